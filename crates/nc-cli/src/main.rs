@@ -1,0 +1,2 @@
+//! `nclt`: train and inspect long-tailed classifiers.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Neural-collapse regularisers and long-tail losses for Candle.

@@ -1,0 +1,1 @@
+//! CIFAR ResNets and classifier heads for Candle, with seeded initialisation and PyTorch parameter names.

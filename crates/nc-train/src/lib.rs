@@ -1,0 +1,1 @@
+//! Training of long-tailed classifiers in phases, with neural-collapse regularisation.
