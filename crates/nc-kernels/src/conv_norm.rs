@@ -1,0 +1,139 @@
+use candle_core::{Result, Tensor, Var};
+
+use crate::{ConvShape, Error, FeatureMap, composed};
+
+/// Where batch norm takes its statistics from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From the batch; the running statistics are updated.
+    Train,
+    /// From the running statistics.
+    Eval,
+}
+
+/// What is added to the normalised convolution before the ReLU.
+#[derive(Clone, Copy, Debug)]
+pub enum Shortcut<'a> {
+    /// Nothing.
+    None,
+    /// A feature map of the output's shape.
+    Identity(&'a FeatureMap),
+    /// ResNet's option A: every `stride`-th pixel of a feature map with fewer channels, between
+    /// (C_out - C_shortcut) / 2 channels of zeros on both sides.
+    Subsample(&'a FeatureMap),
+}
+
+/// Borrowed parameters of a convolution without bias followed by batch norm, in PyTorch's shapes.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvNorm<'a> {
+    /// The convolution.
+    pub shape: ConvShape,
+    /// Kernel, (C_out, C_in / groups, k, k).
+    pub weight: &'a Tensor,
+    /// Batch norm's scale, (C_out).
+    pub gamma: &'a Tensor,
+    /// Batch norm's shift, (C_out).
+    pub beta: &'a Tensor,
+    /// Running mean, (C_out); updated in [`Mode::Train`].
+    pub running_mean: &'a Var,
+    /// Running unbiased variance, (C_out); updated in [`Mode::Train`].
+    pub running_var: &'a Var,
+    /// Added to the variance.
+    pub eps: f64,
+    /// Weight of the batch's statistics in the update of the running ones.
+    pub momentum: f64,
+}
+
+impl ConvNorm<'_> {
+    /// relu(batch_norm(conv(x)) + shortcut), the ReLU only if asked for. Gradients flow to x, the shortcut, weight,
+    /// gamma and beta, as far as these are tracked; ReLU's gradient at 0 is 0, as in PyTorch.
+    ///
+    /// # Errors
+    ///
+    /// If shapes do not fit, or in [`Mode::Train`] if there is a single value per channel.
+    pub fn forward(
+        &self,
+        x: &FeatureMap,
+        shortcut: Shortcut<'_>,
+        relu: bool,
+        mode: Mode,
+    ) -> Result<FeatureMap> {
+        let (h, w) = check_convolution(x, self.weight, self.shape)?;
+        let out = (x.dims().0, self.shape.out_channels, h, w);
+        self.check_parameters()?;
+        self.check_shortcut(shortcut, out)?;
+        if mode == Mode::Train && out.0 * h * w == 1 {
+            return Err(Error::OneValuePerChannel.into());
+        }
+        Ok(FeatureMap::from_tensor(composed::conv_norm(self, &x.to_tensor()?, shortcut, relu, mode)?))
+    }
+
+    fn check_parameters(&self) -> std::result::Result<(), Error> {
+        let expected = [self.shape.out_channels];
+        for (name, tensor) in [
+            ("gamma", self.gamma),
+            ("beta", self.beta),
+            ("running mean", self.running_mean.as_tensor()),
+            ("running variance", self.running_var.as_tensor()),
+        ] {
+            check_dims(name, tensor, &expected)?;
+        }
+        Ok(())
+    }
+
+    fn check_shortcut(
+        &self,
+        shortcut: Shortcut<'_>,
+        expected: (usize, usize, usize, usize),
+    ) -> std::result::Result<(), Error> {
+        let (found, stride) = match shortcut {
+            Shortcut::None => return Ok(()),
+            Shortcut::Identity(map) => (map.dims(), 1),
+            Shortcut::Subsample(map) => (map.dims(), self.shape.stride),
+        };
+        let (n, c, h, w) = found;
+        let channels_fit = match shortcut {
+            Shortcut::Subsample(_) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
+            _ => c == expected.1,
+        };
+        let pixels = (n, h.div_ceil(stride), w.div_ceil(stride));
+        if channels_fit && pixels == (expected.0, expected.2, expected.3) {
+            Ok(())
+        } else {
+            Err(Error::Shortcut { expected, found, stride })
+        }
+    }
+}
+
+/// The convolution of `x` with `weight` (C_out, C_in / groups, k, k), without bias; differentiable.
+///
+/// # Errors
+///
+/// If shapes do not fit.
+pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<FeatureMap> {
+    check_convolution(x, weight, shape)?;
+    Ok(FeatureMap::from_tensor(composed::conv2d(&x.to_tensor()?, weight, shape)?))
+}
+
+/// Height and width of the output, if everything fits.
+fn check_convolution(
+    x: &FeatureMap,
+    weight: &Tensor,
+    shape: ConvShape,
+) -> std::result::Result<(usize, usize), Error> {
+    shape.validate()?;
+    let (_, channels, height, width) = x.dims();
+    if channels != shape.in_channels {
+        return Err(Error::Channels { expected: shape.in_channels, found: channels });
+    }
+    check_dims("weight", weight, &shape.weight_dims())?;
+    shape.output_size(height, width)
+}
+
+fn check_dims(name: &'static str, tensor: &Tensor, expected: &[usize]) -> std::result::Result<(), Error> {
+    if tensor.dims() == expected {
+        Ok(())
+    } else {
+        Err(Error::Parameter { name, expected: expected.to_vec(), found: tensor.dims().to_vec() })
+    }
+}

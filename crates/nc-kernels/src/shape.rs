@@ -1,0 +1,52 @@
+use crate::Error;
+
+/// A two-dimensional convolution without bias, square in kernel, stride and padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step of the kernel.
+    pub stride: usize,
+    /// Zeros added on each side of the image.
+    pub padding: usize,
+    /// Number of groups: output channels of a group see the input channels of that group only.
+    pub groups: usize,
+}
+
+impl ConvShape {
+    /// Checks that the numbers make a convolution.
+    pub(crate) fn validate(self) -> Result<(), Error> {
+        let Self { in_channels, out_channels, kernel, stride, padding, groups } = self;
+        let fail = |reason| Err(Error::Shape { shape: self, reason });
+        if in_channels == 0 || out_channels == 0 {
+            fail("there must be channels")
+        } else if kernel == 0 || stride == 0 {
+            fail("kernel and stride must be at least 1")
+        } else if padding >= kernel {
+            fail("the padding must be smaller than the kernel")
+        } else if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
+            fail("the groups must divide the channels")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Height and width of the output for an image of `height` x `width`.
+    pub(crate) fn output_size(self, height: usize, width: usize) -> Result<(usize, usize), Error> {
+        let Self { kernel, stride, padding, .. } = self;
+        let side = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);
+        match (side(height), side(width)) {
+            (Some(h), Some(w)) => Ok((h, w)),
+            _ => Err(Error::ImageTooSmall { kernel, padding, height, width }),
+        }
+    }
+
+    /// Shape of the weight, as in PyTorch.
+    pub(crate) fn weight_dims(self) -> [usize; 4] {
+        [self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel]
+    }
+}

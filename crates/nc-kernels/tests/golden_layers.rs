@@ -1,0 +1,102 @@
+//! Convolutions, batch norm and max pooling against PyTorch's numbers.
+
+mod common;
+
+use candle_core::{Device, Tensor, Var};
+use common::{GOLDEN_BOUND, Golden};
+use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut, conv2d};
+
+/// A loss whose gradient with respect to `out` is `upstream`.
+fn loss(out: &Tensor, upstream: &Tensor) -> Tensor {
+    (out * upstream).unwrap().sum_all().unwrap()
+}
+
+fn check_conv(name: &str, stride: usize, groups: usize) {
+    let golden = Golden::layers();
+    let (x, weight) = (golden.var(&format!("in.{name}.x")), golden.var(&format!("in.{name}.weight")));
+    let (out_channels, _, kernel, _) = weight.dims4().unwrap();
+    let shape =
+        ConvShape { in_channels: x.dims()[1], out_channels, kernel, stride, padding: kernel / 2, groups };
+    let out = conv2d(&FeatureMap::from_images(&x).unwrap(), &weight, shape).unwrap().to_tensor().unwrap();
+    golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
+    let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
+    golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+    golden.check(&format!("grad.{name}.weight"), grads.get(&weight).unwrap(), GOLDEN_BOUND);
+}
+
+#[test]
+fn convolutions() {
+    check_conv("conv3x3", 1, 1);
+    check_conv("conv3x3.c16", 1, 1);
+    check_conv("conv3x3.c64", 1, 1);
+    check_conv("conv3x3.stem", 1, 1);
+    check_conv("conv3x3.stride2", 2, 1);
+    check_conv("conv1x1.stride2", 2, 1);
+    check_conv("conv7x7.stride2", 2, 1);
+    check_conv("conv3x3.groups4", 1, 4);
+    check_conv("conv3x3.groups4.stride2", 2, 4);
+}
+
+/// Batch norm alone is the layer with an identity kernel.
+fn check_batch_norm(name: &str, relu: bool, add: bool) {
+    let golden = Golden::layers();
+    let x = golden.var(&format!("in.{name}.x"));
+    let (gamma, beta) = (golden.var(&format!("in.{name}.gamma")), golden.var(&format!("in.{name}.beta")));
+    let channels = x.dims()[1];
+    let eye = Tensor::eye(channels, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let weight = eye.reshape((channels, channels, 1, 1)).unwrap();
+    let residual = add.then(|| golden.var(&format!("in.{name}.residual")));
+    let (mean, var) = (
+        Var::zeros(channels, candle_core::DType::F32, &Device::Cpu).unwrap(),
+        Var::ones(channels, candle_core::DType::F32, &Device::Cpu).unwrap(),
+    );
+    let layer = ConvNorm {
+        shape: ConvShape {
+            in_channels: channels,
+            out_channels: channels,
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        },
+        weight: &weight,
+        gamma: &gamma,
+        beta: &beta,
+        running_mean: &mean,
+        running_var: &var,
+        eps: 1e-5,
+        momentum: 0.1,
+    };
+    let shortcut = residual.as_ref().map(|r| FeatureMap::from_images(r).unwrap());
+    let shortcut = shortcut.as_ref().map_or(Shortcut::None, Shortcut::Identity);
+    let map = layer.forward(&FeatureMap::from_images(&x).unwrap(), shortcut, relu, Mode::Train).unwrap();
+    let out = map.to_tensor().unwrap();
+    golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
+    golden.check(&format!("out.{name}.running_mean"), &mean, GOLDEN_BOUND);
+    golden.check(&format!("out.{name}.running_var"), &var, GOLDEN_BOUND);
+    let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
+    golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+    golden.check(&format!("grad.{name}.gamma"), grads.get(&gamma).unwrap(), GOLDEN_BOUND);
+    golden.check(&format!("grad.{name}.beta"), grads.get(&beta).unwrap(), GOLDEN_BOUND);
+    if let Some(residual) = residual {
+        golden.check(&format!("grad.{name}.residual"), grads.get(&residual).unwrap(), GOLDEN_BOUND);
+    }
+}
+
+#[test]
+fn batch_norm() {
+    check_batch_norm("batch_norm", false, false);
+    check_batch_norm("batch_norm.relu", true, false);
+    check_batch_norm("batch_norm.add.relu", true, true);
+}
+
+#[test]
+fn max_pool() {
+    let golden = Golden::layers();
+    let name = "max_pool3x3.stride2.pad1";
+    let x = golden.var(&format!("in.{name}.x"));
+    let out = FeatureMap::from_images(&x).unwrap().max_pool(3, 2, 1).unwrap().to_tensor().unwrap();
+    golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
+    let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
+    golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+}
