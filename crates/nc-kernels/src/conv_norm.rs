@@ -18,9 +18,10 @@ pub enum Shortcut<'a> {
     None,
     /// A feature map of the output's shape.
     Identity(&'a FeatureMap),
-    /// ResNet's option A: every `stride`-th pixel of a feature map with fewer channels, between
+    /// ResNet's option A: every so many-th pixel (the number given; it is the stride of the block's first
+    /// convolution, not of the one the shortcut joins) of a feature map with fewer channels, between
     /// (C_out - C_shortcut) / 2 channels of zeros on both sides.
-    Subsample(&'a FeatureMap),
+    Subsample(&'a FeatureMap, usize),
 }
 
 /// Borrowed parameters of a convolution without bias followed by batch norm, in PyTorch's shapes.
@@ -89,11 +90,11 @@ impl ConvNorm<'_> {
         let (found, stride) = match shortcut {
             Shortcut::None => return Ok(()),
             Shortcut::Identity(map) => (map.dims(), 1),
-            Shortcut::Subsample(map) => (map.dims(), self.shape.stride),
+            Shortcut::Subsample(map, stride) => (map.dims(), stride),
         };
         let (n, c, h, w) = found;
         let channels_fit = match shortcut {
-            Shortcut::Subsample(_) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
+            Shortcut::Subsample(..) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
             _ => c == expected.1,
         };
         let pixels = (n, h.div_ceil(stride), w.div_ceil(stride));

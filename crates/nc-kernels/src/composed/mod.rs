@@ -25,9 +25,9 @@ pub(crate) fn conv_norm(
     let y = match shortcut {
         Shortcut::None => y,
         Shortcut::Identity(map) => (y + map.to_tensor()?)?,
-        Shortcut::Subsample(map) => {
+        Shortcut::Subsample(map, stride) => {
             let channels = (layer.shape.out_channels - map.dims().1) / 2;
-            let sub = subsample(&map.to_tensor()?, layer.shape.stride)?;
+            let sub = subsample(&map.to_tensor()?, stride)?;
             (y + sub.pad_with_zeros(1, channels, channels)?)?
         }
     };
