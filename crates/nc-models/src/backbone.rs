@@ -1,0 +1,54 @@
+use candle_core::Tensor;
+use nc_kernels::Mode;
+
+use crate::Result;
+
+/// How a network is passed through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Statistics used by batch norm: of the batch (and the running ones updated), or the running ones.
+    pub batch_norm: Mode,
+    /// Whether gradients are wanted. Without, no graph and no activations are kept.
+    pub gradient: bool,
+}
+
+impl Pass {
+    /// Training: batch statistics, with gradients.
+    pub const TRAIN: Self = Self { batch_norm: Mode::Train, gradient: true };
+    /// Evaluation: running statistics, without gradients.
+    pub const EVAL: Self = Self { batch_norm: Mode::Eval, gradient: false };
+}
+
+/// A network that turns images into features; implement it to train a backbone of your own.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_nn::{Linear, Module, VarBuilder};
+/// use nc_models::{Backbone, HeadConfig, Model, ParamStore, Pass, Result};
+///
+/// /// One hidden layer on flattened 28x28 images.
+/// struct Perceptron(Linear);
+///
+/// impl Backbone for Perceptron {
+///     fn forward(&self, images: &Tensor, _: Pass) -> Result<Tensor> {
+///         Ok(self.0.forward(&images.flatten_from(1)?)?.relu()?)
+///     }
+///     fn feature_dim(&self) -> usize {
+///         32
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let params = ParamStore::new(0, &Device::Cpu);
+/// let hidden = candle_nn::linear(28 * 28, 32, params.builder().pp("hidden"))?;
+/// let model = Model::new(params, Perceptron(hidden), &HeadConfig::Linear, 10)?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Backbone: Send + Sync {
+    /// Features (B, P) of images (B, C, H, W).
+    fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor>;
+
+    /// The feature dimension P.
+    fn feature_dim(&self) -> usize;
+}

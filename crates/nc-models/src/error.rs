@@ -1,0 +1,43 @@
+/// What can go wrong with a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A ResNet depth that is not 6n + 2.
+    #[error("a CIFAR ResNet has depth 6n + 2 (20, 32, 44, 56, ...), not {0}")]
+    Depth(usize),
+    /// A simplex ETF of so many classes does not exist in so few dimensions.
+    #[error(
+        "a simplex ETF of {classes} classes needs at least {} feature dimensions, the backbone has {features}: \
+         choose a wider backbone or another head",
+        classes - 1
+    )]
+    EtfDimension {
+        /// Number of classes K.
+        classes: usize,
+        /// Feature dimension P.
+        features: usize,
+    },
+    /// A head for too few classes.
+    #[error("a classifier needs at least {least} classes, found {found}")]
+    Classes {
+        /// The fewest classes this head can have.
+        least: usize,
+        /// The number asked for.
+        found: usize,
+    },
+    /// Weights that do not fit the model.
+    #[error("the weights do not fit the model: {0}")]
+    Weights(String),
+    /// A parameter that does not exist.
+    #[error("the model has no parameter named {0:?}")]
+    UnknownParameter(String),
+    /// A file of weights that cannot be read.
+    #[error("not a safetensors file: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,60 @@
+use candle_core::{Tensor, Var};
+use candle_nn::{VarBuilder, init};
+use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Shortcut};
+
+use crate::{Pass, Result};
+
+/// Convolution, batch norm, optional shortcut and optional ReLU: the one layer the networks are made of.
+///
+/// Parameters have PyTorch's names and shapes: `weight` of the convolution (C_out, C_in / groups, k, k),
+/// initialised Kaiming normal (fan in); `weight`, `bias`, `running_mean` and `running_var` of the batch norm.
+pub struct ConvNormLayer {
+    shape: ConvShape,
+    relu: bool,
+    weight: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    running_mean: Var,
+    running_var: Var,
+}
+
+impl ConvNormLayer {
+    /// Batch norm's epsilon and momentum, as in PyTorch.
+    const EPS: f64 = 1e-5;
+    const MOMENTUM: f64 = 0.1;
+
+    /// A layer whose convolution and batch norm take their parameters from `conv` and `norm`.
+    pub fn new(shape: ConvShape, relu: bool, conv: &VarBuilder<'_>, norm: &VarBuilder<'_>) -> Result<Self> {
+        let ConvShape { in_channels, out_channels, kernel, groups, .. } = shape;
+        let dims = (out_channels, in_channels / groups, kernel, kernel);
+        let buffer = |name, init| {
+            Ok::<_, crate::Error>(Var::from_tensor(&norm.get_with_hints(out_channels, name, init)?)?)
+        };
+        Ok(Self {
+            shape,
+            relu,
+            weight: conv.get_with_hints(dims, "weight", init::DEFAULT_KAIMING_NORMAL)?,
+            gamma: norm.get_with_hints(out_channels, "weight", init::ONE)?,
+            beta: norm.get_with_hints(out_channels, "bias", init::ZERO)?,
+            running_mean: buffer("running_mean", init::ZERO)?,
+            running_var: buffer("running_var", init::ONE)?,
+        })
+    }
+
+    /// relu(batch_norm(conv(x)) + shortcut), the ReLU if the layer has one.
+    pub fn forward(&self, x: &FeatureMap, shortcut: Shortcut<'_>, pass: Pass) -> Result<FeatureMap> {
+        let parameter = |tensor: &Tensor| if pass.gradient { tensor.clone() } else { tensor.detach() };
+        let (weight, gamma, beta) = (parameter(&self.weight), parameter(&self.gamma), parameter(&self.beta));
+        let layer = ConvNorm {
+            shape: self.shape,
+            weight: &weight,
+            gamma: &gamma,
+            beta: &beta,
+            running_mean: &self.running_mean,
+            running_var: &self.running_var,
+            eps: Self::EPS,
+            momentum: Self::MOMENTUM,
+        };
+        Ok(layer.forward(x, shortcut, self.relu, pass.batch_norm)?)
+    }
+}

@@ -1,0 +1,145 @@
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FORMAT_VERSION, Result, error::io_error};
+
+/// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The first line.
+    RunStarted {
+        /// [`FORMAT_VERSION`](crate::FORMAT_VERSION) of the log.
+        format_version: u32,
+        /// The experiment's name.
+        name: String,
+        /// The experiment's seed.
+        seed: u64,
+        /// Hash of the training subset.
+        subset_hash: String,
+        /// Training images of each class.
+        class_counts: Vec<usize>,
+        /// Learnable scalars of the model.
+        parameters: usize,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// The phase's name.
+        phase: String,
+        /// Its epochs.
+        epochs: usize,
+        /// Optimiser steps an epoch.
+        steps_per_epoch: usize,
+    },
+    /// An epoch of training is done.
+    EpochFinished {
+        /// The phase's name.
+        phase: String,
+        /// The epoch.
+        epoch: usize,
+        /// Learning rate of this epoch.
+        learning_rate: f64,
+        /// Whether class weights were on.
+        class_weights: bool,
+        /// Loss and its terms, averaged over the epoch's images.
+        losses: EpochLosses,
+        /// Wall time.
+        timing: Timing,
+    },
+    /// The model was measured on the test set.
+    Evaluated {
+        /// The phase's name.
+        phase: String,
+        /// The epoch after which it was.
+        epoch: usize,
+        /// Test accuracy.
+        test_accuracy: ShotAccuracy,
+        /// Wall time.
+        timing: Timing,
+    },
+    /// The last line of a finished run.
+    RunFinished {
+        /// Wall time of the whole run.
+        timing: Timing,
+    },
+}
+
+impl Event {
+    /// The first event, with the current format version.
+    pub fn run_started(
+        name: String,
+        seed: u64,
+        subset_hash: String,
+        class_counts: Vec<usize>,
+        parameters: usize,
+    ) -> Self {
+        Self::RunStarted { format_version: FORMAT_VERSION, name, seed, subset_hash, class_counts, parameters }
+    }
+}
+
+/// L = supervised + lambda1 `within_class` + lambda2 `between_class`; each term as its formula gives it, without
+/// its weight, and absent while it is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochLosses {
+    /// The whole objective L.
+    pub total: f64,
+    /// L_sup.
+    pub supervised: f64,
+    /// L_W (or the centre loss in its place).
+    pub within_class: Option<f64>,
+    /// L_B, in radians (negative) for the angle forms.
+    pub between_class: Option<f64>,
+}
+
+/// Accuracy as a share from 0 to 1, over all classes and by the number of training images of the class. A group
+/// without classes has none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShotAccuracy {
+    /// Every class.
+    pub all: f64,
+    /// Classes with more than 100 training images.
+    pub many: Option<f64>,
+    /// Classes with 20 to 100.
+    pub medium: Option<f64>,
+    /// Classes with fewer than 20.
+    pub few: Option<f64>,
+}
+
+/// Wall time: what differs between repetitions of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Seconds taken.
+    pub seconds: f64,
+    /// Images passed through per second.
+    pub images_per_second: f64,
+}
+
+/// A growing file of events, one JSON object a line, each line written at once.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl EventLog {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(io_error("create", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends `event`.
+    pub fn append(&mut self, event: &Event) -> Result<()> {
+        let mut write = || {
+            let mut line = serde_json::to_vec(event)?;
+            line.push(b'\n');
+            self.file.write_all(&line)
+        };
+        write().map_err(io_error("append to", &self.path))
+    }
+}
