@@ -1,0 +1,19 @@
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::cargo::cargo;
+
+/// Run every test of the workspace, in the release profile so that it shares what training has built.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Further arguments of `cargo test`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<()> {
+        cargo(["test", "--release", "--workspace"].map(Into::into).into_iter().chain(self.args))
+    }
+}
