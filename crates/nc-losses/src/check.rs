@@ -1,0 +1,107 @@
+//! Validation of arguments, done before any arithmetic.
+
+use candle_core::{DType, Tensor};
+
+use crate::{Error, Result};
+
+/// Checks that no label reaches `num_classes`, wherever the labels lie.
+///
+/// The losses check labels themselves while these lie in host memory. On another device a check would
+/// wait for everything queued there, so the losses leave it out; call this once for labels of unknown origin.
+///
+/// Shapes: `labels` (B) of `u32`.
+///
+/// # Errors
+///
+/// [`Error::Label`] with the first label out of range; [`Error::Shape`] unless B >= 1;
+/// [`Error::DType`] unless `u32`.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let labels = Tensor::new(&[0u32, 7, 2], &Device::Cpu)?;
+/// let error = nc_losses::check_labels(&labels, 5).unwrap_err();
+/// assert_eq!(error.to_string(), "labels: expected classes below 5, found 7 at position 1");
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn check_labels(labels: &Tensor, num_classes: usize) -> Result<()> {
+    host_labels(labels, num_classes).map(|_| ())
+}
+
+/// The labels on the host, all below `num_classes`.
+pub(crate) fn host_labels(labels: &Tensor, num_classes: usize) -> Result<Vec<u32>> {
+    if labels.rank() != 1 || labels.elem_count() == 0 {
+        return Err(wrong_shape("labels", "(B) with B >= 1", labels));
+    }
+    require_u32(labels)?;
+    let labels = labels.to_vec1::<u32>()?;
+    match labels.iter().position(|&label| label as usize >= num_classes) {
+        Some(position) => Err(Error::Label { num_classes, found: labels[position], position }),
+        None => Ok(labels),
+    }
+}
+
+/// Requires one label per sample, and on the CPU that each is below `num_classes`.
+pub(crate) fn labels(labels: &Tensor, samples: usize, num_classes: usize) -> Result<()> {
+    shape("labels", labels, &[samples])?;
+    require_u32(labels)?;
+    if labels.device().is_cpu() {
+        check_labels(labels, num_classes)?;
+    }
+    Ok(())
+}
+
+/// Requires a matrix of floats without an empty dimension; returns its rows and columns.
+pub(crate) fn matrix(argument: &'static str, tensor: &Tensor) -> Result<(usize, usize)> {
+    match *tensor.dims() {
+        [rows, columns] if rows > 0 && columns > 0 => {
+            float(argument, tensor)?;
+            Ok((rows, columns))
+        }
+        _ => Err(wrong_shape(argument, "(rows, columns), neither of them 0", tensor)),
+    }
+}
+
+/// Requires exactly this shape.
+pub(crate) fn shape(argument: &'static str, tensor: &Tensor, expected: &[usize]) -> Result<()> {
+    if tensor.dims() == expected {
+        Ok(())
+    } else {
+        Err(wrong_shape(argument, &format!("{expected:?}"), tensor))
+    }
+}
+
+/// Requires exactly this element type.
+pub(crate) fn dtype(argument: &'static str, tensor: &Tensor, expected: DType) -> Result<()> {
+    if tensor.dtype() == expected {
+        Ok(())
+    } else {
+        Err(Error::DType { argument, expected: format!("{expected:?}"), found: tensor.dtype() })
+    }
+}
+
+/// Requires a number in [0, 1].
+pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::Range { argument, expected: "[0, 1]", found: value })
+    }
+}
+
+fn float(argument: &'static str, tensor: &Tensor) -> Result<()> {
+    match tensor.dtype() {
+        DType::F32 | DType::F64 => Ok(()),
+        found => Err(Error::DType { argument, expected: "F32 or F64".to_owned(), found }),
+    }
+}
+
+fn require_u32(labels: &Tensor) -> Result<()> {
+    dtype("labels", labels, DType::U32)
+}
+
+fn wrong_shape(argument: &'static str, expected: &str, tensor: &Tensor) -> Error {
+    Error::Shape { argument, expected: expected.to_owned(), found: tensor.dims().to_vec() }
+}

@@ -1,0 +1,199 @@
+use candle_core::Tensor;
+
+use crate::softmax::log_softmax;
+use crate::{Result, check};
+
+/// Cross entropy between logits and labels, averaged over the samples.
+///
+/// The supervised loss of most rows of the paper. With an imbalanced training set see
+/// [`weighted_cross_entropy`]; for labels that are distributions see
+/// [`soft_cross_entropy`](crate::soft_cross_entropy); for mix-up see [`mixed`](crate::mixed).
+///
+/// ```text
+/// L = -(1/B) sum_i log p_{i, y_i},   p_i = softmax(z_i)
+/// ```
+///
+/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; returns a scalar.
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if B or K is zero, the shapes disagree, the logits are neither `f32` nor `f64`,
+/// the labels are not `u32`, or a label on the CPU is not below K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[0f32, 0.0], [2.0, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[1u32, 0], &Device::Cpu)?;
+/// let loss = nc_losses::cross_entropy(&logits, &labels)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.410_038).abs() < 1e-6); // mean of ln 2 and ln(1 + e^-2)
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(negative_log_likelihood(logits, labels)?.mean_all()?)
+}
+
+/// Cross entropy in which each sample counts by the weight of its class.
+///
+/// Use it with [`effective_number`](crate::effective_number) or
+/// [`inverse_frequency`](crate::inverse_frequency) weights for re-weighting (RW), or from a late epoch on
+/// for deferred re-weighting (DRW).
+///
+/// ```text
+/// L = sum_i w_{y_i} l_i / sum_i w_{y_i},   l_i = -log p_{i, y_i}
+/// ```
+///
+/// Only the ratios of the weights matter. If every sample of the batch has weight 0, the loss is 0.
+///
+/// Shapes: `logits` (B, K); `labels` (B) of `u32`; `class_weights` w (K), not negative, of the dtype of the
+/// logits; returns a scalar.
+///
+/// # Errors
+///
+/// As [`cross_entropy`], and if `class_weights` has another shape or dtype.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[0f32, 0.0], [2.0, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[1u32, 0], &Device::Cpu)?;
+/// let weights = Tensor::new(&[0.5f32, 1.5], &Device::Cpu)?;
+/// let loss = nc_losses::weighted_cross_entropy(&logits, &labels, &weights)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.551_592).abs() < 1e-6); // (1.5 ln 2 + 0.5 ln(1 + e^-2)) / 2
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019, for
+/// the deferred schedule; Cui et al., CVPR 2019, for the weights.
+pub fn weighted_cross_entropy(logits: &Tensor, labels: &Tensor, class_weights: &Tensor) -> Result<Tensor> {
+    let losses = negative_log_likelihood(logits, labels)?;
+    let weights = ClassWeights::new(logits, labels, class_weights)?;
+    weights.normalise(&(losses * &weights.of_samples)?.sum_all()?)
+}
+
+/// Cross entropy against labels smoothed towards the uniform distribution.
+///
+/// A little smoothing (0.1) keeps the logits from growing without bound.
+///
+/// ```text
+/// L = (1/B) sum_i [ (1 - s) (-log p_{i, y_i}) + s (1/K) sum_k (-log p_{i,k}) ]
+/// ```
+///
+/// Shapes: `logits` (B, K); `labels` (B) of `u32`; `smoothing` s in [0, 1]; returns a scalar.
+///
+/// # Errors
+///
+/// As [`cross_entropy`], and [`Error::Range`](crate::Error::Range) if `smoothing` is outside [0, 1].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[2f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let loss = nc_losses::smoothed_cross_entropy(&logits, &labels, 0.1)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.226_928).abs() < 1e-6); // 0.95 ln(1 + e^-2) + 0.05 (2 + ln(1 + e^-2))
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016.
+pub fn smoothed_cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result<Tensor> {
+    check::fraction("smoothing", smoothing)?;
+    let log_p = log_probabilities(logits, labels)?;
+    let hard = pick(&log_p, labels)?.mean_all()?;
+    Ok(interpolate(&hard, &log_p.mean_all()?, smoothing)?.neg()?)
+}
+
+/// Cross entropy with both class weights and label smoothing, combined as PyTorch combines them.
+///
+/// Smoothing moves mass to every class, and the mass on a class carries that class's weight; the sum is
+/// still normalised by the weights of the labels.
+///
+/// ```text
+/// L = [ (1 - s) sum_i w_{y_i} (-log p_{i, y_i}) + (s/K) sum_i sum_k w_k (-log p_{i,k}) ] / sum_i w_{y_i}
+/// ```
+///
+/// Shapes: as [`weighted_cross_entropy`] and [`smoothed_cross_entropy`]; returns a scalar.
+///
+/// # Errors
+///
+/// As those two.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[2f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let weights = Tensor::new(&[0.5f32, 1.5], &Device::Cpu)?;
+/// let loss = nc_losses::weighted_smoothed_cross_entropy(&logits, &labels, &weights, 0.1)?;
+/// assert!((loss.to_scalar::<f32>()? - 0.439_621).abs() < 1e-6);
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// The documentation of PyTorch's `CrossEntropyLoss`.
+pub fn weighted_smoothed_cross_entropy(
+    logits: &Tensor,
+    labels: &Tensor,
+    class_weights: &Tensor,
+    smoothing: f64,
+) -> Result<Tensor> {
+    check::fraction("smoothing", smoothing)?;
+    let log_p = log_probabilities(logits, labels)?;
+    let weights = ClassWeights::new(logits, labels, class_weights)?;
+    let hard = (pick(&log_p, labels)? * &weights.of_samples)?.sum_all()?;
+    let uniform = log_p.broadcast_mul(class_weights)?.mean(1)?.sum_all()?;
+    weights.normalise(&interpolate(&hard, &uniform, smoothing)?.neg()?)
+}
+
+/// The weights of the labels in a batch.
+struct ClassWeights {
+    of_samples: Tensor,
+    total: Tensor,
+}
+
+impl ClassWeights {
+    fn new(logits: &Tensor, labels: &Tensor, class_weights: &Tensor) -> Result<Self> {
+        check::shape("class_weights", class_weights, &logits.dims()[1..])?;
+        check::dtype("class_weights", class_weights, logits.dtype())?;
+        let of_samples = class_weights.index_select(labels, 0)?;
+        // The floor turns 0 / 0 into 0 and changes nothing else.
+        let total = of_samples.sum_all()?.maximum(f64::from(f32::MIN_POSITIVE))?;
+        Ok(Self { of_samples, total })
+    }
+
+    fn normalise(&self, sum: &Tensor) -> Result<Tensor> {
+        Ok((sum / &self.total)?)
+    }
+}
+
+fn negative_log_likelihood(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(pick(&log_probabilities(logits, labels)?, labels)?.neg()?)
+}
+
+fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let (samples, classes) = check::matrix("logits", logits)?;
+    check::labels(labels, samples, classes)?;
+    log_softmax(logits)
+}
+
+/// The entry of each row that its label names: (B, K) -> (B).
+fn pick(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(rows.gather(&labels.unsqueeze(1)?.contiguous()?, 1)?.squeeze(1)?)
+}
+
+fn interpolate(hard: &Tensor, uniform: &Tensor, smoothing: f64) -> Result<Tensor> {
+    Ok(((hard * (1.0 - smoothing))? + (uniform * smoothing)?)?)
+}

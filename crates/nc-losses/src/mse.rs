@@ -1,0 +1,42 @@
+use candle_core::Tensor;
+
+use crate::{Result, check};
+
+/// Mean squared error between logits and one-hot labels.
+///
+/// The classifier is trained as a regression; under balanced data its features collapse as those of cross
+/// entropy do (Table 2 of the paper).
+///
+/// ```text
+/// L = 1/(B K) sum_i sum_k (z_{i,k} - [k = y_i])^2
+/// ```
+///
+/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; returns a scalar.
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if B or K is zero, the shapes disagree, the logits are neither `f32` nor `f64`,
+/// the labels are not `u32`, or a label on the CPU is not below K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[0.5f32, 0.0], [1.0, 2.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+/// let loss = nc_losses::mse(&logits, &labels)?.to_scalar::<f32>()?;
+/// assert_eq!(loss, 0.5625); // (0.25 + 0 + 1 + 1) / 4
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Han, Papyan and Donoho, "Neural Collapse Under MSE Loss", ICLR 2022.
+pub fn mse(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let (samples, classes) = check::matrix("logits", logits)?;
+    check::labels(labels, samples, classes)?;
+    let columns = Tensor::arange(0, classes as u32, logits.device())?;
+    let one_hot = labels.unsqueeze(1)?.broadcast_eq(&columns.unsqueeze(0)?)?.to_dtype(logits.dtype())?;
+    Ok((logits - one_hot)?.sqr()?.mean_all()?)
+}

@@ -1,0 +1,55 @@
+use candle_core::Tensor;
+
+use crate::Result;
+use crate::distance::squared_distances;
+
+/// Within-class regulariser L_W: draws each class's features together (NC1).
+///
+/// Every class present in the batch counts the same however many samples it has, which is what long-tailed
+/// data needs and where it differs from [`center_loss`](crate::center_loss). The gradient reaches both the
+/// features and the centres. Beside it goes [`between_class`](crate::between_class).
+///
+/// ```text
+/// L_W = (1/K) sum_k (1/n_k) sum_{i: y_i = k} ||h_i - c_k||^2
+/// ```
+///
+/// with n_k the samples of class k in this batch; an absent class contributes 0 and its centre receives no
+/// gradient, but K stays the number of all classes. This is eq. 13 of the paper, taken over a batch and
+/// divided by K as the paper's code does.
+///
+/// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `centers` c (K, P) of the dtype of the features;
+/// returns a scalar.
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if a dimension is zero, the shapes or dtypes disagree, the features are neither
+/// `f32` nor `f64`, the labels are not `u32`, or a label on the CPU is not below K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let features = Tensor::new(&[[1f32, 0.0], [3.0, 0.0], [0.0, 1.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32, 0, 1], &Device::Cpu)?;
+/// let centers = Tensor::zeros((2, 2), features.dtype(), &Device::Cpu)?;
+/// let loss = nc_losses::within_class(&features, &labels, &centers)?.to_scalar::<f32>()?;
+/// assert_eq!(loss, 3.0); // ((1 + 9) / 2 + 1 / 1) / 2
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning", AISTATS 2023, eq. 13.
+pub fn within_class(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<Tensor> {
+    let distances = squared_distances(features, labels, centers)?;
+    let classes = centers.dim(0)?;
+    // Counted on the labels' device: nothing waits for it.
+    let counts = Tensor::zeros(classes, features.dtype(), features.device())?.index_add(
+        labels,
+        &distances.ones_like()?,
+        0,
+    )?;
+    let of_class = counts.index_select(labels, 0)?;
+    Ok(((distances / of_class)?.sum_all()? / classes as f64)?)
+}

@@ -1,0 +1,208 @@
+//! Degenerate batches and wrong arguments.
+
+use candle_core::{DType, Device, Tensor, Var};
+use nc_losses::{
+    BetweenForm, Error, Result, between_class, center_loss, class_means, cross_entropy, effective_number,
+    inverse_frequency, mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
+    within_class,
+};
+
+use crate::support::{assert_finite, gradient, scalar, values};
+
+const CPU: &Device = &Device::Cpu;
+const FORMS: [BetweenForm; 3] = [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap];
+
+/// The gradient of each form of L_B, in both precisions, after checking that all is finite.
+fn between_gradients<const K: usize>(rows: &[[f64; 3]; K]) -> Result<Vec<Vec<f64>>> {
+    let mut gradients = Vec::new();
+    for dtype in [DType::F32, DType::F64] {
+        for form in FORMS {
+            let centers = Var::from_tensor(&Tensor::new(rows, CPU)?.to_dtype(dtype)?)?;
+            let loss = between_class(&centers, form)?;
+            assert_eq!(loss.dtype(), dtype);
+            assert_finite(&loss)?;
+            let gradient = gradient(&loss, &centers)?;
+            assert_finite(&gradient)?;
+            gradients.push(values(&gradient)?);
+        }
+    }
+    Ok(gradients)
+}
+
+#[test]
+fn one_centre_has_no_angle() -> Result<()> {
+    for form in FORMS {
+        assert_eq!(scalar(&between_class(&Tensor::ones((1, 4), DType::F32, CPU)?, form)?)?, 0.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn two_centres_are_opposite() -> Result<()> {
+    for gradient in between_gradients(&[[1.0, 2.0, 3.0], [0.0, 1.0, -5.0]])? {
+        assert!(gradient.iter().all(|g| g.abs() < 1e-6), "{gradient:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn all_centres_coincide() -> Result<()> {
+    for rows in [[[0.0; 3]; 4], [[0.1, -7.3, 1e-3]; 4]] {
+        for gradient in between_gradients(&rows)? {
+            assert!(gradient.iter().all(|&g| g == 0.0), "{gradient:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn some_centres_coincide() -> Result<()> {
+    let rows = [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.5, 2.0]];
+    for gradient in between_gradients(&rows)? {
+        // The first two give nothing to each other, but share what centring gives everyone.
+        assert_eq!(gradient[..3].iter().all(|&g| g == 0.0), gradient[3..6].iter().all(|&g| g == 0.0));
+    }
+    let centers = Tensor::new(&rows, CPU)?;
+    let smallest = scalar(&between_class(&centers, BetweenForm::GlobalMinAngle)?)?;
+    assert!((smallest + 0.99999f64.acos()).abs() < 1e-12);
+    Ok(())
+}
+
+#[test]
+fn a_centre_at_the_mean_is_orthogonal_to_all() -> Result<()> {
+    // Three corners of a triangle around the fourth: 120 degrees between them, 90 to the middle one.
+    let h = 0.75f64.sqrt();
+    let rows = [[1.0, 0.0, 0.0], [-0.5, h, 0.0], [-0.5, -h, 0.0], [0.0, 0.0, 0.0]];
+    between_gradients(&rows)?;
+    let loss = scalar(&between_class(&Tensor::new(&rows, CPU)?, BetweenForm::MeanMinAngle)?)?;
+    assert!((loss.to_degrees() + 90.0).abs() < 1e-9);
+    Ok(())
+}
+
+#[test]
+fn minute_and_huge_centres() -> Result<()> {
+    let rows = [[1.0, 0.2, 0.0], [-0.5, 1.0, 0.3], [-0.5, -1.0, 0.7], [0.1, 0.9, -0.2]];
+    for scale in [1e-25, 1e-18, 1e-12, 1e12, 1e18] {
+        between_gradients(&rows.map(|row| row.map(|x| x * scale)))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_absent_class_pulls_nothing() -> Result<()> {
+    let features = Var::new(&[[1f32, 2.0], [3.0, 4.0]], CPU)?;
+    let centers = Var::new(&[[0f32, 0.0], [9.0, 9.0], [1.0, 1.0]], CPU)?;
+    let labels = Tensor::new(&[2u32, 0], CPU)?;
+    for loss in [within_class, center_loss] {
+        let loss = loss(&features, &labels, &centers)?;
+        assert_finite(&loss)?;
+        let gradient = gradient(&loss, &centers)?.to_vec2::<f32>()?;
+        assert_eq!(gradient[1], [0.0, 0.0]);
+        assert_ne!(gradient[2], [0.0, 0.0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn one_sample() -> Result<()> {
+    let features = Tensor::new(&[[1f32, 2.0]], CPU)?;
+    let centers = Tensor::new(&[[1f32, 0.0], [0.0, 0.0]], CPU)?;
+    let labels = Tensor::new(&[0u32], CPU)?;
+    assert_eq!(scalar(&within_class(&features, &labels, &centers)?)?, 2.0);
+    assert_eq!(scalar(&center_loss(&features, &labels, &centers)?)?, 4.0);
+    assert_finite(&cross_entropy(&features, &labels)?)?;
+    let present = class_means(&features, &labels, 9)?;
+    assert_eq!((present.classes, present.counts), (vec![0], vec![1]));
+    assert_eq!(scalar(&between_class(&present.means, BetweenForm::MeanMinAngle)?)?, 0.0);
+    Ok(())
+}
+
+#[test]
+fn extreme_logits_and_weights() -> Result<()> {
+    let logits = Var::new(&[[3e38f32, -3e38], [1e4, -1e4]], CPU)?;
+    let labels = Tensor::new(&[0u32, 1], CPU)?;
+    let loss = cross_entropy(&logits, &Tensor::new(&[0u32, 0], CPU)?)?;
+    assert_eq!(scalar(&loss)?, 0.0);
+    assert_finite(&gradient(&loss, &logits)?)?;
+
+    let logits = Var::new(&[[1f32, 2.0], [0.0, 1.0]], CPU)?;
+    let loss = weighted_cross_entropy(&logits, &labels, &Tensor::zeros(2, DType::F32, CPU)?)?;
+    assert_eq!(scalar(&loss)?, 0.0);
+    assert_finite(&gradient(&loss, &logits)?).map_err(Into::into)
+}
+
+#[test]
+fn class_weights_of_empty_classes() {
+    assert_eq!(effective_number(&[0, 0], 0.999), [0.0, 0.0]);
+    assert_eq!(effective_number(&[5, 0, 5], 0.999), [1.5, 0.0, 1.5]);
+    assert_eq!(inverse_frequency(&[]), [0.0; 0]);
+    // The two ends of beta, and what lies beyond them.
+    assert_eq!(effective_number(&[30, 10], 1.0), inverse_frequency(&[30, 10]));
+    assert_eq!(effective_number(&[30, 10], 2.0), inverse_frequency(&[30, 10]));
+    assert_eq!(effective_number(&[30, 10], 0.0), [1.0, 1.0]);
+    assert_eq!(effective_number(&[30, 10], f64::NAN), [1.0, 1.0]);
+}
+
+#[test]
+fn wrong_arguments_are_named() -> Result<()> {
+    let logits = Tensor::zeros((2, 3), DType::F32, CPU)?;
+    let centers = Tensor::zeros((4, 3), DType::F32, CPU)?;
+    let labels = Tensor::new(&[0u32, 2], CPU)?;
+    let three = Tensor::new(&[0u32, 1, 2], CPU)?;
+    let empty = Tensor::zeros((0, 3), DType::F32, CPU)?;
+    let none = Tensor::zeros(0, DType::U32, CPU)?;
+    let double = Tensor::zeros((4, 3), DType::F64, CPU)?;
+    let message = |result: Result<Tensor>| result.expect_err("the arguments are wrong").to_string();
+    for (found, expected) in [
+        (cross_entropy(&logits, &three), "labels: expected shape [2], found [3]"),
+        (
+            cross_entropy(&empty, &none),
+            "logits: expected shape (rows, columns), neither of them 0, found [0, 3]",
+        ),
+        (
+            cross_entropy(&labels, &labels),
+            "logits: expected shape (rows, columns), neither of them 0, found [2]",
+        ),
+        (
+            cross_entropy(&logits.to_dtype(DType::I64)?, &labels),
+            "logits: expected dtype F32 or F64, found I64",
+        ),
+        (mse(&logits, &labels.to_dtype(DType::I64)?), "labels: expected dtype U32, found I64"),
+        (
+            mse(&logits, &Tensor::new(&[0u32, 3], CPU)?),
+            "labels: expected classes below 3, found 3 at position 1",
+        ),
+        (
+            weighted_cross_entropy(&logits, &labels, &Tensor::zeros(4, DType::F32, CPU)?),
+            "class_weights: expected shape [3], found [4]",
+        ),
+        (
+            weighted_cross_entropy(&logits, &labels, &Tensor::zeros(3, DType::F64, CPU)?),
+            "class_weights: expected dtype F32, found F64",
+        ),
+        (soft_cross_entropy(&logits, &centers), "probabilities: expected shape [2, 3], found [4, 3]"),
+        (smoothed_cross_entropy(&logits, &labels, 1.5), "smoothing: expected a number in [0, 1], found 1.5"),
+        (
+            mixed(&labels, &labels, f64::NAN, |_| unreachable!()),
+            "lambda: expected a number in [0, 1], found NaN",
+        ),
+        (mixed(&labels, &three, 0.5, |_| unreachable!()), "partner: expected shape [2], found [3]"),
+        (
+            within_class(&logits, &labels, &Tensor::zeros((4, 2), DType::F32, CPU)?),
+            "centers: expected shape [4, 3], found [4, 2]",
+        ),
+        (center_loss(&logits, &labels, &double), "centers: expected dtype F32, found F64"),
+        (
+            between_class(&labels, BetweenForm::EtfGap),
+            "centers: expected shape (rows, columns), neither of them 0, found [2]",
+        ),
+        (
+            class_means(&logits, &labels, 2).map(|present| present.means),
+            "labels: expected classes below 2, found 2 at position 1",
+        ),
+    ] {
+        assert_eq!(message(found), expected);
+    }
+    assert!(matches!(nc_losses::check_labels(&none, 3), Err(Error::Shape { argument: "labels", .. })));
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Gradients against central differences in f64, on shapes of their own.
+
+use candle_core::{Device, Tensor, Var};
+use nc_losses::{
+    BetweenForm, Result, between_class, center_loss, class_means, cross_entropy, mixed, mse,
+    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
+    within_class,
+};
+
+use crate::support::{gradient, labels, normal, relative_error, scalar, values};
+
+/// Compares the gradient of `loss` at `x` with central differences.
+#[track_caller]
+fn hold(x: &Tensor, loss: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
+    const STEP: f64 = 1e-5;
+    let variable = Var::from_tensor(x)?;
+    let analytic = gradient(&loss(&variable)?, &variable)?;
+    let base = values(x)?;
+    let at = |index: usize, step: f64| -> Result<f64> {
+        let mut moved = base.clone();
+        moved[index] += step;
+        Ok(scalar(&loss(&Tensor::from_vec(moved, x.shape(), &Device::Cpu)?)?)?)
+    };
+    let numeric = (0..base.len())
+        .map(|index| Ok((at(index, STEP)? - at(index, -STEP)?) / (2.0 * STEP)))
+        .collect::<Result<Vec<_>>>()?;
+    let numeric = Tensor::from_vec(numeric, x.shape(), &Device::Cpu)?;
+    let error = relative_error(&analytic, &numeric)?;
+    assert!(error < 1e-7, "relative error {error:e}");
+    Ok(())
+}
+
+#[test]
+fn classification_losses() -> Result<()> {
+    let (x, y) = (normal(1, 7, 5)?, labels(2, 7, 5)?);
+    let weights = normal(3, 1, 5)?.squeeze(0)?.abs()?;
+    let targets = candle_nn::ops::softmax(&normal(4, 7, 5)?, 1)?;
+    hold(&x, |x| cross_entropy(x, &y))?;
+    hold(&x, |x| weighted_cross_entropy(x, &y, &weights))?;
+    hold(&x, |x| smoothed_cross_entropy(x, &y, 0.2))?;
+    hold(&x, |x| weighted_smoothed_cross_entropy(x, &y, &weights, 0.2))?;
+    hold(&x, |x| soft_cross_entropy(x, &targets))?;
+    hold(&x, |x| mse(x, &y))?;
+    hold(&x, |x| mixed(&y, &labels(5, 7, 5)?, 0.4, |y| weighted_cross_entropy(x, y, &weights)))
+}
+
+#[test]
+fn distances_to_centres() -> Result<()> {
+    let (features, centers, y) = (normal(1, 6, 3)?, normal(2, 4, 3)?, labels(3, 6, 4)?);
+    for loss in [within_class, center_loss] {
+        hold(&features, |features| loss(features, &y, &centers))?;
+        hold(&centers, |centers| loss(&features, &y, centers))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn between_classes() -> Result<()> {
+    for (classes, dimensions) in [(3, 4), (6, 2), (11, 7)] {
+        let centers = (normal(classes as u64, classes, dimensions)? + 0.5)?;
+        for form in [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap] {
+            hold(&centers, |centers| between_class(centers, form))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn between_classes_through_the_means_of_a_batch() -> Result<()> {
+    let (features, y) = (normal(1, 9, 4)?, Tensor::new(&[5u32, 0, 2, 5, 5, 2, 0, 7, 7], &Device::Cpu)?);
+    hold(&features, |features| between_class(&class_means(features, &y, 8)?.means, BetweenForm::MeanMinAngle))
+}

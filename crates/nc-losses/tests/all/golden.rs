@@ -1,0 +1,142 @@
+//! Values and gradients that PyTorch computed in f64; the bound is that of its own f32 arithmetic, with room.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor, Var, safetensors};
+use nc_losses::{
+    BetweenForm, Result, between_class, center_loss, cross_entropy, effective_number, inverse_frequency,
+    mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, within_class,
+};
+
+use crate::support::{assert_close, gradient, scalar};
+
+const BOUND: f64 = 1e-5;
+
+struct Golden(HashMap<String, Tensor>);
+
+impl Golden {
+    fn load() -> Result<Self> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/losses.safetensors");
+        Ok(Self(safetensors::load(path, &Device::Cpu)?))
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("no `{name}` among the known answers"))
+    }
+
+    fn variable(&self, name: &str) -> Result<Var> {
+        Ok(Var::from_tensor(&self.get(name).to_dtype(DType::F32)?)?)
+    }
+
+    fn labels(&self) -> Result<Tensor> {
+        Ok(self.get("in.labels").to_dtype(DType::U32)?)
+    }
+
+    fn partner(&self) -> Result<Tensor> {
+        let permutation = self.get("in.mixup.perm").to_dtype(DType::U32)?;
+        Ok(self.labels()?.index_select(&permutation, 0)?)
+    }
+
+    fn counts(&self) -> Result<Vec<usize>> {
+        let counts = self.get("in.class_counts").to_vec1::<i64>()?;
+        Ok(counts.into_iter().map(|count| usize::try_from(count).expect("a count")).collect())
+    }
+
+    fn class_weights(&self) -> Result<Tensor> {
+        let weights = effective_number(&self.counts()?, 0.9999);
+        Ok(Tensor::new(weights, &Device::Cpu)?.to_dtype(DType::F32)?)
+    }
+
+    /// Holds a scalar and its gradients against `out.NAME` and `grad.NAME.INPUT`.
+    fn hold(&self, name: &str, loss: &Tensor, inputs: &[(&str, &Var)]) -> Result<()> {
+        assert_close(loss, self.get(&format!("out.{name}")), BOUND)?;
+        for (input, variable) in inputs {
+            let expected = self.get(&format!("grad.{name}.{input}"));
+            assert_close(&gradient(loss, variable)?, expected, BOUND)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn class_weights() -> Result<()> {
+    let golden = Golden::load()?;
+    let counts = golden.counts()?;
+    for (name, ours) in [
+        ("out.class_weights.effective_number.beta0.9999", effective_number(&counts, 0.9999)),
+        ("out.class_weights.inverse_frequency", inverse_frequency(&counts)),
+    ] {
+        assert_close(&Tensor::new(ours, &Device::Cpu)?, golden.get(name), 1e-12)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn classification_losses() -> Result<()> {
+    let golden = Golden::load()?;
+    let (logits, labels, weights) =
+        (golden.variable("in.logits")?, golden.labels()?, golden.class_weights()?);
+    let hold = |name, loss: Tensor| golden.hold(name, &loss, &[("logits", &logits)]);
+    hold("cross_entropy", cross_entropy(&logits, &labels)?)?;
+    hold("cross_entropy.weighted", weighted_cross_entropy(&logits, &labels, &weights)?)?;
+    hold("cross_entropy.label_smoothing0.1", smoothed_cross_entropy(&logits, &labels, 0.1)?)?;
+    hold("mse.mean", mse(&logits, &labels)?)?;
+
+    // Label smoothing is cross entropy against softened one-hot targets.
+    let one_hot = candle_nn::encoding::one_hot(labels.clone(), logits.dim(1)?, 0.91f32, 0.01f32)?;
+    hold("cross_entropy.label_smoothing0.1", soft_cross_entropy(&logits, &one_hot)?)
+}
+
+#[test]
+fn regularisers() -> Result<()> {
+    let golden = Golden::load()?;
+    let (features, centers) = (golden.variable("in.features")?, golden.variable("in.centers")?);
+    let labels = golden.labels()?;
+    let inputs = [("features", &features), ("centers", &centers)];
+    golden.hold("nc1_within", &within_class(&features, &labels, &centers)?, &inputs)?;
+    golden.hold("center_loss", &center_loss(&features, &labels, &centers)?, &inputs)?;
+    for (name, form) in [
+        ("nc2_between.mean_min_angle", BetweenForm::MeanMinAngle),
+        ("nc2_between.global_min_angle", BetweenForm::GlobalMinAngle),
+        ("nc2_between.etf_gap", BetweenForm::EtfGap),
+    ] {
+        golden.hold(name, &between_class(&centers, form)?, &[("centers", &centers)])?;
+    }
+    let smallest = -scalar(&between_class(&centers, BetweenForm::GlobalMinAngle)?)?;
+    assert_close(&Tensor::new(smallest.cos(), &Device::Cpu)?, golden.get("out.nc2_between.max_cosine"), BOUND)
+        .map_err(Into::into)
+}
+
+#[test]
+fn mixed_batches() -> Result<()> {
+    let golden = Golden::load()?;
+    let (logits, weights) = (golden.variable("in.logits")?, golden.class_weights()?);
+    let (features, centers) = (golden.variable("in.features")?, golden.variable("in.centers")?);
+    let (labels, partner) = (golden.labels()?, golden.partner()?);
+
+    let loss = mixed(&labels, &partner, 0.3, |labels| cross_entropy(&logits, labels))?;
+    golden.hold("mixup.lambda0.3.cross_entropy", &loss, &[("logits", &logits)])?;
+
+    let loss = mixed(&labels, &partner, 0.3, |labels| weighted_cross_entropy(&logits, labels, &weights))?;
+    golden.hold("mixup.lambda0.3.cross_entropy.weighted", &loss, &[("logits", &logits)])?;
+
+    let loss = mixed(&labels, &partner, 0.3, |labels| within_class(&features, labels, &centers))?;
+    golden.hold("mixup.lambda0.3.nc1_within", &loss, &[("features", &features), ("centers", &centers)])
+}
+
+#[test]
+fn a_step_of_the_centres() -> Result<()> {
+    let golden = Golden::load()?;
+    let (features, labels) = (golden.get("in.features"), golden.labels()?);
+    let centers = golden.variable("in.centers")?;
+    for (name, lambda1, lambda2) in [
+        ("out.center_step.l1_0.01.l2_0.1.alpha_0.5", 0.01, 0.1),
+        ("out.center_step.l1_0.01.l2_0.5.alpha_0.5", 0.01, 0.5),
+    ] {
+        let within = (within_class(features, &labels, &centers)? * lambda1)?;
+        let between = (between_class(&centers, BetweenForm::MeanMinAngle)? * lambda2)?;
+        let step = (gradient(&(within + between)?, &centers)? * (0.5 / lambda1))?;
+        assert_close(&(centers.as_tensor() - step)?, golden.get(name), BOUND)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What must not change a loss.
+
+use candle_core::{Device, Tensor};
+use nc_losses::{
+    BetweenForm, Result, between_class, center_loss, class_means, cross_entropy, effective_number,
+    inverse_frequency, mixed, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
+    weighted_smoothed_cross_entropy, within_class,
+};
+use proptest::prelude::*;
+
+use crate::support::{assert_close, labels, normal};
+
+const FORMS: [BetweenForm; 3] = [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap];
+
+#[test]
+fn the_order_of_the_batch() -> Result<()> {
+    let (logits, features, centers) = (normal(1, 8, 5)?, normal(2, 8, 3)?, normal(3, 5, 3)?);
+    let (y, weights) = (labels(4, 8, 5)?, normal(5, 1, 5)?.squeeze(0)?.abs()?);
+    let order = Tensor::new(&[3u32, 0, 7, 1, 6, 2, 5, 4], &Device::Cpu)?;
+    let shuffled = |x: &Tensor| x.index_select(&order, 0);
+    let losses = |logits: &Tensor, features: &Tensor, y: &Tensor| -> Result<Vec<Tensor>> {
+        let means = class_means(features, y, 5)?.means;
+        Ok(vec![
+            cross_entropy(logits, y)?,
+            weighted_cross_entropy(logits, y, &weights)?,
+            nc_losses::mse(logits, y)?,
+            within_class(features, y, &centers)?,
+            center_loss(features, y, &centers)?,
+            between_class(&means, BetweenForm::MeanMinAngle)?,
+        ])
+    };
+    let before = losses(&logits, &features, &y)?;
+    let after = losses(&shuffled(&logits)?, &shuffled(&features)?, &shuffled(&y)?)?;
+    for (before, after) in before.iter().zip(&after) {
+        assert_close(after, before, 1e-13)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_constant_added_to_the_logits() -> Result<()> {
+    let (logits, y) = (normal(1, 6, 4)?, labels(2, 6, 4)?);
+    let shifted = (&logits + 700.0)?;
+    assert_close(&cross_entropy(&shifted, &y)?, &cross_entropy(&logits, &y)?, 1e-12)?;
+    let smoothed = smoothed_cross_entropy(&shifted, &y, 0.1)?;
+    assert_close(&smoothed, &smoothed_cross_entropy(&logits, &y, 0.1)?, 1e-12)?;
+    Ok(())
+}
+
+#[test]
+fn similar_centres() -> Result<()> {
+    let centers = normal(1, 7, 3)?;
+    // A rotation by Rodrigues' formula around (1, 2, 2)/3, of 90 degrees.
+    let rotation = Tensor::new(&[[1f64, -4.0, 8.0], [8.0, 4.0, 1.0], [-4.0, 7.0, 4.0]], &Device::Cpu)?;
+    let rotated = centers.matmul(&(rotation / 9.0)?)?;
+    let offset = Tensor::new(&[[3f64, -1.0, 4.0]], &Device::Cpu)?;
+    let order = Tensor::new(&[6u32, 2, 4, 0, 1, 5, 3], &Device::Cpu)?;
+    for form in FORMS {
+        let loss = between_class(&centers, form)?;
+        for similar in [
+            rotated.clone(),
+            centers.broadcast_add(&offset)?,
+            (&centers * 1e6)?,
+            (&centers * 1e-6)?,
+            centers.index_select(&order, 0)?,
+            centers.t()?.contiguous()?.t()?,
+        ] {
+            assert_close(&between_class(&similar, form)?, &loss, 1e-9)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn special_cases_of_cross_entropy() -> Result<()> {
+    let (logits, y, partner) = (normal(1, 6, 4)?, labels(2, 6, 4)?, labels(3, 6, 4)?);
+    let plain = cross_entropy(&logits, &y)?;
+    let equal = (Tensor::ones(4, logits.dtype(), &Device::Cpu)? * 3.0)?;
+    let one_hot = candle_nn::encoding::one_hot(y.clone(), 4, 1f64, 0f64)?;
+    let smoothed = smoothed_cross_entropy(&logits, &y, 0.3)?;
+    let weights = normal(4, 1, 4)?.squeeze(0)?.abs()?;
+    let weighted = weighted_cross_entropy(&logits, &y, &weights)?;
+
+    assert_close(&weighted_cross_entropy(&logits, &y, &equal)?, &plain, 1e-14)?;
+    assert_close(&soft_cross_entropy(&logits, &one_hot)?, &plain, 1e-14)?;
+    assert_close(&smoothed_cross_entropy(&logits, &y, 0.0)?, &plain, 1e-14)?;
+    assert_close(&weighted_smoothed_cross_entropy(&logits, &y, &equal, 0.3)?, &smoothed, 1e-14)?;
+    assert_close(&weighted_smoothed_cross_entropy(&logits, &y, &weights, 0.0)?, &weighted, 1e-14)?;
+    assert_close(&mixed(&y, &y, 0.3, |y| cross_entropy(&logits, y))?, &plain, 1e-14)?;
+    assert_close(&mixed(&y, &partner, 1.0, |y| cross_entropy(&logits, y))?, &plain, 0.0)?;
+    assert_close(&mixed(&partner, &y, 0.0, |y| cross_entropy(&logits, y))?, &plain, 0.0)?;
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn class_weights_sum_to_the_number_of_classes(
+        counts in prop::collection::vec(0usize..100_000, 1..30),
+        beta in 0.0..=1.0f64,
+    ) {
+        for weights in [effective_number(&counts, beta), inverse_frequency(&counts)] {
+            let total: f64 = weights.iter().sum();
+            let expected = if counts.iter().all(|&count| count == 0) { 0.0 } else { counts.len() as f64 };
+            prop_assert!((total - expected).abs() < 1e-9);
+            for (&a, &weight_a) in counts.iter().zip(&weights) {
+                prop_assert_eq!(weight_a == 0.0, a == 0);
+                for (&b, &weight_b) in counts.iter().zip(&weights) {
+                    // A rarer class never weighs less.
+                    prop_assert!(a == 0 || b <= a || weight_b <= weight_a * (1.0 + 1e-12));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Random tensors and comparisons.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// Standard normal numbers, the same for the same seed and shape.
+pub(crate) fn normal(seed: u64, rows: usize, columns: usize) -> Result<Tensor> {
+    let rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f64> = StandardNormal.sample_iter(rng).take(rows * columns).collect();
+    Tensor::from_vec(values, (rows, columns), &Device::Cpu)
+}
+
+/// Labels below `classes`.
+pub(crate) fn labels(seed: u64, samples: usize, classes: u32) -> Result<Tensor> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<u32> = (0..samples).map(|_| rng.random_range(0..classes)).collect();
+    Tensor::from_vec(values, samples, &Device::Cpu)
+}
+
+/// All numbers of a tensor as f64.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+    tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+}
+
+/// The number in a tensor of one element.
+pub(crate) fn scalar(tensor: &Tensor) -> Result<f64> {
+    Ok(values(tensor)?[0])
+}
+
+/// The gradient of a scalar with respect to a variable, zero where the graph does not reach it.
+pub(crate) fn gradient(loss: &Tensor, variable: &Var) -> Result<Tensor> {
+    let gradients = loss.backward()?;
+    gradients.get(variable).cloned().map_or_else(|| variable.zeros_like(), Ok)
+}
+
+/// ||ours - theirs|| / ||theirs||.
+pub(crate) fn relative_error(ours: &Tensor, theirs: &Tensor) -> Result<f64> {
+    let (ours, theirs) = (values(ours)?, values(theirs)?);
+    assert_eq!(ours.len(), theirs.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let difference = norm(&mut ours.iter().zip(&theirs).map(|(a, b)| a - b));
+    Ok(difference / norm(&mut theirs.into_iter()))
+}
+
+/// Panics unless every number is finite.
+#[track_caller]
+pub(crate) fn assert_finite(tensor: &Tensor) -> Result<()> {
+    let values = values(tensor)?;
+    assert!(values.iter().all(|x| x.is_finite()), "{values:?}");
+    Ok(())
+}
+
+/// Panics unless two tensors agree to a relative error.
+#[track_caller]
+pub(crate) fn assert_close(ours: &Tensor, theirs: &Tensor, bound: f64) -> Result<()> {
+    let error = relative_error(ours, theirs)?;
+    assert!(error <= bound, "relative error {error:e}, bound {bound:e}");
+    Ok(())
+}
