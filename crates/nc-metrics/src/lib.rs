@@ -1,1 +1,43 @@
-//! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set.
+//! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set: from slices of
+//! `f32`, in `f64`, without Candle.
+//!
+//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure what is in memory. Features too many for
+//! memory go through in two passes: [`ClassMeansAccumulator`], then [`WithinAccumulator`] and
+//! [`NearestMeanAccumulator`], in pieces of any size, and [`NeuralCollapse::from_parts`].
+//!
+//! Conventions: K classes, n_k samples of class k, features h_i of P dimensions in rows, mu_k the mean of class k, mu_C
+//! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Use features of a frozen network in evaluation
+//! mode on un-augmented data. What is undefined, as an angle of a zero vector, is `None`, never NaN.
+//!
+//! ```
+//! use nc_metrics::NeuralCollapse;
+//!
+//! let features = [0.0, 2.0, 0.0, 2.2, 2.0, 0.0, 1.8, 0.0]; // two samples of each of two classes
+//! let nc = NeuralCollapse::of(&features, &[0, 0, 1, 1], 2, 2, None)?;
+//! assert!(nc.nc1.trace.sample_weighted.unwrap() < 0.01); // nearly collapsed
+//! assert!(nc.nc2.centered_means.min_angle_degrees.unwrap() > 179.9); // of two classes, about their middle
+//! # Ok::<(), nc_metrics::Error>(())
+//! ```
+
+mod accuracy;
+mod calibration;
+mod class_means;
+mod classifier;
+mod directions;
+mod duality;
+mod error;
+mod linalg;
+mod nearest_mean;
+mod neural_collapse;
+mod within;
+
+pub use accuracy::{Accuracy, AccuracyAccumulator};
+pub use calibration::{Calibration, CalibrationAccumulator};
+pub use class_means::{ClassMeans, ClassMeansAccumulator};
+pub use classifier::Classifier;
+pub use directions::Directions;
+pub use duality::Nc3;
+pub use error::{Error, Result};
+pub use nearest_mean::{Nc4, NearestMeanAccumulator};
+pub use neural_collapse::{Nc2, NeuralCollapse};
+pub use within::{Nc1, Nc1Trace, WithinAccumulator};
