@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, Var};
 
-use crate::{ConvShape, Error, FeatureMap, composed};
+use crate::{ConvShape, Error, FeatureMap, composed, graph};
 
 /// Where batch norm takes its statistics from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,16 @@ impl ConvNorm<'_> {
         if mode == Mode::Train && out.0 * h * w == 1 {
             return Err(Error::OneValuePerChannel.into());
         }
-        Ok(FeatureMap::from_tensor(composed::conv_norm(self, &x.to_tensor()?, shortcut, relu, mode)?))
+        match x.kernels() {
+            Some(kernels) if self.shape.has_kernels() => {
+                let out = graph::conv_norm(self, kernels, x, shortcut, relu, mode)?;
+                Ok(FeatureMap::from_blocked(out))
+            }
+            kernels => {
+                let out = composed::conv_norm(self, &x.to_tensor()?, shortcut, relu, mode)?;
+                FeatureMap::with_kernels(&out, kernels)
+            }
+        }
     }
 
     fn check_parameters(&self) -> std::result::Result<(), Error> {
@@ -97,8 +106,8 @@ impl ConvNorm<'_> {
             Shortcut::Subsample(..) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
             _ => c == expected.1,
         };
-        let pixels = (n, h.div_ceil(stride), w.div_ceil(stride));
-        if channels_fit && pixels == (expected.0, expected.2, expected.3) {
+        let pixels = (n, h.div_ceil(stride.max(1)), w.div_ceil(stride.max(1)));
+        if stride > 0 && channels_fit && pixels == (expected.0, expected.2, expected.3) {
             Ok(())
         } else {
             Err(Error::Shortcut { expected, found, stride })
@@ -113,7 +122,12 @@ impl ConvNorm<'_> {
 /// If shapes do not fit.
 pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<FeatureMap> {
     check_convolution(x, weight, shape)?;
-    Ok(FeatureMap::from_tensor(composed::conv2d(&x.to_tensor()?, weight, shape)?))
+    match x.kernels() {
+        Some(kernels) if shape.has_kernels() => {
+            Ok(FeatureMap::from_blocked(graph::plain(x, kernels, weight, shape)?))
+        }
+        kernels => FeatureMap::with_kernels(&composed::conv2d(&x.to_tensor()?, weight, shape)?, kernels),
+    }
 }
 
 /// Height and width of the output, if everything fits.

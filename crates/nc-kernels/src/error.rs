@@ -1,7 +1,7 @@
 use crate::ConvShape;
 
 /// What can be wrong with a call of this crate; reaches the caller inside a [`candle_core::Error`].
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The input has another number of channels than the convolution.

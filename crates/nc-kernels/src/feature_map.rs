@@ -1,47 +1,102 @@
-use candle_core::{Result, Tensor};
+use std::fmt;
 
-use crate::{Error, composed};
+use candle_core::{DType, Result, Tensor};
+
+use crate::graph::{self, Blocked, Dims, Kernels};
+use crate::{Error, composed, isa};
 
 /// Activations (N, C, H, W) inside a network.
 ///
 /// The layout in memory is this crate's secret; [`FeatureMap::from_images`] and [`FeatureMap::to_tensor`] are the
 /// borders. Cloning is cheap and shares the data.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FeatureMap {
-    tensor: Tensor,
+    pub(crate) repr: Repr,
+}
+
+/// How the activations are held.
+#[derive(Clone)]
+pub(crate) enum Repr {
+    /// As Candle's tensor. `kernels` are those to go on with if the tensor is one that they can read, f32 on the CPU.
+    Tensor { tensor: Tensor, kernels: Option<Kernels> },
+    /// In blocks of channels, for the vector kernels.
+    Blocked(Blocked),
 }
 
 impl FeatureMap {
-    /// Takes a tensor (N, C, H, W) into the network, on any device.
+    /// Takes a tensor (N, C, H, W) into the network, on any device. Nothing is copied. The gradient with respect to
+    /// the tensor is computed only if Candle tracks it.
     ///
     /// # Errors
     ///
-    /// If the tensor has another rank or no elements.
+    /// If the tensor has another rank or no elements, or if NC_KERNELS_ISA is wrong.
     pub fn from_images(images: &Tensor) -> Result<Self> {
+        let fast = images.device().is_cpu() && images.dtype() == DType::F32;
+        let kernels = if fast { Some(isa::kernels()?) } else { None };
+        Self::with_kernels(images, kernels)
+    }
+
+    /// [`FeatureMap::from_images`] with given kernels, or with none for Candle's own operations.
+    pub(crate) fn with_kernels(images: &Tensor, kernels: Option<Kernels>) -> Result<Self> {
         if images.rank() != 4 || images.elem_count() == 0 {
             return Err(Error::NotImages(images.dims().to_vec()).into());
         }
-        Ok(Self { tensor: images.clone() })
+        Ok(Self { repr: Repr::Tensor { tensor: images.clone(), kernels } })
     }
 
-    pub(crate) fn from_tensor(tensor: Tensor) -> Self {
-        Self { tensor }
+    /// What Candle's own operations made.
+    pub(crate) fn from_composed(tensor: Tensor) -> Self {
+        Self { repr: Repr::Tensor { tensor, kernels: None } }
+    }
+
+    pub(crate) fn from_blocked(blocked: Blocked) -> Self {
+        Self { repr: Repr::Blocked(blocked) }
+    }
+
+    /// The vector kernels to go on with, if any.
+    pub(crate) fn kernels(&self) -> Option<Kernels> {
+        match &self.repr {
+            Repr::Tensor { kernels, .. } => *kernels,
+            Repr::Blocked(blocked) => Some(blocked.node.kernels),
+        }
+    }
+
+    /// The activations in blocks.
+    pub(crate) fn blocked(&self, kernels: Kernels) -> Result<Blocked> {
+        match &self.repr {
+            Repr::Tensor { tensor, .. } => graph::enter(tensor, kernels),
+            Repr::Blocked(blocked) => Ok(blocked.clone()),
+        }
     }
 
     /// Images, channels, height and width.
     pub fn dims(&self) -> (usize, usize, usize, usize) {
-        let dims = self.tensor.dims();
-        (dims[0], dims[1], dims[2], dims[3])
+        match &self.repr {
+            Repr::Tensor { tensor, .. } => {
+                let dims = tensor.dims();
+                (dims[0], dims[1], dims[2], dims[3])
+            }
+            Repr::Blocked(blocked) => {
+                let Dims { n, c, h, w } = blocked.node.dims;
+                (n, c, h, w)
+            }
+        }
     }
 
     /// The activations as a tensor (N, C, H, W); differentiable.
     pub fn to_tensor(&self) -> Result<Tensor> {
-        Ok(self.tensor.clone())
+        match &self.repr {
+            Repr::Tensor { tensor, .. } => Ok(tensor.clone()),
+            Repr::Blocked(blocked) => graph::leave(blocked),
+        }
     }
 
     /// The mean over height and width, (N, C); differentiable.
     pub fn global_avg_pool(&self) -> Result<Tensor> {
-        self.tensor.mean((2, 3))
+        match &self.repr {
+            Repr::Tensor { tensor, .. } => tensor.mean((2, 3)),
+            Repr::Blocked(blocked) => graph::global_average(blocked),
+        }
     }
 
     /// The maximum over windows of `kernel` x `kernel` pixels every `stride` pixels, borders of `padding` pixels
@@ -52,7 +107,19 @@ impl FeatureMap {
     ///
     /// If kernel or stride is 0, the padding exceeds half the kernel or no window fits the image.
     pub fn max_pool(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
-        Ok(Self { tensor: composed::max_pool(&self.tensor, kernel, stride, padding)? })
+        match self.kernels() {
+            Some(kernels) => {
+                let blocked = graph::max_pool(&self.blocked(kernels)?, kernel, stride, padding)?;
+                Ok(Self::from_blocked(blocked))
+            }
+            None => Ok(Self::from_composed(composed::max_pool(&self.to_tensor()?, kernel, stride, padding)?)),
+        }
+    }
+}
+
+impl fmt::Debug for FeatureMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FeatureMap{:?}", self.dims())
     }
 }
 

@@ -7,19 +7,22 @@
 // Vector kernels read and write through raw pointers; every unsafe block states why it is sound.
 #![allow(unsafe_code)]
 
+mod batch_norm;
+mod buffer;
 mod composed;
 mod conv_norm;
 mod error;
 mod feature_map;
+mod graph;
+mod isa;
+mod kernels;
+mod lanes;
+mod layout;
 mod shape;
 pub mod threads;
 
 pub use conv_norm::{ConvNorm, Mode, Shortcut, conv2d};
 pub use error::Error;
 pub use feature_map::FeatureMap;
+pub use isa::{checked_instruction_set, instruction_set};
 pub use shape::ConvShape;
-
-/// The instruction set of the vector kernels.
-pub fn instruction_set() -> &'static str {
-    "portable"
-}

@@ -35,6 +35,11 @@ impl ConvShape {
         }
     }
 
+    /// Whether the vector kernels cover it; larger strides are left to Candle's own operations.
+    pub(crate) fn has_kernels(self) -> bool {
+        self.stride <= 2
+    }
+
     /// Height and width of the output for an image of `height` x `width`.
     pub(crate) fn output_size(self, height: usize, width: usize) -> Result<(usize, usize), Error> {
         let Self { kernel, stride, padding, .. } = self;

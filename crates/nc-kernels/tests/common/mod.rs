@@ -1,5 +1,5 @@
 //! What the tests share: golden arrays, relative errors, reproducible numbers.
-#![allow(dead_code)] // each test binary uses its own part
+#![allow(dead_code, unreachable_pub)] // each test binary uses its own part
 
 use std::collections::HashMap;
 

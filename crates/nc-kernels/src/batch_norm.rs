@@ -1,0 +1,213 @@
+//! Batch norm's arithmetic per channel, in f64.
+
+use crate::kernels::{BlockSums, GradientSums, NormCoefficients};
+use crate::lanes::LANES;
+
+/// Number, mean and sum of squared deviations of the values of each channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    /// Those of no values.
+    pub(crate) fn empty(channels: usize) -> Self {
+        Self { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
+    }
+
+    /// Those of `count` values summed up by a convolution.
+    pub(crate) fn from_sums(sums: &[BlockSums], count: usize) -> Self {
+        let mut moments = Self::empty(sums.len() * LANES);
+        moments.count = count as f64;
+        for (index, (mean, squares)) in moments.mean.iter_mut().zip(&mut moments.squares).enumerate() {
+            let (block, lane) = (&sums[index / LANES], index % LANES);
+            let (sum, square) = (f64::from(block.sum[lane]), f64::from(block.square[lane]));
+            let offset = sum / moments.count;
+            *mean = f64::from(block.shift[lane]) + offset;
+            *squares = (square - sum * offset).max(0.0);
+        }
+        moments
+    }
+
+    /// Those of both sets of values (Chan, Golub and LeVeque 1979): nothing is lost to a large mean.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let count = self.count + other.count;
+        let share = other.count / count;
+        for (channel, mean) in self.mean.iter_mut().enumerate() {
+            let difference = other.mean[channel] - *mean;
+            *mean += difference * share;
+            self.squares[channel] += other.squares[channel] + difference * difference * self.count * share;
+        }
+        self.count = count;
+    }
+
+    /// Statistics to normalise with: mean and biased variance.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let variance = self.squares.iter().map(|squares| squares / self.count).collect();
+        Statistics { mean: self.mean.clone(), variance, batch: Some(self.count) }
+    }
+
+    /// Running statistics after the batch: (1 - momentum) * running + momentum * batch, the variance unbiased.
+    pub(crate) fn update_running(&self, momentum: f64, mean: &mut [f32], variance: &mut [f32]) {
+        for (channel, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
+            let unbiased = self.squares[channel] / (self.count - 1.0);
+            *mean = ((1.0 - momentum) * f64::from(*mean) + momentum * self.mean[channel]) as f32;
+            *variance = ((1.0 - momentum) * f64::from(*variance) + momentum * unbiased) as f32;
+        }
+    }
+}
+
+/// What a batch norm normalises with.
+#[derive(Clone, Debug)]
+pub(crate) struct Statistics {
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+    /// Number of values per channel if they come from the batch, and so depend on the input.
+    batch: Option<f64>,
+}
+
+impl Statistics {
+    /// Running statistics.
+    pub(crate) fn fixed(mean: &[f32], variance: &[f32]) -> Self {
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+        Self { mean: wide(mean), variance: wide(variance), batch: None }
+    }
+}
+
+/// A batch norm with known statistics: y -> y * scale + shift, channels padded to whole blocks with zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct Affine {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+    /// Mean of y.
+    pub(crate) mean: Vec<f32>,
+    /// gamma / sqrt(variance + eps), and 1 / sqrt(variance + eps).
+    precise_scale: Vec<f64>,
+    inverse_deviation: Vec<f64>,
+    batch: Option<f64>,
+}
+
+impl Affine {
+    pub(crate) fn new(statistics: &Statistics, gamma: &[f32], beta: &[f32], eps: f64) -> Self {
+        let channels = gamma.len().next_multiple_of(LANES);
+        let mut affine = Self {
+            scale: vec![0.0; channels],
+            shift: vec![0.0; channels],
+            mean: vec![0.0; channels],
+            precise_scale: vec![0.0; channels],
+            inverse_deviation: vec![0.0; channels],
+            batch: statistics.batch,
+        };
+        for channel in 0..gamma.len() {
+            let mean = statistics.mean[channel];
+            let inverse = 1.0 / (statistics.variance[channel] + eps).sqrt();
+            let scale = f64::from(gamma[channel]) * inverse;
+            affine.scale[channel] = scale as f32;
+            affine.shift[channel] = (f64::from(beta[channel]) - mean * scale) as f32;
+            affine.mean[channel] = mean as f32;
+            affine.precise_scale[channel] = scale;
+            affine.inverse_deviation[channel] = inverse;
+        }
+        affine
+    }
+
+    /// Gradients, given the sums of the output's gradient.
+    pub(crate) fn gradients(&self, sums: &Sums, channels: usize) -> NormGradients {
+        let padded = self.scale.len();
+        let mut by = NormCoefficients {
+            mean: self.mean.clone(),
+            scale: self.scale.clone(),
+            slope: vec![0.0; padded],
+            offset: vec![0.0; padded],
+        };
+        let (mut gamma, mut beta) = (vec![0.0; channels], vec![0.0; channels]);
+        for channel in 0..channels {
+            let (sum, product) = (sums.gradient[channel], sums.product[channel]);
+            let d_gamma = product * self.inverse_deviation[channel];
+            gamma[channel] = d_gamma as f32;
+            beta[channel] = sum as f32;
+            if let Some(count) = self.batch {
+                let scale = self.precise_scale[channel];
+                by.slope[channel] = (-scale * self.inverse_deviation[channel] * d_gamma / count) as f32;
+                by.offset[channel] = (-scale * sum / count) as f32;
+            }
+        }
+        NormGradients { input: by, gamma, beta }
+    }
+}
+
+/// Batch norm's gradients: for gamma, beta, and how to get the input's.
+pub(crate) struct NormGradients {
+    pub(crate) input: NormCoefficients,
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+}
+
+/// Sums over images and pixels of the gradient and of gradient * (y - mean), per channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Sums {
+    gradient: Vec<f64>,
+    product: Vec<f64>,
+}
+
+impl Sums {
+    pub(crate) fn zeros(channels: usize) -> Self {
+        Self { gradient: vec![0.0; channels], product: vec![0.0; channels] }
+    }
+
+    /// Adds sums taken by a kernel and sets these to zero.
+    pub(crate) fn collect(&mut self, sums: &mut [GradientSums]) {
+        for (index, block) in sums.iter_mut().enumerate() {
+            for lane in 0..LANES {
+                self.gradient[index * LANES + lane] += f64::from(block.gradient[lane]);
+                self.product[index * LANES + lane] += f64::from(block.product[lane]);
+            }
+            *block = GradientSums::ZERO;
+        }
+    }
+
+    /// The sum of all parts, in their order.
+    pub(crate) fn total(parts: impl IntoIterator<Item = Self>, channels: usize) -> Self {
+        let mut total = Self::zeros(channels);
+        for part in parts {
+            for (total, part) in total.gradient.iter_mut().zip(part.gradient) {
+                *total += part;
+            }
+            for (total, part) in total.product.iter_mut().zip(part.product) {
+                *total += part;
+            }
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_moments_are_those_of_all_values() {
+        let values: Vec<f64> = (0..50).map(|i| 1e6 + f64::from(i * i % 17)).collect();
+        let mut merged = Moments::empty(1);
+        for part in values.chunks(7) {
+            let mean = part.iter().sum::<f64>() / part.len() as f64;
+            let squares = part.iter().map(|v| (v - mean).powi(2)).sum();
+            merged.merge(&Moments { count: part.len() as f64, mean: vec![mean], squares: vec![squares] });
+        }
+        let mean = values.iter().sum::<f64>() / 50.0;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 50.0;
+        let statistics = merged.statistics();
+        assert!((statistics.mean[0] - mean).abs() < 1e-9 * mean);
+        assert!((statistics.variance[0] - variance).abs() < 1e-9 * variance);
+    }
+
+    #[test]
+    fn running_statistics_use_the_unbiased_variance() {
+        let moments = Moments { count: 4.0, mean: vec![2.0], squares: vec![6.0] };
+        let (mut mean, mut variance) = ([1.0], [1.0]);
+        moments.update_running(0.5, &mut mean, &mut variance);
+        assert_eq!((mean, variance), ([1.5], [1.5]));
+    }
+}

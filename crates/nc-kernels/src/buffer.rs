@@ -1,0 +1,195 @@
+//! Memory for activations and gradients, kept for the next step.
+//!
+//! Fresh memory costs a page fault every 4 KiB, more than the convolution that fills it. Buffers therefore go back to
+//! a pool when dropped. The pool never holds so much that memory in use and idle together exceed the most that was
+//! ever in use: what is idle longest is given back first.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A cache line, and the widest vector.
+const ALIGNMENT: usize = 64;
+
+/// Memory from the allocator, aligned to cache lines.
+struct Block {
+    start: NonNull<f32>,
+    capacity: usize,
+}
+
+// SAFETY: a block owns its memory, which is plain numbers.
+unsafe impl Send for Block {}
+// SAFETY: as above; a shared block only gives out shared slices.
+unsafe impl Sync for Block {}
+
+impl Block {
+    fn layout(capacity: usize) -> Layout {
+        Layout::array::<f32>(capacity)
+            .and_then(|layout| layout.align_to(ALIGNMENT))
+            .unwrap_or_else(|_| panic!("a buffer of {capacity} values is larger than memory"))
+    }
+
+    fn new(capacity: usize) -> Self {
+        let layout = Self::layout(capacity);
+        // SAFETY: `Buffer::take` asks for at least one value, so the layout has a size.
+        let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout));
+        Self { start, capacity }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.capacity)) }
+    }
+}
+
+/// f32 values of unspecified content, until written.
+pub(crate) struct Buffer {
+    /// Some until dropped.
+    block: Option<Block>,
+    len: usize,
+}
+
+impl Buffer {
+    /// A buffer of `len` values, from the pool if it has one of about that size.
+    pub(crate) fn take(len: usize) -> Self {
+        Self { block: Some(pool().take(len.max(1))), len }
+    }
+
+    /// A buffer of zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let mut buffer = Self::take(len);
+        buffer.fill(0.0);
+        buffer
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &self.block {
+            // SAFETY: the block holds at least `len` values, all initialised: by the allocator with zeros, later
+            // by whoever wrote to it.
+            Some(block) => unsafe { std::slice::from_raw_parts(block.start.as_ptr(), self.len) },
+            None => &[],
+        }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        match &self.block {
+            // SAFETY: as above, and the buffer is borrowed uniquely.
+            Some(block) => unsafe { std::slice::from_raw_parts_mut(block.start.as_ptr(), self.len) },
+            None => &mut [],
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            pool().give(block);
+        }
+    }
+}
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Buffer({} values)", self.len)
+    }
+}
+
+/// Idle blocks, the one idle longest in front. Sizes are in values.
+struct Pool {
+    idle: VecDeque<Block>,
+    idle_total: usize,
+    in_use: usize,
+    most_in_use: usize,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
+
+fn pool() -> MutexGuard<'static, Pool> {
+    // The pool is consistent between any two statements that could panic.
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    const fn new() -> Self {
+        Self { idle: VecDeque::new(), idle_total: 0, in_use: 0, most_in_use: 0 }
+    }
+
+    fn take(&mut self, len: usize) -> Block {
+        // The one used last is most likely in the cache.
+        let fits = |block: &Block| block.capacity >= len && block.capacity <= len + len / 4;
+        let found = self.idle.iter().rposition(fits).and_then(|at| self.idle.remove(at));
+        let block = match found {
+            Some(block) => {
+                self.idle_total -= block.capacity;
+                block
+            }
+            None => Block::new(len),
+        };
+        self.in_use += block.capacity;
+        self.most_in_use = self.most_in_use.max(self.in_use);
+        self.shrink();
+        block
+    }
+
+    fn give(&mut self, block: Block) {
+        self.in_use -= block.capacity;
+        self.idle_total += block.capacity;
+        self.idle.push_back(block);
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        while self.in_use + self.idle_total > self.most_in_use {
+            match self.idle.pop_front() {
+                Some(block) => self.idle_total -= block.capacity,
+                None => break,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reuses_and_stays_within_the_most_in_use() {
+        let mut pool = Pool::new();
+        let first = pool.take(1000);
+        let start = first.start;
+        pool.give(first);
+        let again = pool.take(900);
+        assert_eq!(again.start, start, "900 of 1000 values are near enough");
+        let other = pool.take(100);
+        assert_ne!(other.start, start);
+        pool.give(again);
+        pool.give(other);
+        assert_eq!((pool.in_use, pool.idle_total), (0, 1100));
+        let large = pool.take(1050);
+        assert_eq!(pool.idle_total, 0, "1050 and either idle block exceed 1100");
+        pool.give(large);
+    }
+
+    #[test]
+    fn buffers_are_aligned_and_zeroed_on_request() {
+        for len in [0, 1, 15, 4096] {
+            let mut buffer = Buffer::take(len);
+            buffer.fill(1.0);
+            assert_eq!(buffer.len(), len);
+            assert_eq!(buffer.as_ptr().align_offset(ALIGNMENT), 0);
+            drop(buffer);
+            assert!(Buffer::zeros(len).iter().all(|&x| x == 0.0));
+        }
+    }
+}

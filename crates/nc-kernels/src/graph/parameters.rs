@@ -1,0 +1,80 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+
+use super::{token, token_storage};
+
+/// Gradients of a layer's parameters, between the layer's backward and theirs.
+#[derive(Default)]
+pub(crate) struct ParameterGradients {
+    pub(crate) weight: Option<Vec<f32>>,
+    pub(crate) gamma: Option<Vec<f32>>,
+    pub(crate) beta: Option<Vec<f32>>,
+}
+
+/// Where the layer leaves them.
+#[derive(Clone, Default)]
+pub(crate) struct ParameterSlot(Arc<Mutex<ParameterGradients>>);
+
+impl ParameterSlot {
+    pub(crate) fn put(&self, gradients: ParameterGradients) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = gradients;
+    }
+
+    fn take(&self) -> ParameterGradients {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// (weight, gamma, beta) -> token: an operation of Candle has three arguments at most, so the layer takes its
+/// parameters through this one.
+struct Parameters(ParameterSlot);
+
+/// A token that stands for a layer's parameters, and the slot for their gradients.
+pub(crate) fn parameters(weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<(Tensor, ParameterSlot)> {
+    let slot = ParameterSlot::default();
+    let token = if [weight, gamma, beta].iter().any(|parameter| parameter.track_op()) {
+        weight.apply_op3(gamma, beta, Parameters(slot.clone()))?
+    } else {
+        token()?
+    };
+    Ok((token, slot))
+}
+
+impl CustomOp3 for Parameters {
+    fn name(&self) -> &'static str {
+        "layer_parameters"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(token_storage())
+    }
+
+    fn bwd(
+        &self,
+        weight: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        _token: &Tensor,
+        _gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let gradients = self.0.take();
+        let tensor = |values: Option<Vec<f32>>, like: &Tensor| {
+            let tracked = values.filter(|_| like.track_op());
+            tracked.map(|values| Tensor::from_vec(values, like.shape(), &Device::Cpu)).transpose()
+        };
+        Ok((
+            tensor(gradients.weight, weight)?,
+            tensor(gradients.gamma, gamma)?,
+            tensor(gradients.beta, beta)?,
+        ))
+    }
+}

@@ -1,0 +1,189 @@
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::node::Node;
+use super::{Blocked, Dims, to_vec, token, token_gradient, token_storage};
+use crate::buffer::Buffer;
+use crate::feature_map::pooled_size;
+use crate::lanes::LANES;
+
+/// The mean over height and width, (N, C); differentiable.
+pub(crate) fn global_average(x: &Blocked) -> Result<Tensor> {
+    let op = GlobalAverage(x.node.clone());
+    if x.consume() { x.token.apply_op1(op) } else { x.token.apply_op1_no_bwd(&op) }
+}
+
+struct GlobalAverage(Arc<Node>);
+
+impl CustomOp1 for GlobalAverage {
+    fn name(&self) -> &'static str {
+        "global_average"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        let node = &self.0;
+        let Dims { n, c, .. } = node.dims;
+        let pixels = node.dims.pixels();
+        let mut means = vec![0.0; n * c];
+        means.par_chunks_mut(c).enumerate().for_each_init(
+            || Buffer::take(node.scratch_len()),
+            |scratch, (index, means)| {
+                let image = node.image(index, scratch);
+                for (block, means) in image.chunks(pixels * LANES).zip(means.chunks_mut(LANES)) {
+                    let mut sums = [0.0; LANES];
+                    for pixel in block.chunks_exact(LANES) {
+                        for (sum, value) in sums.iter_mut().zip(pixel) {
+                            *sum += value;
+                        }
+                    }
+                    for (mean, sum) in means.iter_mut().zip(sums) {
+                        *mean = sum / pixels as f32;
+                    }
+                }
+            },
+        );
+        Ok((CpuStorage::F32(means), Shape::from((n, c))))
+    }
+
+    fn bwd(&self, arg: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let dims = self.0.dims;
+        let gradient = to_vec(gradient)?;
+        let share = 1.0 / dims.pixels() as f32;
+        let mut spread = Buffer::take(dims.len());
+        spread.par_chunks_mut(dims.image_len()).zip(gradient.par_chunks(dims.c)).for_each(
+            |(image, gradient)| {
+                let blocks = image.chunks_mut(dims.pixels() * LANES);
+                for (block, gradient) in blocks.zip(gradient.chunks(LANES)) {
+                    let mut value = [0.0; LANES];
+                    for (value, gradient) in value.iter_mut().zip(gradient) {
+                        *value = gradient * share;
+                    }
+                    for pixel in block.chunks_exact_mut(LANES) {
+                        pixel.copy_from_slice(&value);
+                    }
+                }
+            },
+        );
+        self.0.add_gradient(spread);
+        token_gradient(arg)
+    }
+}
+
+/// Max pooling, borders of minus infinity; of equal maxima the first gets the gradient.
+pub(crate) fn max_pool(x: &Blocked, kernel: usize, stride: usize, padding: usize) -> Result<Blocked> {
+    let from = x.node.dims;
+    let (h, w) = pooled_size((from.h, from.w), kernel, stride, padding)?;
+    let window = Window { from, to: Dims { h, w, ..from }, kernel, stride, padding };
+    let (source, to) = (&x.node, window.to);
+    let tracked = x.consume();
+    let mut data = Buffer::take(to.len());
+    let chosen: Vec<Vec<u32>> = data
+        .par_chunks_mut(to.image_len())
+        .enumerate()
+        .map_init(
+            || Buffer::take(source.scratch_len()),
+            |scratch, (index, out)| {
+                let mut chosen = vec![0; if tracked { to.image_len() } else { 0 }];
+                window.maxima(source.image(index, scratch), out, &mut chosen);
+                chosen
+            },
+        )
+        .collect();
+    let node = Arc::new(Node::new(to, data, None, source.kernels));
+    let token = if tracked {
+        x.token.apply_op1(MaxPool { source: source.clone(), out: node.clone(), window, chosen })?
+    } else {
+        token()?
+    };
+    Ok(Blocked { node, token })
+}
+
+#[derive(Clone, Copy)]
+struct Window {
+    from: Dims,
+    to: Dims,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl Window {
+    /// Maxima of one image and, if `chosen` has room, where they stood in it.
+    fn maxima(&self, image: &[f32], out: &mut [f32], chosen: &mut [u32]) {
+        let Self { from, to, .. } = *self;
+        for block in 0..from.blocks() {
+            for y in 0..to.h {
+                let rows = self.range(y, from.h);
+                for x in 0..to.w {
+                    let columns = self.range(x, from.w);
+                    let at = ((block * to.h + y) * to.w + x) * LANES;
+                    let mut best = [f32::NEG_INFINITY; LANES];
+                    let first = (block * from.h + rows.start) * from.w + columns.start;
+                    let mut place = [0; LANES];
+                    for (lane, place) in place.iter_mut().enumerate() {
+                        *place = (first * LANES + lane) as u32;
+                    }
+                    for row in rows.clone() {
+                        for column in columns.clone() {
+                            let pixel = ((block * from.h + row) * from.w + column) * LANES;
+                            for lane in 0..LANES {
+                                let value = image[pixel + lane];
+                                if value > best[lane] || value.is_nan() {
+                                    best[lane] = value;
+                                    place[lane] = (pixel + lane) as u32;
+                                }
+                            }
+                        }
+                    }
+                    out[at..at + LANES].copy_from_slice(&best);
+                    if !chosen.is_empty() {
+                        chosen[at..at + LANES].copy_from_slice(&place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows or columns of the image in the window at `position`.
+    fn range(&self, position: usize, size: usize) -> std::ops::Range<usize> {
+        let start = position * self.stride;
+        start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(size)
+    }
+}
+
+struct MaxPool {
+    source: Arc<Node>,
+    out: Arc<Node>,
+    window: Window,
+    /// For every image and value of the output, the index of its maximum in the input's image.
+    chosen: Vec<Vec<u32>>,
+}
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(token_storage())
+    }
+
+    fn bwd(&self, arg: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
+        let Window { from, to, .. } = self.window;
+        let (gradient, _) = self.out.take_gradient();
+        let mut spread = Buffer::zeros(from.len());
+        spread
+            .par_chunks_mut(from.image_len())
+            .zip(gradient.par_chunks(to.image_len()))
+            .zip(&self.chosen)
+            .for_each(|((spread, gradient), chosen)| {
+                for (place, gradient) in chosen.iter().zip(gradient) {
+                    spread[*place as usize] += gradient;
+                }
+            });
+        self.source.add_gradient(spread);
+        token_gradient(arg)
+    }
+}

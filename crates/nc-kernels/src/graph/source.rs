@@ -1,0 +1,65 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Result, Tensor};
+
+use super::node::Node;
+use super::with_values;
+use crate::kernels::Conv;
+
+/// What a convolution reads.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// The few planes of pictures: a contiguous tensor (N, C, H, W).
+    Planes(Tensor),
+    /// Blocked activations.
+    Node(Arc<Node>),
+}
+
+impl Source {
+    /// Calls `f` with a view of the values.
+    pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_>) -> T) -> Result<T> {
+        match self {
+            Self::Planes(tensor) => with_values(tensor, |values| f(View { values, node: None })),
+            Self::Node(node) => Ok(f(View { values: &node.data, node: Some(node) })),
+        }
+    }
+}
+
+/// Values of a convolution's input while it runs.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    values: &'a [f32],
+    node: Option<&'a Node>,
+}
+
+impl View<'_> {
+    /// All values, where they lie; as the convolution sees them if it needs no scratch memory.
+    pub(crate) fn values(&self) -> &[f32] {
+        self.values
+    }
+
+    /// Values of scratch memory that [`View::images`] needs for `count` images.
+    pub(crate) fn scratch_len(&self, count: usize) -> usize {
+        self.node.map_or(0, |node| count * node.scratch_len())
+    }
+
+    /// The images `range` as the convolution sees them, normalised into `scratch` if need be.
+    pub(crate) fn images<'s>(
+        &'s self,
+        conv: &Conv,
+        range: Range<usize>,
+        scratch: &'s mut [f32],
+    ) -> &'s [f32] {
+        let len = conv.in_len();
+        match self.node {
+            Some(node) if node.norm.is_some() => {
+                for (index, out) in range.clone().zip(scratch.chunks_mut(len)) {
+                    node.image(index, out);
+                }
+                &scratch[..range.len() * len]
+            }
+            _ => &self.values[range.start * len..range.end * len],
+        }
+    }
+}

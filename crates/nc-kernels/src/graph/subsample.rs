@@ -1,0 +1,49 @@
+use super::Dims;
+use crate::lanes::LANES;
+
+/// ResNet's option-A shortcut: every `stride`-th pixel, channels in the middle of more channels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subsample {
+    pub(crate) from: Dims,
+    pub(crate) to: Dims,
+    pub(crate) stride: usize,
+}
+
+impl Subsample {
+    /// One image of the shortcut; channels of zeros are written too.
+    pub(crate) fn apply(&self, from: &[f32], to: &mut [f32]) {
+        to.fill(0.0);
+        self.each(|source, target, lanes| {
+            to[target..target + lanes].copy_from_slice(&from[source..source + lanes]);
+        });
+    }
+
+    /// Adds the shortcut's gradient of one image to its input's.
+    pub(crate) fn add_gradient(&self, gradient: &[f32], sum: &mut [f32]) {
+        self.each(|source, target, lanes| {
+            for (sum, part) in sum[source..source + lanes].iter_mut().zip(&gradient[target..]) {
+                *sum += part;
+            }
+        });
+    }
+
+    /// Calls `f` with index in the input, index in the output and number of lanes for every run of channels that lies
+    /// in one block on both sides.
+    fn each(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let Self { from, to, stride } = *self;
+        let before = (to.c - from.c) / 2;
+        let mut channel = 0;
+        while channel < from.c {
+            let target = channel + before;
+            let lanes = (LANES - channel % LANES).min(LANES - target % LANES).min(from.c - channel);
+            for y in 0..to.h {
+                for x in 0..to.w {
+                    let source = (channel / LANES * from.h + y * stride) * from.w + x * stride;
+                    let at = (target / LANES * to.h + y) * to.w + x;
+                    f(source * LANES + channel % LANES, at * LANES + target % LANES, lanes);
+                }
+            }
+            channel += lanes;
+        }
+    }
+}

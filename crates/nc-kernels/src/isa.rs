@@ -1,0 +1,127 @@
+//! Which instruction set the kernels run on.
+
+use std::sync::OnceLock;
+
+use crate::Error;
+use crate::kernels::{KernelSet, Set};
+use crate::lanes::Portable;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::{Avx2, Avx512};
+
+/// Environment variable that forces an instruction set.
+const VARIABLE: &str = "NC_KERNELS_ISA";
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InstructionSet {
+    /// AVX-512F.
+    Avx512,
+    /// AVX2 and FMA.
+    Avx2,
+    /// Whatever the compiler makes of arrays for the target.
+    Portable,
+}
+
+impl InstructionSet {
+    /// All of them, fastest first.
+    pub(crate) const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// As the environment variable spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+
+    /// Its kernels, if the processor has it.
+    pub(crate) fn kernels(self) -> Option<&'static dyn KernelSet> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if std::arch::is_x86_feature_detected!("avx512f") => {
+                // SAFETY: the feature was just detected.
+                const SET: Set<Avx512> = unsafe { Set::new() };
+                Some(&SET)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2
+                if std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma") =>
+            {
+                // SAFETY: the features were just detected.
+                const SET: Set<Avx2> = unsafe { Set::new() };
+                Some(&SET)
+            }
+            Self::Portable => {
+                // SAFETY: needs nothing of the processor.
+                const SET: Set<Portable> = unsafe { Set::new() };
+                Some(&SET)
+            }
+            #[allow(unreachable_patterns)] // reachable where a feature is missing or not x86-64
+            _ => None,
+        }
+    }
+
+    /// What `wish` names, or without a wish the best that the processor has.
+    fn choose(wish: Option<&str>) -> Result<Self, Error> {
+        let Some(wish) = wish else {
+            return Ok(Self::ALL.into_iter().find(|set| set.kernels().is_some()).unwrap_or(Self::Portable));
+        };
+        let set = Self::ALL.into_iter().find(|set| set.name() == wish);
+        let set = set.ok_or_else(|| Error::UnknownInstructionSet(wish.to_owned()))?;
+        if set.kernels().is_some() { Ok(set) } else { Err(Error::UnsupportedInstructionSet(set.name())) }
+    }
+}
+
+/// The choice for this process, made at first use.
+fn chosen() -> Result<InstructionSet, Error> {
+    static CHOSEN: OnceLock<Result<InstructionSet, Error>> = OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        let wish = std::env::var_os(VARIABLE).filter(|wish| !wish.is_empty());
+        InstructionSet::choose(wish.map(|wish| wish.to_string_lossy().into_owned()).as_deref())
+    });
+    chosen.clone()
+}
+
+/// The kernels of this process.
+pub(crate) fn kernels() -> Result<&'static dyn KernelSet, Error> {
+    let set = chosen()?;
+    set.kernels().ok_or(Error::UnsupportedInstructionSet(set.name()))
+}
+
+/// The instruction set that the vector kernels use: "avx512", "avx2" or "portable", the best that the processor has
+/// unless the environment variable NC_KERNELS_ISA names another.
+///
+/// # Panics
+///
+/// If NC_KERNELS_ISA names none of the three or one that the processor lacks; [`checked_instruction_set`] returns
+/// the error instead, and so do the layers.
+pub fn instruction_set() -> &'static str {
+    match checked_instruction_set() {
+        Ok(name) => name,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// As [`instruction_set`], for programs that report a wrong environment variable themselves.
+pub fn checked_instruction_set() -> candle_core::Result<&'static str> {
+    Ok(chosen()?.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes() {
+        assert_eq!(InstructionSet::choose(Some("portable")).unwrap(), InstructionSet::Portable);
+        let error = InstructionSet::choose(Some("sse")).unwrap_err().to_string();
+        assert_eq!(error, "NC_KERNELS_ISA=\"sse\": expected avx512, avx2 or portable");
+        for set in InstructionSet::ALL {
+            let supported = set.kernels().is_some();
+            assert_eq!(InstructionSet::choose(Some(set.name())).is_ok(), supported, "{set:?}");
+        }
+        assert!(InstructionSet::choose(None).is_ok());
+    }
+}

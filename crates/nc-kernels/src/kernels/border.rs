@@ -1,0 +1,37 @@
+//! Copies of an image into a border of zeros, for the general kernels.
+
+use super::geometry::Conv;
+use crate::lanes::LANES;
+
+/// The input with its border, in the input's own layout.
+pub(super) fn pad(conv: &Conv, x: &[f32], padded: &mut [f32]) {
+    let (h, w) = conv.padded();
+    let border = conv.shape.padding;
+    let (planes, pixel) = if conv.planar { (conv.shape.in_channels, 1) } else { (conv.in_blocks(), LANES) };
+    padded[..planes * h * w * pixel].fill(0.0);
+    for plane in 0..planes {
+        for row in 0..conv.h {
+            let from = (plane * conv.h + row) * conv.w * pixel;
+            let to = ((plane * h + row + border) * w + border) * pixel;
+            padded[to..to + conv.w * pixel].copy_from_slice(&x[from..from + conv.w * pixel]);
+        }
+    }
+}
+
+/// The output's gradient with `stride` - 1 zeros between its pixels and a border, such that its convolution with the
+/// mirrored kernel and stride 1 is the input's gradient.
+pub(super) fn spread(conv: &Conv, dy: &[f32], spread: &mut [f32]) {
+    let (h, w) = conv.spread();
+    let border = conv.shape.kernel - 1 - conv.shape.padding;
+    let stride = conv.shape.stride;
+    spread[..conv.out_blocks() * h * w * LANES].fill(0.0);
+    for block in 0..conv.out_blocks() {
+        for row in 0..conv.out_h {
+            for column in 0..conv.out_w {
+                let from = ((block * conv.out_h + row) * conv.out_w + column) * LANES;
+                let to = ((block * h + row * stride + border) * w + column * stride + border) * LANES;
+                spread[to..to + LANES].copy_from_slice(&dy[from..from + LANES]);
+            }
+        }
+    }
+}

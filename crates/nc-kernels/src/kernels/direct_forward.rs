@@ -1,0 +1,121 @@
+use super::tile::{TileEnd, finish, place};
+use crate::lanes::{Kernel, LANES, Lanes};
+
+/// Zeros that are read in place of pixels beyond the border.
+#[repr(align(64))]
+pub(super) struct Zeros([f32; LANES]);
+pub(super) static ZEROS: Zeros = Zeros([0.0; LANES]);
+
+impl Zeros {
+    pub(super) fn as_ptr(&self) -> *const f32 {
+        self.0.as_ptr()
+    }
+}
+
+/// 3x3 convolution with padding 1 and stride `S` of one image, for `O` blocks of output channels.
+///
+/// A tile is `PX` pixels of an output row; every value that is read of the input feeds the three taps of a kernel
+/// row. `PLANAR` says that the input's channels are planes (see [`super::geometry::Conv`]).
+pub(super) struct DirectForward<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> {
+    /// First input block of the output blocks; `sources` blocks, together `channels` channels.
+    pub(super) x: *const f32,
+    pub(super) sources: usize,
+    pub(super) channels: usize,
+    pub(super) h: usize,
+    pub(super) w: usize,
+    pub(super) out_h: usize,
+    pub(super) out_w: usize,
+    /// Packed kernel of the first output block; the next one's is `weight_step` further.
+    pub(super) weight: *const f32,
+    pub(super) weight_step: usize,
+    pub(super) y: *mut f32,
+    pub(super) end: TileEnd,
+}
+
+impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
+    for DirectForward<S, PX, O, PLANAR>
+{
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        let Self { x, sources, channels, h, w, out_h, out_w, weight, weight_step, y, end } = self;
+        let zeros = ZEROS.as_ptr();
+        let plane = h * w;
+        let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };
+        // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped, and the columns
+        // beyond it are read from `zeros`; so every input pixel read exists. Kernel, output and sums have room
+        // for all blocks, says the caller.
+        unsafe {
+            for out_y in 0..out_h {
+                for tile in 0..out_w.div_ceil(PX) {
+                    let (x0, skip) = place(tile, PX, out_w);
+                    let mut sums = [[V::zero(); O]; PX];
+                    for row in 0..3 {
+                        let in_y = out_y * S + row;
+                        if in_y < 1 || in_y > h {
+                            continue;
+                        }
+                        for source in 0..sources {
+                            let used = if PLANAR { channels } else { (channels - source * LANES).min(LANES) };
+                            let first = x.add(source * plane * LANES + ((in_y - 1) * w + S * x0) * pixel);
+                            let taps = weight.add((source * 3 + row) * lanes * 3 * LANES);
+                            // The column left of the tile, and the last one that a tap of the tile touches.
+                            let (left, left_step) =
+                                if x0 == 0 { (zeros, 0) } else { (first.sub(pixel), plane) };
+                            let (right, right_step) = if S * (x0 + PX - 1) + 1 >= w {
+                                (zeros, 0)
+                            } else {
+                                (first.add((S * (PX - 1) + 1) * pixel), plane)
+                            };
+                            for channel in 0..used {
+                                let (centre, left, right) = if PLANAR {
+                                    (
+                                        first.add(channel * plane),
+                                        left.add(channel * left_step),
+                                        right.add(channel * right_step),
+                                    )
+                                } else {
+                                    (first.add(channel), left.add(channel), right.add(channel))
+                                };
+                                let taps = taps.add(channel * 3 * LANES);
+                                let mut k = [[V::zero(); 3]; O];
+                                for (o, k) in k.iter_mut().enumerate() {
+                                    for (column, k) in k.iter_mut().enumerate() {
+                                        *k = V::load(taps.add(o * weight_step + column * LANES));
+                                    }
+                                }
+                                let value = V::splat(left);
+                                for o in 0..O {
+                                    sums[0][o] = V::fma(value, k[o][0], sums[0][o]);
+                                }
+                                for p in 0..PX {
+                                    let value = V::splat(centre.add(S * p * pixel));
+                                    for o in 0..O {
+                                        if S == 1 && p + 1 < PX {
+                                            sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
+                                        }
+                                        sums[p][o] = V::fma(value, k[o][1], sums[p][o]);
+                                        if S == 1 && p > 0 {
+                                            sums[p - 1][o] = V::fma(value, k[o][2], sums[p - 1][o]);
+                                        }
+                                    }
+                                    if S == 2 && p + 1 < PX {
+                                        let value = V::splat(centre.add((S * p + 1) * pixel));
+                                        for o in 0..O {
+                                            sums[p][o] = V::fma(value, k[o][2], sums[p][o]);
+                                            sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
+                                        }
+                                    }
+                                }
+                                let value = V::splat(right);
+                                for o in 0..O {
+                                    sums[PX - 1][o] = V::fma(value, k[o][2], sums[PX - 1][o]);
+                                }
+                            }
+                        }
+                    }
+                    finish(&sums, y, out_h * out_w * LANES, out_y * out_w + x0, skip, end);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use super::direct_forward::ZEROS;
+use super::tile::place;
+use crate::lanes::{Kernel, LANES, Lanes};
+
+/// Input gradient of a 3x3 convolution with padding 1 and stride 2, for one image and one block of input channels.
+///
+/// A tile is `PX` pairs of an even and an odd column: even columns see the kernel's middle column, odd ones the
+/// two outer ones.
+pub(super) struct DirectSpread<const PX: usize> {
+    /// Gradient of the output: its first block that depends on the input block.
+    pub(super) dy: *const f32,
+    pub(super) targets: usize,
+    /// Output channels in these blocks.
+    pub(super) channels: usize,
+    /// Transposed kernel of the input block.
+    pub(super) weight: *const f32,
+    pub(super) dx: *mut f32,
+    pub(super) h: usize,
+    pub(super) w: usize,
+    pub(super) out_h: usize,
+    pub(super) out_w: usize,
+}
+
+impl<const PX: usize> Kernel for DirectSpread<PX> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        let Self { dy, targets, channels, weight, dx, h, w, out_h, out_w } = self;
+        // SAFETY: rows and columns beyond the gradient are skipped or read from ZEROS, odd columns beyond the
+        // image are not stored; kernel and images have room for all blocks, says the caller.
+        unsafe {
+            for in_y in 0..h {
+                for tile in 0..out_w.div_ceil(PX) {
+                    let (x0, _) = place(tile, PX, out_w);
+                    let mut even = [V::zero(); PX];
+                    let mut odd = [V::zero(); PX];
+                    for row in 0..3 {
+                        if (in_y + 1 + row) % 2 != 0 || in_y + 1 < row || (in_y + 1 - row) / 2 >= out_h {
+                            continue;
+                        }
+                        let out_y = (in_y + 1 - row) / 2;
+                        for target in 0..targets {
+                            let used = (channels - target * LANES).min(LANES);
+                            let first = dy.add(((target * out_h + out_y) * out_w + x0) * LANES);
+                            let taps = weight.add((target * 3 + row) * 3 * LANES * LANES);
+                            let right = if x0 + PX >= out_w { ZEROS.as_ptr() } else { first.add(PX * LANES) };
+                            for channel in 0..used {
+                                let taps = taps.add(channel * 3 * LANES);
+                                let k0 = V::load(taps);
+                                let k1 = V::load(taps.add(LANES));
+                                let k2 = V::load(taps.add(2 * LANES));
+                                for p in 0..PX {
+                                    let value = V::splat(first.add(p * LANES + channel));
+                                    even[p] = V::fma(value, k1, even[p]);
+                                    odd[p] = V::fma(value, k2, odd[p]);
+                                    if p > 0 {
+                                        odd[p - 1] = V::fma(value, k0, odd[p - 1]);
+                                    }
+                                }
+                                odd[PX - 1] = V::fma(V::splat(right.add(channel)), k0, odd[PX - 1]);
+                            }
+                        }
+                    }
+                    let to = dx.add((in_y * w + 2 * x0) * LANES);
+                    for p in 0..PX {
+                        even[p].store(to.add(2 * p * LANES));
+                        if 2 * (x0 + p) + 1 < w {
+                            odd[p].store(to.add((2 * p + 1) * LANES));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How rows of the output are cut into tiles, and what happens to a finished tile.
+
+use crate::lanes::{LANES, Lanes};
+
+/// Pixels of a tile when a row of `width` pixels is cut into equal tiles of at most `most`.
+///
+/// The last tile is moved left to end at the border; the pixels it recomputes get the same values.
+pub(crate) fn equal_tiles(width: usize, most: usize) -> usize {
+    width.div_ceil(width.div_ceil(most))
+}
+
+/// First pixel of tile `tile` of `pixels` pixels, and how many of its pixels another tile has computed too.
+#[inline(always)]
+pub(crate) fn place(tile: usize, pixels: usize, width: usize) -> (usize, usize) {
+    let start = (tile * pixels).min(width - pixels);
+    (start, tile * pixels - start)
+}
+
+/// Sums over the pixels of a block of channels of y - shift and of its square.
+///
+/// The shift, the mean of the first tile, keeps the variance's digits when the mean is large.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct BlockSums {
+    pub(crate) shift: [f32; LANES],
+    pub(crate) sum: [f32; LANES],
+    pub(crate) square: [f32; LANES],
+}
+
+impl BlockSums {
+    pub(crate) const ZERO: Self = Self { shift: [0.0; LANES], sum: [0.0; LANES], square: [0.0; LANES] };
+
+    /// Sums of no values, with the same shift.
+    pub(crate) fn restart(&mut self) {
+        (self.sum, self.square) = ([0.0; LANES], [0.0; LANES]);
+    }
+}
+
+/// What is done with a tile of the convolution on its way to memory; pointers are those of the tile's first block.
+#[derive(Clone, Copy)]
+pub(super) enum TileEnd {
+    /// Nothing.
+    Plain,
+    /// Adds to the sums, taking the shift from the first tile if `set_shift`.
+    Statistics { sums: *mut BlockSums, set_shift: bool },
+    /// relu?(y * scale + shift + residual); `residual` lies like y, or is null.
+    Affine { scale: *const f32, shift: *const f32, residual: *const f32, relu: bool },
+}
+
+impl TileEnd {
+    /// The same for image `image` of images of `image_len` values.
+    ///
+    /// # Safety
+    ///
+    /// There must be as many images in the residual.
+    pub(super) unsafe fn at_image(self, image: usize, image_len: usize) -> Self {
+        match self {
+            Self::Plain => self,
+            Self::Statistics { sums, set_shift } => {
+                Self::Statistics { sums, set_shift: set_shift && image == 0 }
+            }
+            Self::Affine { scale, shift, residual, relu } => {
+                // SAFETY: the caller says that the image exists; a null residual is left alone.
+                let residual =
+                    if residual.is_null() { residual } else { unsafe { residual.add(image * image_len) } };
+                Self::Affine { scale, shift, residual, relu }
+            }
+        }
+    }
+
+    /// The same for `block` blocks further on, with images of `block_len` values a block.
+    ///
+    /// # Safety
+    ///
+    /// There must be as many blocks.
+    pub(super) unsafe fn advance(self, block: usize, block_len: usize) -> Self {
+        // SAFETY: the caller says that the blocks exist; a null residual is left alone.
+        unsafe {
+            match self {
+                Self::Plain => self,
+                Self::Statistics { sums, set_shift } => Self::Statistics { sums: sums.add(block), set_shift },
+                Self::Affine { scale, shift, residual, relu } => Self::Affine {
+                    scale: scale.add(block * LANES),
+                    shift: shift.add(block * LANES),
+                    residual: if residual.is_null() { residual } else { residual.add(block * block_len) },
+                    relu,
+                },
+            }
+        }
+    }
+}
+
+/// Stores a finished tile of `PX` pixels and `O` output blocks at pixel `pixel` of the image `y`, whose blocks are
+/// `block_len` values apart. The first `skip` pixels are left out of the statistics.
+///
+/// # Safety
+///
+/// `y` and the pointers of `end` must be valid for the tile; only from [`Lanes::enter`].
+#[inline(always)]
+pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
+    tile: &[[V; O]; PX],
+    y: *mut f32,
+    block_len: usize,
+    pixel: usize,
+    skip: usize,
+    end: TileEnd,
+) {
+    // SAFETY: all pointers are the caller's, used for the tile's pixels and blocks only.
+    unsafe {
+        match end {
+            TileEnd::Affine { scale, shift, residual, relu } => {
+                for o in 0..O {
+                    let (scale, shift) = (V::load(scale.add(o * LANES)), V::load(shift.add(o * LANES)));
+                    for (p, row) in tile.iter().enumerate() {
+                        let at = o * block_len + (pixel + p) * LANES;
+                        let mut value = V::fma(row[o], scale, shift);
+                        if !residual.is_null() {
+                            value = value.add(V::load(residual.add(at)));
+                        }
+                        if relu {
+                            value = value.positive_part();
+                        }
+                        value.store(y.add(at));
+                    }
+                }
+                return;
+            }
+            TileEnd::Plain => {}
+            TileEnd::Statistics { sums, set_shift } => {
+                for o in 0..O {
+                    let sums = sums.add(o);
+                    let shift = (&raw mut (*sums).shift).cast::<f32>();
+                    if set_shift && pixel == 0 {
+                        let mut total = V::zero();
+                        for row in tile {
+                            total = total.add(row[o]);
+                        }
+                        let share = 1.0 / PX as f32;
+                        total.mul(V::splat(&raw const share)).store(shift);
+                    }
+                    let shift = V::load(shift);
+                    let sum_at = (&raw mut (*sums).sum).cast::<f32>();
+                    let square_at = (&raw mut (*sums).square).cast::<f32>();
+                    let (mut sum, mut square) = (V::load(sum_at), V::load(square_at));
+                    for (p, row) in tile.iter().enumerate() {
+                        if p >= skip {
+                            let centred = row[o].sub(shift);
+                            sum = sum.add(centred);
+                            square = V::fma(centred, centred, square);
+                        }
+                    }
+                    sum.store(sum_at);
+                    square.store(square_at);
+                }
+            }
+        }
+        for o in 0..O {
+            for (p, row) in tile.iter().enumerate() {
+                row[o].store(y.add(o * block_len + (pixel + p) * LANES));
+            }
+        }
+    }
+}
