@@ -69,7 +69,10 @@ pub fn class_means(features: &Tensor, labels: &Tensor, num_classes: usize) -> Re
     let divisors: Vec<f32> = counts.iter().map(|&count| count as f32).collect();
     let divisors =
         Tensor::from_vec(divisors, (classes.len(), 1), features.device())?.to_dtype(features.dtype())?;
-    let sums = Tensor::zeros((classes.len(), dimensions), features.dtype(), features.device())?
-        .index_add(&rows, features, 0)?;
+    let sums = Tensor::zeros((classes.len(), dimensions), features.dtype(), features.device())?.index_add(
+        &rows,
+        &features.contiguous()?,
+        0,
+    )?;
     Ok(ClassMeans { means: sums.broadcast_div(&divisors)?, classes, counts })
 }

@@ -14,8 +14,8 @@
 ///
 /// ```
 /// let weights = nc_losses::effective_number(&[5000, 50], 0.9999);
-/// assert!((weights[0] - 0.025_094).abs() < 1e-6);
-/// assert!((weights[1] - 1.974_906).abs() < 1e-6);
+/// assert!((weights[0] - 0.025_034).abs() < 1e-6);
+/// assert!((weights[1] - 1.974_966).abs() < 1e-6);
 /// ```
 ///
 /// # Source

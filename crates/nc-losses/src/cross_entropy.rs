@@ -168,7 +168,7 @@ impl ClassWeights {
     fn new(logits: &Tensor, labels: &Tensor, class_weights: &Tensor) -> Result<Self> {
         check::shape("class_weights", class_weights, &logits.dims()[1..])?;
         check::dtype("class_weights", class_weights, logits.dtype())?;
-        let of_samples = class_weights.index_select(labels, 0)?;
+        let of_samples = class_weights.contiguous()?.index_select(labels, 0)?;
         // The floor turns 0 / 0 into 0 and changes nothing else.
         let total = of_samples.sum_all()?.maximum(f64::from(f32::MIN_POSITIVE))?;
         Ok(Self { of_samples, total })

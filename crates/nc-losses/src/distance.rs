@@ -9,5 +9,6 @@ pub(crate) fn squared_distances(features: &Tensor, labels: &Tensor, centers: &Te
     check::shape("centers", centers, &[classes, dimensions])?;
     check::dtype("centers", centers, features.dtype())?;
     check::labels(labels, samples, classes)?;
-    Ok((features - centers.index_select(labels, 0)?)?.sqr()?.sum(1)?)
+    let of_samples = centers.contiguous()?.index_select(labels, 0)?;
+    Ok((features - of_samples)?.sqr()?.sum(1)?)
 }

@@ -1,4 +1,60 @@
 //! Neural-collapse regularisers and long-tail losses for Candle.
+//!
+//! Pure functions on tensors: no state, no configuration structs, no framework around them. Each takes `f32` or
+//! `f64` tensors (in mixed precision, cast logits and features to `f32` first), checks its arguments, returns a
+//! scalar that can be differentiated, and runs on any device.
+//!
+//! | | |
+//! |---|---|
+//! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
+//! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
+//! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`check_labels`] |
+//!
+//! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
+//! AISTATS 2023 (eq. 13-16): with features h, labels y and learnable class centres c, training minimises
+//!
+//! ```text
+//! L = L_sup + lambda1 L_W(h, y, c) + lambda2 L_B(c)
+//! ```
+//!
+//! # In a plain Candle loop
+//!
+//! ```
+//! use candle_core::{Device, Tensor, Var};
+//! use candle_nn::{Optimizer, SGD};
+//! use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
+//!
+//! let (lambda1, lambda2, alpha) = (0.01, 0.1, 0.5);
+//! let x = Tensor::new(&[[1f32, 0.2], [0.9, 0.1], [-0.2, 1.0], [-1.0, -0.8]], &Device::Cpu)?;
+//! let labels = Tensor::new(&[0u32, 0, 1, 2], &Device::Cpu)?;
+//!
+//! let body = Var::randn(0f32, 1.0, (2, 8), x.device())?;
+//! let head = Var::randn(0f32, 1.0, (8, 3), x.device())?;
+//! let centers = Var::randn(0f32, 1.0, (3, 8), x.device())?;
+//! let mut model_sgd = SGD::new(vec![body.clone(), head.clone()], 0.1)?;
+//! // The centres have their own plain SGD, on grad(L) / lambda1.
+//! let mut center_sgd = SGD::new(vec![centers.clone()], alpha / lambda1)?;
+//!
+//! for _ in 0..20 {
+//!     let features = x.matmul(&body)?.relu()?;
+//!     let supervised = cross_entropy(&features.matmul(&head)?, &labels)?;
+//!     let within = within_class(&features, &labels, &centers)?;
+//!     let between = between_class(&centers, BetweenForm::MeanMinAngle)?;
+//!     let loss = ((supervised + within * lambda1)? + between * lambda2)?;
+//!     let gradients = loss.backward()?;
+//!     model_sgd.step(&gradients)?;
+//!     center_sgd.step(&gradients)?;
+//! }
+//! # Ok::<(), nc_losses::Error>(())
+//! ```
+//!
+//! `examples/plain_loop.rs` is the same on long-tailed data, with figures to watch.
+//!
+//! # Labels
+//!
+//! Labels are `u32`, on the device of the logits. On the CPU each call checks them. Elsewhere a check would wait
+//! for the device, so only [`class_means`], which needs them on the host anyway, checks; [`check_labels`] does it
+//! on demand.
 
 mod between_class;
 mod center_loss;

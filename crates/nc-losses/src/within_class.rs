@@ -46,7 +46,7 @@ pub fn within_class(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Res
     let classes = centers.dim(0)?;
     // Counted on the labels' device: nothing waits for it.
     let counts = Tensor::zeros(classes, features.dtype(), features.device())?.index_add(
-        labels,
+        &labels.contiguous()?,
         &distances.ones_like()?,
         0,
     )?;

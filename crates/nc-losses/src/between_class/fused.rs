@@ -9,8 +9,10 @@ use std::marker::PhantomData;
 use candle_core::{
     CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
 };
+use rayon::prelude::*;
 
 use super::arc_cosine::{angle, slope};
+use super::rows::{column_means, map_rows, squared_norm, subtract};
 use super::{BLOCK, BetweenForm, TINY, rounding};
 
 /// Minus the mean angle of the pairs of rows that `form` selects.
@@ -26,7 +28,6 @@ pub(super) fn smallest_angles<T: WithDType>(centers: &Tensor, form: BetweenForm)
 }
 
 /// A row, the row nearest to it, and the cosine between them.
-#[derive(Clone, Copy)]
 struct Pair {
     row: usize,
     nearest: usize,
@@ -37,52 +38,75 @@ struct Pair {
 /// normalisation; both zero for a row at the mean.
 fn directions<T: WithDType>(centers: &Tensor) -> Result<(Tensor, Vec<f64>)> {
     let mut rows = centers.flatten_all()?.to_vec1::<T>()?;
-    let mean = column_means(&rows, centers.dim(1)?);
+    let dimensions = centers.dim(1)?;
+    let mean = column_means(&rows, dimensions);
     let floor = squared_norm(&mean) * rounding(centers.dtype()).powi(2) + TINY;
-    subtract(&mut rows, &mean);
-    let mut inverse_norms = Vec::with_capacity(centers.dim(0)?);
-    for row in rows.chunks_exact_mut(mean.len()) {
+    let inverse_norms = map_rows(&mut rows, dimensions, |_, row| {
+        subtract(row, &mean);
         let squared = squared_norm(row);
         let inverse = if squared > floor { squared.sqrt().recip() } else { 0.0 };
         let factor = T::from_f64(inverse);
         for x in row {
             *x *= factor;
         }
-        inverse_norms.push(inverse);
-    }
+        inverse
+    });
     Ok((Tensor::from_vec(rows, centers.shape(), &Device::Cpu)?, inverse_norms))
 }
 
 /// Each row with the row of the largest cosine to it; of equals the first.
-///
-/// Blocks of rows meet only the rows from their own on, for a cosine serves both its rows.
 fn nearest<T: WithDType>(directions: &Tensor) -> Result<Vec<Pair>> {
     let classes = directions.dim(0)?;
-    let mut best: Vec<(T, u32)> = vec![(T::from_f64(-2.0), 0); classes];
-    for start in (0..classes).step_by(BLOCK) {
-        let block = directions.narrow(0, start, BLOCK.min(classes - start))?;
-        let rest = directions.narrow(0, start, classes - start)?;
-        let cosines = block.matmul(&rest.t()?)?.flatten_all()?.to_vec1::<T>()?;
-        for (offset, row) in cosines.chunks_exact(classes - start).enumerate() {
-            let k = start + offset;
-            let (until_k, after_k) = best.split_at_mut(k + 1);
-            let own = &mut until_k[k];
-            for (j, (&cosine, other)) in (k + 1..).zip(row[offset + 1..].iter().zip(after_k)) {
-                if cosine > own.0 {
-                    *own = (cosine, j as u32);
-                }
-                if cosine > other.0 {
-                    *other = (cosine, k as u32);
-                }
-            }
+    let starts: Vec<usize> = (0..classes).step_by(BLOCK).collect();
+    let blocks = starts
+        .par_iter()
+        .map(|&start| nearest_in_block::<T>(directions, start))
+        .collect::<Result<Vec<_>>>()?;
+    let mut best = vec![Nearest::NONE; classes];
+    for (start, block) in starts.into_iter().zip(blocks) {
+        for (best, candidate) in best[start..].iter_mut().zip(block) {
+            best.improve(candidate);
         }
     }
-    let pair = |(row, (cosine, nearest)): (usize, (T, u32))| Pair {
-        row,
-        nearest: nearest as usize,
-        cosine: cosine.to_f64(),
-    };
+    let pair = |(row, Nearest { cosine, index })| Pair { row, nearest: index, cosine };
     Ok(best.into_iter().enumerate().map(pair).collect())
+}
+
+/// The nearest row found so far.
+#[derive(Clone, Copy)]
+struct Nearest {
+    cosine: f64,
+    index: usize,
+}
+
+impl Nearest {
+    const NONE: Self = Self { cosine: -2.0, index: 0 };
+
+    fn improve(&mut self, candidate: Self) {
+        if candidate.cosine > self.cosine {
+            *self = candidate;
+        }
+    }
+}
+
+/// For the rows from `start` on, the nearest among all pairs with a row of the block that starts there.
+///
+/// Earlier rows have met this block in theirs: a cosine serves both its rows.
+fn nearest_in_block<T: WithDType>(directions: &Tensor, start: usize) -> Result<Vec<Nearest>> {
+    let rows = directions.dim(0)? - start;
+    let width = rows.min(BLOCK);
+    let block = directions.narrow(0, start, width)?;
+    let cosines = directions.narrow(0, start, rows)?.matmul(&block.t()?)?.flatten_all()?.to_vec1::<T>()?;
+    let mut best = vec![Nearest::NONE; rows];
+    for (k, row) in cosines.chunks_exact(width).enumerate() {
+        let (before, from_k) = best.split_at_mut(k);
+        for (j, (cosine, other)) in row.iter().zip(before).enumerate() {
+            let cosine = cosine.to_f64();
+            from_k[0].improve(Nearest { cosine, index: start + j });
+            other.improve(Nearest { cosine, index: start + k });
+        }
+    }
+    Ok(best)
 }
 
 /// The scalar -mean(angle) as a function of the centres.
@@ -96,25 +120,30 @@ struct SmallestAngles<T> {
 impl<T: WithDType> SmallestAngles<T> {
     /// Gradient with respect to the centres, times `upstream`.
     fn gradient(&self, directions: &[T], upstream: f64) -> Vec<T> {
-        let dimensions = directions.len() / self.inverse_norms.len();
-        let row = |k: usize| k * dimensions..(k + 1) * dimensions;
-        let mut gradient = vec![T::zero(); directions.len()];
-        for &Pair { row: k, nearest: j, cosine } in &self.pairs {
-            let factor = -upstream * slope(cosine) / self.pairs.len() as f64;
-            if factor == 0.0 {
-                continue;
+        let classes = self.inverse_norms.len();
+        let dimensions = directions.len() / classes;
+        // What pulls at each row: the other row of a pair, the slope and the cosine.
+        let mut pulls = vec![Vec::new(); classes];
+        for &Pair { row, nearest, cosine } in &self.pairs {
+            let slope = -upstream * slope(cosine) / self.pairs.len() as f64;
+            if slope != 0.0 {
+                pulls[row].push((nearest, slope, cosine));
+                pulls[nearest].push((row, slope, cosine));
             }
-            for (k, j) in [(k, j), (j, k)] {
-                let towards = T::from_f64(factor * self.inverse_norms[k]);
-                let radial = T::from_f64(factor * self.inverse_norms[k] * cosine);
-                let (own, other) = (&directions[row(k)], &directions[row(j)]);
-                for (g, (&u, &v)) in gradient[row(k)].iter_mut().zip(own.iter().zip(other)) {
+        }
+        let mut gradient = vec![T::zero(); directions.len()];
+        map_rows(&mut gradient, dimensions, |k, row| {
+            let direction = |k: usize| &directions[k * dimensions..(k + 1) * dimensions];
+            for &(other, slope, cosine) in &pulls[k] {
+                let towards = T::from_f64(slope * self.inverse_norms[k]);
+                let radial = T::from_f64(slope * self.inverse_norms[k] * cosine);
+                for (g, (&u, &v)) in row.iter_mut().zip(direction(k).iter().zip(direction(other))) {
                     *g += towards * v - radial * u;
                 }
             }
-        }
+        });
         let mean = column_means(&gradient, dimensions);
-        subtract(&mut gradient, &mean);
+        map_rows(&mut gradient, dimensions, |_, row| subtract(row, &mean));
         gradient
     }
 }
@@ -139,31 +168,4 @@ impl<T: WithDType> CustomOp1 for SmallestAngles<T> {
         let gradient = self.gradient(storage.as_slice::<T>()?, upstream);
         Tensor::from_vec(gradient, centers.shape(), &Device::Cpu).map(Some)
     }
-}
-
-/// The mean of the rows of a matrix, summed in f64.
-fn column_means<T: WithDType>(matrix: &[T], columns: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; columns];
-    for row in matrix.chunks_exact(columns) {
-        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x.to_f64());
-    }
-    let rows = (matrix.len() / columns) as f64;
-    sums.into_iter().map(|sum| sum / rows).collect()
-}
-
-/// Takes `vector` off each row of a matrix.
-fn subtract<T: WithDType>(matrix: &mut [T], vector: &[f64]) {
-    let vector: Vec<T> = vector.iter().map(|&x| T::from_f64(x)).collect();
-    for row in matrix.chunks_exact_mut(vector.len()) {
-        row.iter_mut().zip(&vector).for_each(|(x, &mean)| *x -= mean);
-    }
-}
-
-/// Sum of squares in f64, over independent lanes that the compiler can keep in registers.
-fn squared_norm<T: WithDType>(vector: &[T]) -> f64 {
-    let mut lanes = [0.0; 8];
-    for chunk in vector.chunks(lanes.len()) {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += x.to_f64() * x.to_f64());
-    }
-    lanes.iter().sum()
 }

@@ -3,6 +3,7 @@
 mod arc_cosine;
 mod composed;
 mod fused;
+mod rows;
 #[cfg(test)]
 mod tests;
 

@@ -72,6 +72,39 @@ fn similar_centres() -> Result<()> {
 }
 
 #[test]
+fn the_strides_of_the_arguments() -> Result<()> {
+    fn strided(x: &Tensor) -> candle_core::Result<Tensor> {
+        let last = x.rank() - 1;
+        Tensor::stack(&[x, x], last + 1)?.narrow(last + 1, 1, 1)?.squeeze(last + 1)
+    }
+    let (logits, features, centers) = (normal(1, 6, 4)?, normal(2, 6, 3)?, normal(3, 4, 3)?);
+    let (y, partner) = (labels(4, 6, 4)?, labels(5, 6, 4)?);
+    let weights = normal(6, 1, 4)?.squeeze(0)?.abs()?;
+    let losses = |change: fn(&Tensor) -> candle_core::Result<Tensor>| -> Result<Vec<Tensor>> {
+        let (logits, features, centers) = (change(&logits)?, change(&features)?, change(&centers)?);
+        let (y, partner, weights) = (change(&y)?, change(&partner)?, change(&weights)?);
+        let mut losses = vec![
+            weighted_smoothed_cross_entropy(&logits, &y, &weights, 0.1)?,
+            mixed(&y, &partner, 0.2, |y| weighted_cross_entropy(&logits, y, &weights))?,
+            soft_cross_entropy(&logits, &logits)?,
+            nc_losses::mse(&logits, &y)?,
+            within_class(&features, &y, &centers)?,
+            center_loss(&features, &y, &centers)?,
+            class_means(&features, &y, 4)?.means,
+        ];
+        for form in FORMS {
+            losses.push(between_class(&centers, form)?);
+        }
+        Ok(losses)
+    };
+    let plain = losses(|x| Ok(x.clone()))?;
+    for (strided, plain) in losses(strided)?.iter().zip(&plain) {
+        assert_close(strided, plain, 1e-14)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn special_cases_of_cross_entropy() -> Result<()> {
     let (logits, y, partner) = (normal(1, 6, 4)?, labels(2, 6, 4)?, labels(3, 6, 4)?);
     let plain = cross_entropy(&logits, &y)?;
