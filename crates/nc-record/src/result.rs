@@ -2,10 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FORMAT_VERSION, ShotAccuracy, Timing};
 
-/// What a finished run found. `A` is the accuracy and `N` the neural-collapse figures, as defined by the crate
-/// that measures them.
+/// What a finished run found. `A` is the accuracy, `C` the calibration and `N` the neural-collapse figures, as defined
+/// by the crate that measures them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunResult<A, N> {
+pub struct RunResult<A, C, N> {
     /// [`FORMAT_VERSION`] of the record.
     pub format_version: u32,
     /// The experiment's name.
@@ -20,6 +20,8 @@ pub struct RunResult<A, N> {
     pub epochs: Vec<usize>,
     /// Test accuracy after the last epoch: the figure to report.
     pub accuracy: A,
+    /// Calibration on the test set after the last epoch.
+    pub calibration: C,
     /// Neural-collapse figures after the last epoch.
     pub nc: N,
     /// The best test accuracy seen during training. Chosen on the test set: for comparison with reports that do
@@ -29,7 +31,7 @@ pub struct RunResult<A, N> {
     pub timing: Timing,
 }
 
-impl<A, N> RunResult<A, N> {
+impl<A, C, N> RunResult<A, C, N> {
     /// The version new results carry.
     pub const FORMAT_VERSION: u32 = FORMAT_VERSION;
 }

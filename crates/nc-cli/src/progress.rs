@@ -1,0 +1,116 @@
+//! A run as it goes: a progress bar on a terminal, a line an epoch elsewhere. Both on standard error.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use nc_record::{Event, ShotAccuracy};
+use nc_train::{Experiment, Observer, Step};
+
+use crate::summary::percent;
+
+const TEMPLATE: &str = "{bar:20.cyan} {msg} {per_sec}, {eta} left";
+
+pub(crate) struct Progress {
+    /// Counts images.
+    bar: ProgressBar,
+    interactive: bool,
+    started: Instant,
+    /// Epochs of all phases, and of the one under way.
+    epochs: usize,
+    phase_epochs: usize,
+    accuracy: Option<ShotAccuracy>,
+}
+
+impl Progress {
+    pub(crate) fn new(experiment: &Experiment) -> Self {
+        let interactive = std::io::stderr().is_terminal();
+        let bar = if interactive { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            let per_second = |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.0} images/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("per_sec", per_second));
+        }
+        let epochs = experiment.phases.iter().map(|phase| phase.epochs).sum();
+        Self { bar, interactive, started: Instant::now(), epochs, phase_epochs: 0, accuracy: None }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// A line above the bar, or just a line.
+    fn say(&self, line: &str) {
+        if self.interactive {
+            self.bar.println(line);
+        } else {
+            // A run goes on when nobody can read about it.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+
+    fn time_left(&self) -> HumanDuration {
+        let done = self.bar.position().max(1) as f64;
+        let left = self.bar.length().unwrap_or(0) as f64 - done;
+        HumanDuration(Duration::from_secs_f64(self.started.elapsed().as_secs_f64() * left.max(0.0) / done))
+    }
+}
+
+impl Observer for Progress {
+    fn step(&mut self, step: &Step<'_>) {
+        self.bar.inc(step.images as u64);
+        if self.interactive {
+            let Step { phase, epoch, loss, learning_rate, .. } = step;
+            let epochs = self.phase_epochs;
+            let accuracy = self.accuracy.map(|a| format!("test {} ", percent(a.all))).unwrap_or_default();
+            self.bar.set_message(format!(
+                "{phase} {}/{epochs} loss {loss:.3} lr {learning_rate:.2e} {accuracy}",
+                epoch + 1
+            ));
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { name, seed, class_counts, parameters, .. } => {
+                let images: usize = class_counts.iter().sum();
+                self.bar.set_length((images * self.epochs) as u64);
+                self.started = Instant::now();
+                let largest = class_counts.iter().max().unwrap_or(&0);
+                let smallest = class_counts.iter().min().unwrap_or(&0);
+                self.say(&format!(
+                    "{name}, seed {seed}: {images} training images in {} classes of {largest} to {smallest}, \
+                     {parameters} parameters",
+                    class_counts.len()
+                ));
+            }
+            Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
+            Event::EpochFinished { phase, epoch, learning_rate, losses, timing, .. } => {
+                if !self.interactive {
+                    let term = |name, value: Option<f64>| {
+                        value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default()
+                    };
+                    self.say(&format!(
+                        "{phase} {}/{}: loss {:.3}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                        epoch + 1,
+                        self.phase_epochs,
+                        losses.total,
+                        term("L_W", losses.within_class),
+                        term("L_B", losses.between_class),
+                        timing.images_per_second,
+                        self.time_left(),
+                    ));
+                }
+            }
+            Event::Evaluated { phase, epoch, test_accuracy, .. } => {
+                self.accuracy = Some(*test_accuracy);
+                self.say(&format!("{phase} {}: test accuracy {}", epoch + 1, percent(test_accuracy.all)));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use std::{io, path::PathBuf};
+
+use crate::suggest::nearest;
+
+/// What can go wrong with a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that is no valid TOML, misses a key or has an unknown one.
+    #[error("{origin}: {message}")]
+    Config {
+        /// The file, preset or flag it came from.
+        origin: String,
+        /// What is wrong, and the nearest valid name where there is one.
+        message: String,
+    },
+    /// Settings that contradict each other or make no sense.
+    #[error("{setting}: {message}")]
+    Setting {
+        /// The key, as `--set` takes it.
+        setting: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// No preset of this name.
+    #[error("there is no preset {name:?}{}; `nclt presets` lists them", did_you_mean(.nearest.as_deref()))]
+    UnknownPreset {
+        /// The name asked for.
+        name: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
+    /// A source that lies in files was asked for without saying where.
+    #[error("the data source {source_name:?} is read from files: say where they are with --data-dir DIR")]
+    DataDirMissing {
+        /// The source.
+        source_name: &'static str,
+    },
+    /// A loss that is not a number; nothing of the run is worth keeping.
+    #[error(
+        "the loss became {loss} in phase {phase:?}, epoch {epoch}, step {step} (learning rate {learning_rate}; \
+         supervised {supervised}, within-class {within_class:?}, between-class {between_class:?}): \
+         lower the learning rate or lengthen the warm-up"
+    )]
+    NonFiniteLoss {
+        /// The phase's name.
+        phase: String,
+        /// Its epoch, from 0.
+        epoch: usize,
+        /// The step within the epoch, from 0.
+        step: usize,
+        /// The learning rate.
+        learning_rate: f64,
+        /// The whole loss.
+        loss: f64,
+        /// L_sup.
+        supervised: f64,
+        /// L_W.
+        within_class: Option<f64>,
+        /// L_B.
+        between_class: Option<f64>,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The configuration could not be written as TOML.
+    #[error("cannot write the configuration as TOML: {0}")]
+    WriteConfig(#[from] toml::ser::Error),
+    /// The data could not be read, drawn or loaded.
+    #[error(transparent)]
+    Data(#[from] nc_data::Error),
+    /// The model could not be built.
+    #[error(transparent)]
+    Model(#[from] nc_models::Error),
+    /// A loss could not be computed.
+    #[error(transparent)]
+    Loss(#[from] nc_losses::Error),
+    /// The features could not be measured.
+    #[error(transparent)]
+    Metrics(#[from] nc_metrics::Error),
+    /// The run's records could not be written.
+    #[error(transparent)]
+    Record(#[from] nc_record::Error),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// What the TOML reader said, in one line, with the nearest valid name for an unknown one.
+    pub(crate) fn config(origin: &str, error: &toml::de::Error) -> Self {
+        let message = error.message();
+        // serde's words: unknown field `x`, expected one of `a`, `b` (or: expected `a`)
+        let mut names = message.split('`').skip(1).step_by(2);
+        let unknown = message.starts_with("unknown").then(|| names.next()).flatten();
+        let hint = unknown.and_then(|unknown| nearest(unknown, names));
+        let message = format!("{}{}", message.trim_end(), did_you_mean(hint));
+        Self::Config { origin: origin.to_owned(), message }
+    }
+
+    /// A setting, named as `--set` takes it, that cannot stand.
+    pub(crate) fn setting(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Setting { setting: setting.into(), message: message.into() }
+    }
+}
+
+fn did_you_mean(name: Option<&str>) -> String {
+    name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! What determines the result of a run, as data.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Result, objective::Objective, optimizer::SgdConfig, schedule::Schedule};
+
+/// Everything that determines the result of a run: the same experiment on the same data gives the same weights,
+/// bit for bit. Directories, devices and threads stand elsewhere ([`RunOptions`](crate::RunOptions)).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// A name for people; part of the run directory's name.
+    pub name: String,
+    /// Seeds initialisation, data order, augmentation and mix-up.
+    pub seed: u64,
+    /// Training and test images.
+    pub data: DataConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// When the test set is looked at.
+    pub evaluation: EvaluationConfig,
+    /// What is learned, one phase after the other.
+    pub phases: Vec<Phase>,
+}
+
+/// Training and test images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where they come from.
+    pub source: DataSource,
+    /// How many training images each class keeps.
+    pub profile: Profile,
+    /// Seeds the draw of the training subset, independently of the experiment's seed.
+    pub subset_seed: u64,
+    /// Zero pixels added on every side before a random crop back to the image's size; 0 for no crop.
+    pub crop_padding: usize,
+    /// Mirror every other training image, at random.
+    pub flip: bool,
+    /// Mean of each channel of pixel / 255, subtracted; empty to take it from the training subset.
+    #[serde(default)]
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel; empty to take it from the training subset.
+    #[serde(default)]
+    pub std: Vec<f32>,
+}
+
+/// A source of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSource {
+    /// The long-tailed Fashion-MNIST inside the program.
+    FashionMnistLt,
+    /// A directory with the four idx files of MNIST, Fashion-MNIST and their like.
+    Idx,
+}
+
+/// How many training images each class keeps; classes in label order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Profile {
+    /// All of them.
+    Full,
+    /// The same number for each class.
+    Balanced {
+        /// That number; absent for the size of the smallest class.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per_class: Option<usize>,
+    },
+    /// n_k = floor(n_max ratio^(-k/(K-1))) (Cao et al. 2019).
+    Exponential {
+        /// Imbalance ratio, largest class over smallest.
+        ratio: f64,
+        /// n_max; absent for the size of the largest class that all could have.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        largest: Option<usize>,
+    },
+    /// The first half of the classes n_max, the second half n_max / ratio.
+    Step {
+        /// Imbalance ratio, largest class over smallest.
+        ratio: f64,
+        /// n_max; absent for the size of the largest class that all could have.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        largest: Option<usize>,
+    },
+    /// These numbers.
+    Counts {
+        /// One number a class.
+        counts: Vec<usize>,
+    },
+}
+
+/// The network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The backbone.
+    pub backbone: BackboneKind,
+    /// The classifier on its features.
+    pub head: HeadKind,
+}
+
+/// A backbone for small images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackboneKind {
+    /// CIFAR ResNet-20.
+    ResNet20,
+    /// CIFAR ResNet-32, the paper's.
+    ResNet32,
+    /// CIFAR ResNet-44.
+    ResNet44,
+    /// CIFAR ResNet-56.
+    ResNet56,
+}
+
+impl BackboneKind {
+    /// Its number of weighted layers.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::ResNet20 => 20,
+            Self::ResNet32 => 32,
+            Self::ResNet44 => 44,
+            Self::ResNet56 => 56,
+        }
+    }
+}
+
+/// A classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HeadKind {
+    /// W h + b.
+    Linear,
+    /// `scale` times the cosines between features and class directions.
+    Cosine {
+        /// The factor on the cosines.
+        scale: f64,
+    },
+    /// Class directions fixed to a simplex ETF.
+    Etf,
+}
+
+/// When the test set is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Every so many epochs, and after the last of each phase. Changes no weights.
+    pub every_epochs: usize,
+}
+
+/// A stretch of training with one set of rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// A name for people, and for `--set phases.NAME.key=value`.
+    pub name: String,
+    /// Passes over the training subset.
+    pub epochs: usize,
+    /// Images in a batch; the last batch of an epoch may be smaller.
+    pub batch_size: usize,
+    /// Which parameters learn.
+    pub trains: Trains,
+    /// Which images an epoch is made of.
+    pub sampler: SamplerKind,
+    /// Mix-up: lambda is drawn from Beta(alpha, alpha) once a batch; 0 for none.
+    #[serde(default)]
+    pub mixup_alpha: f64,
+    /// What is minimised.
+    pub objective: Objective,
+    /// How the parameters move.
+    pub optimizer: SgdConfig,
+    /// The learning rate over the epochs.
+    pub schedule: Schedule,
+}
+
+/// Which parameters learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trains {
+    /// Backbone and classifier; batch norm on batch statistics.
+    Everything,
+    /// The classifier, drawn anew from N(0, 0.01) with zero bias, on a frozen backbone whose batch norm uses its
+    /// running statistics: cRT (Kang et al. 2020).
+    NewClassifier,
+}
+
+/// Which images an epoch is made of; the epoch's length is always that of the subset.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SamplerKind {
+    /// Each image once, in random order.
+    Uniform,
+    /// Each class equally often, with replacement.
+    ClassBalanced,
+    /// Classes by the inverse of their effective number (Cui et al. 2019), with replacement.
+    EffectiveNumber {
+        /// Its beta, from 0 to below 1.
+        beta: f64,
+    },
+    /// Classes by the square root of their size, with replacement.
+    SquareRoot,
+    /// Classes by the inverse of their size, with replacement (BBN).
+    Reverse,
+    /// From images drawn uniformly in the first epoch to classes drawn uniformly in the last, with replacement.
+    Progressive,
+}
+
+impl Experiment {
+    /// The experiment as TOML, complete: [`Settings`](crate::Settings) reads it from a file.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// The same experiment in `epochs` epochs of its first phase: every epoch number of every phase is scaled by the
+    /// same ratio and rounded to nearest; epochs and warm-up last at least 1 where they were not 0.
+    pub fn scale_epochs(&mut self, epochs: usize) {
+        let Some(full) = self.phases.first().map(|phase| phase.epochs) else { return };
+        let scale = |number: usize| (number * epochs + full / 2) / full.max(1);
+        for phase in &mut self.phases {
+            phase.epochs = scale(phase.epochs).max(1);
+            phase.schedule.scale_epochs(scale);
+            phase.objective.scale_epochs(scale);
+        }
+    }
+
+    /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256.
+    pub fn hash(&self, subset_hash: &str) -> Result<String> {
+        let nameless = Self { name: String::new(), ..self.clone() };
+        let digest = Sha256::digest(format!("{}\n{subset_hash}", nameless.to_toml()?));
+        Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a phase minimises: a supervised loss, class weights, and the neural-collapse regularisers.
+
+use serde::{Deserialize, Serialize};
+
+/// L = L_sup + lambda1 L_W + lambda2 L_B.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    /// L_sup.
+    pub loss: SupervisedLoss,
+    /// Class weights in L_sup.
+    pub reweighting: Reweighting,
+    /// L_W and L_B; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neural_collapse: Option<NeuralCollapse>,
+}
+
+/// A loss of logits and labels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SupervisedLoss {
+    /// Cross entropy.
+    CrossEntropy {
+        /// Share of the target spread evenly over all classes; 0 for none.
+        #[serde(default)]
+        label_smoothing: f64,
+    },
+    /// Mean over images and classes of (logit - one-hot target)^2.
+    MeanSquaredError,
+}
+
+/// Class weights, scaled to sum K. With `from_epoch` above 0 this is deferred re-weighting (DRW, Cao et al. 2019).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reweighting {
+    /// Every image counts the same.
+    None,
+    /// (1 - beta) / (1 - beta^n_k) (Cui et al. 2019).
+    EffectiveNumber {
+        /// From 0 (no weights) to below 1 (1/n_k).
+        beta: f64,
+        /// First epoch, from 0, in which the weights are on.
+        from_epoch: usize,
+    },
+    /// 1 / n_k.
+    InverseFrequency {
+        /// First epoch, from 0, in which the weights are on.
+        from_epoch: usize,
+    },
+}
+
+impl Reweighting {
+    /// The weights of `epoch` for classes of these sizes; `None` while they are off.
+    pub fn weights(&self, epoch: usize, class_counts: &[usize]) -> Option<Vec<f64>> {
+        match *self {
+            Self::EffectiveNumber { beta, from_epoch } if epoch >= from_epoch => {
+                Some(nc_losses::effective_number(class_counts, beta))
+            }
+            Self::InverseFrequency { from_epoch } if epoch >= from_epoch => {
+                Some(nc_losses::inverse_frequency(class_counts))
+            }
+            _ => None,
+        }
+    }
+
+    /// The first epoch with weights, where there are any.
+    pub(crate) fn from_epoch(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::None => None,
+            Self::EffectiveNumber { from_epoch, .. } | Self::InverseFrequency { from_epoch } => {
+                Some(from_epoch)
+            }
+        }
+    }
+}
+
+/// The regularisers of Liu et al. (2023), eq. 13 to 16.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeuralCollapse {
+    /// lambda1, the weight of L_W; 0 for none.
+    pub within_weight: f64,
+    /// lambda2, the weight of L_B; 0 for none.
+    pub between_weight: f64,
+    /// Which L_B.
+    #[serde(default)]
+    pub between_form: BetweenForm,
+    /// First epoch, from 0, with L_W and L_B; before it only L_sup drives the model.
+    #[serde(default)]
+    pub start_epoch: usize,
+    /// The class centres both act on.
+    #[serde(default)]
+    pub centers: Centers,
+}
+
+/// The three forms of L_B on centred and normalised centres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BetweenForm {
+    /// Mean over classes of the angle to the nearest other centre, negative (eq. 15).
+    #[default]
+    MeanMinAngle,
+    /// The smallest angle of all, negative.
+    GlobalMinAngle,
+    /// Frobenius distance of the off-diagonal cosines from -1/(K-1).
+    EtfGap,
+}
+
+impl From<BetweenForm> for nc_losses::BetweenForm {
+    fn from(form: BetweenForm) -> Self {
+        match form {
+            BetweenForm::MeanMinAngle => Self::MeanMinAngle,
+            BetweenForm::GlobalMinAngle => Self::GlobalMinAngle,
+            BetweenForm::EtfGap => Self::EtfGap,
+        }
+    }
+}
+
+/// Where the class centres come from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Centers {
+    /// Parameters with their own plain SGD on grad(lambda1 L_W + lambda2 L_B) / lambda1, as in the paper's code: L_B
+    /// reaches the features through the centres alone.
+    Learnable {
+        /// alpha.
+        learning_rate: f64,
+        /// Their first values.
+        init: CenterInit,
+    },
+    /// The class means of the batch, with gradient to the features. Needs no lambda1.
+    BatchMeans,
+}
+
+impl Default for Centers {
+    fn default() -> Self {
+        Self::Learnable { learning_rate: 0.5, init: CenterInit::Normal }
+    }
+}
+
+/// First values of learnable centres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CenterInit {
+    /// N(0, 1).
+    Normal,
+    /// Means of the training features in evaluation mode, at the start epoch.
+    ClassMeans,
+}
+
+impl Objective {
+    pub(crate) fn scale_epochs(&mut self, scale: impl Fn(usize) -> usize) {
+        if let Some(epoch) = self.reweighting.from_epoch() {
+            *epoch = scale(*epoch);
+        }
+        if let Some(nc) = &mut self.neural_collapse {
+            nc.start_epoch = scale(nc.start_epoch);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The experiments that come with the program: a data set and a method each, named `data/method`.
+
+use crate::{
+    BackboneKind, BetweenForm, CenterInit, Centers, DataConfig, DataSource, Decay, Error, EvaluationConfig,
+    Experiment, HeadKind, ModelConfig, NeuralCollapse, Objective, Phase, Profile, Result, Reweighting,
+    SamplerKind, Schedule, SgdConfig, SupervisedLoss, Trains, suggest::nearest,
+};
+
+/// The preset used where none is named.
+pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
+
+/// The name and one line about each preset.
+pub fn list() -> impl Iterator<Item = (String, String)> {
+    DATA.iter().flat_map(|data| {
+        METHODS.iter().map(|method| {
+            (
+                format!("{}/{}", data.name, method.name),
+                format!("{}; {}", method.description, data.description),
+            )
+        })
+    })
+}
+
+/// The experiment named `name`.
+///
+/// # Errors
+///
+/// [`Error::UnknownPreset`] with the nearest name.
+pub fn find(name: &str) -> Result<Experiment> {
+    let found = name.split_once('/').and_then(|(data, method)| {
+        Some((DATA.iter().find(|d| d.name == data)?, METHODS.iter().find(|m| m.name == method)?))
+    });
+    let Some((data, method)) = found else {
+        let names: Vec<String> = list().map(|(name, _)| name).collect();
+        let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        return Err(Error::UnknownPreset { name: name.to_owned(), nearest });
+    };
+    Ok(data.experiment(method))
+}
+
+/// A data set with the settings that go with it.
+struct Data {
+    name: &'static str,
+    description: &'static str,
+    source: DataSource,
+    profile: Profile,
+    backbone: BackboneKind,
+    crop_padding: usize,
+    batch_size: usize,
+    /// Epochs of the first phase. The recipes are written for 200 and scaled to this number.
+    epochs: usize,
+    evaluate_every: usize,
+    /// lambda1, lambda2 and start epoch (of 200) of Table 1 of the paper.
+    neural_collapse: (f64, f64, usize),
+}
+
+const DATA: &[Data] = &[
+    Data {
+        name: "fashion-mnist-lt",
+        description: "Fashion-MNIST inside the program, 1,000 to 10 images a class",
+        source: DataSource::FashionMnistLt,
+        profile: Profile::Full,
+        backbone: BackboneKind::ResNet20,
+        crop_padding: 2,
+        batch_size: 64,
+        epochs: 60,
+        evaluate_every: 5,
+        neural_collapse: (0.01, 0.1, 0),
+    },
+    Data {
+        name: "fashion-mnist-lt-r100",
+        description: "full Fashion-MNIST from --data-dir, 6,000 to 60 images a class",
+        source: DataSource::Idx,
+        profile: Profile::Exponential { ratio: 100.0, largest: None },
+        backbone: BackboneKind::ResNet32,
+        crop_padding: 2,
+        batch_size: 128,
+        epochs: 200,
+        evaluate_every: 5,
+        neural_collapse: (0.01, 0.1, 0),
+    },
+];
+
+impl Data {
+    fn experiment(&self, method: &Method) -> Experiment {
+        let mut phases = vec![method.representation(self)];
+        if method.retrains_classifier {
+            phases.push(classifier_retraining(self.batch_size));
+        }
+        let mut experiment = Experiment {
+            name: format!("{}/{}", self.name, method.name),
+            seed: 0,
+            data: DataConfig {
+                source: self.source,
+                profile: self.profile.clone(),
+                subset_seed: 0,
+                crop_padding: self.crop_padding,
+                flip: true,
+                mean: vec![],
+                std: vec![],
+            },
+            model: ModelConfig { backbone: self.backbone, head: HeadKind::Linear },
+            evaluation: EvaluationConfig { every_epochs: self.evaluate_every },
+            phases,
+        };
+        experiment.scale_epochs(self.epochs);
+        experiment
+    }
+}
+
+/// A method, as what it changes in the common recipe: batch 128, 200 epochs, SGD with momentum 0.9, learning rate
+/// 0.1 after 5 epochs of warm-up.
+struct Method {
+    name: &'static str,
+    description: &'static str,
+    recipe: Recipe,
+    mixup: bool,
+    sampler: SamplerKind,
+    reweighting: Reweighting,
+    neural_collapse: bool,
+    retrains_classifier: bool,
+}
+
+/// The two lineages of published recipes.
+#[derive(Clone, Copy)]
+enum Recipe {
+    /// LDAM's (Cao et al. 2019): weight decay 2e-4, learning rate x0.01 from epochs 160 and 180.
+    L,
+    /// That of the mix-up methods: weight decay 5e-4, learning rate x0.1 from epochs 160 and 180.
+    M,
+}
+
+const BETA: f64 = 0.9999;
+const DRW: Reweighting = Reweighting::EffectiveNumber { beta: BETA, from_epoch: 160 };
+
+/// Cross entropy on everything.
+const CE: Method = Method {
+    name: "ce",
+    description: "cross entropy",
+    recipe: Recipe::L,
+    mixup: false,
+    sampler: SamplerKind::Uniform,
+    reweighting: Reweighting::None,
+    neural_collapse: false,
+    retrains_classifier: false,
+};
+
+const CE_MIXUP: Method = Method {
+    name: "ce-mixup",
+    description: "cross entropy with mix-up",
+    recipe: Recipe::M,
+    mixup: true,
+    ..CE
+};
+
+const NC_DRW: Method = Method {
+    name: "nc-drw",
+    description: "L_W + L_B with deferred re-weighting and mix-up (the paper's NC-DRW)",
+    reweighting: DRW,
+    neural_collapse: true,
+    ..CE_MIXUP
+};
+
+const METHODS: &[Method] = &[
+    CE,
+    Method {
+        name: "ce-rs",
+        description: "cross entropy, classes sampled by effective number",
+        sampler: SamplerKind::EffectiveNumber { beta: BETA },
+        ..CE
+    },
+    Method {
+        name: "ce-rw",
+        description: "cross entropy weighted by effective number",
+        reweighting: Reweighting::EffectiveNumber { beta: BETA, from_epoch: 0 },
+        ..CE
+    },
+    Method {
+        name: "ce-drw",
+        description: "cross entropy with deferred re-weighting",
+        reweighting: DRW,
+        ..CE
+    },
+    CE_MIXUP,
+    Method {
+        name: "ce-drw-mixup",
+        description: "cross entropy with deferred re-weighting and mix-up: NC-DRW without NC",
+        reweighting: DRW,
+        ..CE_MIXUP
+    },
+    NC_DRW,
+    Method {
+        name: "nc-drw-crt",
+        description: "NC-DRW, then the classifier retrained (the paper's NC-DRW-cRT)",
+        retrains_classifier: true,
+        ..NC_DRW
+    },
+];
+
+impl Method {
+    fn representation(&self, data: &Data) -> Phase {
+        let (weight_decay, gamma) = match self.recipe {
+            Recipe::L => (2e-4, 0.01),
+            Recipe::M => (5e-4, 0.1),
+        };
+        let (within_weight, between_weight, start_epoch) = data.neural_collapse;
+        let init = if start_epoch > 0 { CenterInit::ClassMeans } else { CenterInit::Normal };
+        let neural_collapse = NeuralCollapse {
+            within_weight,
+            between_weight,
+            between_form: BetweenForm::MeanMinAngle,
+            start_epoch,
+            centers: Centers::Learnable { learning_rate: 0.5, init },
+        };
+        Phase {
+            name: "representation".into(),
+            epochs: 200,
+            batch_size: data.batch_size,
+            trains: Trains::Everything,
+            sampler: self.sampler,
+            mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
+            objective: Objective {
+                loss: SupervisedLoss::CrossEntropy { label_smoothing: 0.0 },
+                reweighting: self.reweighting,
+                neural_collapse: self.neural_collapse.then_some(neural_collapse),
+            },
+            optimizer: SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay },
+            schedule: Schedule {
+                decay: Decay::MultiStep { milestones: vec![160, 180], gamma },
+                warmup_epochs: 5,
+            },
+        }
+    }
+}
+
+/// cRT (Kang et al. 2020).
+fn classifier_retraining(batch_size: usize) -> Phase {
+    Phase {
+        name: "classifier".into(),
+        epochs: 10,
+        batch_size,
+        trains: Trains::NewClassifier,
+        sampler: SamplerKind::ClassBalanced,
+        mixup_alpha: 0.0,
+        objective: Objective {
+            loss: SupervisedLoss::CrossEntropy { label_smoothing: 0.0 },
+            reweighting: Reweighting::None,
+            neural_collapse: None,
+        },
+        optimizer: SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay: 5e-4 },
+        schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0 },
+    }
+}

@@ -1,0 +1,179 @@
+//! A whole run, from experiment to result.
+
+use std::{path::PathBuf, time::Instant};
+
+use candle_core::Device;
+use nc_data::{Loader, Subset};
+use nc_metrics::{Accuracy, Calibration};
+use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+use nc_record::{BestEpoch, DataSummary, Event, EventLog, RunDir, Timing};
+
+use crate::{
+    Experiment, Geometry, HeadKind, Observer, Result,
+    data::Data,
+    evaluate::{Measured, shot_accuracy},
+    phase::timing,
+};
+
+/// What a run needs to know and what does not change its result.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where the source's files are, for sources that are read from files.
+    pub data_dir: Option<PathBuf>,
+    /// Where the model runs.
+    pub device: Device,
+    /// The directory in which run directories are made.
+    pub out: PathBuf,
+    /// Threads that prepare batches, besides the one that trains.
+    pub loader_threads: usize,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { data_dir: None, device: Device::Cpu, out: "runs".into(), loader_threads: 1 }
+    }
+}
+
+/// The result of a run with this project's metrics.
+pub type RunResult = nc_record::RunResult<Accuracy, Calibration, Geometry>;
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// What it found; also in `result.json`.
+    pub result: RunResult,
+    /// Where its files are.
+    pub directory: PathBuf,
+}
+
+/// Runs `experiment` and leaves its directory under `options.out`.
+///
+/// Nothing is written before the data are read and the model is built; `weights.safetensors` and `result.json` are
+/// written when all phases are done.
+pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn Observer) -> Result<Finished> {
+    experiment.validate()?;
+    let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+    let model = build_model(experiment, &data.train, &options.device)?;
+    let hash = experiment.hash(data.train.hash())?;
+    let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
+    let directory =
+        RunDir::create(options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8])))?;
+    directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
+    let log = directory.event_log()?;
+    let run = Run {
+        experiment,
+        options,
+        data,
+        model,
+        directory,
+        log,
+        observer,
+        best: None,
+        training_time: Timing::default(),
+        training_images: 0,
+    };
+    run.finish(hash)
+}
+
+/// A run under way.
+pub(crate) struct Run<'a> {
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) data: Data,
+    pub(crate) model: Model,
+    directory: RunDir,
+    log: EventLog,
+    pub(crate) observer: &'a mut dyn Observer,
+    best: Option<BestEpoch>,
+    pub(crate) training_time: Timing,
+    pub(crate) training_images: usize,
+}
+
+impl Run<'_> {
+    fn finish(mut self, run_hash: String) -> Result<Finished> {
+        let started = Instant::now();
+        self.record(Event::run_started(
+            self.experiment.name.clone(),
+            self.experiment.seed,
+            self.data.train.hash().to_owned(),
+            self.data.train.class_counts().to_vec(),
+            self.model.params().parameter_count(),
+        ))?;
+        for phase in 0..self.experiment.phases.len() {
+            self.run_phase(phase)?;
+        }
+        let train = Measured::of(&self.model, &self.sequential(&self.data.train)?)?;
+        let test = Measured::of(&self.model, &self.sequential(&self.data.test)?)?;
+        let accuracy = test.accuracy(self.data.train.class_counts())?;
+        let calibration = test.calibration(self.data.train.class_counts().len())?;
+        let nc = Geometry::measure(&train, &test, self.model.head(), self.data.train.class_counts().len())?;
+        self.directory.write(RunDir::WEIGHTS, &self.model.params().to_safetensors()?)?;
+
+        let seconds = started.elapsed().as_secs_f64();
+        let images_per_second = self.training_images as f64 / self.training_time.seconds;
+        let result = RunResult {
+            format_version: RunResult::FORMAT_VERSION,
+            name: self.experiment.name.clone(),
+            seed: self.experiment.seed,
+            run_hash,
+            data: DataSummary {
+                source: self.data.source.clone(),
+                train_hash: self.data.train.hash().to_owned(),
+                test_hash: self.data.test.hash().to_owned(),
+                class_counts: self.data.train.class_counts().to_vec(),
+                test_images: self.data.test.len(),
+            },
+            epochs: self.experiment.phases.iter().map(|phase| phase.epochs).collect(),
+            accuracy,
+            calibration,
+            nc,
+            best_epoch: self.best.clone(),
+            timing: Timing { seconds, images_per_second },
+        };
+        self.directory.write_result(&result)?;
+        self.record(Event::RunFinished { timing: result.timing })?;
+        Ok(Finished { result, directory: self.directory.path().to_owned() })
+    }
+
+    /// Measures test accuracy after `epoch` of `phase`.
+    pub(crate) fn evaluate(&mut self, phase: &str, epoch: usize) -> Result<()> {
+        let started = Instant::now();
+        let test = Measured::of(&self.model, &self.sequential(&self.data.test)?)?;
+        let accuracy = shot_accuracy(&test.accuracy(self.data.train.class_counts())?);
+        let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
+        if self.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
+            self.best = Some(best);
+        }
+        self.record(Event::Evaluated {
+            phase: phase.to_owned(),
+            epoch,
+            test_accuracy: accuracy,
+            timing: timing(started, self.data.test.len()),
+        })
+    }
+
+    pub(crate) fn sequential(&self, subset: &Subset) -> Result<Loader> {
+        self.data.sequential(subset, self.options.loader_threads, &self.options.device)
+    }
+
+    pub(crate) fn record(&mut self, event: Event) -> Result<()> {
+        self.log.append(&event)?;
+        self.observer.event(&event);
+        Ok(())
+    }
+}
+
+fn build_model(experiment: &Experiment, train: &Subset, device: &Device) -> Result<Model> {
+    let params = ParamStore::new(experiment.seed, device);
+    let config = ResNetConfig {
+        depth: experiment.model.backbone.depth(),
+        in_channels: train.dataset().shape().channels,
+    };
+    let backbone = ResNet::new(config, &params.builder())?;
+    let head = match experiment.model.head {
+        HeadKind::Linear => HeadConfig::Linear,
+        HeadKind::Cosine { scale } => HeadConfig::Cosine { scale },
+        HeadKind::Etf => HeadConfig::Etf,
+    };
+    Ok(Model::new(params, backbone, &head, train.class_counts().len())?)
+}

@@ -1,0 +1,131 @@
+//! Settings that are well formed but make no sense, refused before anything is read or written.
+
+use crate::{
+    Centers, Decay, Error, Experiment, Phase, Profile, Result, Reweighting, SamplerKind, SupervisedLoss,
+    Trains, experiment::HeadKind,
+};
+
+impl Experiment {
+    /// Checks what can be checked without the data.
+    pub fn validate(&self) -> Result<()> {
+        let data = &self.data;
+        ensure(data.mean.len() == data.std.len(), "data.std", || {
+            format!("{} channels, but data.mean has {}", data.std.len(), data.mean.len())
+        })?;
+        ensure(data.std.iter().all(|&std| std > 0.0), "data.std", || "should be above 0".into())?;
+        if let Profile::Exponential { ratio, .. } | Profile::Step { ratio, .. } = data.profile {
+            ensure(ratio >= 1.0 && ratio.is_finite(), "data.profile.ratio", || {
+                format!("is {ratio}, but the imbalance ratio is largest over smallest class: at least 1")
+            })?;
+        }
+        if let HeadKind::Cosine { scale } = self.model.head {
+            positive(scale, "model.head.scale")?;
+        }
+        ensure(self.evaluation.every_epochs > 0, "evaluation.every_epochs", || {
+            "should be at least 1".into()
+        })?;
+        ensure(!self.phases.is_empty(), "phases", || "there is nothing to do: give at least one".into())?;
+        for (index, phase) in self.phases.iter().enumerate() {
+            let twin = self.phases[..index].iter().any(|other| other.name == phase.name);
+            ensure(!twin, "phases", || format!("two are named {:?}", phase.name))?;
+            self.validate_phase(phase)?;
+        }
+        Ok(())
+    }
+
+    fn validate_phase(&self, phase: &Phase) -> Result<()> {
+        let key = |key: &str| format!("phases.{}.{key}", phase.name);
+        ensure(phase.epochs > 0, key("epochs"), || "should be at least 1".into())?;
+        ensure(phase.batch_size > 0, key("batch_size"), || "should be at least 1".into())?;
+        not_negative(phase.mixup_alpha, key("mixup_alpha"))?;
+        positive(phase.optimizer.learning_rate, key("optimizer.learning_rate"))?;
+        not_negative(phase.optimizer.weight_decay, key("optimizer.weight_decay"))?;
+        let momentum = phase.optimizer.momentum;
+        ensure((0.0..1.0).contains(&momentum), key("optimizer.momentum"), || {
+            format!("is {momentum}, should be from 0 to below 1")
+        })?;
+        ensure(!phase.optimizer.nesterov || momentum > 0.0, key("optimizer.nesterov"), || {
+            "looks ahead along the momentum, which is 0".into()
+        })?;
+        ensure(phase.schedule.warmup_epochs <= phase.epochs, key("schedule.warmup_epochs"), || {
+            format!("is {}, but the phase has {} epochs", phase.schedule.warmup_epochs, phase.epochs)
+        })?;
+        if let Decay::MultiStep { milestones, gamma } = &phase.schedule.decay {
+            positive(*gamma, key("schedule.decay.gamma"))?;
+            ensure(milestones.is_sorted(), key("schedule.decay.milestones"), || "should be in order".into())?;
+        }
+        if let SamplerKind::EffectiveNumber { beta } = phase.sampler {
+            unit_interval(beta, key("sampler.beta"))?;
+        }
+        if phase.trains == Trains::NewClassifier {
+            ensure(self.model.head != HeadKind::Etf, key("trains"), || {
+                "a new classifier cannot be trained: model.head is a fixed ETF".into()
+            })?;
+            ensure(phase.objective.neural_collapse.is_none(), key("objective.neural_collapse"), || {
+                "acts on features, but this phase freezes the backbone".into()
+            })?;
+        }
+        Self::validate_objective(phase)
+    }
+
+    fn validate_objective(phase: &Phase) -> Result<()> {
+        let key = |key: &str| format!("phases.{}.objective.{key}", phase.name);
+        let objective = &phase.objective;
+        match objective.loss {
+            SupervisedLoss::CrossEntropy { label_smoothing } => {
+                unit_interval(label_smoothing, key("loss.label_smoothing"))?;
+            }
+            SupervisedLoss::MeanSquaredError => {
+                ensure(objective.reweighting == Reweighting::None, key("reweighting"), || {
+                    "is defined for cross entropy, but the loss is the mean squared error".into()
+                })?;
+            }
+        }
+        match objective.reweighting {
+            Reweighting::None => {}
+            Reweighting::EffectiveNumber { beta, from_epoch } => {
+                unit_interval(beta, key("reweighting.beta"))?;
+                within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
+            }
+            Reweighting::InverseFrequency { from_epoch } => {
+                within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
+            }
+        }
+        let Some(nc) = &objective.neural_collapse else { return Ok(()) };
+        not_negative(nc.within_weight, key("neural_collapse.within_weight"))?;
+        not_negative(nc.between_weight, key("neural_collapse.between_weight"))?;
+        within_phase(phase, nc.start_epoch, key("neural_collapse.start_epoch"))?;
+        if let Centers::Learnable { learning_rate, .. } = nc.centers {
+            positive(learning_rate, key("neural_collapse.centers.learning_rate"))?;
+            ensure(nc.within_weight > 0.0, key("neural_collapse.within_weight"), || {
+                "is 0, but learnable centres step along grad(lambda1 L_W + lambda2 L_B) / lambda1 and L_B reaches the \
+                 features through L_W alone: set neural_collapse.centers={kind=\"batch-means\"} to use L_B by itself"
+                    .into()
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn ensure(condition: bool, setting: impl Into<String>, message: impl FnOnce() -> String) -> Result<()> {
+    if condition { Ok(()) } else { Err(Error::setting(setting, message())) }
+}
+
+fn positive(value: f64, setting: impl Into<String>) -> Result<()> {
+    ensure(value > 0.0 && value.is_finite(), setting, || format!("is {value}, should be above 0"))
+}
+
+fn not_negative(value: f64, setting: impl Into<String>) -> Result<()> {
+    ensure(value >= 0.0 && value.is_finite(), setting, || format!("is {value}, should be 0 or above"))
+}
+
+fn unit_interval(value: f64, setting: impl Into<String>) -> Result<()> {
+    ensure((0.0..1.0).contains(&value), setting, || format!("is {value}, should be from 0 to below 1"))
+}
+
+fn within_phase(phase: &Phase, epoch: usize, setting: impl Into<String>) -> Result<()> {
+    // Equal is let pass: scaled to very few epochs, a late switch may round to the end.
+    ensure(epoch <= phase.epochs, setting, || {
+        format!("is {epoch}, but the phase has only {} epochs", phase.epochs)
+    })
+}

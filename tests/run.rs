@@ -1,0 +1,56 @@
+//! Starting `nclt` and looking at what it did.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// What `nclt` with these arguments did, in the directory `dir`.
+pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nclt"))
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("nclt can be started")
+}
+
+/// The arguments of a run of a few seconds: `args`, on 77 training images.
+pub(crate) fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let tiny = [
+        "train",
+        "--set",
+        "data.profile={kind=\"exponential\", ratio=10, largest=20}",
+        "--set",
+        "phases.representation.batch_size=32",
+    ];
+    tiny.iter().chain(args).copied().collect()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+/// The JSON object on the last line of standard output.
+pub(crate) fn last_line(output: &Output) -> Value {
+    let text = stdout(output);
+    serde_json::from_str(text.lines().last().expect("there is output")).expect("the last line is JSON")
+}
+
+/// The message of a run that failed.
+pub(crate) fn failure(output: &Output) -> String {
+    assert!(!output.status.success(), "succeeded: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr.clone()).expect("messages are UTF-8")
+}
+
+/// The only directory under `dir/runs`.
+pub(crate) fn run_dir(dir: &Path) -> std::path::PathBuf {
+    let entries: Vec<_> = std::fs::read_dir(dir.join("runs"))
+        .expect("there is a directory of runs")
+        .map(|entry| entry.expect("it can be listed").path())
+        .collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries[0].clone()
+}

@@ -1,0 +1,115 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::run::{last_line, nclt, run_dir, small, stdout};
+
+/// Everything but the wall times.
+fn timeless(mut result: Value) -> Value {
+    result.as_object_mut().expect("a result is an object").remove("timing");
+    result
+}
+
+#[test]
+fn a_run_leaves_its_configuration_events_result_and_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = nclt(dir.path(), &small(&["--epochs", "2", "--json"]));
+    let printed = last_line(&output);
+    let run = run_dir(dir.path());
+
+    let result: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
+    assert_eq!(result, printed);
+    assert_eq!(result["name"], "fashion-mnist-lt/nc-drw-crt");
+    assert_eq!(result["epochs"], serde_json::json!([2, 1]));
+    assert_eq!(result["accuracy"]["per_class"].as_array().unwrap().len(), 10);
+    for set in ["train", "test"] {
+        let nc = &result["nc"][set];
+        assert!(nc["nc1"]["trace"]["sample_weighted"].as_f64().unwrap() > 0.0, "{nc}");
+        assert!(nc["nc4"]["mismatch"].as_f64().is_some(), "{nc}");
+    }
+
+    let events = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let kinds: Vec<String> = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "run_started",
+            "phase_started",
+            "epoch_finished",
+            "epoch_finished",
+            "evaluated",
+            "phase_started",
+            "epoch_finished",
+            "evaluated",
+            "run_finished"
+        ]
+    );
+
+    let weights =
+        candle_core::safetensors::load(run.join("weights.safetensors"), &candle_core::Device::Cpu).unwrap();
+    assert_eq!(weights["layer3.2.bn2.running_var"].dims(), [64]);
+    assert_eq!(weights["linear.weight"].dims(), [10, 64]);
+    assert!(!run.join("result.json.part").exists());
+}
+
+#[test]
+fn the_resolved_configuration_repeats_the_run_bit_for_bit() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let args = ["--epochs", "1", "--seed", "7", "--json", "--threads", "2"];
+    let printed = last_line(&nclt(first.path(), &small(&args)));
+    let config = run_dir(first.path()).join("config.toml");
+    let again =
+        nclt(second.path(), &["train", "--config", config.to_str().unwrap(), "--json", "--threads", "2"]);
+
+    assert_eq!(timeless(last_line(&again)), timeless(printed));
+    let weights = |dir| fs::read(run_dir(dir).join("weights.safetensors")).unwrap();
+    assert!(weights(first.path()) == weights(second.path()), "the weights differ");
+    assert_eq!(run_dir(first.path()).file_name(), run_dir(second.path()).file_name());
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    stdout(&nclt(first.path(), &small(&["--epochs", "1"])));
+    stdout(&nclt(second.path(), &small(&["--epochs", "1", "--seed", "1"])));
+    let weights = |dir| fs::read(run_dir(dir).join("weights.safetensors")).unwrap();
+    assert!(weights(first.path()) != weights(second.path()));
+}
+
+#[test]
+fn the_summary_names_accuracy_geometry_and_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = stdout(&nclt(dir.path(), &small(&["--epochs", "1", "--preset", "fashion-mnist-lt/ce"])));
+    for word in ["accuracy", "many", "medium", "few", "NC1", "NC2", "NC3", "NC4", "runs"] {
+        assert!(text.contains(word), "no {word:?} in\n{text}");
+    }
+}
+
+#[test]
+fn a_configuration_file_may_say_only_what_differs_from_a_preset() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("mine.toml"),
+        "preset = \"fashion-mnist-lt/ce\"\nseed = 3\n[data]\nflip = false\n",
+    )
+    .unwrap();
+    let args = small(&["--config", "mine.toml", "--epochs", "1"]);
+    stdout(&nclt(dir.path(), &args));
+    let config = fs::read_to_string(run_dir(dir.path()).join("config.toml")).unwrap();
+    assert!(config.contains("seed = 3") && config.contains("flip = false"), "{config}");
+}
+
+#[test]
+fn presets_are_listed_with_a_line_each_and_printed_as_configurations() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = stdout(&nclt(dir.path(), &["presets"]));
+    assert!(list.lines().count() > 4);
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let config = stdout(&nclt(dir.path(), &["presets", name]));
+        assert!(config.contains(&format!("name = \"{name}\"")), "{config}");
+    }
+}
