@@ -59,7 +59,7 @@ fn missing_data_are_named() {
 fn more_images_than_there_are_cannot_be_asked_for() {
     refused(
         &["train", "--set", "data.profile={kind=\"exponential\", ratio=2, largest=1000}"],
-        &["1000", "class"],
+        &["class 1 has 599 images", "925"],
     );
 }
 

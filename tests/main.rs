@@ -1,5 +1,6 @@
 //! The program as a user runs it.
 
 mod errors;
+mod plain_loop;
 mod run;
 mod train;

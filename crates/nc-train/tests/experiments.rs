@@ -1,0 +1,150 @@
+//! Experiments: presets, scaling, hashing, settings.
+
+use nc_train::{
+    Decay, Error, Experiment, Reweighting, SamplerKind, Schedule, Settings, Sgd, SgdConfig, presets,
+};
+
+fn preset(name: &str) -> Experiment {
+    presets::find(name).unwrap()
+}
+
+fn with(overrides: &[&str]) -> Result<Experiment, Error> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Settings { overrides: &overrides, ..Settings::default() }.resolve()
+}
+
+#[test]
+fn every_preset_is_valid_and_survives_toml() {
+    for (name, description) in presets::list() {
+        let experiment = preset(&name);
+        experiment.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(experiment.name, name);
+        assert!(!description.contains('\n'));
+        let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
+        assert_eq!(again, experiment);
+    }
+    assert_eq!(Settings::default().resolve().unwrap(), preset(presets::DEFAULT));
+}
+
+#[test]
+fn the_nc_recipe_is_the_papers() {
+    let experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
+    let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
+    let nc = first.objective.neural_collapse.as_ref().unwrap();
+    assert_eq!((nc.within_weight, nc.between_weight, nc.start_epoch), (0.01, 0.1, 0));
+    assert_eq!(first.objective.reweighting, Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 160 });
+    assert_eq!((first.epochs, first.batch_size, first.mixup_alpha), (200, 128, 1.0));
+    assert_eq!(first.optimizer.weight_decay, 5e-4);
+    let rate = |epoch| first.optimizer.learning_rate * first.schedule.factor(epoch, first.epochs);
+    let expected = [(0, 0.02), (4, 0.1), (159, 0.1), (160, 0.01), (179, 0.01), (180, 0.001), (199, 0.001)];
+    for (epoch, expected) in expected {
+        assert!((rate(epoch) - expected).abs() < 1e-12, "epoch {epoch}: {}", rate(epoch));
+    }
+    assert_eq!((second.epochs, second.sampler, second.mixup_alpha), (10, SamplerKind::ClassBalanced, 0.0));
+    assert_eq!(second.schedule.decay, Decay::Cosine);
+
+    // LDAM's lineage drops to a hundredth and a ten-thousandth.
+    let ce = &preset("fashion-mnist-lt-r100/ce").phases[0];
+    assert!((ce.schedule.factor(199, 200) - 1e-4).abs() < 1e-15);
+    assert_eq!((ce.optimizer.weight_decay, ce.mixup_alpha), (2e-4, 0.0));
+}
+
+#[test]
+fn epochs_scale_with_everything_counted_in_them() {
+    let mut experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
+    experiment.scale_epochs(40);
+    let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
+    assert_eq!((first.epochs, second.epochs, first.schedule.warmup_epochs), (40, 2, 1));
+    assert_eq!(first.schedule.decay, Decay::MultiStep { milestones: vec![32, 36], gamma: 0.1 });
+    assert_eq!(first.objective.reweighting, Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 32 });
+
+    // However short, nothing vanishes, and the result is valid.
+    experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
+    experiment.scale_epochs(1);
+    assert_eq!((experiment.phases[0].schedule.warmup_epochs, experiment.phases[1].epochs), (1, 1));
+    experiment.validate().unwrap();
+}
+
+#[test]
+fn cosine_falls_from_one_towards_zero() {
+    let schedule = Schedule { decay: Decay::Cosine, warmup_epochs: 0 };
+    assert_eq!(schedule.factor(0, 10), 1.0);
+    assert!((schedule.factor(5, 10) - 0.5).abs() < 1e-12);
+    assert!(schedule.factor(9, 10) < 0.03);
+}
+
+#[test]
+fn weights_are_deferred() {
+    let counts = [100, 1];
+    let drw = Reweighting::InverseFrequency { from_epoch: 3 };
+    assert_eq!(drw.weights(2, &counts), None);
+    let weights = drw.weights(3, &counts).unwrap();
+    assert!(
+        (weights[1] / weights[0] - 100.0).abs() < 1e-9 && (weights.iter().sum::<f64>() - 2.0).abs() < 1e-12
+    );
+    assert_eq!(Reweighting::None.weights(99, &counts), None);
+}
+
+#[test]
+fn the_hash_is_of_what_determines_the_result() {
+    let experiment = preset("fashion-mnist-lt/nc-drw");
+    let hash = |experiment: &Experiment| experiment.hash("subset").unwrap();
+    let renamed = Experiment { name: "mine".into(), ..experiment.clone() };
+    assert_eq!(hash(&experiment), hash(&renamed));
+    let other = Experiment { seed: 1, ..experiment.clone() };
+    assert_ne!(hash(&experiment), hash(&other));
+    assert_ne!(hash(&experiment), experiment.hash("another subset").unwrap());
+    assert_eq!(hash(&experiment).len(), 16);
+}
+
+#[test]
+fn single_settings_are_changed_by_name_and_number() {
+    let experiment = with(&[
+        "seed=9",
+        "phases.representation.optimizer.learning_rate=0.05",
+        "phases.1.epochs=7",
+        "phases.representation.schedule.decay={kind=\"cosine\"}",
+        "data.mean=[0.5]",
+        "data.std=[0.25]",
+    ])
+    .unwrap();
+    assert_eq!(experiment.seed, 9);
+    assert_eq!(experiment.phases[0].optimizer.learning_rate, 0.05);
+    assert_eq!(experiment.phases[0].schedule.decay, Decay::Cosine);
+    assert_eq!(experiment.phases[1].epochs, 7);
+    assert_eq!((experiment.data.mean, experiment.data.std), (vec![0.5], vec![0.25]));
+
+    assert!(
+        matches!(with(&["data.mean=[0.5]"]), Err(Error::Setting { setting, .. }) if setting == "data.std")
+    );
+    assert!(matches!(with(&["phases.2.epochs=7"]), Err(Error::Setting { .. })));
+    assert!(matches!(with(&["seed.deep=7"]), Err(Error::Setting { .. })));
+}
+
+#[test]
+fn sgd_follows_its_formula() {
+    use candle_core::{DType, Device, Var};
+    for (momentum, nesterov, decay) in
+        [(0.0, false, 0.0), (0.9, false, 0.1), (0.9, true, 0.1), (0.5, true, 0.0)]
+    {
+        let config = SgdConfig { learning_rate: 0.2, momentum, nesterov, weight_decay: decay };
+        let mut optimizer = Sgd::new(config);
+        let vars = [
+            ("w".to_owned(), Var::full(2.0f64, (), &Device::Cpu).unwrap()),
+            ("frozen".to_owned(), Var::ones((), DType::F64, &Device::Cpu).unwrap()),
+        ];
+        // loss = w^2, so the gradient is 2 w.
+        let (mut w, mut m) = (2.0f64, None);
+        for _ in 0..3 {
+            let gradients = vars[0].1.sqr().unwrap().backward().unwrap();
+            optimizer.step(&vars, &gradients, 0.2).unwrap();
+            let g = 2.0 * w + decay * w;
+            let velocity = m.map_or(g, |m: f64| momentum * m + g);
+            m = Some(velocity);
+            w -= 0.2 * if nesterov { g + momentum * velocity } else { velocity };
+        }
+        let ours = vars[0].1.to_scalar::<f64>().unwrap();
+        assert!((ours - w).abs() < 1e-12, "{config:?}: {ours} instead of {w}");
+        assert_eq!(vars[1].1.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
+    }
+}
