@@ -130,7 +130,7 @@ fn sgd_follows_its_formula() {
         let config = SgdConfig { learning_rate: 0.2, momentum, nesterov, weight_decay: decay };
         let mut optimizer = Sgd::new(config);
         let vars = [
-            ("w".to_owned(), Var::full(2.0f64, (), &Device::Cpu).unwrap()),
+            ("w".to_owned(), Var::new(2.0f64, &Device::Cpu).unwrap()),
             ("frozen".to_owned(), Var::ones((), DType::F64, &Device::Cpu).unwrap()),
         ];
         // loss = w^2, so the gradient is 2 w.
