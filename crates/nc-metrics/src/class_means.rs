@@ -1,10 +1,20 @@
+//! Class means and the point they are centred about.
+
 use crate::{
     Error, Result,
     error::check,
     linalg::{centered, mean_row, norm},
 };
 
-/// First pass over features: sums by class.
+/// First pass over features: sums by class, in f64 (which adds half a billion f32 of like size without rounding).
+///
+/// ```
+/// let mut accumulator = nc_metrics::ClassMeansAccumulator::new(2, 1);
+/// accumulator.update(&[1.0, 5.0], &[0, 1])?; // pieces of any size
+/// accumulator.update(&[3.0], &[0])?;
+/// assert_eq!(accumulator.finish()?.means(), [2.0, 5.0]);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClassMeansAccumulator {
     classes: usize,
@@ -43,8 +53,11 @@ impl ClassMeansAccumulator {
     /// [`Error::Empty`] if no sample was taken in, or features have no dimensions.
     pub fn finish(self) -> Result<ClassMeans> {
         let samples: usize = self.counts.iter().sum();
-        if samples == 0 || self.dims == 0 {
-            return Err(Error::Empty("no samples, or no feature dimensions"));
+        if samples == 0 {
+            return Err(Error::Empty("no samples"));
+        }
+        if self.dims == 0 {
+            return Err(Error::Empty("features of no dimensions"));
         }
         let (mut present, mut counts, mut means) = (vec![], vec![], vec![]);
         let mut global_mean = vec![0.0; self.dims];
@@ -69,8 +82,10 @@ impl ClassMeansAccumulator {
     }
 }
 
-/// Class means of features. Classes without samples are left out: everything "by class" has one entry for each class
-/// in [`present`](Self::present).
+/// Class means mu_k = (1/n_k) sum_{y_i = k} h_i and their mean mu_C = (1/K) sum_k mu_k.
+///
+/// Classes without samples are left out: K in every formula counts the classes with samples, and what is given by
+/// class has one entry for each class in [`present`](Self::present).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassMeans {
     classes: usize,
@@ -139,9 +154,16 @@ impl ClassMeans {
     /// exactly zero: it has no direction.
     pub fn centered(&self) -> Vec<f64> {
         let mut rows = centered(&self.means, &self.mean_of_class_means);
-        let rounding = 8.0 * f64::EPSILON * norm(&self.mean_of_class_means);
+        let rounding = self.rounding();
         rows.chunks_exact_mut(self.dims).filter(|row| norm(row) <= rounding).for_each(|row| row.fill(0.0));
         rows
+    }
+
+    /// The largest distance that rounding can make between equal means: 4 K times the machine epsilon of the largest
+    /// norm.
+    pub(crate) fn rounding(&self) -> f64 {
+        let largest = self.means.chunks_exact(self.dims).map(norm).fold(0.0, f64::max);
+        4.0 * self.present.len() as f64 * f64::EPSILON * largest
     }
 
     /// For each of the K classes, its row among the present ones.

@@ -1,14 +1,30 @@
-use crate::{Error, Result};
+use crate::{
+    ClassMeans, Error, Result,
+    error::{check_finite, check_length},
+};
 
-/// A linear classifier z = W h + b.
+/// A linear classifier z = W h + b, with one row w_k a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classifier {
+    classes: usize,
+    dims: usize,
     weight: Vec<f64>,
     bias: Vec<f64>,
 }
 
 impl Classifier {
     /// `weight` (K, P), row after row, and `bias` (K); without one, zeros.
+    ///
+    /// ```
+    /// use nc_metrics::Classifier;
+    ///
+    /// let classifier = Classifier::new(&[1.0, 0.0, -1.0, 0.0], Some(&[0.5, -0.5]), 2, 2)?;
+    /// assert_eq!(classifier.bias(), [0.5, -0.5]);
+    ///
+    /// let error = Classifier::new(&[1.0, 0.0, -1.0], None, 2, 2).unwrap_err();
+    /// assert_eq!(error.to_string(), "weight: expected 4 values, found 3");
+    /// # Ok::<(), nc_metrics::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -17,31 +33,40 @@ impl Classifier {
         if classes == 0 {
             return Err(Error::Empty("the classifier has no classes"));
         }
-        finite("weight", weight, classes * dims, dims)?;
-        let bias = match bias {
-            Some(bias) => finite("bias", bias, classes, 1)?,
-            None => vec![0.0; classes],
-        };
-        Ok(Self { weight: weight.iter().map(|&w| f64::from(w)).collect(), bias })
+        check_length("weight", weight, classes * dims)?;
+        check_finite("weight", weight, dims, 0)?;
+        if let Some(bias) = bias {
+            check_length("bias", bias, classes)?;
+            check_finite("bias", bias, 1, 0)?;
+        }
+        let widen = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
+        Ok(Self {
+            classes,
+            dims,
+            weight: widen(weight),
+            bias: bias.map_or_else(|| vec![0.0; classes], widen),
+        })
     }
 
-    /// W, row after row.
+    /// W (K, P), row after row.
     pub fn weight(&self) -> &[f64] {
         &self.weight
     }
 
-    /// b.
+    /// b (K).
     pub fn bias(&self) -> &[f64] {
         &self.bias
     }
-}
 
-fn finite(argument: &'static str, values: &[f32], expected: usize, width: usize) -> Result<Vec<f64>> {
-    if values.len() != expected {
-        return Err(Error::Length { argument, expected, found: values.len() });
+    /// Checks that there is a row for every class of `means`, as wide as they are.
+    pub(crate) fn check_fits(&self, means: &ClassMeans) -> Result<()> {
+        let (expected, found) = ((means.classes(), means.dims()), (self.classes, self.dims));
+        if found == expected { Ok(()) } else { Err(Error::ClassifierShape { expected, found }) }
     }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(Error::NotFinite { argument, sample: index / width.max(1) }),
-        None => Ok(values.iter().map(|&value| f64::from(value)).collect()),
+
+    /// The rows of the classes that `means` has, row after row.
+    pub(crate) fn rows_of(&self, means: &ClassMeans) -> Vec<f64> {
+        let row = |&class: &u32| &self.weight[class as usize * self.dims..][..self.dims];
+        means.present().iter().flat_map(row).copied().collect()
     }
 }

@@ -2,38 +2,63 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{dot, norm};
+use crate::{
+    Result,
+    error::{check_finite, check_length, check_rows},
+    linalg::{dot, mean, norm},
+};
 
-/// NC3, self-duality: classifier rows w_k parallel to centred class means m_k (Papyan et al. 2020).
+/// NC3, self-duality (Papyan et al. 2020): classifier rows w_k, not centred, are parallel to the centred class means
+/// m_k = mu_k - mu_C.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc3 {
-    /// || W/||W||_F - M/||M||_F ||_F^2, from 0 at collapse to 4. None if one of them is zero.
+    /// || W/||W||_F - M/||M||_F ||_F^2 with the rows w_k in W and m_k in M, both (K, P): from 0 at collapse over 2
+    /// (no relation) to 4 (opposite). Invariant to the scale of either. None if one of them is zero.
     pub duality_gap_squared: Option<f64>,
-    /// Mean over classes of cos(w_k, m_k); 1 at collapse. None if one of the vectors is zero.
+    /// Mean over classes of cos(w_k, m_k), each class counting the same; 1 at collapse. None if one of the vectors is
+    /// zero.
     pub mean_alignment_cosine: Option<f64>,
 }
 
 impl Nc3 {
-    /// Compares classifier rows with centred means of the same classes, both row after row.
+    /// Compares `weight` (K, P) with `centered_means` (K, P) of the same classes, both row after row; P = `dims`.
     ///
     /// ```
-    /// let nc3 = nc_metrics::Nc3::of(&[3.0, 0.0, -3.0, 0.0], &[1.0, 0.0, -1.0, 0.0], 2);
-    /// assert_eq!(nc3.duality_gap_squared, Some(0.0));
-    /// assert_eq!(nc3.mean_alignment_cosine, Some(1.0));
+    /// use nc_metrics::Nc3;
+    ///
+    /// let means = [3.0, 4.0, -3.0, -4.0];
+    /// let parallel = Nc3::of(&[6.0, 8.0, -6.0, -8.0], &means, 2)?;
+    /// assert!(parallel.duality_gap_squared.unwrap() < 1e-15);
+    /// assert_eq!(parallel.mean_alignment_cosine, Some(1.0));
+    ///
+    /// let at_right_angles = Nc3::of(&[4.0, -3.0, -4.0, 3.0], &means, 2)?;
+    /// assert!((at_right_angles.duality_gap_squared.unwrap() - 2.0).abs() < 1e-15);
+    /// assert_eq!(at_right_angles.mean_alignment_cosine, Some(0.0));
+    /// # Ok::<(), nc_metrics::Error>(())
     /// ```
-    pub fn of(weight: &[f64], centered_means: &[f64], dims: usize) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If the lengths differ or are no multiple of P, or a value is not finite.
+    pub fn of(weight: &[f64], centered_means: &[f64], dims: usize) -> Result<Self> {
+        check_rows("weight", weight, dims)?;
+        check_length("centered_means", centered_means, weight.len())?;
+        check_finite("centered_means", centered_means, dims, 0)?;
         let (w, m) = (norm(weight), norm(centered_means));
         let gap = |(a, b): (&f64, &f64)| (a / w - b / m).powi(2);
         let duality_gap_squared =
             (w > 0.0 && m > 0.0).then(|| weight.iter().zip(centered_means).map(gap).sum());
-        let rows = weight.chunks_exact(dims.max(1)).zip(centered_means.chunks_exact(dims.max(1)));
-        let classes = rows.len() as f64;
-        let cosines: Option<f64> = rows
-            .map(|(w, m)| {
-                let norms = norm(w) * norm(m);
-                (norms > 0.0).then(|| dot(w, m) / norms)
-            })
-            .sum();
-        Self { duality_gap_squared, mean_alignment_cosine: cosines.map(|sum| sum / classes) }
+        let cosine = |(w, m): (&[f64], &[f64])| {
+            let norms = norm(w) * norm(m);
+            (norms > 0.0).then(|| dot(w, m) / norms)
+        };
+        let rows = weight.chunks_exact(dims).zip(centered_means.chunks_exact(dims));
+        let cosines: Option<Vec<f64>> = rows.map(cosine).collect();
+        Ok(Self {
+            duality_gap_squared,
+            mean_alignment_cosine: cosines
+                .filter(|cosines| !cosines.is_empty())
+                .map(|cosines| mean(&cosines)),
+        })
     }
 }

@@ -1,9 +1,9 @@
 /// What can go wrong with a measurement.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A slice of the wrong length.
-    #[error("{argument} should hold {expected} values, found {found}")]
+    #[error("{argument}: expected {expected} values, found {found}")]
     Length {
         /// The argument.
         argument: &'static str,
@@ -12,8 +12,18 @@ pub enum Error {
         /// The number found.
         found: usize,
     },
+    /// A classifier that does not belong to the features.
+    #[error(
+        "classifier: expected (classes, dimensions) = {expected:?} as the class means have, found {found:?}"
+    )]
+    ClassifierShape {
+        /// (K, P) of the class means.
+        expected: (usize, usize),
+        /// (K, P) of the classifier.
+        found: (usize, usize),
+    },
     /// A label without a class.
-    #[error("sample {sample} has label {label}, but there are {classes} classes")]
+    #[error("labels: expected classes below {classes}, found {label} at sample {sample}")]
     Label {
         /// The sample, counted from the first given.
         sample: usize,
@@ -23,12 +33,14 @@ pub enum Error {
         classes: usize,
     },
     /// A value that is NaN or infinite.
-    #[error("{argument} of sample {sample} are not all finite")]
+    #[error("{argument}: expected finite values, found {value} in row {row}")]
     NotFinite {
         /// The argument.
         argument: &'static str,
-        /// The sample (or row), counted from the first given.
-        sample: usize,
+        /// The row (for features and logits the sample), counted from the first given.
+        row: usize,
+        /// The first such value.
+        value: f64,
     },
     /// Nothing to measure.
     #[error("there is nothing to measure: {0}")]
@@ -48,15 +60,42 @@ pub(crate) fn check(
     classes: usize,
     seen: usize,
 ) -> Result<()> {
-    let expected = labels.len() * width;
-    if values.len() != expected {
-        return Err(Error::Length { argument, expected, found: values.len() });
-    }
+    check_length(argument, values, labels.len() * width)?;
     if let Some(index) = labels.iter().position(|&label| label as usize >= classes) {
         return Err(Error::Label { sample: seen + index, label: labels[index], classes });
     }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(Error::NotFinite { argument, sample: seen + index / width }),
+    check_finite(argument, values, width, seen)
+}
+
+/// Checks that there are `expected` values.
+pub(crate) fn check_length<T>(argument: &'static str, values: &[T], expected: usize) -> Result<()> {
+    let found = values.len();
+    if found == expected { Ok(()) } else { Err(Error::Length { argument, expected, found }) }
+}
+
+/// Checks that `values` are whole rows of `width` finite values.
+pub(crate) fn check_rows<T: Copy + Into<f64>>(
+    argument: &'static str,
+    values: &[T],
+    width: usize,
+) -> Result<()> {
+    if width == 0 {
+        return Err(Error::Empty("rows of no values"));
+    }
+    check_length(argument, values, values.len().next_multiple_of(width))?;
+    check_finite(argument, values, width, 0)
+}
+
+/// Checks that rows of `width` values, the first of which is row `seen`, are finite.
+pub(crate) fn check_finite<T: Copy + Into<f64>>(
+    argument: &'static str,
+    values: &[T],
+    width: usize,
+    seen: usize,
+) -> Result<()> {
+    let widened = values.iter().map(|&value| value.into());
+    match widened.enumerate().find(|(_, value): &(usize, f64)| !value.is_finite()) {
+        Some((index, value)) => Err(Error::NotFinite { argument, row: seen + index / width.max(1), value }),
         None => Ok(()),
     }
 }

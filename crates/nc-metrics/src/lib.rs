@@ -39,5 +39,5 @@ pub use directions::Directions;
 pub use duality::Nc3;
 pub use error::{Error, Result};
 pub use nearest_mean::{Nc4, NearestMeanAccumulator};
-pub use neural_collapse::{Nc2, NeuralCollapse};
+pub use neural_collapse::{Nc2, NeuralCollapse, NeuralCollapseAccumulator};
 pub use within::{Nc1, Nc1Trace, WithinAccumulator};

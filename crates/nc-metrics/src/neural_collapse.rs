@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Directions, Nc1, Nc3, Nc4, NearestMeanAccumulator, Result, WithinAccumulator,
+    ClassMeans, Classifier, Directions, Error, Nc1, Nc3, Nc4, NearestMeanAccumulator, Result,
+    WithinAccumulator,
 };
 
 /// NC1 to NC4 of features and, where one is given, their classifier.
@@ -16,8 +17,11 @@ pub struct NeuralCollapse {
     pub samples: usize,
     /// Feature dimension P.
     pub dims: usize,
-    /// The classes with samples, ascending; figures by class have one entry for each of them.
+    /// The classes with a mean, ascending; figures by class have one entry for each of them, and K in the formulas is
+    /// their number.
     pub classes: Vec<u32>,
+    /// The classes without one, for want of samples: left out of everything.
+    pub absent_classes: Vec<u32>,
     /// Whether a simplex ETF of that many classes exists in P dimensions: K - 1 <= P. If not, the figures of NC2
     /// cannot reach their ideal values.
     pub etf_exists: bool,
@@ -61,7 +65,8 @@ impl NeuralCollapse {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a feature is not finite, or there is no sample.
+    /// If the lengths do not fit, a label is not below K, a feature is not finite, the classifier is of another shape,
+    /// or there is no sample.
     pub fn of(
         features: &[f32],
         labels: &[u32],
@@ -70,47 +75,94 @@ impl NeuralCollapse {
         classifier: Option<&Classifier>,
     ) -> Result<Self> {
         let means = ClassMeans::of(features, labels, classes, dims)?;
-        let mut within = WithinAccumulator::new(&means);
-        within.update(features, labels)?;
-        let nc4 = match classifier {
-            Some(classifier) => {
-                let mut nearest = NearestMeanAccumulator::new(&means, classifier);
-                nearest.update(features, labels)?;
-                Some(nearest.finish())
-            }
-            None => None,
-        };
-        Ok(Self::from_parts(&means, within.finish(), classifier, nc4))
+        let mut second_pass = NeuralCollapseAccumulator::new(&means, classifier)?;
+        second_pass.update(features, labels)?;
+        second_pass.finish()
+    }
+}
+
+/// Second pass over features: [`NeuralCollapse`] about the class means of the first. The first may have gone over
+/// other features: test features about training means show whether the collapse carries over.
+///
+/// ```
+/// use nc_metrics::{ClassMeansAccumulator, NeuralCollapse, NeuralCollapseAccumulator};
+///
+/// let pieces: [(&[f32], &[u32]); 2] = [(&[0.0, 2.0], &[0, 0]), (&[10.0], &[1])];
+/// let mut first_pass = ClassMeansAccumulator::new(2, 1);
+/// for (features, labels) in pieces {
+///     first_pass.update(features, labels)?;
+/// }
+/// let means = first_pass.finish()?;
+/// let mut second_pass = NeuralCollapseAccumulator::new(&means, None)?;
+/// for (features, labels) in pieces {
+///     second_pass.update(features, labels)?;
+/// }
+/// assert_eq!(second_pass.finish()?, NeuralCollapse::of(&[0.0, 2.0, 10.0], &[0, 0, 1], 2, 1, None)?);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct NeuralCollapseAccumulator<'a> {
+    means: &'a ClassMeans,
+    classifier: Option<&'a Classifier>,
+    within: WithinAccumulator<'a>,
+    nearest: Option<NearestMeanAccumulator<'a>>,
+}
+
+impl<'a> NeuralCollapseAccumulator<'a> {
+    /// About `means`; without a classifier NC3 and NC4 are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClassifierShape`] if the classifier is of other (K, P) than the means.
+    pub fn new(means: &'a ClassMeans, classifier: Option<&'a Classifier>) -> Result<Self> {
+        classifier.map_or(Ok(()), |classifier| classifier.check_fits(means))?;
+        Ok(Self {
+            means,
+            classifier,
+            within: WithinAccumulator::new(means),
+            nearest: classifier.map(|classifier| NearestMeanAccumulator::new(means, classifier)),
+        })
     }
 
-    /// Joins what was measured in passes over features too many for memory.
-    pub fn from_parts(
-        means: &ClassMeans,
-        nc1: Nc1,
-        classifier: Option<&Classifier>,
-        nc4: Option<Nc4>,
-    ) -> Self {
-        let dims = means.dims();
+    /// Takes in features (N, P) and their labels. NC1 passes over samples of classes without a mean.
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
+    pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+        self.within.update(features, labels)?;
+        self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.update(features, labels))
+    }
+
+    /// The report.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`] if there was no sample of a class with a mean.
+    pub fn finish(self) -> Result<NeuralCollapse> {
+        let (means, dims) = (self.means, self.means.dims());
+        let samples = self.within.samples();
+        if samples == 0 {
+            return Err(Error::Empty("no samples of classes that have a mean"));
+        }
         let centered = means.centered();
-        let weights = classifier.map(|classifier| {
-            let rows =
-                means.present().iter().map(|&class| &classifier.weight()[class as usize * dims..][..dims]);
-            rows.flatten().copied().collect::<Vec<f64>>()
-        });
+        let weights = self.classifier.map(|classifier| classifier.rows_of(means));
         let others = means.present().len() - 1;
-        Self {
-            samples: means.counts().iter().sum(),
+        let absent = means.rows().into_iter().enumerate().filter(|(_, row)| row.is_none());
+        Ok(NeuralCollapse {
+            samples,
             dims,
             classes: means.present().to_vec(),
+            absent_classes: absent.map(|(class, _)| class as u32).collect(),
             etf_exists: others <= dims,
             etf_angle_degrees: (others > 0).then(|| (-1.0 / others as f64).acos().to_degrees()),
-            nc1,
+            nc1: self.within.finish(),
             nc2: Nc2 {
-                centered_means: Directions::of(&centered, dims),
-                weights: weights.as_ref().map(|rows| Directions::of(rows, dims)),
+                centered_means: Directions::of(&centered, dims)?,
+                weights: weights.as_ref().map(|rows| Directions::of(rows, dims)).transpose()?,
             },
-            nc3: weights.as_ref().map(|rows| Nc3::of(rows, &centered, dims)),
-            nc4,
-        }
+            nc3: weights.as_ref().map(|rows| Nc3::of(rows, &centered, dims)).transpose()?,
+            nc4: self.nearest.map(NearestMeanAccumulator::finish),
+        })
     }
 }

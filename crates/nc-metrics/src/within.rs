@@ -5,46 +5,69 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ClassMeans, Result,
     error::check,
-    linalg::{dot, mean, right_singular, times_transposed},
+    linalg::{dot, mean, right_singular, squared_distance, times_transposed},
 };
 
 /// NC1, within-class variability against the spread of the class means.
 ///
-/// With d_i = h_i - mu_{y_i}, m_k = mu_k - mu_C and S_B = (1/K) sum_k m_k m_k^T over the present classes.
+/// With d_i = h_i - mu_{y_i}, m_k = mu_k - mu_C and S_B = (1/K) sum_k m_k m_k^T over the classes with a mean.
+///
+/// ```
+/// use nc_metrics::NeuralCollapse;
+///
+/// // Class 0 at 0 and 2, class 1 at 10: mu = 1 and 10, mu_C = 5.5, S_B = 4.5^2.
+/// let nc1 = NeuralCollapse::of(&[0.0, 2.0, 10.0], &[0, 0, 1], 2, 1, None)?.nc1;
+/// assert_eq!(nc1.within_class_variance, [Some(1.0), Some(0.0)]);
+/// assert_eq!(nc1.cdnv, Some((1.0 + 0.0) / (2.0 * 81.0)));
+/// let (by_sample, by_class) = (2.0 / 3.0, 1.0 / 2.0); // S_W
+/// assert!((nc1.trace.sample_weighted.unwrap() - by_sample / 20.25 / 2.0).abs() < 1e-15);
+/// assert!((nc1.trace.class_weighted.unwrap() - by_class / 20.25 / 2.0).abs() < 1e-15);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc1 {
     /// tr(S_W pinv(S_B)) / K.
     pub trace: Nc1Trace,
-    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each present class.
-    pub within_class_variance: Vec<f64>,
+    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each class with a mean; None for one without samples in this pass.
+    pub within_class_variance: Vec<Option<f64>>,
     /// Class-distance normalised variance (Galanti et al. 2022): the mean over ordered pairs i != j of
-    /// (v_i + v_j) / (2 ||mu_i - mu_j||^2). None for a single class or coinciding means.
+    /// (v_i + v_j) / (2 ||mu_i - mu_j||^2), each class counting the same; 0 at collapse. None for fewer than two
+    /// classes, coinciding means or a missing v_k.
     pub cdnv: Option<f64>,
 }
 
-/// tr(S_W pinv(S_B)) / K (Papyan et al. 2020), 0 at collapse. The pseudo-inverse drops eigenvalues below P times the
-/// machine epsilon of the largest. None where S_B is zero.
+/// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating features.
+/// The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest. None where S_B is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc1Trace {
     /// S_W = (1/n) sum_i d_i d_i^T: as the literature on balanced data.
     pub sample_weighted: Option<f64>,
-    /// S_W = (1/K) sum_k (1/n_k) sum_{y_i = k} d_i d_i^T: each class counts the same.
+    /// S_W = mean over classes with samples of (1/n_k) sum_{y_i = k} d_i d_i^T: each class counts the same.
     pub class_weighted: Option<f64>,
 }
 
 /// Second pass over features: [`Nc1`] about the means of the first.
 ///
-/// tr(S_W pinv(S_B)) is the mean of ||pinv(S_B)^(1/2) d_i||^2, so no P x P matrix is ever formed.
+/// tr(S_W pinv(S_B)) is the mean of ||pinv(S_B)^(1/2) d_i||^2, so no P x P matrix is ever formed: rows go in blocks
+/// through a product with a matrix (rank, P), rank < K.
 #[derive(Clone, Debug)]
 pub struct WithinAccumulator<'a> {
     means: &'a ClassMeans,
     rows: Vec<Option<usize>>,
     /// pinv(S_B)^(1/2) in the basis of its eigenvectors, by rows (rank, P).
     whitening: Vec<f64>,
-    /// For each present class: samples, sum of ||d||^2, sum of ||pinv(S_B)^(1/2) d||^2.
-    counts: Vec<usize>,
-    squares: Vec<f64>,
-    whitened: Vec<f64>,
+    seen: usize,
+    /// By class with a mean.
+    sums: Vec<Sums>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    samples: usize,
+    /// Of ||d||^2.
+    squares: f64,
+    /// Of ||pinv(S_B)^(1/2) d||^2.
+    whitened: f64,
 }
 
 /// Rows that go through a product at once.
@@ -53,25 +76,29 @@ const BLOCK: usize = 256;
 impl<'a> WithinAccumulator<'a> {
     /// About the class means `means`.
     pub fn new(means: &'a ClassMeans) -> Self {
-        let classes = means.present().len();
         Self {
             means,
             rows: means.rows(),
             whitening: whitening(means).unwrap_or_default(),
-            counts: vec![0; classes],
-            squares: vec![0.0; classes],
-            whitened: vec![0.0; classes],
+            seen: 0,
+            sums: vec![Sums::default(); means.present().len()],
         }
     }
 
     /// Takes in features (N, P) and their labels. Samples of classes without a mean are passed over.
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
     pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
-        check("features", features, dims, labels, self.means.classes(), self.counts.iter().sum())?;
+        check("features", features, dims, labels, self.means.classes(), self.seen)?;
+        self.seen += labels.len();
         let rank = self.whitening.len() / dims;
+        let (mut deviations, mut rows) = (Vec::with_capacity(BLOCK * dims), Vec::with_capacity(BLOCK));
         for (features, labels) in features.chunks(BLOCK * dims).zip(labels.chunks(BLOCK)) {
-            let (mut deviations, mut rows) =
-                (Vec::with_capacity(features.len()), Vec::with_capacity(labels.len()));
+            deviations.clear();
+            rows.clear();
             for (feature, &label) in features.chunks_exact(dims).zip(labels) {
                 let Some(row) = self.rows[label as usize] else { continue };
                 let mean = &self.means.means()[row * dims..][..dims];
@@ -79,30 +106,34 @@ impl<'a> WithinAccumulator<'a> {
                 rows.push(row);
             }
             let whitened = times_transposed(&deviations, &self.whitening, dims);
-            for (index, row) in rows.into_iter().enumerate() {
+            for (index, &row) in rows.iter().enumerate() {
                 let (d, w) = (&deviations[index * dims..][..dims], &whitened[index * rank..][..rank]);
-                self.counts[row] += 1;
-                self.squares[row] += dot(d, d);
-                self.whitened[row] += dot(w, w);
+                let sums = &mut self.sums[row];
+                sums.samples += 1;
+                sums.squares += dot(d, d);
+                sums.whitened += dot(w, w);
             }
         }
         Ok(())
     }
 
+    /// Samples measured so far.
+    pub fn samples(&self) -> usize {
+        self.sums.iter().map(|sums| sums.samples).sum()
+    }
+
     /// The figures.
     pub fn finish(self) -> Nc1 {
-        let per_sample = |sums: &[f64]| -> Vec<f64> {
-            sums.iter().zip(&self.counts).map(|(sum, &n)| sum / n.max(1) as f64).collect()
-        };
-        let within_class_variance = per_sample(&self.squares);
-        let classes = self.means.present().len() as f64;
-        let trace = (!self.whitening.is_empty()).then(|| {
-            let samples = self.counts.iter().sum::<usize>().max(1) as f64;
-            (
-                self.whitened.iter().sum::<f64>() / samples / classes,
-                mean(&per_sample(&self.whitened)) / classes,
-            )
+        let measured: Vec<&Sums> = self.sums.iter().filter(|sums| sums.samples > 0).collect();
+        let trace = (!self.whitening.is_empty() && !measured.is_empty()).then(|| {
+            let classes = self.means.present().len() as f64;
+            let total: f64 = measured.iter().map(|sums| sums.whitened).sum();
+            let by_class: Vec<f64> =
+                measured.iter().map(|sums| sums.whitened / sums.samples as f64).collect();
+            (total / self.samples() as f64 / classes, mean(&by_class) / classes)
         });
+        let variance = |sums: &Sums| (sums.samples > 0).then(|| sums.squares / sums.samples as f64);
+        let within_class_variance: Vec<Option<f64>> = self.sums.iter().map(variance).collect();
         Nc1 {
             trace: Nc1Trace {
                 sample_weighted: trace.map(|(by_sample, _)| by_sample),
@@ -115,26 +146,32 @@ impl<'a> WithinAccumulator<'a> {
 }
 
 /// pinv(S_B)^(1/2): with M / sqrt(K) = U S V^T by the singular value decomposition of the centred means, the rows
-/// v_r / s_r. Empty if S_B is zero.
+/// v_r / s_r. None if S_B is zero.
 fn whitening(means: &ClassMeans) -> Option<Vec<f64>> {
-    let scale = (means.present().len() as f64).sqrt();
+    let (dims, scale) = (means.dims(), (means.present().len() as f64).sqrt());
     let rows: Vec<f64> = means.centered().iter().map(|x| x / scale).collect();
-    let (values, vectors) = right_singular(&rows, means.dims())?;
+    let (values, vectors) = right_singular(&rows, dims)?;
     let largest = values.first().copied().filter(|&value| value > 0.0)?;
-    let tolerance = means.dims() as f64 * f64::EPSILON * largest * largest;
-    let kept = values.iter().zip(vectors).filter(|(value, _)| *value * *value > tolerance);
-    Some(kept.flat_map(|(value, vector)| vector.into_iter().map(move |x| x / value)).collect())
+    // The eigenvalues of S_B are the squares of the singular values.
+    let tolerance = dims as f64 * f64::EPSILON * largest * largest;
+    let kept = values.iter().zip(vectors.chunks_exact(dims)).filter(|(value, _)| *value * *value > tolerance);
+    Some(kept.flat_map(|(value, vector)| vector.iter().map(move |x| x / value)).collect())
 }
 
-fn cdnv(means: &ClassMeans, variance: &[f64]) -> Option<f64> {
+fn cdnv(means: &ClassMeans, variance: &[Option<f64>]) -> Option<f64> {
+    let variance: Vec<f64> = variance.iter().copied().collect::<Option<_>>()?;
     let rows: Vec<&[f64]> = means.means().chunks_exact(means.dims()).collect();
+    let rounding = means.rounding();
     let mut sum = 0.0;
     for i in 0..rows.len() {
         for j in 0..i {
-            let distance: f64 = rows[i].iter().zip(rows[j]).map(|(a, b)| (a - b).powi(2)).sum();
-            sum += (variance[i] + variance[j]) / (2.0 * distance);
+            let squared = squared_distance(rows[i], rows[j]);
+            if squared <= rounding * rounding {
+                return None;
+            }
+            sum += (variance[i] + variance[j]) / (2.0 * squared);
         }
     }
-    let pairs = rows.len() * rows.len().saturating_sub(1) / 2;
-    (pairs > 0).then(|| sum / pairs as f64).filter(|value| value.is_finite())
+    let pairs = rows.len() * (rows.len() - 1) / 2;
+    (pairs > 0).then(|| sum / pairs as f64)
 }

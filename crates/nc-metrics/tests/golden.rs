@@ -2,7 +2,7 @@
 
 use nc_metrics::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, ClassMeansAccumulator,
-    Classifier, NearestMeanAccumulator, NeuralCollapse, WithinAccumulator,
+    Classifier, NeuralCollapse, NeuralCollapseAccumulator,
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -151,20 +151,15 @@ fn figures_in_ragged_pieces() {
         let mut means = ClassMeansAccumulator::new(K, P);
         pieces().for_each(|(features, labels)| means.update(features, labels).unwrap());
         let means = means.finish().unwrap();
-        let mut within = WithinAccumulator::new(&means);
-        let mut nearest = NearestMeanAccumulator::new(&means, &classifier);
-        for (features, labels) in pieces() {
-            within.update(features, labels).unwrap();
-            nearest.update(features, labels).unwrap();
-        }
+        let mut nc = NeuralCollapseAccumulator::new(&means, Some(&classifier)).unwrap();
+        pieces().for_each(|(features, labels)| nc.update(features, labels).unwrap());
+        let nc = nc.finish().unwrap();
         let mut accuracy = AccuracyAccumulator::new(K);
         let mut calibration = CalibrationAccumulator::new(K);
         for (logits, labels) in logits.chunks(size * K).zip(case.labels.chunks(size)) {
             accuracy.update(logits, labels).unwrap();
             calibration.update(logits, labels).unwrap();
         }
-        let nc =
-            NeuralCollapse::from_parts(&means, within.finish(), Some(&classifier), Some(nearest.finish()));
         compare(&golden, &means, &nc, &accuracy.finish(&case.counts).unwrap(), calibration.finish());
     }
 }
