@@ -12,7 +12,7 @@ pub(super) fn arc_cosine(cosines: &Tensor) -> Result<Tensor> {
 
 /// d angle / d cosine, 0 where the clamp acts.
 pub(super) fn slope(cosine: f64) -> f64 {
-    if cosine.abs() < COSINE_LIMIT { -1.0 / (1.0 - cosine * cosine).sqrt() } else { 0.0 }
+    if cosine.abs() >= COSINE_LIMIT { 0.0 } else { -1.0 / (1.0 - cosine * cosine).sqrt() }
 }
 
 /// The angle of a cosine, clamped.

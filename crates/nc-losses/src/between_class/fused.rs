@@ -4,6 +4,7 @@
 //! (u_j - c u_k) / ||m_k|| with respect to m_k, and likewise for m_j; centring takes the mean of the rows
 //! off the gradient.
 
+use std::cmp::Ordering;
 use std::marker::PhantomData;
 
 use candle_core::{
@@ -82,8 +83,9 @@ struct Nearest {
 impl Nearest {
     const NONE: Self = Self { cosine: -2.0, index: 0 };
 
+    /// NaN replaces anything: broken centres shall show in the loss.
     fn improve(&mut self, candidate: Self) {
-        if candidate.cosine > self.cosine {
+        if candidate.cosine.partial_cmp(&self.cosine).is_none_or(Ordering::is_gt) {
             *self = candidate;
         }
     }

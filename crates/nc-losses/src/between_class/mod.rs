@@ -14,7 +14,7 @@ use crate::{Result, check};
 /// Cosines are clamped to +-this before their angle is taken, where its slope would run to infinity.
 const COSINE_LIMIT: f64 = 0.99999;
 
-/// Rows compared with all others at once, so that memory stays O(K) rows.
+/// Rows compared with all others at once; bounds the memory whatever K is.
 const BLOCK: usize = 128;
 
 /// Squared distances below this count as zero, far from where f32 loses its range.
@@ -51,10 +51,10 @@ pub enum BetweenForm {
 /// EtfGap           L_B = sqrt( sum_{k, j != k} (cos_kj + 1/(K-1))^2 )
 /// ```
 ///
-/// The angle forms are in radians, negative, at least -arccos(-1/(K-1)); their cosines are clamped to
-/// +-0.99999. All forms are unchanged if the centres are shifted, scaled or rotated.
+/// The angle forms are negative, in radians; their cosines are clamped to +-0.99999, and a simplex ETF reaches
+/// -arccos(-1/(K-1)). All forms are unchanged if the centres are shifted, scaled or rotated.
 ///
-/// Edges, none of which gives NaN or an infinite gradient:
+/// Edges, none of which gives NaN or an infinite gradient while the centres are finite:
 ///
 /// - Where the clamp acts, as for coinciding means, the gradient is 0.
 /// - A centre that lies at the mean of all centres (within rounding) has no direction: it counts as orthogonal
@@ -62,8 +62,8 @@ pub enum BetweenForm {
 /// - Of several neighbours equally near, one alone receives the gradient.
 /// - A single centre: the loss is 0 and has no gradient.
 ///
-/// Shapes: `centers` c (K, P); returns a scalar. The angle forms need O(K P) memory; `EtfGap` keeps a K x K
-/// matrix for the backward pass.
+/// Shapes: `centers` c (K, P); returns a scalar. For the backward pass the angle forms keep
+/// O(K P) numbers, `EtfGap` a K x K matrix.
 ///
 /// # Errors
 ///

@@ -89,6 +89,25 @@ fn minute_and_huge_centres() -> Result<()> {
 }
 
 #[test]
+fn nan_is_not_hidden() -> Result<()> {
+    let rows = [[1.0, 0.2, 0.0], [-0.5, 1.0, f64::NAN], [-0.5, -1.0, 0.7], [0.1, 0.9, -0.2]];
+    let (broken, labels) = (Tensor::new(&rows, CPU)?, Tensor::new(&[0u32, 1, 2, 2], CPU)?);
+    let mut losses = vec![
+        cross_entropy(&broken, &labels)?,
+        mse(&broken, &labels)?,
+        within_class(&broken, &labels, &broken)?,
+        center_loss(&broken, &labels, &broken)?,
+    ];
+    for form in FORMS {
+        losses.push(between_class(&broken, form)?);
+    }
+    for loss in losses {
+        assert!(scalar(&loss)?.is_nan());
+    }
+    Ok(())
+}
+
+#[test]
 fn an_absent_class_pulls_nothing() -> Result<()> {
     let features = Var::new(&[[1f32, 2.0], [3.0, 4.0]], CPU)?;
     let centers = Var::new(&[[0f32, 0.0], [9.0, 9.0], [1.0, 1.0]], CPU)?;
