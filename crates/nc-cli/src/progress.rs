@@ -89,22 +89,19 @@ impl Observer for Progress {
                 ));
             }
             Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
-            Event::EpochFinished { phase, epoch, learning_rate, losses, timing, .. } => {
-                if !self.interactive {
-                    let term = |name, value: Option<f64>| {
-                        value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default()
-                    };
-                    self.say(&format!(
-                        "{phase} {}/{}: loss {:.3}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
-                        epoch + 1,
-                        self.phase_epochs,
-                        losses.total,
-                        term("L_W", losses.within_class),
-                        term("L_B", losses.between_class),
-                        timing.images_per_second,
-                        self.time_left(),
-                    ));
-                }
+            Event::EpochFinished { phase, epoch, learning_rate, losses, timing, .. } if !self.interactive => {
+                let term =
+                    |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
+                self.say(&format!(
+                    "{phase} {}/{}: loss {:.3}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                    epoch + 1,
+                    self.phase_epochs,
+                    losses.total,
+                    term("L_W", losses.within_class),
+                    term("L_B", losses.between_class),
+                    timing.images_per_second,
+                    self.time_left(),
+                ));
             }
             Event::Evaluated { phase, epoch, test_accuracy, .. } => {
                 self.accuracy = Some(*test_accuracy);

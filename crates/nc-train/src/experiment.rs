@@ -229,6 +229,7 @@ impl Experiment {
     pub fn hash(&self, subset_hash: &str) -> Result<String> {
         let nameless = Self { name: String::new(), ..self.clone() };
         let digest = Sha256::digest(format!("{}\n{subset_hash}", nameless.to_toml()?));
-        Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let first = digest.iter().take(8).fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+        Ok(format!("{first:016x}"))
     }
 }

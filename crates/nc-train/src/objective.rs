@@ -64,7 +64,7 @@ impl Reweighting {
     }
 
     /// The first epoch with weights, where there are any.
-    pub(crate) fn from_epoch(&mut self) -> Option<&mut usize> {
+    pub(crate) fn first_epoch_mut(&mut self) -> Option<&mut usize> {
         match self {
             Self::None => None,
             Self::EffectiveNumber { from_epoch, .. } | Self::InverseFrequency { from_epoch } => {
@@ -150,7 +150,7 @@ pub enum CenterInit {
 
 impl Objective {
     pub(crate) fn scale_epochs(&mut self, scale: impl Fn(usize) -> usize) {
-        if let Some(epoch) = self.reweighting.from_epoch() {
+        if let Some(epoch) = self.reweighting.first_epoch_mut() {
             *epoch = scale(*epoch);
         }
         if let Some(nc) = &mut self.neural_collapse {

@@ -24,7 +24,7 @@ impl Run<'_> {
         let vars = self.begin(phase)?;
         let mut criterion = Criterion::new(&phase.objective, self.data.train.class_counts());
         let mut optimizer = Sgd::new(phase.optimizer);
-        self.record(Event::PhaseStarted {
+        self.record(&Event::PhaseStarted {
             phase: phase.name.clone(),
             epochs: phase.epochs,
             steps_per_epoch: loader.batches_per_epoch(),
@@ -52,7 +52,7 @@ impl Run<'_> {
             let timing = timing(started, sums.images);
             self.training_time.seconds += timing.seconds;
             self.training_images += sums.images;
-            self.record(Event::EpochFinished {
+            self.record(&Event::EpochFinished {
                 phase: phase.name.clone(),
                 epoch,
                 learning_rate,
@@ -76,7 +76,7 @@ impl Run<'_> {
             let head = format!("{}.", Model::HEAD);
             vars.retain(|(name, _)| name.starts_with(&head));
             for (name, _) in &vars {
-                let std = if name.ends_with(".bias") { 0.0 } else { 0.01 };
+                let std = if *name == format!("{head}bias") { 0.0 } else { 0.01 };
                 params.reinitialize(name, Init::Randn { mean: 0.0, stdev: std }, &phase.name)?;
             }
         }

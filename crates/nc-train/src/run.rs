@@ -92,7 +92,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     fn finish(mut self, run_hash: String) -> Result<Finished> {
         let started = Instant::now();
-        self.record(Event::run_started(
+        self.record(&Event::run_started(
             self.experiment.name.clone(),
             self.experiment.seed,
             self.data.train.hash().to_owned(),
@@ -131,7 +131,7 @@ impl Run<'_> {
             timing: Timing { seconds, images_per_second },
         };
         self.directory.write_result(&result)?;
-        self.record(Event::RunFinished { timing: result.timing })?;
+        self.record(&Event::RunFinished { timing: result.timing })?;
         Ok(Finished { result, directory: self.directory.path().to_owned() })
     }
 
@@ -144,7 +144,7 @@ impl Run<'_> {
         if self.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
             self.best = Some(best);
         }
-        self.record(Event::Evaluated {
+        self.record(&Event::Evaluated {
             phase: phase.to_owned(),
             epoch,
             test_accuracy: accuracy,
@@ -156,9 +156,9 @@ impl Run<'_> {
         self.data.sequential(subset, self.options.loader_threads, &self.options.device)
     }
 
-    pub(crate) fn record(&mut self, event: Event) -> Result<()> {
-        self.log.append(&event)?;
-        self.observer.event(&event);
+    pub(crate) fn record(&mut self, event: &Event) -> Result<()> {
+        self.log.append(event)?;
+        self.observer.event(event);
         Ok(())
     }
 }

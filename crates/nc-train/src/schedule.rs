@@ -26,7 +26,8 @@ pub enum Decay {
         /// The factor of each drop.
         gamma: f64,
     },
-    /// (1 + cos(pi e / epochs)) / 2 in epoch e: from 1 towards 0 (Loshchilov and Hutter 2017).
+    /// (1 + cos(pi e / epochs)) / 2 = cos^2(pi e / (2 epochs)) in epoch e: from 1 towards 0 (Loshchilov and Hutter
+    /// 2017).
     Cosine,
 }
 
@@ -51,7 +52,7 @@ impl Schedule {
                 let drops = milestones.iter().filter(|&&milestone| epoch >= milestone).count();
                 gamma.powi(drops as i32)
             }
-            Decay::Cosine => (1.0 + (PI * epoch as f64 / epochs as f64).cos()) / 2.0,
+            Decay::Cosine => (PI * epoch as f64 / epochs as f64 / 2.0).cos().powi(2),
         };
         warmup * decay
     }
@@ -62,7 +63,9 @@ impl Schedule {
             self.warmup_epochs = scale(self.warmup_epochs).max(1);
         }
         if let Decay::MultiStep { milestones, .. } = &mut self.decay {
-            milestones.iter_mut().for_each(|milestone| *milestone = scale(*milestone));
+            for milestone in milestones {
+                *milestone = scale(*milestone);
+            }
         }
     }
 }
