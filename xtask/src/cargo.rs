@@ -1,18 +1,46 @@
-use std::{ffi::OsString, process::Command};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 
-/// Runs cargo with `args` in the user's directory and ends this process with its exit code if it fails: the
-/// child has said why, and there is nothing to add.
-pub(crate) fn cargo(args: impl IntoIterator<Item = OsString>) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(&cargo)
-        .args(args)
-        .status()
-        .with_context(|| format!("cannot start {}", cargo.display()))?;
-    if !status.success() {
-        #[allow(clippy::exit)]
-        std::process::exit(status.code().unwrap_or(1));
+/// A call of cargo in the user's directory.
+pub(crate) struct Cargo(Command);
+
+impl Cargo {
+    pub(crate) fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(args);
+        Self(command)
     }
-    Ok(())
+
+    pub(crate) fn args(mut self, args: Vec<OsString>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(key, value);
+        self
+    }
+
+    /// Runs it, and ends this process with its exit code if it fails: the child has said why, and there is nothing to
+    /// add.
+    pub(crate) fn run(mut self) -> Result<()> {
+        let program = self.0.get_program().to_owned();
+        let status = self.0.status().with_context(|| format!("cannot start {}", program.display()))?;
+        if !status.success() {
+            #[allow(clippy::exit)]
+            std::process::exit(status.code().unwrap_or(1));
+        }
+        Ok(())
+    }
+}
+
+/// The workspace's root.
+pub(crate) fn workspace() -> PathBuf {
+    // xtask lies directly below it.
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -3,6 +3,7 @@
 //! A task spawns cargo and `nclt`; nothing here builds Candle, so that tasks start at once.
 
 mod cargo;
+mod check;
 mod test;
 mod train;
 
@@ -18,12 +19,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Train(train::Args),
+    Check(check::Args),
     Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Train(args) => args.run(),
+        Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),
     }
 }

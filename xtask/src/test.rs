@@ -2,7 +2,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::cargo::cargo;
+use crate::cargo::Cargo;
 
 /// Run every test of the workspace, in the release profile so that it shares what training has built.
 #[derive(clap::Args)]
@@ -14,6 +14,6 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<()> {
-        cargo(["test", "--release", "--workspace"].map(Into::into).into_iter().chain(self.args))
+        Cargo::new(["test", "--release", "--workspace"]).args(self.args).run()
     }
 }

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::cargo::cargo;
+use crate::cargo::Cargo;
 
 /// Build the trainer and train: the paper's method on the embedded data, or what the arguments say.
 #[derive(clap::Args)]
@@ -15,11 +15,6 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<()> {
-        cargo(
-            ["run", "--release", "--package", "nc-cli", "--", "train"]
-                .map(Into::into)
-                .into_iter()
-                .chain(self.args),
-        )
+        Cargo::new(["run", "--release", "--package", "nc-cli", "--", "train"]).args(self.args).run()
     }
 }

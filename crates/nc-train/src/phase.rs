@@ -50,7 +50,7 @@ impl Run<'_> {
                 self.observer.step(&Step { phase, epoch, step, images, loss: losses.total, learning_rate });
             }
             let timing = timing(started, sums.images);
-            self.training_time.seconds += timing.seconds;
+            self.training_seconds += timing.seconds;
             self.training_images += sums.images;
             self.record(&Event::EpochFinished {
                 phase: phase.name.clone(),

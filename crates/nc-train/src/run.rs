@@ -69,10 +69,10 @@ pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn O
         log,
         observer,
         best: None,
-        training_time: Timing::default(),
+        training_seconds: 0.0,
         training_images: 0,
     };
-    run.finish(hash)
+    run.execute(hash)
 }
 
 /// A run under way.
@@ -85,12 +85,12 @@ pub(crate) struct Run<'a> {
     log: EventLog,
     pub(crate) observer: &'a mut dyn Observer,
     best: Option<BestEpoch>,
-    pub(crate) training_time: Timing,
+    pub(crate) training_seconds: f64,
     pub(crate) training_images: usize,
 }
 
 impl Run<'_> {
-    fn finish(mut self, run_hash: String) -> Result<Finished> {
+    fn execute(mut self, run_hash: String) -> Result<Finished> {
         let started = Instant::now();
         self.record(&Event::run_started(
             self.experiment.name.clone(),
@@ -110,7 +110,7 @@ impl Run<'_> {
         self.directory.write(RunDir::WEIGHTS, &self.model.params().to_safetensors()?)?;
 
         let seconds = started.elapsed().as_secs_f64();
-        let images_per_second = self.training_images as f64 / self.training_time.seconds;
+        let images_per_second = self.training_images as f64 / self.training_seconds;
         let result = RunResult {
             format_version: RunResult::FORMAT_VERSION,
             name: self.experiment.name.clone(),
