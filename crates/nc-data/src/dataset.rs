@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{Error, Result};
 
@@ -14,20 +14,43 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
-    /// C H W.
+    /// Bytes of an image: C H W.
     pub fn values(self) -> usize {
         self.channels * self.height * self.width
+    }
+
+    /// Bytes of `images` images; `None` if there is no such number.
+    fn bytes(self, images: usize) -> Option<usize> {
+        let pixels = self.channels.checked_mul(self.height)?.checked_mul(self.width)?;
+        pixels.checked_mul(images)
+    }
+}
+
+/// As people write it: `3x32x32`.
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
     }
 }
 
 /// Labelled images of one size in memory: a byte for each pixel and channel, (C, H, W) each. Immutable and cheap to
 /// clone.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use nc_data::{Dataset, ImageShape};
+///
+/// let shape = ImageShape { channels: 1, height: 1, width: 2 };
+/// let names = vec!["dark".to_owned(), "light".to_owned()];
+/// let dataset = Dataset::new(shape, vec![0, 9, 200, 255, 3, 0], vec![0, 1, 0], names)?;
+/// assert_eq!(dataset.image(1), [200, 255]);
+/// assert_eq!(dataset.class_counts(), [2, 1]);
+/// # Ok::<(), nc_data::Error>(())
+/// ```
+#[derive(Clone)]
 pub struct Dataset {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     shape: ImageShape,
     pixels: Vec<u8>,
@@ -40,29 +63,35 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] if there are no classes, `pixels` is not of the length `shape` asks for, or a label has no
-    /// class.
+    /// [`Error::Dataset`] if there are no classes, an image of `shape` has no pixels, `pixels` is not of the length
+    /// that `shape` and `labels` ask for, a label has no class, or there are more images than a `u32` can count.
     pub fn new(
         shape: ImageShape,
         pixels: Vec<u8>,
         labels: Vec<u32>,
         class_names: Vec<String>,
     ) -> Result<Self> {
-        let expected = shape.values() * labels.len();
-        if shape.values() == 0 || pixels.len() != expected {
-            let (images, found) = (labels.len(), pixels.len());
-            return Err(Error::Dataset(format!(
-                "{images} images of {shape:?} are {expected} bytes, found {found}"
-            )));
-        }
-        if let Some(index) = labels.iter().position(|&label| label as usize >= class_names.len()) {
-            let (label, classes) = (labels[index], class_names.len());
-            return Err(Error::Dataset(format!(
-                "image {index} has label {label}, but there are {classes} classes"
-            )));
-        }
+        let (images, classes) = (labels.len(), class_names.len());
         if class_names.is_empty() {
-            return Err(Error::Dataset("there are no classes".into()));
+            return Err(Error::Dataset("a data set should have at least one class, found none".into()));
+        }
+        if shape.bytes(1) == Some(0) {
+            return Err(Error::Dataset(format!("images should have pixels, found a size of {shape}")));
+        }
+        if shape.bytes(images) != Some(pixels.len()) {
+            let found = pixels.len();
+            return Err(Error::Dataset(format!(
+                "{images} images should have {shape} bytes each, found {found} in all"
+            )));
+        }
+        if u32::try_from(images).is_err() {
+            return Err(Error::Dataset(format!("at most {} images are possible, found {images}", u32::MAX)));
+        }
+        if let Some(index) = labels.iter().position(|&label| label as usize >= classes) {
+            let label = labels[index];
+            return Err(Error::Dataset(format!(
+                "image {index} has label {label}, expected one below the {classes} classes"
+            )));
         }
         Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names }) })
     }
@@ -114,5 +143,16 @@ impl Dataset {
             counts[label as usize] += 1;
         }
         counts
+    }
+}
+
+/// Without the pixels, of which there are too many to read.
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("shape", &self.shape())
+            .field("images", &self.len())
+            .field("class_names", &self.class_names())
+            .finish_non_exhaustive()
     }
 }

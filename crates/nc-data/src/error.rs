@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-/// What can go wrong with data.
+/// What can go wrong with data. Every message names the file or the argument, what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -44,11 +44,11 @@ pub enum Error {
     /// A profile that is none.
     #[error("{0}")]
     Profile(String),
-    /// A sampler, loader or normalisation that cannot work.
+    /// A sampler, augmentation, normalisation or loader that cannot work.
     #[error("{0}")]
     Config(String),
     /// The threads that prepare batches are gone without having delivered them all.
-    #[error("a thread that prepares batches has died")]
+    #[error("a thread that prepares batches could not be started or has died")]
     LoaderDied,
     /// A batch could not become a tensor.
     #[error(transparent)]

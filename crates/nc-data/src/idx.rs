@@ -1,7 +1,7 @@
 //! The idx files of MNIST, Fashion-MNIST and their like, plain or gzipped.
 //!
 //! An idx file is a magic number (two zero bytes, type 8 for unsigned bytes, number of dimensions), each dimension as
-//! a big-endian u32, and the bytes.
+//! a big-endian u32, and the bytes ([description](http://yann.lecun.com/exdb/mnist/)).
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use crate::{Dataset, Error, ImageShape, Result, Source};
 
@@ -22,36 +22,74 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// Reads the four [`FILES`] in `directory`. Classes are the labels from 0 to the largest training label.
+/// Reads the four [`FILES`] in `directory`. Classes are the labels from 0 to the largest training label. Of a file
+/// that is there both plain and gzipped, the plain one is read.
+///
+/// ```no_run
+/// let source = nc_data::idx::read_dir("/usr/share/datasets/fashion-mnist".as_ref())?;
+/// assert_eq!(source.train.class_counts(), [6000; 10]);
+/// # Ok::<(), nc_data::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// [`Error::MissingFiles`] names all that are not there, [`Error::Malformed`] says what is wrong with a file.
+/// [`Error::Read`] if the directory or a file cannot be read, [`Error::MissingFiles`] names all files that are not
+/// there, [`Error::Malformed`] says what is wrong with a file: its magic number, its length, a label, or a number or
+/// size of images that does not fit the other files.
 pub fn read_dir(directory: &Path) -> Result<Source> {
-    fs::metadata(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
-    let paths = FILES.map(|name| {
-        let gzipped = directory.join(format!("{name}.gz"));
-        [directory.join(name), gzipped].into_iter().find(|path| path.is_file()).ok_or(name)
-    });
-    let missing: Vec<String> =
-        paths.iter().filter_map(|path| path.as_ref().err()).map(|&name| name.into()).collect();
-    if !missing.is_empty() {
+    fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
+    let find = |name: &str| {
+        let names = [name.to_owned(), format!("{name}.gz")];
+        names.map(|name| directory.join(name)).into_iter().find(|path| path.is_file())
+    };
+    let [Some(train_images), Some(train_labels), Some(test_images), Some(test_labels)] = FILES.map(find)
+    else {
+        let missing = FILES.iter().filter(|name| find(name).is_none()).map(|&name| name.into()).collect();
         return Err(Error::MissingFiles { directory: directory.to_owned(), missing });
-    }
-    let mut files = Vec::with_capacity(FILES.len());
-    for path in paths.into_iter().flatten() {
-        let bytes = fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        files.push(File { path, bytes: bytes.into() });
-    }
-    let train = dataset(&files[0], &files[1], None)?;
-    let test = dataset(&files[2], &files[3], Some(train.class_names().to_vec()))?;
-    if test.shape() != train.shape() {
-        let message =
-            format!("images of {:?}, but the training images are {:?}", test.shape(), train.shape());
-        return Err(files[2].malformed(message));
-    }
+    };
+    let files = [
+        File::read(train_images)?,
+        File::read(train_labels)?,
+        File::read(test_images)?,
+        File::read(test_labels)?,
+    ];
     let name = directory.file_name().map_or_else(|| "idx".into(), |name| name.to_string_lossy().into_owned());
+    source(name, &files, None)
+}
+
+/// What the four [`FILES`] hold. Without `class_names` the classes are the labels from 0 to the largest training
+/// label, and called by their numbers.
+pub(crate) fn source(
+    name: String,
+    [train_images, train_labels, test_images, test_labels]: &[File<'_>; 4],
+    class_names: Option<Vec<String>>,
+) -> Result<Source> {
+    let train = dataset(train_images, train_labels, class_names)?;
+    let test = dataset(test_images, test_labels, Some(train.class_names().to_vec()))?;
+    if test.shape() != train.shape() {
+        let (expected, found) = (train.shape(), test.shape());
+        let message = format!("expected images of {expected} like the training images, found {found}");
+        return Err(test_images.malformed(message));
+    }
     Ok(Source { name, train, test })
+}
+
+fn dataset(images: &File<'_>, labels: &File<'_>, class_names: Option<Vec<String>>) -> Result<Dataset> {
+    let ([count, height, width], pixels) = images.parse::<3>()?;
+    let ([labelled], label_bytes) = labels.parse::<1>()?;
+    if pixels.is_empty() {
+        return Err(images.malformed(format!("expected images, found {count} of {height}x{width}")));
+    }
+    if labelled != count {
+        return Err(
+            labels.malformed(format!("expected a label for each of {count} images, found {labelled}"))
+        );
+    }
+    let largest = label_bytes.iter().max().copied().unwrap_or(0);
+    let class_names = class_names.unwrap_or_else(|| (0..=largest).map(|label| label.to_string()).collect());
+    let shape = ImageShape { channels: 1, height, width };
+    Dataset::new(shape, pixels, label_bytes.into_iter().map(u32::from).collect(), class_names)
+        .map_err(|error| labels.malformed(error.to_string()))
 }
 
 /// The content of an idx file, perhaps gzipped, and what to call it.
@@ -61,8 +99,15 @@ pub(crate) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(crate) fn new(path: impl Into<PathBuf>, bytes: &'a [u8]) -> Self {
-        Self { path: path.into(), bytes: bytes.into() }
+    pub(crate) fn embedded(name: &str, bytes: &'a [u8]) -> Self {
+        Self { path: name.into(), bytes: bytes.into() }
+    }
+
+    fn read(path: PathBuf) -> Result<Self> {
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Self { path, bytes: bytes.into() }),
+            Err(source) => Err(Error::Read { path, source }),
+        }
     }
 
     fn malformed(&self, message: impl Into<String>) -> Error {
@@ -71,31 +116,32 @@ impl<'a> File<'a> {
 
     /// The `N` dimensions and the bytes.
     fn parse<const N: usize>(&self) -> Result<([usize; N], Vec<u8>)> {
-        let content = self.unzipped().map_err(|error| self.malformed(format!("not a gzip file: {error}")))?;
-        let word = |index: usize| {
-            let bytes = content.get(4 * index..4 * index + 4)?;
-            Some(bytes.iter().fold(0usize, |word, &byte| word << 8 | usize::from(byte)))
-        };
-        let magic = 0x0800 + N;
-        match word(0) {
-            Some(found) if found == magic => {}
-            Some(found) => {
-                return Err(self.malformed(format!(
-                    "starts with {found:#010x}, an idx{N} file of bytes with {magic:#010x}"
-                )));
-            }
-            None => return Err(self.malformed("is too short to be an idx file")),
+        let mut content = self
+            .unzipped()
+            .map_err(|error| self.malformed(format!("expected a whole gzip file, found damage: {error}")))?
+            .into_owned();
+        let header = 4 + 4 * N;
+        if content.len() < header {
+            let found = content.len();
+            return Err(self.malformed(format!("expected a header of {header} bytes, found {found} in all")));
         }
-        let mut dims = [0; N];
-        for (index, dim) in dims.iter_mut().enumerate() {
-            *dim = word(index + 1).ok_or_else(|| self.malformed("ends within its header"))?;
+        let body = content.split_off(header);
+        let mut words = content
+            .chunks_exact(4)
+            .map(|bytes| bytes.iter().fold(0usize, |word, &byte| word << 8 | usize::from(byte)));
+        let (expected, found) = (0x0800 + N, words.next().unwrap_or_default());
+        if found != expected {
+            return Err(
+                self.malformed(format!("expected magic number {expected:#010x}, found {found:#010x}"))
+            );
         }
+        let dims: [usize; N] = std::array::from_fn(|_| words.next().unwrap_or_default());
         let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-        let body = content.get(4 + 4 * N..).unwrap_or_default();
         if expected != Some(body.len()) {
-            return Err(self.malformed(format!("says it holds {dims:?} bytes, but has {}", body.len())));
+            let (dims, found) = (dims.map(|dim| dim.to_string()).join("x"), body.len());
+            return Err(self.malformed(format!("expected {dims} bytes after the header, found {found}")));
         }
-        Ok((dims, body.to_vec()))
+        Ok((dims, body))
     }
 
     fn unzipped(&self) -> io::Result<Cow<'_, [u8]>> {
@@ -103,25 +149,7 @@ impl<'a> File<'a> {
             return Ok(Cow::Borrowed(&self.bytes));
         }
         let mut content = Vec::new();
-        GzDecoder::new(self.bytes.as_ref()).read_to_end(&mut content)?;
+        MultiGzDecoder::new(self.bytes.as_ref()).read_to_end(&mut content)?;
         Ok(content.into())
     }
-}
-
-/// Images and their labels. Without `class_names` the classes are the labels from 0 to the largest.
-pub(crate) fn dataset(
-    images: &File<'_>,
-    labels: &File<'_>,
-    class_names: Option<Vec<String>>,
-) -> Result<Dataset> {
-    let ([count, height, width], pixels) = images.parse::<3>()?;
-    let ([labelled], label_bytes) = labels.parse::<1>()?;
-    if labelled != count {
-        return Err(labels.malformed(format!("has {labelled} labels, but there are {count} images")));
-    }
-    let largest = label_bytes.iter().max().copied().unwrap_or(0);
-    let class_names = class_names.unwrap_or_else(|| (0..=largest).map(|label| label.to_string()).collect());
-    let shape = ImageShape { channels: 1, height, width };
-    Dataset::new(shape, pixels, label_bytes.into_iter().map(u32::from).collect(), class_names)
-        .map_err(|error| labels.malformed(error.to_string()))
 }

@@ -6,22 +6,32 @@
 //! epoch, and a [`Loader`] makes [`Batch`]es of it: cropped, mirrored, normalised and mixed by threads of its own.
 //! All randomness comes from streams keyed by what they are for, see [`rng`].
 
+mod augment;
+mod batch;
 mod dataset;
+mod embedded;
+mod epoch;
 mod error;
 pub mod idx;
 mod loader;
+mod mix;
+mod normalize;
 mod profile;
 pub mod rng;
 mod sampler;
 mod source;
 mod subset;
-mod transform;
 
+pub use augment::Augment;
+pub use batch::Batch;
 pub use dataset::{Dataset, ImageShape};
+pub use embedded::fashion_mnist_lt;
+pub use epoch::Epoch;
 pub use error::{Error, Result};
-pub use loader::{Batch, Epoch, Loader, LoaderConfig, Mix};
+pub use loader::{Loader, LoaderConfig};
+pub use mix::Mix;
+pub use normalize::Normalize;
 pub use profile::Profile;
 pub use sampler::Sampler;
-pub use source::{Source, fashion_mnist_lt};
+pub use source::Source;
 pub use subset::Subset;
-pub use transform::{Augment, Normalize};

@@ -1,6 +1,6 @@
 use crate::{Error, Result};
 
-/// How many training images each class keeps; classes in label order.
+/// How many training images each class keeps; classes in label order, k = 0..K-1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Profile {
     /// All of them.
@@ -10,26 +10,27 @@ pub enum Profile {
         /// That number; `None` for the size of the smallest class.
         per_class: Option<usize>,
     },
-    /// n_k = floor(n_max ratio^(-k/(K-1))), k = 0..K-1 (Cao et al. 2019).
+    /// n_k = floor(n_max ratio^(-k/(K-1))): CIFAR-LT of Cao et al. 2019,
+    /// [LDAM](https://arxiv.org/abs/1906.07413).
     Exponential {
         /// Imbalance ratio n_max / n_min, at least 1.
         ratio: f64,
         /// n_max; `None` for the size of the smallest class, which every class can give.
         largest: Option<usize>,
     },
-    /// n_max for the first half of the classes, floor(n_max / ratio) for the others.
+    /// n_max for the first floor(K/2) classes, floor(n_max / ratio) for the others (Buda et al. 2018).
     Step {
         /// Imbalance ratio n_max / n_min, at least 1.
         ratio: f64,
-        /// n_max; `None` for the size of the smallest class.
+        /// n_max; `None` for the size of the smallest class, which every class can give.
         largest: Option<usize>,
     },
-    /// These numbers.
+    /// These numbers, one for each class.
     Counts(Vec<usize>),
 }
 
 impl Profile {
-    /// The number of images of each class, where `available` are there.
+    /// The number of images n_k of each class, where `available` are there.
     ///
     /// ```
     /// use nc_data::Profile;
@@ -37,13 +38,17 @@ impl Profile {
     /// let profile = Profile::Exponential { ratio: 100.0, largest: None };
     /// let counts = profile.counts(&[5000; 10])?; // CIFAR10-LT
     /// assert_eq!(counts, [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]);
+    ///
+    /// let profile = Profile::Step { ratio: 10.0, largest: Some(40) };
+    /// assert_eq!(profile.counts(&[50; 5])?, [40, 40, 4, 4, 4]);
     /// # Ok::<(), nc_data::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewImages`] where a class has fewer than it should keep, [`Error::Profile`] for a ratio below 1, a
-    /// wrong number of counts, or a profile that keeps nothing.
+    /// [`Error::TooFewImages`] where a class has fewer than it should keep. [`Error::Profile`] for a ratio that is not
+    /// a number from 1 on, a wrong number of counts, a profile that keeps nothing, or a class that keeps nothing
+    /// though neither `available` ([`Profile::Full`]) nor [`Profile::Counts`] says so.
     pub fn counts(&self, available: &[usize]) -> Result<Vec<usize>> {
         let classes = available.len();
         let smallest = available.iter().min().copied().unwrap_or(0);
@@ -51,22 +56,28 @@ impl Profile {
             Self::Full => available.to_vec(),
             Self::Balanced { per_class } => vec![per_class.unwrap_or(smallest); classes],
             Self::Exponential { ratio, largest } => {
-                let ratio = checked(*ratio)?;
+                let (ratio, largest) = (checked(*ratio)?, largest.unwrap_or(smallest));
                 let last = classes.saturating_sub(1).max(1) as f64;
-                let size = |class| share(largest.unwrap_or(smallest), ratio.powf(class as f64 / last));
-                (0..classes).map(size).collect()
+                (0..classes).map(|class| share(largest, ratio.powf(class as f64 / last))).collect()
             }
             Self::Step { ratio, largest } => {
-                let largest = largest.unwrap_or(smallest);
-                let few = share(largest, checked(*ratio)?);
+                let (ratio, largest) = (checked(*ratio)?, largest.unwrap_or(smallest));
+                let few = share(largest, ratio);
                 (0..classes).map(|class| if class < classes / 2 { largest } else { few }).collect()
             }
             Self::Counts(counts) if counts.len() != classes => {
-                let message = format!("{} counts were given for {classes} classes", counts.len());
-                return Err(Error::Profile(message));
+                let found = counts.len();
+                return Err(Error::Profile(format!(
+                    "expected a count for each of {classes} classes, found {found}"
+                )));
             }
             Self::Counts(counts) => counts.clone(),
         };
+        self.check(&counts, available)?;
+        Ok(counts)
+    }
+
+    fn check(&self, counts: &[usize], available: &[usize]) -> Result<()> {
         for (class, (&wanted, &available)) in counts.iter().zip(available).enumerate() {
             if wanted > available {
                 return Err(Error::TooFewImages { class, wanted, available });
@@ -75,7 +86,14 @@ impl Profile {
         if counts.iter().all(|&count| count == 0) {
             return Err(Error::Profile("the profile keeps no image at all".into()));
         }
-        Ok(counts)
+        let says_so = matches!(self, Self::Full | Self::Counts(_));
+        if let (false, Some(class)) = (says_so, counts.iter().position(|&count| count == 0)) {
+            let largest = counts.iter().max().copied().unwrap_or(0);
+            return Err(Error::Profile(format!(
+                "class {class} would keep no image: the largest class keeps {largest}, too few for the imbalance ratio"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -84,11 +102,12 @@ fn checked(ratio: f64) -> Result<f64> {
         return Ok(ratio);
     }
     Err(Error::Profile(format!(
-        "the imbalance ratio is largest over smallest class, at least 1, not {ratio}"
+        "the imbalance ratio should be largest over smallest class, at least 1, found {ratio}"
     )))
 }
 
-/// floor(`largest` / `divisor`), with quotients that are whole but for rounding taken as whole.
+/// floor(`largest` / `divisor`). A quotient that is whole but for the rounding of `divisor` counts as whole: the
+/// relative error of `powf` is about 1e-16.
 fn share(largest: usize, divisor: f64) -> usize {
-    (largest as f64 / divisor + 1e-9).floor() as usize
+    (largest as f64 / divisor * (1.0 + 1e-13)).floor() as usize
 }

@@ -1,4 +1,8 @@
 //! Random streams keyed by what they are for.
+//!
+//! Everything random is drawn from the stream of (seed, purpose, epoch, index), never from one that goes on from use
+//! to use. So what one part draws cannot shift what another sees, work can be shared among any number of threads, and
+//! a run can go on in the middle of an epoch.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -7,20 +11,20 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Which images a subset keeps.
+    /// Which images a subset keeps; index is the class.
     Subset = 1,
-    /// Which images an epoch is made of, and their order.
+    /// Which images an epoch is made of, and their order; index is 0.
     Plan = 2,
-    /// Crop and flip of one image.
+    /// Crop and flip of one image; index is its place in the epoch.
     Augment = 3,
-    /// Mix-up of one batch.
+    /// Mix-up of one batch; index is the batch's number.
     Mix = 4,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).
 ///
-/// The key of ChaCha8 is made of all four values, 8 bytes each, so two streams differ wherever any of them differs
-/// and nothing drawn from one can shift another.
+/// The four values, 8 bytes each in little-endian order, *are* the 256-bit key of ChaCha8. Two keys are equal only if
+/// all four are, so no two streams collide. ChaCha8 gives the same numbers on every machine.
 ///
 /// ```
 /// use nc_data::rng::{Purpose, stream};
@@ -32,7 +36,7 @@ pub enum Purpose {
 /// ```
 pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (bytes, value) in key.chunks_mut(8).zip([seed, purpose as u64, epoch, index]) {
+    for (bytes, value) in key.chunks_exact_mut(8).zip([seed, purpose as u64, epoch, index]) {
         bytes.copy_from_slice(&value.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)

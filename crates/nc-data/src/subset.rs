@@ -74,8 +74,7 @@ impl Subset {
                 labels.push(class as u32);
             }
         }
-        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { dataset: dataset.clone(), indices, labels, class_counts, hash }
+        Self { dataset: dataset.clone(), indices, labels, class_counts, hash: hex(&hash.finalize()) }
     }
 
     /// The data set it is a part of.
@@ -125,3 +124,8 @@ impl Subset {
 }
 
 type Digest256 = [u8; 32];
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

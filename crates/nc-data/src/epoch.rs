@@ -1,0 +1,101 @@
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use candle_core::Device;
+
+use crate::{
+    Batch, Error, Result,
+    batch::{Prepared, Recipe},
+};
+
+/// Batches that a worker may be ahead of the consumer.
+const AHEAD: usize = 2;
+
+/// The batches of an epoch, in order, prepared ahead by threads. Dropping it stops them and waits until they have.
+#[derive(Debug)]
+pub struct Epoch {
+    /// The workers take turns: batch `first + i` comes from receiver `i % receivers.len()`.
+    receivers: Vec<Receiver<Prepared>>,
+    threads: Vec<JoinHandle<()>>,
+    device: Device,
+    turn: usize,
+    left: usize,
+    wait: Duration,
+}
+
+impl Epoch {
+    pub(crate) fn start(
+        recipe: &Arc<Recipe>,
+        plan: Vec<u32>,
+        epoch: usize,
+        first: usize,
+        workers: usize,
+        device: Device,
+    ) -> Self {
+        let batches = recipe.batches();
+        let first = first.min(batches);
+        let left = batches - first;
+        let workers = workers.min(left).max(1);
+        let plan: Arc<[u32]> = plan.into();
+        let (mut receivers, mut threads) = (Vec::new(), Vec::new());
+        for worker in 0..workers {
+            let (sender, receiver) = sync_channel(AHEAD);
+            receivers.push(receiver);
+            let (recipe, plan) = (Arc::clone(recipe), Arc::clone(&plan));
+            let work = move || {
+                for number in (first + worker..batches).step_by(workers) {
+                    if sender.send(recipe.prepare(&plan, epoch, number)).is_err() {
+                        return; // The consumer wants no more.
+                    }
+                }
+            };
+            // Without its thread a receiver finds its sender gone, which `next` reports.
+            threads.extend(thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work));
+        }
+        Self { receivers, threads, device, turn: 0, left, wait: Duration::ZERO }
+    }
+
+    /// How long the consumer has waited for batches so far: what faster workers, or more of them, could save.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+}
+
+impl Iterator for Epoch {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let started = Instant::now();
+        let prepared = self.receivers[self.turn].recv();
+        self.wait += started.elapsed();
+        self.turn = (self.turn + 1) % self.receivers.len();
+        let Ok(prepared) = prepared else {
+            self.left = 0;
+            return Some(Err(Error::LoaderDied));
+        };
+        Some(prepared.on(&self.device))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        self.receivers.clear();
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
