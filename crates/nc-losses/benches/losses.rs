@@ -4,6 +4,11 @@ use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
 
+/// The trainer's allocator. It keeps the pages of large tensors, which the default one hands back to the system
+/// and faults in again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Variables and labels of one batch.
 struct Batch {
     features: Var,
