@@ -52,3 +52,13 @@ pub trait Backbone: Send + Sync {
     /// The feature dimension P.
     fn feature_dim(&self) -> usize;
 }
+
+impl<B: Backbone + ?Sized> Backbone for Box<B> {
+    fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.as_ref().forward(images, pass)
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.as_ref().feature_dim()
+    }
+}

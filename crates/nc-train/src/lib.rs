@@ -1,21 +1,4 @@
-//! Training of long-tailed classifiers in phases, with neural-collapse regularisation (Liu et al., AISTATS 2023).
-//!
-//! An [`Experiment`] is everything that determines a result, as TOML: data, model and a list of [`Phase`]s. A
-//! phase says which parameters learn, on which images, what is minimised, and how. The paper's NC-DRW-cRT is two
-//! phases: representation learning with L_W, L_B and deferred re-weighting, then a new classifier on the frozen
-//! backbone. [`presets`] holds ready experiments, [`Settings`] merges them with a file and single keys, [`train`]
-//! runs one.
-//!
-//! ```no_run
-//! use nc_train::{RunOptions, Settings, train};
-//!
-//! # fn main() -> nc_train::Result<()> {
-//! let experiment = Settings { preset: Some("fashion-mnist-lt/nc-drw"), epochs: Some(10), ..Default::default() };
-//! let finished = train(&experiment.resolve()?, &RunOptions::default(), &mut ())?;
-//! println!("{:.1} %", 100.0 * finished.result.accuracy.top1);
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod criterion;
 mod data;
@@ -44,6 +27,6 @@ pub use objective::{
 };
 pub use observer::{Observer, Step};
 pub use optimizer::{Sgd, SgdConfig};
-pub use run::{Finished, RunOptions, RunResult, train};
+pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;

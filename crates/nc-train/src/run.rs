@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Instant};
 
 use candle_core::Device;
-use nc_data::{Loader, Subset};
+use candle_nn::VarBuilder;
+use nc_data::{ImageShape, Loader, Subset};
 use nc_metrics::{Accuracy, Calibration};
-use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
 use nc_record::{BestEpoch, DataSummary, Event, EventLog, RunDir, Timing};
 
 use crate::{
@@ -51,10 +52,39 @@ pub struct Finished {
 /// Nothing is written before the data are read and the model is built; `weights.safetensors` and `result.json` are
 /// written when all phases are done.
 pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn Observer) -> Result<Finished> {
+    let resnet = |vb: &VarBuilder<'_>, shape: ImageShape| {
+        let depth = experiment.model.backbone.depth();
+        let resnet = ResNet::new(ResNetConfig { depth, in_channels: shape.channels }, vb)?;
+        Ok(Box::new(resnet) as Box<dyn Backbone>)
+    };
+    run(experiment, "", resnet, options, observer)
+}
+
+/// Like [`train`], but on the backbone that `build` makes, from parameters of the given builder and for images of the
+/// given shape, in place of `experiment.model.backbone`. Its `name` becomes part of the run's hash.
+pub fn train_backbone(
+    experiment: &Experiment,
+    name: &str,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<Finished> {
+    run(experiment, name, build, options, observer)
+}
+
+fn run(
+    experiment: &Experiment,
+    backbone: &str,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<Finished> {
     experiment.validate()?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-    let model = build_model(experiment, &data.train, &options.device)?;
-    let hash = experiment.hash(data.train.hash())?;
+    let params = ParamStore::new(experiment.seed, &options.device);
+    let network = build(&params.builder(), data.train.dataset().shape())?;
+    let model = Model::new(params, network, &experiment.model.head.into(), data.train.class_counts().len())?;
+    let hash = experiment.hash(&format!("{}{backbone}", data.train.hash()))?;
     let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
     let directory =
         RunDir::create(options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8])))?;
@@ -163,17 +193,12 @@ impl Run<'_> {
     }
 }
 
-fn build_model(experiment: &Experiment, train: &Subset, device: &Device) -> Result<Model> {
-    let params = ParamStore::new(experiment.seed, device);
-    let config = ResNetConfig {
-        depth: experiment.model.backbone.depth(),
-        in_channels: train.dataset().shape().channels,
-    };
-    let backbone = ResNet::new(config, &params.builder())?;
-    let head = match experiment.model.head {
-        HeadKind::Linear => HeadConfig::Linear,
-        HeadKind::Cosine { scale } => HeadConfig::Cosine { scale },
-        HeadKind::Etf => HeadConfig::Etf,
-    };
-    Ok(Model::new(params, backbone, &head, train.class_counts().len())?)
+impl From<HeadKind> for HeadConfig {
+    fn from(head: HeadKind) -> Self {
+        match head {
+            HeadKind::Linear => Self::Linear,
+            HeadKind::Cosine { scale } => Self::Cosine { scale },
+            HeadKind::Etf => Self::Etf,
+        }
+    }
 }
