@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, accuracy::prediction, error::check};
 
-/// Calibration of the largest softmax probability (Guo et al. 2017).
+/// Calibration of the confidence, the largest softmax probability max_k e^{z_k} / sum_j e^{z_j} (Guo et al. 2017).
+/// Predictions are those of [`predictions`](crate::predictions).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Expected calibration error: over 15 equal bins of confidence, open left and closed right, the mean of
-    /// |accuracy - mean confidence| weighted by samples. None without samples.
+    /// Expected calibration error, from 0 to 1: over the bins ((b-1)/15, b/15] of confidence, b from 1 to 15, the mean
+    /// of |accuracy - mean confidence|, weighted by the samples in the bin. None without samples.
     pub ece15: Option<f64>,
 }
 
@@ -18,14 +19,21 @@ const BINS: usize = 15;
 #[derive(Clone, Debug)]
 pub struct CalibrationAccumulator {
     classes: usize,
-    /// Samples, right ones, and sum of confidences of each bin.
-    bins: [(u64, u64, f64); BINS],
+    bins: [Bin; BINS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bin {
+    samples: u64,
+    right: u64,
+    /// Sum of confidences.
+    confidence: f64,
 }
 
 impl CalibrationAccumulator {
     /// For `classes` classes (K).
     pub fn new(classes: usize) -> Self {
-        Self { classes, bins: [(0, 0, 0.0); BINS] }
+        Self { classes, bins: [Bin::default(); BINS] }
     }
 
     /// Takes in logits (N, K), row after row, and labels.
@@ -34,26 +42,29 @@ impl CalibrationAccumulator {
     ///
     /// If the lengths do not fit, a label is not below K, or a logit is not finite; then nothing is taken in.
     pub fn update(&mut self, logits: &[f32], labels: &[u32]) -> Result<()> {
-        let seen = self.bins.iter().map(|(samples, ..)| samples).sum::<u64>() as usize;
-        check("logits", logits, self.classes, labels, self.classes, seen)?;
+        check("logits", logits, self.classes, labels, self.classes, self.samples() as usize)?;
         for (logits, &label) in logits.chunks_exact(self.classes.max(1)).zip(labels) {
             let predicted = prediction(logits);
             let largest = f64::from(logits[predicted]);
             let confidence = 1.0 / logits.iter().map(|&z| (f64::from(z) - largest).exp()).sum::<f64>();
             let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-            let (samples, right, sum) = &mut self.bins[bin];
-            *samples += 1;
-            *right += u64::from(predicted == label as usize);
-            *sum += confidence;
+            let bin = &mut self.bins[bin];
+            bin.samples += 1;
+            bin.right += u64::from(predicted == label as usize);
+            bin.confidence += confidence;
         }
         Ok(())
     }
 
     /// The figure.
     pub fn finish(self) -> Calibration {
-        let samples: u64 = self.bins.iter().map(|(samples, ..)| samples).sum();
-        let gaps: f64 = self.bins.iter().map(|&(_, right, sum)| (right as f64 - sum).abs()).sum();
+        let samples = self.samples();
+        let gaps: f64 = self.bins.iter().map(|bin| (bin.right as f64 - bin.confidence).abs()).sum();
         Calibration { ece15: (samples > 0).then(|| gaps / samples as f64) }
+    }
+
+    fn samples(&self) -> u64 {
+        self.bins.iter().map(|bin| bin.samples).sum()
     }
 }
 
@@ -66,6 +77,10 @@ impl Calibration {
     /// assert_eq!(calibration.ece15, Some(0.5));
     /// # Ok::<(), nc_metrics::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`CalibrationAccumulator::update`].
     pub fn of(logits: &[f32], labels: &[u32], classes: usize) -> Result<Self> {
         let mut accumulator = CalibrationAccumulator::new(classes);
         accumulator.update(logits, labels)?;

@@ -53,11 +53,11 @@ impl ClassMeansAccumulator {
     /// [`Error::Empty`] if no sample was taken in, or features have no dimensions.
     pub fn finish(self) -> Result<ClassMeans> {
         let samples: usize = self.counts.iter().sum();
-        if samples == 0 {
-            return Err(Error::Empty("no samples"));
-        }
         if self.dims == 0 {
             return Err(Error::Empty("features of no dimensions"));
+        }
+        if samples == 0 {
+            return Err(Error::Empty("no samples"));
         }
         let (mut present, mut counts, mut means) = (vec![], vec![], vec![]);
         let mut global_mean = vec![0.0; self.dims];
@@ -87,6 +87,7 @@ impl ClassMeansAccumulator {
 /// Classes without samples are left out: K in every formula counts the classes with samples, and what is given by
 /// class has one entry for each class in [`present`](Self::present).
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the field's name of mu_C")]
 pub struct ClassMeans {
     classes: usize,
     dims: usize,

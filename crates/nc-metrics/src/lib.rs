@@ -1,13 +1,17 @@
 //! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set: from slices of
 //! `f32`, in `f64`, without Candle.
 //!
-//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure what is in memory. Features too many for
-//! memory go through in two passes: [`ClassMeansAccumulator`], then [`WithinAccumulator`] and
-//! [`NearestMeanAccumulator`], in pieces of any size, and [`NeuralCollapse::from_parts`].
+//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure what is in memory. What is too large for
+//! memory goes in pieces of any size through [`AccuracyAccumulator`] and [`CalibrationAccumulator`], and features in two
+//! passes through [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`]; the second pass also measures test
+//! features about the means of training features.
 //!
 //! Conventions: K classes, n_k samples of class k, features h_i of P dimensions in rows, mu_k the mean of class k, mu_C
-//! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Use features of a frozen network in evaluation
-//! mode on un-augmented data. What is undefined, as an angle of a zero vector, is `None`, never NaN.
+//! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Classes without samples are left out of the
+//! geometry, and K is the number of the others. Use features of a frozen network in evaluation mode on un-augmented
+//! data. What is undefined, as an angle of a zero vector, is `None`, never NaN; JSON has null for it.
+//!
+//! Everything runs on one thread, and the same input gives the same bits.
 //!
 //! ```
 //! use nc_metrics::NeuralCollapse;
@@ -29,9 +33,10 @@ mod error;
 mod linalg;
 mod nearest_mean;
 mod neural_collapse;
+mod shot_group;
 mod within;
 
-pub use accuracy::{Accuracy, AccuracyAccumulator};
+pub use accuracy::{Accuracy, AccuracyAccumulator, predictions};
 pub use calibration::{Calibration, CalibrationAccumulator};
 pub use class_means::{ClassMeans, ClassMeansAccumulator};
 pub use classifier::Classifier;
@@ -40,4 +45,10 @@ pub use duality::Nc3;
 pub use error::{Error, Result};
 pub use nearest_mean::{Nc4, NearestMeanAccumulator};
 pub use neural_collapse::{Nc2, NeuralCollapse, NeuralCollapseAccumulator};
+pub use shot_group::{ShotClasses, ShotGroup};
 pub use within::{Nc1, Nc1Trace, WithinAccumulator};
+
+/// Runs the README's code as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -48,13 +48,12 @@ pub(crate) fn std(values: &[f64]) -> f64 {
 
 /// The mean of rows of width `dims`.
 pub(crate) fn mean_row(rows: &[f64], dims: usize) -> Vec<f64> {
-    let mut mean = vec![0.0; dims];
+    let mut sums = vec![0.0; dims];
     for row in rows.chunks_exact(dims) {
-        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
     }
     let count = (rows.len() / dims) as f64;
-    mean.iter_mut().for_each(|mean| *mean /= count);
-    mean
+    sums.into_iter().map(|sum| sum / count).collect()
 }
 
 /// Rows minus `center`.

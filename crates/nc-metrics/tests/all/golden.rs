@@ -2,7 +2,7 @@
 
 use nc_metrics::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, ClassMeansAccumulator,
-    Classifier, NeuralCollapse, NeuralCollapseAccumulator,
+    Classifier, NeuralCollapse, NeuralCollapseAccumulator, predictions,
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -133,9 +133,10 @@ fn figures_in_one_piece() {
     let calibration = Calibration::of(&case.logits(), &case.labels, K).unwrap();
     compare(&golden, &means, &nc, &accuracy, calibration);
 
-    // The confusion matrix holds the predictions.
+    let predicted = predictions(&case.logits(), K).unwrap();
+    assert_eq!(predicted.iter().map(|&k| f64::from(k)).collect::<Vec<_>>(), golden.get("out.predictions"));
     let mut confusion = vec![vec![0; K]; K];
-    for (&label, prediction) in case.labels.iter().zip(golden.get("out.predictions")) {
+    for (&label, prediction) in case.labels.iter().zip(predicted) {
         confusion[label as usize][prediction as usize] += 1;
     }
     assert_eq!(accuracy.confusion, confusion);

@@ -1,0 +1,113 @@
+//! Accuracy, shot groups and calibration, counted by hand.
+
+use nc_metrics::{
+    Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ShotClasses, predictions,
+};
+
+/// Logits (N, K) that predict the given classes.
+fn predicting(predicted: &[usize], classes: usize) -> Vec<f32> {
+    predicted.iter().flat_map(|&p| (0..classes).map(move |k| f32::from(k == p))).collect()
+}
+
+#[test]
+fn groups_are_by_training_counts_and_weigh_samples() {
+    // Classes 0 and 1 are many-shot, with 1 of 1 and 1 of 3 right; 2 and 3 medium; 4 few and never right.
+    let labels = [0, 1, 1, 1, 2, 3, 4];
+    let logits = predicting(&[0, 1, 0, 0, 2, 3, 0], 5);
+    let accuracy = Accuracy::of(&logits, &labels, &[5000, 101, 100, 20, 19]).unwrap();
+    assert_eq!(accuracy.many, Some(2.0 / 4.0)); // over samples; over classes it would be 2/3
+    assert_eq!((accuracy.medium, accuracy.few), (Some(1.0), Some(0.0)));
+    assert_eq!(accuracy.shot_classes, ShotClasses { many: 2, medium: 2, few: 1 });
+    assert_eq!(accuracy.top1, 4.0 / 7.0);
+    assert_eq!(accuracy.top5, 1.0);
+    let third = 1.0 / 3.0;
+    assert_eq!(accuracy.per_class, [Some(1.0), Some(third), Some(1.0), Some(1.0), Some(0.0)]);
+    assert!((accuracy.balanced - (3.0 + third) / 5.0).abs() < 1e-15);
+    assert_eq!(accuracy.confusion[1], [2, 1, 0, 0, 0]);
+}
+
+#[test]
+fn empty_groups_and_classes_have_no_accuracy() {
+    let accuracy = Accuracy::of(&predicting(&[0, 0], 3), &[0, 0], &[500, 500, 500]).unwrap();
+    assert_eq!(accuracy.per_class, [Some(1.0), None, None]);
+    assert_eq!((accuracy.balanced, accuracy.many), (1.0, Some(1.0)));
+    assert_eq!((accuracy.medium, accuracy.few), (None, None));
+    let json = serde_json::to_string(&accuracy).unwrap();
+    assert!(json.contains(r#""few":null"#), "{json}");
+    assert_eq!(serde_json::from_str::<Accuracy>(&json).unwrap(), accuracy);
+}
+
+#[test]
+fn of_equal_logits_the_first_counts() {
+    let equal = [1.0; 7];
+    assert_eq!(predictions(&equal, 7).unwrap(), [0]);
+    let top5 = |label| Accuracy::of(&equal, &[label], &[1; 7]).unwrap().top5;
+    assert_eq!([0, 4, 5, 6].map(top5), [1.0, 1.0, 0.0, 0.0]);
+    // Negative zero equals zero.
+    assert_eq!(predictions(&[-0.0, 0.0], 2).unwrap(), [0]);
+}
+
+#[test]
+fn many_classes_have_no_confusion_matrix() {
+    let classes = 1001;
+    let accuracy = Accuracy::of(&predicting(&[7, 8], classes), &[7, 9], &vec![1; classes]).unwrap();
+    assert_eq!((accuracy.top1, accuracy.confusion), (0.5, vec![]));
+}
+
+#[test]
+fn bins_are_closed_on_the_right() {
+    // Equal logits of 5 classes: confidence 1/5 = 3/15, the right end of the third bin. A second sample with one logit
+    // raised a little falls into the fourth; were bins closed on the left, both would be there.
+    let bins = |logit: f32| {
+        let mut logits = vec![0.0; 10];
+        logits[5] = logit;
+        Calibration::of(&logits, &[0, 1], 5).unwrap().ece15.unwrap()
+    };
+    // One right, one wrong. Together: |1 - 0.4| / 2. Apart: (|1 - 0.2| + |0 - 0.2|) / 2.
+    assert!((bins(0.0) - 0.3).abs() < 1e-6);
+    assert!((bins(1e-3) - 0.5).abs() < 1e-3);
+}
+
+#[test]
+fn confidence_survives_large_logits() {
+    let ece = |logits: &[f32]| Calibration::of(logits, &[0], 2).unwrap().ece15;
+    assert_eq!(ece(&[3e38, -3e38]), Some(0.0));
+    assert_eq!(ece(&[-3e38, 3e38]), Some(1.0));
+}
+
+#[test]
+fn nothing_measured_is_no_accuracy() {
+    assert_eq!(
+        AccuracyAccumulator::new(3).finish(&[1, 1, 1]).unwrap_err().to_string(),
+        "there is nothing to measure: no samples"
+    );
+    assert_eq!(CalibrationAccumulator::new(3).finish().ece15, None);
+}
+
+#[test]
+fn errors_name_argument_expected_and_found() {
+    let message = |logits: &[f32], labels: &[u32], counts: &[usize]| {
+        Accuracy::of(logits, labels, counts).unwrap_err().to_string()
+    };
+    assert_eq!(message(&[0.0; 5], &[0, 1], &[1; 3]), "logits: expected 6 values, found 5");
+    assert_eq!(message(&[0.0; 6], &[0, 3], &[1; 3]), "labels: expected classes below 3, found 3 at sample 1");
+    assert_eq!(
+        message(&[0.0, 0.0, 0.0, f32::NAN], &[0, 1], &[1; 2]),
+        "logits: expected finite values, found NaN in row 1"
+    );
+    let accumulator = AccuracyAccumulator::new(3);
+    assert_eq!(
+        accumulator.finish(&[1; 2]).unwrap_err().to_string(),
+        "training_counts: expected 3 values, found 2"
+    );
+    assert_eq!(predictions(&[0.0; 5], 3).unwrap_err().to_string(), "logits: expected 6 values, found 5");
+}
+
+#[test]
+fn rows_are_counted_from_the_first_piece() {
+    let mut accuracy = AccuracyAccumulator::new(2);
+    accuracy.update(&[0.0; 6], &[0, 1, 0]).unwrap();
+    let error = accuracy.update(&[0.0, 1.0, f32::INFINITY, 0.0], &[0, 1]).unwrap_err();
+    assert_eq!(error.to_string(), "logits: expected finite values, found inf in row 4");
+    assert_eq!(accuracy.finish(&[1; 2]).unwrap().samples, 3); // nothing of the bad piece
+}
