@@ -2,6 +2,7 @@
 //!
 //! A task spawns cargo and `nclt`; nothing here builds Candle, so that tasks start at once.
 
+mod bench;
 mod cargo;
 mod check;
 mod test;
@@ -19,6 +20,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Train(train::Args),
+    Bench(bench::Args),
     Check(check::Args),
     Test(test::Args),
 }
@@ -26,6 +28,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Train(args) => args.run(),
+        Task::Bench(args) => args.run(),
         Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),
     }
