@@ -41,7 +41,7 @@ fn contradictory_settings_are_refused() {
     refused(&["train", "--set", "phases.representation.optimizer.momentum=1"], &["momentum", "below 1"]);
     refused(
         &["train", "--set", "phases.representation.schedule.warmup_epochs=999"],
-        &["warmup_epochs", "60 epochs"],
+        &["warmup_epochs", "40 epochs"],
     );
     refused(&["train", "--set", "model.head={kind=\"etf\"}"], &["phases.classifier.trains", "fixed ETF"]);
     refused(&["train", "--epochs", "0"], &["--epochs", "at least 1"]);

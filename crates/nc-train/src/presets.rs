@@ -63,7 +63,7 @@ const DATA: &[Data] = &[
         backbone: BackboneKind::ResNet20,
         crop_padding: 2,
         batch_size: 64,
-        epochs: 60,
+        epochs: 40,
         evaluate_every: 5,
         neural_collapse: (0.01, 0.1, 0),
     },
