@@ -22,14 +22,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = args.next().unwrap_or_else(|| "/usr/share/datasets/fashion-mnist".into());
     let out = args.next().unwrap_or_else(|| "data/fashion-mnist-lt".into());
 
-    let source = idx::read_dir(&source)?;
+    make(&source, &out)
+}
+
+/// Draws the subsets of the official files in `source` and writes them to `out`.
+pub(crate) fn make(source: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let source = idx::read_dir(source)?;
     let long_tail = Profile::Exponential { ratio: 100.0, largest: Some(1000) };
     let train = Subset::draw(&source.train, &long_tail, 0)?;
     let test = Subset::draw(&source.test, &Profile::Balanced { per_class: Some(200) }, 0)?;
 
-    fs::create_dir_all(&out)?;
-    write(&out, "train", &train)?;
-    write(&out, "t10k", &test)
+    fs::create_dir_all(out)?;
+    write(out, "train", &train)?;
+    write(out, "t10k", &test)
 }
 
 /// Writes the images and labels of `subset` as two gzipped idx files.

@@ -19,7 +19,6 @@ pub struct Batch {
 }
 
 /// How the batches of any epoch are made.
-#[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) subset: Subset,
     pub(crate) batch_size: usize,

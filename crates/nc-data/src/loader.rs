@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use candle_core::Device;
 
@@ -47,7 +47,7 @@ pub struct LoaderConfig {
 /// assert_eq!((sizes[0], sizes[19]), (128, 46));
 /// # Ok::<(), nc_data::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loader {
     recipe: Arc<Recipe>,
     /// `None`: each image once, in the subset's order.
@@ -119,5 +119,16 @@ impl Loader {
             None => (0..self.recipe.subset.len() as u32).collect(),
         };
         Epoch::start(&self.recipe, plan, epoch, first_batch, self.workers, self.device.clone())
+    }
+}
+
+/// Without the images.
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("subset", &self.recipe.subset)
+            .field("sampler", &self.sampler)
+            .field("batches_per_epoch", &self.batches_per_epoch())
+            .finish_non_exhaustive()
     }
 }

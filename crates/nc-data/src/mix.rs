@@ -16,7 +16,7 @@ pub struct Mix {
 }
 
 /// Draws mix-ups.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Mixer {
     beta: Beta<f64>,
 }

@@ -56,7 +56,9 @@ impl Normalize {
         let table =
             |(mean, std): (&f32, &f32)| std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std);
         let tables: Vec<[f32; 256]> = mean.iter().zip(std).map(table).collect();
-        if std.iter().any(|&std| std <= 0.0) || tables.iter().flatten().any(|value| !value.is_finite()) {
+        let sensible = std.iter().all(|&std| std > 0.0 && std.is_finite());
+        // A mean that is not finite, or a standard deviation so small that a pixel overflows, shows here.
+        if !sensible || tables.iter().flatten().any(|value| !value.is_finite()) {
             return Err(Error::Config(format!(
                 "expected finite means and standard deviations above 0, found {mean:?} and {std:?}"
             )));

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +13,7 @@ use crate::{
 /// Within a class the images are ordered by the SHA-256 of their pixels before anything is drawn, so that the same
 /// images give the same subset, in the same order, whether they came from one archive, from folders or from a
 /// shuffled copy.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Subset {
     dataset: Dataset,
     indices: Vec<usize>,
@@ -116,10 +118,21 @@ impl Subset {
         &self.class_counts
     }
 
-    /// SHA-256, in hexadecimal, of the images' size, the number of classes, and each class's number of images and
-    /// their digests in order.
+    /// SHA-256, in hexadecimal, of C, H, W and K, then for each class n_k and the SHA-256 of each image in the subset's
+    /// order; numbers as little-endian u64. Two subsets of one hash give the same batches.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+}
+
+/// Without the images' places.
+impl fmt::Debug for Subset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subset")
+            .field("dataset", &self.dataset)
+            .field("class_counts", &self.class_counts)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,43 @@
+//! Draws a long-tailed subset of the data inside this crate and goes through one epoch of it:
+//!
+//! ```sh
+//! cargo run --release -p nc-data --example long_tail
+//! ```
+#![allow(clippy::print_stdout)]
+
+use candle_core::Device;
+use nc_data::{Augment, Loader, LoaderConfig, Normalize, Profile, Result, Sampler, Subset, fashion_mnist_lt};
+
+fn main() -> Result<()> {
+    let source = fashion_mnist_lt()?;
+    let profile = Profile::Exponential { ratio: 50.0, largest: Some(500) };
+    let subset = Subset::draw(&source.train, &profile, 0)?;
+    println!("{}, {} images, subset {}", source.name, subset.len(), subset.hash());
+
+    let sampler = Sampler::ClassBalanced;
+    let config = LoaderConfig {
+        batch_size: 128,
+        augment: Some(Augment { crop_padding: 2, flip: true }),
+        normalize: Normalize::of(&subset),
+        mixup_alpha: Some(1.0),
+        seed: 0,
+        workers: 1,
+        device: Device::Cpu,
+    };
+    let loader = Loader::new(&subset, sampler, config)?;
+    let mut seen = vec![0; source.train.num_classes()];
+    for (number, batch) in loader.epoch(0).enumerate() {
+        let batch = batch?;
+        for &label in &batch.labels {
+            seen[label as usize] += 1;
+        }
+        let lambda = batch.mix.map_or(1.0, |mix| mix.lambda);
+        println!("batch {number}: {:?}, lambda {lambda:.3}", batch.images.dims());
+    }
+
+    println!("\n{:<12} {:>6} {:>13}", "class", "images", "in this epoch");
+    for ((name, images), seen) in source.train.class_names().iter().zip(subset.class_counts()).zip(seen) {
+        println!("{name:<12} {images:>6} {seen:>13}");
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+use std::{fs, io::Write, path::Path};
+
+use flate2::{Compression, write::GzEncoder};
+use nc_data::{Error, Source, idx};
+use proptest::prelude::*;
+
+fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut content = vec![0, 0, 8, dims.len() as u8];
+    content.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    content.extend(bytes);
+    content
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Two training images of 2x3 and one test image.
+fn valid() -> [Vec<u8>; 4] {
+    [
+        idx(&[2, 2, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        idx(&[2], &[0, 2]),
+        idx(&[1, 2, 3], &[9; 6]),
+        idx(&[1], &[1]),
+    ]
+}
+
+fn write(directory: &Path, files: &[Vec<u8>; 4]) {
+    for (name, bytes) in idx::FILES.iter().zip(files) {
+        fs::write(directory.join(name), bytes).unwrap();
+    }
+}
+
+fn read(files: &[Vec<u8>; 4]) -> Result<Source, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), files);
+    idx::read_dir(directory.path())
+}
+
+/// The message for the valid files with number `index` replaced, without the directory.
+fn complaint(index: usize, bytes: Vec<u8>) -> String {
+    let mut files = valid();
+    files[index] = bytes;
+    match read(&files).unwrap_err() {
+        Error::Malformed { path, message } => format!("{}: {message}", path.file_name().unwrap().display()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn plain_and_gzipped_files_are_read_alike() {
+    for zipped in [0usize, 0b0001, 0b1010, 0b1111] {
+        let directory = tempfile::tempdir().unwrap();
+        for (index, (name, bytes)) in idx::FILES.iter().zip(valid()).enumerate() {
+            let (name, bytes) = if zipped >> index & 1 == 1 {
+                (format!("{name}.gz"), gz(&bytes))
+            } else {
+                ((*name).into(), bytes)
+            };
+            fs::write(directory.path().join(name), bytes).unwrap();
+        }
+        let source = idx::read_dir(directory.path()).unwrap();
+        assert_eq!(source.train.len(), 2);
+        assert_eq!(source.train.image(1), [7, 8, 9, 10, 11, 12]);
+        assert_eq!(source.train.labels(), [0, 2]);
+        assert_eq!(source.train.class_counts(), [1, 0, 1]);
+        assert_eq!(source.train.class_names(), ["0", "1", "2"]);
+        assert_eq!(source.test.class_counts(), [0, 1, 0]);
+        assert_eq!(source.train.shape().to_string(), "1x2x3");
+        assert_eq!(source.name, directory.path().file_name().unwrap().to_str().unwrap());
+    }
+}
+
+#[test]
+fn gzip_files_of_several_members_are_read_whole() {
+    let mut files = valid();
+    let (head, tail) = files[0].split_at(15);
+    files[0] = [gz(head), gz(tail)].concat();
+    assert_eq!(read(&files).unwrap().train.image(0), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn all_missing_files_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &valid());
+    fs::remove_file(directory.path().join(idx::FILES[1])).unwrap();
+    fs::remove_file(directory.path().join(idx::FILES[2])).unwrap();
+    let error = idx::read_dir(directory.path()).unwrap_err();
+    let Error::MissingFiles { missing, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(missing, &idx::FILES[1..3]);
+    assert!(
+        error
+            .to_string()
+            .ends_with("lacks train-labels-idx1-ubyte, t10k-images-idx3-ubyte (each may also end in .gz)")
+    );
+
+    let error = idx::read_dir(&directory.path().join("nowhere")).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }) && error.to_string().contains("nowhere"), "{error}");
+    let error = idx::read_dir(&directory.path().join(idx::FILES[0])).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }), "a file is no directory: {error}");
+}
+
+#[test]
+fn damage_is_named_with_what_was_expected_and_found() {
+    let images = |dims: &[u32], bytes: usize| idx(dims, &vec![0; bytes]);
+    for (index, bytes, expected) in [
+        (0, vec![], "train-images-idx3-ubyte: expected a header of 16 bytes, found 0 in all"),
+        (1, vec![0, 0, 8, 1], "train-labels-idx1-ubyte: expected a header of 8 bytes, found 4 in all"),
+        (
+            0,
+            images(&[2, 6], 12),
+            "train-images-idx3-ubyte: expected magic number 0x00000803, found 0x00000802",
+        ),
+        (2, images(&[1, 2, 3], 7), "t10k-images-idx3-ubyte: expected 1x2x3 bytes after the header, found 7"),
+        (
+            0,
+            images(&[2, 2, 3], 11),
+            "train-images-idx3-ubyte: expected 2x2x3 bytes after the header, found 11",
+        ),
+        (
+            0,
+            images(&[u32::MAX; 3], 0),
+            "train-images-idx3-ubyte: expected 4294967295x4294967295x4294967295 bytes after the header, found 0",
+        ),
+        (1, idx(&[3], &[0; 3]), "train-labels-idx1-ubyte: expected a label for each of 2 images, found 3"),
+        (3, idx(&[1], &[3]), "t10k-labels-idx1-ubyte: image 0 has label 3, expected one below the 3 classes"),
+        (
+            2,
+            images(&[1, 3, 2], 6),
+            "t10k-images-idx3-ubyte: expected images of 1x2x3 like the training images, found 1x3x2",
+        ),
+        (0, images(&[0, 2, 3], 0), "train-images-idx3-ubyte: expected images, found 0 of 2x3"),
+    ] {
+        assert_eq!(complaint(index, bytes), expected);
+    }
+    let mut cut = gz(&valid()[0]);
+    cut.truncate(20);
+    assert!(
+        complaint(0, cut).starts_with("train-images-idx3-ubyte: expected a whole gzip file, found damage: ")
+    );
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..64), index in 0usize..4, kind in 0usize..3,
+    ) {
+        let mut files = valid();
+        files[index] = match kind {
+            0 => bytes,
+            1 => gz(&bytes),
+            // A valid start, so that what follows is reached.
+            _ => [&files[index][..4], &bytes].concat(),
+        };
+        let _ = read(&files);
+    }
+
+    #[test]
+    fn changed_bytes_never_panic(place in any::<prop::sample::Index>(), value in any::<u8>(), index in 0usize..4) {
+        let mut files = valid();
+        let place = place.index(files[index].len());
+        files[index][place] = value;
+        let _ = read(&files);
+        files[index] = gz(&files[index]);
+        let place = place % files[index].len();
+        files[index][place] ^= value;
+        let _ = read(&files);
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        images in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 6), 0u8..5), 1..20),
+    ) {
+        let count = images.len() as u32;
+        let pixels: Vec<u8> = images.iter().flat_map(|(pixels, _)| pixels.clone()).collect();
+        let labels: Vec<u8> = images.iter().map(|&(_, label)| label).collect();
+        let mut files = valid();
+        files[0] = idx(&[count, 2, 3], &pixels);
+        files[1] = gz(&idx(&[count], &labels));
+        files[3] = idx(&[1], &[0]);
+        let source = read(&files).unwrap();
+        for (index, (pixels, label)) in images.iter().enumerate() {
+            prop_assert_eq!(source.train.image(index), pixels);
+            prop_assert_eq!(source.train.labels()[index], u32::from(*label));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+use std::time::{Duration, Instant};
+
+use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler};
+use sha2::{Digest, Sha256};
+
+use crate::support::{SMALL, bits, plain, subset, values};
+
+const COUNTS: [usize; 3] = [20, 9, 4];
+
+fn everything() -> LoaderConfig {
+    LoaderConfig {
+        augment: Some(Augment { crop_padding: 2, flip: true }),
+        mixup_alpha: Some(1.0),
+        ..plain(3, 5)
+    }
+}
+
+#[test]
+fn batches_do_not_depend_on_the_number_of_workers() {
+    let subset = subset(SMALL, &COUNTS);
+    for sampler in [Sampler::Uniform, Sampler::Progressive { epochs: 3 }] {
+        let with = |workers| {
+            let loader = Loader::new(&subset, sampler, LoaderConfig { workers, ..everything() }).unwrap();
+            (0..3).map(|epoch| bits(loader.epoch(epoch))).collect::<Vec<_>>()
+        };
+        let one = with(1);
+        assert_ne!(one[0], one[1]);
+        for workers in [0, 2, 3, 100] {
+            assert_eq!(one, with(workers), "{workers} workers");
+        }
+    }
+}
+
+#[test]
+fn an_epoch_entered_late_goes_on_as_if_it_had_been_begun() {
+    let subset = subset(SMALL, &COUNTS);
+    for workers in [1, 2, 3] {
+        let config = LoaderConfig { workers, ..everything() };
+        let loader = Loader::new(&subset, Sampler::ClassBalanced, config).unwrap();
+        let whole = bits(loader.epoch(2));
+        assert_eq!(whole.len(), loader.batches_per_epoch());
+        for first in 0..=whole.len() {
+            assert_eq!(bits(loader.epoch_from(2, first)), whole[first..]);
+        }
+        assert_eq!(loader.epoch_from(2, usize::MAX).len(), 0);
+        assert!(loader.epoch_from(2, usize::MAX).next().is_none());
+    }
+}
+
+#[test]
+fn seeds_and_epochs_differ() {
+    let subset = subset(SMALL, &COUNTS);
+    let batches = |seed, epoch| {
+        let config = LoaderConfig { seed, ..everything() };
+        bits(Loader::new(&subset, Sampler::Uniform, config).unwrap().epoch(epoch))
+    };
+    assert_eq!(batches(1, 0), batches(1, 0));
+    assert_ne!(batches(1, 0), batches(2, 0));
+    assert_ne!(batches(1, 0), batches(1, 1));
+}
+
+/// Part of what makes a run repeatable: a change here changes every run.
+#[test]
+fn batches_stay_what_they_are() {
+    let subset = subset(SMALL, &COUNTS);
+    let config = LoaderConfig { mixup_alpha: None, ..everything() };
+    let mut digest = Sha256::new();
+    for batch in Loader::new(&subset, Sampler::Uniform, config).unwrap().epoch(1) {
+        let batch = batch.unwrap();
+        digest.update(values(&batch).into_iter().map(|value| value.round() as u8).collect::<Vec<u8>>());
+        digest.update(batch.labels.iter().map(|&label| label as u8).collect::<Vec<u8>>());
+    }
+    assert_eq!(digest.finalize()[..8], [43, 125, 151, 39, 99, 233, 41, 114]);
+
+    let mixed = Loader::new(&subset, Sampler::Uniform, everything()).unwrap();
+    let mix = mixed.epoch(1).next().unwrap().unwrap().mix.unwrap();
+    // Not to the bit: the distribution takes logarithms, in which machines may differ.
+    assert!((mix.lambda - 0.700_616_838_732).abs() < 1e-9, "{}", mix.lambda);
+    assert_eq!(mix.partner, [0, 1, 0, 0, 0]);
+}
+
+#[test]
+fn the_last_batch_holds_what_is_left() {
+    let subset = subset(SMALL, &COUNTS);
+    for (batch_size, sizes) in
+        [(16, vec![16, 16, 1]), (11, vec![11; 3]), (33, vec![33]), (usize::MAX, vec![33])]
+    {
+        let loader = Loader::new(&subset, Sampler::Uniform, plain(3, batch_size)).unwrap();
+        assert_eq!(loader.batches_per_epoch(), sizes.len());
+        let mut epoch = loader.epoch(0);
+        assert_eq!(epoch.len(), sizes.len());
+        let mut seen = Vec::new();
+        for &size in &sizes {
+            let batch = epoch.next().unwrap().unwrap();
+            assert_eq!(batch.images.dims(), [size, 3, 5, 4]);
+            seen.extend(batch.labels);
+        }
+        assert!(epoch.next().is_none() && epoch.next().is_none());
+        seen.sort_unstable();
+        assert_eq!(seen, subset.labels());
+    }
+}
+
+#[test]
+fn a_sequential_loader_gives_the_images_as_they_are_whatever_it_is_told() {
+    let subset = subset(SMALL, &COUNTS);
+    let loader = Loader::sequential(&subset, everything()).unwrap();
+    let mut position = 0;
+    for batch in loader.epoch(3) {
+        let batch = batch.unwrap();
+        assert!(batch.mix.is_none());
+        for (image, &label) in values(&batch).chunks(SMALL.values()).zip(&batch.labels) {
+            assert_eq!(label, subset.labels()[position]);
+            for (value, &pixel) in image.iter().zip(subset.image(position)) {
+                assert!((value - f32::from(pixel)).abs() < 1e-4);
+            }
+            position += 1;
+        }
+    }
+    assert_eq!(position, subset.len());
+}
+
+/// lambda x + (1 - lambda) x', where x' has the label that is named. Finds each image's partner among the batch.
+#[test]
+fn mix_up_is_what_its_formula_says() {
+    let subset = subset(SMALL, &COUNTS);
+    let mixing = LoaderConfig { mixup_alpha: Some(1.0), ..plain(3, 8) };
+    let mixed = Loader::new(&subset, Sampler::Uniform, mixing).unwrap();
+    let pure = Loader::new(&subset, Sampler::Uniform, plain(3, 8)).unwrap();
+    let mut lambdas = Vec::new();
+    for (mixed, pure) in mixed.epoch(0).zip(pure.epoch(0)) {
+        let (mixed, pure) = (mixed.unwrap(), pure.unwrap());
+        assert_eq!(mixed.labels, pure.labels);
+        let mix = mixed.mix.as_ref().unwrap();
+        lambdas.push(mix.lambda.to_bits());
+        let (out, x) = (values(&mixed), values(&pure));
+        let x: Vec<&[f32]> = x.chunks(SMALL.values()).collect();
+        let mut partners = Vec::new();
+        for (i, out) in out.chunks(SMALL.values()).enumerate() {
+            let error = |j: &usize| -> f64 {
+                let terms = out.iter().zip(x[i].iter().zip(x[*j]));
+                let expected =
+                    |a: &f32, b: &f32| mix.lambda * f64::from(*a) + (1.0 - mix.lambda) * f64::from(*b);
+                terms.map(|(out, (a, b))| (f64::from(*out) - expected(a, b)).abs()).fold(0.0, f64::max)
+            };
+            let partner = (0..x.len()).find(|j| error(j) < 1e-3).expect("a partner in the batch");
+            assert_eq!(mix.partner[i], pure.labels[partner]);
+            partners.push(partner);
+        }
+        partners.sort_unstable();
+        assert!(partners.into_iter().eq(0..x.len()), "partners are a permutation");
+    }
+    lambdas.dedup();
+    assert_eq!(lambdas.len(), 5, "a lambda for each batch");
+}
+
+#[test]
+fn lambda_has_the_moments_of_its_beta_distribution() {
+    let subset = subset(SMALL, &[200]);
+    for alpha in [0.2, 1.0, 8.0] {
+        let config = LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 1) };
+        let loader = Loader::new(&subset, Sampler::Uniform, config).unwrap();
+        let lambdas: Vec<f64> = (0..20)
+            .flat_map(|epoch| loader.epoch(epoch))
+            .map(|batch| batch.unwrap().mix.unwrap().lambda)
+            .collect();
+        let n = lambdas.len() as f64;
+        let mean = lambdas.iter().sum::<f64>() / n;
+        let variance = lambdas.iter().map(|lambda| (lambda - 0.5).powi(2)).sum::<f64>() / n;
+        let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+        assert!((mean - 0.5).abs() < 5.0 * (expected / n).sqrt(), "alpha {alpha}: mean {mean}");
+        assert!(
+            (variance / expected - 1.0).abs() < 0.1,
+            "alpha {alpha}: variance {variance}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn extreme_alphas_give_numbers() {
+    let subset = subset(SMALL, &[50]);
+    for alpha in [1e-3, 1e6] {
+        let config = LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 1) };
+        let loader = Loader::new(&subset, Sampler::Uniform, config).unwrap();
+        for batch in (0..20).flat_map(|epoch| loader.epoch(epoch)) {
+            let batch = batch.unwrap();
+            assert!((0.0..=1.0).contains(&batch.mix.as_ref().unwrap().lambda));
+            assert!(values(&batch).iter().all(|value| value.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn dropping_an_epoch_early_stops_its_workers() {
+    let subset = subset(SMALL, &[3000]);
+    for workers in [1, 3] {
+        let loader = Loader::new(&subset, Sampler::Uniform, LoaderConfig { workers, ..plain(3, 1) }).unwrap();
+        let mut epoch = loader.epoch(0);
+        epoch.next().unwrap().unwrap();
+        // Returns only once the workers have: a hang here is the failure.
+        drop(epoch);
+        assert_eq!(loader.epoch(0).take(2).count(), 2);
+    }
+}
+
+#[test]
+fn waiting_is_counted() {
+    let subset = subset(SMALL, &COUNTS);
+    let loader = Loader::new(&subset, Sampler::Uniform, everything()).unwrap();
+    let started = Instant::now();
+    let mut epoch = loader.epoch(0);
+    let mut before = epoch.wait();
+    assert_eq!(before, Duration::ZERO);
+    while epoch.next().is_some() {
+        assert!(epoch.wait() > before);
+        before = epoch.wait();
+    }
+    assert!(before <= started.elapsed());
+}
+
+#[test]
+fn configurations_that_cannot_work_say_why() {
+    let all = subset(SMALL, &COUNTS);
+    let error = |config| Loader::new(&all, Sampler::Uniform, config).unwrap_err().to_string();
+    assert_eq!(error(plain(3, 0)), "expected images, and at least one in a batch; found 33 in batches of 0");
+    assert_eq!(
+        error(plain(1, 4)),
+        "expected a mean and a standard deviation for each of 3 channels, found 1 and 1"
+    );
+    for std in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let normalize = Normalize { mean: vec![0.0; 3], std: vec![1.0, std, 1.0] };
+        assert!(
+            error(LoaderConfig { normalize, ..plain(3, 4) }).contains("standard deviations above 0"),
+            "{std}"
+        );
+    }
+    let normalize = Normalize { mean: vec![0.0, f32::NAN, 0.0], std: vec![1.0; 3] };
+    assert!(error(LoaderConfig { normalize, ..plain(3, 4) }).contains("found [0.0, NaN, 0.0]"));
+    for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9] {
+        let message = error(LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 4) });
+        assert_eq!(message, format!("mix-up's alpha should be from 1e-3 to 1e6, found {alpha}"));
+    }
+    let none = subset(SMALL, &[0]);
+    assert!(
+        Loader::sequential(&none, plain(3, 4)).unwrap_err().to_string().contains("found 0 in batches of 4")
+    );
+}

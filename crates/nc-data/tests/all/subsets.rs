@@ -1,0 +1,137 @@
+use nc_data::{Augment, Dataset, Error, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset};
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::support::{SMALL, bits, dataset, plain, shuffled};
+
+const LONG_TAIL: Profile = Profile::Exponential { ratio: 10.0, largest: Some(20) };
+
+#[test]
+fn a_shuffled_copy_gives_the_same_hash_and_the_same_batches() {
+    let original = dataset(SMALL, &[30, 30, 30, 30]);
+    let copy = shuffled(&original, 5);
+    assert_ne!(original.labels(), copy.labels());
+    for seed in 0..3 {
+        let draw = |dataset| Subset::draw(dataset, &LONG_TAIL, seed).unwrap();
+        let (ours, theirs) = (draw(&original), draw(&copy));
+        assert_eq!(ours.hash(), theirs.hash());
+        assert_ne!(ours.indices(), theirs.indices());
+        let config = LoaderConfig {
+            augment: Some(Augment { crop_padding: 2, flip: true }),
+            mixup_alpha: Some(0.5),
+            ..plain(3, 8)
+        };
+        let batches = |subset| bits(Loader::new(subset, Sampler::Reverse, config.clone()).unwrap().epoch(4));
+        assert_eq!(batches(&ours), batches(&theirs));
+    }
+    assert_eq!(Subset::all(&original).hash(), Subset::all(&copy).hash());
+}
+
+#[test]
+fn the_draw_is_seeded_without_replacement_and_as_large_as_the_profile_says() {
+    let dataset = dataset(SMALL, &[30, 30, 30, 30]);
+    let subset = Subset::draw(&dataset, &LONG_TAIL, 0).unwrap();
+    assert_eq!(subset.class_counts(), [20, 9, 4, 2]);
+    assert_eq!(subset.len(), 35);
+    assert!(subset.labels().is_sorted());
+    let mut indices = subset.indices().to_vec();
+    indices.sort_unstable();
+    indices.dedup();
+    assert_eq!(indices.len(), 35);
+    for (position, &index) in subset.indices().iter().enumerate() {
+        assert_eq!(dataset.labels()[index], subset.labels()[position]);
+        assert_eq!(dataset.image(index), subset.image(position));
+    }
+    assert_ne!(subset.indices(), Subset::draw(&dataset, &LONG_TAIL, 1).unwrap().indices());
+}
+
+/// Every image of a class is as likely to be kept as the others.
+#[test]
+fn the_draw_prefers_no_image() {
+    let dataset = dataset(SMALL, &[10]);
+    let mut kept = [0; 10];
+    for seed in 0..2000 {
+        let profile = Profile::Balanced { per_class: Some(3) };
+        for &index in Subset::draw(&dataset, &profile, seed).unwrap().indices() {
+            kept[index] += 1;
+        }
+    }
+    // 600 +- 5 standard deviations of 20.5.
+    assert!(kept.iter().all(|times| (498..=702).contains(times)), "{kept:?}");
+}
+
+#[test]
+fn the_hash_is_what_its_documentation_says() {
+    let dataset = dataset(SMALL, &[2, 0, 1]);
+    let subset = Subset::all(&dataset);
+    let mut expected = Sha256::new();
+    for value in [3u64, 5, 4, 3] {
+        expected.update(value.to_le_bytes());
+    }
+    let mut digests: Vec<_> = [0, 1].map(|index| Sha256::digest(dataset.image(index))).into();
+    digests.sort();
+    expected.update(2u64.to_le_bytes());
+    for digest in digests {
+        expected.update(digest);
+    }
+    expected.update(0u64.to_le_bytes());
+    expected.update(1u64.to_le_bytes());
+    expected.update(Sha256::digest(dataset.image(2)));
+    let expected: Vec<String> = expected.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(subset.hash(), expected.concat());
+}
+
+#[test]
+fn the_hash_tells_pixels_labels_and_sizes_apart() {
+    let names = || vec!["a".to_owned(), "b".to_owned()];
+    let hash = |height, width, pixels: [u8; 4], labels: [u32; 2]| {
+        let shape = ImageShape { channels: 1, height, width };
+        let dataset = Dataset::new(shape, pixels.into(), labels.into(), names()).unwrap();
+        Subset::all(&dataset).hash().to_owned()
+    };
+    let hashes = [
+        hash(1, 2, [1, 2, 3, 4], [0, 1]),
+        hash(2, 1, [1, 2, 3, 4], [0, 1]),
+        hash(1, 2, [1, 2, 3, 5], [0, 1]),
+        hash(1, 2, [1, 2, 3, 4], [1, 0]),
+        hash(1, 2, [1, 2, 3, 4], [0, 0]),
+    ];
+    for (index, hash) in hashes.iter().enumerate() {
+        assert!(!hashes[index + 1..].contains(hash));
+    }
+}
+
+#[test]
+fn data_sets_that_do_not_fit_together_say_what_does_not() {
+    let error = |shape, pixels, labels: &[u32], classes| {
+        let names = vec!["a".to_owned(); classes];
+        match Dataset::new(shape, vec![0; pixels], labels.to_vec(), names) {
+            Err(Error::Dataset(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    };
+    let shape = ImageShape { channels: 1, height: 2, width: 3 };
+    assert_eq!(error(shape, 11, &[0, 0], 1), "2 images should have 1x2x3 bytes each, found 11 in all");
+    assert_eq!(error(shape, 12, &[0, 4], 3), "image 1 has label 4, expected one below the 3 classes");
+    assert_eq!(error(shape, 0, &[], 0), "a data set should have at least one class, found none");
+    let empty = ImageShape { width: 0, ..shape };
+    assert_eq!(error(empty, 0, &[0], 1), "images should have pixels, found a size of 1x2x0");
+    let huge = ImageShape { channels: usize::MAX, height: 2, width: 2 };
+    assert!(error(huge, 4, &[0], 1).ends_with("found 4 in all"));
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_files_changes_a_subset(
+        counts in proptest::collection::vec(1usize..12, 1..5), order in any::<u64>(), seed in any::<u64>(),
+    ) {
+        let original = dataset(ImageShape { channels: 1, height: 1, width: 2 }, &counts);
+        let profile = Profile::Balanced { per_class: None };
+        let ours = Subset::draw(&original, &profile, seed).unwrap();
+        let theirs = Subset::draw(&shuffled(&original, order), &profile, seed).unwrap();
+        prop_assert_eq!(ours.hash(), theirs.hash());
+        for position in 0..ours.len() {
+            prop_assert_eq!(ours.image(position), theirs.image(position));
+        }
+    }
+}

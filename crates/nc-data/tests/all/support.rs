@@ -1,0 +1,60 @@
+use candle_core::Device;
+use nc_data::{
+    Batch, Dataset, Epoch, ImageShape, LoaderConfig, Normalize, Result, Subset,
+    rng::{Purpose, stream},
+};
+use rand::{Rng, seq::SliceRandom};
+
+/// Random images, `counts[k]` of class k, each class's behind the other's.
+pub(crate) fn dataset(shape: ImageShape, counts: &[usize]) -> Dataset {
+    let mut rng = stream(99, Purpose::Subset, 0, 0);
+    let labels: Vec<u32> = counts.iter().enumerate().flat_map(|(class, &n)| vec![class as u32; n]).collect();
+    let pixels = (0..labels.len() * shape.values()).map(|_| rng.random()).collect();
+    let names = (0..counts.len()).map(|class| format!("class {class}")).collect();
+    Dataset::new(shape, pixels, labels, names).unwrap()
+}
+
+/// The same images in another order.
+pub(crate) fn shuffled(dataset: &Dataset, seed: u64) -> Dataset {
+    let mut order: Vec<usize> = (0..dataset.len()).collect();
+    order.shuffle(&mut stream(seed, Purpose::Subset, 0, 0));
+    let pixels = order.iter().flat_map(|&index| dataset.image(index).to_vec()).collect();
+    let labels = order.iter().map(|&index| dataset.labels()[index]).collect();
+    Dataset::new(dataset.shape(), pixels, labels, dataset.class_names().to_vec()).unwrap()
+}
+
+/// No randomness, and normalisation that gives the pixels back: (p / 255 - 0) / (1 / 255).
+pub(crate) fn plain(channels: usize, batch_size: usize) -> LoaderConfig {
+    LoaderConfig {
+        batch_size,
+        augment: None,
+        normalize: Normalize { mean: vec![0.0; channels], std: vec![1.0 / 255.0; channels] },
+        mixup_alpha: None,
+        seed: 0,
+        workers: 1,
+        device: Device::Cpu,
+    }
+}
+
+pub(crate) fn values(batch: &Batch) -> Vec<f32> {
+    batch.images.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// What can be compared of a batch: bits, labels, lambda and partners.
+pub(crate) type Bits = (Vec<u32>, Vec<u32>, Option<(u64, Vec<u32>)>);
+
+pub(crate) fn bits(epoch: Epoch) -> Vec<Bits> {
+    let of = |batch: Result<Batch>| {
+        let batch = batch.unwrap();
+        let images = values(&batch).into_iter().map(f32::to_bits).collect();
+        (images, batch.labels, batch.mix.map(|mix| (mix.lambda.to_bits(), mix.partner)))
+    };
+    epoch.map(of).collect()
+}
+
+/// Images of one class or more, all of them.
+pub(crate) fn subset(shape: ImageShape, counts: &[usize]) -> Subset {
+    Subset::all(&dataset(shape, counts))
+}
+
+pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
