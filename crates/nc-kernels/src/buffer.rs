@@ -1,8 +1,9 @@
 //! Memory for activations and gradients, kept for the next step.
 //!
 //! Fresh memory costs a page fault every 4 KiB, more than the convolution that fills it. Buffers therefore go back to
-//! a pool when dropped. The pool never holds so much that memory in use and idle together exceed the most that was
-//! ever in use: what is idle longest is given back first.
+//! a pool when dropped. What is idle longest is given back when memory in use and idle together exceed the most that
+//! was ever in use by more than a quarter: the sizes that are needed change in the course of a step, so that with no
+//! room to spare a step would give back what the next one needs.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::VecDeque;
@@ -150,7 +151,7 @@ impl Pool {
     }
 
     fn shrink(&mut self) {
-        while self.in_use + self.idle_total > self.most_in_use {
+        while self.in_use + self.idle_total > self.most_in_use + self.most_in_use / 4 {
             match self.idle.pop_front() {
                 Some(block) => self.idle_total -= block.capacity,
                 None => break,
@@ -176,8 +177,8 @@ mod tests {
         pool.give(again);
         pool.give(other);
         assert_eq!((pool.in_use, pool.idle_total), (0, 1100));
-        let large = pool.take(1050);
-        assert_eq!(pool.idle_total, 0, "1050 and either idle block exceed 1100");
+        let large = pool.take(1350);
+        assert_eq!(pool.idle_total, 100, "1350 and 100 are within 5/4 of 1350, with 1000 they are not");
         pool.give(large);
     }
 

@@ -26,3 +26,6 @@ pub use error::Error;
 pub use feature_map::FeatureMap;
 pub use isa::{checked_instruction_set, instruction_set};
 pub use shape::ConvShape;
+
+#[cfg(test)]
+mod tests;

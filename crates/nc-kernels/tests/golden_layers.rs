@@ -1,19 +1,21 @@
-//! Convolutions, batch norm and max pooling against PyTorch's numbers.
+//! Convolutions, batch norm and max pooling against PyTorch's numbers: in f32 the vector kernels, in f64 Candle's own
+//! operations.
 
 mod common;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use common::{GOLDEN_BOUND, Golden};
 use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut, conv2d};
 
 /// A loss whose gradient with respect to `out` is `upstream`.
 fn loss(out: &Tensor, upstream: &Tensor) -> Tensor {
-    (out * upstream).unwrap().sum_all().unwrap()
+    (out * upstream.to_dtype(out.dtype()).unwrap()).unwrap().sum_all().unwrap()
 }
 
-fn check_conv(name: &str, stride: usize, groups: usize) {
+fn check_conv(dtype: DType, name: &str, stride: usize, groups: usize) {
     let golden = Golden::layers();
-    let (x, weight) = (golden.var(&format!("in.{name}.x")), golden.var(&format!("in.{name}.weight")));
+    let (x, weight) =
+        (golden.var(&format!("in.{name}.x"), dtype), golden.var(&format!("in.{name}.weight"), dtype));
     let (out_channels, _, kernel, _) = weight.dims4().unwrap();
     let shape =
         ConvShape { in_channels: x.dims()[1], out_channels, kernel, stride, padding: kernel / 2, groups };
@@ -26,29 +28,32 @@ fn check_conv(name: &str, stride: usize, groups: usize) {
 
 #[test]
 fn convolutions() {
-    check_conv("conv3x3", 1, 1);
-    check_conv("conv3x3.c16", 1, 1);
-    check_conv("conv3x3.c64", 1, 1);
-    check_conv("conv3x3.stem", 1, 1);
-    check_conv("conv3x3.stride2", 2, 1);
-    check_conv("conv1x1.stride2", 2, 1);
-    check_conv("conv7x7.stride2", 2, 1);
-    check_conv("conv3x3.groups4", 1, 4);
-    check_conv("conv3x3.groups4.stride2", 2, 4);
+    for dtype in [DType::F32, DType::F64] {
+        check_conv(dtype, "conv3x3", 1, 1);
+        check_conv(dtype, "conv3x3.c16", 1, 1);
+        check_conv(dtype, "conv3x3.c64", 1, 1);
+        check_conv(dtype, "conv3x3.stem", 1, 1);
+        check_conv(dtype, "conv3x3.stride2", 2, 1);
+        check_conv(dtype, "conv1x1.stride2", 2, 1);
+        check_conv(dtype, "conv7x7.stride2", 2, 1);
+        check_conv(dtype, "conv3x3.groups4", 1, 4);
+        check_conv(dtype, "conv3x3.groups4.stride2", 2, 4);
+    }
 }
 
 /// Batch norm alone is the layer with an identity kernel.
-fn check_batch_norm(name: &str, relu: bool, add: bool) {
+fn check_batch_norm(dtype: DType, name: &str, relu: bool, add: bool) {
     let golden = Golden::layers();
-    let x = golden.var(&format!("in.{name}.x"));
-    let (gamma, beta) = (golden.var(&format!("in.{name}.gamma")), golden.var(&format!("in.{name}.beta")));
+    let x = golden.var(&format!("in.{name}.x"), dtype);
+    let (gamma, beta) =
+        (golden.var(&format!("in.{name}.gamma"), dtype), golden.var(&format!("in.{name}.beta"), dtype));
     let channels = x.dims()[1];
-    let eye = Tensor::eye(channels, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let eye = Tensor::eye(channels, dtype, &Device::Cpu).unwrap();
     let weight = eye.reshape((channels, channels, 1, 1)).unwrap();
-    let residual = add.then(|| golden.var(&format!("in.{name}.residual")));
+    let residual = add.then(|| golden.var(&format!("in.{name}.residual"), dtype));
     let (mean, var) = (
-        Var::zeros(channels, candle_core::DType::F32, &Device::Cpu).unwrap(),
-        Var::ones(channels, candle_core::DType::F32, &Device::Cpu).unwrap(),
+        Var::zeros(channels, dtype, &Device::Cpu).unwrap(),
+        Var::ones(channels, dtype, &Device::Cpu).unwrap(),
     );
     let layer = ConvNorm {
         shape: ConvShape {
@@ -85,18 +90,22 @@ fn check_batch_norm(name: &str, relu: bool, add: bool) {
 
 #[test]
 fn batch_norm() {
-    check_batch_norm("batch_norm", false, false);
-    check_batch_norm("batch_norm.relu", true, false);
-    check_batch_norm("batch_norm.add.relu", true, true);
+    for dtype in [DType::F32, DType::F64] {
+        check_batch_norm(dtype, "batch_norm", false, false);
+        check_batch_norm(dtype, "batch_norm.relu", true, false);
+        check_batch_norm(dtype, "batch_norm.add.relu", true, true);
+    }
 }
 
 #[test]
 fn max_pool() {
     let golden = Golden::layers();
-    let name = "max_pool3x3.stride2.pad1";
-    let x = golden.var(&format!("in.{name}.x"));
-    let out = FeatureMap::from_images(&x).unwrap().max_pool(3, 2, 1).unwrap().to_tensor().unwrap();
-    golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
-    let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
-    golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+    for dtype in [DType::F32, DType::F64] {
+        let name = "max_pool3x3.stride2.pad1";
+        let x = golden.var(&format!("in.{name}.x"), dtype);
+        let out = FeatureMap::from_images(&x).unwrap().max_pool(3, 2, 1).unwrap().to_tensor().unwrap();
+        golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
+        let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
+        golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+    }
 }

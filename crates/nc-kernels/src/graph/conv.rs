@@ -119,16 +119,14 @@ impl Job {
     /// relu?(affine(conv(x)) + residual) in one pass.
     fn run_fused(&self, affine: &Affine, residual: Option<&Residual>, relu: bool) -> Result<Buffer> {
         let len = self.out.image_len();
-        let (y, ()) = self
-            .run(|first, y, worker| {
-                let mut shortcut = ShortcutImages::new(residual, y.len());
-                for (images, y) in worker.steps(first, y) {
-                    let residual = shortcut.images(images.clone(), len);
-                    let (scale, shift) = (&affine.scale, &affine.shift);
-                    worker.convolve(images, y, Epilogue::Affine { scale, shift, residual, relu });
-                }
-            })
-            .map(|(y, _)| (y, ()))?;
+        let (y, _) = self.run(|first, y, worker| {
+            let mut shortcut = ShortcutImages::new(residual, worker.at_once * len);
+            for (images, y) in worker.steps(first, y) {
+                let residual = shortcut.images(images.clone(), len);
+                let (scale, shift) = (&affine.scale, &affine.shift);
+                worker.convolve(images, y, Epilogue::Affine { scale, shift, residual, relu });
+            }
+        })?;
         Ok(y)
     }
 }

@@ -21,8 +21,8 @@ impl Golden {
         self.0.get(name).unwrap_or_else(|| panic!("no {name}")).clone()
     }
 
-    pub fn var(&self, name: &str) -> Var {
-        Var::from_tensor(&self.get(name).to_dtype(DType::F32).unwrap()).unwrap()
+    pub fn var(&self, name: &str, dtype: DType) -> Var {
+        Var::from_tensor(&self.get(name).to_dtype(dtype).unwrap()).unwrap()
     }
 
     /// Asserts that `ours` equals the array `name` within `bound`.

@@ -1,0 +1,87 @@
+//! Convolutions of many shapes, on all kernels, against the definition in f64.
+
+use candle_core::{Device, Tensor};
+
+use super::common::{Random, assert_close};
+use super::{all_kernels, conv3x3, loss, naive, random_problem};
+use crate::{ConvShape, FeatureMap, conv2d};
+
+const BOUND: f64 = 2e-6;
+
+fn check(shape: ConvShape, dims: [usize; 4], random: &mut Random) {
+    let (h, w) = shape.output_size(dims[2], dims[3]).unwrap();
+    let out = (dims[0], shape.out_channels, h, w);
+    let (x, weight) = (random.var(&dims), random.var(&shape.weight_dims()));
+    let dy = random.tensor(out);
+    let vec = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let naive = naive::convolve(shape, dims, &vec(&x), &vec(&weight), &vec(&dy));
+    let tensor =
+        |values: Vec<f64>, like: &Tensor| Tensor::from_vec(values, like.shape(), &Device::Cpu).unwrap();
+    for (name, kernels) in all_kernels() {
+        let what = |part| format!("{part} of {shape:?} on {dims:?}, {name}");
+        let map = FeatureMap::with_kernels(&x, Some(kernels)).unwrap();
+        let y = conv2d(&map, &weight, shape).unwrap().to_tensor().unwrap();
+        let grads = loss(&y, &dy).backward().unwrap();
+        assert_close(&what("y"), &y, &tensor(naive.y.clone(), &dy), BOUND);
+        assert_close(&what("dx"), grads.get(&x).unwrap(), &tensor(naive.dx.clone(), &x), BOUND);
+        assert_close(&what("dw"), grads.get(&weight).unwrap(), &tensor(naive.dw.clone(), &weight), BOUND);
+    }
+}
+
+#[test]
+fn random_shapes() {
+    let random = &mut Random::new(1);
+    for _ in 0..150 {
+        let (shape, dims) = random_problem(random);
+        check(shape, dims, random);
+    }
+}
+
+/// Every width of a row, and so every size and overlap of a tile.
+#[test]
+fn every_width() {
+    let random = &mut Random::new(2);
+    for width in (1..=20).chain([31, 32, 33]) {
+        for stride in [1, 2] {
+            for channels in [1, 3, 20] {
+                check(conv3x3(channels, 16, stride), [1, channels, 2, width], random);
+            }
+        }
+    }
+}
+
+/// Several output blocks side by side, for narrow rows.
+#[test]
+fn many_output_blocks() {
+    let random = &mut Random::new(3);
+    for (out_channels, width) in [(32, 8), (48, 8), (64, 4), (80, 4), (112, 3), (64, 2), (64, 1)] {
+        for stride in [1, 2] {
+            check(conv3x3(17, out_channels, stride), [2, 17, 3, width], random);
+        }
+    }
+}
+
+/// A kernel whose gradient is computed over all images at once.
+#[test]
+fn wide_kernels() {
+    let random = &mut Random::new(4);
+    check(conv3x3(96, 128, 1), [9, 96, 3, 4], random);
+    check(conv3x3(96, 128, 2), [2, 96, 5, 5], random);
+    let shape = ConvShape { kernel: 5, padding: 2, ..conv3x3(80, 64, 1) };
+    check(shape, [3, 80, 4, 3], random);
+}
+
+#[test]
+fn depthwise_and_resnext() {
+    let random = &mut Random::new(5);
+    check(ConvShape { groups: 24, ..conv3x3(24, 24, 1) }, [2, 24, 5, 6], random);
+    check(ConvShape { groups: 24, ..conv3x3(24, 48, 2) }, [2, 24, 5, 6], random);
+    check(ConvShape { groups: 32, ..conv3x3(128, 128, 2) }, [2, 128, 6, 7], random);
+}
+
+/// Strides without kernels of our own fall back to Candle's operations.
+#[test]
+fn large_stride() {
+    let shape = ConvShape { kernel: 4, padding: 0, stride: 4, ..conv3x3(3, 20, 1) };
+    check(shape, [2, 3, 12, 8], &mut Random::new(6));
+}

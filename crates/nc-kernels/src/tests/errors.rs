@@ -1,0 +1,72 @@
+//! Calls that make no sense say so.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::common::Random;
+use super::{Layer, conv3x3, kernels};
+use crate::{ConvShape, FeatureMap, Mode, Shortcut, conv2d};
+
+fn zeros(dims: &[usize]) -> Tensor {
+    Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap()
+}
+
+fn message<T: std::fmt::Debug>(result: candle_core::Result<T>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn one_value_per_channel() {
+    let layer = Layer::random(conv3x3(3, 4, 2), &mut Random::new(1));
+    for kernels in [Some(kernels()), None] {
+        let x = FeatureMap::with_kernels(&zeros(&[1, 3, 2, 2]), kernels).unwrap();
+        let train = layer.try_forward(&x, Shortcut::None, true, Mode::Train, true);
+        assert!(message(train).contains("N*H*W = 1"));
+        layer.try_forward(&x, Shortcut::None, true, Mode::Eval, true).unwrap();
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit() {
+    assert!(message(FeatureMap::from_images(&zeros(&[3, 4, 4]))).contains("[3, 4, 4]"));
+    assert!(message(FeatureMap::from_images(&zeros(&[0, 3, 4, 4]))).contains("[0, 3, 4, 4]"));
+    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
+    let shape = conv3x3(3, 4, 1);
+    let conv = |weight: &[usize], shape| message(conv2d(&x, &zeros(weight), shape));
+    assert!(conv(&[4, 5, 3, 3], conv3x3(5, 4, 1)).contains("convolution of 5 channels"));
+    assert!(conv(&[4, 3, 1, 3], shape).contains("weight has shape [4, 3, 1, 3], expected [4, 3, 3, 3]"));
+    let large = ConvShape { kernel: 7, ..shape };
+    assert!(conv(&[4, 3, 7, 7], large).contains("does not fit an image of 4x4"));
+    for wrong in [
+        ConvShape { groups: 2, ..shape },
+        ConvShape { groups: 0, ..shape },
+        ConvShape { stride: 0, ..shape },
+        ConvShape { kernel: 0, ..shape },
+        ConvShape { padding: 3, ..shape },
+        ConvShape { out_channels: 0, ..shape },
+    ] {
+        assert!(conv(&[4, 3, 3, 3], wrong).contains("is not a convolution"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn shortcuts_that_do_not_fit() {
+    let layer = Layer::random(conv3x3(3, 8, 1), &mut Random::new(1));
+    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
+    let map = |dims: &[usize]| FeatureMap::from_images(&zeros(dims)).unwrap();
+    let run = |shortcut: Shortcut<'_>| message(layer.try_forward(&x, shortcut, true, Mode::Train, true));
+    assert!(run(Shortcut::Identity(&map(&[2, 8, 4, 5]))).contains("(2, 8, 4, 5)"));
+    assert!(run(Shortcut::Identity(&map(&[2, 6, 4, 4]))).contains("(2, 6, 4, 4)"));
+    for dims in [[2, 7, 8, 8], [2, 10, 8, 8], [2, 4, 9, 8], [1, 4, 8, 8]] {
+        assert!(run(Shortcut::Subsample(&map(&dims), 2)).contains("subsampled by 2"), "{dims:?}");
+    }
+    assert!(run(Shortcut::Subsample(&map(&[2, 4, 4, 4]), 0)).contains("subsampled by 0"));
+}
+
+#[test]
+fn parameters_that_do_not_fit() {
+    let mut layer = Layer::random(conv3x3(3, 8, 1), &mut Random::new(1));
+    layer.gamma = Random::new(2).var(7);
+    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
+    let error = message(layer.try_forward(&x, Shortcut::None, true, Mode::Train, true));
+    assert!(error.contains("gamma has shape [7], expected [8]"), "{error}");
+}

@@ -1,0 +1,137 @@
+//! Tests that choose the kernels themselves, whatever the processor would choose.
+
+mod convolutions;
+mod errors;
+mod gradients;
+mod graph;
+mod layers;
+mod naive;
+mod pooling;
+mod statistics;
+mod threads;
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use candle_core::{Tensor, Var};
+use common::Random;
+
+use crate::graph::Kernels;
+use crate::isa::InstructionSet;
+use crate::kernels::Set;
+use crate::lanes::WidePortable;
+use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
+
+/// All kernels that run on this processor, with AVX-512's tiles on plain arrays among them.
+fn all_kernels() -> Vec<(&'static str, Kernels)> {
+    // SAFETY: plain arrays need nothing of the processor.
+    const WIDE: Set<WidePortable> = unsafe { Set::new() };
+    let mut all = vec![("wide portable", &WIDE as Kernels)];
+    all.extend(InstructionSet::ALL.into_iter().filter_map(|set| Some((set.name(), set.kernels()?))));
+    all
+}
+
+fn kernels() -> Kernels {
+    crate::isa::kernels().unwrap()
+}
+
+/// A layer's parameters.
+struct Layer {
+    shape: ConvShape,
+    weight: Var,
+    gamma: Var,
+    beta: Var,
+    running_mean: Var,
+    running_var: Var,
+}
+
+impl Layer {
+    fn random(shape: ConvShape, random: &mut Random) -> Self {
+        let channels = shape.out_channels;
+        let fan_in = (shape.in_channels / shape.groups * shape.kernel * shape.kernel) as f64;
+        let var = |t: candle_core::Result<Tensor>| Var::from_tensor(&t.unwrap()).unwrap();
+        Self {
+            shape,
+            weight: var(random.tensor(&shape.weight_dims()) * fan_in.sqrt().recip()),
+            gamma: var(random.tensor(channels).affine(0.3, 1.0)),
+            beta: var(random.tensor(channels) * 0.3),
+            running_mean: var(random.tensor(channels) * 0.2),
+            running_var: var(random.tensor(channels).sqr().unwrap() + 0.5),
+        }
+    }
+
+    /// A copy in another number type; f64 takes the path of Candle's own operations.
+    fn to_dtype(&self, dtype: candle_core::DType) -> Self {
+        let convert = |var: &Var| Var::from_tensor(&var.to_dtype(dtype).unwrap().copy().unwrap()).unwrap();
+        Self {
+            shape: self.shape,
+            weight: convert(&self.weight),
+            gamma: convert(&self.gamma),
+            beta: convert(&self.beta),
+            running_mean: convert(&self.running_mean),
+            running_var: convert(&self.running_var),
+        }
+    }
+
+    fn parameters(&self) -> [(&'static str, &Var); 3] {
+        [("weight", &self.weight), ("gamma", &self.gamma), ("beta", &self.beta)]
+    }
+
+    fn try_forward(
+        &self,
+        x: &FeatureMap,
+        shortcut: Shortcut<'_>,
+        relu: bool,
+        mode: Mode,
+        tracked: bool,
+    ) -> candle_core::Result<FeatureMap> {
+        let parameter = |var: &Var| if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() };
+        let layer = ConvNorm {
+            shape: self.shape,
+            weight: &parameter(&self.weight),
+            gamma: &parameter(&self.gamma),
+            beta: &parameter(&self.beta),
+            running_mean: &self.running_mean,
+            running_var: &self.running_var,
+            eps: 1e-5,
+            momentum: 0.1,
+        };
+        layer.forward(x, shortcut, relu, mode)
+    }
+
+    fn train(&self, x: &FeatureMap, shortcut: Shortcut<'_>) -> FeatureMap {
+        self.try_forward(x, shortcut, true, Mode::Train, true).unwrap()
+    }
+}
+
+/// A 3x3 convolution with padding 1.
+fn conv3x3(in_channels: usize, out_channels: usize, stride: usize) -> ConvShape {
+    ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 }
+}
+
+/// A number whose gradient with respect to `out` is `upstream`.
+fn loss(out: &Tensor, upstream: &Tensor) -> Tensor {
+    (out * upstream.to_dtype(out.dtype()).unwrap()).unwrap().sum_all().unwrap()
+}
+
+/// A convolution of random kernel, stride, padding, groups and channels, and images that it fits.
+fn random_problem(random: &mut Random) -> (ConvShape, [usize; 4]) {
+    let kernel = random.pick(&[1, 3, 3, 3, 5, 7]);
+    let stride = random.pick(&[1, 2]);
+    let padding = if random.below(3) > 0 { kernel / 2 } else { random.below(kernel / 2 + 1) };
+    let groups = random.pick(&[1, 1, 1, 1, 2, 3, 4]);
+    let channels = |random: &mut Random| groups * (1 + random.below(40 / groups));
+    let (in_channels, out_channels) = (channels(random), channels(random));
+    let most_images = random.pick(&[1, 2, 3, 9]);
+    let least = (kernel - 2 * padding).max(1);
+    let side = |random: &mut Random| least + random.pick(&[0, 0, 1, 2, 3, 5, 6, 8, 13, 16, 17, 18, 31]);
+    let (mut h, mut w) = (side(random), side(random));
+    if h * w > 300 {
+        h = least.max(3);
+    }
+    if random.below(8) == 0 {
+        w = least;
+    }
+    let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
+    (shape, [1 + random.below(most_images), in_channels, h, w])
+}

@@ -1,0 +1,72 @@
+use candle_core::{DType, Device, Tensor, Var};
+
+use super::common::{Random, assert_close, values};
+use super::{kernels, loss};
+use crate::FeatureMap;
+
+/// Two paths, one answer; with ties, where only the first maximum may get the gradient.
+#[test]
+fn max_pool_on_both_paths() {
+    let random = &mut Random::new(41);
+    for (dims, kernel, stride, padding) in [
+        ([2, 20, 9, 7], 3, 2, 1),
+        ([3, 3, 8, 8], 2, 2, 0),
+        ([1, 5, 5, 6], 3, 1, 1),
+        ([2, 17, 6, 11], 5, 3, 2),
+        ([1, 1, 1, 4], 3, 2, 1),
+        ([2, 4, 7, 7], 7, 1, 0),
+        ([2, 4, 7, 7], 2, 3, 1),
+    ] {
+        for ties in [false, true] {
+            let x = random.tensor(&dims);
+            let x = if ties { x.round().unwrap() } else { x };
+            let run = |x: &Var, kernels| {
+                let map = FeatureMap::with_kernels(x, kernels).unwrap();
+                let out = map.max_pool(kernel, stride, padding).unwrap().to_tensor().unwrap();
+                let upstream = Random::new(42).tensor(out.shape());
+                let grads = loss(&out, &upstream).backward().unwrap();
+                (out, grads.get(x).unwrap().clone())
+            };
+            let blocked = run(&Var::from_tensor(&x).unwrap(), Some(kernels()));
+            let composed = run(&Var::from_tensor(&x.to_dtype(DType::F64).unwrap()).unwrap(), None);
+            let what = format!("{dims:?} {kernel} {stride} {padding}");
+            assert_close(&what, &blocked.0, &composed.0, 0.0);
+            assert_close(&what, &blocked.1, &composed.1, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn only_the_first_maximum_gets_the_gradient() {
+    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    for kernels in [Some(kernels()), None] {
+        let out = FeatureMap::with_kernels(&x, kernels).unwrap().max_pool(2, 2, 0).unwrap();
+        let grads = out.to_tensor().unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(values(grads.get(&x).unwrap()), [1.0, 0.0, 0.0, 0.0]);
+    }
+}
+
+#[test]
+fn global_average() {
+    let random = &mut Random::new(43);
+    let x = random.var((3, 21, 4, 5));
+    // Through blocks: a pooling of one pixel changes nothing.
+    let map = FeatureMap::with_kernels(&x, Some(kernels())).unwrap().max_pool(1, 1, 0).unwrap();
+    let out = map.global_avg_pool().unwrap();
+    assert_close("mean", &out, &x.mean((2, 3)).unwrap(), 1e-6);
+    let upstream = random.tensor((3, 21));
+    let ours = loss(&out, &upstream).backward().unwrap();
+    let theirs = loss(&x.mean((2, 3)).unwrap(), &upstream).backward().unwrap();
+    assert_close("gradient", ours.get(&x).unwrap(), theirs.get(&x).unwrap(), 1e-6);
+}
+
+#[test]
+fn impossible_windows() {
+    let x = Tensor::zeros((1, 1, 4, 4), DType::F32, &Device::Cpu).unwrap();
+    for (kernel, stride, padding) in [(0, 1, 0), (2, 0, 0), (2, 1, 2), (7, 1, 1)] {
+        for kernels in [Some(kernels()), None] {
+            let error = FeatureMap::with_kernels(&x, kernels).unwrap().max_pool(kernel, stride, padding);
+            assert!(error.unwrap_err().to_string().contains("max pooling"));
+        }
+    }
+}
