@@ -34,6 +34,7 @@ impl Block {
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
+        #[allow(clippy::cast_ptr_alignment)] // the layout's alignment is that of a cache line
         // SAFETY: `Buffer::take` asks for at least one value, so the layout has a size.
         let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
         let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout));

@@ -62,7 +62,7 @@ impl ConvNorm<'_> {
         let (h, w) = check_convolution(x, self.weight, self.shape)?;
         let out = (x.dims().0, self.shape.out_channels, h, w);
         self.check_parameters()?;
-        self.check_shortcut(shortcut, out)?;
+        check_shortcut(shortcut, out)?;
         if mode == Mode::Train && out.0 * h * w == 1 {
             return Err(Error::OneValuePerChannel.into());
         }
@@ -90,28 +90,27 @@ impl ConvNorm<'_> {
         }
         Ok(())
     }
+}
 
-    fn check_shortcut(
-        &self,
-        shortcut: Shortcut<'_>,
-        expected: (usize, usize, usize, usize),
-    ) -> std::result::Result<(), Error> {
-        let (found, stride) = match shortcut {
-            Shortcut::None => return Ok(()),
-            Shortcut::Identity(map) => (map.dims(), 1),
-            Shortcut::Subsample(map, stride) => (map.dims(), stride),
-        };
-        let (n, c, h, w) = found;
-        let channels_fit = match shortcut {
-            Shortcut::Subsample(..) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
-            _ => c == expected.1,
-        };
-        let pixels = (n, h.div_ceil(stride.max(1)), w.div_ceil(stride.max(1)));
-        if stride > 0 && channels_fit && pixels == (expected.0, expected.2, expected.3) {
-            Ok(())
-        } else {
-            Err(Error::Shortcut { expected, found, stride })
-        }
+fn check_shortcut(
+    shortcut: Shortcut<'_>,
+    expected: (usize, usize, usize, usize),
+) -> std::result::Result<(), Error> {
+    let (found, stride) = match shortcut {
+        Shortcut::None => return Ok(()),
+        Shortcut::Identity(map) => (map.dims(), 1),
+        Shortcut::Subsample(map, stride) => (map.dims(), stride),
+    };
+    let (n, c, h, w) = found;
+    let channels_fit = match shortcut {
+        Shortcut::Subsample(..) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
+        _ => c == expected.1,
+    };
+    let pixels = (n, h.div_ceil(stride.max(1)), w.div_ceil(stride.max(1)));
+    if stride > 0 && channels_fit && pixels == (expected.0, expected.2, expected.3) {
+        Ok(())
+    } else {
+        Err(Error::Shortcut { expected, found, stride })
     }
 }
 

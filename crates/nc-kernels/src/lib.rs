@@ -6,6 +6,8 @@
 //! calls use Candle's own operations.
 // Vector kernels read and write through raw pointers; every unsafe block states why it is sound.
 #![allow(unsafe_code)]
+// A vector that is handed to a function instead of inlined goes through memory.
+#![allow(clippy::inline_always)]
 
 mod batch_norm;
 mod buffer;

@@ -34,7 +34,5 @@ pub fn init(threads: usize) -> Result<()> {
 /// Runs `f`, for example a whole training loop, inside the pool: operations then start without a hand-over
 /// between threads.
 pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    let mut result = None;
-    rayon::scope(|scope| scope.spawn(|_| result = Some(f())));
-    result.expect("the scope waits for the task, and a panic in it goes on through the scope")
+    rayon::scope(|_| f())
 }

@@ -5,7 +5,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 /// What the kernel gradients of one row of taps share. `x` is the first of the tile's input channels, `dy` a block
 /// of output channels, `dw` the packed gradient of the tile; images are `x_step` and `dy_step` apart.
 #[derive(Clone, Copy)]
-pub(super) struct Row {
+pub(super) struct GradientTile {
     pub(super) x: *const f32,
     pub(super) x_step: usize,
     pub(super) dy: *const f32,
@@ -21,12 +21,12 @@ pub(super) struct Row {
 }
 
 /// 3x3 convolution with padding 1 and stride `S`: `CI` input channels x 3 taps x 16 output channels.
-pub(super) struct ThreeTaps<const S: usize, const CI: usize, const PLANAR: bool>(pub(super) Row);
+pub(super) struct ThreeTaps<const S: usize, const CI: usize, const PLANAR: bool>(pub(super) GradientTile);
 
 impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S, CI, PLANAR> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Row { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = self.0;
+        let GradientTile { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = self.0;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
         // SAFETY: rows and columns beyond the image are skipped, so every pixel read exists; `dw` has room for
         // the tile, says the caller.
@@ -97,7 +97,7 @@ impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S
 /// One tap of a convolution of any size and stride: `CI` input channels x 16 output channels.
 pub(super) struct OneTap<const CI: usize, const PLANAR: bool> {
     /// With `h` and `w` those of the image as it lies in memory.
-    pub(super) at: Row,
+    pub(super) at: GradientTile,
     /// Which column of the kernel.
     pub(super) column: usize,
     /// Columns (and rows) of the kernel.
@@ -111,7 +111,7 @@ impl<const CI: usize, const PLANAR: bool> Kernel for OneTap<CI, PLANAR> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { at, column, kernel, stride, padding } = self;
-        let Row { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = at;
+        let GradientTile { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = at;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
         // Output columns whose input column, stride * p + column - padding, exists.
         let start = padding.saturating_sub(column).div_ceil(stride);

@@ -5,7 +5,7 @@ use super::direct_forward::DirectForward;
 use super::direct_spread::DirectSpread;
 use super::elementwise::{Add, GradientSums, MaskAndSum, NormGradient, Normalise, RawMask};
 use super::general_forward::GeneralForward;
-use super::kernel_gradient::{OneTap, Row, ThreeTaps};
+use super::kernel_gradient::{GradientTile, OneTap, ThreeTaps};
 use super::tile::{TileEnd, equal_tiles};
 use super::{Conv, Epilogue, KernelSet, Mask, NormCoefficients, border, transposed_len};
 use crate::lanes::{LANES, Lanes};
@@ -29,7 +29,7 @@ macro_rules! with_tile {
         match $pixels {
             $($n => if const { $n <= $most } {
                 const $P: usize = $n;
-                $body
+                $body;
             } else {
                 unreachable!("a tile of {} pixels", $n)
             })*
@@ -102,23 +102,25 @@ impl<V: Lanes> Set<V> {
             match (stride, planar, together) {
                 (1, true, _) => {
                     with_tile!(pixels, V::TILE_STRIDE_1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
-                    P => enter!(1, P, 1, true))
+                    P => enter!(1, P, 1, true));
                 }
                 (1, false, 1) => {
                     with_tile!(pixels, V::TILE_STRIDE_1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
-                    P => enter!(1, P, 1, false))
+                    P => enter!(1, P, 1, false));
                 }
                 (1, false, 2) => with_tile!(pixels, V::ACCUMULATORS / 2, [1 2 3 4 5 6 7 8],
                     P => enter!(1, P, 2, false)),
                 (1, false, _) => {
-                    with_tile!(pixels, V::ACCUMULATORS / 4, [1 2 3 4], P => enter!(1, P, 4, false))
+                    with_tile!(pixels, V::ACCUMULATORS / 4, [1 2 3 4], P => enter!(1, P, 4, false));
                 }
                 (_, _, 1) => {
-                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 3 4 5 6 7 8], P => enter!(2, P, 1, false))
+                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 3 4 5 6 7 8], P => enter!(2, P, 1, false));
                 }
                 (_, _, 2) => with_tile!(pixels, V::ACCUMULATORS / 2, [1 2 3 4 5 6 7 8],
                     P => enter!(2, P, 2, false)),
-                (_, _, _) => with_tile!(pixels, V::ACCUMULATORS / 4, [1 2 3 4], P => enter!(2, P, 4, false)),
+                (_, _, _) => {
+                    with_tile!(pixels, V::ACCUMULATORS / 4, [1 2 3 4], P => enter!(2, P, 4, false));
+                }
             }
             block += together;
         }
@@ -163,10 +165,18 @@ impl<V: Lanes> Set<V> {
                 };
             }
             match (stride, planar) {
-                (1, true) => with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(1, P, true)),
-                (1, false) => with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(1, P, false)),
-                (2, true) => with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(2, P, true)),
-                (2, false) => with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(2, P, false)),
+                (1, true) => {
+                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(1, P, true));
+                }
+                (1, false) => {
+                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(1, P, false));
+                }
+                (2, true) => {
+                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(2, P, true));
+                }
+                (2, false) => {
+                    with_tile!(pixels, V::TILE_STRIDE_2, [1 2 4 8], P => enter!(2, P, false));
+                }
                 (other, _) => unreachable!("stride {other}"),
             }
         }
@@ -312,7 +322,7 @@ impl<V: Lanes> KernelSet for Set<V> {
         assert!(out_blocks.end <= conv.out_blocks() && dw.len() >= out_blocks.len() * block_step);
         assert!(scratch.len() >= conv.scratch_len());
         if conv.is_direct() {
-            let image = Row {
+            let image = GradientTile {
                 x: x.as_ptr(),
                 x_step: in_len,
                 dy: dy.as_ptr(),
@@ -332,7 +342,7 @@ impl<V: Lanes> KernelSet for Set<V> {
         let (h, w) = conv.padded();
         for image in 0..images {
             border::pad(conv, &x[image * in_len..][..in_len], scratch);
-            let image = Row {
+            let image = GradientTile {
                 x: scratch.as_ptr(),
                 x_step: 0,
                 dy: dy[image * out_len..][..out_len].as_ptr(),
@@ -452,7 +462,7 @@ impl<V: Lanes> KernelSet for Set<V> {
 ///
 /// The pointers of `all`, which are those of the whole images and of the first output block's gradient, must be
 /// valid for its sizes, and the processor must have the instruction set.
-unsafe fn gradient_rows<V: Lanes>(conv: &Conv, all: Row, out_blocks: Range<usize>, padding: usize) {
+unsafe fn gradient_rows<V: Lanes>(conv: &Conv, all: GradientTile, out_blocks: Range<usize>, padding: usize) {
     let (kernel, stride, room) = (conv.shape.kernel, conv.shape.stride, conv.most_sources());
     let three_taps = kernel == 3 && padding == 1;
     let first_block = out_blocks.start;
@@ -471,7 +481,7 @@ unsafe fn gradient_rows<V: Lanes>(conv: &Conv, all: Row, out_blocks: Range<usize
                         let index = (((block - first_block) * room + pair) * kernel + row) * conv.in_lanes()
                             + channel;
                         let channel_step = if conv.planar { all.h * all.w } else { 1 };
-                        Row {
+                        GradientTile {
                             row,
                             x: all.x.add(source * all.h * all.w * LANES + channel * channel_step),
                             dy: all.dy.add(block * conv.out_pixels() * LANES),
@@ -512,7 +522,7 @@ unsafe fn gradient_rows<V: Lanes>(conv: &Conv, all: Row, out_blocks: Range<usize
 /// # Safety
 ///
 /// The pointers of `at` must be valid, and the processor must have the instruction set.
-unsafe fn three_taps_tile<V: Lanes>(at: Row, stride: usize, planar: bool, left: usize) -> usize {
+unsafe fn three_taps_tile<V: Lanes>(at: GradientTile, stride: usize, planar: bool, left: usize) -> usize {
     // SAFETY: the caller's promises.
     unsafe {
         match (stride, planar) {
@@ -535,7 +545,7 @@ unsafe fn three_taps_tile<V: Lanes>(at: Row, stride: usize, planar: bool, left: 
 ///
 /// The pointers of `at` must be valid, and the processor must have the instruction set.
 unsafe fn one_tap_tile<V: Lanes>(
-    at: Row,
+    at: GradientTile,
     column: usize,
     kernel: usize,
     stride: usize,

@@ -9,16 +9,16 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
-#[cfg(test)]
-mod wide_portable;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod wide_avx2;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
-#[cfg(test)]
-pub(crate) use wide_portable::WidePortable;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use wide_avx2::WideAvx2;
 
 /// Number of f32 in a vector, and of channels in a block.
 pub(crate) const LANES: usize = 16;

@@ -18,17 +18,26 @@ use common::Random;
 
 use crate::graph::Kernels;
 use crate::isa::InstructionSet;
-use crate::kernels::Set;
-use crate::lanes::WidePortable;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
-/// All kernels that run on this processor, with AVX-512's tiles on plain arrays among them.
+/// All kernels that run on this processor, with AVX-512's tiles on AVX2's registers among them.
 fn all_kernels() -> Vec<(&'static str, Kernels)> {
-    // SAFETY: plain arrays need nothing of the processor.
-    const WIDE: Set<WidePortable> = unsafe { Set::new() };
-    let mut all = vec![("wide portable", &WIDE as Kernels)];
-    all.extend(InstructionSet::ALL.into_iter().filter_map(|set| Some((set.name(), set.kernels()?))));
-    all
+    let sets = InstructionSet::ALL.into_iter();
+    let all = sets.filter_map(|set| Some((set.name(), set.kernels()?))).chain(wide_tiles());
+    all.collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn wide_tiles() -> Option<(&'static str, Kernels)> {
+    use crate::{kernels::Set, lanes::WideAvx2};
+    // SAFETY: handed out only if AVX2's own kernels are.
+    const WIDE: Set<WideAvx2> = unsafe { Set::new() };
+    InstructionSet::Avx2.kernels().map(|_| ("avx512's tiles on avx2", &WIDE as Kernels))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn wide_tiles() -> Option<(&'static str, Kernels)> {
+    None
 }
 
 fn kernels() -> Kernels {

@@ -19,7 +19,7 @@ pub(super) fn convolve(shape: ConvShape, dims: [usize; 4], x: &[f32], w: &[f32],
         dx: vec![0.0; x.len()],
         dw: vec![0.0; w.len()],
     };
-    for at in 0..naive.y.len() {
+    for (at, y_at) in naive.y.iter_mut().enumerate() {
         let (column, row) = (at % out_w, at / out_w % out_h);
         let (out, image) = (at / out_w / out_h % out_channels, at / out_w / out_h / out_channels);
         for input in 0..in_group {
@@ -31,7 +31,7 @@ pub(super) fn convolve(shape: ConvShape, dims: [usize; 4], x: &[f32], w: &[f32],
                 let channel = out / out_group * in_group + input;
                 let from = ((image * c + channel) * height + y - padding) * width + x_ - padding;
                 let weight = (out * in_group + input) * kernel * kernel + tap;
-                naive.y[at] += f64::from(x[from]) * f64::from(w[weight]);
+                *y_at += f64::from(x[from]) * f64::from(w[weight]);
                 naive.dx[from] += f64::from(dy[at]) * f64::from(w[weight]);
                 naive.dw[weight] += f64::from(dy[at]) * f64::from(x[from]);
             }

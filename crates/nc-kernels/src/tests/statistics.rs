@@ -50,7 +50,9 @@ fn large_means() {
 fn unlike_first_tile() {
     let layer = norm_only(16);
     let mut data = Random::new(52).vec(16 * 16 * 33 * 32);
-    data.iter_mut().for_each(|x| *x += 500.0);
+    for x in &mut data {
+        *x += 500.0;
+    }
     for plane in data.chunks_mut(33 * 32) {
         plane[..32].fill(0.0);
     }

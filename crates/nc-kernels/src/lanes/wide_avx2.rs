@@ -1,11 +1,11 @@
-use super::{Kernel, Lanes, Portable};
+use super::{Avx2, Kernel, Lanes};
 
-/// [`Portable`] with AVX-512's tile sizes: tests the kernels' AVX-512 shapes on processors without it.
+/// [`Avx2`] with AVX-512's tile sizes: tests the kernels' AVX-512 shapes on processors without it.
 #[derive(Clone, Copy)]
-pub(crate) struct WidePortable(Portable);
+pub(crate) struct WideAvx2(Avx2);
 
-// SAFETY, for every block below: the contracts are those of `Portable`.
-impl Lanes for WidePortable {
+// SAFETY, for every block below: the contracts are those of `Avx2`.
+impl Lanes for WideAvx2 {
     const TILE_STRIDE_1: usize = 16;
     const TILE_STRIDE_2: usize = 8;
     const TILE_SPREAD: usize = 8;
@@ -16,12 +16,12 @@ impl Lanes for WidePortable {
     #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: see above.
-        Self(unsafe { Portable::zero() })
+        Self(unsafe { Avx2::zero() })
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: see above.
-        Self(unsafe { Portable::load(from) })
+        Self(unsafe { Avx2::load(from) })
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -31,12 +31,12 @@ impl Lanes for WidePortable {
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> Self {
         // SAFETY: see above.
-        Self(unsafe { Portable::splat(from) })
+        Self(unsafe { Avx2::splat(from) })
     }
     #[inline(always)]
     unsafe fn fma(a: Self, b: Self, c: Self) -> Self {
         // SAFETY: see above.
-        Self(unsafe { Portable::fma(a.0, b.0, c.0) })
+        Self(unsafe { Avx2::fma(a.0, b.0, c.0) })
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -65,7 +65,12 @@ impl Lanes for WidePortable {
     }
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn compiled<K: Kernel>(kernel: K) {
+            // SAFETY: this is the function that `Kernel::run` asks to be called from.
+            unsafe { kernel.run::<WideAvx2>() }
+        }
         // SAFETY: see above.
-        unsafe { kernel.run::<Self>() }
+        unsafe { compiled(kernel) }
     }
 }
