@@ -131,21 +131,21 @@ fn json(sections: &[Section<'_>]) -> String {
 }
 
 fn text(sections: &[Section<'_>]) -> String {
-    let mut out = String::new();
+    let mut lines = vec![];
     for (mode, ours, torch) in sections {
         for (who, figures) in [("ours", Some(ours)), ("PyTorch", torch.as_ref())] {
             let Some(figures) = figures else { continue };
             let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
             let (median, least, peak) = (figure("median_ms"), figure("min_ms"), figure("peak_mb"));
-            out += &format!(
-                "{mode:5} {who:8} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB\n"
-            );
+            lines.push(format!(
+                "{mode:5} {who:8} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
+            ));
         }
         if let Some(ratio) = torch.as_ref().and_then(|torch| ratio(ours, torch)) {
-            out += &format!("{mode:5} ratio    {ratio:.2}\n");
+            lines.push(format!("{mode:5} ratio    {ratio:.2}"));
         }
     }
-    out
+    lines.join("\n") + "\n"
 }
 
 fn print(text: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{Cargo, workspace};
 
@@ -9,7 +9,7 @@ use crate::cargo::{Cargo, workspace};
 pub(crate) struct Args {
     /// Check the CUDA build, on a machine without CUDA: a stand-in takes the compiler's place. Nothing it builds can
     /// run.
-    #[arg(long, required = true)]
+    #[arg(long)]
     cuda: bool,
 }
 
@@ -32,6 +32,7 @@ if [ -n "$directory" ] && [ -n "$source" ]; then : > "$directory/$(basename "$so
 
 impl Args {
     pub(crate) fn run(self) -> Result<()> {
+        ensure!(self.cuda, "say what to check: --cuda");
         // A directory of its own: what the stand-in compiles must never be taken for the real thing.
         let directory = workspace().join("target").join("cuda-check");
         let compiler = write_stand_in(&directory)?;

@@ -108,7 +108,9 @@ fn events_are_lines_of_json_with_their_kind() {
         Event::RunFinished { timing: Timing::default() },
     ];
     let mut log = dir.event_log().unwrap();
-    events.iter().for_each(|event| log.append(event).unwrap());
+    for event in &events {
+        log.append(event).unwrap();
+    }
 
     let text = fs::read_to_string(root.path().join("events.jsonl")).unwrap();
     let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
