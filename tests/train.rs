@@ -113,3 +113,60 @@ fn presets_are_listed_with_a_line_each_and_printed_as_configurations() {
         assert!(config.contains(&format!("name = \"{name}\"")), "{config}");
     }
 }
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let weights: Vec<Vec<u8>> = ["1", "2", "3"]
+        .into_iter()
+        .map(|threads| {
+            let dir = tempfile::tempdir().unwrap();
+            stdout(&nclt(dir.path(), &small(&["--epochs", "1", "--threads", threads])));
+            fs::read(run_dir(dir.path()).join("weights.safetensors")).unwrap()
+        })
+        .collect();
+    assert!(weights[0] == weights[1] && weights[0] == weights[2], "the weights differ");
+}
+
+/// What the two epochs of the first phase said of `key`, with L_W, L_B and class weights from the second epoch on.
+fn deferred(centers: &str) -> Vec<(Value, Value, Value)> {
+    let dir = tempfile::tempdir().unwrap();
+    let objective = "phases.representation.objective";
+    let centers = format!("{objective}.neural_collapse.centers={centers}");
+    let start = format!("{objective}.neural_collapse.start_epoch=20");
+    let weights = format!("{objective}.reweighting.from_epoch=20");
+    let args = [
+        "--epochs",
+        "2",
+        "--preset",
+        "fashion-mnist-lt/nc-drw",
+        "--set",
+        &centers,
+        "--set",
+        &start,
+        "--set",
+        &weights,
+    ];
+    stdout(&nclt(dir.path(), &small(&args)));
+    let events = fs::read_to_string(run_dir(dir.path()).join("events.jsonl")).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let epochs = events.filter(|event| event["event"] == "epoch_finished");
+    epochs
+        .map(|event| {
+            let losses = &event["losses"];
+            (losses["within_class"].clone(), losses["between_class"].clone(), event["class_weights"].clone())
+        })
+        .collect()
+}
+
+#[test]
+fn regularisers_and_class_weights_wait_for_their_epoch() {
+    for centers in ["{kind=\"learnable\", learning_rate=0.5, init=\"class-means\"}", "{kind=\"batch-means\"}"]
+    {
+        let epochs = deferred(centers);
+        assert_eq!(epochs[0], (Value::Null, Value::Null, Value::Bool(false)), "{centers}");
+        let (within, between, weighted) = &epochs[1];
+        assert!(within.as_f64().unwrap() > 0.0, "{centers}: {within}");
+        assert!(between.as_f64().unwrap() < 0.0, "{centers}: {between}");
+        assert_eq!(*weighted, Value::Bool(true));
+    }
+}
