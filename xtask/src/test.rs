@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::cargo::Cargo;
 
-/// Run every test of the workspace, in the release profile so that it shares what training has built.
+/// Run every test of the workspace, optimised: some of them train.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Further arguments of `cargo test`.
