@@ -1,79 +1,70 @@
 //! Convolutions by layer shape, in floating-point operations a second: forward, input gradient, kernel gradient.
-//!
-//! The gradients are timed through the graph, so that those of the kernel include packing and batch reduction.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nc_kernels::{ConvShape, FeatureMap, conv2d};
+use nc_kernels::ConvShape;
+use nc_kernels::bench::Convolution;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
 
-/// Input channels, output channels, side of the image, stride.
-const RESNET_32: [(usize, usize, usize, usize); 6] =
-    [(3, 16, 32, 1), (16, 16, 32, 1), (16, 32, 32, 2), (32, 32, 16, 1), (32, 64, 16, 2), (64, 64, 8, 1)];
-const RESNET_20_GREY: [(usize, usize, usize, usize); 6] =
-    [(1, 16, 28, 1), (16, 16, 28, 1), (16, 32, 28, 2), (32, 32, 14, 1), (32, 64, 14, 2), (64, 64, 7, 1)];
+/// Input channels, output channels, side of the image, kernel, stride, groups.
+type LayerShape = (usize, usize, usize, usize, usize, usize);
 
-fn random(dims: (usize, usize, usize, usize)) -> Tensor {
-    Tensor::randn(0f32, 1.0, dims, &Device::Cpu).expect("a CPU tensor")
-}
+/// CIFAR ResNet-32.
+const RESNET_32: [LayerShape; 6] = [
+    (3, 16, 32, 3, 1, 1),
+    (16, 16, 32, 3, 1, 1),
+    (16, 32, 32, 3, 2, 1),
+    (32, 32, 16, 3, 1, 1),
+    (32, 64, 16, 3, 2, 1),
+    (64, 64, 8, 3, 1, 1),
+];
 
-/// Time of `rounds` backward passes of the convolution, with gradients of what is tracked.
-fn backward(rounds: u64, x: &FeatureMap, weight: &Tensor, shape: ConvShape, upstream: &Tensor) -> Duration {
-    let mut total = Duration::ZERO;
-    for _ in 0..rounds {
-        let y = conv2d(x, weight, shape).expect("shapes fit");
-        let loss = (y.to_tensor().expect("a tensor") * upstream).expect("shapes fit");
-        let loss = loss.sum_all().expect("a number");
-        let start = Instant::now();
-        black_box(loss.backward().expect("gradients"));
-        total += start.elapsed();
+/// ResNet-20 on grey images of 28x28 pixels.
+const RESNET_20_GREY: [LayerShape; 6] = [
+    (1, 16, 28, 3, 1, 1),
+    (16, 16, 28, 3, 1, 1),
+    (16, 32, 28, 3, 2, 1),
+    (32, 32, 14, 3, 1, 1),
+    (32, 64, 14, 3, 2, 1),
+    (64, 64, 7, 3, 1, 1),
+];
+
+/// The general kernels: a 7x7 stem, a shortcut's projection, a bottleneck, ResNeXt's groups.
+const GENERAL: [LayerShape; 4] =
+    [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
+
+fn layer(c: &mut Criterion, group: &str, (ci, co, side, kernel, stride, groups): LayerShape) {
+    let shape = ConvShape { in_channels: ci, out_channels: co, kernel, stride, padding: kernel / 2, groups };
+    let mut convolution = Convolution::new(shape, BATCH, side, side).expect("a convolution");
+    let mut name = format!("{ci}->{co}@{side} {kernel}x{kernel}/{stride}");
+    if groups > 1 {
+        name = format!("{name} in {groups} groups");
     }
-    total
-}
-
-fn layer(c: &mut Criterion, group: &str, (ci, co, side, stride): (usize, usize, usize, usize)) {
-    let shape = ConvShape { in_channels: ci, out_channels: co, kernel: 3, stride, padding: 1, groups: 1 };
-    let name = format!("{ci}->{co}@{side}/{stride}");
-    let out = side.div_ceil(stride);
     let mut group = c.benchmark_group(group);
-    group.throughput(Throughput::Elements((2 * BATCH * out * out * co * ci * 9) as u64));
-    let images = random((BATCH, ci, side, side));
-    let weight = random((co, ci, 3, 3));
-    // A convolution with an identity kernel puts the images into the layout of a network's inside.
-    let inside = |images: &Tensor| {
-        let map = FeatureMap::from_images(images).expect("images");
-        if ci > 3 { map.max_pool(1, 1, 0).expect("a window of one pixel") } else { map }
-    };
-    let x = inside(&images);
-    group.bench_function(BenchmarkId::new("forward", &name), |b| {
-        b.iter(|| black_box(conv2d(&x, &weight, shape).expect("shapes fit")));
-    });
-    let upstream = random((BATCH, co, out, out));
-    let tracked = Var::from_tensor(&weight).expect("a variable");
+    group.throughput(Throughput::Elements(convolution.operations()));
+    group.bench_function(BenchmarkId::new("forward", &name), |b| b.iter(|| convolution.forward()));
+    if ci > 3 {
+        group.bench_function(BenchmarkId::new("input gradient", &name), |b| {
+            b.iter(|| convolution.input_gradient());
+        });
+    }
     group.bench_function(BenchmarkId::new("kernel gradient", &name), |b| {
-        b.iter_custom(|rounds| backward(rounds, &x, &tracked, shape, &upstream));
-    });
-    let images = Var::from_tensor(&images).expect("a variable");
-    let x = inside(&images);
-    group.bench_function(BenchmarkId::new("input gradient", &name), |b| {
-        b.iter_custom(|rounds| backward(rounds, &x, &weight, shape, &upstream));
+        b.iter(|| convolution.kernel_gradient());
     });
     group.finish();
 }
 
 fn all(c: &mut Criterion) {
-    for shape in RESNET_32 {
-        layer(c, "resnet32", shape);
-    }
-    for shape in RESNET_20_GREY {
-        layer(c, "resnet20-28x28", shape);
+    let sets = [("resnet32", &RESNET_32[..]), ("resnet20-28x28", &RESNET_20_GREY), ("general", &GENERAL)];
+    for (group, shapes) in sets {
+        for shape in shapes {
+            layer(c, group, *shape);
+        }
     }
 }
 

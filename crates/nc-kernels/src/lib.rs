@@ -10,6 +10,8 @@
 #![allow(clippy::inline_always)]
 
 mod batch_norm;
+#[doc(hidden)]
+pub mod bench;
 mod buffer;
 mod composed;
 mod conv_norm;

@@ -35,3 +35,18 @@ pub(super) fn spread(conv: &Conv, dy: &[f32], spread: &mut [f32]) {
         }
     }
 }
+
+/// The input's gradient of a 1x1 convolution: `seen` where its stride went, zeros elsewhere.
+pub(super) fn place(conv: &Conv, seen: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    let stride = conv.shape.stride;
+    for (block, dx) in dx.chunks_mut(conv.h * conv.w * LANES).enumerate() {
+        for row in 0..conv.out_h {
+            for column in 0..conv.out_w {
+                let from = ((block * conv.out_h + row) * conv.out_w + column) * LANES;
+                let to = (row * stride * conv.w + column * stride) * LANES;
+                dx[to..to + LANES].copy_from_slice(&seen[from..from + LANES]);
+            }
+        }
+    }
+}

@@ -124,7 +124,8 @@ impl Conv {
         let (spread_h, spread_w) = self.spread();
         let input = self.in_blocks() * self.in_lanes() * padded_h * padded_w;
         let gradient = self.out_blocks() * LANES * spread_h * spread_w;
-        input.max(gradient)
+        let seen = blocks(self.shape.in_channels) * LANES * self.out_pixels();
+        input.max(gradient).max(seen)
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct GradientTile {
     pub(super) images: usize,
     /// Which row of the kernel.
     pub(super) row: usize,
+    /// First and last (exclusive) output row to go over.
+    pub(super) rows: (usize, usize),
     pub(super) h: usize,
     pub(super) w: usize,
     pub(super) out_h: usize,
@@ -26,7 +28,7 @@ pub(super) struct ThreeTaps<const S: usize, const CI: usize, const PLANAR: bool>
 impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S, CI, PLANAR> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let GradientTile { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = self.0;
+        let GradientTile { x, x_step, dy, dy_step, images, row, rows, h, w, out_w, dw, .. } = self.0;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
         // SAFETY: rows and columns beyond the image are skipped, so every pixel read exists; `dw` has room for
         // the tile, says the caller.
@@ -38,7 +40,7 @@ impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S
                 }
             }
             for image in 0..images {
-                for out_y in 0..out_h {
+                for out_y in rows.0..rows.1 {
                     let in_y = out_y * S + row;
                     if in_y < 1 || in_y > h {
                         continue;
@@ -111,7 +113,7 @@ impl<const CI: usize, const PLANAR: bool> Kernel for OneTap<CI, PLANAR> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { at, column, kernel, stride, padding } = self;
-        let GradientTile { x, x_step, dy, dy_step, images, row, h, w, out_h, out_w, dw } = at;
+        let GradientTile { x, x_step, dy, dy_step, images, row, rows, h, w, out_w, dw, .. } = at;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
         // Output columns whose input column, stride * p + column - padding, exists.
         let start = padding.saturating_sub(column).div_ceil(stride);
@@ -123,7 +125,7 @@ impl<const CI: usize, const PLANAR: bool> Kernel for OneTap<CI, PLANAR> {
                 *sum = V::load(dw.add((c * kernel + column) * LANES));
             }
             for image in 0..images {
-                for out_y in 0..out_h {
+                for out_y in rows.0..rows.1 {
                     let in_y = out_y * stride + row;
                     if in_y < padding || in_y >= h + padding {
                         continue;

@@ -6,6 +6,8 @@
 mod border;
 mod direct_forward;
 mod direct_spread;
+mod dispatch_forward;
+mod dispatch_gradient;
 mod elementwise;
 mod general_forward;
 mod geometry;

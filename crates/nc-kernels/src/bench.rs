@@ -1,0 +1,91 @@
+//! The bare kernels, for this crate's benchmarks: no graph, no batch norm, no borders. Not part of the interface.
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use crate::ConvShape;
+use crate::buffer::Buffer;
+use crate::graph::Kernels;
+use crate::kernels::{Conv, Epilogue, pack, pack_transposed, transposed_len};
+
+/// A convolution of a batch of made-up images, cut into chunks as the layers cut them.
+pub struct Convolution {
+    kernels: Kernels,
+    conv: Conv,
+    images: usize,
+    packed: Buffer,
+    transposed: Buffer,
+    x: Buffer,
+    y: Buffer,
+    dx: Buffer,
+}
+
+/// Images that one call of a kernel gets.
+const CHUNK: usize = 8;
+
+impl Convolution {
+    /// A convolution of `images` images of `h` x `w` pixels.
+    pub fn new(shape: ConvShape, images: usize, h: usize, w: usize) -> Result<Self> {
+        shape.validate()?;
+        let (out_h, out_w) = shape.output_size(h, w)?;
+        let planar = shape.in_channels <= Conv::MOST_PLANES && shape.groups == 1;
+        let conv = Conv { shape, h, w, out_h, out_w, planar };
+        let weight: Vec<f32> = wave(shape.weight_dims().iter().product());
+        let mut packed = Buffer::take(conv.packed_len());
+        pack(&conv, &weight, &mut packed);
+        let mut transposed = Buffer::take(transposed_len(&conv));
+        pack_transposed(&conv, &weight, &mut transposed);
+        let mut x = Buffer::take(images * conv.in_len());
+        x.copy_from_slice(&wave(images * conv.in_len()));
+        let mut y = Buffer::take(images * conv.out_len());
+        y.copy_from_slice(&wave(images * conv.out_len()));
+        let dx = Buffer::zeros(images * conv.in_len_blocked());
+        Ok(Self { kernels: crate::isa::kernels()?, conv, images, packed, transposed, x, y, dx })
+    }
+
+    /// Floating-point operations of one pass; a multiplication and an addition count as two.
+    pub fn operations(&self) -> u64 {
+        let ConvShape { in_channels, out_channels, kernel, groups, .. } = self.conv.shape;
+        let taps = in_channels / groups * kernel * kernel;
+        (2 * self.images * self.conv.out_pixels() * out_channels * taps) as u64
+    }
+
+    /// The convolution.
+    pub fn forward(&mut self) {
+        let Self { kernels, conv, packed, x, y, .. } = self;
+        y.par_chunks_mut(CHUNK * conv.out_len()).zip(x.par_chunks(CHUNK * conv.in_len())).for_each(
+            |(y, x)| {
+                let mut scratch = Buffer::take(conv.scratch_len());
+                kernels.convolve(conv, x, packed, y, Epilogue::Plain, &mut scratch);
+            },
+        );
+    }
+
+    /// The gradient of the images.
+    pub fn input_gradient(&mut self) {
+        let Self { kernels, conv, transposed, y, dx, .. } = self;
+        let chunks = dx.par_chunks_mut(CHUNK * conv.in_len_blocked());
+        chunks.zip(y.par_chunks(CHUNK * conv.out_len())).for_each(|(dx, dy)| {
+            let mut scratch = Buffer::take(conv.scratch_len());
+            kernels.input_gradient(conv, dy, transposed, dx, &mut scratch);
+        });
+    }
+
+    /// The gradient of the kernel, one partial sum a chunk.
+    pub fn kernel_gradient(&mut self) {
+        let Self { kernels, conv, x, y, .. } = self;
+        x.par_chunks(CHUNK * conv.in_len()).zip(y.par_chunks(CHUNK * conv.out_len())).for_each(|(x, dy)| {
+            let mut scratch = Buffer::take(conv.scratch_len());
+            let mut dw = Buffer::zeros(conv.packed_len());
+            let images = x.chunks(conv.in_len()).zip(dy.chunks(conv.out_len()));
+            for (x, dy) in images {
+                kernels.kernel_gradient(conv, x, dy, 0..conv.out_blocks(), &mut dw, &mut scratch);
+            }
+        });
+    }
+}
+
+/// Numbers in -1..1.
+fn wave(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
+}
