@@ -8,6 +8,7 @@
 
 mod augment;
 mod batch;
+pub mod cifar;
 mod dataset;
 mod embedded;
 mod epoch;

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use candle_core::Device;
-use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler, Source, Subset, idx};
+use nc_data::{
+    Augment, Loader, LoaderConfig, Normalize, Sampler, Source, Subset,
+    cifar::{self, Cifar},
+    idx,
+};
 
 use crate::{DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind};
 
@@ -74,15 +78,17 @@ impl Data {
 }
 
 fn open_source(source: DataSource, data_dir: Option<&Path>) -> Result<Source> {
-    match (source, data_dir) {
-        (DataSource::FashionMnistLt, None) => Ok(nc_data::fashion_mnist_lt()?),
-        (DataSource::FashionMnistLt, Some(_)) => {
+    let from_files = |name| data_dir.ok_or(Error::DataDirMissing { source_name: name });
+    match source {
+        DataSource::FashionMnistLt if data_dir.is_some() => {
             let message =
                 "is fashion-mnist-lt, which is inside the program and reads nothing from --data-dir";
             Err(Error::setting("data.source", message))
         }
-        (DataSource::Idx, Some(dir)) => Ok(idx::read_dir(dir)?),
-        (DataSource::Idx, None) => Err(Error::DataDirMissing { source_name: "idx" }),
+        DataSource::FashionMnistLt => Ok(nc_data::fashion_mnist_lt()?),
+        DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
+        DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
+        DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
     }
 }
 

@@ -52,8 +52,12 @@ pub struct DataConfig {
 pub enum DataSource {
     /// The long-tailed Fashion-MNIST inside the program.
     FashionMnistLt,
-    /// A directory with the four idx files of MNIST, Fashion-MNIST and their like.
+    /// The four idx files of MNIST, Fashion-MNIST and their like.
     Idx,
+    /// The binary version of CIFAR-10.
+    Cifar10,
+    /// The binary version of CIFAR-100, with its 100 fine labels.
+    Cifar100,
 }
 
 /// How many training images each class keeps; classes in label order.

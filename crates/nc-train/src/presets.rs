@@ -43,7 +43,10 @@ struct Data {
     name: &'static str,
     description: &'static str,
     source: DataSource,
-    profile: Profile,
+    /// Of the exponential profile; none to train on all images.
+    imbalance_ratio: Option<f64>,
+    /// Mean and standard deviation of each channel; none for those of the training subset.
+    normalize: Option<([f32; 3], [f32; 3])>,
     backbone: BackboneKind,
     crop_padding: usize,
     batch_size: usize,
@@ -54,31 +57,75 @@ struct Data {
     neural_collapse: (f64, f64, usize),
 }
 
+const CIFAR10: Data = Data {
+    name: "cifar10",
+    description: "CIFAR-10, balanced",
+    source: DataSource::Cifar10,
+    imbalance_ratio: None,
+    normalize: Some(([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])),
+    backbone: BackboneKind::ResNet32,
+    crop_padding: 4,
+    batch_size: 128,
+    epochs: 200,
+    evaluate_every: 5,
+    neural_collapse: (0.01, 0.1, 0),
+};
+
+const CIFAR100: Data = Data {
+    name: "cifar100",
+    description: "CIFAR-100, balanced",
+    source: DataSource::Cifar100,
+    neural_collapse: (0.01, 0.5, 100),
+    ..CIFAR10
+};
+
 const DATA: &[Data] = &[
     Data {
         name: "fashion-mnist-lt",
         description: "Fashion-MNIST inside the program, 1,000 to 10 images a class",
         source: DataSource::FashionMnistLt,
-        profile: Profile::Full,
+        normalize: None,
         backbone: BackboneKind::ResNet20,
         crop_padding: 2,
         batch_size: 64,
         epochs: 40,
-        evaluate_every: 5,
-        neural_collapse: (0.01, 0.1, 0),
+        ..CIFAR10
     },
     Data {
         name: "fashion-mnist-lt-r100",
-        description: "full Fashion-MNIST from --data-dir, 6,000 to 60 images a class",
+        description: "full Fashion-MNIST, 6,000 to 60 images a class",
         source: DataSource::Idx,
-        profile: Profile::Exponential { ratio: 100.0, largest: None },
-        backbone: BackboneKind::ResNet32,
+        imbalance_ratio: Some(100.0),
+        normalize: None,
         crop_padding: 2,
-        batch_size: 128,
-        epochs: 200,
-        evaluate_every: 5,
-        neural_collapse: (0.01, 0.1, 0),
+        ..CIFAR10
     },
+    Data {
+        name: "cifar10-lt-r100",
+        description: "CIFAR-10, 5,000 to 50 images a class",
+        imbalance_ratio: Some(100.0),
+        ..CIFAR10
+    },
+    Data {
+        name: "cifar10-lt-r10",
+        description: "CIFAR-10, 5,000 to 500 images a class",
+        imbalance_ratio: Some(10.0),
+        ..CIFAR10
+    },
+    Data {
+        name: "cifar100-lt-r100",
+        description: "CIFAR-100, 500 to 5 images a class",
+        imbalance_ratio: Some(100.0),
+        ..CIFAR100
+    },
+    Data {
+        name: "cifar100-lt-r10",
+        description: "CIFAR-100, 500 to 50 images a class",
+        imbalance_ratio: Some(10.0),
+        ..CIFAR100
+    },
+    CIFAR10,
+    CIFAR100,
 ];
 
 impl Data {
@@ -87,17 +134,20 @@ impl Data {
         if method.retrains_classifier {
             phases.push(classifier_retraining(self.batch_size));
         }
+        let profile =
+            self.imbalance_ratio.map_or(Profile::Full, |ratio| Profile::Exponential { ratio, largest: None });
+        let (mean, std) = self.normalize.map(|(mean, std)| (mean.to_vec(), std.to_vec())).unwrap_or_default();
         let mut experiment = Experiment {
             name: format!("{}/{}", self.name, method.name),
             seed: 0,
             data: DataConfig {
                 source: self.source,
-                profile: self.profile.clone(),
+                profile,
                 subset_seed: 0,
                 crop_padding: self.crop_padding,
                 flip: true,
-                mean: vec![],
-                std: vec![],
+                mean,
+                std,
             },
             model: ModelConfig { backbone: self.backbone, head: HeadKind::Linear },
             evaluation: EvaluationConfig { every_epochs: self.evaluate_every },
