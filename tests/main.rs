@@ -1,7 +1,9 @@
 //! The program as a user runs it.
 
+mod checkpoints;
 mod errors;
 mod own_backbone;
+mod own_images;
 mod plain_loop;
 mod run;
 mod train;

@@ -16,7 +16,7 @@ pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
         .expect("nclt can be started")
 }
 
-/// The arguments of a run of a few seconds: `args`, on 77 training images.
+/// The arguments of a run of a few seconds: `args`, on 78 training images.
 pub(crate) fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
     let tiny = [
         "train",

@@ -5,6 +5,7 @@
 mod bench;
 mod cargo;
 mod check;
+mod download;
 mod test;
 mod train;
 
@@ -20,6 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Train(train::Args),
+    Download(download::Args),
     Bench(bench::Args),
     Check(check::Args),
     Test(test::Args),
@@ -28,6 +30,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Train(args) => args.run(),
+        Task::Download(args) => args.run(),
         Task::Bench(args) => args.run(),
         Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),

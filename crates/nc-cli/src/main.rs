@@ -1,5 +1,11 @@
 //! `nclt`: train and inspect long-tailed classifiers.
 
+mod check_list;
+mod checkpoint;
+mod compute;
+mod download;
+mod eval;
+mod export_features;
 mod presets;
 mod progress;
 mod summary;
@@ -23,12 +29,20 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Args),
+    Eval(eval::Args),
+    ExportFeatures(export_features::Args),
+    Download(download::Args),
+    CheckList(check_list::Args),
     Presets(presets::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
+        Command::Eval(args) => eval::main(&args),
+        Command::ExportFeatures(args) => export_features::main(&args),
+        Command::Download(args) => download::main(&args),
+        Command::CheckList(args) => check_list::main(&args),
         Command::Presets(args) => presets::main(&args),
     };
     match result {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use nc_metrics::NeuralCollapse;
-use nc_train::{Finished, RunResult};
+use nc_metrics::{Accuracy, NeuralCollapse};
+use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
 /// A share as a percentage.
 pub(crate) fn percent(share: f64) -> String {
@@ -11,36 +11,64 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// Accuracy, geometry and where the files are.
-pub(crate) fn render(finished: &Finished) -> String {
+pub(crate) fn run(finished: &Finished) -> String {
+    let result = &finished.result;
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = accuracy(&mut out, &finished.result);
-    let _ = geometry(&mut out, &finished.result);
-    let _ = writeln!(out, "\n{}", finished.directory.display());
+    let _ = (|| {
+        groups(&mut out, "test accuracy, last epoch", &result.accuracy)?;
+        chosen_epochs(&mut out, result)?;
+        classes(&mut out, &result.accuracy, &result.data.class_counts)?;
+        geometry(&mut out, &result.nc)?;
+        writeln!(out, "\n{}", finished.directory.display())
+    })();
     out
 }
 
-fn accuracy(out: &mut String, result: &RunResult) -> std::fmt::Result {
-    let accuracy = &result.accuracy;
-    writeln!(out, "\ntest accuracy, last epoch")?;
+/// Accuracy and geometry.
+pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
+    let mut out = String::new();
+    let _ = (|| {
+        groups(&mut out, "test accuracy", &evaluation.accuracy)?;
+        classes(&mut out, &evaluation.accuracy, &evaluation.class_counts)?;
+        geometry(&mut out, &evaluation.nc)
+    })();
+    out
+}
+
+fn groups(out: &mut String, title: &str, accuracy: &Accuracy) -> std::fmt::Result {
+    writeln!(out, "\n{title}")?;
     writeln!(out, "  all {}", percent(accuracy.top1))?;
     for (name, share) in [("many", accuracy.many), ("medium", accuracy.medium), ("few", accuracy.few)] {
         writeln!(out, "  {name} {}", share.map_or_else(|| "no such class".into(), percent))?;
+    }
+    Ok(())
+}
+
+fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
+    if let Some(selected) = &result.selected_epoch {
+        let (phase, epoch) = (&selected.phase, selected.epoch + 1);
+        let (validation, test) = (selected.validation_accuracy.all, selected.test_accuracy.all);
+        let (validation, test) = (percent(validation), percent(test));
+        writeln!(out, "  (chosen by validation accuracy, {validation}: {test}, {phase} {epoch})")?;
     }
     if let Some(best) = &result.best_epoch {
         let (phase, epoch) = (&best.phase, best.epoch + 1);
         writeln!(out, "  (best epoch by test accuracy: {}, {phase} {epoch})", percent(best.accuracy.all))?;
     }
+    Ok(())
+}
+
+fn classes(out: &mut String, accuracy: &Accuracy, class_counts: &[usize]) -> std::fmt::Result {
     writeln!(out, "\nclass   training images   test accuracy")?;
-    for (class, (count, share)) in result.data.class_counts.iter().zip(&accuracy.per_class).enumerate() {
+    for (class, (count, share)) in class_counts.iter().zip(&accuracy.per_class).enumerate() {
         let share = share.map_or_else(|| "no images".into(), percent);
         writeln!(out, "{class:>5}   {count:>15}   {share:>13}")?;
     }
     Ok(())
 }
 
-fn geometry(out: &mut String, result: &RunResult) -> std::fmt::Result {
-    let (train, test) = (&result.nc.train, &result.nc.test);
+fn geometry(out: &mut String, Geometry { train, test }: &Geometry) -> std::fmt::Result {
     let angle = train.etf_angle_degrees.map_or_else(String::new, |angle| format!("; {angle:.1} at collapse"));
     writeln!(out, "\nneural collapse{:33}train       test", "")?;
     let mut row = |name: &str, figure: &dyn Fn(&NeuralCollapse) -> Option<f64>| {

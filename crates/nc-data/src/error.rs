@@ -13,7 +13,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Files that should lie in a directory and do not.
-    #[error("{} lacks {} (each may also end in .gz)", directory.display(), missing.join(", "))]
+    #[error("{} lacks {}", directory.display(), first(missing))]
     MissingFiles {
         /// The directory.
         directory: PathBuf,
@@ -27,6 +27,37 @@ pub enum Error {
         path: PathBuf,
         /// What was expected and what was found.
         message: String,
+    },
+    /// A file or directory could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A file that could not be had from any of its mirrors.
+    #[error("cannot download {name}: {reasons}")]
+    Download {
+        /// The file.
+        name: String,
+        /// What each mirror said.
+        reasons: String,
+    },
+    /// Images of different sizes, where nothing says to which they should be scaled.
+    #[error(
+        "images differ in size: {} is {}x{}, {} is {}x{} (width x height); say to which size to scale them",
+        first.display(), first_size.0, first_size.1, other.display(), other_size.0, other_size.1
+    )]
+    ImageSizes {
+        /// An image.
+        first: PathBuf,
+        /// Its width and height.
+        first_size: (usize, usize),
+        /// Another image.
+        other: PathBuf,
+        /// Its width and height.
+        other_size: (usize, usize),
     },
     /// Images, labels and classes that do not fit together.
     #[error("{0}")]
@@ -53,6 +84,13 @@ pub enum Error {
     /// A batch could not become a tensor.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+/// The first few of many names.
+fn first(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 /// A result with this crate's [`Error`].

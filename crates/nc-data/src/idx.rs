@@ -22,7 +22,10 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// Reads the four [`FILES`] in `directory`. Classes are the labels from 0 to the largest training label. Of a file
+/// Where `download` puts the files of Fashion-MNIST.
+const FASHION_MNIST: &str = "fashion-mnist";
+
+/// Reads the four [`FILES`] in `directory`, or in a directory `fashion-mnist` inside it. Classes are the labels from 0 to the largest training label. Of a file
 /// that is there both plain and gzipped, the plain one is read.
 ///
 /// ```no_run
@@ -38,13 +41,16 @@ pub const FILES: [&str; 4] = [
 /// size of images that does not fit the other files.
 pub fn read_dir(directory: &Path) -> Result<Source> {
     fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
+    let inside = directory.join(FASHION_MNIST);
+    let directory = if inside.is_dir() { &inside } else { directory };
     let find = |name: &str| {
         let names = [name.to_owned(), format!("{name}.gz")];
         names.map(|name| directory.join(name)).into_iter().find(|path| path.is_file())
     };
     let [Some(train_images), Some(train_labels), Some(test_images), Some(test_labels)] = FILES.map(find)
     else {
-        let missing = FILES.iter().filter(|name| find(name).is_none()).map(|&name| name.into()).collect();
+        let missing = FILES.into_iter().filter(|name| find(name).is_none());
+        let missing = missing.map(|name| format!("{name}[.gz]")).collect();
         return Err(Error::MissingFiles { directory: directory.to_owned(), missing });
     };
     let files = [

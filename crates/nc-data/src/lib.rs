@@ -10,10 +10,15 @@ mod augment;
 mod batch;
 pub mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
+pub mod download;
 mod embedded;
 mod epoch;
 mod error;
+pub mod folder;
 pub mod idx;
+mod images;
+pub mod list;
 mod loader;
 mod mix;
 mod normalize;

@@ -19,6 +19,10 @@ pub enum Purpose {
     Augment = 3,
     /// Mix-up of one batch; index is the batch's number.
     Mix = 4,
+    /// Which training images are held out to test on; index is the class.
+    Test = 5,
+    /// Which training images are held out to validate on; index is the class.
+    Validation = 6,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).

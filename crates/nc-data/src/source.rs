@@ -7,6 +7,6 @@ pub struct Source {
     pub name: String,
     /// The images to train on.
     pub train: Dataset,
-    /// The images to test on.
+    /// The images to test on; empty if the source has none.
     pub test: Dataset,
 }

@@ -1,10 +1,11 @@
-use std::fmt;
+use std::{fmt, iter::repeat_n};
 
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Dataset, Profile, Result,
+    Dataset, Error, Profile, Result,
     rng::{Purpose, stream},
 };
 
@@ -17,6 +18,7 @@ use crate::{
 pub struct Subset {
     dataset: Dataset,
     indices: Vec<usize>,
+    digests: Vec<Digest256>,
     labels: Vec<u32>,
     class_counts: Vec<usize>,
     hash: String,
@@ -41,42 +43,108 @@ impl Subset {
     ///
     /// Those of [`Profile::counts`].
     pub fn draw(dataset: &Dataset, profile: &Profile, seed: u64) -> Result<Self> {
-        let counts = profile.counts(&dataset.class_counts())?;
-        Ok(Self::select(dataset, |class, images| {
-            images.shuffle(&mut stream(seed, Purpose::Subset, 0, class as u64));
-            images.truncate(counts[class]);
-        }))
+        Self::all(dataset).thinned(profile, seed)
     }
 
     /// All images, by class and within a class by digest.
     pub fn all(dataset: &Dataset) -> Self {
-        Self::select(dataset, |_, _| {})
+        let mut classes = vec![Vec::new(); dataset.num_classes()];
+        let digests =
+            (0..dataset.len()).into_par_iter().map(|index| Sha256::digest(dataset.image(index)).into());
+        let digests: Vec<Digest256> = digests.collect();
+        for (index, (&label, digest)) in dataset.labels().iter().zip(digests).enumerate() {
+            classes[label as usize].push(Image { digest, index });
+        }
+        for class in &mut classes {
+            class.sort_unstable();
+        }
+        Self::new(dataset.clone(), &classes)
     }
 
-    /// The images that `choose` leaves of each class.
-    fn select(dataset: &Dataset, choose: impl Fn(usize, &mut Vec<(Digest256, usize)>)) -> Self {
-        let mut classes = vec![Vec::new(); dataset.num_classes()];
-        for (index, &label) in dataset.labels().iter().enumerate() {
-            classes[label as usize].push((Sha256::digest(dataset.image(index)).into(), index));
+    /// [`Subset::draw`] from the images of this subset.
+    pub fn thinned(&self, profile: &Profile, seed: u64) -> Result<Self> {
+        let counts = profile.counts(&self.class_counts)?;
+        let mut classes = self.by_digest();
+        for (class, (images, count)) in classes.iter_mut().zip(counts).enumerate() {
+            images.shuffle(&mut stream(seed, Purpose::Subset, 0, class as u64));
+            images.truncate(count);
         }
+        Ok(Self::new(self.dataset.clone(), &classes))
+    }
+
+    /// Parts the images in two: most, and a share `fraction` of each class that is held out, drawn from a stream of
+    /// (`seed`, `purpose`) for each class. The share is rounded to the nearest number of images; of two images or
+    /// more, at least one is held out and at least one stays; a single image stays.
+    ///
+    /// ```
+    /// use nc_data::{Subset, fashion_mnist_lt, rng::Purpose};
+    ///
+    /// let all = Subset::all(&fashion_mnist_lt()?.train);
+    /// let (train, validation) = all.hold_out(0.1, 0, Purpose::Validation)?;
+    /// assert_eq!(validation.class_counts(), [100, 60, 36, 22, 13, 8, 5, 3, 2, 1]);
+    /// assert_eq!(train.len() + validation.len(), all.len());
+    /// # Ok::<(), nc_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) if `fraction` is not between 0 and 1.
+    pub fn hold_out(&self, fraction: f64, seed: u64, purpose: Purpose) -> Result<(Self, Self)> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            let message =
+                format!("the share of images to hold out should be between 0 and 1, found {fraction}");
+            return Err(Error::Config(message));
+        }
+        let mut most = self.by_digest();
+        let mut held_out = Vec::with_capacity(most.len());
+        for (class, images) in most.iter_mut().enumerate() {
+            let wanted = (images.len() as f64 * fraction).round() as usize;
+            let count = wanted.max(1).min(images.len().saturating_sub(1));
+            images.shuffle(&mut stream(seed, purpose, 0, class as u64));
+            let mut part = images.split_off(images.len() - count);
+            part.sort_unstable();
+            images.sort_unstable();
+            held_out.push(part);
+        }
+        Ok((Self::new(self.dataset.clone(), &most), Self::new(self.dataset.clone(), &held_out)))
+    }
+
+    /// `classes[k]` are the images of class k.
+    fn new(dataset: Dataset, classes: &[Vec<Image>]) -> Self {
         let shape = dataset.shape();
         let mut hash = Sha256::new();
         for value in [shape.channels, shape.height, shape.width, classes.len()] {
             hash.update((value as u64).to_le_bytes());
         }
-        let (mut indices, mut labels, mut class_counts) = (Vec::new(), Vec::new(), Vec::new());
-        for (class, mut images) in classes.into_iter().enumerate() {
-            images.sort_unstable();
-            choose(class, &mut images);
+        for images in classes {
             hash.update((images.len() as u64).to_le_bytes());
-            class_counts.push(images.len());
-            for (digest, index) in images {
-                hash.update(digest);
-                indices.push(index);
-                labels.push(class as u32);
+            for image in images {
+                hash.update(image.digest);
             }
         }
-        Self { dataset: dataset.clone(), indices, labels, class_counts, hash: hex(&hash.finalize()) }
+        let class_counts: Vec<usize> = classes.iter().map(Vec::len).collect();
+        let labels =
+            class_counts.iter().enumerate().flat_map(|(class, &count)| repeat_n(class as u32, count));
+        Self {
+            labels: labels.collect(),
+            indices: classes.iter().flatten().map(|image| image.index).collect(),
+            digests: classes.iter().flatten().map(|image| image.digest).collect(),
+            dataset,
+            class_counts,
+            hash: hex(&hash.finalize()),
+        }
+    }
+
+    /// The images of each class, in the order that does not depend on files.
+    fn by_digest(&self) -> Vec<Vec<Image>> {
+        let images = self.digests.iter().zip(&self.indices).map(|(&digest, &index)| Image { digest, index });
+        let mut images = images.collect::<Vec<_>>().into_iter();
+        let mut classes: Vec<Vec<Image>> =
+            self.class_counts.iter().map(|&count| images.by_ref().take(count).collect()).collect();
+        for class in &mut classes {
+            class.sort_unstable();
+        }
+        classes
     }
 
     /// The data set it is a part of.
@@ -138,7 +206,14 @@ impl fmt::Debug for Subset {
 
 type Digest256 = [u8; 32];
 
-fn hex(bytes: &[u8]) -> String {
+/// Where an image stands in the data set, ordered by the SHA-256 of its pixels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Image {
+    digest: Digest256,
+    index: usize,
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -52,7 +52,7 @@ pub enum Event {
         /// Wall time.
         timing: Timing,
     },
-    /// The model was measured on the test set.
+    /// The model was measured on the test set, and on the validation set if there is one.
     Evaluated {
         /// The phase's name.
         phase: String,
@@ -60,6 +60,9 @@ pub enum Event {
         epoch: usize,
         /// Test accuracy.
         test_accuracy: ShotAccuracy,
+        /// Accuracy on the images held out for validation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        validation_accuracy: Option<ShotAccuracy>,
         /// Wall time.
         timing: Timing,
     },

@@ -27,6 +27,9 @@ pub struct RunResult<A, C, N> {
     /// The best test accuracy seen during training. Chosen on the test set: for comparison with reports that do
     /// so, never the figure to report.
     pub best_epoch: Option<BestEpoch>,
+    /// The epoch of the best validation accuracy, whose weights are kept beside the last; only with a validation set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_epoch: Option<SelectedEpoch>,
     /// Wall time; `images_per_second` is that of training.
     pub timing: Timing,
 }
@@ -49,6 +52,19 @@ pub struct DataSummary {
     pub class_counts: Vec<usize>,
     /// Number of test images.
     pub test_images: usize,
+}
+
+/// An epoch chosen by its accuracy on images held out of the training set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelectedEpoch {
+    /// The phase's name.
+    pub phase: String,
+    /// The epoch.
+    pub epoch: usize,
+    /// What it was chosen by.
+    pub validation_accuracy: ShotAccuracy,
+    /// Its test accuracy, which had no part in the choice.
+    pub test_accuracy: ShotAccuracy,
 }
 
 /// An epoch chosen by its test accuracy.

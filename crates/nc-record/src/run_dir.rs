@@ -23,13 +23,15 @@ impl RunDir {
     pub const RESULT: &'static str = "result.json";
     /// The weights after the last epoch.
     pub const WEIGHTS: &'static str = "weights.safetensors";
+    /// The weights of the epoch chosen by the validation set.
+    pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
 
     /// Creates the directory (and its parents) for a new run; what an earlier run of the same name left there
     /// is removed.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(io_error("create the directory", &path))?;
-        for name in [Self::RESULT, Self::WEIGHTS, Self::EVENTS, Self::CONFIG] {
+        for name in [Self::RESULT, Self::WEIGHTS, Self::SELECTED_WEIGHTS, Self::EVENTS, Self::CONFIG] {
             let file = path.join(name);
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -51,20 +53,10 @@ impl RunDir {
         EventLog::create(&self.path.join(Self::EVENTS))
     }
 
-    /// Writes the file `name`: beside its place, synced, then renamed, so that it is never seen half written.
+    /// Writes the file `name`, [atomically](write_atomically).
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.path.join(name);
-        let part = self.path.join(format!("{name}.part"));
-        let write = || {
-            let mut file = File::create(&part)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&part, &path)
-        };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&part);
-            io_error("write", &path)(error)
-        })?;
+        write_atomically(&path, bytes)?;
         Ok(path)
     }
 
@@ -96,4 +88,21 @@ impl RunDir {
         }
         serde_json::from_slice(&text).map_err(malformed)
     }
+}
+
+/// Writes a file beside its place (as `NAME.part`), synced, then renamed, so that it is never seen half written.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&part);
+        io_error("write", path)(error)
+    })
 }

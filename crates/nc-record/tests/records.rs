@@ -3,8 +3,8 @@
 use std::fs;
 
 use nc_record::{
-    BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION, RunDir, RunResult, ShotAccuracy,
-    Timing,
+    BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION, RunDir, RunResult, SelectedEpoch,
+    ShotAccuracy, Timing,
 };
 
 const ACCURACY: ShotAccuracy = ShotAccuracy { all: 0.5, many: Some(0.75), medium: None, few: Some(0.0) };
@@ -27,6 +27,12 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
         calibration: (),
         nc: vec![0.1, 0.2],
         best_epoch: Some(BestEpoch { phase: "only".into(), epoch: 1, accuracy: ACCURACY }),
+        selected_epoch: Some(SelectedEpoch {
+            phase: "only".into(),
+            epoch: 0,
+            validation_accuracy: ACCURACY,
+            test_accuracy: ACCURACY,
+        }),
         timing: Timing { seconds: 1.5, images_per_second: 8.0 },
     }
 }
@@ -103,6 +109,7 @@ fn events_are_lines_of_json_with_their_kind() {
             phase: "only".into(),
             epoch: 0,
             test_accuracy: ACCURACY,
+            validation_accuracy: Some(ACCURACY),
             timing: Timing::default(),
         },
         Event::RunFinished { timing: Timing::default() },

@@ -6,15 +6,18 @@ use candle_core::Device;
 use nc_data::{
     Augment, Loader, LoaderConfig, Normalize, Sampler, Source, Subset,
     cifar::{self, Cifar},
-    idx,
+    folder, idx, list,
+    rng::Purpose,
 };
 
-use crate::{DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind};
+use crate::{DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind, Validation};
 
 /// The training subset and the test set of a run.
 pub(crate) struct Data {
     pub(crate) source: String,
     pub(crate) train: Subset,
+    /// Held out of the training images, to choose an epoch by.
+    pub(crate) validation: Option<Subset>,
     pub(crate) test: Subset,
     normalize: Normalize,
     augment: Augment,
@@ -25,9 +28,26 @@ const EVALUATION_BATCH: usize = 256;
 
 impl Data {
     pub(crate) fn open(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
-        let source = open_source(config.source, data_dir)?;
-        let train = Subset::draw(&source.train, &(&config.profile).into(), config.subset_seed)?;
-        let test = Subset::all(&source.test);
+        let source = open_source(config, data_dir)?;
+        let mut train = Subset::all(&source.train);
+        let mut test = Subset::all(&source.test);
+        if test.is_empty() {
+            let fraction = config.test_fraction.ok_or_else(|| {
+                let message = format!("is not set, but {:?} has no test images", source.name);
+                Error::setting("data.test_fraction", message)
+            })?;
+            (train, test) = train.hold_out(fraction, config.subset_seed, Purpose::Test)?;
+        }
+        let mut validation = None;
+        if let Some(Validation { fraction, seed }) = config.validation {
+            let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
+            (train, validation) = (rest, Some(held_out));
+        }
+        let train =
+            train.thinned(&(&config.profile).into(), config.subset_seed).map_err(|error| match error {
+                nc_data::Error::TooFewImages { .. } => Error::setting("data.profile", error.to_string()),
+                other => other.into(),
+            })?;
         let channels = source.train.shape().channels;
         let normalize = if config.mean.is_empty() {
             Normalize::of(&train)
@@ -39,7 +59,7 @@ impl Data {
             return Err(Error::setting("data.mean", message));
         }
         let augment = Augment { crop_padding: config.crop_padding, flip: config.flip };
-        Ok(Self { source: source.name, train, test, normalize, augment })
+        Ok(Self { source: source.name, train, validation, test, normalize, augment })
     }
 
     /// The batches of a phase.
@@ -77,9 +97,15 @@ impl Data {
     }
 }
 
-fn open_source(source: DataSource, data_dir: Option<&Path>) -> Result<Source> {
+fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
     let from_files = |name| data_dir.ok_or(Error::DataDirMissing { source_name: name });
-    match source {
+    let sized = |source: nc_data::Result<Source>| match source {
+        Err(error @ nc_data::Error::ImageSizes { .. }) => {
+            Err(Error::setting("data.image_size", format!("is not set, but {error}")))
+        }
+        other => Ok(other?),
+    };
+    match config.source {
         DataSource::FashionMnistLt if data_dir.is_some() => {
             let message =
                 "is fashion-mnist-lt, which is inside the program and reads nothing from --data-dir";
@@ -89,6 +115,8 @@ fn open_source(source: DataSource, data_dir: Option<&Path>) -> Result<Source> {
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
+        DataSource::ImageFolder => sized(folder::read_dir(from_files("image-folder")?, config.image_size)),
+        DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, config.image_size)),
     }
 }
 

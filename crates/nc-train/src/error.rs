@@ -68,6 +68,14 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
+    /// A file of weights that is none, or of another model.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<nc_models::Error>,
+    },
     /// The configuration could not be written as TOML.
     #[error("cannot write the configuration as TOML: {0}")]
     WriteConfig(#[from] toml::ser::Error),

@@ -10,9 +10,9 @@ use crate::Result;
 
 /// What a model makes of a set of images.
 pub(crate) struct Measured {
-    features: Vec<f32>,
+    pub(crate) features: Vec<f32>,
     logits: Vec<f32>,
-    labels: Vec<u32>,
+    pub(crate) labels: Vec<u32>,
     dims: usize,
 }
 

@@ -30,9 +30,15 @@ pub struct Experiment {
 pub struct DataConfig {
     /// Where they come from.
     pub source: DataSource,
-    /// How many training images each class keeps.
+    /// Height and width to which images from folders and lists are scaled; absent if all have one size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<(usize, usize)>,
+    /// Share of each class's training images that is held out to test on, if the source has no test images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// How many training images each class keeps, of those that are not held out.
     pub profile: Profile,
-    /// Seeds the draw of the training subset, independently of the experiment's seed.
+    /// Seeds the draw of the training subset (and of a held-out test set), independently of the experiment's seed.
     pub subset_seed: u64,
     /// Zero pixels added on every side before a random crop back to the image's size; 0 for no crop.
     pub crop_padding: usize,
@@ -44,6 +50,20 @@ pub struct DataConfig {
     /// Standard deviation of each channel; empty to take it from the training subset.
     #[serde(default)]
     pub std: Vec<f32>,
+    /// Training images held out to choose an epoch by; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// Training images held out, before the profile is applied, to choose an epoch by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Share of each class's images.
+    pub fraction: f64,
+    /// Seeds which.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 /// A source of images.
@@ -58,6 +78,10 @@ pub enum DataSource {
     Cifar10,
     /// The binary version of CIFAR-100, with its 100 fine labels.
     Cifar100,
+    /// PNG and JPEG files in a directory for each class.
+    ImageFolder,
+    /// PNG and JPEG files named in lists of `path label` lines.
+    ImageList,
 }
 
 /// How many training images each class keeps; classes in label order.

@@ -14,13 +14,14 @@ mod run;
 mod schedule;
 mod settings;
 mod suggest;
+mod trained;
 mod validate;
 
 pub use error::{Error, Result};
 pub use evaluate::Geometry;
 pub use experiment::{
     BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,
-    Profile, SamplerKind, Trains,
+    Profile, SamplerKind, Trains, Validation,
 };
 pub use objective::{
     BetweenForm, CenterInit, Centers, NeuralCollapse, Objective, Reweighting, SupervisedLoss,
@@ -30,3 +31,4 @@ pub use optimizer::{Sgd, SgdConfig};
 pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;
+pub use trained::{Evaluation, Trained};

@@ -9,6 +9,9 @@ use crate::{
 /// The preset used where none is named.
 pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
 
+/// The method of a preset that names a data set only.
+const METHOD: &str = "nc-drw-crt";
+
 /// The name and one line about each preset.
 pub fn list() -> impl Iterator<Item = (String, String)> {
     DATA.iter().flat_map(|data| {
@@ -21,15 +24,17 @@ pub fn list() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// The experiment named `name`.
+/// The experiment named `name`: `data/method`, or `data` for the paper's method on it.
 ///
 /// # Errors
 ///
 /// [`Error::UnknownPreset`] with the nearest name.
 pub fn find(name: &str) -> Result<Experiment> {
-    let found = name.split_once('/').and_then(|(data, method)| {
-        Some((DATA.iter().find(|d| d.name == data)?, METHODS.iter().find(|m| m.name == method)?))
-    });
+    let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
+    let found = DATA
+        .iter()
+        .find(|d| d.name == data)
+        .and_then(|data| Some((data, METHODS.iter().find(|m| m.name == method)?)));
     let Some((data, method)) = found else {
         let names: Vec<String> = list().map(|(name, _)| name).collect();
         let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
@@ -43,6 +48,8 @@ struct Data {
     name: &'static str,
     description: &'static str,
     source: DataSource,
+    /// Share of the training images to test on, for sources that may have no test images.
+    test_fraction: Option<f64>,
     /// Of the exponential profile; none to train on all images.
     imbalance_ratio: Option<f64>,
     /// Mean and standard deviation of each channel; none for those of the training subset.
@@ -61,6 +68,7 @@ const CIFAR10: Data = Data {
     name: "cifar10",
     description: "CIFAR-10, balanced",
     source: DataSource::Cifar10,
+    test_fraction: None,
     imbalance_ratio: None,
     normalize: Some(([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])),
     backbone: BackboneKind::ResNet32,
@@ -126,6 +134,14 @@ const DATA: &[Data] = &[
     },
     CIFAR10,
     CIFAR100,
+    Data {
+        name: "image-folder",
+        description: "your own images, a directory for each class",
+        source: DataSource::ImageFolder,
+        test_fraction: Some(0.2),
+        normalize: None,
+        ..CIFAR10
+    },
 ];
 
 impl Data {
@@ -142,12 +158,15 @@ impl Data {
             seed: 0,
             data: DataConfig {
                 source: self.source,
+                image_size: None,
+                test_fraction: self.test_fraction,
                 profile,
                 subset_seed: 0,
                 crop_padding: self.crop_padding,
                 flip: true,
                 mean,
                 std,
+                validation: None,
             },
             model: ModelConfig { backbone: self.backbone, head: HeadKind::Linear },
             evaluation: EvaluationConfig { every_epochs: self.evaluate_every },

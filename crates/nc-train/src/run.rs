@@ -7,13 +7,14 @@ use candle_nn::VarBuilder;
 use nc_data::{ImageShape, Loader, Subset};
 use nc_metrics::{Accuracy, Calibration};
 use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
-use nc_record::{BestEpoch, DataSummary, Event, EventLog, RunDir, Timing};
+use nc_record::{BestEpoch, DataSummary, Event, EventLog, RunDir, SelectedEpoch, ShotAccuracy, Timing};
 
 use crate::{
-    Experiment, Geometry, HeadKind, Observer, Result,
+    Evaluation, Experiment, Geometry, HeadKind, Observer, Result,
     data::Data,
     evaluate::{Measured, shot_accuracy},
     phase::timing,
+    trained::evaluate,
 };
 
 /// What a run needs to know and what does not change its result.
@@ -52,12 +53,7 @@ pub struct Finished {
 /// Nothing is written before the data are read and the model is built; `weights.safetensors` and `result.json` are
 /// written when all phases are done.
 pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn Observer) -> Result<Finished> {
-    let resnet = |vb: &VarBuilder<'_>, shape: ImageShape| {
-        let depth = experiment.model.backbone.depth();
-        let resnet = ResNet::new(ResNetConfig { depth, in_channels: shape.channels }, vb)?;
-        Ok(Box::new(resnet) as Box<dyn Backbone>)
-    };
-    run(experiment, "", resnet, options, observer)
+    run(experiment, "", resnet(experiment), options, observer)
 }
 
 /// Like [`train`], but on the backbone that `build` makes, from parameters of the given builder and for images of the
@@ -81,9 +77,7 @@ fn run(
 ) -> Result<Finished> {
     experiment.validate()?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-    let params = ParamStore::new(experiment.seed, &options.device);
-    let network = build(&params.builder(), data.train.dataset().shape())?;
-    let model = Model::new(params, network, &experiment.model.head.into(), data.train.class_counts().len())?;
+    let model = build_model(experiment, &data, options, build)?;
     let hash = experiment.hash(&format!("{}{backbone}", data.train.hash()))?;
     let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
     let directory =
@@ -99,10 +93,34 @@ fn run(
         log,
         observer,
         best: None,
+        selected: None,
         training_seconds: 0.0,
         training_images: 0,
     };
     run.execute(hash)
+}
+
+/// How the experiment's backbone is built.
+pub(crate) fn resnet(
+    experiment: &Experiment,
+) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
+    let depth = experiment.model.backbone.depth();
+    move |vb, shape| {
+        let resnet = ResNet::new(ResNetConfig { depth, in_channels: shape.channels }, vb)?;
+        Ok(Box::new(resnet) as Box<dyn Backbone>)
+    }
+}
+
+/// The model at the start of a run.
+pub(crate) fn build_model(
+    experiment: &Experiment,
+    data: &Data,
+    options: &RunOptions,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+) -> Result<Model> {
+    let params = ParamStore::new(experiment.seed, &options.device);
+    let network = build(&params.builder(), data.train.dataset().shape())?;
+    Ok(Model::new(params, network, &experiment.model.head.into(), data.train.class_counts().len())?)
 }
 
 /// A run under way.
@@ -115,6 +133,7 @@ pub(crate) struct Run<'a> {
     log: EventLog,
     pub(crate) observer: &'a mut dyn Observer,
     best: Option<BestEpoch>,
+    selected: Option<SelectedEpoch>,
     pub(crate) training_seconds: f64,
     pub(crate) training_images: usize,
 }
@@ -132,11 +151,8 @@ impl Run<'_> {
         for phase in 0..self.experiment.phases.len() {
             self.run_phase(phase)?;
         }
-        let train = Measured::of(&self.model, &self.sequential(&self.data.train)?)?;
-        let test = Measured::of(&self.model, &self.sequential(&self.data.test)?)?;
-        let accuracy = test.accuracy(self.data.train.class_counts())?;
-        let calibration = test.calibration(self.data.train.class_counts().len())?;
-        let nc = Geometry::measure(&train, &test, self.model.head(), self.data.train.class_counts().len())?;
+        let Evaluation { accuracy, calibration, nc, class_counts } =
+            evaluate(&self.model, &self.data, self.options)?;
         self.directory.write(RunDir::WEIGHTS, &self.model.params().to_safetensors()?)?;
 
         let seconds = started.elapsed().as_secs_f64();
@@ -150,7 +166,7 @@ impl Run<'_> {
                 source: self.data.source.clone(),
                 train_hash: self.data.train.hash().to_owned(),
                 test_hash: self.data.test.hash().to_owned(),
-                class_counts: self.data.train.class_counts().to_vec(),
+                class_counts,
                 test_images: self.data.test.len(),
             },
             epochs: self.experiment.phases.iter().map(|phase| phase.epochs).collect(),
@@ -158,6 +174,7 @@ impl Run<'_> {
             calibration,
             nc,
             best_epoch: self.best.clone(),
+            selected_epoch: self.selected.clone(),
             timing: Timing { seconds, images_per_second },
         };
         self.directory.write_result(&result)?;
@@ -165,21 +182,39 @@ impl Run<'_> {
         Ok(Finished { result, directory: self.directory.path().to_owned() })
     }
 
-    /// Measures test accuracy after `epoch` of `phase`.
+    /// Measures test and validation accuracy after `epoch` of `phase`, and keeps the weights if the latter is the best
+    /// so far.
     pub(crate) fn evaluate(&mut self, phase: &str, epoch: usize) -> Result<()> {
         let started = Instant::now();
-        let test = Measured::of(&self.model, &self.sequential(&self.data.test)?)?;
-        let accuracy = shot_accuracy(&test.accuracy(self.data.train.class_counts())?);
+        let accuracy = self.accuracy(&self.data.test)?;
+        let validation_accuracy =
+            self.data.validation.as_ref().map(|validation| self.accuracy(validation)).transpose()?;
         let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
         if self.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
             self.best = Some(best);
         }
+        if let Some(validation_accuracy) = validation_accuracy {
+            let so_far = self.selected.as_ref().map(|selected| selected.validation_accuracy.all);
+            if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
+                let phase = phase.to_owned();
+                self.selected =
+                    Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
+                self.directory.write(RunDir::SELECTED_WEIGHTS, &self.model.params().to_safetensors()?)?;
+            }
+        }
+        let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
         self.record(&Event::Evaluated {
             phase: phase.to_owned(),
             epoch,
             test_accuracy: accuracy,
-            timing: timing(started, self.data.test.len()),
+            validation_accuracy,
+            timing: timing(started, images),
         })
+    }
+
+    fn accuracy(&self, subset: &Subset) -> Result<ShotAccuracy> {
+        let measured = Measured::of(&self.model, &self.sequential(subset)?)?;
+        Ok(shot_accuracy(&measured.accuracy(self.data.train.class_counts())?))
     }
 
     pub(crate) fn sequential(&self, subset: &Subset) -> Result<Loader> {

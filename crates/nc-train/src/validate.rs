@@ -2,7 +2,8 @@
 
 use crate::{
     Centers, Decay, Error, Experiment, Phase, Profile, Result, Reweighting, SamplerKind, SupervisedLoss,
-    Trains, experiment::HeadKind,
+    Trains,
+    experiment::{DataSource, HeadKind},
 };
 
 impl Experiment {
@@ -13,6 +14,26 @@ impl Experiment {
             format!("{} channels, but data.mean has {}", data.std.len(), data.mean.len())
         })?;
         ensure(data.std.iter().all(|&std| std > 0.0), "data.std", || "should be above 0".into())?;
+        let reads_images = matches!(data.source, DataSource::ImageFolder | DataSource::ImageList);
+        if let Some((height, width)) = data.image_size {
+            ensure(reads_images, "data.image_size", || {
+                "scales images of image-folder and image-list; those of data.source have one size".into()
+            })?;
+            ensure(height > 0 && width > 0, "data.image_size", || {
+                format!("is [{height}, {width}], but images should have pixels")
+            })?;
+        }
+        let between = |fraction: f64, key: &str| {
+            ensure(fraction > 0.0 && fraction < 1.0, key, || {
+                format!("is {fraction}, should be above 0 and below 1")
+            })
+        };
+        if let Some(fraction) = data.test_fraction {
+            between(fraction, "data.test_fraction")?;
+        }
+        if let Some(validation) = data.validation {
+            between(validation.fraction, "data.validation.fraction")?;
+        }
         if let Profile::Exponential { ratio, .. } | Profile::Step { ratio, .. } = data.profile {
             ensure(ratio >= 1.0 && ratio.is_finite(), "data.profile.ratio", || {
                 format!("is {ratio}, but the imbalance ratio is largest over smallest class: at least 1")

@@ -89,12 +89,8 @@ fn all_missing_files_are_named() {
     fs::remove_file(directory.path().join(idx::FILES[2])).unwrap();
     let error = idx::read_dir(directory.path()).unwrap_err();
     let Error::MissingFiles { missing, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(missing, &idx::FILES[1..3]);
-    assert!(
-        error
-            .to_string()
-            .ends_with("lacks train-labels-idx1-ubyte, t10k-images-idx3-ubyte (each may also end in .gz)")
-    );
+    assert_eq!(missing, &["train-labels-idx1-ubyte[.gz]", "t10k-images-idx3-ubyte[.gz]"]);
+    assert!(error.to_string().ends_with("lacks train-labels-idx1-ubyte[.gz], t10k-images-idx3-ubyte[.gz]"));
 
     let error = idx::read_dir(&directory.path().join("nowhere")).unwrap_err();
     assert!(matches!(error, Error::Read { .. }) && error.to_string().contains("nowhere"), "{error}");

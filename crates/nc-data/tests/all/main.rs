@@ -1,8 +1,12 @@
 //! The crate from outside, in one binary.
 
+mod cifar_files;
 mod crops;
+#[cfg(feature = "download")]
+mod downloads;
 mod embedded;
 mod idx_files;
+mod image_files;
 mod loader;
 mod profiles;
 mod samplers;

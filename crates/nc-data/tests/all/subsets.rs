@@ -1,4 +1,6 @@
-use nc_data::{Augment, Dataset, Error, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset};
+use nc_data::{
+    Augment, Dataset, Error, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, rng::Purpose,
+};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -133,5 +135,32 @@ proptest! {
         for position in 0..ours.len() {
             prop_assert_eq!(ours.image(position), theirs.image(position));
         }
+    }
+}
+
+#[test]
+fn held_out_images_are_a_seeded_share_of_each_class_that_no_order_changes() {
+    let counts = [40, 15, 5, 2, 1];
+    let images = dataset(SMALL, &counts);
+    let all = Subset::all(&images);
+    let (rest, held_out) = all.hold_out(0.2, 4, Purpose::Validation).unwrap();
+    assert_eq!(held_out.class_counts(), [8, 3, 1, 1, 0]);
+    assert_eq!(rest.class_counts(), [32, 12, 4, 1, 1]);
+    let mut places = [rest.indices(), held_out.indices()].concat();
+    places.sort_unstable();
+    assert_eq!(places, (0..63).collect::<Vec<_>>());
+
+    let (again, again_held_out) =
+        Subset::all(&shuffled(&images, 8)).hold_out(0.2, 4, Purpose::Validation).unwrap();
+    assert_eq!((again.hash(), again_held_out.hash()), (rest.hash(), held_out.hash()));
+    for (seed, purpose) in [(5, Purpose::Validation), (4, Purpose::Test)] {
+        assert_ne!(all.hold_out(0.2, seed, purpose).unwrap().1.hash(), held_out.hash());
+    }
+
+    // What is drawn from the rest has nothing of what was held out.
+    let drawn = rest.thinned(&Profile::Balanced { per_class: Some(1) }, 0).unwrap();
+    assert!(drawn.indices().iter().all(|place| rest.indices().contains(place)));
+    for fraction in [0.0, 1.0, -0.5, f64::NAN] {
+        assert!(all.hold_out(fraction, 0, Purpose::Test).is_err(), "{fraction}");
     }
 }

@@ -1,0 +1,121 @@
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use nc_data::download::{Entry, Fetcher, File, Manifest, install, is_installed};
+use nc_train::DataSource;
+
+/// Fetch public data sets, verify them and put them where `nclt train` finds them.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// cifar10, cifar100, fashion-mnist or all.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// The directory for all data [default: that of NCLT_DATA_DIR, else `nclt` in the user's data directory].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Without network: take the file (or, from a directory, the files) fetched by other means.
+    #[arg(long, value_name = "PATH")]
+    from: Option<PathBuf>,
+    /// Another list of files, mirrors and digests, in the format of `data/manifest.toml`.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+/// The name under which the files of `source` can be fetched.
+pub(crate) fn name(source: DataSource) -> Option<&'static str> {
+    match source {
+        DataSource::Cifar10 => Some("cifar10"),
+        DataSource::Cifar100 => Some("cifar100"),
+        DataSource::Idx => Some("fashion-mnist"),
+        DataSource::FashionMnistLt | DataSource::ImageFolder | DataSource::ImageList => None,
+    }
+}
+
+/// Where data are kept if nobody says otherwise.
+pub(crate) fn default_dir() -> Result<PathBuf> {
+    if let Some(directory) = std::env::var_os("NCLT_DATA_DIR").filter(|directory| !directory.is_empty()) {
+        return Ok(directory.into());
+    }
+    let directory =
+        dirs::data_local_dir().context("this user has no directory for data: give --data-dir DIR")?;
+    Ok(directory.join("nclt"))
+}
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    let manifest = match &args.manifest {
+        Some(path) => Manifest::read(path)?,
+        None => Manifest::built_in()?,
+    };
+    let data = match &args.data_dir {
+        Some(directory) => directory.clone(),
+        None => default_dir()?,
+    };
+    for (name, entry) in wanted(&manifest, &args.names)? {
+        let directory = data.join(&entry.directory);
+        let mut out = std::io::stdout().lock();
+        if is_installed(entry, &data) {
+            writeln!(out, "{name}: already in {}", directory.display())?;
+            continue;
+        }
+        for file in &entry.files {
+            match &args.from {
+                Some(from) => install(entry, file, &local(from, name, entry, file)?, &data)?,
+                None => fetch(entry, file, &data)?,
+            }
+        }
+        writeln!(out, "{name}: {} in {}", entry.about, directory.display())?;
+    }
+    Ok(())
+}
+
+fn wanted<'a>(manifest: &'a Manifest, names: &[String]) -> Result<Vec<(&'a str, &'a Entry)>> {
+    let all = || manifest.entries.iter().map(|(name, entry)| (name.as_str(), entry));
+    let mut wanted = vec![];
+    for name in names {
+        if name == "all" {
+            return Ok(all().collect());
+        }
+        let Some(entry) = all().find(|(known, _)| known == name) else {
+            let known: Vec<&str> = all().map(|(name, _)| name).collect();
+            bail!("there is no data set {name:?} to download: {} or all", known.join(", "))
+        };
+        wanted.push(entry);
+    }
+    Ok(wanted)
+}
+
+/// The file at hand that should be `file`.
+fn local(from: &Path, name: &str, entry: &Entry, file: &File) -> Result<PathBuf> {
+    if from.is_dir() {
+        return Ok(from.join(&file.name));
+    }
+    if entry.files.len() > 1 {
+        let files: Vec<&str> = entry.files.iter().map(|file| file.name.as_str()).collect();
+        bail!(
+            "--from {}: should be a directory with the files of {name}: {}",
+            from.display(),
+            files.join(", ")
+        );
+    }
+    Ok(from.to_owned())
+}
+
+fn fetch(entry: &Entry, file: &File, data: &Path) -> Result<()> {
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(file.size) } else { ProgressBar::hidden() };
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:20.cyan} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
+    {
+        bar.set_style(style);
+    }
+    bar.set_message(file.name.clone());
+    let fetched = Fetcher::default().fetch(file, data, &mut |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    let archive = fetched?;
+    install(entry, file, &archive, data)?;
+    std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
+}

@@ -1,0 +1,196 @@
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{File, digest::verify, install::part_of};
+use crate::{Error, Result};
+
+/// Fetches files over HTTP.
+pub struct Fetcher {
+    agent: ureq::Agent,
+    /// The pause before the second try; doubled before each further one.
+    pub pause: Duration,
+}
+
+/// Tries in a row that bring nothing new before a mirror is given up.
+const TRIES: u32 = 4;
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_mins(1)))
+            // A stalled connection is taken up again where it broke.
+            .timeout_recv_body(Some(Duration::from_mins(10)))
+            .build();
+        Self { agent: config.into(), pause: Duration::from_secs(1) }
+    }
+}
+
+/// Why a try failed.
+enum Failure {
+    /// Another try may do.
+    Passing(String),
+    /// This mirror has not got the file.
+    Lasting(String),
+    /// The file cannot be written here.
+    Here(Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Passing(error.to_string())
+    }
+}
+
+impl Fetcher {
+    /// Fetches `file` into `directory` and checks its size and digests. The file grows as `NAME.part`; what is there of
+    /// it from an earlier time is continued. `progress` hears how many bytes are there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Download`] says of each mirror why it would not do; [`Error::Write`] names what could not be written.
+    pub fn fetch(&self, file: &File, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<PathBuf> {
+        let unwritable = |path: &Path, source| Error::Write { path: path.to_owned(), source };
+        fs::create_dir_all(directory).map_err(|source| unwritable(directory, source))?;
+        let path = directory.join(&file.name);
+        let part = part_of(&path);
+        let mut reasons = vec![];
+        for mirror in &file.mirrors {
+            match self.fetch_from(mirror, file, &part, progress) {
+                Ok(()) => {
+                    fs::rename(&part, &path).map_err(|source| unwritable(&path, source))?;
+                    return Ok(path);
+                }
+                Err(Failure::Here(error)) => return Err(error),
+                Err(Failure::Passing(reason) | Failure::Lasting(reason)) => {
+                    reasons.push(format!("{mirror}: {reason}"));
+                }
+            }
+        }
+        Err(Error::Download { name: file.name.clone(), reasons: reasons.join("; ") })
+    }
+
+    fn fetch_from(
+        &self,
+        url: &str,
+        file: &File,
+        part: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> std::result::Result<(), Failure> {
+        let (mut tries, mut resumed) = (0, length(part) > 0);
+        loop {
+            let before = length(part);
+            let outcome = if before == file.size { Ok(()) } else { self.advance(url, file, part, progress) };
+            let outcome = match outcome {
+                // What was there before may have been of another file.
+                Ok(()) => match verify(file, part) {
+                    Ok(()) => return Ok(()),
+                    Err(error @ (Error::Read { .. } | Error::Write { .. })) => {
+                        return Err(Failure::Here(error));
+                    }
+                    Err(_) if resumed => {
+                        discard(part)?;
+                        resumed = false;
+                        continue;
+                    }
+                    Err(error) => {
+                        discard(part)?;
+                        return Err(Failure::Lasting(format!("is another file: {error}")));
+                    }
+                },
+                Err(failure) => failure,
+            };
+            let Failure::Passing(reason) = outcome else { return Err(outcome) };
+            tries = if length(part) > before { 0 } else { tries + 1 };
+            resumed |= length(part) > 0;
+            if tries == TRIES {
+                return Err(Failure::Lasting(reason));
+            }
+            std::thread::sleep(self.pause * (1 << tries));
+        }
+    }
+
+    /// Adds to `part` what `url` gives, from where it ends.
+    fn advance(
+        &self,
+        url: &str,
+        file: &File,
+        part: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> std::result::Result<(), Failure> {
+        if length(part) > file.size {
+            discard(part)?;
+        }
+        let mut at = length(part);
+        let mut request = self.agent.get(url);
+        if at > 0 {
+            request = request.header("Range", format!("bytes={at}-"));
+        }
+        let mut response = request.call().map_err(|error| match error {
+            ureq::Error::BadUri(_) | ureq::Error::TooManyRedirects => Failure::Lasting(error.to_string()),
+            other => Failure::Passing(other.to_string()),
+        })?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        match response.status().as_u16() {
+            206 if header("content-range")
+                .is_some_and(|range| range.starts_with(&format!("bytes {at}-"))) => {}
+            // Without ranges it begins anew.
+            200 => at = 0,
+            206 | 416 => {
+                discard(part)?;
+                return Err(Failure::Passing("could not go on where it ended".into()));
+            }
+            status @ (408 | 429 | 500..) => return Err(Failure::Passing(format!("HTTP status {status}"))),
+            status => return Err(Failure::Lasting(format!("HTTP status {status}"))),
+        }
+        let announced = header("content-length").and_then(|length| length.parse::<u64>().ok());
+        if let Some(left) = announced.filter(|left| at.checked_add(*left) != Some(file.size)) {
+            let found = at.saturating_add(left);
+            return Err(Failure::Lasting(format!("has {found} bytes, not {}", file.size)));
+        }
+        let here = |source| Failure::Here(Error::Write { path: part.to_owned(), source });
+        let mut grown =
+            fs::OpenOptions::new().create(true).write(true).truncate(false).open(part).map_err(here)?;
+        grown.set_len(at).map_err(here)?;
+        grown.seek(SeekFrom::Start(at)).map_err(here)?;
+        let mut body = response.body_mut().as_reader();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = body.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            at += n as u64;
+            if at > file.size {
+                drop(grown);
+                discard(part)?;
+                return Err(Failure::Lasting(format!("has more than {} bytes", file.size)));
+            }
+            grown.write_all(&buffer[..n]).map_err(here)?;
+            progress(at);
+        }
+        grown.sync_all().map_err(here)?;
+        if at < file.size {
+            return Err(Failure::Passing(format!("ended after {at} of {} bytes", file.size)));
+        }
+        Ok(())
+    }
+}
+
+fn length(part: &Path) -> u64 {
+    fs::metadata(part).map_or(0, |metadata| metadata.len())
+}
+
+fn discard(part: &Path) -> std::result::Result<(), Failure> {
+    match fs::remove_file(part) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::Here(Error::Write { path: part.to_owned(), source }))
+        }
+        _ => Ok(()),
+    }
+}

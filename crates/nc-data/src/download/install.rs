@@ -1,0 +1,96 @@
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::{Entry, File, digest::verify};
+use crate::{Error, Result};
+
+/// No member of an archive may be larger than this.
+const LARGEST_MEMBER: u64 = 1 << 30;
+
+/// Whether everything of `entry` is there, below `data`.
+pub fn is_installed(entry: &Entry, data: &Path) -> bool {
+    let directory = data.join(&entry.directory);
+    entry.files.iter().all(|file| products(file).iter().all(|name| directory.join(name).is_file()))
+}
+
+/// What a file becomes.
+fn products(file: &File) -> &[String] {
+    if file.members.is_empty() { std::slice::from_ref(&file.name) } else { &file.members }
+}
+
+/// Puts what `source` holds, which should be `file`, into the directory of `entry` below `data`: the members of an
+/// archive, anything else as it is. Of an archive only regular files with the paths of the manifest are taken, nothing
+/// else is written. Each file appears under its name when it is whole.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] if `source` is not the file of the manifest, or lacks a member; [`Error::Read`] and
+/// [`Error::Write`] name what could not be read or written.
+pub fn install(entry: &Entry, file: &File, source: &Path, data: &Path) -> Result<()> {
+    verify(file, source)?;
+    let directory = data.join(&entry.directory);
+    let unwritable = |source| Error::Write { path: directory.clone(), source };
+    fs::create_dir_all(&directory).map_err(unwritable)?;
+    if file.members.is_empty() {
+        let content = fs::File::open(source).map_err(|error| unreadable(source, error))?;
+        return write(&directory.join(&file.name), content);
+    }
+    let missing = unpack(entry, file, source, &directory)?;
+    if !missing.is_empty() {
+        let message = format!("lacks {} in {}", missing.join(", "), entry.directory);
+        return Err(Error::Malformed { path: source.to_owned(), message });
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::Read { path: path.to_owned(), source }
+}
+
+/// Writes the members and says which are missing.
+fn unpack(entry: &Entry, file: &File, source: &Path, directory: &Path) -> Result<Vec<String>> {
+    let unreadable = |error| unreadable(source, error);
+    let content = fs::File::open(source).map_err(unreadable)?;
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(content)));
+    let mut missing = file.members.clone();
+    for member in archive.entries().map_err(unreadable)? {
+        let member = member.map_err(unreadable)?;
+        let path = member.path().map_err(unreadable)?.into_owned();
+        let wanted = missing.iter().position(|name| Path::new(&entry.directory).join(name) == path);
+        let Some(wanted) = wanted.filter(|_| member.header().entry_type().is_file()) else { continue };
+        let name = missing.swap_remove(wanted);
+        if member.size() > LARGEST_MEMBER {
+            let message = format!("{name} has {} bytes, more than {LARGEST_MEMBER}", member.size());
+            return Err(Error::Malformed { path: source.to_owned(), message });
+        }
+        write(&directory.join(name), member)?;
+    }
+    Ok(missing)
+}
+
+/// Writes a file beside its place and renames it.
+fn write(path: &Path, mut content: impl Read) -> Result<()> {
+    let part = part_of(path);
+    let mut copy = || {
+        let mut file = fs::File::create(&part)?;
+        io::copy(&mut content, &mut file)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    copy().map_err(|source| {
+        let _ = fs::remove_file(&part);
+        Error::Write { path: path.to_owned(), source }
+    })
+}
+
+/// Where a file grows.
+pub(super) fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
+}

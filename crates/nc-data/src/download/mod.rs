@@ -1,0 +1,11 @@
+//! Fetching the public data sets of a [`Manifest`]: from the network with resumption, or from files at hand; nothing is
+//! used before its size and digests are those of the manifest. (Feature `download`.)
+
+mod digest;
+mod fetch;
+mod install;
+mod manifest;
+
+pub use fetch::Fetcher;
+pub use install::{install, is_installed};
+pub use manifest::{Entry, File, Manifest};

@@ -1,0 +1,115 @@
+//! PNG and JPEG files as images of one size.
+
+use std::path::{Path, PathBuf};
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image as Pixels, ImageRef},
+};
+use image::{DynamicImage, ImageReader};
+use rayon::prelude::*;
+
+use crate::{Dataset, Error, ImageShape, Result};
+
+/// Files and their labels.
+#[derive(Default)]
+pub(crate) struct Labelled {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) labels: Vec<u32>,
+}
+
+/// Decodes training and test images. They are grey if every file is, in colour otherwise, without transparency; of the
+/// given `(height, width)`, or of the files' size if that is the same for all.
+pub(crate) fn decode(
+    train: Labelled,
+    test: Labelled,
+    class_names: &[String],
+    size: Option<(usize, usize)>,
+) -> Result<(Dataset, Dataset)> {
+    let paths: Vec<&PathBuf> = train.paths.iter().chain(&test.paths).collect();
+    let mut pictures: Vec<Picture> =
+        paths.par_iter().map(|path| Picture::read(path, size)).collect::<Result<_>>()?;
+    let Some(first) = pictures.first() else {
+        return Err(Error::Dataset("a data set should have images, found none".into()));
+    };
+    if let Some(other) = pictures.iter().position(|picture| picture.size() != first.size()) {
+        let (a, b) = (first.size(), pictures[other].size());
+        return Err(Error::ImageSizes {
+            first: paths[0].clone(),
+            first_size: (a.1, a.0),
+            other: paths[other].clone(),
+            other_size: (b.1, b.0),
+        });
+    }
+    let (height, width) = first.size();
+    let channels = if pictures.iter().all(|picture| picture.grey) { 1 } else { 3 };
+    let shape = ImageShape { channels, height, width };
+    let test_pictures = pictures.split_off(train.paths.len());
+    let dataset = |pictures: Vec<Picture>, labels| {
+        let mut pixels = Vec::with_capacity(pictures.len() * shape.values());
+        for picture in pictures {
+            picture.write_planes(channels, &mut pixels);
+        }
+        Dataset::new(shape, pixels, labels, class_names.to_vec())
+    };
+    Ok((dataset(pictures, train.labels)?, dataset(test_pictures, test.labels)?))
+}
+
+/// A decoded image: rows of pixels of one byte if it is grey, of three if it is not.
+struct Picture {
+    grey: bool,
+    height: usize,
+    width: usize,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// Reads a file; with a `size`, scales it to just cover that and cuts out the middle.
+    fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
+        let unreadable = |source| Error::Read { path: path.to_owned(), source };
+        let damaged = |what: String| Error::Malformed { path: path.to_owned(), message: what };
+        let reader =
+            ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+        let image =
+            reader.decode().map_err(|error| damaged(format!("expected a PNG or JPEG image: {error}")))?;
+        let picture = Self::new(image);
+        match size {
+            Some((height, width)) if (height, width) != picture.size() => picture
+                .resized(height, width)
+                .map_err(|error| damaged(format!("cannot be scaled to {height}x{width}: {error}"))),
+            _ => Ok(picture),
+        }
+    }
+
+    fn new(image: DynamicImage) -> Self {
+        let (height, width) = (image.height() as usize, image.width() as usize);
+        let grey = !image.color().has_color();
+        let bytes = if grey { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
+        Self { grey, height, width, bytes }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+
+    /// Bilinear with antialiasing, as Pillow and torchvision scale.
+    fn resized(&self, height: usize, width: usize) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+        let kind = if self.grey { PixelType::U8 } else { PixelType::U8x3 };
+        let from = ImageRef::new(u32::try_from(self.width)?, u32::try_from(self.height)?, &self.bytes, kind)?;
+        let mut to = Pixels::new(u32::try_from(width)?, u32::try_from(height)?, kind);
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .fit_into_destination(Some((0.5, 0.5)));
+        Resizer::new().resize(&from, &mut to, &options)?;
+        Ok(Self { grey: self.grey, height, width, bytes: to.into_vec() })
+    }
+
+    /// Appends the image channel by channel; a grey image in each channel.
+    fn write_planes(&self, channels: usize, pixels: &mut Vec<u8>) {
+        let step = if self.grey { 1 } else { 3 };
+        for channel in 0..channels {
+            let offset = if self.grey { 0 } else { channel };
+            pixels.extend(self.bytes.iter().skip(offset).step_by(step));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use std::{fs, path::Path};
+
+use nc_data::{
+    Error, Source,
+    cifar::{self, Cifar},
+};
+
+const TEN: [&str; 6] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+];
+
+/// A record whose pixel `i` of channel `c` is a function of `first`, `i` and `c`.
+fn record(labels: &[u8], first: u8) -> Vec<u8> {
+    let pixels = (0..3u8).flat_map(|channel| {
+        (0..1024u16).map(move |pixel| first.wrapping_add(pixel as u8).wrapping_mul(channel + 1))
+    });
+    labels.iter().copied().chain(pixels).collect()
+}
+
+/// One to six records in the six files of CIFAR-10.
+fn write_ten(directory: &Path) {
+    for (number, name) in TEN.iter().enumerate() {
+        let records = (0..=number).flat_map(|index| record(&[(number + index) as u8 % 10], index as u8));
+        fs::write(directory.join(name), records.collect::<Vec<u8>>()).unwrap();
+    }
+}
+
+fn write_hundred(directory: &Path) {
+    fs::write(directory.join("train.bin"), [record(&[19, 99], 5), record(&[0, 7], 6)].concat()).unwrap();
+    fs::write(directory.join("test.bin"), record(&[3, 42], 7)).unwrap();
+}
+
+fn complaint(result: Result<Source, Error>) -> String {
+    match result.unwrap_err() {
+        Error::Malformed { path, message } => format!("{}: {message}", path.file_name().unwrap().display()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn any_number_of_records_is_read_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    write_ten(directory.path());
+    let source = cifar::read_dir(directory.path(), Cifar::Ten).unwrap();
+    assert_eq!((source.train.len(), source.test.len()), (1 + 2 + 3 + 4 + 5, 6));
+    assert_eq!(source.train.shape().to_string(), "3x32x32");
+    assert_eq!(source.train.labels()[..6], [0, 1, 2, 2, 3, 4]);
+    assert_eq!(source.train.image(2), &record(&[2], 1)[1..]);
+    assert_eq!(source.test.labels(), [5, 6, 7, 8, 9, 0]);
+    assert_eq!(source.train.class_names()[..2], ["airplane", "automobile"]);
+}
+
+#[test]
+fn cifar_100_has_its_fine_labels() {
+    let directory = tempfile::tempdir().unwrap();
+    write_hundred(directory.path());
+    let source = cifar::read_dir(directory.path(), Cifar::Hundred).unwrap();
+    assert_eq!((source.train.labels(), source.test.labels()), (&[99, 7][..], &[42][..]));
+    assert_eq!(source.train.image(0), &record(&[19, 99], 5)[2..]);
+    assert_eq!((source.train.num_classes(), source.train.class_names()[99].as_str()), (100, "worm"));
+}
+
+#[test]
+fn the_official_directory_is_found_inside() {
+    let directory = tempfile::tempdir().unwrap();
+    for (cifar, write) in [(Cifar::Ten, write_ten as fn(&Path)), (Cifar::Hundred, write_hundred)] {
+        let inside = directory.path().join(cifar.directory());
+        fs::create_dir(&inside).unwrap();
+        write(&inside);
+        assert!(!cifar::read_dir(directory.path(), cifar).unwrap().train.is_empty());
+    }
+}
+
+#[test]
+fn missing_files_are_all_named() {
+    let directory = tempfile::tempdir().unwrap();
+    write_ten(directory.path());
+    fs::remove_file(directory.path().join(TEN[1])).unwrap();
+    fs::remove_file(directory.path().join(TEN[5])).unwrap();
+    let message = cifar::read_dir(directory.path(), Cifar::Ten).unwrap_err().to_string();
+    assert!(message.ends_with("lacks data_batch_2.bin, test_batch.bin"), "{message}");
+    let nowhere = directory.path().join("nowhere");
+    assert!(
+        matches!(cifar::read_dir(&nowhere, Cifar::Ten), Err(Error::Read { path, .. }) if path == nowhere)
+    );
+}
+
+#[test]
+fn lengths_and_labels_are_checked() {
+    let with = |name: &str, bytes: &[u8]| {
+        let directory = tempfile::tempdir().unwrap();
+        write_ten(directory.path());
+        fs::write(directory.path().join(name), bytes).unwrap();
+        complaint(cifar::read_dir(directory.path(), Cifar::Ten))
+    };
+    assert_eq!(
+        with(TEN[3], &record(&[1], 0)[..3072]),
+        "data_batch_4.bin: expected records of 3073 bytes, found 3072 bytes in all"
+    );
+    assert_eq!(with(TEN[5], &[]), "test_batch.bin: expected records of 3073 bytes, found 0 bytes in all");
+    let second = [record(&[9], 0), record(&[10], 0)].concat();
+    assert_eq!(with(TEN[0], &second), "data_batch_1.bin: record 1 has label 10, expected one below 10");
+
+    let directory = tempfile::tempdir().unwrap();
+    write_hundred(directory.path());
+    fs::write(directory.path().join("train.bin"), record(&[0, 100], 0)).unwrap();
+    let message = complaint(cifar::read_dir(directory.path(), Cifar::Hundred));
+    assert_eq!(message, "train.bin: record 0 has label 100, expected one below 100");
+}

@@ -1,0 +1,206 @@
+//! Folders and lists of images.
+
+use std::{fs, path::Path};
+
+use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage, RgbaImage};
+use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder, list};
+
+use crate::support::{dataset, shuffled};
+
+const SIZE: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
+
+/// Image `index` of `dataset` as an image of the image library.
+fn picture(dataset: &Dataset, index: usize) -> DynamicImage {
+    let ImageShape { channels, height, width } = dataset.shape();
+    let pixels = dataset.image(index);
+    let value = |channel: usize, x: u32, y: u32| {
+        pixels[(channel.min(channels - 1) * height + y as usize) * width + x as usize]
+    };
+    let (width, height) = (width as u32, height as u32);
+    if channels == 1 {
+        GrayImage::from_fn(width, height, |x, y| [value(0, x, y)].into()).into()
+    } else {
+        RgbImage::from_fn(width, height, |x, y| [0, 1, 2].map(|channel| value(channel, x, y)).into()).into()
+    }
+}
+
+/// Writes the images into a directory for each class, under names that say nothing of their order.
+fn write_folder(root: &Path, dataset: &Dataset) {
+    for index in 0..dataset.len() {
+        let class = root.join(format!("class {}", dataset.labels()[index]));
+        fs::create_dir_all(&class).unwrap();
+        picture(dataset, index).save(class.join(format!("{}.png", (index * 37) % 101))).unwrap();
+    }
+}
+
+fn complaint(result: Result<Source, Error>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_folder_gives_the_same_subset_as_memory() {
+    for channels in [1, 3] {
+        let shape = ImageShape { channels, ..SIZE };
+        let (train, test) = (dataset(shape, &[7, 4, 2]), shuffled(&dataset(shape, &[2, 2, 1]), 3));
+        for test_name in ["test", "val", "validation"] {
+            let directory = tempfile::tempdir().unwrap();
+            write_folder(&directory.path().join("train"), &train);
+            write_folder(&directory.path().join(test_name), &test);
+            let source = folder::read_dir(directory.path(), None).unwrap();
+            assert_eq!(source.train.shape(), shape);
+            assert_eq!(source.train.class_names(), ["class 0", "class 1", "class 2"]);
+            assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
+            assert_eq!(Subset::all(&source.test).hash(), Subset::all(&test).hash());
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_classes_alone_has_no_test_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = dataset(SIZE, &[3, 1]);
+    write_folder(directory.path(), &images);
+    // Neither other files nor hidden directories are classes or images; directories inside a class belong to it.
+    fs::write(directory.path().join("README.txt"), "nothing").unwrap();
+    fs::create_dir(directory.path().join(".cache")).unwrap();
+    fs::write(directory.path().join("class 0/notes.txt"), "nothing").unwrap();
+    fs::create_dir(directory.path().join("class 1/more")).unwrap();
+    picture(&images, 0).save(directory.path().join("class 1/more/deep.PNG")).unwrap();
+    let source = folder::read_dir(directory.path(), None).unwrap();
+    assert_eq!(source.train.class_counts(), [3, 2]);
+    assert!(source.test.is_empty());
+}
+
+#[test]
+fn grey_and_coloured_files_mix_and_transparency_is_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let class = directory.path().join("only");
+    fs::create_dir(&class).unwrap();
+    GrayImage::from_pixel(2, 1, [7].into()).save(class.join("a.png")).unwrap();
+    RgbaImage::from_pixel(2, 1, [1, 2, 3, 0].into()).save(class.join("b.png")).unwrap();
+    let sixteen: ImageBuffer<image::Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(2, 1, [0x1234].into());
+    DynamicImage::from(sixteen).save(class.join("c.png")).unwrap();
+    let train = folder::read_dir(directory.path(), None).unwrap().train;
+    assert_eq!(train.shape(), ImageShape { channels: 3, height: 1, width: 2 });
+    assert_eq!(train.image(0), [7; 6]);
+    assert_eq!(train.image(1), [1, 1, 2, 2, 3, 3]);
+    assert_eq!(train.image(2), [0x12; 6]);
+}
+
+#[test]
+fn images_are_cut_and_scaled_to_a_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let class = directory.path().join("only");
+    fs::create_dir(&class).unwrap();
+    // Left and right quarters black, the middle square grey with a white right half: what remains is the middle.
+    let wide = GrayImage::from_fn(16, 8, |x, _| {
+        [if !(4..12).contains(&x) {
+            0
+        } else if x < 8 {
+            100
+        } else {
+            255
+        }]
+        .into()
+    });
+    wide.save(class.join("a.png")).unwrap();
+    GrayImage::from_pixel(3, 5, [50].into()).save(class.join("b.jpg")).unwrap();
+    let message = complaint(folder::read_dir(directory.path(), None));
+    assert!(message.starts_with("images differ in size: ") && message.contains("is 16x8, "), "{message}");
+    let train = folder::read_dir(directory.path(), Some((4, 4))).unwrap().train;
+    assert_eq!(train.shape(), ImageShape { channels: 1, height: 4, width: 4 });
+    // Halving with a triangle filter: weights 1/8, 3/8, 3/8, 1/8 over the neighbours, cut off or not.
+    for row in train.image(0).chunks(4) {
+        assert!(row[0].abs_diff(88) <= 1, "{row:?}");
+        assert!(row[3].abs_diff(223) <= 1, "{row:?}");
+        assert!(row[1].abs_diff(119) <= 1 && row[2].abs_diff(236) <= 1, "{row:?}");
+    }
+    assert!(train.image(1).iter().all(|pixel| pixel.abs_diff(50) <= 1));
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    assert!(complaint(folder::read_dir(path, None)).ends_with("for each class, found no directory"));
+    write_folder(&path.join("train"), &dataset(SIZE, &[2, 2]));
+    fs::create_dir_all(path.join("test/class 7")).unwrap();
+    let message = complaint(folder::read_dir(path, None));
+    assert!(message.ends_with("class 7: is a class that the training images do not have"), "{message}");
+    fs::remove_dir(path.join("test/class 7")).unwrap();
+    fs::create_dir(path.join("test/class 1")).unwrap();
+    let message = complaint(folder::read_dir(path, None));
+    assert!(message.ends_with("class 1: expected images (.png, .jpg, .jpeg), found none"), "{message}");
+    fs::write(path.join("test/class 1/x.jpg"), "<html>").unwrap();
+    let message = complaint(folder::read_dir(path, None));
+    assert!(message.contains("x.jpg: expected a PNG or JPEG image"), "{message}");
+}
+
+/// Images in one directory, with lists that name them.
+fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
+    fs::create_dir(root.join("images of all")).unwrap();
+    for (name, dataset) in [("train", train), ("test", test)] {
+        let mut lines = String::new();
+        for (index, label) in dataset.labels().iter().enumerate() {
+            let file = format!("images of all/{name}{index}.png");
+            picture(dataset, index).save(root.join(&file)).unwrap();
+            lines = format!("{lines}{file} {label}\r\n\n");
+        }
+        fs::write(root.join(format!("Birds_LT_{name}.txt")), lines).unwrap();
+    }
+}
+
+#[test]
+fn lists_give_the_same_subset_as_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (train, test) = (shuffled(&dataset(SIZE, &[7, 4, 2]), 1), dataset(SIZE, &[2, 2]));
+    write_lists(directory.path(), &train, &test);
+    let source = list::read_dir(directory.path(), None).unwrap();
+    assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
+    assert_eq!(source.test.class_counts(), [2, 2, 0]);
+    // iNaturalist has a list named "val"; a list of either name is optional.
+    fs::rename(directory.path().join("Birds_LT_test.txt"), directory.path().join("val.txt")).unwrap();
+    assert_eq!(list::read_dir(directory.path(), None).unwrap().test.len(), 4);
+    fs::remove_file(directory.path().join("val.txt")).unwrap();
+    assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty());
+}
+
+#[test]
+fn the_verifier_says_which_files_are_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));
+    let path = directory.path().join("Birds_LT_train.txt");
+    let read = list::ImageList::read(&path).unwrap();
+    assert_eq!(read.missing(directory.path()), Vec::<&list::Entry>::new());
+    for index in [3, 1] {
+        fs::remove_file(directory.path().join(format!("images of all/train{index}.png"))).unwrap();
+    }
+    let missing: Vec<_> =
+        read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label)).collect();
+    assert_eq!(missing, [(3, 0), (7, 1)]);
+    let message = complaint(list::read_dir(directory.path(), None));
+    assert!(message.ends_with("lacks images of all/train1.png, images of all/train3.png"), "{message}");
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("train.txt");
+    assert!(
+        complaint(list::read_dir(directory.path(), None))
+            .ends_with("expected a list *train*.txt, found none")
+    );
+    let with = |text: &str| {
+        fs::write(&path, text).unwrap();
+        complaint(list::read_dir(directory.path(), None))
+    };
+    for line in ["a.png", "a.png b", "a.png -1", "a.png 4294967296"] {
+        let message = with(&format!("x.png 0\n{line}\n"));
+        assert!(message.ends_with(&format!("line 2: expected \"path label\", found {line:?}")), "{message}");
+    }
+    assert!(
+        with("a.png 0\nb.png 4000000000").ends_with("has images of class 4000000000 but none of class 1")
+    );
+    fs::write(directory.path().join("train_2.txt"), "").unwrap();
+    assert!(with("a.png 0").ends_with("expected one list *train*.txt, found train.txt, train_2.txt"));
+}

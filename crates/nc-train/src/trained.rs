@@ -1,0 +1,108 @@
+//! A model from a run's directory, to be measured or to give its features.
+
+use std::path::{Path, PathBuf};
+
+use nc_metrics::{Accuracy, Calibration};
+use nc_models::Model;
+use nc_record::{Features, RunDir};
+use serde::Serialize;
+
+use crate::{
+    Error, Experiment, Geometry, Result, RunOptions, Settings,
+    data::Data,
+    evaluate::Measured,
+    run::{build_model, resnet},
+};
+
+/// A trained model with the data it was trained and is tested on.
+pub struct Trained {
+    data: Data,
+    model: Model,
+    options: RunOptions,
+}
+
+/// What a model is worth, on whole sets of images in evaluation mode.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Images of each class it was trained on.
+    pub class_counts: Vec<usize>,
+    /// On the test images.
+    pub accuracy: Accuracy,
+    /// On the test images.
+    pub calibration: Calibration,
+    /// On both sets.
+    pub nc: Geometry,
+}
+
+impl Trained {
+    /// Opens `checkpoint`: a run directory, whose `weights.safetensors` is taken, or a weights file (with the
+    /// parameters' names as keys, as PyTorch's `state_dict` has them) beside its run's `config.toml`.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the configuration, the data and the weights; each names the file.
+    pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
+        let weights =
+            if checkpoint.is_dir() { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
+        let experiment = Self::experiment_of(checkpoint)?;
+        let bytes =
+            std::fs::read(&weights).map_err(|source| Error::Read { path: weights.clone(), source })?;
+        let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+        let model = build_model(&experiment, &data, options, resnet(&experiment))?;
+        model
+            .params()
+            .load_safetensors(&bytes)
+            .map_err(|source| Error::Weights { path: weights, source: Box::new(source) })?;
+        Ok(Self { data, model, options: options.clone() })
+    }
+
+    /// The experiment that `checkpoint`, as [`Trained::open`] takes it, comes from.
+    pub fn experiment_of(checkpoint: &Path) -> Result<Experiment> {
+        let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
+        let config = directory.map_or_else(PathBuf::new, Path::to_owned).join(RunDir::CONFIG);
+        Settings { config: Some(&config), ..Settings::default() }.resolve()
+    }
+
+    /// Measures it on its training subset and test set.
+    pub fn evaluate(&self) -> Result<Evaluation> {
+        evaluate(&self.model, &self.data, &self.options)
+    }
+
+    /// Its features on both sets, and its classifier.
+    pub fn features(&self) -> Result<Features> {
+        let [train, test] = [&self.data.train, &self.data.test].map(|subset| {
+            Measured::of(
+                &self.model,
+                &self.data.sequential(subset, self.options.loader_threads, &self.options.device)?,
+            )
+        });
+        let (train, test) = (train?, test?);
+        let head = self.model.head();
+        Ok(Features {
+            dims: self.model.feature_dim(),
+            features: train.features,
+            labels: train.labels,
+            weight: head.weight().flatten_all()?.to_vec1()?,
+            bias: head.bias().map(candle_core::Tensor::to_vec1).transpose()?,
+            class_counts: self.data.train.class_counts().to_vec(),
+            test_features: test.features,
+            test_labels: test.labels,
+        })
+    }
+}
+
+/// Measures `model` on the training subset and the test set of `data`.
+pub(crate) fn evaluate(model: &Model, data: &Data, options: &RunOptions) -> Result<Evaluation> {
+    let [train, test] = [&data.train, &data.test].map(|subset| {
+        Measured::of(model, &data.sequential(subset, options.loader_threads, &options.device)?)
+    });
+    let (train, test) = (train?, test?);
+    let class_counts = data.train.class_counts().to_vec();
+    let classes = class_counts.len();
+    Ok(Evaluation {
+        accuracy: test.accuracy(&class_counts)?,
+        calibration: test.calibration(classes)?,
+        nc: Geometry::measure(&train, &test, model.head(), classes)?,
+        class_counts,
+    })
+}

@@ -1,0 +1,66 @@
+//! A finished run, measured again and exported.
+
+use safetensors::{Dtype, SafeTensors};
+
+use crate::run::{failure, last_line, nclt, run_dir, small, stdout};
+
+#[test]
+fn a_run_is_measured_again_and_gives_its_features() {
+    let dir = tempfile::tempdir().unwrap();
+    let trained = last_line(&nclt(dir.path(), &small(&["--epochs", "2", "--json"])));
+    let run = run_dir(dir.path());
+    let run = run.to_str().unwrap();
+
+    // The same weights on the same images give the same figures.
+    let measured = last_line(&nclt(dir.path(), &["eval", run, "--json"]));
+    for key in ["accuracy", "calibration", "nc"] {
+        assert_eq!(measured[key], trained[key], "{key}");
+    }
+    let weights = format!("{run}/weights.safetensors");
+    assert_eq!(last_line(&nclt(dir.path(), &["eval", &weights, "--json"])), measured);
+    assert!(stdout(&nclt(dir.path(), &["eval", run])).contains("test accuracy"));
+
+    stdout(&nclt(dir.path(), &["export-features", run, "--out", "features.safetensors"]));
+    let bytes = std::fs::read(dir.path().join("features.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let expected: [(&str, Dtype, &[usize]); 7] = [
+        ("features", Dtype::F32, &[78, 64]),
+        ("labels", Dtype::I64, &[78]),
+        ("weight", Dtype::F32, &[10, 64]),
+        ("bias", Dtype::F32, &[10]),
+        ("class_counts", Dtype::I64, &[10]),
+        ("test_features", Dtype::F32, &[2000, 64]),
+        ("test_labels", Dtype::I64, &[2000]),
+    ];
+    assert_eq!(file.len(), expected.len());
+    for (name, dtype, shape) in expected {
+        let tensor = file.tensor(name).unwrap();
+        assert_eq!((tensor.dtype(), tensor.shape()), (dtype, shape), "{name}");
+    }
+    // The classifier on the test features makes the predictions that were counted.
+    let floats = |name: &str| -> Vec<f32> {
+        let bytes = file.tensor(name).unwrap().data().chunks_exact(4);
+        bytes.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    let (features, weight, bias) = (floats("test_features"), floats("weight"), floats("bias"));
+    let labels = file.tensor("test_labels").unwrap().data().chunks_exact(8);
+    let logit =
+        |h: &[f32], k: usize| h.iter().zip(&weight[64 * k..]).map(|(h, w)| h * w).sum::<f32>() + bias[k];
+    let right = features.chunks_exact(64).zip(labels).filter(|(h, label)| {
+        let best = (0..10).max_by(|&a, &b| logit(h, a).total_cmp(&logit(h, b))).unwrap();
+        best as i64 == i64::from_le_bytes((*label).try_into().unwrap())
+    });
+    let share = right.count() as f64 / 2000.0;
+    assert!((share - trained["accuracy"]["top1"].as_f64().unwrap()).abs() < 2e-3, "{share}");
+}
+
+#[test]
+fn what_is_no_checkpoint_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(failure(&nclt(dir.path(), &["eval", "nowhere"])).contains("config.toml"));
+    stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
+    let run = run_dir(dir.path());
+    std::fs::write(run.join("weights.safetensors"), "not weights").unwrap();
+    let message = failure(&nclt(dir.path(), &["eval", run.to_str().unwrap()]));
+    assert!(message.contains("weights.safetensors: "), "{message}");
+}

@@ -1,0 +1,75 @@
+//! A user's own images.
+
+use std::{fs, path::Path};
+
+use image::RgbImage;
+
+use crate::run::{failure, last_line, nclt, stdout};
+
+/// `counts[k]` images of class k, each its own shade of the class's colour, named so that their order is `order`'s.
+fn write(root: &Path, counts: &[usize], (width, height): (u32, u32), order: u32) {
+    for (class, &count) in counts.iter().enumerate() {
+        let directory = root.join(["ant", "bee", "cow"][class]);
+        fs::create_dir_all(&directory).unwrap();
+        for index in 0..count as u32 {
+            let image = RgbImage::from_fn(width, height, |x, y| {
+                let mut pixel = [(10 * index) as u8, (x * 7) as u8, (y * 7) as u8];
+                pixel[class] = 255 - pixel[class];
+                pixel.into()
+            });
+            image.save(directory.join(format!("{:03}.png", (index * order) % 997))).unwrap();
+        }
+    }
+}
+
+const TRAIN: [&str; 6] = ["train", "--preset", "image-folder", "--epochs", "1", "--json"];
+
+#[test]
+fn a_folder_of_classes_trains_whatever_its_order_and_size() {
+    let dir = tempfile::tempdir().unwrap();
+    for (folder, order) in [("one", 1), ("two", 501)] {
+        write(&dir.path().join(folder), &[20, 10, 5], (11, 9), order);
+    }
+    let train = |folder: &str| {
+        let output = nclt(dir.path(), &[&TRAIN[..], &["--data-dir", folder, "--out", folder]].concat());
+        let result = last_line(&output);
+        let run = fs::read_dir(dir.path().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let run = run.into_iter().find(|path| path.join("weights.safetensors").is_file()).unwrap();
+        (result, fs::read(run.join("weights.safetensors")).unwrap())
+    };
+    let (one, two) = (train("one"), train("two"));
+    assert_eq!(one.0["data"]["class_counts"], serde_json::json!([16, 8, 4]));
+    assert_eq!(one.0["data"]["test_images"], 7);
+    assert_eq!(one.0["data"]["train_hash"], two.0["data"]["train_hash"]);
+    assert!(one.1 == two.1, "the order of files changed the weights");
+}
+
+#[test]
+fn images_of_many_sizes_need_a_size_and_validation_chooses_an_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine/train"), &[10, 10], (12, 8), 1);
+    write(&dir.path().join("mine/test"), &[3, 3], (9, 9), 1);
+    let args = [&TRAIN[..], &["--data-dir", "mine"]].concat();
+    let message = failure(&nclt(dir.path(), &args));
+    assert!(message.contains("data.image_size: is not set") && message.contains("12x8"), "{message}");
+    let sized = ["--set", "data.image_size=[8, 8]", "--set", "data.validation.fraction=0.2"];
+    let result = last_line(&nclt(dir.path(), &[&args[..], &sized].concat()));
+    assert_eq!(result["data"]["class_counts"], serde_json::json!([8, 8]));
+    assert_eq!(result["data"]["test_images"], 6);
+    let selected = &result["selected_epoch"];
+    assert!(
+        selected["validation_accuracy"]["all"].is_number() && selected["test_accuracy"]["all"].is_number()
+    );
+}
+
+#[test]
+fn a_list_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[2], (2, 2), 1);
+    fs::write(dir.path().join("list.txt"), "ant/000.png 0\nant/001.png 0\n").unwrap();
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all there\n");
+    fs::remove_file(dir.path().join("ant/001.png")).unwrap();
+    let output = nclt(dir.path(), &["check-list", "list.txt"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("line 2: ant/001.png is missing"));
+    assert!(failure(&output).contains("1 of 2 images are missing"));
+}
