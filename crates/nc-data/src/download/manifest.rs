@@ -48,7 +48,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Those of [`Manifest::parse`]; the crate's tests see to it that there are none.
+    /// [`Error::Malformed`]; the crate's tests see to it that there is none.
     pub fn built_in() -> Result<Self> {
         Self::parse("data/manifest.toml".as_ref(), include_str!("../../manifest.toml"))
     }
