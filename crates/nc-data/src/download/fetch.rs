@@ -61,7 +61,8 @@ impl Fetcher {
         let part = part_of(&path);
         let mut reasons = vec![];
         for mirror in &file.mirrors {
-            match self.fetch_from(mirror, file, &part, progress) {
+            let transfer = Transfer { agent: &self.agent, url: mirror, file, part: &part };
+            match transfer.complete(self.pause, progress) {
                 Ok(()) => {
                     fs::rename(&part, &path).map_err(|source| unwritable(&path, source))?;
                     return Ok(path);
@@ -74,60 +75,60 @@ impl Fetcher {
         }
         Err(Error::Download { name: file.name.clone(), reasons: reasons.join("; ") })
     }
+}
 
-    fn fetch_from(
-        &self,
-        url: &str,
-        file: &File,
-        part: &Path,
-        progress: &mut dyn FnMut(u64),
-    ) -> std::result::Result<(), Failure> {
-        let (mut tries, mut resumed) = (0, length(part) > 0);
+/// One file from one mirror.
+struct Transfer<'a> {
+    agent: &'a ureq::Agent,
+    url: &'a str,
+    file: &'a File,
+    /// Where it grows.
+    part: &'a Path,
+}
+
+impl Transfer<'_> {
+    /// Adds to what is there until it is the file.
+    fn complete(&self, pause: Duration, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Failure> {
+        let Self { file, part, .. } = *self;
+        // What is there, or what was there when a connection broke, may be of another file: then it is fetched anew,
+        // once.
+        let (mut tries, mut resumed, mut restarted) = (0, length(part) > 0, false);
         loop {
             let before = length(part);
-            let outcome = if before == file.size { Ok(()) } else { self.advance(url, file, part, progress) };
-            let outcome = match outcome {
-                // What was there before may have been of another file.
+            let advanced = if before == file.size { Ok(()) } else { self.advance(progress) };
+            match advanced {
                 Ok(()) => match verify(file, part) {
                     Ok(()) => return Ok(()),
-                    Err(error @ (Error::Read { .. } | Error::Write { .. })) => {
-                        return Err(Failure::Here(error));
-                    }
-                    Err(_) if resumed => {
-                        discard(part)?;
-                        resumed = false;
-                        continue;
-                    }
+                    Err(error @ Error::Read { .. }) => return Err(Failure::Here(error)),
                     Err(error) => {
                         discard(part)?;
-                        return Err(Failure::Lasting(format!("is another file: {error}")));
+                        if restarted || !resumed {
+                            return Err(Failure::Lasting(format!("is another file: {error}")));
+                        }
+                        restarted = true;
                     }
                 },
-                Err(failure) => failure,
-            };
-            let Failure::Passing(reason) = outcome else { return Err(outcome) };
-            tries = if length(part) > before { 0 } else { tries + 1 };
-            resumed |= length(part) > 0;
-            if tries == TRIES {
-                return Err(Failure::Lasting(reason));
+                Err(Failure::Passing(reason)) => {
+                    tries = if length(part) > before { 0 } else { tries + 1 };
+                    resumed |= length(part) > 0;
+                    if tries == TRIES {
+                        return Err(Failure::Lasting(reason));
+                    }
+                    std::thread::sleep(pause * (1 << tries.saturating_sub(1)));
+                }
+                Err(failure) => return Err(failure),
             }
-            std::thread::sleep(self.pause * (1 << tries));
         }
     }
 
     /// Adds to `part` what `url` gives, from where it ends.
-    fn advance(
-        &self,
-        url: &str,
-        file: &File,
-        part: &Path,
-        progress: &mut dyn FnMut(u64),
-    ) -> std::result::Result<(), Failure> {
+    fn advance(&self, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Failure> {
+        let Self { agent, url, file, part } = *self;
         if length(part) > file.size {
             discard(part)?;
         }
         let mut at = length(part);
-        let mut request = self.agent.get(url);
+        let mut request = agent.get(url);
         if at > 0 {
             request = request.header("Range", format!("bytes={at}-"));
         }

@@ -220,6 +220,19 @@ fn wrong_answers_are_refused_and_say_why() {
 }
 
 #[test]
+fn a_wrong_file_over_a_broken_line_is_given_up() {
+    // Each connection breaks half way, and the whole is not the file.
+    let server = Server::start(|_, _, start, stream| {
+        let left = 200_000 - start;
+        let headers = format!("Content-Length: {left}\r\nContent-Range: bytes {start}-199999/200000\r\n");
+        let status = if start == 0 { "200 OK" } else { "206 Partial Content" };
+        send(stream, status, &headers, &vec![0; left.min(100_000)])
+    });
+    assert!(refusal(&server).contains("is another file: "));
+    assert_eq!(server.starts(), [0, 100_000, 0, 100_000]);
+}
+
+#[test]
 fn the_next_mirror_is_tried() {
     let gone = Server::start(|_, _, _, stream| send(stream, "404 Not Found", "Content-Length: 0\r\n", b""));
     let there = Server::start(|_, _, start, stream| serve(stream, &content(), start));
