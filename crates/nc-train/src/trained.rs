@@ -70,13 +70,7 @@ impl Trained {
 
     /// Its features on both sets, and its classifier.
     pub fn features(&self) -> Result<Features> {
-        let [train, test] = [&self.data.train, &self.data.test].map(|subset| {
-            Measured::of(
-                &self.model,
-                &self.data.sequential(subset, self.options.loader_threads, &self.options.device)?,
-            )
-        });
-        let (train, test) = (train?, test?);
+        let (train, test) = measured(&self.model, &self.data, &self.options)?;
         let head = self.model.head();
         Ok(Features {
             dims: self.model.feature_dim(),
@@ -93,10 +87,7 @@ impl Trained {
 
 /// Measures `model` on the training subset and the test set of `data`.
 pub(crate) fn evaluate(model: &Model, data: &Data, options: &RunOptions) -> Result<Evaluation> {
-    let [train, test] = [&data.train, &data.test].map(|subset| {
-        Measured::of(model, &data.sequential(subset, options.loader_threads, &options.device)?)
-    });
-    let (train, test) = (train?, test?);
+    let (train, test) = measured(model, data, options)?;
     let class_counts = data.train.class_counts().to_vec();
     let classes = class_counts.len();
     Ok(Evaluation {
@@ -105,4 +96,10 @@ pub(crate) fn evaluate(model: &Model, data: &Data, options: &RunOptions) -> Resu
         nc: Geometry::measure(&train, &test, model.head(), classes)?,
         class_counts,
     })
+}
+
+/// The training subset and the test set of `data` as `model` sees them.
+fn measured(model: &Model, data: &Data, options: &RunOptions) -> Result<(Measured, Measured)> {
+    let of = |subset| Measured::of(model, &data.sequential(subset, options.loader_threads, &options.device)?);
+    Ok((of(&data.train)?, of(&data.test)?))
 }
