@@ -5,9 +5,8 @@
 mod bench;
 mod cargo;
 mod check;
-mod download;
+mod nclt;
 mod test;
-mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -20,8 +19,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    Train(train::Args),
-    Download(download::Args),
+    /// Build the trainer and train: the paper's method on the embedded data, or what the arguments say.
+    Train(nclt::Args),
+    /// Fetch public data sets and verify them: cifar10, cifar100, fashion-mnist or all.
+    Download(nclt::Args),
     Bench(bench::Args),
     Check(check::Args),
     Test(test::Args),
@@ -29,8 +30,8 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
-        Task::Train(args) => args.run(),
-        Task::Download(args) => args.run(),
+        Task::Train(args) => args.run("train"),
+        Task::Download(args) => args.run("download"),
         Task::Bench(args) => args.run(),
         Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),
