@@ -1,6 +1,7 @@
 //! The program as a user runs it.
 
 mod checkpoints;
+mod downloads;
 mod errors;
 mod own_backbone;
 mod own_images;

@@ -12,6 +12,8 @@ pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nclt"))
         .args(args)
         .current_dir(dir)
+        // What the user of this machine has downloaded is none of a test's business.
+        .env("NCLT_DATA_DIR", dir.join("downloads"))
         .output()
         .expect("nclt can be started")
 }
