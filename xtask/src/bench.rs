@@ -20,7 +20,8 @@ enum What {
     Step(Step),
 }
 
-/// Time a whole training step and an evaluation pass of ResNet-32, batch 128, 3x32x32.
+/// Time a whole training step and an evaluation pass of ResNet-32, batch 128, 3x32x32; and, as shares of a step, what
+/// L_W and L_B take and how long the program waits for the loader.
 #[derive(clap::Args)]
 struct Step {
     /// Alternate with the same work in PyTorch (channels last), run by this Python.
@@ -75,7 +76,8 @@ impl Step {
             let torch = (!torch_rounds.is_empty()).then(|| median(&torch_rounds));
             sections.push((mode, median(&our_rounds), torch));
         }
-        if self.json { print(&json(&sections)) } else { print(&text(&sections)) }
+        let shares = self.measure(&mut Command::new(&ours), "shares")?;
+        if self.json { print(&json(&sections, &shares)) } else { print(&text(&sections, &shares)) }
     }
 
     fn measure(&self, command: &mut Command, mode: &str) -> Result<Figures> {
@@ -113,7 +115,7 @@ fn ratio(ours: &Figures, torch: &Figures) -> Option<f64> {
     Some(ours.get("median_ms")? / torch.get("median_ms")?)
 }
 
-fn json(sections: &[Section<'_>]) -> String {
+fn json(sections: &[Section<'_>], shares: &Figures) -> String {
     let object = |figures: &Figures| {
         let fields: Vec<String> =
             figures.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
@@ -127,10 +129,11 @@ fn json(sections: &[Section<'_>]) -> String {
         }
         format!("\"{mode}\": {{{}}}", fields.join(", "))
     };
-    format!("{{{}}}\n", sections.iter().map(section).collect::<Vec<_>>().join(", "))
+    let shares = format!("\"shares\": {}", object(shares));
+    format!("{{{}}}\n", sections.iter().map(section).chain([shares]).collect::<Vec<_>>().join(", "))
 }
 
-fn text(sections: &[Section<'_>]) -> String {
+fn text(sections: &[Section<'_>], shares: &Figures) -> String {
     let mut lines = vec![];
     for (mode, ours, torch) in sections {
         for (who, figures) in [("ours", Some(ours)), ("PyTorch", torch.as_ref())] {
@@ -144,6 +147,10 @@ fn text(sections: &[Section<'_>]) -> String {
         if let Some(ratio) = torch.as_ref().and_then(|torch| ratio(ours, torch)) {
             lines.push(format!("{mode:5} ratio    {ratio:.2}"));
         }
+    }
+    for (name, percent) in shares {
+        let words = name.replace("_percent", "").replace('_', " ");
+        lines.push(format!("{words}: {percent:.2} % of a step"));
     }
     lines.join("\n") + "\n"
 }

@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// run.
     #[arg(long)]
     cuda: bool,
+    /// Check the feature `hub`, whose dependencies take minutes to compile.
+    #[arg(long)]
+    hub: bool,
 }
 
 /// Answers what Candle's build scripts ask of nvcc: its version, its targets, and that its outputs exist.
@@ -32,17 +35,28 @@ if [ -n "$directory" ] && [ -n "$source" ]; then : > "$directory/$(basename "$so
 
 impl Args {
     pub(crate) fn run(self) -> Result<()> {
-        ensure!(self.cuda, "say what to check: --cuda");
-        // A directory of its own: what the stand-in compiles must never be taken for the real thing.
-        let directory = workspace().join("target").join("cuda-check");
-        let compiler = write_stand_in(&directory)?;
-        Cargo::new(["check", "--package", "nc-cli", "--features", "cuda"])
-            .env("CARGO_TARGET_DIR", &directory)
-            .env("NVCC", &compiler)
-            .env("CUDARC_CUDA_VERSION", "13040")
-            .env("CUDA_COMPUTE_CAP", "80")
-            .run()
+        ensure!(self.cuda || self.hub, "say what to check: --cuda, --hub");
+        if self.hub {
+            let packages = ["--package=nc-data", "--package=nc-cli", "--features=nc-data/hub,nc-cli/hub"];
+            Cargo::new(["check", "--tests"]).args(packages.map(Into::into).into()).run()?;
+        }
+        if self.cuda {
+            check_cuda()?;
+        }
+        Ok(())
     }
+}
+
+fn check_cuda() -> Result<()> {
+    // A directory of its own: what the stand-in compiles must never be taken for the real thing.
+    let directory = workspace().join("target").join("cuda-check");
+    let compiler = write_stand_in(&directory)?;
+    Cargo::new(["check", "--package", "nc-cli", "--features", "cuda"])
+        .env("CARGO_TARGET_DIR", &directory)
+        .env("NVCC", &compiler)
+        .env("CUDARC_CUDA_VERSION", "13040")
+        .env("CUDA_COMPUTE_CAP", "80")
+        .run()
 }
 
 fn write_stand_in(directory: &std::path::Path) -> Result<PathBuf> {

@@ -31,7 +31,12 @@ pub(crate) fn name(source: DataSource) -> Option<&'static str> {
         DataSource::Cifar10 => Some("cifar10"),
         DataSource::Cifar100 => Some("cifar100"),
         DataSource::Idx => Some("fashion-mnist"),
-        DataSource::FashionMnistLt | DataSource::ImageFolder | DataSource::ImageList => None,
+        DataSource::FashionMnistLt
+        | DataSource::ImageFolder
+        | DataSource::ImageList
+        | DataSource::HubCifar10
+        | DataSource::HubMnist
+        | DataSource::HubFashionMnist => None,
     }
 }
 

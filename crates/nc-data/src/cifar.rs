@@ -67,7 +67,7 @@ impl Cifar {
         }
     }
 
-    fn class_names(self) -> Vec<String> {
+    pub(crate) fn class_names(self) -> Vec<String> {
         let names = match self {
             Self::Ten => include_str!("cifar/cifar10.txt"),
             Self::Hundred => include_str!("cifar/cifar100.txt"),

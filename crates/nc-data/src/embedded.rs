@@ -1,6 +1,6 @@
 use crate::{Result, Source, idx};
 
-const CLASSES: [&str; 10] = [
+pub(crate) const CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",

@@ -44,6 +44,15 @@ pub enum Error {
         /// What each mirror said.
         reasons: String,
     },
+    /// A data set that could not be had from the Hugging Face hub.
+    #[cfg(feature = "hub")]
+    #[error("cannot load {name} from the Hugging Face hub: {source}")]
+    Hub {
+        /// The data set.
+        name: &'static str,
+        /// The reason.
+        source: candle_core::Error,
+    },
     /// Images of different sizes, where nothing says to which they should be scaled.
     #[error(
         "images differ in size: {} is {}x{}, {} is {}x{} (width x height); say to which size to scale them",

@@ -16,6 +16,8 @@ mod embedded;
 mod epoch;
 mod error;
 pub mod folder;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod idx;
 mod images;
 pub mod list;

@@ -2,82 +2,169 @@
 //! step` runs it side by side with the same work in PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|eval|shares THREADS STEPS
 //! ```
 //!
-//! Prints `median_ms` and `min_ms` of a step and `peak_mb`, the largest memory the process had (0 where the system
-//! does not tell).
+//! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the largest memory the process had (0
+//! where the system does not tell). `shares` trains on batches of a loader and prints which share of a step the
+//! program waited for the loader, and the time of L_W and L_B (forward and backward, alone) as a share of a step.
 
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, hint::black_box, time::Instant};
 
 use candle_core::{Device, Tensor, Var};
+use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset};
 use nc_kernels::threads;
 use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
 use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
-use nc_train::{Sgd, SgdConfig};
+use nc_train::{Result, Sgd, SgdConfig};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
-const CLASSES: usize = 10;
 const WARM_UP: usize = 3;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, threads, steps] = args.as_slice() else {
-        return Err("usage: step train|eval THREADS STEPS".into());
+        return Err("usage: step train|eval|shares THREADS STEPS".into());
     };
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
-    let train = mode == "train";
-    let milliseconds = threads::install(|| time(train, steps).map_err(|error| error.to_string()))?;
-    println!("median_ms {:.3}", milliseconds[milliseconds.len() / 2]);
-    println!("min_ms {:.3}", milliseconds[0]);
+    let measure: fn(usize) -> Result<()> = match mode.as_str() {
+        "train" => |steps| print_times(steps, Step::train),
+        "eval" => |steps| print_times(steps, |step, images, _| step.evaluate(images)),
+        "shares" => |steps| [10, 100].into_iter().try_for_each(|classes| print_shares(classes, steps)),
+        _ => return Err("the mode should be train, eval or shares".into()),
+    };
+    Ok(threads::install(|| measure(steps))?)
+}
+
+/// The times of `step` on the same batch over and over.
+fn print_times(steps: usize, step: impl Fn(&mut Step, &Tensor, &Tensor) -> Result<()>) -> Result<()> {
+    let mut bench = Step::new(10)?;
+    let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
+    let labels: Vec<u32> = (0..BATCH as u32).map(|i| i % 10).collect();
+    let labels = Tensor::new(labels, &Device::Cpu)?;
+    let mut times = vec![];
+    for round in 0..WARM_UP + steps {
+        let started = Instant::now();
+        step(&mut bench, &images, &labels)?;
+        if round >= WARM_UP {
+            times.push(milliseconds(started));
+        }
+    }
+    println!("median_ms {:.3}", median(&mut times));
+    println!("min_ms {:.3}", times[0]);
     println!("peak_mb {:.1}", peak_memory().unwrap_or(0.0));
     Ok(())
 }
 
-/// The sorted times of `steps` steps.
-fn time(train: bool, steps: usize) -> nc_train::Result<Vec<f64>> {
-    let device = Device::Cpu;
-    let params = ParamStore::new(0, &device);
-    let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3 }, &params.builder())?;
-    let model = Model::new(params, resnet, &HeadConfig::Linear, CLASSES)?;
-    let centers = Var::from_tensor(&Tensor::randn(0f32, 1f32, (CLASSES, model.feature_dim()), &device)?)?;
-    let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &device)?;
-    let labels =
-        Tensor::from_vec((0..BATCH).map(|i| (i % CLASSES) as u32).collect::<Vec<_>>(), BATCH, &device)?;
-    let config = SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
-    let mut optimizer = Sgd::new(config);
-    let vars = model.params().vars();
-
-    let mut milliseconds = Vec::with_capacity(steps);
-    for step in 0..WARM_UP + steps {
+/// What a step on augmented and mixed batches spends beside the network.
+fn print_shares(classes: usize, steps: usize) -> Result<()> {
+    let mut step = Step::new(classes)?;
+    let loader = loader(classes, WARM_UP + steps)?;
+    let (mut waits, mut losses, mut whole) = (vec![], vec![], vec![]);
+    let mut batches = loader.epoch(0);
+    for round in 0..WARM_UP + steps {
         let started = Instant::now();
-        if train {
-            let output = model.forward(&images, Pass::TRAIN)?;
-            let supervised = cross_entropy(&output.logits, &labels)?;
-            let within = within_class(&output.features, &labels, &centers)?;
-            let between = between_class(&centers, BetweenForm::MeanMinAngle)?;
-            let loss = ((supervised + (within * 0.01)?)? + (between * 0.1)?)?;
-            black_box(loss.to_scalar::<f32>()?);
-            let gradients = loss.backward()?;
-            optimizer.step(&vars, &gradients, 0.1)?;
-            if let Some(gradient) = gradients.get(&centers) {
-                centers.set(&(centers.as_detached_tensor() - (gradient * 50.0)?)?)?;
-            }
-        } else {
-            black_box(model.forward(&images, Pass::EVAL)?.logits.to_vec2::<f32>()?);
-        }
-        if step >= WARM_UP {
-            milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
+        let Some(batch) = batches.next() else { break };
+        let batch = batch?;
+        let waited = milliseconds(started);
+        let labels = Tensor::new(batch.labels.as_slice(), &Device::Cpu)?;
+        step.train(&batch.images, &labels)?;
+        let total = milliseconds(started);
+
+        let features = Var::randn(0f32, 1f32, (BATCH, step.model.feature_dim()), &Device::Cpu)?;
+        let started = Instant::now();
+        black_box(step.regularisers(&features, &labels)?.backward()?);
+        if round >= WARM_UP {
+            waits.push(waited);
+            losses.push(milliseconds(started));
+            whole.push(total);
         }
     }
-    milliseconds.sort_by(f64::total_cmp);
-    Ok(milliseconds)
+    let whole = median(&mut whole);
+    println!("K{classes}_loader_wait_percent {:.3}", 100.0 * median(&mut waits) / whole);
+    println!("K{classes}_regularisers_percent {:.3}", 100.0 * median(&mut losses) / whole);
+    Ok(())
+}
+
+/// Batches of noise, cropped, mirrored and mixed as in training.
+fn loader(classes: usize, batches: usize) -> Result<Loader> {
+    let shape = ImageShape { channels: 3, height: 32, width: 32 };
+    let images = BATCH * batches;
+    let pixels: Vec<u8> = (0..images * shape.values()).map(|i| (i * i / 7) as u8).collect();
+    let labels = (0..images).map(|i| (i % classes) as u32).collect();
+    let names = (0..classes).map(|class| class.to_string()).collect();
+    let subset = Subset::all(&Dataset::new(shape, pixels, labels, names)?);
+    let config = LoaderConfig {
+        batch_size: BATCH,
+        augment: Some(Augment { crop_padding: 4, flip: true }),
+        normalize: Normalize::of(&subset),
+        mixup_alpha: Some(1.0),
+        seed: 0,
+        workers: 2,
+        device: Device::Cpu,
+    };
+    Ok(Loader::new(&subset, Sampler::Uniform, config)?)
+}
+
+/// A model with all that a step of it needs.
+struct Step {
+    model: Model,
+    vars: Vec<(String, Var)>,
+    centers: Var,
+    optimizer: Sgd,
+}
+
+impl Step {
+    fn new(classes: usize) -> Result<Self> {
+        let device = Device::Cpu;
+        let params = ParamStore::new(0, &device);
+        let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3 }, &params.builder())?;
+        let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
+        let centers = Var::randn(0f32, 1f32, (classes, model.feature_dim()), &device)?;
+        let config = SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
+        Ok(Self { vars: model.params().vars(), model, centers, optimizer: Sgd::new(config) })
+    }
+
+    /// Forward, cross entropy + L_W + L_B, backward, SGD of the model and of the centres.
+    fn train(&mut self, images: &Tensor, labels: &Tensor) -> Result<()> {
+        let output = self.model.forward(images, Pass::TRAIN)?;
+        let loss = (cross_entropy(&output.logits, labels)? + self.regularisers(&output.features, labels)?)?;
+        black_box(loss.to_scalar::<f32>()?);
+        let gradients = loss.backward()?;
+        self.optimizer.step(&self.vars, &gradients, 0.1)?;
+        if let Some(gradient) = gradients.get(&self.centers) {
+            self.centers.set(&(self.centers.as_detached_tensor() - (gradient * 50.0)?)?)?;
+        }
+        Ok(())
+    }
+
+    /// lambda1 L_W + lambda2 L_B.
+    fn regularisers(&self, features: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let within = within_class(features, labels, &self.centers)?;
+        let between = between_class(&self.centers, BetweenForm::MeanMinAngle)?;
+        Ok(((within * 0.01)? + (between * 0.1)?)?)
+    }
+
+    fn evaluate(&self, images: &Tensor) -> Result<()> {
+        black_box(self.model.forward(images, Pass::EVAL)?.logits.to_vec2::<f32>()?);
+        Ok(())
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Sorts `values`.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// In MB; on Linux only.

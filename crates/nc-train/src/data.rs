@@ -111,12 +111,27 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
                 "is fashion-mnist-lt, which is inside the program and reads nothing from --data-dir";
             Err(Error::setting("data.source", message))
         }
+        DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist if data_dir.is_some() => {
+            let message = "is on the hub, whose files lie under HF_HOME and not in --data-dir";
+            Err(Error::setting("data.source", message))
+        }
         DataSource::FashionMnistLt => Ok(nc_data::fashion_mnist_lt()?),
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
         DataSource::ImageFolder => sized(folder::read_dir(from_files("image-folder")?, config.image_size)),
         DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, config.image_size)),
+        #[cfg(feature = "hub")]
+        DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),
+        #[cfg(feature = "hub")]
+        DataSource::HubMnist => Ok(nc_data::hub::mnist()?),
+        #[cfg(feature = "hub")]
+        DataSource::HubFashionMnist => Ok(nc_data::hub::fashion_mnist()?),
+        #[cfg(not(feature = "hub"))]
+        DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist => {
+            let message = "is on the hub, which this program was built without: build it with --features hub";
+            Err(Error::setting("data.source", message))
+        }
     }
 }
 

@@ -82,6 +82,12 @@ pub enum DataSource {
     ImageFolder,
     /// PNG and JPEG files named in lists of `path label` lines.
     ImageList,
+    /// CIFAR-10 from the Hugging Face hub. This and the next two need the feature `hub`.
+    HubCifar10,
+    /// MNIST from the hub.
+    HubMnist,
+    /// Fashion-MNIST from the hub.
+    HubFashionMnist,
 }
 
 /// How many training images each class keeps; classes in label order.

@@ -1,0 +1,33 @@
+//! The logits of a CIFAR ResNet whose weights come from a file, ours or PyTorch's (`state_dict` as safetensors):
+//! `cargo run --release -p nc-models --example logits -- WEIGHTS IMAGES OUT`. IMAGES holds a tensor `images`
+//! (B, C, H, W), OUT will hold `logits` (B, K).
+
+use std::{collections::HashMap, env, error::Error, fs};
+
+use candle_core::{Device, safetensors};
+use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [weights, images, out] = arguments.as_slice() else {
+        return Err("usage: logits WEIGHTS IMAGES OUT".into());
+    };
+    let device = Device::Cpu;
+    let state = safetensors::load(weights, &device)?;
+    let shape = |name: &str| Ok::<_, String>(state.get(name).ok_or(format!("{name} is missing"))?.dims());
+    let blocks =
+        (0..).take_while(|block| state.contains_key(&format!("layer1.{block}.conv1.weight"))).count();
+    let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: shape("conv1.weight")?[1] };
+    let classes = shape("linear.weight")?[0];
+
+    let params = ParamStore::new(0, &device);
+    let resnet = ResNet::new(config, &params.builder())?;
+    let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
+    model.params().load_safetensors(&fs::read(weights)?)?;
+
+    let mut input = safetensors::load(images, &device)?;
+    let images = input.remove("images").ok_or("the file of images has no tensor \"images\"")?;
+    let logits = model.forward(&images, Pass::EVAL)?.logits;
+    safetensors::save(&HashMap::from([("logits", logits)]), out)?;
+    Ok(())
+}

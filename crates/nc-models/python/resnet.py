@@ -1,0 +1,126 @@
+"""CIFAR ResNet-32 in PyTorch, with the parameter names of nc-models, and a check that weights go both ways.
+
+    pip install torch safetensors
+    python resnet.py                                check with random weights
+    python resnet.py --weights RUN/weights.safetensors   check with weights of a run
+    python resnet.py --names                        print name and shape of each weight
+
+To use weights of ours:       model.load_state_dict(safetensors.torch.load_file("weights.safetensors"), strict=False)
+To use weights of PyTorch's:  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")
+(strict=False because batch norm's num_batches_tracked, which nothing reads, is not in our files.)
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, in_channels, out_channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.stride = stride
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.stride != 1:
+            # Option A: every second pixel, zeros for the new channels, half of them on each side.
+            padding = y.shape[1] // 4
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, padding, padding))
+        return F.relu(y + x)
+
+
+class ResNet(nn.Module):
+    def __init__(self, depth=32, in_channels=3, classes=10):
+        super().__init__()
+        blocks = (depth - 2) // 6
+        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = self.stage(16, 16, blocks)
+        self.layer2 = self.stage(16, 32, blocks)
+        self.layer3 = self.stage(32, 64, blocks)
+        self.linear = nn.Linear(64, classes)
+
+    @staticmethod
+    def stage(in_channels, out_channels, blocks):
+        first = BasicBlock(in_channels, out_channels, 1 if in_channels == out_channels else 2)
+        return nn.Sequential(first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(blocks - 1)))
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+def logits_of_nc_models(weights, images):
+    """The logits of the Rust model, by the example program `logits`."""
+    with tempfile.TemporaryDirectory() as directory:
+        inputs, outputs = (str(pathlib.Path(directory) / name) for name in ("images", "logits"))
+        save_file({"images": images}, inputs)
+        manifest = pathlib.Path(__file__).parents[1] / "Cargo.toml"
+        command = ["cargo", "run", "--release", "--quiet", "--manifest-path", manifest, "--example", "logits", "--"]
+        subprocess.run([*command, weights, inputs, outputs], check=True)
+        return load_file(outputs)["logits"]
+
+
+def relative_error(ours, theirs):
+    return ((ours.double() - theirs.double()).norm() / theirs.double().norm()).item()
+
+
+def check(name, error, bound=1e-4):
+    print(f"{name}: relative error of the logits {error:.1e}, bound {bound:.0e}")
+    return error <= bound
+
+
+@torch.no_grad()
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", help="weights of a run; without it, PyTorch's random ones only")
+    parser.add_argument("--names", action="store_true", help="print name and shape of each weight and stop")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+
+    theirs = ResNet()
+    if args.names:
+        for name, value in sorted(theirs.state_dict().items()):
+            if not name.endswith("num_batches_tracked"):
+                print(name, *value.shape)
+        return
+    images = torch.randn(64, 3, 32, 32)
+    # Running statistics and batch norm's weights that are not the ones it starts with.
+    theirs.train()
+    for parameter in theirs.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    for _ in range(3):
+        theirs(2 * torch.randn(64, 3, 32, 32) + 0.5)
+    theirs.eval()
+    with tempfile.TemporaryDirectory() as directory:
+        weights = str(pathlib.Path(directory) / "weights.safetensors")
+        save_file(theirs.state_dict(), weights)
+        ok = check("PyTorch's weights here", relative_error(logits_of_nc_models(weights, images), theirs(images)))
+
+    if args.weights:
+        state = load_file(args.weights)
+        blocks = len({name.split(".")[1] for name in state if name.startswith("layer1.")})
+        ours = ResNet(6 * blocks + 2, state["conv1.weight"].shape[1], state["linear.weight"].shape[0])
+        missing, unexpected = ours.load_state_dict(state, strict=False)
+        assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing), (missing, unexpected)
+        ours.eval()
+        images = torch.randn(64, state["conv1.weight"].shape[1], 32, 32)
+        ok &= check("our weights in PyTorch", relative_error(logits_of_nc_models(args.weights, images), ours(images)))
+    sys.exit(0 if ok else 1)
+
+
+if __name__ == "__main__":
+    main()
