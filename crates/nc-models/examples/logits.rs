@@ -15,8 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::Cpu;
     let state = safetensors::load(weights, &device)?;
     let shape = |name: &str| Ok::<_, String>(state.get(name).ok_or(format!("{name} is missing"))?.dims());
-    let blocks =
-        (0..).take_while(|block| state.contains_key(&format!("layer1.{block}.conv1.weight"))).count();
+    let last_of_block = |name: &&String| name.starts_with("layer1.") && name.ends_with(".bn2.weight");
+    let blocks = state.keys().filter(last_of_block).count();
     let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: shape("conv1.weight")?[1] };
     let classes = shape("linear.weight")?[0];
 
