@@ -64,6 +64,14 @@ fn more_images_than_there_are_cannot_be_asked_for() {
 }
 
 #[test]
+fn a_class_without_training_images_is_named() {
+    let profile = "data.profile={kind=\"counts\", counts=[9, 9, 9, 0, 9, 9, 9, 9, 0, 9]}";
+    refused(&["train", "--set", profile], &["no training image is left of Dress, Bag"]);
+    let few = "data.profile={kind=\"counts\", counts=[9, 9, 9]}";
+    refused(&["train", "--set", few], &["3", "10 classes"]);
+}
+
+#[test]
 fn unknown_devices_are_refused() {
     refused(&["train", "--device", "gpu"], &["cpu, cuda:N"]);
     refused(&["train", "--device", "cuda:0"], &["built without CUDA"]);
@@ -74,7 +82,7 @@ fn a_loss_that_is_no_number_stops_the_run_without_a_result() {
     let dir = tempfile::tempdir().unwrap();
     let args = small(&["--epochs", "1", "--set", "phases.representation.optimizer.learning_rate=1e30"]);
     let message = failure(&nclt(dir.path(), &args));
-    for word in ["the loss became", "epoch 0", "learning rate"] {
+    for word in ["the loss became", "epoch 0", "learning rate", "no checkpoint yet"] {
         assert!(message.contains(word), "no {word:?} in {message}");
     }
     let run = crate::run::run_dir(dir.path());

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod downloads;
 mod errors;
+mod interruptions;
 mod own_backbone;
 mod own_images;
 mod plain_loop;

@@ -1,6 +1,9 @@
 //! Arguments that say where to compute and where the images are.
 
-use std::{path::PathBuf, thread::available_parallelism};
+use std::{
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
@@ -33,6 +36,13 @@ impl Args {
             None => downloaded(source)?,
         };
         Ok(RunOptions { data_dir, device: self.device.open()?, ..RunOptions::default() })
+    }
+}
+
+impl Args {
+    /// Where the images are, if that was said.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 }
 

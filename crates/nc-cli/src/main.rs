@@ -8,6 +8,7 @@ mod eval;
 mod export_features;
 mod presets;
 mod progress;
+mod signals;
 mod summary;
 mod train;
 
@@ -37,16 +38,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
-        Command::Eval(args) => eval::main(&args),
-        Command::ExportFeatures(args) => export_features::main(&args),
-        Command::Download(args) => download::main(&args),
-        Command::CheckList(args) => check_list::main(&args),
-        Command::Presets(args) => presets::main(&args),
+        Command::Eval(args) => eval::main(&args).map(done),
+        Command::ExportFeatures(args) => export_features::main(&args).map(done),
+        Command::Download(args) => download::main(&args).map(done),
+        Command::CheckList(args) => check_list::main(&args).map(done),
+        Command::Presets(args) => presets::main(&args).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             use std::io::Write;

@@ -2,12 +2,16 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use nc_record::{Event, ShotAccuracy};
-use nc_train::{Experiment, Observer, Step};
+use nc_train::{Experiment, Observer, Resumed, Step};
 
 use crate::summary::percent;
 
@@ -18,14 +22,18 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     interactive: bool,
     started: Instant,
+    /// Images of earlier sessions.
+    earlier: u64,
     /// Epochs of all phases, and of the one under way.
     epochs: usize,
     phase_epochs: usize,
     accuracy: Option<ShotAccuracy>,
+    /// Whether somebody asked the run to stop.
+    stop: Arc<AtomicBool>,
 }
 
 impl Progress {
-    pub(crate) fn new(experiment: &Experiment) -> Self {
+    pub(crate) fn new(experiment: &Experiment, stop: Arc<AtomicBool>) -> Self {
         let interactive = std::io::stderr().is_terminal();
         let bar = if interactive { ProgressBar::new(0) } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
@@ -35,7 +43,16 @@ impl Progress {
             bar.set_style(style.with_key("per_sec", per_second));
         }
         let epochs = experiment.phases.iter().map(|phase| phase.epochs).sum();
-        Self { bar, interactive, started: Instant::now(), epochs, phase_epochs: 0, accuracy: None }
+        Self {
+            bar,
+            interactive,
+            started: Instant::now(),
+            earlier: 0,
+            epochs,
+            phase_epochs: 0,
+            accuracy: None,
+            stop,
+        }
     }
 
     /// Takes the bar off the screen.
@@ -53,14 +70,44 @@ impl Progress {
         }
     }
 
+    /// Takes what is shown all the time from an event.
+    fn follow(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { class_counts, .. } => {
+                self.bar.set_length((class_counts.iter().sum::<usize>() * self.epochs) as u64);
+                self.started = Instant::now();
+            }
+            Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
+            Event::Evaluated { test_accuracy, .. } => self.accuracy = Some(*test_accuracy),
+            _ => {}
+        }
+    }
+
     fn time_left(&self) -> HumanDuration {
-        let done = self.bar.position().max(1) as f64;
-        let left = self.bar.length().unwrap_or(0) as f64 - done;
+        let done = self.bar.position().saturating_sub(self.earlier).max(1) as f64;
+        let left = self.bar.length().unwrap_or(0) as f64 - self.bar.position() as f64;
         HumanDuration(Duration::from_secs_f64(self.started.elapsed().as_secs_f64() * left.max(0.0) / done))
     }
 }
 
 impl Observer for Progress {
+    fn resumed(&mut self, resumed: &Resumed<'_>) {
+        resumed.events.iter().for_each(|event| self.follow(event));
+        self.earlier = resumed.images as u64;
+        self.bar.set_position(self.earlier);
+        self.bar.reset_eta();
+        let Resumed { phase, epoch, step, .. } = resumed;
+        self.say(&format!("goes on with {phase} {}/{}, after {step} steps", epoch + 1, self.phase_epochs));
+    }
+
+    fn passed_over(&mut self, checkpoint: &nc_record::Error) {
+        self.say(&format!("{checkpoint}; it is passed over for the one before, or else the beginning"));
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     fn step(&mut self, step: &Step<'_>) {
         self.bar.inc(step.images as u64);
         if self.interactive {
@@ -75,11 +122,10 @@ impl Observer for Progress {
     }
 
     fn event(&mut self, event: &Event) {
+        self.follow(event);
         match event {
             Event::RunStarted { name, seed, class_counts, parameters, .. } => {
                 let images: usize = class_counts.iter().sum();
-                self.bar.set_length((images * self.epochs) as u64);
-                self.started = Instant::now();
                 let largest = class_counts.iter().max().unwrap_or(&0);
                 let smallest = class_counts.iter().min().unwrap_or(&0);
                 self.say(&format!(
@@ -88,7 +134,6 @@ impl Observer for Progress {
                     class_counts.len()
                 ));
             }
-            Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
             Event::EpochFinished { phase, epoch, learning_rate, losses, timing, .. } if !self.interactive => {
                 let term =
                     |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
@@ -104,7 +149,6 @@ impl Observer for Progress {
                 ));
             }
             Event::Evaluated { phase, epoch, test_accuracy, .. } => {
-                self.accuracy = Some(*test_accuracy);
                 self.say(&format!("{phase} {}: test accuracy {}", epoch + 1, percent(test_accuracy.all)));
             }
             _ => {}

@@ -1,12 +1,17 @@
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Result;
 use nc_kernels::threads;
-use nc_train::{Experiment, Finished, RunOptions, Settings};
+use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
 
-use crate::{compute, progress::Progress, summary};
+use crate::{compute, progress::Progress, signals, summary};
 
-/// Train one experiment from start to end.
+/// Train one experiment from start to end, or from where it was interrupted.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A ready experiment; `nclt presets` lists them [default: fashion-mnist-lt/nc-drw-crt].
@@ -26,6 +31,16 @@ pub(crate) struct Args {
     seed: Option<u64>,
     #[command(flatten)]
     compute: compute::Args,
+    /// Go on with the run in this directory, by the configuration that lies there.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "seed", "out", "fresh"])]
+    resume: Option<PathBuf>,
+    /// Start from the beginning. Without it, a run that was begun before goes on from its last checkpoint, and of a
+    /// finished one the result is shown.
+    #[arg(long)]
+    fresh: bool,
+    /// How often to write a checkpoint: as in 5min or 200steps.
+    #[arg(long, value_name = "INTERVAL", default_value = "1min", value_parser = parse_interval)]
+    checkpoint_every: CheckpointEvery,
     /// Directory in which the run's directory is made.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
@@ -34,13 +49,32 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let experiment = args.experiment()?;
-    let options = RunOptions { out: args.out.clone(), ..args.compute.start(experiment.data.source)? };
-    let mut progress = Progress::new(&experiment);
+    let options = RunOptions {
+        out: args.out.clone(),
+        directory: args.resume.clone(),
+        checkpoint_every: args.checkpoint_every,
+        fresh: args.fresh,
+        ..args.compute.start(experiment.data.source)?
+    };
+    let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
     progress.clear();
-    report(&finished?, args.json)
+    match finished {
+        Ok(finished) => {
+            if finished.earlier {
+                writeln!(std::io::stderr(), "this run was finished before; --fresh repeats it")?;
+            }
+            report(&finished, args.json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(stopped @ Error::Stopped { .. }) => {
+            writeln!(std::io::stderr(), "{stopped}\n\n    {}\n", args.resume_command(&stopped))?;
+            Ok(ExitCode::from(signals::INTERRUPTED))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn report(finished: &Finished, json: bool) -> Result<()> {
@@ -57,6 +91,9 @@ fn report(finished: &Finished, json: bool) -> Result<()> {
 
 impl Args {
     fn experiment(&self) -> Result<Experiment> {
+        if let Some(directory) = &self.resume {
+            return Ok(Trained::experiment_of(directory)?);
+        }
         let settings = Settings {
             preset: self.preset.as_deref(),
             config: self.config.as_deref(),
@@ -65,5 +102,42 @@ impl Args {
             seed: self.seed,
         };
         Ok(settings.resolve()?)
+    }
+
+    /// What goes on with a stopped run.
+    fn resume_command(&self, stopped: &Error) -> String {
+        let mut command = "nclt train".to_owned();
+        if let Error::Stopped { checkpoint, .. } = stopped {
+            let directory = checkpoint.parent().unwrap_or(checkpoint);
+            command = format!("{command} --resume {}", quoted(directory));
+        }
+        if let Some(data) = self.compute.data_dir() {
+            command = format!("{command} --data-dir {}", quoted(data));
+        }
+        command
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@\\".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// `200steps` or `5min`.
+fn parse_interval(text: &str) -> std::result::Result<CheckpointEvery, String> {
+    let wrong = || "should be a number above 0 of min or steps, as in 5min or 200steps".to_owned();
+    let number = text.trim_end_matches(char::is_alphabetic).trim_end();
+    match &text[number.len()..].trim_start() {
+        &"steps" | &"step" => match number.parse() {
+            Ok(steps) if steps > 0 => Ok(CheckpointEvery::Steps(steps)),
+            _ => Err(wrong()),
+        },
+        &"min" => match number.parse::<f64>().map(|minutes| Duration::try_from_secs_f64(60.0 * minutes)) {
+            Ok(Ok(time)) if !time.is_zero() => Ok(CheckpointEvery::Time(time)),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
     }
 }

@@ -1,4 +1,6 @@
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
+
+use crate::{Holder, claim::describe};
 
 /// What can go wrong with a run's records.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,24 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// A file that is not as it was written.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A run directory on which another process works.
+    #[error("{}", describe(holder.as_ref(), path, *dead_after))]
+    Held {
+        /// The file of the claim.
+        path: PathBuf,
+        /// That process, if it can be told.
+        holder: Option<Holder>,
+        /// After what time without a sign of life it counts as dead.
+        dead_after: Duration,
     },
     /// A record of a format this version does not know.
     #[error("{} has format version {found}; this program reads version {expected}", path.display())]

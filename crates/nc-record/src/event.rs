@@ -1,12 +1,12 @@
 use std::{
-    fs::File,
-    io::Write,
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FORMAT_VERSION, Result, error::io_error};
+use crate::{Error, FORMAT_VERSION, Result, error::io_error};
 
 /// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,12 +128,31 @@ pub struct Timing {
 pub struct EventLog {
     path: PathBuf,
     file: File,
+    bytes: u64,
 }
 
 impl EventLog {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(io_error("create", path))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file, bytes: 0 })
+    }
+
+    /// Opens the log to go on after its first `bytes` bytes; what follows them is cut off. Also gives the events in
+    /// them.
+    pub(crate) fn reopen(path: &Path, bytes: u64) -> Result<(Self, Vec<Event>)> {
+        let mut file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(io_error("open", path))?;
+        let mut text = vec![];
+        (&file).take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
+        let found = text.len() as u64;
+        if found != bytes {
+            let reason = format!("expected {bytes} bytes of events, found {found}");
+            return Err(Error::Damaged { path: path.to_owned(), reason });
+        }
+        let events = parse(path, &text)?;
+        file.set_len(bytes).map_err(io_error("cut", path))?;
+        file.seek(SeekFrom::End(0)).map_err(io_error("append to", path))?;
+        Ok((Self { path: path.to_owned(), file, bytes }, events))
     }
 
     /// Appends `event`.
@@ -141,8 +160,34 @@ impl EventLog {
         let mut write = || {
             let mut line = serde_json::to_vec(event)?;
             line.push(b'\n');
-            self.file.write_all(&line)
+            self.file.write_all(&line)?;
+            self.bytes += line.len() as u64;
+            Ok(())
         };
         write().map_err(io_error("append to", &self.path))
     }
+
+    /// Makes sure that what was appended is on the disk, and says how many bytes it is.
+    pub fn sync(&mut self) -> Result<u64> {
+        self.file.sync_data().map_err(io_error("write", &self.path))?;
+        Ok(self.bytes)
+    }
+}
+
+/// The events of a log, of which the first says the format version.
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>> {
+    #[derive(Deserialize)]
+    struct Header {
+        format_version: u32,
+    }
+    let malformed = |source| Error::Malformed { path: path.to_owned(), source };
+    let mut lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    if let Some(first) = lines.peek() {
+        let Header { format_version } = serde_json::from_slice(first).map_err(malformed)?;
+        if format_version != FORMAT_VERSION {
+            let path = path.to_owned();
+            return Err(Error::Version { path, found: format_version, expected: FORMAT_VERSION });
+        }
+    }
+    lines.map(|line| serde_json::from_slice(line).map_err(malformed)).collect()
 }

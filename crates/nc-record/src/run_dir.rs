@@ -6,7 +6,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, EventLog, FORMAT_VERSION, Result, error::io_error};
+use crate::{Checkpoint, Claim, Error, Event, EventLog, FORMAT_VERSION, Result, Rhythm, error::io_error};
 
 /// The directory of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,21 +26,31 @@ impl RunDir {
     /// The weights of the epoch chosen by the validation set.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
 
-    /// Creates the directory (and its parents) for a new run; what an earlier run of the same name left there
-    /// is removed.
-    pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
+    /// Which process works on it, see [`Claim`].
+    pub const CLAIM: &'static str = "claim";
+
+    /// Opens the directory of a run, which is made (with its parents) if it is not there.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(io_error("create the directory", &path))?;
-        for name in [Self::RESULT, Self::WEIGHTS, Self::SELECTED_WEIGHTS, Self::EVENTS, Self::CONFIG] {
-            let file = path.join(name);
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_error("remove", &file)(error));
-                }
-                _ => {}
-            }
-        }
         Ok(Self { path })
+    }
+
+    /// Takes the directory for this process, see [`Claim`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Held`] if another process has it.
+    pub fn claim(&self, rhythm: Rhythm) -> Result<Claim> {
+        Claim::acquire(&self.path.join(Self::CLAIM), rhythm)
+    }
+
+    /// Removes what earlier runs left, for a new one to start.
+    pub fn clear(&self) -> Result<()> {
+        for name in [Self::RESULT, Self::WEIGHTS, Self::SELECTED_WEIGHTS, Self::EVENTS, Self::CONFIG] {
+            remove(&self.path.join(name))?;
+        }
+        self.remove_checkpoints()
     }
 
     /// Where it is.
@@ -51,6 +61,57 @@ impl RunDir {
     /// Starts the event log.
     pub fn event_log(&self) -> Result<EventLog> {
         EventLog::create(&self.path.join(Self::EVENTS))
+    }
+
+    /// Goes on with the event log after its first `bytes` bytes, as [`EventLog::sync`] told them; what follows is cut
+    /// off. Also gives the events so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if the log is shorter, [`Error::Malformed`] and [`Error::Version`] if it cannot be read.
+    pub fn reopen_event_log(&self, bytes: u64) -> Result<(EventLog, Vec<Event>)> {
+        EventLog::reopen(&self.path.join(Self::EVENTS), bytes)
+    }
+
+    /// Writes a checkpoint taken after `steps` steps of the run, and removes all but the newest two.
+    pub fn write_checkpoint<S>(&self, steps: u64, checkpoint: &Checkpoint<S>) -> Result<PathBuf>
+    where
+        S: Serialize + DeserializeOwned,
+    {
+        let name = format!("checkpoint-{steps:09}.safetensors");
+        let bytes = checkpoint.to_bytes().map_err(|error| {
+            io_error("write", &self.path.join(&name))(io::Error::other(error.to_string()))
+        })?;
+        let path = self.write(&name, &bytes)?;
+        for old in self.checkpoints()?.iter().skip(2) {
+            remove(old)?;
+        }
+        Ok(path)
+    }
+
+    /// The checkpoints there are, the newest first.
+    pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
+        let mut paths = self.checkpoint_files()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+        Ok(paths)
+    }
+
+    /// Removes all checkpoints, of a run that needs none any more.
+    pub fn remove_checkpoints(&self) -> Result<()> {
+        self.checkpoint_files()?.iter().try_for_each(|path| remove(path))
+    }
+
+    /// Checkpoints and beginnings of such, the newest first.
+    fn checkpoint_files(&self) -> Result<Vec<PathBuf>> {
+        let paths =
+            |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
+        let mut paths = fs::read_dir(&self.path).and_then(paths).map_err(io_error("list", &self.path))?;
+        paths.retain(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"))
+        });
+        paths.sort();
+        paths.reverse();
+        Ok(paths)
     }
 
     /// Writes the file `name`, [atomically](write_atomically).
@@ -90,6 +151,14 @@ impl RunDir {
     }
 }
 
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file beside its place (as `NAME.part`), synced, then renamed, so that it is never seen half written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut part = path.as_os_str().to_owned();
@@ -99,7 +168,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = File::create(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&part, path)
+        fs::rename(&part, path)?;
+        // The new name, too, should outlive a loss of power.
+        #[cfg(unix)]
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            File::open(directory)?.sync_all()?;
+        }
+        Ok(())
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&part);

@@ -40,7 +40,7 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
 #[test]
 fn a_result_is_read_back_as_written() {
     let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(root.path().join("deep/run")).unwrap();
+    let dir = RunDir::open(root.path().join("deep/run")).unwrap();
     let path = dir.write_result(&result()).unwrap();
     assert_eq!(path, dir.path().join("result.json"));
     assert_eq!(RunDir::read_result::<RunResult<f64, (), Vec<f64>>>(dir.path()).unwrap(), result());
@@ -51,7 +51,7 @@ fn a_result_is_read_back_as_written() {
 #[test]
 fn a_result_of_another_format_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(root.path()).unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
     dir.write_result(&RunResult { format_version: FORMAT_VERSION + 1, ..result() }).unwrap();
     let error = RunDir::read_result::<RunResult<f64, (), Vec<f64>>>(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Version { found, .. } if found == FORMAT_VERSION + 1), "{error}");
@@ -63,11 +63,11 @@ fn a_result_of_another_format_is_refused() {
 #[test]
 fn a_new_run_of_the_same_name_starts_clean() {
     let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(root.path()).unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
     dir.write_result(&result()).unwrap();
     dir.write(RunDir::WEIGHTS, b"old").unwrap();
     fs::write(root.path().join("notes.txt"), "the user's own").unwrap();
-    RunDir::create(root.path()).unwrap();
+    dir.clear().unwrap();
     let names: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["notes.txt"]);
 }
@@ -75,20 +75,20 @@ fn a_new_run_of_the_same_name_starts_clean() {
 #[test]
 fn what_cannot_be_written_is_named_and_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(root.path()).unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
     fs::create_dir(root.path().join("taken")).unwrap();
     fs::write(root.path().join("taken/file"), "").unwrap();
     let error = dir.write("taken", b"bytes").unwrap_err();
     assert!(error.to_string().contains("taken"), "{error}");
     assert!(!root.path().join("taken.part").exists());
-    let error = RunDir::create(root.path().join("taken/file/run")).unwrap_err();
+    let error = RunDir::open(root.path().join("taken/file/run")).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
 #[test]
 fn events_are_lines_of_json_with_their_kind() {
     let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(root.path()).unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
     let events = [
         Event::run_started("a/b".into(), 1, "hash".into(), vec![3, 1], 10),
         Event::PhaseStarted { phase: "only".into(), epochs: 1, steps_per_epoch: 2 },

@@ -127,7 +127,13 @@ impl Step {
         let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3 }, &params.builder())?;
         let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
         let centers = Var::randn(0f32, 1f32, (classes, model.feature_dim()), &device)?;
-        let config = SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
+        let config = SgdConfig {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            clip_norm: None,
+        };
         Ok(Self { vars: model.params().vars(), model, centers, optimizer: Sgd::new(config) })
     }
 

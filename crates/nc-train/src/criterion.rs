@@ -3,8 +3,9 @@
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use candle_nn::Init;
 use nc_models::{Output, ParamStore};
+use nc_record::EpochLosses;
 
-use crate::{CenterInit, Centers, NeuralCollapse, Objective, Result, SupervisedLoss};
+use crate::{CenterInit, Centers, Error, NeuralCollapse, Objective, Result, SupervisedLoss};
 
 /// The labels of a batch: of its images, and of the images mixed into them.
 pub(crate) struct Targets {
@@ -41,6 +42,18 @@ pub(crate) struct BatchLoss {
     pub(crate) between_class: Option<Tensor>,
 }
 
+impl BatchLoss {
+    pub(crate) fn values(&self) -> Result<EpochLosses> {
+        let value = |tensor: &Tensor| Ok::<_, Error>(f64::from(tensor.to_scalar::<f32>()?));
+        Ok(EpochLosses {
+            total: value(&self.total)?,
+            supervised: value(&self.supervised)?,
+            within_class: self.within_class.as_ref().map(value).transpose()?,
+            between_class: self.between_class.as_ref().map(value).transpose()?,
+        })
+    }
+}
+
 /// An [`Objective`] at work: with the class weights of the epoch and the centres as they stand.
 pub(crate) struct Criterion {
     objective: Objective,
@@ -60,6 +73,16 @@ impl Criterion {
             active: None,
             centers: None,
         }
+    }
+
+    /// Learnable centres, once their start epoch has come.
+    pub(crate) fn centers(&self) -> Option<&Var> {
+        self.centers.as_ref()
+    }
+
+    /// Centres of an earlier session, which take the place of their first values.
+    pub(crate) fn resume(&mut self, centers: Option<Var>) {
+        self.centers = centers;
     }
 
     /// Prepares for `epoch`. `class_means` measures the class means (K, P) of the training features, for centres
@@ -82,7 +105,7 @@ impl Criterion {
         };
         match &self.objective.neural_collapse {
             Some(nc) if self.active.is_none() && epoch >= nc.start_epoch => {
-                if let Centers::Learnable { init, .. } = nc.centers {
+                if let (Centers::Learnable { init, .. }, None) = (nc.centers, &self.centers) {
                     let centers = match init {
                         CenterInit::ClassMeans => Var::from_tensor(&class_means()?)?,
                         CenterInit::Normal => {

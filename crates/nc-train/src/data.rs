@@ -48,6 +48,12 @@ impl Data {
                 nc_data::Error::TooFewImages { .. } => Error::setting("data.profile", error.to_string()),
                 other => other.into(),
             })?;
+        let counts = train.class_counts().iter().zip(source.train.class_names());
+        let empty: Vec<&str> =
+            counts.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
+        if !empty.is_empty() {
+            return Err(Error::EmptyClasses { names: empty.join(", ") });
+        }
         let channels = source.train.shape().channels;
         let normalize = if config.mean.is_empty() {
             Normalize::of(&train)

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::suggest::nearest;
+use crate::{Diverged, suggest::nearest};
 
 /// What can go wrong with a run.
 #[derive(Debug, thiserror::Error)]
@@ -36,29 +36,47 @@ pub enum Error {
         /// The source.
         source_name: &'static str,
     },
-    /// A loss that is not a number; nothing of the run is worth keeping.
+    /// Classes that nothing can be learnt of.
+    #[error("no training image is left of {names}: a class that is to be told apart needs at least one")]
+    EmptyClasses {
+        /// Their names.
+        names: String,
+    },
+    /// A loss or gradient that is not a finite number.
+    #[error("{0}")]
+    Diverged(Box<Diverged>),
+    /// The observer asked the run to stop.
     #[error(
-        "the loss became {loss} in phase {phase:?}, epoch {epoch}, step {step} (learning rate {learning_rate}; \
-         supervised {supervised}, within-class {within_class:?}, between-class {between_class:?}): \
-         lower the learning rate or lengthen the warm-up"
+        "stopped as asked before step {step} of epoch {epoch} of phase {phase:?}; the run goes on from {}",
+        checkpoint.display()
     )]
-    NonFiniteLoss {
+    Stopped {
         /// The phase's name.
         phase: String,
-        /// Its epoch, from 0.
+        /// Epoch, from 0.
         epoch: usize,
-        /// The step within the epoch, from 0.
+        /// The step that comes next, from 0.
         step: usize,
-        /// The learning rate.
-        learning_rate: f64,
-        /// The whole loss.
-        loss: f64,
-        /// L_sup.
-        supervised: f64,
-        /// L_W.
-        within_class: Option<f64>,
-        /// L_B.
-        between_class: Option<f64>,
+        /// What was written.
+        checkpoint: PathBuf,
+    },
+    /// Another process took this one for dead and goes on with the run.
+    #[error("{} was taken over by another process, which took this one for dead", directory.display())]
+    TakenOver {
+        /// The run's directory.
+        directory: PathBuf,
+    },
+    /// A result or checkpoint that another experiment left in this one's directory.
+    #[error("{} belongs to another run: the configuration or the data have changed", path.display())]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint of another model.
+    #[error("the checkpoint has no parameter {parameter:?} of the model's shape: it is of another model")]
+    OtherModel {
+        /// The parameter.
+        parameter: String,
     },
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]

@@ -2,6 +2,7 @@
 
 mod criterion;
 mod data;
+mod diverged;
 mod error;
 mod evaluate;
 mod experiment;
@@ -10,6 +11,7 @@ mod observer;
 mod optimizer;
 mod phase;
 pub mod presets;
+mod resume;
 mod run;
 mod schedule;
 mod settings;
@@ -17,6 +19,7 @@ mod suggest;
 mod trained;
 mod validate;
 
+pub use diverged::Diverged;
 pub use error::{Error, Result};
 pub use evaluate::Geometry;
 pub use experiment::{
@@ -26,8 +29,9 @@ pub use experiment::{
 pub use objective::{
     BetweenForm, CenterInit, Centers, NeuralCollapse, Objective, Reweighting, SupervisedLoss,
 };
-pub use observer::{Observer, Step};
+pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, SgdConfig};
+pub use resume::CheckpointEvery;
 pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;

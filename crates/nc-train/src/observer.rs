@@ -9,6 +9,37 @@ pub trait Observer {
     fn step(&mut self, step: &Step<'_>) {
         let _ = step;
     }
+
+    /// The run was begun earlier and goes on.
+    fn resumed(&mut self, resumed: &Resumed<'_>) {
+        let _ = resumed;
+    }
+
+    /// A checkpoint cannot be used; an older one will be, or the run starts from the beginning.
+    fn passed_over(&mut self, checkpoint: &nc_record::Error) {
+        let _ = checkpoint;
+    }
+
+    /// Whether the run should stop: it is asked after each step, and then writes a checkpoint and ends with
+    /// [`Error::Stopped`](crate::Error::Stopped).
+    fn wants_to_stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// An interrupted run that goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Resumed<'a> {
+    /// What it logged before.
+    pub events: &'a [Event],
+    /// The phase's name.
+    pub phase: &'a str,
+    /// Its epoch, from 0.
+    pub epoch: usize,
+    /// The first step of that epoch to be done, from 0.
+    pub step: usize,
+    /// Images passed through in training before.
+    pub images: usize,
 }
 
 /// An optimiser step.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use candle_core::{Tensor, Var, backprop::GradStore};
+use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -18,12 +18,16 @@ pub struct SgdConfig {
     pub nesterov: bool,
     /// Times the parameter, added to its gradient; of every parameter.
     pub weight_decay: f64,
+    /// Largest norm of all gradients together, to which longer ones are scaled down; absent for no limit. Gradients of
+    /// learnable centres do not count and are not scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
 }
 
 /// The optimiser of a model's parameters, with its state.
 ///
 /// ```text
-/// g <- gradient + weight_decay w
+/// g <- gradient min(1, clip_norm / norm of all gradients) + weight_decay w
 /// m <- momentum m + g                 (m = g at first)
 /// w <- w - lr (g + momentum m  if nesterov, else m)
 /// ```
@@ -40,13 +44,32 @@ impl Sgd {
         Self { config, momenta: BTreeMap::new() }
     }
 
-    /// Moves each of the named `vars` that has a gradient, at learning rate `learning_rate`.
-    pub fn step(&mut self, vars: &[(String, Var)], gradients: &GradStore, learning_rate: f64) -> Result<()> {
-        let SgdConfig { momentum, nesterov, weight_decay, .. } = self.config;
+    /// An optimiser that goes on with these momenta.
+    pub(crate) fn resume(config: SgdConfig, momenta: BTreeMap<String, Tensor>) -> Self {
+        Self { config, momenta }
+    }
+
+    /// The momentum of each variable that had a gradient.
+    pub(crate) fn momenta(&self) -> &BTreeMap<String, Tensor> {
+        &self.momenta
+    }
+
+    /// Moves each of the named `vars` that has a gradient, at learning rate `learning_rate`. Returns the norm of all
+    /// their gradients; if it is not finite, nothing is moved.
+    pub fn step(&mut self, vars: &[(String, Var)], gradients: &GradStore, learning_rate: f64) -> Result<f64> {
+        let SgdConfig { momentum, nesterov, weight_decay, clip_norm, .. } = self.config;
+        let norm = norm(vars, gradients)?;
+        if !norm.is_finite() {
+            return Ok(norm);
+        }
+        let clip = clip_norm.filter(|&limit| norm > limit).map(|limit| limit / norm);
         for (name, var) in vars {
             let Some(gradient) = gradients.get(var) else { continue };
             let weight = var.as_detached_tensor();
             let mut step = gradient.detach();
+            if let Some(clip) = clip {
+                step = (step * clip)?;
+            }
             if weight_decay != 0.0 {
                 step = (step + (&weight * weight_decay)?)?;
             }
@@ -60,6 +83,19 @@ impl Sgd {
             }
             var.set(&(weight - (step * learning_rate)?)?)?;
         }
-        Ok(())
+        Ok(norm)
     }
+}
+
+/// Of the gradients of `vars` as one vector.
+fn norm(vars: &[(String, Var)], gradients: &GradStore) -> Result<f64> {
+    let squares = vars.iter().filter_map(|(_, var)| gradients.get(var));
+    let squares = squares
+        .map(|gradient| gradient.detach().sqr()?.sum_all())
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    if squares.is_empty() {
+        return Ok(0.0);
+    }
+    let squares = Tensor::stack(&squares, 0)?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+    Ok(squares.sum_all()?.to_scalar::<f64>()?.sqrt())
 }

@@ -6,58 +6,67 @@ use candle_core::{Tensor, Var};
 use candle_nn::Init;
 use nc_models::{Model, Output, Pass};
 use nc_record::{EpochLosses, Event, Timing};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Phase, Result, Sgd, Step, Trains,
-    criterion::{BatchLoss, Criterion, Targets},
+    Diverged, Error, Phase, Result, Sgd, Step, Trains,
+    criterion::{Criterion, Targets},
     evaluate::Measured,
+    resume::Tensors,
     run::Run,
 };
 
 impl Run<'_> {
-    pub(crate) fn run_phase(&mut self, index: usize) -> Result<()> {
+    /// Runs phase number `index` from its start, or from where `resumed` left it.
+    pub(crate) fn run_phase(&mut self, index: usize, resumed: Option<Tensors>) -> Result<()> {
         let phase = &self.experiment.phases[index];
         // Phases draw from streams of their own.
         let seed = self.experiment.seed.wrapping_add((index as u64) << 32);
         let device = self.options.device.clone();
         let loader = self.data.training(phase, seed, self.options.loader_threads, &device)?;
-        let vars = self.begin(phase)?;
+        let vars = self.learning(phase);
+        let (mut optimizer, centers) = match resumed {
+            Some(tensors) => tensors.restore(&self.model, phase.optimizer)?,
+            None => (self.begin_phase(index, loader.batches_per_epoch())?, None),
+        };
         let mut criterion = Criterion::new(&phase.objective, self.data.train.class_counts());
-        let mut optimizer = Sgd::new(phase.optimizer);
-        self.record(&Event::PhaseStarted {
-            phase: phase.name.clone(),
-            epochs: phase.epochs,
-            steps_per_epoch: loader.batches_per_epoch(),
-        })?;
+        criterion.resume(centers);
 
-        for epoch in 0..phase.epochs {
-            let started = Instant::now();
+        while self.state.epoch < phase.epochs {
+            let epoch = self.state.epoch;
+            let mut clock = Instant::now();
             let learning_rate = phase.optimizer.learning_rate * phase.schedule.factor(epoch, phase.epochs);
             criterion.begin_epoch(epoch, seed, self.model.feature_dim(), &device, || self.class_means())?;
-            let mut sums = LossSums::default();
-            for (step, batch) in loader.epoch(epoch).enumerate() {
+            for batch in loader.epoch_from(epoch, self.state.step) {
                 let batch = batch?;
                 let output = forward(&self.model, phase.trains, &batch.images)?;
                 let loss = criterion.loss(&output, &Targets::new(&batch)?)?;
-                let losses = finite(&loss, phase, epoch, step, learning_rate)?;
+                let losses = loss.values()?;
+                let diverged = |gradient_norm| self.diverged(phase, learning_rate, losses, gradient_norm);
+                if !losses.total.is_finite() {
+                    return Err(diverged(None));
+                }
                 let gradients = loss.total.backward()?;
-                optimizer.step(&vars, &gradients, learning_rate)?;
+                let norm = optimizer.step(&vars, &gradients, learning_rate)?;
+                if !norm.is_finite() {
+                    return Err(diverged(Some(norm)));
+                }
                 criterion.step_centers(&gradients)?;
 
                 let images = batch.labels.len();
-                sums.add(&losses, images);
-                let phase = &phase.name;
-                self.observer.step(&Step { phase, epoch, step, images, loss: losses.total, learning_rate });
+                let step = self.state.step;
+                self.state.end_step(&losses, images, &mut clock);
+                let (phase, loss) = (&phase.name, losses.total);
+                self.observer.step(&Step { phase, epoch, step, images, loss, learning_rate });
+                self.between_steps(phase, &optimizer, &criterion)?;
             }
-            let timing = timing(started, sums.images);
-            self.training_seconds += timing.seconds;
-            self.training_images += sums.images;
+            let (losses, timing) = self.state.end_epoch();
             self.record(&Event::EpochFinished {
                 phase: phase.name.clone(),
                 epoch,
                 learning_rate,
                 class_weights: criterion.has_class_weights(),
-                losses: sums.mean(),
+                losses,
                 timing,
             })?;
             let last = epoch + 1 == phase.epochs;
@@ -68,19 +77,51 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Makes the model ready for a phase and picks the variables that learn.
-    fn begin(&self, phase: &Phase) -> Result<Vec<(String, Var)>> {
-        let params = self.model.params();
-        let mut vars = params.vars();
+    fn diverged(
+        &self,
+        phase: &Phase,
+        learning_rate: f64,
+        losses: EpochLosses,
+        gradient_norm: Option<f64>,
+    ) -> Error {
+        Error::Diverged(Box::new(Diverged {
+            phase: phase.name.clone(),
+            epoch: self.state.epoch,
+            step: self.state.step,
+            learning_rate,
+            losses,
+            gradient_norm,
+            checkpoint: self.last_checkpoint(),
+        }))
+    }
+
+    /// The variables that learn in a phase.
+    fn learning(&self, phase: &Phase) -> Vec<(String, Var)> {
+        let mut vars = self.model.params().vars();
         if phase.trains == Trains::NewClassifier {
             let head = format!("{}.", Model::HEAD);
             vars.retain(|(name, _)| name.starts_with(&head));
-            for (name, _) in &vars {
-                let std = if *name == format!("{head}bias") { 0.0 } else { 0.01 };
-                params.reinitialize(name, Init::Randn { mean: 0.0, stdev: std }, &phase.name)?;
+        }
+        vars
+    }
+
+    /// Makes anew what phase number `index` starts from, and an optimiser for it.
+    fn begin_phase(&mut self, index: usize, steps_per_epoch: usize) -> Result<Sgd> {
+        let phase = &self.experiment.phases[index];
+        if phase.trains == Trains::NewClassifier {
+            for (name, var) in self.learning(phase) {
+                let is_bias = var.dims().len() == 1;
+                let init = Init::Randn { mean: 0.0, stdev: if is_bias { 0.0 } else { 0.01 } };
+                self.model.params().reinitialize(&name, init, &phase.name)?;
             }
         }
-        Ok(vars)
+        self.state.begin_phase(index);
+        self.record(&Event::PhaseStarted {
+            phase: phase.name.clone(),
+            epochs: phase.epochs,
+            steps_per_epoch,
+        })?;
+        Ok(Sgd::new(phase.optimizer))
     }
 
     /// The class means (K, P) of the training features.
@@ -104,45 +145,15 @@ fn forward(model: &Model, trains: Trains, images: &Tensor) -> Result<Output> {
     }
 }
 
-/// The values of a batch's losses.
-fn finite(
-    loss: &BatchLoss,
-    phase: &Phase,
-    epoch: usize,
-    step: usize,
-    learning_rate: f64,
-) -> Result<EpochLosses> {
-    let value = |tensor: &Tensor| Ok::<_, Error>(f64::from(tensor.to_scalar::<f32>()?));
-    let losses = EpochLosses {
-        total: value(&loss.total)?,
-        supervised: value(&loss.supervised)?,
-        within_class: loss.within_class.as_ref().map(value).transpose()?,
-        between_class: loss.between_class.as_ref().map(value).transpose()?,
-    };
-    if losses.total.is_finite() {
-        return Ok(losses);
-    }
-    Err(Error::NonFiniteLoss {
-        phase: phase.name.clone(),
-        epoch,
-        step,
-        learning_rate,
-        loss: losses.total,
-        supervised: losses.supervised,
-        within_class: losses.within_class,
-        between_class: losses.between_class,
-    })
-}
-
 /// Sums over an epoch's images.
-#[derive(Default)]
-struct LossSums {
-    images: usize,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LossSums {
+    pub(crate) images: usize,
     sums: EpochLosses,
 }
 
 impl LossSums {
-    fn add(&mut self, losses: &EpochLosses, images: usize) {
+    pub(crate) fn add(&mut self, losses: &EpochLosses, images: usize) {
         let weight = images as f64;
         let add = |sum: &mut Option<f64>, term: Option<f64>| {
             if let Some(term) = term {
@@ -156,7 +167,7 @@ impl LossSums {
         add(&mut self.sums.between_class, losses.between_class);
     }
 
-    fn mean(&self) -> EpochLosses {
+    pub(crate) fn mean(&self) -> EpochLosses {
         let share = |sum: f64| sum / self.images as f64;
         EpochLosses {
             total: share(self.sums.total),
@@ -167,7 +178,6 @@ impl LossSums {
     }
 }
 
-pub(crate) fn timing(started: Instant, images: usize) -> Timing {
-    let seconds = started.elapsed().as_secs_f64();
+pub(crate) fn timing(seconds: f64, images: usize) -> Timing {
     Timing { seconds, images_per_second: images as f64 / seconds }
 }

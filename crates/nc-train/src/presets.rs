@@ -293,7 +293,13 @@ impl Method {
                 reweighting: self.reweighting,
                 neural_collapse: self.neural_collapse.then_some(neural_collapse),
             },
-            optimizer: SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay },
+            optimizer: SgdConfig {
+                learning_rate: 0.1,
+                momentum: 0.9,
+                nesterov: false,
+                weight_decay,
+                clip_norm: None,
+            },
             schedule: Schedule {
                 decay: Decay::MultiStep { milestones: vec![160, 180], gamma },
                 warmup_epochs: 5,
@@ -316,7 +322,13 @@ fn classifier_retraining(batch_size: usize) -> Phase {
             reweighting: Reweighting::None,
             neural_collapse: None,
         },
-        optimizer: SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: false, weight_decay: 5e-4 },
+        optimizer: SgdConfig {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            clip_norm: None,
+        },
         schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0 },
     }
 }

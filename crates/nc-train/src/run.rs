@@ -7,13 +7,18 @@ use candle_nn::VarBuilder;
 use nc_data::{ImageShape, Loader, Subset};
 use nc_metrics::{Accuracy, Calibration};
 use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
-use nc_record::{BestEpoch, DataSummary, Event, EventLog, RunDir, SelectedEpoch, ShotAccuracy, Timing};
+use nc_record::{
+    BestEpoch, Checkpoint, Claim, DataSummary, Event, EventLog, Rhythm, RunDir, SelectedEpoch, ShotAccuracy,
+    Timing,
+};
 
 use crate::{
-    Evaluation, Experiment, Geometry, HeadKind, Observer, Result,
+    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, Observer, Result, Resumed, Sgd,
+    criterion::Criterion,
     data::Data,
     evaluate::{Measured, shot_accuracy},
     phase::timing,
+    resume::{Interrupted, State, Tensors},
     trained::evaluate,
 };
 
@@ -24,15 +29,32 @@ pub struct RunOptions {
     pub data_dir: Option<PathBuf>,
     /// Where the model runs.
     pub device: Device,
-    /// The directory in which run directories are made.
+    /// The directory in which run directories are made, named after experiment, seed and hash.
     pub out: PathBuf,
+    /// The run's own directory, in place of one in `out`.
+    pub directory: Option<PathBuf>,
     /// Threads that prepare batches, besides the one that trains.
     pub loader_threads: usize,
+    /// How often a checkpoint is written; the newest two are kept until the run is done.
+    pub checkpoint_every: CheckpointEvery,
+    /// Start from the beginning, whatever earlier runs of the same experiment left.
+    pub fresh: bool,
+    /// How the run directory is kept from other processes.
+    pub rhythm: Rhythm,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { data_dir: None, device: Device::Cpu, out: "runs".into(), loader_threads: 1 }
+        Self {
+            data_dir: None,
+            device: Device::Cpu,
+            out: "runs".into(),
+            directory: None,
+            loader_threads: 1,
+            checkpoint_every: CheckpointEvery::default(),
+            fresh: false,
+            rhythm: Rhythm::default(),
+        }
     }
 }
 
@@ -46,12 +68,21 @@ pub struct Finished {
     pub result: RunResult,
     /// Where its files are.
     pub directory: PathBuf,
+    /// Whether it had been finished before, and nothing was left to do.
+    pub earlier: bool,
 }
 
 /// Runs `experiment` and leaves its directory under `options.out`.
 ///
 /// Nothing is written before the data are read and the model is built; `weights.safetensors` and `result.json` are
-/// written when all phases are done.
+/// written when all phases are done. Until then checkpoints are: if the same experiment was begun before, it goes on from
+/// the newest one and ends with the same bits as if it had not been interrupted, wall times apart. If it was finished,
+/// its result is read.
+///
+/// # Errors
+///
+/// Those of the configuration, the data and the files, which each say what to do; [`Error::Diverged`],
+/// [`Error::Stopped`]; [`nc_record::Error::Held`] if another process works on the same run.
 pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn Observer) -> Result<Finished> {
     run(experiment, "", resnet(experiment), options, observer)
 }
@@ -79,25 +110,57 @@ fn run(
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
     let model = build_model(experiment, &data, options, build)?;
     let hash = experiment.hash(&format!("{}{backbone}", data.train.hash()))?;
-    let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
-    let directory =
-        RunDir::create(options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8])))?;
-    directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
-    let log = directory.event_log()?;
+    let named = || {
+        let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
+        options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
+    };
+    let directory = RunDir::open(options.directory.clone().unwrap_or_else(named))?;
+    let claim = directory.claim(options.rhythm)?;
+    if options.fresh {
+        directory.clear()?;
+    } else if let Some(finished) = finished(&directory, &hash)? {
+        return Ok(finished);
+    }
+    let interrupted = Interrupted::find(&directory, &hash, &options.device, observer)?;
+    let (log, state, resumed) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
+        (log, state, Some((events, tensors)))
+    } else {
+        directory.clear()?;
+        directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
+        (directory.event_log()?, State { run_hash: hash, ..State::default() }, None)
+    };
+    let now = Instant::now();
     let run = Run {
         experiment,
         options,
         data,
         model,
         directory,
+        claim,
         log,
         observer,
-        best: None,
-        selected: None,
-        training_seconds: 0.0,
-        training_images: 0,
+        state,
+        started: now,
+        checkpointed: now,
     };
-    run.execute(hash)
+    match resumed {
+        Some((events, tensors)) => run.resume(&events, tensors),
+        None => run.begin(),
+    }
+}
+
+/// The result of this run, if it was finished before.
+fn finished(directory: &RunDir, hash: &str) -> Result<Option<Finished>> {
+    let path = directory.path().join(RunDir::RESULT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let result: RunResult = RunDir::read_result(directory.path())?;
+    if result.run_hash != hash {
+        return Err(Error::OtherRun { path });
+    }
+    directory.remove_checkpoints()?;
+    Ok(Some(Finished { result, directory: directory.path().to_owned(), earlier: true }))
 }
 
 /// How the experiment's backbone is built.
@@ -130,17 +193,17 @@ pub(crate) struct Run<'a> {
     pub(crate) data: Data,
     pub(crate) model: Model,
     directory: RunDir,
+    claim: Claim,
     log: EventLog,
     pub(crate) observer: &'a mut dyn Observer,
-    best: Option<BestEpoch>,
-    selected: Option<SelectedEpoch>,
-    pub(crate) training_seconds: f64,
-    pub(crate) training_images: usize,
+    pub(crate) state: State,
+    /// When this session began, and when it last wrote a checkpoint.
+    started: Instant,
+    checkpointed: Instant,
 }
 
 impl Run<'_> {
-    fn execute(mut self, run_hash: String) -> Result<Finished> {
-        let started = Instant::now();
+    fn begin(mut self) -> Result<Finished> {
         self.record(&Event::run_started(
             self.experiment.name.clone(),
             self.experiment.seed,
@@ -148,20 +211,35 @@ impl Run<'_> {
             self.data.train.class_counts().to_vec(),
             self.model.params().parameter_count(),
         ))?;
-        for phase in 0..self.experiment.phases.len() {
-            self.run_phase(phase)?;
+        self.execute(None)
+    }
+
+    fn resume(self, events: &[Event], tensors: Tensors) -> Result<Finished> {
+        let State { phase, epoch, step, .. } = self.state;
+        let Some(phase) = self.experiment.phases.get(phase).map(|phase| &phase.name) else {
+            return Err(Error::OtherRun { path: self.directory.path().to_owned() });
+        };
+        let images = self.state.images();
+        self.observer.resumed(&Resumed { events, phase, epoch, step, images });
+        self.execute(Some(tensors))
+    }
+
+    /// Runs what is left of the phases, of which `resumed` belongs to the first.
+    fn execute(mut self, mut resumed: Option<Tensors>) -> Result<Finished> {
+        for phase in self.state.phase..self.experiment.phases.len() {
+            self.run_phase(phase, resumed.take())?;
         }
         let Evaluation { accuracy, calibration, nc, class_counts } =
             evaluate(&self.model, &self.data, self.options)?;
         self.directory.write(RunDir::WEIGHTS, &self.model.params().to_safetensors()?)?;
 
-        let seconds = started.elapsed().as_secs_f64();
-        let images_per_second = self.training_images as f64 / self.training_seconds;
+        let images_per_second = self.state.training_images as f64 / self.state.training_seconds;
+        let timing = Timing { seconds: self.seconds(), images_per_second };
         let result = RunResult {
             format_version: RunResult::FORMAT_VERSION,
             name: self.experiment.name.clone(),
             seed: self.experiment.seed,
-            run_hash,
+            run_hash: self.state.run_hash.clone(),
             data: DataSummary {
                 source: self.data.source.clone(),
                 train_hash: self.data.train.hash().to_owned(),
@@ -173,13 +251,55 @@ impl Run<'_> {
             accuracy,
             calibration,
             nc,
-            best_epoch: self.best.clone(),
-            selected_epoch: self.selected.clone(),
-            timing: Timing { seconds, images_per_second },
+            best_epoch: self.state.best.clone(),
+            selected_epoch: self.state.selected.clone(),
+            timing,
         };
+        self.record(&Event::RunFinished { timing })?;
+        self.log.sync()?;
+        // The result is what marks a run as finished.
         self.directory.write_result(&result)?;
-        self.record(&Event::RunFinished { timing: result.timing })?;
-        Ok(Finished { result, directory: self.directory.path().to_owned() })
+        self.directory.remove_checkpoints()?;
+        Ok(Finished { result, directory: self.directory.path().to_owned(), earlier: false })
+    }
+
+    /// Of the run so far, in all sessions.
+    fn seconds(&self) -> f64 {
+        self.state.seconds + self.started.elapsed().as_secs_f64()
+    }
+
+    /// After a step: writes a checkpoint if one is due, and stops if that is wanted.
+    pub(crate) fn between_steps(
+        &mut self,
+        phase: &str,
+        optimizer: &Sgd,
+        criterion: &Criterion,
+    ) -> Result<()> {
+        if self.claim.is_lost() {
+            return Err(Error::TakenOver { directory: self.directory.path().to_owned() });
+        }
+        let stop = self.observer.wants_to_stop();
+        let due = match self.options.checkpoint_every {
+            CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
+            CheckpointEvery::Time(time) => self.checkpointed.elapsed() >= time,
+        };
+        if !stop && !due {
+            return Ok(());
+        }
+        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
+        let tensors = Tensors::arrays(&self.model, optimizer, criterion)?;
+        let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
+        self.checkpointed = Instant::now();
+        if stop {
+            let State { epoch, step, .. } = self.state;
+            return Err(Error::Stopped { phase: phase.to_owned(), epoch, step, checkpoint });
+        }
+        Ok(())
+    }
+
+    /// The newest checkpoint.
+    pub(crate) fn last_checkpoint(&self) -> Option<PathBuf> {
+        self.directory.checkpoints().ok()?.into_iter().next()
     }
 
     /// Measures test and validation accuracy after `epoch` of `phase`, and keeps the weights if the latter is the best
@@ -190,14 +310,14 @@ impl Run<'_> {
         let validation_accuracy =
             self.data.validation.as_ref().map(|validation| self.accuracy(validation)).transpose()?;
         let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
-        if self.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
-            self.best = Some(best);
+        if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
+            self.state.best = Some(best);
         }
         if let Some(validation_accuracy) = validation_accuracy {
-            let so_far = self.selected.as_ref().map(|selected| selected.validation_accuracy.all);
+            let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
             if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
                 let phase = phase.to_owned();
-                self.selected =
+                self.state.selected =
                     Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
                 self.directory.write(RunDir::SELECTED_WEIGHTS, &self.model.params().to_safetensors()?)?;
             }
@@ -208,7 +328,7 @@ impl Run<'_> {
             epoch,
             test_accuracy: accuracy,
             validation_accuracy,
-            timing: timing(started, images),
+            timing: timing(started.elapsed().as_secs_f64(), images),
         })
     }
 

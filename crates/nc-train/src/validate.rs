@@ -68,6 +68,9 @@ impl Experiment {
         ensure(!phase.optimizer.nesterov || momentum > 0.0, key("optimizer.nesterov"), || {
             "looks ahead along the momentum, which is 0".into()
         })?;
+        if let Some(limit) = phase.optimizer.clip_norm {
+            positive(limit, key("optimizer.clip_norm"))?;
+        }
         ensure(phase.schedule.warmup_epochs <= phase.epochs, key("schedule.warmup_epochs"), || {
             format!("is {}, but the phase has {} epochs", phase.schedule.warmup_epochs, phase.epochs)
         })?;

@@ -124,10 +124,13 @@ fn single_settings_are_changed_by_name_and_number() {
 #[test]
 fn sgd_follows_its_formula() {
     use candle_core::{DType, Device, Var};
-    for (momentum, nesterov, decay) in
-        [(0.0, false, 0.0), (0.9, false, 0.1), (0.9, true, 0.1), (0.5, true, 0.0)]
-    {
-        let config = SgdConfig { learning_rate: 0.2, momentum, nesterov, weight_decay: decay };
+    for (momentum, nesterov, decay, clip_norm) in [
+        (0.0, false, 0.0, None),
+        (0.9, false, 0.1, None),
+        (0.9, true, 0.1, Some(1.5)),
+        (0.5, true, 0.0, Some(1e9)),
+    ] {
+        let config = SgdConfig { learning_rate: 0.2, momentum, nesterov, weight_decay: decay, clip_norm };
         let mut optimizer = Sgd::new(config);
         let vars = [
             ("w".to_owned(), Var::new(2.0f64, &Device::Cpu).unwrap()),
@@ -137,8 +140,10 @@ fn sgd_follows_its_formula() {
         let (mut w, mut m) = (2.0f64, None);
         for _ in 0..3 {
             let gradients = vars[0].1.sqr().unwrap().backward().unwrap();
-            optimizer.step(&vars, &gradients, 0.2).unwrap();
-            let g = 2.0 * w + decay * w;
+            let norm = optimizer.step(&vars, &gradients, 0.2).unwrap();
+            let gradient = 2.0 * w;
+            assert!((norm - gradient.abs()).abs() < 1e-12);
+            let g = gradient.clamp(-clip_norm.unwrap_or(f64::MAX), clip_norm.unwrap_or(f64::MAX)) + decay * w;
             let velocity = m.map_or(g, |m: f64| momentum * m + g);
             m = Some(velocity);
             w -= 0.2 * if nesterov { g + momentum * velocity } else { velocity };
@@ -146,5 +151,10 @@ fn sgd_follows_its_formula() {
         let ours = vars[0].1.to_scalar::<f64>().unwrap();
         assert!((ours - w).abs() < 1e-12, "{config:?}: {ours} instead of {w}");
         assert_eq!(vars[1].1.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
+
+        // Nothing moves along a gradient that is no number.
+        let gradients = (&vars[0].1 * f64::NAN).unwrap().backward().unwrap();
+        assert!(optimizer.step(&vars, &gradients, 0.2).unwrap().is_nan());
+        assert_eq!(vars[0].1.to_scalar::<f64>().unwrap(), ours);
     }
 }

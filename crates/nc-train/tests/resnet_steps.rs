@@ -15,7 +15,13 @@ fn three_sgd_steps_of_resnet32_match_pytorch() {
     let golden = load();
     let model = model(&golden);
     let (images, labels) = (&golden["in.images"], golden["in.labels"].to_dtype(DType::U32).unwrap());
-    let config = SgdConfig { learning_rate: 0.01, momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
+    let config = SgdConfig {
+        learning_rate: 0.01,
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 5e-4,
+        clip_norm: None,
+    };
     let mut optimizer = Sgd::new(config);
     let vars = model.params().vars();
 

@@ -1,0 +1,161 @@
+//! Checkpoints, claims and logs that are taken up again.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use nc_record::{Array, Checkpoint, Claim, Error, Event, FORMAT_VERSION, Rhythm, RunDir};
+
+fn checkpoint() -> Checkpoint<Vec<f64>> {
+    let array = |values: &[f32]| Array { shape: vec![values.len()], values: values.to_vec() };
+    let tensors = [("a", array(&[1.0, f32::MIN_POSITIVE, -0.0])), ("b/c", array(&[]))];
+    let tensors = tensors.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
+    // Numbers that a sloppy reader of decimals gets wrong in the last bit.
+    Checkpoint { state: vec![0.1 + 0.2, 1.0 / 3.0, 9.237_192_390_479_103e-5, f64::MAX], tensors }
+}
+
+#[test]
+fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    for steps in [9, 10, 100, 1_000_000_000] {
+        dir.write_checkpoint(steps, &checkpoint()).unwrap();
+    }
+    let kept = dir.checkpoints().unwrap();
+    let names: Vec<_> = kept.iter().map(|path| path.file_name().unwrap()).collect();
+    assert_eq!(names, ["checkpoint-1000000000.safetensors", "checkpoint-000000100.safetensors"]);
+    let read = Checkpoint::<Vec<f64>>::read(&kept[0]).unwrap();
+    assert_eq!(read, checkpoint());
+    assert!(read.tensors["a"].values[2].is_sign_negative());
+    dir.remove_checkpoints().unwrap();
+    assert_eq!(dir.checkpoints().unwrap().len(), 0);
+}
+
+#[test]
+fn damage_anywhere_is_noticed() {
+    let root = tempfile::tempdir().unwrap();
+    let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for index in 0..whole.len() {
+        for bit in [0x01, 0x20] {
+            let mut bytes = whole.clone();
+            bytes[index] ^= bit;
+            fs::write(&path, bytes).unwrap();
+            // A change that means the same, such as of a space in the header, may pass; another content may not.
+            match Checkpoint::<Vec<f64>>::read(&path) {
+                Ok(read) => assert_eq!(read, checkpoint(), "byte {index}"),
+                Err(Error::Damaged { .. } | Error::Version { .. }) => {}
+                Err(other) => panic!("byte {index}: {other}"),
+            }
+        }
+    }
+    for length in 0..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let error = Checkpoint::<Vec<f64>>::read(&path).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{length} bytes: {error}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_format_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let ours = format!("\"format_version\":\"{FORMAT_VERSION}\"");
+    let at = bytes.windows(ours.len()).position(|window| window == ours.as_bytes()).unwrap();
+    let mut newer = bytes.clone();
+    newer[at + ours.len() - 2] = b'7';
+    fs::write(&path, newer).unwrap();
+    let error = Checkpoint::<Vec<f64>>::read(&path).unwrap_err();
+    assert!(matches!(error, Error::Version { found: 7, .. }), "{error}");
+}
+
+#[test]
+fn a_log_goes_on_where_it_was_synced() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    let phase = |epochs| Event::PhaseStarted { phase: "only".into(), epochs, steps_per_epoch: 1 };
+    let first = Event::run_started("a".into(), 0, "hash".into(), vec![1], 1);
+    let mut log = dir.event_log().unwrap();
+    log.append(&first).unwrap();
+    let synced = log.sync().unwrap();
+    log.append(&phase(1)).unwrap();
+    drop(log);
+
+    let (mut log, events) = dir.reopen_event_log(synced).unwrap();
+    assert_eq!(events, std::slice::from_ref(&first));
+    log.append(&phase(2)).unwrap();
+    let all = log.sync().unwrap();
+    assert_eq!(dir.reopen_event_log(all).unwrap().1, [first, phase(2)]);
+    let error = dir.reopen_event_log(all + 1).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }) && error.to_string().contains("events.jsonl"), "{error}");
+    // A refusal leaves the log as it is.
+    assert_eq!(fs::metadata(root.path().join("events.jsonl")).unwrap().len(), all);
+}
+
+/// Fast enough for a test.
+const RHYTHM: Rhythm = Rhythm { beat: Duration::from_millis(100), dead_after: Duration::from_millis(600) };
+
+/// The claim of a process on another machine.
+fn write_foreign(path: &Path, beat: u64) {
+    let holder = BTreeMap::from([
+        ("format_version", serde_json::json!(FORMAT_VERSION)),
+        ("host", "elsewhere".into()),
+        ("process", 12.into()),
+        ("since", 0.into()),
+        ("machine", "another".into()),
+        ("beat", beat.into()),
+    ]);
+    fs::write(path, serde_json::to_vec(&holder).unwrap()).unwrap();
+}
+
+#[test]
+fn one_claim_at_a_time() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    let claim = dir.claim(RHYTHM).unwrap();
+    let error = dir.claim(RHYTHM).unwrap_err();
+    let process = std::process::id().to_string();
+    assert!(
+        matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == std::process::id())
+    );
+    assert!(error.to_string().contains(&process), "{error}");
+    std::thread::sleep(RHYTHM.dead_after);
+    assert!(!claim.is_lost());
+    drop(claim);
+    dir.claim(RHYTHM).unwrap();
+}
+
+#[test]
+fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("claim");
+    write_foreign(&path, 5);
+    let started = std::time::Instant::now();
+    let claim = Claim::acquire(&path, RHYTHM).unwrap();
+    assert!(started.elapsed() >= RHYTHM.dead_after);
+    drop(claim);
+
+    // One that beats is alive.
+    write_foreign(&path, 5);
+    let beating = path.clone();
+    let beats = std::thread::spawn(move || {
+        for beat in 6..16 {
+            std::thread::sleep(Duration::from_millis(50));
+            write_foreign(&beating, beat);
+        }
+    });
+    let error = Claim::acquire(&path, RHYTHM).unwrap_err();
+    assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
+    beats.join().unwrap();
+}
+
+#[test]
+fn a_claim_that_was_taken_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("claim");
+    let claim = Claim::acquire(&path, RHYTHM).unwrap();
+    write_foreign(&path, 1);
+    std::thread::sleep(RHYTHM.beat * 4);
+    assert!(claim.is_lost());
+    drop(claim);
+    assert!(fs::read_to_string(&path).unwrap().contains("elsewhere"), "the other's claim stays");
+}

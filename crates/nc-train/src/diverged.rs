@@ -1,0 +1,49 @@
+use std::{fmt, path::PathBuf};
+
+use nc_record::EpochLosses;
+
+/// A step whose loss or gradient is not a finite number, and was not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diverged {
+    /// The phase's name.
+    pub phase: String,
+    /// Its epoch, from 0.
+    pub epoch: usize,
+    /// The step within the epoch, from 0.
+    pub step: usize,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Loss and terms of the batch.
+    pub losses: EpochLosses,
+    /// The norm of all gradients; absent where the loss was not finite and had none taken.
+    pub gradient_norm: Option<f64>,
+    /// The last checkpoint, all of whose numbers are finite; absent if there is none yet.
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, epoch, step, learning_rate, losses, gradient_norm, checkpoint } = self;
+        if let Some(norm) = gradient_norm {
+            write!(f, "the gradients reached norm {norm} and ")?;
+        }
+        write!(f, "the loss became {}", losses.total)?;
+        let terms = [
+            ("supervised", Some(losses.supervised)),
+            ("L_W", losses.within_class),
+            ("L_B", losses.between_class),
+        ];
+        let terms: Vec<String> =
+            terms.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
+        write!(
+            f,
+            " ({}), in phase {phase:?}, epoch {epoch}, step {step}, at learning rate {learning_rate}: lower it, \
+             lengthen the warm-up, or limit the gradients with optimizer.clip_norm; ",
+            terms.join(", ")
+        )?;
+        match checkpoint {
+            Some(checkpoint) => write!(f, "the last good checkpoint is {}", checkpoint.display()),
+            None => write!(f, "there is no checkpoint yet"),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a run must remember to go on as if it had never stopped.
+//!
+//! Data order, augmentation and mix-up follow from seed, epoch and step, so that no random state is kept.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use candle_core::{Device, Tensor, Var};
+use nc_models::Model;
+use nc_record::{Array, BestEpoch, Checkpoint, EpochLosses, Event, EventLog, RunDir, SelectedEpoch, Timing};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Observer, Result, Sgd, SgdConfig,
+    criterion::Criterion,
+    phase::{LossSums, timing},
+};
+
+/// How often a run writes a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointEvery {
+    /// After so many steps of the run.
+    Steps(u64),
+    /// When so much time has passed since the last.
+    Time(Duration),
+}
+
+/// A minute: what a killed run loses at most.
+impl Default for CheckpointEvery {
+    fn default() -> Self {
+        Self::Time(Duration::from_mins(1))
+    }
+}
+
+/// Where a run stands between two steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) run_hash: String,
+    /// The phase, by its index, and the epoch in it.
+    pub(crate) phase: usize,
+    pub(crate) epoch: usize,
+    /// Steps of the epoch that are done, and of the whole run.
+    pub(crate) step: usize,
+    pub(crate) steps: u64,
+    /// Of the epoch so far.
+    pub(crate) losses: LossSums,
+    pub(crate) epoch_seconds: f64,
+    pub(crate) best: Option<BestEpoch>,
+    pub(crate) selected: Option<SelectedEpoch>,
+    /// Of the whole run so far.
+    pub(crate) seconds: f64,
+    pub(crate) training_seconds: f64,
+    pub(crate) training_images: usize,
+    /// Length of the event log.
+    pub(crate) event_bytes: u64,
+}
+
+impl State {
+    pub(crate) fn begin_phase(&mut self, phase: usize) {
+        (self.phase, self.epoch, self.step) = (phase, 0, 0);
+    }
+
+    /// A step of `images` images is done. Moves `clock` to now.
+    pub(crate) fn end_step(&mut self, losses: &EpochLosses, images: usize, clock: &mut Instant) {
+        self.step += 1;
+        self.steps += 1;
+        self.losses.add(losses, images);
+        let now = Instant::now();
+        self.epoch_seconds += now.duration_since(*clock).as_secs_f64();
+        *clock = now;
+    }
+
+    /// An epoch is done: its mean losses and its time.
+    pub(crate) fn end_epoch(&mut self) -> (EpochLosses, Timing) {
+        let LossSums { images, .. } = self.losses;
+        let (losses, timing) = (self.losses.mean(), timing(self.epoch_seconds, images));
+        self.training_seconds += timing.seconds;
+        self.training_images += images;
+        self.epoch += 1;
+        self.step = 0;
+        self.losses = LossSums::default();
+        self.epoch_seconds = 0.0;
+        (losses, timing)
+    }
+
+    /// Training images passed through so far.
+    pub(crate) fn images(&self) -> usize {
+        self.training_images + self.losses.images
+    }
+}
+
+/// The tensors of a checkpoint, by the part of the run they belong to.
+#[derive(Default)]
+pub(crate) struct Tensors {
+    model: BTreeMap<String, Tensor>,
+    momenta: BTreeMap<String, Tensor>,
+    centers: Option<Tensor>,
+}
+
+const MODEL: &str = "model/";
+const MOMENTUM: &str = "momentum/";
+const CENTERS: &str = "centers";
+
+impl Tensors {
+    /// Copies of what changes from step to step.
+    pub(crate) fn arrays(
+        model: &Model,
+        optimizer: &Sgd,
+        criterion: &Criterion,
+    ) -> Result<BTreeMap<String, Array>> {
+        let array = |tensor: &Tensor| -> Result<Array> {
+            Ok(Array { shape: tensor.dims().to_vec(), values: tensor.flatten_all()?.to_vec1()? })
+        };
+        let mut arrays = BTreeMap::new();
+        for (name, var) in model.params().vars() {
+            arrays.insert(format!("{MODEL}{name}"), array(&var)?);
+        }
+        for (name, momentum) in optimizer.momenta() {
+            arrays.insert(format!("{MOMENTUM}{name}"), array(momentum)?);
+        }
+        if let Some(centers) = criterion.centers() {
+            arrays.insert(CENTERS.to_owned(), array(centers)?);
+        }
+        Ok(arrays)
+    }
+
+    fn on(device: &Device, arrays: BTreeMap<String, Array>) -> Result<Self> {
+        let mut tensors = Self::default();
+        for (name, Array { shape, values }) in arrays {
+            let tensor = Tensor::from_vec(values, shape, device)?;
+            if let Some(name) = name.strip_prefix(MODEL) {
+                tensors.model.insert(name.to_owned(), tensor);
+            } else if let Some(name) = name.strip_prefix(MOMENTUM) {
+                tensors.momenta.insert(name.to_owned(), tensor);
+            } else {
+                tensors.centers = Some(tensor);
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// Puts the weights into `model`; gives back the optimiser and, where there are any, the centres.
+    pub(crate) fn restore(self, model: &Model, optimizer: SgdConfig) -> Result<(Sgd, Option<Var>)> {
+        for (name, var) in model.params().vars() {
+            let tensor = self.model.get(&name).filter(|tensor| tensor.dims() == var.dims());
+            let tensor = tensor.ok_or_else(|| Error::OtherModel { parameter: name })?;
+            var.set(tensor)?;
+        }
+        let centers = self.centers.as_ref().map(Var::from_tensor).transpose()?;
+        Ok((Sgd::resume(optimizer, self.momenta), centers))
+    }
+}
+
+/// An interrupted run, as its newest good checkpoint left it.
+pub(crate) struct Interrupted {
+    pub(crate) state: State,
+    pub(crate) tensors: Tensors,
+    pub(crate) log: EventLog,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Interrupted {
+    /// Finds it in `directory`. Checkpoints that are damaged, or whose events are lost, are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherRun`] for a checkpoint of another run, [`nc_record::Error::Version`] for one of another format.
+    pub(crate) fn find(
+        directory: &RunDir,
+        run_hash: &str,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Self>> {
+        for path in directory.checkpoints()? {
+            let found = Checkpoint::<State>::read(&path).and_then(|checkpoint| {
+                let (log, events) = directory.reopen_event_log(checkpoint.state.event_bytes)?;
+                Ok((checkpoint, log, events))
+            });
+            match found {
+                Ok((Checkpoint { state, .. }, ..)) if state.run_hash != run_hash => {
+                    return Err(Error::OtherRun { path });
+                }
+                Ok((Checkpoint { state, tensors }, log, events)) => {
+                    let tensors = Tensors::on(device, tensors)?;
+                    return Ok(Some(Self { state, tensors, log, events }));
+                }
+                Err(error @ nc_record::Error::Version { .. }) => return Err(error.into()),
+                Err(error) => observer.passed_over(&error),
+            }
+        }
+        Ok(None)
+    }
+}
