@@ -153,7 +153,7 @@ fn sgd_follows_its_formula() {
         assert_eq!(vars[1].1.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
 
         // Nothing moves along a gradient that is no number.
-        let gradients = (&vars[0].1 * f64::NAN).unwrap().backward().unwrap();
+        let gradients = (vars[0].1.as_tensor() * f64::NAN).unwrap().backward().unwrap();
         assert!(optimizer.step(&vars, &gradients, 0.2).unwrap().is_nan());
         assert_eq!(vars[0].1.to_scalar::<f64>().unwrap(), ours);
     }
