@@ -53,10 +53,23 @@ fn main() -> ExitCode {
         Err(error) => {
             use std::io::Write;
             // If not even standard error can be written to, the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and what it comes from, of which libraries often have told the end already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.ends_with(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }
 
 /// Whether the reader of our output has gone, as `nclt presets | head -1` does.
