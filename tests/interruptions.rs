@@ -14,8 +14,14 @@ use crate::run::{failure, last_line, nclt, run_dir, small, stdout};
 
 /// A run with two phases, L_W and L_B, class weights, mix-up, validation and several evaluations.
 fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let own =
-        ["--epochs", "5", "--set", "evaluation.every_epochs=2", "--set", "data.validation.fraction=0.02"];
+    let own = [
+        "--epochs=5",
+        "--set=evaluation.every_epochs=2",
+        "--set=data.validation.fraction=0.02",
+        // Of 40 epochs; the centres then start at class means.
+        "--set=phases.representation.objective.neural_collapse.start_epoch=16",
+        "--set=phases.representation.objective.neural_collapse.centers.init=class-means",
+    ];
     small(&[&own, more].concat())
 }
 
