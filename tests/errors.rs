@@ -44,6 +44,10 @@ fn contradictory_settings_are_refused() {
         &["warmup_epochs", "40 epochs"],
     );
     refused(&["train", "--set", "model.head={kind=\"etf\"}"], &["phases.classifier.trains", "fixed ETF"]);
+    let loss = "phases.representation.objective.loss={kind=\"ldam\", max_margin=0.5}";
+    refused(&["train", "--set", loss], &["objective.loss", "cosine"]);
+    let loss = "phases.representation.objective.loss={kind=\"focal\", gamma=1}";
+    refused(&["train", "--set", loss], &["objective.reweighting", "not defined for this loss"]);
     refused(&["train", "--epochs", "0"], &["--epochs", "at least 1"]);
 }
 

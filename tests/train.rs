@@ -114,6 +114,36 @@ fn presets_are_listed_with_a_line_each_and_printed_as_configurations() {
     }
 }
 
+/// Of each loss the first mean value, which shows that it is the one that was asked for.
+#[test]
+fn every_loss_trains_with_mixed_labels() {
+    let loss = "phases.representation.objective.loss";
+    let first = |preset: &str, more: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let preset = format!("fashion-mnist-lt/{preset}");
+        let mixed = ["--epochs=1", "--set=phases.representation.mixup_alpha=1", "--preset", &preset];
+        stdout(&nclt(dir.path(), &small(&[&mixed, more].concat())));
+        let events = fs::read_to_string(run_dir(dir.path()).join("events.jsonl")).unwrap();
+        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let epoch = events.into_iter().find(|event| event["event"] == "epoch_finished").unwrap();
+        epoch["losses"]["supervised"].as_f64().unwrap()
+    };
+    let smoothed = format!("{loss}={{kind=\"label-aware-smoothing\", head=0.4, tail=0.1}}");
+    let values = [
+        first("ce", &[]),
+        first("focal", &[]),
+        first("ldam-drw", &[]),
+        first("logit-adjustment", &[]),
+        first("arb", &[]),
+        first("ce", &["--set", &format!("{loss}={{kind=\"mean-squared-error\"}}")]),
+        first("ce", &["--set", &smoothed]),
+    ];
+    for (index, value) in values.iter().enumerate() {
+        assert!(value.is_finite() && *value > 0.0, "{values:?}");
+        assert!(values[..index].iter().all(|other| (other - value).abs() > 1e-6), "{values:?}");
+    }
+}
+
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let weights: Vec<Vec<u8>> = ["1", "2", "3"]

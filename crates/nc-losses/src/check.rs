@@ -91,6 +91,12 @@ pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
     }
 }
 
+/// Labels that were checked, as rows of zeros with a one: (B) -> (B, K).
+pub(crate) fn one_hot(labels: &Tensor, num_classes: usize, dtype: DType) -> Result<Tensor> {
+    let columns = Tensor::arange(0, num_classes as u32, labels.device())?;
+    Ok(labels.unsqueeze(1)?.broadcast_eq(&columns.unsqueeze(0)?)?.to_dtype(dtype)?)
+}
+
 fn float(argument: &'static str, tensor: &Tensor) -> Result<()> {
     match tensor.dtype() {
         DType::F32 | DType::F64 => Ok(()),

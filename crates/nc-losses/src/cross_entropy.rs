@@ -183,14 +183,14 @@ fn negative_log_likelihood(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(pick(&log_probabilities(logits, labels)?, labels)?.neg()?)
 }
 
-fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+pub(crate) fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let (samples, classes) = check::matrix("logits", logits)?;
     check::labels(labels, samples, classes)?;
     log_softmax(logits)
 }
 
 /// The entry of each row that its label names: (B, K) -> (B).
-fn pick(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
+pub(crate) fn pick(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(rows.gather(&labels.unsqueeze(1)?.contiguous()?, 1)?.squeeze(1)?)
 }
 

@@ -7,8 +7,9 @@
 //! | | |
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
+//! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`label_aware_smoothing`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
-//! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`check_labels`] |
+//! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
 //!
 //! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
 //! AISTATS 2023 (eq. 13-16): with features h, labels y and learnable class centres c, training minimises
@@ -56,6 +57,7 @@
 //! for the device, so only [`class_means`], which needs them on the host anyway, checks; [`check_labels`] does it
 //! on demand.
 
+mod adjusted_logits;
 mod between_class;
 mod center_loss;
 mod check;
@@ -63,13 +65,18 @@ mod class_means;
 mod class_weights;
 mod cross_entropy;
 mod distance;
+mod dot_regression;
 mod error;
+mod focal;
+mod label_aware_smoothing;
+mod ldam;
 mod mixed;
 mod mse;
 mod soft_cross_entropy;
 mod softmax;
 mod within_class;
 
+pub use adjusted_logits::adjusted_logits;
 pub use between_class::{BetweenForm, between_class};
 pub use center_loss::center_loss;
 pub use check::check_labels;
@@ -78,7 +85,11 @@ pub use class_weights::{effective_number, inverse_frequency};
 pub use cross_entropy::{
     cross_entropy, smoothed_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
 };
+pub use dot_regression::dot_regression;
 pub use error::{Error, Result};
+pub use focal::focal;
+pub use label_aware_smoothing::label_aware_smoothing;
+pub use ldam::{ldam_margins, with_margins};
 pub use mixed::mixed;
 pub use mse::mse;
 pub use soft_cross_entropy::soft_cross_entropy;

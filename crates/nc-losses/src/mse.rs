@@ -36,7 +36,6 @@ use crate::{Result, check};
 pub fn mse(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let (samples, classes) = check::matrix("logits", logits)?;
     check::labels(labels, samples, classes)?;
-    let columns = Tensor::arange(0, classes as u32, logits.device())?;
-    let one_hot = labels.unsqueeze(1)?.broadcast_eq(&columns.unsqueeze(0)?)?.to_dtype(logits.dtype())?;
+    let one_hot = check::one_hot(labels, classes, logits.dtype())?;
     Ok((logits - one_hot)?.sqr()?.mean_all()?)
 }

@@ -5,7 +5,7 @@ use candle_nn::Init;
 use nc_models::{Output, ParamStore};
 use nc_record::EpochLosses;
 
-use crate::{CenterInit, Centers, Error, NeuralCollapse, Objective, Result, SupervisedLoss};
+use crate::{CenterInit, Centers, Error, HeadKind, NeuralCollapse, Objective, Result};
 
 /// The labels of a batch: of its images, and of the images mixed into them.
 pub(crate) struct Targets {
@@ -58,6 +58,8 @@ impl BatchLoss {
 pub(crate) struct Criterion {
     objective: Objective,
     class_counts: Vec<usize>,
+    /// The head's factor on cosines.
+    scale: f64,
     class_weights: Option<Tensor>,
     /// The regularisers, once their start epoch has come.
     active: Option<NeuralCollapse>,
@@ -65,10 +67,11 @@ pub(crate) struct Criterion {
 }
 
 impl Criterion {
-    pub(crate) fn new(objective: &Objective, class_counts: &[usize]) -> Self {
+    pub(crate) fn new(objective: &Objective, class_counts: &[usize], head: HeadKind) -> Self {
         Self {
             objective: objective.clone(),
             class_counts: class_counts.to_vec(),
+            scale: if let HeadKind::Cosine { scale } = head { scale } else { 1.0 },
             class_weights: None,
             active: None,
             centers: None,
@@ -167,15 +170,8 @@ impl Criterion {
     }
 
     fn supervised(&self, logits: &Tensor, labels: &Tensor) -> nc_losses::Result<Tensor> {
-        match (self.objective.loss, &self.class_weights) {
-            (SupervisedLoss::CrossEntropy { label_smoothing }, None) => {
-                nc_losses::smoothed_cross_entropy(logits, labels, label_smoothing)
-            }
-            (SupervisedLoss::CrossEntropy { label_smoothing }, Some(weights)) => {
-                nc_losses::weighted_smoothed_cross_entropy(logits, labels, weights, label_smoothing)
-            }
-            (SupervisedLoss::MeanSquaredError, _) => nc_losses::mse(logits, labels),
-        }
+        let weights = self.class_weights.as_ref();
+        self.objective.loss.of(logits, labels, &self.class_counts, weights, self.scale)
     }
 
     /// K.

@@ -16,6 +16,7 @@ mod run;
 mod schedule;
 mod settings;
 mod suggest;
+mod supervised;
 mod trained;
 mod validate;
 
@@ -26,13 +27,12 @@ pub use experiment::{
     BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,
     Profile, SamplerKind, Trains, Validation,
 };
-pub use objective::{
-    BetweenForm, CenterInit, Centers, NeuralCollapse, Objective, Reweighting, SupervisedLoss,
-};
+pub use objective::{BetweenForm, CenterInit, Centers, NeuralCollapse, Objective, Reweighting};
 pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, SgdConfig};
 pub use resume::CheckpointEvery;
 pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;
+pub use supervised::{Counts, SupervisedLoss};
 pub use trained::{Evaluation, Trained};

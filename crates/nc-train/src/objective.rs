@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::SupervisedLoss;
+
 /// L = L_sup + lambda1 L_W + lambda2 L_B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,20 +15,6 @@ pub struct Objective {
     /// L_W and L_B; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neural_collapse: Option<NeuralCollapse>,
-}
-
-/// A loss of logits and labels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum SupervisedLoss {
-    /// Cross entropy.
-    CrossEntropy {
-        /// Share of the target spread evenly over all classes; 0 for none.
-        #[serde(default)]
-        label_smoothing: f64,
-    },
-    /// Mean over images and classes of (logit - one-hot target)^2.
-    MeanSquaredError,
 }
 
 /// Class weights, scaled to sum K. With `from_epoch` above 0 this is deferred re-weighting (DRW, Cao et al. 2019).

@@ -29,7 +29,8 @@ impl Run<'_> {
             Some(tensors) => tensors.restore(&self.model, phase.optimizer)?,
             None => (self.begin_phase(index, loader.batches_per_epoch())?, None),
         };
-        let mut criterion = Criterion::new(&phase.objective, self.data.train.class_counts());
+        let mut criterion =
+            Criterion::new(&phase.objective, self.data.train.class_counts(), self.experiment.model.head);
         criterion.resume(centers);
 
         while self.state.epoch < phase.epochs {

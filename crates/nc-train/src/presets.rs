@@ -1,9 +1,9 @@
 //! The experiments that come with the program: a data set and a method each, named `data/method`.
 
 use crate::{
-    BackboneKind, BetweenForm, CenterInit, Centers, DataConfig, DataSource, Decay, Error, EvaluationConfig,
-    Experiment, HeadKind, ModelConfig, NeuralCollapse, Objective, Phase, Profile, Result, Reweighting,
-    SamplerKind, Schedule, SgdConfig, SupervisedLoss, Trains, suggest::nearest,
+    BackboneKind, BetweenForm, CenterInit, Centers, Counts, DataConfig, DataSource, Decay, Error,
+    EvaluationConfig, Experiment, HeadKind, ModelConfig, NeuralCollapse, Objective, Phase, Profile, Result,
+    Reweighting, SamplerKind, Schedule, SgdConfig, SupervisedLoss, Trains, suggest::nearest,
 };
 
 /// The preset used where none is named.
@@ -168,7 +168,7 @@ impl Data {
                 std,
                 validation: None,
             },
-            model: ModelConfig { backbone: self.backbone, head: HeadKind::Linear },
+            model: ModelConfig { backbone: self.backbone, head: method.head },
             evaluation: EvaluationConfig { every_epochs: self.evaluate_every },
             phases,
         };
@@ -185,6 +185,8 @@ struct Method {
     recipe: Recipe,
     mixup: bool,
     sampler: SamplerKind,
+    loss: SupervisedLoss,
+    head: HeadKind,
     reweighting: Reweighting,
     neural_collapse: bool,
     retrains_classifier: bool,
@@ -209,6 +211,8 @@ const CE: Method = Method {
     recipe: Recipe::L,
     mixup: false,
     sampler: SamplerKind::Uniform,
+    loss: SupervisedLoss::CrossEntropy { label_smoothing: 0.0 },
+    head: HeadKind::Linear,
     reweighting: Reweighting::None,
     neural_collapse: false,
     retrains_classifier: false,
@@ -227,6 +231,23 @@ const NC_DRW: Method = Method {
     description: "L_W + L_B with deferred re-weighting and mix-up (the paper's NC-DRW)",
     reweighting: DRW,
     neural_collapse: true,
+    ..CE_MIXUP
+};
+
+const LDAM_DRW: Method = Method {
+    name: "ldam-drw",
+    description: "LDAM on a cosine classifier with deferred re-weighting",
+    loss: SupervisedLoss::Ldam { max_margin: 0.5 },
+    head: HeadKind::Cosine { scale: 30.0 },
+    reweighting: DRW,
+    ..CE
+};
+
+const LOGIT_ADJUSTMENT: Method = Method {
+    name: "logit-adjustment",
+    description: "cross entropy of logits adjusted by class size",
+    loss: SupervisedLoss::LogitAdjustment { tau: 1.0, counts: Counts::Training },
+    mixup: false,
     ..CE_MIXUP
 };
 
@@ -256,6 +277,33 @@ const METHODS: &[Method] = &[
         description: "cross entropy with deferred re-weighting and mix-up: NC-DRW without NC",
         reweighting: DRW,
         ..CE_MIXUP
+    },
+    Method {
+        name: "focal",
+        description: "focal loss, gamma 1",
+        loss: SupervisedLoss::Focal { gamma: 1.0 },
+        ..CE
+    },
+    LDAM_DRW,
+    LOGIT_ADJUSTMENT,
+    Method {
+        name: "balanced-softmax",
+        description: "logit adjustment with mix-up: balanced softmax, and ARB with the training set's counts",
+        mixup: true,
+        ..LOGIT_ADJUSTMENT
+    },
+    Method {
+        name: "arb",
+        description: "attraction-repulsion-balanced loss with the batch's counts, with mix-up",
+        loss: SupervisedLoss::LogitAdjustment { tau: 1.0, counts: Counts::Batch },
+        ..CE_MIXUP
+    },
+    Method { name: "nc-ldam-drw", description: "LDAM-DRW with L_W + L_B", neural_collapse: true, ..LDAM_DRW },
+    Method {
+        name: "nc-logit-adjustment",
+        description: "logit adjustment with L_W + L_B",
+        neural_collapse: true,
+        ..LOGIT_ADJUSTMENT
     },
     NC_DRW,
     Method {
@@ -289,7 +337,7 @@ impl Method {
             sampler: self.sampler,
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
             objective: Objective {
-                loss: SupervisedLoss::CrossEntropy { label_smoothing: 0.0 },
+                loss: self.loss,
                 reweighting: self.reweighting,
                 neural_collapse: self.neural_collapse.then_some(neural_collapse),
             },

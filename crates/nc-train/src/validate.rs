@@ -89,22 +89,34 @@ impl Experiment {
                 "acts on features, but this phase freezes the backbone".into()
             })?;
         }
-        Self::validate_objective(phase)
+        self.validate_objective(phase)
     }
 
-    fn validate_objective(phase: &Phase) -> Result<()> {
+    fn validate_objective(&self, phase: &Phase) -> Result<()> {
         let key = |key: &str| format!("phases.{}.objective.{key}", phase.name);
         let objective = &phase.objective;
         match objective.loss {
             SupervisedLoss::CrossEntropy { label_smoothing } => {
                 unit_interval(label_smoothing, key("loss.label_smoothing"))?;
             }
-            SupervisedLoss::MeanSquaredError => {
-                ensure(objective.reweighting == Reweighting::None, key("reweighting"), || {
-                    "is defined for cross entropy, but the loss is the mean squared error".into()
+            SupervisedLoss::MeanSquaredError => {}
+            SupervisedLoss::Focal { gamma } => not_negative(gamma, key("loss.gamma"))?,
+            SupervisedLoss::Ldam { max_margin } => {
+                not_negative(max_margin, key("loss.max_margin"))?;
+                ensure(matches!(self.model.head, HeadKind::Cosine { .. }), key("loss"), || {
+                    "has margins on cosines: set model.head={kind=\"cosine\", scale=30}".into()
                 })?;
             }
+            SupervisedLoss::LogitAdjustment { tau, .. } => not_negative(tau, key("loss.tau"))?,
+            SupervisedLoss::LabelAwareSmoothing { head, tail } => {
+                unit_interval(head, key("loss.head"))?;
+                unit_interval(tail, key("loss.tail"))?;
+            }
         }
+        let weighted = objective.reweighting != Reweighting::None;
+        ensure(!weighted || objective.loss.takes_class_weights(), key("reweighting"), || {
+            "is not defined for this loss, only for cross entropy, ldam and logit-adjustment".into()
+        })?;
         match objective.reweighting {
             Reweighting::None => {}
             Reweighting::EffectiveNumber { beta, from_epoch } => {

@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, Error, Result, between_class, center_loss, class_means, cross_entropy, effective_number,
-    inverse_frequency, mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
-    within_class,
+    BetweenForm, Error, Result, adjusted_logits, between_class, center_loss, class_means, cross_entropy,
+    dot_regression, effective_number, focal, inverse_frequency, label_aware_smoothing, mixed, mse,
+    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{assert_finite, gradient, scalar, values};
@@ -27,6 +27,69 @@ fn between_gradients<const K: usize>(rows: &[[f64; 3]; K]) -> Result<Vec<Vec<f64
         }
     }
     Ok(gradients)
+}
+
+#[test]
+fn certain_and_impossible_predictions_stay_finite() -> Result<()> {
+    let y = Tensor::new(&[0u32, 1], CPU)?;
+    for dtype in [DType::F32, DType::F64] {
+        let logits = Var::from_tensor(
+            &Tensor::new(&[[300f64, -300.0, 0.0], [300.0, -300.0, 0.0]], CPU)?.to_dtype(dtype)?,
+        )?;
+        for loss in [
+            focal(&logits, &y, 0.5)?,
+            focal(&logits, &y, 2.0)?,
+            cross_entropy(&adjusted_logits(&logits, &[1, 1, 0], 1.0)?, &y)?,
+            label_aware_smoothing(&logits, &y, &[2, 2, 2], 0.3, 0.0)?,
+        ] {
+            assert_finite(&loss)?;
+            assert_finite(&gradient(&loss, &logits)?)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_class_that_is_not_counted_takes_no_part() -> Result<()> {
+    let y = Tensor::new(&[0u32, 1], CPU)?;
+    let logits = Var::new(&[[0.5f32, -1.0, 7.0], [2.0, 0.0, 9.0]], CPU)?;
+    let loss = cross_entropy(&adjusted_logits(&logits, &[3, 1, 0], 1.0)?, &y)?;
+    let without = cross_entropy(&adjusted_logits(&logits.narrow(1, 0, 2)?, &[3, 1], 1.0)?, &y)?;
+    assert!((scalar(&loss)? - scalar(&without)?).abs() < 1e-6);
+    assert_eq!(values(&gradient(&loss, &logits)?.get(0)?)?[2], 0.0);
+    Ok(())
+}
+
+#[test]
+fn a_feature_without_direction_gets_no_gradient() -> Result<()> {
+    let features = Var::zeros((1, 3), DType::F32, CPU)?;
+    let loss =
+        dot_regression(&features, &Tensor::new(&[0u32], CPU)?, &Tensor::new(&[[1f32, 0.0, 0.0]], CPU)?)?;
+    assert_eq!(scalar(&loss)?, 0.5);
+    Ok(assert_finite(&gradient(&loss, &features)?)?)
+}
+
+#[test]
+fn arguments_of_the_losses_for_long_tails_are_checked() -> Result<()> {
+    let (logits, y) = (Tensor::zeros((2, 3), DType::F32, CPU)?, Tensor::new(&[0u32, 1], CPU)?);
+    assert!(matches!(focal(&logits, &y, -1.0), Err(Error::Range { argument: "gamma", .. })));
+    assert!(matches!(adjusted_logits(&logits, &[1, 2], 1.0), Err(Error::Shape { argument: "counts", .. })));
+    assert!(matches!(adjusted_logits(&logits, &[0, 0, 0], 1.0), Err(Error::Shape { .. })));
+    assert!(matches!(
+        adjusted_logits(&logits, &[1, 1, 1], f64::NAN),
+        Err(Error::Range { argument: "tau", .. })
+    ));
+    assert!(matches!(with_margins(&logits, &y, &[1.0]), Err(Error::Shape { argument: "margins", .. })));
+    assert!(matches!(label_aware_smoothing(&logits, &y, &[1, 2], 0.1, 0.0), Err(Error::Shape { .. })));
+    assert!(matches!(
+        label_aware_smoothing(&logits, &y, &[1, 2, 3], 1.1, 0.0),
+        Err(Error::Range { argument: "head", .. })
+    ));
+    assert!(matches!(
+        dot_regression(&logits, &y, &Tensor::zeros((3, 2), DType::F32, CPU)?),
+        Err(Error::Shape { argument: "weight", .. })
+    ));
+    Ok(())
 }
 
 #[test]

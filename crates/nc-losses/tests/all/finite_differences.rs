@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, Result, between_class, center_loss, class_means, cross_entropy, mixed, mse,
-    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
-    within_class,
+    BetweenForm, Result, adjusted_logits, between_class, center_loss, class_means, cross_entropy,
+    dot_regression, focal, label_aware_smoothing, mixed, mse, smoothed_cross_entropy, soft_cross_entropy,
+    weighted_cross_entropy, weighted_smoothed_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -42,6 +42,20 @@ fn classification_losses() -> Result<()> {
     hold(&x, |x| soft_cross_entropy(x, &targets))?;
     hold(&x, |x| mse(x, &y))?;
     hold(&x, |x| mixed(&y, &labels(5, 7, 5)?, 0.4, |y| weighted_cross_entropy(x, y, &weights)))
+}
+
+#[test]
+fn losses_for_long_tails() -> Result<()> {
+    let (x, y) = (normal(1, 7, 5)?, labels(2, 7, 5)?);
+    for gamma in [0.0, 0.5, 3.0] {
+        hold(&x, |x| focal(x, &y, gamma))?;
+    }
+    for (counts, tau) in [([9, 1, 3, 40, 2], 0.7), ([5, 2, 8, 1, 1], -1.0)] {
+        hold(&x, |x| cross_entropy(&adjusted_logits(x, &counts, tau)?, &y))?;
+    }
+    hold(&x, |x| cross_entropy(&with_margins(x, &y, &[0.1, 0.5, 0.0, 2.0, 1.0])?, &y))?;
+    hold(&x, |x| label_aware_smoothing(x, &y, &[3, 30, 7, 7, 1], 0.5, 0.2))?;
+    hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &normal(4, 5, 4)?))
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var, safetensors};
 use nc_losses::{
-    BetweenForm, Result, between_class, center_loss, cross_entropy, effective_number, inverse_frequency,
-    mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, within_class,
+    BetweenForm, Result, adjusted_logits, between_class, center_loss, cross_entropy, dot_regression,
+    effective_number, focal, inverse_frequency, label_aware_smoothing, ldam_margins, mixed, mse,
+    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{assert_close, gradient, scalar};
@@ -85,6 +86,35 @@ fn classification_losses() -> Result<()> {
     // Label smoothing is cross entropy against softened one-hot targets.
     let one_hot = candle_nn::encoding::one_hot(labels.clone(), logits.dim(1)?, 0.91f32, 0.01f32)?;
     hold("cross_entropy.label_smoothing0.1", soft_cross_entropy(&logits, &one_hot)?)
+}
+
+#[test]
+fn losses_for_long_tails() -> Result<()> {
+    let golden = Golden::load()?;
+    let (logits, labels, counts) = (golden.variable("in.logits")?, golden.labels()?, golden.counts()?);
+    let hold = |name, loss: Tensor| golden.hold(name, &loss, &[("logits", &logits)]);
+    hold("focal.gamma1", focal(&logits, &labels, 1.0)?)?;
+    hold("focal.gamma2", focal(&logits, &labels, 2.0)?)?;
+    let adjusted = |counts: &[usize], tau| cross_entropy(&adjusted_logits(&logits, counts, tau)?, &labels);
+    hold("logit_adjustment.tau1", adjusted(&counts, 1.0)?)?;
+    hold("logit_adjustment.tau1.5", adjusted(&counts, 1.5)?)?;
+    hold("arb.training_counts", adjusted(&counts, 1.0)?)?;
+    let mut in_batch = vec![0; counts.len()];
+    labels.to_vec1::<u32>()?.iter().for_each(|&label| in_batch[label as usize] += 1);
+    assert!(in_batch.contains(&0), "a class is absent");
+    hold("arb.batch_counts", adjusted(&in_batch, 1.0)?)?;
+    let smoothed = label_aware_smoothing(&logits, &labels, &counts, 0.4, 0.1)?;
+    hold("label_aware_smoothing.head0.4.tail0.1", smoothed)?;
+
+    let (cosines, weights) = (golden.variable("in.cosine_logits")?, golden.class_weights()?);
+    let lowered = (with_margins(&cosines, &labels, &ldam_margins(&counts, 0.5))? * 30.0)?;
+    golden.hold("ldam.m0.5.s30", &cross_entropy(&lowered, &labels)?, &[("cosine_logits", &cosines)])?;
+    let weighted = weighted_cross_entropy(&lowered, &labels, &weights)?;
+    golden.hold("ldam.m0.5.s30.weighted", &weighted, &[("cosine_logits", &cosines)])?;
+
+    let features = golden.variable("in.features")?;
+    let loss = dot_regression(&features, &labels, golden.get("in.etf_weight"))?;
+    golden.hold("dot_regression", &loss, &[("features", &features)])
 }
 
 #[test]

@@ -1,0 +1,64 @@
+use candle_core::Tensor;
+
+use crate::{Error, Result, check};
+
+/// Logits that account for how often each class occurs: of them any cross entropy is taken in training.
+///
+/// ```text
+/// z_k + tau log n_k
+/// ```
+///
+/// - With the sizes n_k of the training set this is **logit adjustment** (Menon et al. 2021), and with tau = 1
+///   **balanced softmax** (Ren et al. 2020): dividing all n_k by their sum would change no probability.
+/// - With tau = 1 and the counts of the batch it is **ARB-Loss** (Xie et al. 2023), since
+///   -log( e^{z_y} / sum_k (n_k / n_y) e^{z_k} ) is the cross entropy of z_k + log n_k. A class that the counts do not
+///   have contributes nothing.
+///
+/// For post-hoc adjustment of a model trained without it, use a negative tau and take the largest.
+///
+/// Shapes: `logits` z (B, K); `counts` n (K); returns (B, K).
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if B or K is zero, the logits are neither `f32` nor `f64`, `counts` are not K, all of them
+/// are 0, or `tau` is not finite.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use nc_losses::{adjusted_logits, cross_entropy};
+///
+/// let logits = Tensor::new(&[[0f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[1u32], &Device::Cpu)?;
+/// let loss = cross_entropy(&adjusted_logits(&logits, &[30, 10], 1.0)?, &labels)?.to_scalar::<f32>()?;
+/// assert!((loss - 1.386_294).abs() < 1e-6); // -ln(10 / 40)
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, eq. 10; Ren et al., "Balanced Meta-Softmax for
+/// Long-Tailed Visual Recognition", NeurIPS 2020, eq. 3; Xie et al., "Neural Collapse Inspired Attraction-Repulsion-
+/// Balanced Loss for Imbalanced Learning", Neurocomputing 2023.
+pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Tensor> {
+    /// Takes a class out of a softmax, in `f32` too, without an infinity to become no number in the gradient.
+    const NOTHING: f64 = -1e30;
+    let (_, classes) = check::matrix("logits", logits)?;
+    let total: usize = counts.iter().sum();
+    if counts.len() != classes || total == 0 {
+        let expected = format!("{classes} counts, not all of them 0");
+        return Err(Error::Shape { argument: "counts", expected, found: vec![counts.len()] });
+    }
+    if !tau.is_finite() {
+        return Err(Error::Range { argument: "tau", expected: "a finite number", found: tau });
+    }
+    // Of shares, so that the logits keep their size.
+    let log_share = |&count: &usize| match count {
+        0 => NOTHING,
+        count => tau * (count as f64 / total as f64).ln(),
+    };
+    let shift: Vec<f64> = counts.iter().map(log_share).collect();
+    let shift = Tensor::new(shift, &candle_core::Device::Cpu)?.to_dtype(logits.dtype())?;
+    Ok(logits.broadcast_add(&shift.to_device(logits.device())?)?)
+}

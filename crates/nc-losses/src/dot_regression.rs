@@ -1,0 +1,49 @@
+use candle_core::Tensor;
+
+use crate::{Result, check};
+
+/// Dot regression: turns each feature towards its class's fixed direction, and only there.
+///
+/// ```text
+/// L = (1/B) sum_i 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2
+/// ```
+///
+/// The classifier's rows w_k are unit vectors, usually of a simplex ETF that is not trained. Cross entropy would also
+/// push a feature away from the other classes' directions, which with few samples of a class dominates.
+///
+/// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `weight` w (K, P), its rows of norm 1, of the dtype of the
+/// features; returns a scalar. A feature of norm 0 has no direction: its term is 1/2 and it gets no gradient.
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if a dimension is zero, shapes or dtypes disagree, or a label on the CPU is not below K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let features = Tensor::new(&[[3f32, 4.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let weight = Tensor::new(&[[1f32, 0.0], [-1.0, 0.0]], &Device::Cpu)?;
+/// let loss = nc_losses::dot_regression(&features, &labels, &weight)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.08).abs() < 1e-6); // (3/5 - 1)^2 / 2
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Yang et al., "Inducing Neural Collapse in Imbalanced Learning: Do We Really Need a Learnable Classifier at the End
+/// of Deep Neural Network?", NeurIPS 2022, eq. 10.
+pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let (samples, dims) = check::matrix("features", features)?;
+    let (classes, _) = check::matrix("weight", weight)?;
+    check::shape("weight", weight, &[classes, dims])?;
+    check::dtype("weight", weight, features.dtype())?;
+    check::labels(labels, samples, classes)?;
+    let own = weight.contiguous()?.index_select(labels, 0)?;
+    // The floor keeps the slope of the root finite.
+    let norm = features.sqr()?.sum(1)?.maximum(f64::from(f32::MIN_POSITIVE))?.sqrt()?;
+    let cosine = (features * own)?.sum(1)?.div(&norm)?;
+    Ok(((cosine - 1.0)?.sqr()?.mean_all()? * 0.5)?)
+}

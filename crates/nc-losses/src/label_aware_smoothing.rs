@@ -1,0 +1,66 @@
+use candle_core::{Device, Tensor};
+
+use crate::cross_entropy::{log_probabilities, pick};
+use crate::{Error, Result, check};
+
+/// Cross entropy against labels that are smoothed the more, the larger their class: large classes are learnt with too
+/// much confidence.
+///
+/// ```text
+/// e_k = e_tail + (e_head - e_tail) sin(pi/2 (n_k - n_min) / (n_max - n_min))
+/// L = (1/B) sum_i [ (1 - e_{y_i}) (-log p_{i, y_i}) + e_{y_i} (1/K) sum_k (-log p_{i,k}) ]
+/// ```
+///
+/// Where all classes have the same size, e_k = e_head.
+///
+/// Shapes: `logits` (B, K); `labels` y (B) of `u32`; `counts` n (K), the training samples of each class; `head` and
+/// `tail` in [0, 1]; returns a scalar.
+///
+/// # Errors
+///
+/// As [`cross_entropy`](crate::cross_entropy); if `counts` are not K, or `head` or `tail` is out of range.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[2f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let loss = nc_losses::label_aware_smoothing(&logits, &labels, &[500, 5], 0.4, 0.1)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.526_928).abs() < 1e-6); // 0.8 ln(1 + e^-2) + 0.2 (2 + ln(1 + e^-2))
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Zhong et al., "Improving Calibration for Long-Tailed Recognition", CVPR 2021, eq. 4 and 5, with the mass spread over
+/// all K classes as in their code.
+pub fn label_aware_smoothing(
+    logits: &Tensor,
+    labels: &Tensor,
+    counts: &[usize],
+    head: f64,
+    tail: f64,
+) -> Result<Tensor> {
+    check::fraction("head", head)?;
+    check::fraction("tail", tail)?;
+    let log_p = log_probabilities(logits, labels)?;
+    let classes = logits.dim(1)?;
+    if counts.len() != classes {
+        let expected = format!("{classes} counts");
+        return Err(Error::Shape { argument: "counts", expected, found: vec![counts.len()] });
+    }
+    let (least, most) =
+        (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    let smoothing = counts.iter().map(|&count| {
+        let place = if most == least { 1.0 } else { (count - least) as f64 / (most - least) as f64 };
+        tail + (head - tail) * (std::f64::consts::FRAC_PI_2 * place).sin()
+    });
+    let smoothing = Tensor::from_vec(smoothing.collect::<Vec<f64>>(), classes, &Device::Cpu)?;
+    let smoothing =
+        smoothing.to_dtype(logits.dtype())?.to_device(logits.device())?.index_select(labels, 0)?;
+    let hard = pick(&log_p, labels)?;
+    let soft = (log_p.mean(1)? - &hard)?;
+    Ok((hard + (smoothing * soft)?)?.mean_all()?.neg()?)
+}

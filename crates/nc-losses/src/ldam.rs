@@ -1,0 +1,66 @@
+use candle_core::{Device, Tensor};
+
+use crate::{Result, check};
+
+/// Margins of LDAM: the rarer a class, the larger.
+///
+/// ```text
+/// m_k = C n_k^{-1/4},   C such that the largest is max_margin
+/// ```
+///
+/// `counts` holds n_k, the training samples of each class; a class without any has margin 0.
+///
+/// # Example
+///
+/// ```
+/// assert_eq!(nc_losses::ldam_margins(&[16, 1], 0.5), [0.25, 0.5]);
+/// ```
+///
+/// # Source
+///
+/// Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019, eq. 13.
+pub fn ldam_margins(counts: &[usize], max_margin: f64) -> Vec<f64> {
+    let raw = counts.iter().map(|&count| if count == 0 { 0.0 } else { (count as f64).powf(-0.25) });
+    let largest = raw.clone().fold(0.0, f64::max);
+    raw.map(|margin| if largest > 0.0 { margin * max_margin / largest } else { 0.0 }).collect()
+}
+
+/// Logits of which the true class's is lowered by its margin: of them any cross entropy is taken in training.
+///
+/// ```text
+/// z_{i,k} - m_k [k = y_i]
+/// ```
+///
+/// LDAM: logits are s times the cosines of features and class directions, s = 30, and margins s times
+/// [`ldam_margins`].
+///
+/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; `margins` m (K); returns (B, K).
+///
+/// # Errors
+///
+/// As [`cross_entropy`](crate::cross_entropy), and if `margins` are not K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use nc_losses::{cross_entropy, with_margins};
+///
+/// let logits = Tensor::new(&[[1f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let lowered = with_margins(&logits, &labels, &[1.0, 5.0])?;
+/// assert_eq!(lowered.to_vec2::<f32>()?, [[0.0, 0.0]]);
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// As [`ldam_margins`], eq. 12.
+pub fn with_margins(logits: &Tensor, labels: &Tensor, margins: &[f64]) -> Result<Tensor> {
+    let (samples, classes) = check::matrix("logits", logits)?;
+    check::labels(labels, samples, classes)?;
+    let margins = Tensor::new(margins, &Device::Cpu)?;
+    check::shape("margins", &margins, &[classes])?;
+    let margins = margins.to_dtype(logits.dtype())?.to_device(logits.device())?;
+    Ok((logits - check::one_hot(labels, classes, logits.dtype())?.broadcast_mul(&margins)?)?)
+}
