@@ -37,6 +37,21 @@ impl Cargo {
         }
         Ok(())
     }
+
+    /// Runs it as the last thing this process does, which on Unix it becomes: a signal meant for the program reaches
+    /// it, and its exit code is the caller's to see.
+    pub(crate) fn run_last(self) -> Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            let Self(mut command) = self;
+            let program = command.get_program().to_owned();
+            // Returns only if it fails.
+            Err(command.exec()).with_context(|| format!("cannot start {}", program.display()))
+        }
+        #[cfg(not(unix))]
+        self.run()
+    }
 }
 
 /// The workspace's root.

@@ -16,6 +16,6 @@ pub(crate) struct Args {
 impl Args {
     /// Builds `nclt` and runs its command `command`.
     pub(crate) fn run(self, command: &str) -> Result<()> {
-        Cargo::new(["run", "--release", "--package", "nc-cli", "--", command]).args(self.args).run()
+        Cargo::new(["run", "--release", "--package", "nc-cli", "--", command]).args(self.args).run_last()
     }
 }
