@@ -277,7 +277,12 @@ fn records_of_another_version_or_run_are_refused() {
 fn a_run_that_diverges_names_its_last_good_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let rate = "phases.representation.optimizer.learning_rate=1e12";
-    let more = ["--set", rate, "--set", "phases.representation.schedule.warmup_epochs=0"];
+    let more = [
+        "--set",
+        rate,
+        "--set=phases.representation.schedule.warmup_epochs=0",
+        "--set=phases.representation.objective.neural_collapse.start_epoch=0",
+    ];
     let message = failure(&nclt(dir.path(), &args(&[&more[..], &EACH_STEP].concat())));
     for word in ["the loss became", "supervised", "L_W", "step", "learning rate", "clip_norm"] {
         assert!(message.contains(word), "no {word:?} in {message}");
