@@ -37,9 +37,7 @@ impl Args {
         };
         Ok(RunOptions { data_dir, device: self.device.open()?, ..RunOptions::default() })
     }
-}
 
-impl Args {
     /// Where the images are, if that was said.
     pub(crate) fn data_dir(&self) -> Option<&Path> {
         self.data_dir.as_deref()

@@ -1,12 +1,8 @@
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, Sender, channel},
-    },
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
     thread::{self, JoinHandle},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -49,88 +45,104 @@ impl Default for Rhythm {
 
 /// The right to work on a directory, for one process at a time. Dropping it gives it back.
 ///
-/// The claim is a locked file with the holder's name and a counter that grows with every beat. On one machine a lock
-/// ends with its process, so that a dead holder is seen at once. For a holder on another machine, which shares the
-/// directory but perhaps not the lock, the counter is watched: it is dead if the counter stands still for
-/// [`Rhythm::dead_after`]. No two clocks are compared.
+/// The holder locks one file of the directory and in another keeps its name and a counter that grows with every beat.
+/// On one machine a lock ends with its process, so that a dead holder is seen at once. For a holder on another machine,
+/// which shares the directory but perhaps not the lock, the counter is watched: it is dead if the counter stands still
+/// for [`Rhythm::dead_after`]. No two clocks are compared.
 #[derive(Debug)]
 pub struct Claim {
-    lost: Arc<AtomicBool>,
+    directory: PathBuf,
+    holder: Holder,
+    rhythm: Rhythm,
     /// Dropped to end the beat.
     end: Option<Sender<()>>,
     beating: Option<JoinHandle<()>>,
+    /// Held as long as the claim is.
+    _lock: File,
 }
 
+/// Locked by the holder; otherwise empty. It stays: another process may already have opened it.
+const LOCK: &str = "claim.lock";
+/// The [`Holder`].
+const HOLDER: &str = "claim.json";
+
 impl Claim {
-    /// Claims by the file `path`, which is made if it is not there and stays.
+    /// Claims `directory`.
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] names the process that has the claim, [`Error::Io`] if the file cannot be opened or written.
-    pub fn acquire(path: &Path, rhythm: Rhythm) -> Result<Self> {
-        let failed = |action| io_error(action, path);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(failed("open"))?;
-        let held = |content: &[u8]| Error::Held {
-            path: path.to_owned(),
-            holder: serde_json::from_slice(content).ok(),
-            dead_after: rhythm.dead_after,
-        };
-        let locked = match file.try_lock() {
+    /// [`Error::Held`] names the process that has the claim, [`Error::Io`] if the files cannot be opened or written.
+    pub fn acquire(directory: &Path, rhythm: Rhythm) -> Result<Self> {
+        let (path, lock_path) = (directory.join(HOLDER), directory.join(LOCK));
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(io_error("open", &lock_path))?;
+        let read = || content(&path).map_err(io_error("read", &path));
+        let locked = match lock.try_lock() {
             Ok(()) => true,
-            Err(TryLockError::WouldBlock) => return Err(held(&content(&mut file).unwrap_or_default())),
+            Err(TryLockError::WouldBlock) => return Err(held(directory, &read()?, rhythm)),
             // A file system without locks: the beat alone decides.
             Err(TryLockError::Error(_)) => false,
         };
         let ours = Holder::this_process();
-        let before = content(&mut file).map_err(failed("read"))?;
+        let before = read()?;
         let holder: Option<Holder> = serde_json::from_slice(&before).ok();
         let died_here = locked && holder.is_some_and(|holder| holder.machine == ours.machine);
         let must_watch = !before.is_empty() && !died_here;
-        if must_watch && lives(&mut file, &before, rhythm).map_err(failed("read"))? {
-            return Err(held(&before));
+        if must_watch && lives(&path, &before, rhythm).map_err(io_error("read", &path))? {
+            return Err(held(directory, &before, rhythm));
         }
-        put(&mut file, &ours).map_err(failed("write"))?;
+        put(&path, &ours).map_err(io_error("write", &path))?;
         if must_watch {
             // Another machine may have watched with us: the last to write has it.
             thread::sleep(rhythm.beat / 4);
-            let now = content(&mut file).map_err(failed("read"))?;
+            let now = read()?;
             if !ours.wrote(&now) {
-                return Err(held(&now));
+                return Err(held(directory, &now, rhythm));
             }
         }
-        Self::beat(file, ours, rhythm).map_err(failed("watch over"))
-    }
-
-    fn beat(mut file: File, mut holder: Holder, rhythm: Rhythm) -> io::Result<Self> {
-        let lost = Arc::new(AtomicBool::new(false));
         let (end, ended) = channel();
-        let lost_here = Arc::clone(&lost);
+        let mut holder = ours.clone();
         let beat = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(rhythm.beat) {
-                // What cannot be read now may be read at the next beat; only another's name is a loss.
-                match content(&mut file) {
-                    Ok(now) if !holder.wrote(&now) => {
-                        lost_here.store(true, Ordering::Relaxed);
-                        return;
-                    }
-                    _ => {}
+                // What cannot be read or written now may be at the next beat; only another's name ends it.
+                if content(&path).is_ok_and(|now| !holder.may_write_over(&now)) {
+                    return;
                 }
                 holder.beat += 1;
-                let _ = put(&mut file, &holder);
+                let _ = put(&path, &holder);
             }
-            if content(&mut file).is_ok_and(|now| holder.wrote(&now)) {
-                let _ = file.set_len(0);
+            if content(&path).is_ok_and(|now| holder.wrote(&now)) {
+                let _ = fs::remove_file(&path);
             }
         };
-        let beating = thread::Builder::new().name("nc-record-claim".into()).spawn(beat)?;
-        Ok(Self { lost, end: Some(end), beating: Some(beating) })
+        let beating = thread::Builder::new().name("nc-record-claim".into()).spawn(beat);
+        let beating = Some(beating.map_err(io_error("watch over", directory))?);
+        Ok(Self {
+            directory: directory.to_owned(),
+            holder: ours,
+            rhythm,
+            end: Some(end),
+            beating,
+            _lock: lock,
+        })
     }
 
-    /// Whether another process took this one for dead (it may have been suspended) and took the claim.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
+    /// Makes sure, before something is written, that this process still has the claim: it may have been suspended, and
+    /// been taken for dead.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Held`] names the process that has it now.
+    pub fn confirm(&self) -> Result<()> {
+        let path = self.directory.join(HOLDER);
+        let now = content(&path).map_err(io_error("read", &path))?;
+        if self.holder.may_write_over(&now) { Ok(()) } else { Err(held(&self.directory, &now, self.rhythm)) }
     }
+}
+
+fn held(directory: &Path, content: &[u8], rhythm: Rhythm) -> Error {
+    let holder = serde_json::from_slice(content).ok();
+    Error::Held { directory: directory.to_owned(), holder, dead_after: rhythm.dead_after }
 }
 
 impl Drop for Claim {
@@ -146,7 +158,7 @@ impl Holder {
     fn this_process() -> Self {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         // On Linux a number that is drawn anew whenever the machine starts; containers on it share it, and its locks.
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
         Self {
             format_version: FORMAT_VERSION,
             machine: boot.map_or_else(|_| host.clone(), |boot| boot.trim().to_owned()),
@@ -157,6 +169,11 @@ impl Holder {
         }
     }
 
+    /// Whether `content` is this process's claim, or nobody's.
+    fn may_write_over(&self, content: &[u8]) -> bool {
+        content.is_empty() || self.wrote(content)
+    }
+
     /// Whether `content` is this process's claim.
     fn wrote(&self, content: &[u8]) -> bool {
         serde_json::from_slice(content).is_ok_and(|found: Self| Self { beat: self.beat, ..found } == *self)
@@ -164,37 +181,38 @@ impl Holder {
 }
 
 /// Whether what the file holds changes from `before`.
-fn lives(file: &mut File, before: &[u8], rhythm: Rhythm) -> io::Result<bool> {
+fn lives(path: &Path, before: &[u8], rhythm: Rhythm) -> io::Result<bool> {
     let looks = 12;
     for _ in 0..looks {
         thread::sleep(rhythm.dead_after / looks);
-        if content(file)? != before {
+        if content(path)? != before {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn content(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![];
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// What the file holds; nothing if it is not there. Opened anew each time, as network file systems need it to show what
+/// another machine has written.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        other => other,
+    }
 }
 
-/// In place: a new file in its place would not be the locked one.
-fn put(file: &mut File, holder: &Holder) -> io::Result<()> {
+/// Without a moment in which the file is empty and the claim would seem to be free.
+fn put(path: &Path, holder: &Holder) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(holder)?;
     bytes.push(b'\n');
-    file.rewind()?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.write_all(&bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
 }
 
 /// For messages.
-pub(crate) fn describe(holder: Option<&Holder>, path: &Path, dead_after: Duration) -> String {
-    let directory: PathBuf = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+pub(crate) fn describe(holder: Option<&Holder>, directory: &Path, dead_after: Duration) -> String {
     let who = holder.map_or_else(
         || "another process".into(),
         |holder| format!("process {} on {}", holder.process, holder.host),

@@ -33,10 +33,10 @@ pub enum Error {
         reason: String,
     },
     /// A run directory on which another process works.
-    #[error("{}", describe(holder.as_ref(), path, *dead_after))]
+    #[error("{}", describe(holder.as_ref(), directory, *dead_after))]
     Held {
-        /// The file of the claim.
-        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
         /// That process, if it can be told.
         holder: Option<Holder>,
         /// After what time without a sign of life it counts as dead.

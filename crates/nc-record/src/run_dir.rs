@@ -26,9 +26,6 @@ impl RunDir {
     /// The weights of the epoch chosen by the validation set.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
 
-    /// Which process works on it, see [`Claim`].
-    pub const CLAIM: &'static str = "claim";
-
     /// Opens the directory of a run, which is made (with its parents) if it is not there.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
@@ -42,7 +39,7 @@ impl RunDir {
     ///
     /// [`Error::Held`] if another process has it.
     pub fn claim(&self, rhythm: Rhythm) -> Result<Claim> {
-        Claim::acquire(&self.path.join(Self::CLAIM), rhythm)
+        Claim::acquire(&self.path, rhythm)
     }
 
     /// Removes what earlier runs left, for a new one to start.
@@ -73,7 +70,8 @@ impl RunDir {
         EventLog::reopen(&self.path.join(Self::EVENTS), bytes)
     }
 
-    /// Writes a checkpoint taken after `steps` steps of the run, and removes all but the newest two.
+    /// Writes a checkpoint taken after `steps` steps of the run, and removes all others but the one before. One of more
+    /// steps is a damaged one, which the run went back behind.
     pub fn write_checkpoint<S>(&self, steps: u64, checkpoint: &Checkpoint<S>) -> Result<PathBuf>
     where
         S: Serialize + DeserializeOwned,
@@ -83,9 +81,9 @@ impl RunDir {
             io_error("write", &self.path.join(&name))(io::Error::other(error.to_string()))
         })?;
         let path = self.write(&name, &bytes)?;
-        for old in self.checkpoints()?.iter().skip(2) {
-            remove(old)?;
-        }
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.checkpoints()?.into_iter().filter(|other| *other != path).partition(|other| *other < path);
+        before.iter().skip(1).chain(&after).try_for_each(|old| remove(old))?;
         Ok(path)
     }
 

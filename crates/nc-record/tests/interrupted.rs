@@ -30,6 +30,20 @@ fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
 }
 
 #[test]
+fn checkpoints_that_were_gone_back_behind_do_not_push_out_good_ones() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    // A process that dies may leave three.
+    let write = |steps: u64| dir.write_checkpoint(steps, &checkpoint()).unwrap();
+    let good = write(10);
+    for steps in [20, 30] {
+        fs::write(dir.path().join(format!("checkpoint-{steps:09}.safetensors")), "torn").unwrap();
+    }
+    let next = write(12);
+    assert_eq!(dir.checkpoints().unwrap(), [next, good]);
+}
+
+#[test]
 fn damage_anywhere_is_noticed() {
     let root = tempfile::tempdir().unwrap();
     let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();
@@ -95,7 +109,7 @@ fn a_log_goes_on_where_it_was_synced() {
 const RHYTHM: Rhythm = Rhythm { beat: Duration::from_millis(100), dead_after: Duration::from_millis(600) };
 
 /// The claim of a process on another machine.
-fn write_foreign(path: &Path, beat: u64) {
+fn write_foreign(directory: &Path, beat: u64) {
     let holder = BTreeMap::from([
         ("format_version", serde_json::json!(FORMAT_VERSION)),
         ("host", "elsewhere".into()),
@@ -104,7 +118,7 @@ fn write_foreign(path: &Path, beat: u64) {
         ("machine", "another".into()),
         ("beat", beat.into()),
     ]);
-    fs::write(path, serde_json::to_vec(&holder).unwrap()).unwrap();
+    fs::write(directory.join("claim.json"), serde_json::to_vec(&holder).unwrap()).unwrap();
 }
 
 #[test]
@@ -113,49 +127,48 @@ fn one_claim_at_a_time() {
     let dir = RunDir::open(root.path()).unwrap();
     let claim = dir.claim(RHYTHM).unwrap();
     let error = dir.claim(RHYTHM).unwrap_err();
-    let process = std::process::id().to_string();
-    assert!(
-        matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == std::process::id())
-    );
-    assert!(error.to_string().contains(&process), "{error}");
+    let process = std::process::id();
+    assert!(matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == process));
+    assert!(error.to_string().contains(&process.to_string()), "{error}");
     std::thread::sleep(RHYTHM.dead_after);
-    assert!(!claim.is_lost());
+    claim.confirm().unwrap();
     drop(claim);
+    assert!(!root.path().join("claim.json").exists());
     dir.claim(RHYTHM).unwrap();
 }
 
 #[test]
 fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
     let root = tempfile::tempdir().unwrap();
-    let path = root.path().join("claim");
-    write_foreign(&path, 5);
+    write_foreign(root.path(), 5);
     let started = std::time::Instant::now();
-    let claim = Claim::acquire(&path, RHYTHM).unwrap();
+    let claim = Claim::acquire(root.path(), RHYTHM).unwrap();
     assert!(started.elapsed() >= RHYTHM.dead_after);
     drop(claim);
 
     // One that beats is alive.
-    write_foreign(&path, 5);
-    let beating = path.clone();
+    write_foreign(root.path(), 5);
+    let beating = root.path().to_owned();
     let beats = std::thread::spawn(move || {
         for beat in 6..16 {
             std::thread::sleep(Duration::from_millis(50));
             write_foreign(&beating, beat);
         }
     });
-    let error = Claim::acquire(&path, RHYTHM).unwrap_err();
+    let error = Claim::acquire(root.path(), RHYTHM).unwrap_err();
     assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
     beats.join().unwrap();
 }
 
 #[test]
-fn a_claim_that_was_taken_is_lost() {
+fn a_claim_that_was_taken_is_not_confirmed() {
     let root = tempfile::tempdir().unwrap();
-    let path = root.path().join("claim");
-    let claim = Claim::acquire(&path, RHYTHM).unwrap();
-    write_foreign(&path, 1);
-    std::thread::sleep(RHYTHM.beat * 4);
-    assert!(claim.is_lost());
+    let claim = Claim::acquire(root.path(), RHYTHM).unwrap();
+    write_foreign(root.path(), 1);
+    let error = claim.confirm().unwrap_err();
+    assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
+    std::thread::sleep(RHYTHM.beat * 3);
     drop(claim);
-    assert!(fs::read_to_string(&path).unwrap().contains("elsewhere"), "the other's claim stays");
+    let left = fs::read_to_string(root.path().join("claim.json")).unwrap();
+    assert!(left.contains("elsewhere") && left.contains("\"beat\":1,"), "the other's claim stays: {left}");
 }

@@ -5,7 +5,7 @@ use candle_nn::Init;
 use nc_models::{Output, ParamStore};
 use nc_record::EpochLosses;
 
-use crate::{CenterInit, Centers, Error, HeadKind, NeuralCollapse, Objective, Result};
+use crate::{CenterInit, Centers, Error, HeadKind, NeuralCollapse, Objective, Result, optimizer::norm};
 
 /// The labels of a batch: of its images, and of the images mixed into them.
 pub(crate) struct Targets {
@@ -179,14 +179,17 @@ impl Criterion {
         self.class_counts.len()
     }
 
-    /// Moves learnable centres: centers - alpha grad(L) / lambda1.
-    pub(crate) fn step_centers(&self, gradients: &GradStore) -> Result<()> {
-        let (Some(centers), Some(nc)) = (&self.centers, &self.active) else { return Ok(()) };
-        let Centers::Learnable { learning_rate, .. } = nc.centers else { return Ok(()) };
-        if let Some(gradient) = gradients.get(centers) {
+    /// Moves learnable centres: centers - alpha grad(L) / lambda1. Returns the norm of their gradient; if it is not
+    /// finite, they stay.
+    pub(crate) fn step_centers(&self, gradients: &GradStore) -> Result<f64> {
+        let (Some(centers), Some(nc)) = (&self.centers, &self.active) else { return Ok(0.0) };
+        let Centers::Learnable { learning_rate, .. } = nc.centers else { return Ok(0.0) };
+        let Some(gradient) = gradients.get(centers) else { return Ok(0.0) };
+        let norm = norm([gradient])?;
+        if norm.is_finite() {
             let step = (gradient.detach() * (learning_rate / nc.within_weight))?;
             centers.set(&(centers.as_detached_tensor() - step)?)?;
         }
-        Ok(())
+        Ok(norm)
     }
 }

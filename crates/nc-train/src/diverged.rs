@@ -2,7 +2,7 @@ use std::{fmt, path::PathBuf};
 
 use nc_record::EpochLosses;
 
-/// A step whose loss or gradient is not a finite number, and was not taken.
+/// A step that leads out of the finite numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diverged {
     /// The phase's name.
@@ -15,17 +15,30 @@ pub struct Diverged {
     pub learning_rate: f64,
     /// Loss and terms of the batch.
     pub losses: EpochLosses,
-    /// The norm of all gradients; absent where the loss was not finite and had none taken.
-    pub gradient_norm: Option<f64>,
+    /// What is not finite.
+    pub cause: NotFinite,
     /// The last checkpoint, all of whose numbers are finite; absent if there is none yet.
     pub checkpoint: Option<PathBuf>,
 }
 
+/// What is not finite.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotFinite {
+    /// The loss; no step was taken.
+    Loss,
+    /// The gradients of the parameters or of the centres, of this norm; no step was taken.
+    Gradient(f64),
+    /// A parameter, running statistic, momentum or centre after the step; it is in no checkpoint.
+    Value(String),
+}
+
 impl fmt::Display for Diverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { phase, epoch, step, learning_rate, losses, gradient_norm, checkpoint } = self;
-        if let Some(norm) = gradient_norm {
-            write!(f, "the gradients reached norm {norm} and ")?;
+        let Self { phase, epoch, step, learning_rate, losses, cause, checkpoint } = self;
+        match cause {
+            NotFinite::Loss => {}
+            NotFinite::Gradient(norm) => write!(f, "the gradients reached norm {norm} and ")?,
+            NotFinite::Value(name) => write!(f, "{name} left the finite numbers and ")?,
         }
         write!(f, "the loss became {}", losses.total)?;
         let terms = [

@@ -60,12 +60,6 @@ pub enum Error {
         /// What was written.
         checkpoint: PathBuf,
     },
-    /// Another process took this one for dead and goes on with the run.
-    #[error("{} was taken over by another process, which took this one for dead", directory.display())]
-    TakenOver {
-        /// The run's directory.
-        directory: PathBuf,
-    },
     /// A result or checkpoint that another experiment left in this one's directory.
     #[error("{} belongs to another run: the configuration or the data have changed", path.display())]
     OtherRun {

@@ -20,7 +20,7 @@ mod supervised;
 mod trained;
 mod validate;
 
-pub use diverged::Diverged;
+pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use evaluate::Geometry;
 pub use experiment::{

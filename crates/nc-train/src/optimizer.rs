@@ -58,7 +58,7 @@ impl Sgd {
     /// their gradients; if it is not finite, nothing is moved.
     pub fn step(&mut self, vars: &[(String, Var)], gradients: &GradStore, learning_rate: f64) -> Result<f64> {
         let SgdConfig { momentum, nesterov, weight_decay, clip_norm, .. } = self.config;
-        let norm = norm(vars, gradients)?;
+        let norm = norm(vars.iter().filter_map(|(_, var)| gradients.get(var)))?;
         if !norm.is_finite() {
             return Ok(norm);
         }
@@ -87,12 +87,10 @@ impl Sgd {
     }
 }
 
-/// Of the gradients of `vars` as one vector.
-fn norm(vars: &[(String, Var)], gradients: &GradStore) -> Result<f64> {
-    let squares = vars.iter().filter_map(|(_, var)| gradients.get(var));
-    let squares = squares
-        .map(|gradient| gradient.detach().sqr()?.sum_all())
-        .collect::<candle_core::Result<Vec<_>>>()?;
+/// Of `gradients` as one vector.
+pub(crate) fn norm<'a>(gradients: impl IntoIterator<Item = &'a Tensor>) -> Result<f64> {
+    let squares = gradients.into_iter().map(|gradient| gradient.detach().sqr()?.sum_all());
+    let squares = squares.collect::<candle_core::Result<Vec<_>>>()?;
     if squares.is_empty() {
         return Ok(0.0);
     }

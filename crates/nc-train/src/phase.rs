@@ -9,7 +9,7 @@ use nc_record::{EpochLosses, Event, Timing};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Diverged, Error, Phase, Result, Sgd, Step, Trains,
+    Diverged, Error, NotFinite, Phase, Result, Sgd, Step, Trains,
     criterion::{Criterion, Targets},
     evaluate::Measured,
     resume::Tensors,
@@ -43,23 +43,29 @@ impl Run<'_> {
                 let output = forward(&self.model, phase.trains, &batch.images)?;
                 let loss = criterion.loss(&output, &Targets::new(&batch)?)?;
                 let losses = loss.values()?;
-                let diverged = |gradient_norm| self.diverged(phase, learning_rate, losses, gradient_norm);
+                let images = batch.labels.len();
+                let step = Step {
+                    phase: &phase.name,
+                    epoch,
+                    step: self.state.step,
+                    images,
+                    loss: losses.total,
+                    learning_rate,
+                };
                 if !losses.total.is_finite() {
-                    return Err(diverged(None));
+                    return Err(self.diverged(&step, losses, NotFinite::Loss));
                 }
                 let gradients = loss.total.backward()?;
-                let norm = optimizer.step(&vars, &gradients, learning_rate)?;
-                if !norm.is_finite() {
-                    return Err(diverged(Some(norm)));
+                let mut norm = criterion.step_centers(&gradients)?;
+                if norm.is_finite() {
+                    norm = optimizer.step(&vars, &gradients, learning_rate)?;
                 }
-                criterion.step_centers(&gradients)?;
-
-                let images = batch.labels.len();
-                let step = self.state.step;
+                if !norm.is_finite() {
+                    return Err(self.diverged(&step, losses, NotFinite::Gradient(norm)));
+                }
                 self.state.end_step(&losses, images, &mut clock);
-                let (phase, loss) = (&phase.name, losses.total);
-                self.observer.step(&Step { phase, epoch, step, images, loss, learning_rate });
-                self.between_steps(phase, &optimizer, &criterion)?;
+                self.observer.step(&step);
+                self.between_steps(&step, losses, &optimizer, &criterion)?;
             }
             let (losses, timing) = self.state.end_epoch();
             self.record(&Event::EpochFinished {
@@ -78,22 +84,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn diverged(
-        &self,
-        phase: &Phase,
-        learning_rate: f64,
-        losses: EpochLosses,
-        gradient_norm: Option<f64>,
-    ) -> Error {
-        Error::Diverged(Box::new(Diverged {
-            phase: phase.name.clone(),
-            epoch: self.state.epoch,
-            step: self.state.step,
-            learning_rate,
-            losses,
-            gradient_norm,
-            checkpoint: self.last_checkpoint(),
-        }))
+    pub(crate) fn diverged(&self, step: &Step<'_>, losses: EpochLosses, cause: NotFinite) -> Error {
+        let &Step { phase, epoch, step, learning_rate, .. } = step;
+        let (phase, checkpoint) = (phase.to_owned(), self.last_checkpoint());
+        Error::Diverged(Box::new(Diverged { phase, epoch, step, learning_rate, losses, cause, checkpoint }))
     }
 
     /// The variables that learn in a phase.

@@ -174,20 +174,20 @@ impl Interrupted {
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
         for path in directory.checkpoints()? {
-            let found = Checkpoint::<State>::read(&path).and_then(|checkpoint| {
-                let (log, events) = directory.reopen_event_log(checkpoint.state.event_bytes)?;
-                Ok((checkpoint, log, events))
-            });
-            match found {
-                Ok((Checkpoint { state, .. }, ..)) if state.run_hash != run_hash => {
-                    return Err(Error::OtherRun { path });
+            let read = || {
+                let Checkpoint { state, tensors } = Checkpoint::<State>::read(&path)?;
+                if state.run_hash != run_hash {
+                    return Err(Error::OtherRun { path: path.clone() });
                 }
-                Ok((Checkpoint { state, tensors }, log, events)) => {
-                    let tensors = Tensors::on(device, tensors)?;
-                    return Ok(Some(Self { state, tensors, log, events }));
+                let (log, events) = directory.reopen_event_log(state.event_bytes)?;
+                Ok(Self { state, tensors: Tensors::on(device, tensors)?, log, events })
+            };
+            match read() {
+                Ok(found) => return Ok(Some(found)),
+                Err(Error::Record(error)) if !matches!(error, nc_record::Error::Version { .. }) => {
+                    observer.passed_over(&error);
                 }
-                Err(error @ nc_record::Error::Version { .. }) => return Err(error.into()),
-                Err(error) => observer.passed_over(&error),
+                Err(error) => return Err(error),
             }
         }
         Ok(None)

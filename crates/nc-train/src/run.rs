@@ -8,12 +8,13 @@ use nc_data::{ImageShape, Loader, Subset};
 use nc_metrics::{Accuracy, Calibration};
 use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
 use nc_record::{
-    BestEpoch, Checkpoint, Claim, DataSummary, Event, EventLog, Rhythm, RunDir, SelectedEpoch, ShotAccuracy,
-    Timing,
+    Array, BestEpoch, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir,
+    SelectedEpoch, ShotAccuracy, Timing,
 };
 
 use crate::{
-    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, Observer, Result, Resumed, Sgd,
+    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, NotFinite, Observer, Result, Resumed,
+    Sgd, Step,
     criterion::Criterion,
     data::Data,
     evaluate::{Measured, shot_accuracy},
@@ -231,7 +232,7 @@ impl Run<'_> {
         }
         let Evaluation { accuracy, calibration, nc, class_counts } =
             evaluate(&self.model, &self.data, self.options)?;
-        self.directory.write(RunDir::WEIGHTS, &self.model.params().to_safetensors()?)?;
+        self.write_weights(RunDir::WEIGHTS)?;
 
         let images_per_second = self.state.training_images as f64 / self.state.training_seconds;
         let timing = Timing { seconds: self.seconds(), images_per_second };
@@ -271,13 +272,11 @@ impl Run<'_> {
     /// After a step: writes a checkpoint if one is due, and stops if that is wanted.
     pub(crate) fn between_steps(
         &mut self,
-        phase: &str,
+        step: &Step<'_>,
+        losses: EpochLosses,
         optimizer: &Sgd,
         criterion: &Criterion,
     ) -> Result<()> {
-        if self.claim.is_lost() {
-            return Err(Error::TakenOver { directory: self.directory.path().to_owned() });
-        }
         let stop = self.observer.wants_to_stop();
         let due = match self.options.checkpoint_every {
             CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
@@ -286,13 +285,18 @@ impl Run<'_> {
         if !stop && !due {
             return Ok(());
         }
-        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
         let tensors = Tensors::arrays(&self.model, optimizer, criterion)?;
+        let finite = |array: &Array| array.values.iter().all(|value| value.is_finite());
+        if let Some((name, _)) = tensors.iter().find(|(_, array)| !finite(array)) {
+            return Err(self.diverged(step, losses, NotFinite::Value(name.clone())));
+        }
+        self.claim.confirm()?;
+        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
         let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
         self.checkpointed = Instant::now();
         if stop {
-            let State { epoch, step, .. } = self.state;
-            return Err(Error::Stopped { phase: phase.to_owned(), epoch, step, checkpoint });
+            let State { epoch, step: next, .. } = self.state;
+            return Err(Error::Stopped { phase: step.phase.to_owned(), epoch, step: next, checkpoint });
         }
         Ok(())
     }
@@ -319,7 +323,7 @@ impl Run<'_> {
                 let phase = phase.to_owned();
                 self.state.selected =
                     Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
-                self.directory.write(RunDir::SELECTED_WEIGHTS, &self.model.params().to_safetensors()?)?;
+                self.write_weights(RunDir::SELECTED_WEIGHTS)?;
             }
         }
         let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
@@ -341,7 +345,14 @@ impl Run<'_> {
         self.data.sequential(subset, self.options.loader_threads, &self.options.device)
     }
 
+    fn write_weights(&self, name: &str) -> Result<()> {
+        self.claim.confirm()?;
+        self.directory.write(name, &self.model.params().to_safetensors()?)?;
+        Ok(())
+    }
+
     pub(crate) fn record(&mut self, event: &Event) -> Result<()> {
+        self.claim.confirm()?;
         self.log.append(event)?;
         self.observer.event(event);
         Ok(())
