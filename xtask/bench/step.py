@@ -3,51 +3,18 @@
 usage: step.py train|eval THREADS STEPS
 """
 
+import pathlib
 import resource
 import sys
 import time
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "crates/nc-models/python"))
+from resnet import ResNet
 
 BATCH, CLASSES, WARM_UP = 128, 10, 3
-
-
-class Block(nn.Module):
-    def __init__(self, c_in, c_out, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(c_out)
-        self.pad = (c_out - c_in) // 2
-
-    def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        y = self.bn2(self.conv2(y))
-        if self.pad:
-            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.pad, self.pad))
-        return F.relu(y + x, inplace=True)
-
-
-class ResNet32(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        blocks, c_in = [], 16
-        for stage, c_out in enumerate((16, 32, 64)):
-            for block in range(5):
-                blocks.append(Block(c_in, c_out, 2 if stage > 0 and block == 0 else 1))
-                c_in = c_out
-        self.blocks = nn.Sequential(*blocks)
-        self.linear = nn.Linear(64, CLASSES)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        features = self.blocks(x).mean((2, 3))
-        return features, self.linear(features)
 
 
 def within_class(features, labels, centers):
@@ -66,7 +33,7 @@ def main():
     mode, threads, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = ResNet32().to(memory_format=torch.channels_last)
+    model = ResNet(classes=CLASSES).to(memory_format=torch.channels_last)
     centers = torch.randn(CLASSES, 64, requires_grad=True)
     images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
     labels = torch.arange(BATCH) % CLASSES
@@ -78,8 +45,8 @@ def main():
         if mode == "train":
             optimizer.zero_grad(set_to_none=True)
             centers.grad = None
-            features, logits = model(images)
-            loss = F.cross_entropy(logits, labels)
+            features = model.features(images)
+            loss = F.cross_entropy(model.linear(features), labels)
             loss = loss + 0.01 * within_class(features, labels, centers) + 0.1 * between_class(centers)
             loss.item()
             loss.backward()

@@ -4,11 +4,20 @@ use crate::{Result, check};
 
 /// Squared Euclidean distance of each feature to the centre of its class: (B).
 pub(crate) fn squared_distances(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<Tensor> {
+    Ok((features - of_samples("centers", centers, features, labels)?)?.sqr()?.sum(1)?)
+}
+
+/// Of the rows of the classes (K, P), those of the samples with `features` (B, P) and `labels` (B): (B, P).
+pub(crate) fn of_samples(
+    argument: &'static str,
+    rows: &Tensor,
+    features: &Tensor,
+    labels: &Tensor,
+) -> Result<Tensor> {
     let (samples, dimensions) = check::matrix("features", features)?;
-    let (classes, _) = check::matrix("centers", centers)?;
-    check::shape("centers", centers, &[classes, dimensions])?;
-    check::dtype("centers", centers, features.dtype())?;
+    let (classes, _) = check::matrix(argument, rows)?;
+    check::shape(argument, rows, &[classes, dimensions])?;
+    check::dtype(argument, rows, features.dtype())?;
     check::labels(labels, samples, classes)?;
-    let of_samples = centers.contiguous()?.index_select(labels, 0)?;
-    Ok((features - of_samples)?.sqr()?.sum(1)?)
+    Ok(rows.contiguous()?.index_select(labels, 0)?)
 }

@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 
-use crate::{Result, check};
+use crate::{Result, distance::of_samples};
 
 /// Dot regression: turns each feature towards its class's fixed direction, and only there.
 ///
@@ -36,12 +36,7 @@ use crate::{Result, check};
 /// Yang et al., "Inducing Neural Collapse in Imbalanced Learning: Do We Really Need a Learnable Classifier at the End
 /// of Deep Neural Network?", NeurIPS 2022, eq. 10.
 pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let (samples, dims) = check::matrix("features", features)?;
-    let (classes, _) = check::matrix("weight", weight)?;
-    check::shape("weight", weight, &[classes, dims])?;
-    check::dtype("weight", weight, features.dtype())?;
-    check::labels(labels, samples, classes)?;
-    let own = weight.contiguous()?.index_select(labels, 0)?;
+    let own = of_samples("weight", weight, features, labels)?;
     // The floor keeps the slope of the root finite.
     let norm = features.sqr()?.sum(1)?.maximum(f64::from(f32::MIN_POSITIVE))?.sqrt()?;
     let cosine = (features * own)?.sum(1)?.div(&norm)?;

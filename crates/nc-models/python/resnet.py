@@ -18,7 +18,6 @@ import tempfile
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 
@@ -32,13 +31,13 @@ class BasicBlock(nn.Module):
         self.stride = stride
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(y))
         if self.stride != 1:
             # Option A: every second pixel, zeros for the new channels, half of them on each side.
             padding = y.shape[1] // 4
             x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, padding, padding))
-        return F.relu(y + x)
+        return F.relu(y + x, inplace=True)
 
 
 class ResNet(nn.Module):
@@ -57,14 +56,18 @@ class ResNet(nn.Module):
         first = BasicBlock(in_channels, out_channels, 1 if in_channels == out_channels else 2)
         return nn.Sequential(first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(blocks - 1)))
 
+    def features(self, x):
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return self.layer3(self.layer2(self.layer1(x))).mean((2, 3))
+
     def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(x.mean((2, 3)))
+        return self.linear(self.features(x))
 
 
 def logits_of_nc_models(weights, images):
     """The logits of the Rust model, by the example program `logits`."""
+    from safetensors.torch import load_file, save_file
+
     with tempfile.TemporaryDirectory() as directory:
         inputs, outputs = (str(pathlib.Path(directory) / name) for name in ("images", "logits"))
         save_file({"images": images}, inputs)
@@ -85,6 +88,8 @@ def check(name, error, bound=1e-4):
 
 @torch.no_grad()
 def main():
+    from safetensors.torch import load_file, save_file
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", help="weights of a run; without it, PyTorch's random ones only")
     parser.add_argument("--names", action="store_true", help="print name and shape of each weight and stop")
