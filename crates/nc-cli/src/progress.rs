@@ -100,6 +100,20 @@ impl Observer for Progress {
         self.say(&format!("goes on with {phase} {}/{}, after {step} steps", epoch + 1, self.phase_epochs));
     }
 
+    fn continued(&mut self, events: &[Event]) {
+        for event in events {
+            self.follow(event);
+        }
+        let images = |event: &Event| match event {
+            Event::EpochFinished { timing, .. } => (timing.seconds * timing.images_per_second).round() as u64,
+            _ => 0,
+        };
+        self.earlier = events.iter().map(images).sum();
+        self.bar.set_position(self.earlier);
+        self.bar.reset_eta();
+        self.say("goes on from a finished run of its first phases");
+    }
+
     fn passed_over(&mut self, checkpoint: &nc_record::Error) {
         self.say(&format!("{checkpoint}; it is passed over for the one before, or else the beginning"));
     }

@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shape = |name: &str| Ok::<_, String>(state.get(name).ok_or(format!("{name} is missing"))?.dims());
     let last_of_block = |name: &&String| name.starts_with("layer1.") && name.ends_with(".bn2.weight");
     let blocks = state.keys().filter(last_of_block).count();
-    let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: shape("conv1.weight")?[1] };
+    let stem = shape("conv1.weight")?;
+    let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: stem[1], width: stem[0] / 16 };
     let classes = shape("linear.weight")?[0];
 
     let params = ParamStore::new(0, &device);

@@ -5,6 +5,9 @@ pub enum Error {
     /// A ResNet depth that is not 6n + 2.
     #[error("a CIFAR ResNet has depth 6n + 2 (20, 32, 44, 56, ...), not {0}")]
     Depth(usize),
+    /// A ResNet without channels.
+    #[error("a ResNet's width is a factor on its channels: at least 1, not 0")]
+    Width,
     /// A simplex ETF of so many classes does not exist in so few dimensions.
     #[error(
         "a simplex ETF of {classes} classes needs at least {} feature dimensions, the backbone has {features}: \
@@ -25,6 +28,9 @@ pub enum Error {
         /// The number asked for.
         found: usize,
     },
+    /// Something that only a linear head can do.
+    #[error("this needs a linear head, z = W h + b")]
+    NotLinear,
     /// Weights that do not fit the model.
     #[error("the weights do not fit the model: {0}")]
     Weights(String),

@@ -1,7 +1,7 @@
-use candle_core::{D, Tensor, Var};
+use candle_core::{Tensor, Var};
 use candle_nn::{Init, VarBuilder, init};
 
-use crate::{Error, Result};
+use crate::{Error, Result, feature_norm::unit_rows};
 
 /// A classifier on features.
 pub trait Head: Send + Sync {
@@ -9,11 +9,11 @@ pub trait Head: Send + Sync {
     fn forward(&self, features: &Tensor) -> Result<Tensor>;
 
     /// The class directions w_k as rows, (K, P).
-    fn weight(&self) -> &Tensor;
+    fn weight(&self) -> Result<Tensor>;
 
     /// The biases b_k, (K), where the head has them.
-    fn bias(&self) -> Option<&Tensor> {
-        None
+    fn bias(&self) -> Result<Option<Tensor>> {
+        Ok(None)
     }
 }
 
@@ -68,12 +68,41 @@ impl Head for LinearHead {
         Ok(features.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?)
     }
 
-    fn weight(&self) -> &Tensor {
-        &self.weight
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.weight.clone())
     }
 
-    fn bias(&self) -> Option<&Tensor> {
-        Some(&self.bias)
+    fn bias(&self) -> Result<Option<Tensor>> {
+        Ok(Some(self.bias.clone()))
+    }
+}
+
+/// z_k = f_k (<w_k, h> + b_k): a [`LinearHead`] with a learnable factor on each logit, `scale` (K), at first 1: learnable
+/// weight scaling (Kang et al. 2020, section 4.2).
+pub struct ScaledHead {
+    linear: LinearHead,
+    scale: Tensor,
+}
+
+impl ScaledHead {
+    /// A scaled head with parameters from `vb`.
+    pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
+        let linear = LinearHead::new(features, classes, vb)?;
+        Ok(Self { linear, scale: vb.get_with_hints(classes, "scale", init::ONE)? })
+    }
+}
+
+impl Head for ScaledHead {
+    fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        Ok(self.linear.forward(features)?.broadcast_mul(&self.scale)?)
+    }
+
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.linear.weight.broadcast_mul(&self.scale.unsqueeze(1)?)?)
+    }
+
+    fn bias(&self) -> Result<Option<Tensor>> {
+        Ok(Some((&self.linear.bias * &self.scale)?))
     }
 }
 
@@ -97,8 +126,8 @@ impl Head for CosineHead {
         Ok((cosines * self.scale)?)
     }
 
-    fn weight(&self) -> &Tensor {
-        &self.weight
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.weight.clone())
     }
 }
 
@@ -138,8 +167,8 @@ impl Head for EtfHead {
         Ok(features.matmul(&self.weight.t()?)?)
     }
 
-    fn weight(&self) -> &Tensor {
-        &self.weight
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.weight.clone())
     }
 }
 
@@ -179,10 +208,4 @@ fn simplex_etf(random: &[Vec<f32>]) -> Vec<f32> {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// Rows divided by their Euclidean norm; a zero row stays zero.
-fn unit_rows(x: &Tensor) -> Result<Tensor> {
-    let norms = (x.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
-    Ok(x.broadcast_div(&norms)?)
 }

@@ -2,6 +2,7 @@
 
 mod backbone;
 mod error;
+mod feature_norm;
 mod head;
 mod layer;
 mod model;
@@ -11,7 +12,8 @@ mod resnet;
 
 pub use backbone::{Backbone, Pass};
 pub use error::{Error, Result};
-pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead};
+pub use feature_norm::NormalizedFeatures;
+pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};
 pub use layer::ConvNormLayer;
 pub use model::{Model, Output};
 pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut};

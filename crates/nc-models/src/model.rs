@@ -1,11 +1,13 @@
 use candle_core::Tensor;
 
-use crate::{Backbone, Head, HeadConfig, ParamStore, Pass, Result};
+use crate::{Backbone, Error, Head, HeadConfig, ParamStore, Pass, Result, ScaledHead};
 
 /// A backbone and a classifier head over one parameter store.
 pub struct Model {
     backbone: Box<dyn Backbone>,
     head: Box<dyn Head>,
+    kind: HeadConfig,
+    classes: usize,
     params: ParamStore,
 }
 
@@ -27,8 +29,9 @@ impl Model {
         head: &HeadConfig,
         classes: usize,
     ) -> Result<Self> {
-        let head = head.build(backbone.feature_dim(), classes, &params.builder().pp(Self::HEAD))?;
-        Ok(Self { backbone: Box::new(backbone), head, params })
+        let kind = *head;
+        let head = kind.build(backbone.feature_dim(), classes, &params.builder().pp(Self::HEAD))?;
+        Ok(Self { backbone: Box::new(backbone), head, kind, classes, params })
     }
 
     /// The name under which the head's parameters stand.
@@ -52,6 +55,46 @@ impl Model {
     /// The feature dimension P.
     pub fn feature_dim(&self) -> usize {
         self.backbone.feature_dim()
+    }
+
+    /// Puts a learnable factor on each logit, at first 1: the linear head becomes a [`ScaledHead`], whose `linear.scale`
+    /// joins the parameters. [`Model::fold_scale`] ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLinear`] for other heads.
+    pub fn scale_logits(&mut self) -> Result<()> {
+        self.linear()?;
+        let vb = self.params.builder().pp(Self::HEAD);
+        self.head = Box::new(ScaledHead::new(self.feature_dim(), self.classes, &vb)?);
+        Ok(())
+    }
+
+    /// Multiplies the factors of [`Model::scale_logits`] into weights and biases: the same logits from a linear head.
+    pub fn fold_scale(&mut self) -> Result<()> {
+        self.linear()?;
+        if let Some(bias) = self.head.bias()? {
+            self.set_classifier(&self.head.weight()?, &bias)?;
+        }
+        self.params.remove(&format!("{}.scale", Self::HEAD));
+        self.head =
+            self.kind.build(self.feature_dim(), self.classes, &self.params.builder().pp(Self::HEAD))?;
+        Ok(())
+    }
+
+    /// Gives the linear head `weight` (K, P) and `bias` (K).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLinear`] for other heads; if a shape is another.
+    pub fn set_classifier(&self, weight: &Tensor, bias: &Tensor) -> Result<()> {
+        self.linear()?;
+        self.params.set(&format!("{}.weight", Self::HEAD), weight)?;
+        self.params.set(&format!("{}.bias", Self::HEAD), bias)
+    }
+
+    fn linear(&self) -> Result<()> {
+        if self.kind == HeadConfig::Linear { Ok(()) } else { Err(Error::NotLinear) }
     }
 
     /// The classifier.

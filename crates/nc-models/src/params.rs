@@ -54,6 +54,20 @@ impl ParamStore {
         Ok(())
     }
 
+    /// Sets the parameter `name`.
+    pub(crate) fn set(&self, name: &str, value: &Tensor) -> Result<()> {
+        let vars = self.lock();
+        let var = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
+        // A copy, since the value may be the variable itself.
+        var.set(&value.detach().copy()?)?;
+        Ok(())
+    }
+
+    /// Forgets the parameter `name`, if it is there.
+    pub(crate) fn remove(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
     /// All variables in the safetensors format, under their names.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let vars = self.lock();

@@ -11,20 +11,23 @@ pub struct ResNetConfig {
     pub depth: usize,
     /// Channels of an image: 3 for colour, 1 for grey.
     pub in_channels: usize,
+    /// Factor on the channels of every stage: 1 as published, 2 for the wide ResNet-32 of ETF + DR (Yang et al. 2022).
+    pub width: usize,
 }
 
 /// The ResNet for small images of He et al. (2016), section 4.2: a 3x3 stem, three stages of n basic blocks
-/// with 16, 32 and 64 channels, parameter-free (option A) shortcuts, global average pooling. Features have
-/// 64 dimensions.
+/// with 16, 32 and 64 channels (times the width), parameter-free (option A) shortcuts, global average pooling. Features
+/// have 64 dimensions (times the width).
 ///
 /// Parameters are named as in the common PyTorch implementation: `conv1`, `bn1`, `layer1.0.conv1`,
 /// `layer1.0.bn1`, ... Any image height and width will do.
 pub struct ResNet {
     stem: ConvNormLayer,
     blocks: Vec<BasicBlock>,
+    features: usize,
 }
 
-const WIDTHS: [usize; 3] = [16, 32, 64];
+const CHANNELS: [usize; 3] = [16, 32, 64];
 
 impl ResNet {
     /// Builds the network with parameters from `vb`.
@@ -33,23 +36,27 @@ impl ResNet {
     ///
     /// [`Error::Depth`] for a depth that is not 6n + 2.
     pub fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let ResNetConfig { depth, in_channels } = config;
+        let ResNetConfig { depth, in_channels, width } = config;
         if depth < 8 || depth % 6 != 2 {
             return Err(Error::Depth(depth));
         }
+        if width == 0 {
+            return Err(Error::Width);
+        }
+        let stages = CHANNELS.map(|channels| width * channels);
         let blocks_per_stage = (depth - 2) / 6;
         let stem =
-            ConvNormLayer::new(conv3x3(in_channels, WIDTHS[0], 1), true, &vb.pp("conv1"), &vb.pp("bn1"))?;
+            ConvNormLayer::new(conv3x3(in_channels, stages[0], 1), true, &vb.pp("conv1"), &vb.pp("bn1"))?;
         let mut blocks = Vec::with_capacity(3 * blocks_per_stage);
-        let mut channels = WIDTHS[0];
-        for (stage, width) in WIDTHS.into_iter().enumerate() {
+        let mut channels = stages[0];
+        for (stage, out_channels) in stages.into_iter().enumerate() {
             let vb = vb.pp(format!("layer{}", stage + 1));
             for block in 0..blocks_per_stage {
-                blocks.push(BasicBlock::new(channels, width, &vb.pp(block))?);
-                channels = width;
+                blocks.push(BasicBlock::new(channels, out_channels, &vb.pp(block))?);
+                channels = out_channels;
             }
         }
-        Ok(Self { stem, blocks })
+        Ok(Self { stem, blocks, features: stages[2] })
     }
 }
 
@@ -64,7 +71,7 @@ impl Backbone for ResNet {
     }
 
     fn feature_dim(&self) -> usize {
-        WIDTHS[2]
+        self.features
     }
 }
 

@@ -1,11 +1,13 @@
 //! Models as a user of the crate sees them.
 
 use candle_core::{D, DType, Device, Tensor, Var};
-use nc_models::{Error, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_models::{
+    Backbone, Error, HeadConfig, Model, NormalizedFeatures, ParamStore, Pass, ResNet, ResNetConfig,
+};
 
 fn model(depth: usize, in_channels: usize, seed: u64, head: HeadConfig, classes: usize) -> Model {
     let params = ParamStore::new(seed, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth, in_channels }, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig { depth, in_channels, width: 1 }, &params.builder()).unwrap();
     Model::new(params, resnet, &head, classes).unwrap()
 }
 
@@ -48,7 +50,7 @@ fn parameter_counts_are_the_published_ones() {
 fn depths_that_do_not_exist_are_refused() {
     for depth in [0, 2, 18, 21, 33] {
         let params = ParamStore::new(0, &Device::Cpu);
-        let result = ResNet::new(ResNetConfig { depth, in_channels: 3 }, &params.builder());
+        let result = ResNet::new(ResNetConfig { depth, in_channels: 3, width: 1 }, &params.builder());
         assert!(matches!(result, Err(Error::Depth(found)) if found == depth));
     }
 }
@@ -60,13 +62,13 @@ fn initial_values_depend_on_seed_and_name_alone() {
     for ((name, x), (_, y)) in a.params().vars().iter().zip(b.params().vars()) {
         assert_eq!(values(x), values(&y), "{name}");
     }
-    let weight = |model: &Model| values(model.head().weight());
+    let weight = |model: &Model| values(&model.head().weight().unwrap());
     assert_ne!(weight(&a), weight(&other));
 
     // The classifier alone, without the backbone built before it, starts the same.
     let params = ParamStore::new(5, &Device::Cpu);
     let head = HeadConfig::Linear.build(64, 10, &params.builder().pp("linear")).unwrap();
-    assert_eq!(values(head.weight()), weight(&a));
+    assert_eq!(values(&head.weight().unwrap()), weight(&a));
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn the_etf_head_is_a_simplex_frame_that_is_not_trained() {
     for (features, classes) in [(64, 10), (9, 10), (64, 65), (1, 2)] {
         let params = ParamStore::new(3, &Device::Cpu);
         let head = HeadConfig::Etf.build(features, classes, &params.builder()).unwrap();
-        let w = head.weight().to_dtype(DType::F64).unwrap();
+        let w = head.weight().unwrap().to_dtype(DType::F64).unwrap();
         let gram: Vec<Vec<f64>> = w.matmul(&w.t().unwrap()).unwrap().to_vec2().unwrap();
         for (i, row) in gram.iter().enumerate() {
             for (j, &cosine) in row.iter().enumerate() {
@@ -168,7 +170,7 @@ fn the_cosine_head_sees_directions_only() {
         assert!((a - b).abs() < 1e-4);
         assert!(a.abs() <= 30.0);
     }
-    let own = head.weight().narrow(0, 1, 1).unwrap();
+    let own = head.weight().unwrap().narrow(0, 1, 1).unwrap();
     assert!((logits(&own)[1] - 30.0).abs() < 1e-4);
     // A feature of norm zero has a defined, finite answer.
     assert_eq!(logits(&h.zeros_like().unwrap()), [0.0; 3]);
@@ -177,11 +179,11 @@ fn the_cosine_head_sees_directions_only() {
 #[test]
 fn a_new_classifier_differs_from_the_first() {
     let model = model(20, 1, 0, HeadConfig::Linear, 10);
-    let first = values(model.head().weight());
+    let first = values(&model.head().weight().unwrap());
     let init = candle_nn::Init::Randn { mean: 0.0, stdev: 0.01 };
     model.params().reinitialize("linear.weight", init, "classifier").unwrap();
-    let weight = model.head().weight();
-    assert_ne!(first, values(weight));
+    let weight = model.head().weight().unwrap();
+    assert_ne!(first, values(&weight));
     let std =
         weight.sqr().unwrap().mean(D::Minus1).unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     assert!((std - 0.01).abs() < 0.001);
@@ -189,4 +191,94 @@ fn a_new_classifier_differs_from_the_first() {
         model.params().reinitialize("no.such", init, ""),
         Err(Error::UnknownParameter(name)) if name == "no.such"
     ));
+}
+
+#[test]
+fn a_learnt_scale_folds_into_the_classifier() {
+    let mut model = model(20, 1, 0, HeadConfig::Linear, 3);
+    let features = Tensor::arange(0f32, 2.0 * 64.0, &Device::Cpu).unwrap().reshape((2, 64)).unwrap();
+    let logits = |model: &Model| values(&model.head().forward(&features).unwrap());
+    let (before, parameters) = (logits(&model), model.params().parameter_count());
+
+    model.scale_logits().unwrap();
+    assert_eq!(logits(&model), before, "factors start at 1");
+    assert_eq!(model.params().parameter_count(), parameters + 3);
+    let (_, scale) = model.params().vars().into_iter().find(|(name, _)| name == "linear.scale").unwrap();
+    scale.set(&Tensor::new(&[2f32, 0.5, 0.0], &Device::Cpu).unwrap()).unwrap();
+    let scaled = logits(&model);
+    for (row, before) in scaled.chunks(3).zip(before.chunks(3)) {
+        assert_eq!(row, [2.0 * before[0], 0.5 * before[1], 0.0]);
+    }
+
+    model.fold_scale().unwrap();
+    assert_eq!(model.params().parameter_count(), parameters);
+    for (folded, scaled) in logits(&model).iter().zip(&scaled) {
+        assert!((folded - scaled).abs() <= 1e-5 * scaled.abs(), "{folded} {scaled}");
+    }
+}
+
+#[test]
+fn only_a_linear_classifier_is_scaled_or_replaced() {
+    let mut model = model(20, 1, 0, HeadConfig::Cosine { scale: 30.0 }, 3);
+    assert!(matches!(model.scale_logits(), Err(Error::NotLinear)));
+    assert!(matches!(model.fold_scale(), Err(Error::NotLinear)));
+}
+
+/// Gives the images themselves as features.
+struct Pixels(usize);
+
+impl Backbone for Pixels {
+    fn forward(&self, images: &Tensor, _: Pass) -> nc_models::Result<Tensor> {
+        Ok(images.flatten_from(1)?)
+    }
+    fn feature_dim(&self) -> usize {
+        self.0
+    }
+}
+
+#[test]
+fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let normalized = NormalizedFeatures::new(Pixels(2), &params.builder().pp("norm")).unwrap();
+    let batch = Tensor::new(&[[1f32, 10.0], [3.0, 10.0], [5.0, 40.0]], &Device::Cpu).unwrap();
+    let buffer = |name: &str| {
+        let (_, var) = params.vars().into_iter().find(|(other, _)| other == name).unwrap();
+        values(var.as_tensor())
+    };
+    let close = |found: &[f32], expected: &[f32]| {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-5, "{found:?} {expected:?}");
+        }
+    };
+
+    // Columns have means 3, 20 and biased variances 8/3, 200; rows become (-2/1.63299, -10/14.1421) and so on.
+    let rows = values(&normalized.forward(&batch, Pass::TRAIN).unwrap());
+    let unit = |x: f32, y: f32| [x / x.hypot(y), y / x.hypot(y)];
+    let (a, b) = ((8f32 / 3.0).sqrt(), 200f32.sqrt());
+    close(&rows, &[unit(-2.0 / a, -10.0 / b), unit(0.0, -10.0 / b), unit(2.0 / a, 20.0 / b)].concat());
+    // The running ones go a tenth of the way, to the unbiased variances 4 and 300.
+    close(&buffer("norm.running_mean"), &[0.3, 2.0]);
+    close(&buffer("norm.running_var"), &[0.9 + 0.4, 0.9 + 30.0]);
+
+    let evaluated = values(&normalized.forward(&batch, Pass::EVAL).unwrap());
+    let of = |x: f32, y: f32| unit((x - 0.3) / 1.3f32.sqrt(), (y - 2.0) / 30.9f32.sqrt());
+    close(&evaluated, &[of(1.0, 10.0), of(3.0, 10.0), of(5.0, 40.0)].concat());
+
+    // One image has no variance: its features are beta, and the running variance stays.
+    let one = normalized.forward(&batch.narrow(0, 0, 1).unwrap(), Pass::TRAIN).unwrap();
+    close(&values(&one), &[0.0, 0.0]);
+    close(&buffer("norm.running_var"), &[1.3, 30.9]);
+}
+
+#[test]
+fn a_wide_resnet_has_wide_features() {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let config = ResNetConfig { depth: 8, in_channels: 1, width: 2 };
+    let resnet = ResNet::new(config, &params.builder()).unwrap();
+    let images = Tensor::zeros((1, 1, 8, 8), DType::F32, &Device::Cpu).unwrap();
+    assert_eq!(resnet.forward(&images, Pass::EVAL).unwrap().dims(), [1, 128]);
+    assert_eq!(resnet.feature_dim(), 128);
+    let none = ResNet::new(ResNetConfig { width: 0, ..config }, &params.builder());
+    assert!(matches!(none, Err(Error::Width)));
 }

@@ -174,6 +174,11 @@ impl EventLog {
     }
 }
 
+/// The events of the log `path`.
+pub(crate) fn read(path: &Path) -> Result<Vec<Event>> {
+    parse(path, &std::fs::read(path).map_err(io_error("read", path))?)
+}
+
 /// The events of a log, of which the first says the format version.
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>> {
     #[derive(Deserialize)]

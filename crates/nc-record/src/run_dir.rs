@@ -128,6 +128,15 @@ impl RunDir {
         self.write(Self::RESULT, &text)
     }
 
+    /// Reads the events of the run in `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] and [`Error::Version`] if they cannot be understood.
+    pub fn read_events(path: &Path) -> Result<Vec<Event>> {
+        crate::event::read(&path.join(Self::EVENTS))
+    }
+
     /// Reads a finished run's result.
     ///
     /// # Errors

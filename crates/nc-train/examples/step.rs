@@ -124,7 +124,7 @@ impl Step {
     fn new(classes: usize) -> Result<Self> {
         let device = Device::Cpu;
         let params = ParamStore::new(0, &device);
-        let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3 }, &params.builder())?;
+        let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder())?;
         let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
         let centers = Var::randn(0f32, 1f32, (classes, model.feature_dim()), &device)?;
         let config = SgdConfig {
@@ -143,7 +143,7 @@ impl Step {
         let loss = (cross_entropy(&output.logits, labels)? + self.regularisers(&output.features, labels)?)?;
         black_box(loss.to_scalar::<f32>()?);
         let gradients = loss.backward()?;
-        self.optimizer.step(&self.vars, &gradients, 0.1)?;
+        self.optimizer.step(&self.vars, &gradients, |_| 0.1)?;
         if let Some(gradient) = gradients.get(&self.centers) {
             self.centers.set(&(self.centers.as_detached_tensor() - (gradient * 50.0)?)?)?;
         }

@@ -1,11 +1,12 @@
 //! The loss of a batch, and the steps of the centres it acts on.
 
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
-use candle_nn::Init;
-use nc_models::{Output, ParamStore};
+use nc_models::{Head, Output};
 use nc_record::EpochLosses;
 
-use crate::{CenterInit, Centers, Error, HeadKind, NeuralCollapse, Objective, Result, optimizer::norm};
+use crate::{
+    Centers, Error, HeadKind, NeuralCollapse, Objective, Result, WithinForm, centers, methods::Labelled,
+};
 
 /// The labels of a batch: of its images, and of the images mixed into them.
 pub(crate) struct Targets {
@@ -26,7 +27,7 @@ impl Targets {
     }
 
     /// lambda loss(y) + (1 - lambda) loss(y of the partner); loss(y) where nothing is mixed.
-    fn mixed(&self, loss: impl Fn(&Tensor) -> nc_losses::Result<Tensor>) -> Result<Tensor> {
+    pub(crate) fn mixed(&self, loss: impl Fn(&Tensor) -> nc_losses::Result<Tensor>) -> Result<Tensor> {
         Ok(match &self.mix {
             Some((partner, lambda)) => nc_losses::mixed(&self.labels, partner, *lambda, loss)?,
             None => loss(&self.labels)?,
@@ -108,17 +109,9 @@ impl Criterion {
         };
         match &self.objective.neural_collapse {
             Some(nc) if self.active.is_none() && epoch >= nc.start_epoch => {
-                if let (Centers::Learnable { init, .. }, None) = (nc.centers, &self.centers) {
-                    let centers = match init {
-                        CenterInit::ClassMeans => Var::from_tensor(&class_means()?)?,
-                        CenterInit::Normal => {
-                            let dims = (self.classes(), features);
-                            let normal = Init::Randn { mean: 0.0, stdev: 1.0 };
-                            let store = ParamStore::new(seed, device);
-                            Var::from_tensor(&store.builder().get_with_hints(dims, "centers", normal)?)?
-                        }
-                    };
-                    self.centers = Some(centers);
+                if self.centers.is_none() {
+                    let dims = (self.classes(), features);
+                    self.centers = nc.centers.first(dims, seed, device, class_means)?;
                 }
                 self.active = Some(nc.clone());
             }
@@ -131,47 +124,65 @@ impl Criterion {
         self.class_weights.is_some()
     }
 
-    /// L = L_sup + lambda1 L_W + lambda2 L_B of what the model made of a batch.
-    pub(crate) fn loss(&self, output: &Output, targets: &Targets) -> Result<BatchLoss> {
-        let supervised = targets.mixed(|labels| self.supervised(&output.logits, labels))?;
+    /// L = L_sup + lambda1 L_W + lambda2 L_B of what the model with this `head` made of a batch.
+    pub(crate) fn loss(&self, output: &Output, targets: &Targets, head: &dyn Head) -> Result<BatchLoss> {
+        let directions = head.weight()?;
+        let supervised = targets.mixed(|labels| {
+            self.objective.loss.method().of(&Labelled {
+                features: &output.features,
+                logits: &output.logits,
+                labels,
+                class_counts: &self.class_counts,
+                class_weights: self.class_weights.as_ref(),
+                directions: &directions,
+                scale: self.scale,
+            })
+        })?;
         let mut loss =
             BatchLoss { total: supervised.clone(), supervised, within_class: None, between_class: None };
         let Some(nc) = &self.active else { return Ok(loss) };
         if nc.within_weight > 0.0 {
-            let within = targets.mixed(|labels| match &self.centers {
-                Some(centers) => nc_losses::within_class(&output.features, labels, centers),
-                None => self.within_class_of_batch(&output.features, labels),
-            })?;
+            let within = targets.mixed(|labels| self.within(nc, &output.features, labels))?;
             loss.total = (loss.total + (&within * nc.within_weight)?)?;
             loss.within_class = Some(within);
         }
         if nc.between_weight > 0.0 {
-            let form = nc.between_form.into();
-            let between = match &self.centers {
-                Some(centers) => nc_losses::between_class(centers, form)?,
-                None => targets.mixed(|labels| {
-                    let present = nc_losses::class_means(&output.features, labels, self.classes())?;
-                    nc_losses::between_class(&present.means, form)
-                })?,
-            };
+            let between = self.between(nc, &output.features, targets)?;
             loss.total = (loss.total + (&between * nc.between_weight)?)?;
             loss.between_class = Some(between);
         }
         Ok(loss)
     }
 
-    /// L_W about the means of the batch itself.
-    fn within_class_of_batch(&self, features: &Tensor, labels: &Tensor) -> nc_losses::Result<Tensor> {
-        let present = nc_losses::class_means(features, labels, self.classes())?;
-        let rows = Tensor::new(present.classes, features.device())?;
-        let means = Tensor::zeros((self.classes(), features.dim(1)?), features.dtype(), features.device())?
-            .index_add(&rows, &present.means, 0)?;
-        nc_losses::within_class(features, labels, &means)
+    /// L_W, or centre loss, for one set of labels.
+    fn within(&self, nc: &NeuralCollapse, features: &Tensor, labels: &Tensor) -> nc_losses::Result<Tensor> {
+        let centers = match (nc.centers, &self.centers) {
+            (Centers::MovingAverage { momentum, .. }, Some(old)) => {
+                centers::moved(&old.as_detached_tensor(), momentum, &features.detach(), labels)?
+            }
+            (_, Some(learnable)) => learnable.as_tensor().clone(),
+            (_, None) => centers::batch_means(features, labels, self.classes())?,
+        };
+        match nc.within_form {
+            WithinForm::ByClass => nc_losses::within_class(features, labels, &centers),
+            WithinForm::BySample => nc_losses::center_loss(features, labels, &centers),
+        }
     }
 
-    fn supervised(&self, logits: &Tensor, labels: &Tensor) -> nc_losses::Result<Tensor> {
-        let weights = self.class_weights.as_ref();
-        self.objective.loss.of(logits, labels, &self.class_counts, weights, self.scale)
+    /// L_B, for both sets of labels where it depends on them.
+    fn between(&self, nc: &NeuralCollapse, features: &Tensor, targets: &Targets) -> Result<Tensor> {
+        let form = nc.between_form.into();
+        match (nc.centers, &self.centers) {
+            (Centers::MovingAverage { momentum, .. }, Some(old)) => targets.mixed(|labels| {
+                let moved = centers::moved(&old.as_detached_tensor(), momentum, features, labels)?;
+                nc_losses::between_class(&moved, form)
+            }),
+            (_, Some(learnable)) => Ok(nc_losses::between_class(learnable, form)?),
+            (_, None) => targets.mixed(|labels| {
+                let present = nc_losses::class_means(features, labels, self.classes())?;
+                nc_losses::between_class(&present.means, form)
+            }),
+        }
     }
 
     /// K.
@@ -179,17 +190,22 @@ impl Criterion {
         self.class_counts.len()
     }
 
-    /// Moves learnable centres: centers - alpha grad(L) / lambda1. Returns the norm of their gradient; if it is not
-    /// finite, they stay.
-    pub(crate) fn step_centers(&self, gradients: &GradStore) -> Result<f64> {
+    /// Moves the centres. Returns the norm of their gradient, 0 if they have none; if it is not finite, they stay.
+    pub(crate) fn step_centers(
+        &self,
+        gradients: &GradStore,
+        features: &Tensor,
+        targets: &Targets,
+    ) -> Result<f64> {
         let (Some(centers), Some(nc)) = (&self.centers, &self.active) else { return Ok(0.0) };
-        let Centers::Learnable { learning_rate, .. } = nc.centers else { return Ok(0.0) };
-        let Some(gradient) = gradients.get(centers) else { return Ok(0.0) };
-        let norm = norm([gradient])?;
-        if norm.is_finite() {
-            let step = (gradient.detach() * (learning_rate / nc.within_weight))?;
-            centers.set(&(centers.as_detached_tensor() - step)?)?;
+        match nc.centers {
+            Centers::Learnable { learning_rate, .. } => {
+                centers::descend(centers, learning_rate, nc.within_weight, gradients)
+            }
+            Centers::MovingAverage { momentum, .. } => {
+                centers::average(centers, momentum, features, targets).map(|()| 0.0)
+            }
+            Centers::BatchMeans => Ok(0.0),
         }
-        Ok(norm)
     }
 }

@@ -22,9 +22,11 @@ pub enum Error {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// No preset of this name.
-    #[error("there is no preset {name:?}{}; `nclt presets` lists them", did_you_mean(.nearest.as_deref()))]
+    /// No data set, method or part of this name among the presets.
+    #[error("there is no {what} {name:?}{}; `nclt presets` lists them", did_you_mean(.nearest.as_deref()))]
     UnknownPreset {
+        /// What kind of name it should be.
+        what: &'static str,
         /// The name asked for.
         name: String,
         /// The nearest existing name.

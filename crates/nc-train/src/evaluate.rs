@@ -13,7 +13,7 @@ pub(crate) struct Measured {
     pub(crate) features: Vec<f32>,
     logits: Vec<f32>,
     pub(crate) labels: Vec<u32>,
-    dims: usize,
+    pub(crate) dims: usize,
 }
 
 impl Measured {
@@ -65,11 +65,8 @@ impl Geometry {
         head: &dyn Head,
         classes: usize,
     ) -> Result<Self> {
-        let weight = head.weight().flatten_all()?.to_vec1::<f32>()?;
-        let bias = match head.bias() {
-            Some(bias) => Some(bias.to_vec1::<f32>()?),
-            None => None,
-        };
+        let weight = head.weight()?.flatten_all()?.to_vec1::<f32>()?;
+        let bias = head.bias()?.map(|bias| bias.to_vec1::<f32>()).transpose()?;
         let classifier = Classifier::new(&weight, bias.as_deref(), classes, train.dims)?;
         let training_means = train.class_means(classes)?;
         let mut nearest = NearestMeanAccumulator::new(&training_means, &classifier);

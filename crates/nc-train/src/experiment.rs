@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Result, objective::Objective, optimizer::SgdConfig, schedule::Schedule};
+use crate::{Result, methods::PostHoc, objective::Objective, optimizer::SgdConfig, schedule::Schedule};
 
 /// Everything that determines the result of a run: the same experiment on the same data gives the same weights,
 /// bit for bit. Directories, devices and threads stand elsewhere ([`RunOptions`](crate::RunOptions)).
@@ -22,6 +22,9 @@ pub struct Experiment {
     pub evaluation: EvaluationConfig,
     /// What is learned, one phase after the other.
     pub phases: Vec<Phase>,
+    /// What is done to the classifier after the last phase; absent for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_hoc: Option<PostHoc>,
 }
 
 /// Training and test images.
@@ -133,12 +136,17 @@ pub struct ModelConfig {
     pub backbone: BackboneKind,
     /// The classifier on its features.
     pub head: HeadKind,
+    /// Whether features pass through batch norm and are then scaled to length 1, for a fixed ETF.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub normalize_features: bool,
 }
 
 /// A backbone for small images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackboneKind {
+    /// CIFAR ResNet-8, for a first look in seconds.
+    ResNet8,
     /// CIFAR ResNet-20.
     ResNet20,
     /// CIFAR ResNet-32, the paper's.
@@ -147,17 +155,26 @@ pub enum BackboneKind {
     ResNet44,
     /// CIFAR ResNet-56.
     ResNet56,
+    /// CIFAR ResNet-32 with 32, 64 and 128 channels, for a fixed ETF of 100 classes (Yang et al. 2022).
+    #[serde(rename = "wide-resnet32")]
+    WideResNet32,
 }
 
 impl BackboneKind {
     /// Its number of weighted layers.
     pub fn depth(self) -> usize {
         match self {
+            Self::ResNet8 => 8,
             Self::ResNet20 => 20,
-            Self::ResNet32 => 32,
+            Self::ResNet32 | Self::WideResNet32 => 32,
             Self::ResNet44 => 44,
             Self::ResNet56 => 56,
         }
+    }
+
+    /// The factor on its channels.
+    pub fn width(self) -> usize {
+        if self == Self::WideResNet32 { 2 } else { 1 }
     }
 }
 
@@ -210,14 +227,33 @@ pub struct Phase {
 }
 
 /// Which parameters learn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trains {
     /// Backbone and classifier; batch norm on batch statistics.
     Everything,
     /// The classifier, drawn anew from N(0, 0.01) with zero bias, on a frozen backbone whose batch norm uses its
     /// running statistics: cRT (Kang et al. 2020).
     NewClassifier,
+    /// A factor on each logit, at first 1, on a frozen backbone (batch norm as above) and linear classifier: LWS (Kang et
+    /// al. 2020). Multiplied into the classifier at the end.
+    LogitScale,
+    /// Factors on the logits as above, and the linear classifier with them: the second phase of MiSLAS (Zhong et al.
+    /// 2021).
+    ScaledClassifier {
+        /// The classifier's share of the learning rate; the factors have all of it.
+        classifier_rate: f64,
+        /// Whether batch norm of the frozen backbone uses batch statistics, and its running ones move.
+        #[serde(default)]
+        shift_batch_norm: bool,
+    },
+}
+
+impl Trains {
+    /// Whether there is a factor on each logit that learns.
+    pub(crate) fn scales_logits(self) -> bool {
+        matches!(self, Self::LogitScale | Self::ScaledClassifier { .. })
+    }
 }
 
 /// Which images an epoch is made of; the epoch's length is always that of the subset.
@@ -257,6 +293,16 @@ impl Experiment {
             phase.schedule.scale_epochs(scale);
             phase.objective.scale_epochs(scale);
         }
+    }
+
+    /// The experiment whose end this one goes on from: without what is done after the last phase, or else without the
+    /// last phase.
+    pub(crate) fn shorter(&self) -> Option<Self> {
+        let mut shorter = self.clone();
+        if shorter.post_hoc.take().is_none() {
+            shorter.phases.pop();
+        }
+        (!shorter.phases.is_empty()).then_some(shorter)
     }
 
     /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256.

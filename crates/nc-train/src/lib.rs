@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod adjust;
+mod centers;
 mod criterion;
 mod data;
 mod diverged;
 mod error;
 mod evaluate;
 mod experiment;
+mod finished;
+mod methods;
 mod objective;
 mod observer;
 mod optimizer;
@@ -16,10 +20,10 @@ mod run;
 mod schedule;
 mod settings;
 mod suggest;
-mod supervised;
 mod trained;
 mod validate;
 
+pub use centers::{CenterInit, Centers};
 pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use evaluate::Geometry;
@@ -27,12 +31,15 @@ pub use experiment::{
     BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,
     Profile, SamplerKind, Trains, Validation,
 };
-pub use objective::{BetweenForm, CenterInit, Centers, NeuralCollapse, Objective, Reweighting};
+pub use methods::{
+    Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError,
+    NearestClassMean, PostHoc, PostHocAdjustment, SupervisedLoss, TauNormalization,
+};
+pub use objective::{BetweenForm, NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, SgdConfig};
 pub use resume::CheckpointEvery;
 pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;
-pub use supervised::{Counts, SupervisedLoss};
 pub use trained::{Evaluation, Trained};

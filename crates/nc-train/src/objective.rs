@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::SupervisedLoss;
+use crate::{Centers, methods::SupervisedLoss};
 
 /// L = L_sup + lambda1 L_W + lambda2 L_B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ impl Reweighting {
 pub struct NeuralCollapse {
     /// lambda1, the weight of L_W; 0 for none.
     pub within_weight: f64,
+    /// Which L_W.
+    #[serde(default, skip_serializing_if = "WithinForm::is_default")]
+    pub within_form: WithinForm,
     /// lambda2, the weight of L_B; 0 for none.
     pub between_weight: f64,
     /// Which L_B.
@@ -79,6 +82,25 @@ pub struct NeuralCollapse {
     /// The class centres both act on.
     #[serde(default)]
     pub centers: Centers,
+}
+
+/// The two ways to average squared distances to the centres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithinForm {
+    /// Every class counts the same (eq. 13): L_W.
+    #[default]
+    ByClass,
+    /// Every image counts the same: centre loss (Wen et al. 2016), of the ablation in the paper's Table 7.
+    BySample,
+}
+
+impl WithinForm {
+    // serde asks by reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The three forms of L_B on centred and normalised centres.
@@ -102,38 +124,6 @@ impl From<BetweenForm> for nc_losses::BetweenForm {
             BetweenForm::EtfGap => Self::EtfGap,
         }
     }
-}
-
-/// Where the class centres come from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Centers {
-    /// Parameters with their own plain SGD on grad(lambda1 L_W + lambda2 L_B) / lambda1, as in the paper's code: L_B
-    /// reaches the features through the centres alone.
-    Learnable {
-        /// alpha.
-        learning_rate: f64,
-        /// Their first values.
-        init: CenterInit,
-    },
-    /// The class means of the batch, with gradient to the features. Needs no lambda1.
-    BatchMeans,
-}
-
-impl Default for Centers {
-    fn default() -> Self {
-        Self::Learnable { learning_rate: 0.5, init: CenterInit::Normal }
-    }
-}
-
-/// First values of learnable centres.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CenterInit {
-    /// N(0, 1).
-    Normal,
-    /// Means of the training features in evaluation mode, at the start epoch.
-    ClassMeans,
 }
 
 impl Objective {

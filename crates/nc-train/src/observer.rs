@@ -15,6 +15,11 @@ pub trait Observer {
         let _ = resumed;
     }
 
+    /// The run starts after the phases of a finished one, which logged `events`.
+    fn continued(&mut self, events: &[Event]) {
+        let _ = events;
+    }
+
     /// A checkpoint cannot be used; an older one will be, or the run starts from the beginning.
     fn passed_over(&mut self, checkpoint: &nc_record::Error) {
         let _ = checkpoint;

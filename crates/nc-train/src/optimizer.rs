@@ -54,9 +54,14 @@ impl Sgd {
         &self.momenta
     }
 
-    /// Moves each of the named `vars` that has a gradient, at learning rate `learning_rate`. Returns the norm of all
-    /// their gradients; if it is not finite, nothing is moved.
-    pub fn step(&mut self, vars: &[(String, Var)], gradients: &GradStore, learning_rate: f64) -> Result<f64> {
+    /// Moves each of the named `vars` that has a gradient, at the learning rate that `learning_rate` has for its name.
+    /// Returns the norm of all their gradients; if it is not finite, nothing is moved.
+    pub fn step(
+        &mut self,
+        vars: &[(String, Var)],
+        gradients: &GradStore,
+        learning_rate: impl Fn(&str) -> f64,
+    ) -> Result<f64> {
         let SgdConfig { momentum, nesterov, weight_decay, clip_norm, .. } = self.config;
         let norm = norm(vars.iter().filter_map(|(_, var)| gradients.get(var)))?;
         if !norm.is_finite() {
@@ -81,7 +86,7 @@ impl Sgd {
                 step = if nesterov { (step + (&velocity * momentum)?)? } else { velocity.clone() };
                 self.momenta.insert(name.clone(), velocity);
             }
-            var.set(&(weight - (step * learning_rate)?)?)?;
+            var.set(&(weight - (step * learning_rate(name))?)?)?;
         }
         Ok(norm)
     }

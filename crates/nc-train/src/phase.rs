@@ -24,11 +24,14 @@ impl Run<'_> {
         let seed = self.experiment.seed.wrapping_add((index as u64) << 32);
         let device = self.options.device.clone();
         let loader = self.data.training(phase, seed, self.options.loader_threads, &device)?;
-        let vars = self.learning(phase);
+        if phase.trains.scales_logits() {
+            self.model.scale_logits()?;
+        }
         let (mut optimizer, centers) = match resumed {
             Some(tensors) => tensors.restore(&self.model, phase.optimizer)?,
             None => (self.begin_phase(index, loader.batches_per_epoch())?, None),
         };
+        let vars = self.learning(phase);
         let mut criterion =
             Criterion::new(&phase.objective, self.data.train.class_counts(), self.experiment.model.head);
         criterion.resume(centers);
@@ -41,7 +44,8 @@ impl Run<'_> {
             for batch in loader.epoch_from(epoch, self.state.step) {
                 let batch = batch?;
                 let output = forward(&self.model, phase.trains, &batch.images)?;
-                let loss = criterion.loss(&output, &Targets::new(&batch)?)?;
+                let targets = Targets::new(&batch)?;
+                let loss = criterion.loss(&output, &targets, self.model.head())?;
                 let losses = loss.values()?;
                 let images = batch.labels.len();
                 let step = Step {
@@ -56,9 +60,11 @@ impl Run<'_> {
                     return Err(self.diverged(&step, losses, NotFinite::Loss));
                 }
                 let gradients = loss.total.backward()?;
-                let mut norm = criterion.step_centers(&gradients)?;
+                let mut norm = criterion.step_centers(&gradients, &output.features, &targets)?;
                 if norm.is_finite() {
-                    norm = optimizer.step(&vars, &gradients, learning_rate)?;
+                    norm = optimizer.step(&vars, &gradients, |name| {
+                        learning_rate * phase.trains.learning_rate_factor(name)
+                    })?;
                 }
                 if !norm.is_finite() {
                     return Err(self.diverged(&step, losses, NotFinite::Gradient(norm)));
@@ -81,6 +87,9 @@ impl Run<'_> {
                 self.evaluate(&phase.name, epoch)?;
             }
         }
+        if phase.trains.scales_logits() {
+            self.model.fold_scale()?;
+        }
         Ok(())
     }
 
@@ -93,10 +102,7 @@ impl Run<'_> {
     /// The variables that learn in a phase.
     fn learning(&self, phase: &Phase) -> Vec<(String, Var)> {
         let mut vars = self.model.params().vars();
-        if phase.trains == Trains::NewClassifier {
-            let head = format!("{}.", Model::HEAD);
-            vars.retain(|(name, _)| name.starts_with(&head));
-        }
+        vars.retain(|(name, _)| phase.trains.learns(name));
         vars
     }
 
@@ -120,7 +126,7 @@ impl Run<'_> {
     }
 
     /// The class means (K, P) of the training features.
-    fn class_means(&self) -> Result<Tensor> {
+    pub(crate) fn class_means(&self) -> Result<Tensor> {
         let train = Measured::of(&self.model, &self.sequential(&self.data.train)?)?;
         let means = train.class_means(self.data.train.class_counts().len())?;
         let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
@@ -129,15 +135,42 @@ impl Run<'_> {
     }
 }
 
-fn forward(model: &Model, trains: Trains, images: &Tensor) -> Result<Output> {
-    match trains {
-        Trains::Everything => Ok(model.forward(images, Pass::TRAIN)?),
-        Trains::NewClassifier => {
-            let features = model.features(images, Pass::EVAL)?;
-            let logits = model.head().forward(&features)?;
-            Ok(Output { features, logits })
+const SCALE: &str = "linear.scale";
+
+impl Trains {
+    /// Whether the parameter `name` learns.
+    fn learns(self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::LogitScale => name == SCALE,
+            Self::NewClassifier | Self::ScaledClassifier { .. } => {
+                name.split('.').next() == Some(Model::HEAD)
+            }
         }
     }
+
+    /// The share of the learning rate for the parameter `name`.
+    fn learning_rate_factor(self, name: &str) -> f64 {
+        match self {
+            Self::ScaledClassifier { classifier_rate, .. } if name != SCALE => classifier_rate,
+            _ => 1.0,
+        }
+    }
+
+    /// How the backbone is passed through.
+    fn pass(self) -> Pass {
+        match self {
+            Self::Everything => Pass::TRAIN,
+            Self::ScaledClassifier { shift_batch_norm: true, .. } => Pass { gradient: false, ..Pass::TRAIN },
+            Self::NewClassifier | Self::LogitScale | Self::ScaledClassifier { .. } => Pass::EVAL,
+        }
+    }
+}
+
+fn forward(model: &Model, trains: Trains, images: &Tensor) -> Result<Output> {
+    let features = model.features(images, trains.pass())?;
+    let logits = model.head().forward(&features)?;
+    Ok(Output { features, logits })
 }
 
 /// Sums over an epoch's images.

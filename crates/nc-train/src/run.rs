@@ -6,18 +6,19 @@ use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::{ImageShape, Loader, Subset};
 use nc_metrics::{Accuracy, Calibration};
-use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 use nc_record::{
     Array, BestEpoch, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir,
     SelectedEpoch, ShotAccuracy, Timing,
 };
 
 use crate::{
-    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, NotFinite, Observer, Result, Resumed,
-    Sgd, Step,
+    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, ModelConfig, NotFinite, Observer,
+    Result, Resumed, Sgd, Step,
     criterion::Criterion,
     data::Data,
     evaluate::{Measured, shot_accuracy},
+    finished::{self, Beginning},
     phase::timing,
     resume::{Interrupted, State, Tensors},
     trained::evaluate,
@@ -110,7 +111,9 @@ fn run(
     experiment.validate()?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
     let model = build_model(experiment, &data, options, build)?;
-    let hash = experiment.hash(&format!("{}{backbone}", data.train.hash()))?;
+    let subset = format!("{}{backbone}", data.train.hash());
+    let hash_of = |experiment: &Experiment| experiment.hash(&subset);
+    let hash = hash_of(experiment)?;
     let named = || {
         let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
         options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
@@ -119,16 +122,26 @@ fn run(
     let claim = directory.claim(options.rhythm)?;
     if options.fresh {
         directory.clear()?;
-    } else if let Some(finished) = finished(&directory, &hash)? {
+    } else if let Some(finished) = finished::find(&directory, &hash)? {
         return Ok(finished);
     }
     let interrupted = Interrupted::find(&directory, &hash, &options.device, observer)?;
-    let (log, state, resumed) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
-        (log, state, Some((events, tensors)))
+    let (log, state, start) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
+        (log, state, Start::Resumed(events, tensors))
     } else {
+        let beginning =
+            if options.fresh { None } else { Beginning::find(directory.path(), experiment, hash_of)? };
         directory.clear()?;
         directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
-        (directory.event_log()?, State { run_hash: hash, ..State::default() }, None)
+        let state = match &beginning {
+            Some(beginning) => beginning.state(hash),
+            None => State { run_hash: hash, ..State::default() },
+        };
+        (
+            directory.event_log()?,
+            state,
+            beginning.map_or(Start::New, |beginning| Start::Continued(Box::new(beginning))),
+        )
     };
     let now = Instant::now();
     let run = Run {
@@ -144,34 +157,31 @@ fn run(
         started: now,
         checkpointed: now,
     };
-    match resumed {
-        Some((events, tensors)) => run.resume(&events, tensors),
-        None => run.begin(),
+    match start {
+        Start::New => run.begin(),
+        Start::Continued(beginning) => run.go_on(*beginning),
+        Start::Resumed(events, tensors) => run.resume(&events, tensors),
     }
 }
 
-/// The result of this run, if it was finished before.
-fn finished(directory: &RunDir, hash: &str) -> Result<Option<Finished>> {
-    let path = directory.path().join(RunDir::RESULT);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let result: RunResult = RunDir::read_result(directory.path())?;
-    if result.run_hash != hash {
-        return Err(Error::OtherRun { path });
-    }
-    directory.remove_checkpoints()?;
-    Ok(Some(Finished { result, directory: directory.path().to_owned(), earlier: true }))
+/// How a run starts.
+enum Start {
+    New,
+    /// From the end of a finished run of its first phases.
+    Continued(Box<Beginning>),
+    /// From a checkpoint of its own.
+    Resumed(Vec<Event>, Tensors),
 }
 
 /// How the experiment's backbone is built.
 pub(crate) fn resnet(
     experiment: &Experiment,
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
-    let depth = experiment.model.backbone.depth();
+    let backbone = experiment.model.backbone;
     move |vb, shape| {
-        let resnet = ResNet::new(ResNetConfig { depth, in_channels: shape.channels }, vb)?;
-        Ok(Box::new(resnet) as Box<dyn Backbone>)
+        let config =
+            ResNetConfig { depth: backbone.depth(), in_channels: shape.channels, width: backbone.width() };
+        Ok(Box::new(ResNet::new(config, vb)?) as Box<dyn Backbone>)
     }
 }
 
@@ -183,8 +193,12 @@ pub(crate) fn build_model(
     build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
 ) -> Result<Model> {
     let params = ParamStore::new(experiment.seed, &options.device);
-    let network = build(&params.builder(), data.train.dataset().shape())?;
-    Ok(Model::new(params, network, &experiment.model.head.into(), data.train.class_counts().len())?)
+    let mut network = build(&params.builder(), data.train.dataset().shape())?;
+    let ModelConfig { head, normalize_features, .. } = experiment.model;
+    if normalize_features {
+        network = Box::new(NormalizedFeatures::new(network, &params.builder().pp("feature_norm"))?);
+    }
+    Ok(Model::new(params, network, &head.into(), data.train.class_counts().len())?)
 }
 
 /// A run under way.
@@ -205,13 +219,32 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     fn begin(mut self) -> Result<Finished> {
-        self.record(&Event::run_started(
+        self.record(&self.started())?;
+        self.execute(None)
+    }
+
+    fn started(&self) -> Event {
+        Event::run_started(
             self.experiment.name.clone(),
             self.experiment.seed,
             self.data.train.hash().to_owned(),
             self.data.train.class_counts().to_vec(),
             self.model.params().parameter_count(),
-        ))?;
+        )
+    }
+
+    /// Starts after the phases of `beginning`, as if this run had done them itself.
+    fn go_on(mut self, beginning: Beginning) -> Result<Finished> {
+        self.model.params().load_safetensors(&beginning.weights)?;
+        if let Some(weights) = &beginning.selected_weights {
+            self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
+        }
+        let events: Vec<Event> = [self.started()].into_iter().chain(beginning.events).collect();
+        for event in &events {
+            self.claim.confirm()?;
+            self.log.append(event)?;
+        }
+        self.observer.continued(&events);
         self.execute(None)
     }
 
@@ -229,6 +262,9 @@ impl Run<'_> {
     fn execute(mut self, mut resumed: Option<Tensors>) -> Result<Finished> {
         for phase in self.state.phase..self.experiment.phases.len() {
             self.run_phase(phase, resumed.take())?;
+        }
+        if let Some(post_hoc) = &self.experiment.post_hoc {
+            self.adjust_classifier(post_hoc)?;
         }
         let Evaluation { accuracy, calibration, nc, class_counts } =
             evaluate(&self.model, &self.data, self.options)?;

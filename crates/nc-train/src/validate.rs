@@ -1,8 +1,7 @@
 //! Settings that are well formed but make no sense, refused before anything is read or written.
 
 use crate::{
-    Centers, Decay, Error, Experiment, Phase, Profile, Result, Reweighting, SamplerKind, SupervisedLoss,
-    Trains,
+    Centers, Decay, Error, Experiment, Phase, Profile, Result, Reweighting, SamplerKind, Trains,
     experiment::{DataSource, HeadKind},
 };
 
@@ -51,6 +50,12 @@ impl Experiment {
             ensure(!twin, "phases", || format!("two are named {:?}", phase.name))?;
             self.validate_phase(phase)?;
         }
+        if let Some(post_hoc) = &self.post_hoc {
+            ensure(self.model.head == HeadKind::Linear, "post_hoc", || {
+                "changes a linear classifier, which model.head is not".into()
+            })?;
+            post_hoc.method().validate(&|name| format!("post_hoc.{name}"), self)?;
+        }
         Ok(())
     }
 
@@ -81,13 +86,21 @@ impl Experiment {
         if let SamplerKind::EffectiveNumber { beta } = phase.sampler {
             unit_interval(beta, key("sampler.beta"))?;
         }
-        if phase.trains == Trains::NewClassifier {
+        if phase.trains != Trains::Everything {
             ensure(self.model.head != HeadKind::Etf, key("trains"), || {
-                "a new classifier cannot be trained: model.head is a fixed ETF".into()
+                "is the classifier, but model.head is a fixed ETF".into()
             })?;
+            ensure(
+                self.model.head == HeadKind::Linear || !phase.trains.scales_logits(),
+                key("trains"),
+                || "is a factor on each logit, which needs model.head={kind=\"linear\"}".into(),
+            )?;
             ensure(phase.objective.neural_collapse.is_none(), key("objective.neural_collapse"), || {
                 "acts on features, but this phase freezes the backbone".into()
             })?;
+        }
+        if let Trains::ScaledClassifier { classifier_rate, .. } = phase.trains {
+            not_negative(classifier_rate, key("trains.scaled-classifier.classifier_rate"))?;
         }
         self.validate_objective(phase)
     }
@@ -95,26 +108,10 @@ impl Experiment {
     fn validate_objective(&self, phase: &Phase) -> Result<()> {
         let key = |key: &str| format!("phases.{}.objective.{key}", phase.name);
         let objective = &phase.objective;
-        match objective.loss {
-            SupervisedLoss::CrossEntropy { label_smoothing } => {
-                unit_interval(label_smoothing, key("loss.label_smoothing"))?;
-            }
-            SupervisedLoss::MeanSquaredError => {}
-            SupervisedLoss::Focal { gamma } => not_negative(gamma, key("loss.gamma"))?,
-            SupervisedLoss::Ldam { max_margin } => {
-                not_negative(max_margin, key("loss.max_margin"))?;
-                ensure(matches!(self.model.head, HeadKind::Cosine { .. }), key("loss"), || {
-                    "has margins on cosines: set model.head={kind=\"cosine\", scale=30}".into()
-                })?;
-            }
-            SupervisedLoss::LogitAdjustment { tau, .. } => not_negative(tau, key("loss.tau"))?,
-            SupervisedLoss::LabelAwareSmoothing { head, tail } => {
-                unit_interval(head, key("loss.head"))?;
-                unit_interval(tail, key("loss.tail"))?;
-            }
-        }
+        let loss = objective.loss.method();
+        loss.validate(&|name| key(&format!("loss.{name}")), &self.model)?;
         let weighted = objective.reweighting != Reweighting::None;
-        ensure(!weighted || objective.loss.takes_class_weights(), key("reweighting"), || {
+        ensure(!weighted || loss.takes_class_weights(), key("reweighting"), || {
             "is not defined for this loss, only for cross entropy, ldam and logit-adjustment".into()
         })?;
         match objective.reweighting {
@@ -131,6 +128,9 @@ impl Experiment {
         not_negative(nc.within_weight, key("neural_collapse.within_weight"))?;
         not_negative(nc.between_weight, key("neural_collapse.between_weight"))?;
         within_phase(phase, nc.start_epoch, key("neural_collapse.start_epoch"))?;
+        if let Centers::MovingAverage { momentum, .. } = nc.centers {
+            unit_interval(momentum, key("neural_collapse.centers.momentum"))?;
+        }
         if let Centers::Learnable { learning_rate, .. } = nc.centers {
             positive(learning_rate, key("neural_collapse.centers.learning_rate"))?;
             ensure(nc.within_weight > 0.0, key("neural_collapse.within_weight"), || {
@@ -143,7 +143,11 @@ impl Experiment {
     }
 }
 
-fn ensure(condition: bool, setting: impl Into<String>, message: impl FnOnce() -> String) -> Result<()> {
+pub(crate) fn ensure(
+    condition: bool,
+    setting: impl Into<String>,
+    message: impl FnOnce() -> String,
+) -> Result<()> {
     if condition { Ok(()) } else { Err(Error::setting(setting, message())) }
 }
 
@@ -151,11 +155,11 @@ fn positive(value: f64, setting: impl Into<String>) -> Result<()> {
     ensure(value > 0.0 && value.is_finite(), setting, || format!("is {value}, should be above 0"))
 }
 
-fn not_negative(value: f64, setting: impl Into<String>) -> Result<()> {
+pub(crate) fn not_negative(value: f64, setting: impl Into<String>) -> Result<()> {
     ensure(value >= 0.0 && value.is_finite(), setting, || format!("is {value}, should be 0 or above"))
 }
 
-fn unit_interval(value: f64, setting: impl Into<String>) -> Result<()> {
+pub(crate) fn unit_interval(value: f64, setting: impl Into<String>) -> Result<()> {
     ensure((0.0..1.0).contains(&value), setting, || format!("is {value}, should be from 0 to below 1"))
 }
 

@@ -15,15 +15,61 @@ fn with(overrides: &[&str]) -> Result<Experiment, Error> {
 
 #[test]
 fn every_preset_is_valid_and_survives_toml() {
-    for (name, description) in presets::list() {
-        let experiment = preset(&name);
-        experiment.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(experiment.name, name);
-        assert!(!description.contains('\n'));
-        let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
-        assert_eq!(again, experiment);
+    for (data, _) in presets::data_sets() {
+        for (method, _) in presets::methods() {
+            let name = format!("{data}/{method}");
+            let experiment = preset(&name);
+            experiment.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(experiment.name, name);
+            let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
+            assert_eq!(again, experiment);
+        }
     }
     assert_eq!(Settings::default().resolve().unwrap(), preset(presets::DEFAULT));
+    assert_eq!(preset("cifar10-lt-r100"), preset("cifar10-lt-r100/nc-drw-crt"));
+}
+
+#[test]
+fn every_method_takes_every_part_that_its_classifier_allows() {
+    for (method, _) in presets::methods() {
+        for (part, _) in presets::parts() {
+            // What MiSLAS ends with, and what NC-DRW-cRT ends with, it cannot get a second time.
+            let twice = matches!((method, part), ("nc-drw-crt" | "mislas", "crt" | "lws" | "mislas"));
+            let needs_linear = ["lws", "mislas", "tau-norm", "ncm", "post-hoc-adjustment"].contains(&part);
+            let refused = twice
+                || method == "ldam-drw" && needs_linear
+                || method == "etf-dr" && (needs_linear || part == "crt");
+            let experiment = preset(&format!("cifar100-lt-r100/{method}+{part}"));
+            let plain = preset(&format!("cifar100-lt-r100/{method}"));
+            match experiment.validate() {
+                Ok(()) => assert!(!refused, "{method}+{part}"),
+                Err(error) => assert!(refused, "{method}+{part}: {error}"),
+            }
+            let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
+            assert_eq!(again, experiment);
+            let contains = method.starts_with("nc-drw") && part == "nc"
+                || method == "logit-adjustment-post-hoc" && part == "post-hoc-adjustment";
+            let renamed = Experiment { name: plain.name.clone(), ..experiment };
+            assert_eq!(renamed == plain, contains, "{method}+{part} changes nothing");
+        }
+    }
+}
+
+#[test]
+fn unknown_names_are_told_what_they_are() {
+    let message = |name: &str| presets::find(name).unwrap_err().to_string();
+    assert_eq!(
+        message("cifar10-lt-r1000/ce"),
+        "there is no data set \"cifar10-lt-r1000\" (did you mean \"cifar10-lt-r100\"?); `nclt presets` lists them"
+    );
+    assert_eq!(
+        message("cifar10/ldam"),
+        "there is no method \"ldam\" (did you mean \"ldam-drw\"?); `nclt presets` lists them"
+    );
+    assert_eq!(
+        message("cifar10/ce+tau-nrom"),
+        "there is no part \"tau-nrom\" (did you mean \"tau-norm\"?); `nclt presets` lists them"
+    );
 }
 
 #[test]
@@ -140,7 +186,7 @@ fn sgd_follows_its_formula() {
         let (mut w, mut m) = (2.0f64, None);
         for _ in 0..3 {
             let gradients = vars[0].1.sqr().unwrap().backward().unwrap();
-            let norm = optimizer.step(&vars, &gradients, 0.2).unwrap();
+            let norm = optimizer.step(&vars, &gradients, |_| 0.2).unwrap();
             let gradient = 2.0 * w;
             assert!((norm - gradient.abs()).abs() < 1e-12);
             let g = gradient.clamp(-clip_norm.unwrap_or(f64::MAX), clip_norm.unwrap_or(f64::MAX)) + decay * w;
@@ -154,7 +200,7 @@ fn sgd_follows_its_formula() {
 
         // Nothing moves along a gradient that is no number.
         let gradients = (vars[0].1.as_tensor() * f64::NAN).unwrap().backward().unwrap();
-        assert!(optimizer.step(&vars, &gradients, 0.2).unwrap().is_nan());
+        assert!(optimizer.step(&vars, &gradients, |_| 0.2).unwrap().is_nan());
         assert_eq!(vars[0].1.to_scalar::<f64>().unwrap(), ours);
     }
 }

@@ -38,7 +38,7 @@ fn three_sgd_steps_of_resnet32_match_pytorch() {
                 assert_close(&golden, &format!("grad.step0.{name}"), gradient, 2e-2);
             }
         }
-        optimizer.step(&vars, &gradients, config.learning_rate).unwrap();
+        optimizer.step(&vars, &gradients, |_| config.learning_rate).unwrap();
     }
 
     for name in names_after(&golden, "out.after3.").filter(|name| name != "eval_logits") {
@@ -55,7 +55,8 @@ fn load() -> Golden {
 
 fn model(golden: &Golden) -> Model {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3 }, &params.builder()).unwrap();
+    let resnet =
+        ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder()).unwrap();
     let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
     let state: HashMap<_, _> =
         golden.iter().filter_map(|(name, tensor)| Some((name.strip_prefix("in.state.")?, tensor))).collect();

@@ -1,0 +1,81 @@
+use candle_core::{D, Tensor, Var};
+use candle_nn::{Init, VarBuilder, init};
+use nc_kernels::Mode;
+
+use crate::{Backbone, Pass, Result};
+
+/// A backbone whose features pass through batch norm and are then scaled to length 1, as in front of the fixed ETF of
+/// Yang et al. (2022).
+///
+/// ```text
+/// h <- gamma (h - mean) / sqrt(var + 1e-5) + beta;   h <- h / |h|
+/// ```
+///
+/// Mean and variance are those of the batch in training, the running ones in evaluation, as in PyTorch's `BatchNorm1d`
+/// with its names (`weight`, `bias`, `running_mean`, `running_var`) and its momentum of 0.1. A batch of one image leaves
+/// the running variance as it is.
+pub struct NormalizedFeatures<B> {
+    backbone: B,
+    gamma: Tensor,
+    beta: Tensor,
+    running_mean: Var,
+    running_var: Var,
+}
+
+const EPS: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1;
+
+impl<B: Backbone> NormalizedFeatures<B> {
+    /// Normalises the features of `backbone`, with parameters from `vb`.
+    pub fn new(backbone: B, vb: &VarBuilder<'_>) -> Result<Self> {
+        let get = |name: &str, init: Init| vb.get_with_hints(backbone.feature_dim(), name, init);
+        let (gamma, beta) = (get("weight", init::ONE)?, get("bias", init::ZERO)?);
+        let running_mean = Var::from_tensor(&get("running_mean", init::ZERO)?)?;
+        let running_var = Var::from_tensor(&get("running_var", init::ONE)?)?;
+        Ok(Self { backbone, gamma, beta, running_mean, running_var })
+    }
+
+    /// (h - mean) / sqrt(var + eps) with the statistics of the batch, which the running ones take a step towards.
+    fn standardize_by_batch(&self, h: &Tensor) -> Result<Tensor> {
+        let mean = h.mean_keepdim(0)?;
+        let centered = h.broadcast_sub(&mean)?;
+        let var = centered.sqr()?.mean_keepdim(0)?;
+        let step = |running: &Var, of_batch: &Tensor, factor: f64| {
+            let old = (running.as_detached_tensor() * (1.0 - MOMENTUM))?;
+            running.set(&(old + (of_batch.detach().squeeze(0)? * (MOMENTUM * factor))?)?)
+        };
+        step(&self.running_mean, &mean, 1.0)?;
+        let samples = h.dim(0)? as f64;
+        if samples > 1.0 {
+            step(&self.running_var, &var, samples / (samples - 1.0))?;
+        }
+        Ok(centered.broadcast_div(&(var + EPS)?.sqrt()?)?)
+    }
+
+    fn standardize_by_running(&self, h: &Tensor) -> Result<Tensor> {
+        let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+        Ok(h.broadcast_sub(&mean)?.broadcast_div(&(var + EPS)?.sqrt()?)?)
+    }
+}
+
+impl<B: Backbone> Backbone for NormalizedFeatures<B> {
+    fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
+        let h = self.backbone.forward(images, pass)?;
+        let standardized = match pass.batch_norm {
+            Mode::Train => self.standardize_by_batch(&h)?,
+            Mode::Eval => self.standardize_by_running(&h)?,
+        };
+        let normalized = standardized.broadcast_mul(&self.gamma)?.broadcast_add(&self.beta)?;
+        unit_rows(&normalized)
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.backbone.feature_dim()
+    }
+}
+
+/// Rows divided by their Euclidean norm; a zero row stays zero.
+pub(crate) fn unit_rows(x: &Tensor) -> Result<Tensor> {
+    let norms = (x.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
+    Ok(x.broadcast_div(&norms)?)
+}

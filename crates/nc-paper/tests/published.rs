@@ -1,0 +1,139 @@
+//! The published figures, against copies made from the paper by hand and sums of its tables.
+
+use nc_paper::{PaperFigure, PaperTable};
+
+fn table(id: &str) -> PaperTable {
+    PaperTable::all().unwrap().into_iter().find(|table| table.id == id).unwrap()
+}
+
+/// The published figures of the row `name`.
+fn published(table: &PaperTable, name: &str) -> Vec<Option<f64>> {
+    table.row(name).unwrap().cells.iter().map(|cell| cell.published).collect()
+}
+
+/// Rows and figures the paper has, and ten times the sum of the figures.
+fn totals(table: &PaperTable) -> (usize, usize, i64) {
+    let rows = table.rows.iter().filter(|row| row.is_published()).count();
+    let figures: Vec<f64> =
+        table.rows.iter().flat_map(|row| &row.cells).filter_map(|cell| cell.published).collect();
+    (rows, figures.len(), figures.iter().map(|figure| (figure * 10.0).round() as i64).sum())
+}
+
+/// Ten times the sum of each column.
+fn column_sums(table: &PaperTable) -> Vec<i64> {
+    let tenths = |at: usize| {
+        table.rows.iter().filter_map(|row| row.cells[at].published).map(|x| (x * 10.0).round() as i64).sum()
+    };
+    (0..table.columns.len()).map(tenths).collect()
+}
+
+#[test]
+fn every_table_and_figure_is_there() {
+    let tables: Vec<String> = PaperTable::all().unwrap().into_iter().map(|table| table.id).collect();
+    assert_eq!(tables, ["2", "3", "5", "6", "7"]);
+    let figures: Vec<String> = PaperFigure::all().unwrap().into_iter().map(|figure| figure.id).collect();
+    assert_eq!(figures, ["2", "3"]);
+}
+
+#[test]
+fn table_2() {
+    let table = table("2");
+    assert_eq!(totals(&table), (4, 8, 6560));
+    assert_eq!(column_sums(&table), [3695, 2865]);
+    assert_eq!(published(&table, "CE"), [Some(93.4), Some(71.8)]);
+    assert_eq!(published(&table, "CE + NC"), [Some(93.3), Some(72.1)]);
+    assert_eq!(published(&table, "MSE"), [Some(91.1), Some(70.7)]);
+    assert_eq!(published(&table, "MSE + NC"), [Some(91.7), Some(71.9)]);
+}
+
+#[test]
+fn table_3() {
+    let table = table("3");
+    assert_eq!(totals(&table), (13, 51, 34369));
+    assert_eq!(column_sums(&table), [10133, 11497, 5596, 7143]);
+    assert_eq!(published(&table, "CE"), [70.4, 86.4, 38.4, 55.7].map(Some));
+    assert_eq!(published(&table, "BBN"), [79.9, 88.4, 42.6, 59.2].map(Some));
+    assert_eq!(published(&table, "ETF classifier + DR"), [Some(76.5), Some(87.7), Some(45.3), None]);
+    assert_eq!(published(&table, "NC-DRW"), [81.9, 89.8, 48.6, 63.1].map(Some));
+    assert_eq!(published(&table, "NC-DRW-cRT"), [82.6, 90.2, 48.7, 63.6].map(Some));
+    let names: Vec<&str> = table.rows.iter().take(13).map(|row| row.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "CE",
+            "CE-RS",
+            "CE-RW",
+            "CE-DRW",
+            "LDAM-DRW",
+            "BBN",
+            "MiSLAS",
+            "KCL",
+            "TSC",
+            "ETF classifier + DR",
+            "ARB-Loss",
+            "NC-DRW",
+            "NC-DRW-cRT"
+        ]
+    );
+}
+
+#[test]
+fn table_5() {
+    let table = table("5");
+    assert_eq!(totals(&table), (10, 24, 12977));
+    assert_eq!(column_sums(&table), [3103, 4605, 5269]);
+    assert_eq!(published(&table, "LDAM-DRW"), [77.0, 42.0, 48.8].map(Some));
+    assert_eq!(published(&table, "Logit Adjust + NC"), [78.8, 44.6, 53.2].map(Some));
+    assert_eq!(published(&table, "RIDE, 2 experts"), [None, Some(46.5), Some(51.9)]);
+    assert_eq!(published(&table, "RIDE, 4 experts + NC"), [None, Some(49.1), Some(56.0)]);
+}
+
+#[test]
+fn table_6() {
+    let table = table("6");
+    assert_eq!(totals(&table), (8, 80, 41090));
+    assert_eq!(
+        published(&table, "CIFAR10-LT CE++"),
+        [79.2, 75.5, 63.2, 47.8, 35.5, 81.0, 77.5, 66.5, 51.4, 37.9].map(Some)
+    );
+    let noise: Vec<Option<f64>> = table.columns.iter().map(|column| column.noise).collect();
+    let once = [None, Some(0.1), Some(0.2), Some(0.3), Some(0.4)];
+    assert_eq!(noise, [once, once].concat());
+}
+
+#[test]
+fn table_7() {
+    let table = table("7");
+    assert_eq!(totals(&table), (6, 24, 16468));
+    assert_eq!(column_sums(&table), [4724, 5312, 2783, 3649]);
+    assert_eq!(published(&table, "CE"), [75.1, 86.4, 42.4, 56.2].map(Some));
+    assert_eq!(published(&table, "+ L_B"), [80.1, 88.6, 47.6, 61.7].map(Some));
+    assert_eq!(published(&table, "+ centre loss & L_B"), [77.5, 89.2, 46.5, 61.4].map(Some));
+    assert_eq!(published(&table, "+ L_W & L_B"), [81.9, 89.8, 48.6, 63.1].map(Some));
+    for row in table.rows.iter().skip(1) {
+        assert_eq!(row.control.as_deref(), Some("CE"));
+    }
+}
+
+/// What the paper has says where it comes from; what stands beside it has a remark that says what it is.
+#[test]
+fn every_row_says_where_it_comes_from() {
+    for table in PaperTable::all().unwrap() {
+        for row in &table.rows {
+            assert_eq!(row.source.is_some(), row.is_published(), "table {}: {}", table.id, row.name);
+            assert!(row.note.is_some() || row.is_published(), "table {}: {}", table.id, row.name);
+        }
+    }
+}
+
+/// Tables 3 and 7 share rows.
+#[test]
+fn tables_agree_where_the_paper_does() {
+    let (third, seventh) = (table("3"), table("7"));
+    assert_eq!(published(&third, "NC-DRW"), published(&seventh, "+ L_W & L_B"));
+    let presets = |table: &PaperTable, name: &str| -> Vec<String> {
+        table.row(name).unwrap().cells.iter().map(|cell| cell.run().unwrap().preset()).collect()
+    };
+    assert_eq!(presets(&third, "NC-DRW"), presets(&seventh, "+ L_W & L_B"));
+    assert_eq!(presets(&third, "control: CE-DRW + mix-up"), presets(&seventh, "CE"));
+}

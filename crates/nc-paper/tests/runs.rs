@@ -1,0 +1,188 @@
+//! The runs that the tables and figures ask for.
+
+use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable};
+
+const DATA: [&str; 6] =
+    ["cifar10", "cifar100", "cifar10-lt-r100", "cifar10-lt-r10", "cifar100-lt-r100", "cifar100-lt-r10"];
+
+const METHODS: [&str; 20] = [
+    "ce",
+    "ce-rs",
+    "ce-rs-inverse",
+    "ce-rw",
+    "ce-rw-inverse",
+    "ce-drw",
+    "ce-mixup",
+    "ce-drw-mixup",
+    "focal",
+    "ldam-drw",
+    "logit-adjustment",
+    "logit-adjustment-post-hoc",
+    "balanced-softmax",
+    "arb",
+    "etf-dr",
+    "mse",
+    "mse-paper",
+    "mislas",
+    "nc-drw",
+    "nc-drw-crt",
+];
+
+const PARTS: [&str; 12] = [
+    "nc",
+    "nc-batch-means",
+    "nc-moving-average",
+    "within-class",
+    "between-class",
+    "center-loss",
+    "center-loss-between-class",
+    "crt",
+    "lws",
+    "tau-norm",
+    "ncm",
+    "paper-text",
+];
+
+fn assert_known(data: &str, method: &str) {
+    assert!(DATA.contains(&data), "{data}");
+    let mut words = method.split('+');
+    assert!(METHODS.contains(&words.next().unwrap()), "{method}");
+    for part in words {
+        assert!(PARTS.contains(&part), "{method}");
+    }
+}
+
+fn table(id: &str) -> PaperTable {
+    PaperTable::all().unwrap().into_iter().find(|table| table.id == id).unwrap()
+}
+
+/// Row and preset of each run in the column `at`.
+fn column(table: &PaperTable, at: usize) -> Vec<(&str, String)> {
+    let runs = table.rows.iter().filter_map(|row| Some((row.name.as_str(), row.cells[at].run()?.preset())));
+    runs.collect()
+}
+
+#[test]
+fn presets_are_known() {
+    for table in PaperTable::all().unwrap() {
+        for row in &table.rows {
+            for run in row.cells.iter().filter_map(|cell| cell.run()) {
+                assert_known(&run.data, &run.method);
+            }
+        }
+    }
+    for figure in PaperFigure::all().unwrap() {
+        for series in figure.groups.iter().flat_map(|group| &group.series) {
+            assert_known(&series.data, &series.method);
+        }
+    }
+}
+
+#[test]
+fn methods_of_table_7() {
+    let expected = [
+        ("CE", "cifar10-lt-r10/ce-drw-mixup"),
+        ("+ centre loss", "cifar10-lt-r10/ce-drw-mixup+center-loss"),
+        ("+ L_W", "cifar10-lt-r10/ce-drw-mixup+within-class"),
+        ("+ L_B", "cifar10-lt-r10/ce-drw-mixup+between-class"),
+        ("+ centre loss & L_B", "cifar10-lt-r10/ce-drw-mixup+center-loss-between-class"),
+        ("+ L_W & L_B", "cifar10-lt-r10/nc-drw"),
+        ("+ L_B, learnable centres", "cifar10-lt-r10/ce-drw-mixup"),
+        ("+ L_W & L_B, class means of the batch", "cifar10-lt-r10/ce-drw-mixup+nc-batch-means"),
+        ("+ L_W & L_B, moving average", "cifar10-lt-r10/ce-drw-mixup+nc-moving-average"),
+    ];
+    assert_eq!(column(&table("7"), 1), expected.map(|(row, preset)| (row, preset.to_owned())));
+}
+
+/// A gain is the part's or the second phase's alone: a row and its control are one method, but for the parts.
+#[test]
+fn nc_rows_differ_from_their_controls_by_nc() {
+    let without_nc = |method: &str| match method {
+        "nc-drw" => "ce-drw-mixup".to_owned(),
+        "nc-drw-crt" => "ce-drw-mixup+crt".to_owned(),
+        "nc-drw+paper-text" => "ce-drw-mixup+paper-text".to_owned(),
+        "nc-drw-crt+paper-text" => "ce-drw-mixup+crt+paper-text".to_owned(),
+        _ => method.strip_suffix("+nc").unwrap_or_default().to_owned(),
+    };
+    let mut seen = 0;
+    for id in ["2", "3", "5", "6"] {
+        let table = table(id);
+        for row in &table.rows {
+            let Some(method) =
+                row.method.as_deref().filter(|m| m.ends_with("+nc") || m.starts_with("nc-drw"))
+            else {
+                continue;
+            };
+            let control = table.row(row.control.as_deref().unwrap()).unwrap();
+            assert_eq!(control.method.as_deref(), Some(without_nc(method).as_str()));
+            for (cell, beside) in row.cells.iter().zip(&control.cells) {
+                let data = |run: &nc_paper::PaperRun| (run.data.clone(), run.noise);
+                assert_eq!(cell.run().map(data), beside.run().map(data));
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3 + 4 + 3 + 4);
+}
+
+#[test]
+fn what_is_not_built_says_why() {
+    let third = table("3");
+    let missing: Vec<&str> =
+        third.rows.iter().filter(|row| row.not_built.is_some()).map(|row| row.name.as_str()).collect();
+    assert_eq!(missing, ["BBN", "KCL", "TSC"]);
+    let fifth = table("5");
+    let plans: Vec<&CellPlan> =
+        fifth.row("LDAM-DRW + NC").unwrap().cells.iter().map(|cell| &cell.plan).collect();
+    assert!(matches!(plans[..], [CellPlan::Run(_), CellPlan::Run(_), CellPlan::NotBuilt(reason)]
+        if reason == "ImageNet-LT is not built yet"));
+    let ride = &fifth.row("RIDE, 3 experts").unwrap().cells[2].plan;
+    assert_eq!(*ride, CellPlan::NotBuilt("several experts are not built yet".into()));
+}
+
+#[test]
+fn noise_reaches_the_runs_of_table_6() {
+    let sixth = table("6");
+    for row in &sixth.rows {
+        let (run, not_built) = row.cells.split_at(5);
+        let noise: Vec<Option<f64>> = run.iter().map(|cell| cell.run().unwrap().noise).collect();
+        assert_eq!(noise, [None, Some(0.1), Some(0.2), Some(0.3), Some(0.4)]);
+        assert!(not_built.iter().all(|cell| cell.run().is_none()));
+    }
+    let cell = &sixth.row("CIFAR100-LT CE++").unwrap().cells[0];
+    assert_eq!(cell.run().unwrap().preset(), "cifar100-lt-r100/nc-drw");
+}
+
+#[test]
+fn figures() {
+    let all = PaperFigure::all().unwrap();
+    let series = |at: usize| -> Vec<(String, String)> {
+        let series = all[at].groups.iter().flat_map(|group| &group.series);
+        series.map(|series| (series.name.clone(), series.preset())).collect()
+    };
+    let owned = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
+        expected.iter().map(|(name, preset)| ((*name).to_owned(), (*preset).to_owned())).collect()
+    };
+    assert_eq!((all[0].kind, all[1].kind), (FigureKind::Angles, FigureKind::Norms));
+    assert_eq!(
+        series(0),
+        owned(&[
+            ("vanilla", "cifar10-lt-r100/ce"),
+            ("re-sampling", "cifar10-lt-r100/ce-rs"),
+            ("re-weighting", "cifar10-lt-r100/ce-rw"),
+            ("L_W + L_B", "cifar10-lt-r100/nc-drw"),
+            ("control: CE-DRW + mix-up", "cifar10-lt-r100/ce-drw-mixup"),
+        ])
+    );
+    assert_eq!(
+        series(1),
+        owned(&[
+            ("balanced", "cifar10/ce"),
+            ("long-tailed, without NC", "cifar10-lt-r100/ce-drw-mixup"),
+            ("long-tailed, with NC", "cifar10-lt-r100/nc-drw"),
+            ("balanced", "cifar100/ce"),
+            ("long-tailed, without NC", "cifar100-lt-r100/ce-drw-mixup"),
+            ("long-tailed, with NC", "cifar100-lt-r100/nc-drw"),
+        ])
+    );
+}

@@ -1,0 +1,104 @@
+//! Runs that were finished earlier: this one, or a shorter one that it begins with.
+
+use std::{fs, path::Path};
+
+use nc_record::{Event, RunDir, Timing};
+
+use crate::{Error, Experiment, Finished, Result, RunResult, resume::State};
+
+/// The result of the run `hash` in `directory`, if it was finished before.
+pub(crate) fn find(directory: &RunDir, hash: &str) -> Result<Option<Finished>> {
+    let path = directory.path().join(RunDir::RESULT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let result: RunResult = RunDir::read_result(directory.path())?;
+    if result.run_hash != hash {
+        return Err(Error::OtherRun { path });
+    }
+    directory.remove_checkpoints()?;
+    Ok(Some(Finished { result, directory: directory.path().to_owned(), earlier: true }))
+}
+
+/// A finished run of an experiment's first phases, whose end is where the experiment goes on.
+pub(crate) struct Beginning {
+    /// How many phases it had.
+    pub(crate) phases: usize,
+    pub(crate) weights: Vec<u8>,
+    /// Its weights of the epoch chosen by validation, if it has any.
+    pub(crate) selected_weights: Option<Vec<u8>>,
+    /// Its events, without the first and the last.
+    pub(crate) events: Vec<Event>,
+    result: RunResult,
+}
+
+impl Beginning {
+    /// The longest that lies beside `directory`. One that cannot be read is none.
+    pub(crate) fn find(
+        directory: &Path,
+        experiment: &Experiment,
+        hash: impl Fn(&Experiment) -> Result<String>,
+    ) -> Result<Option<Self>> {
+        let mut shorter = experiment.shorter();
+        while let Some(experiment) = shorter {
+            let found = Self::read(directory, &hash(&experiment)?, experiment.phases.len());
+            if found.is_some() {
+                return Ok(found);
+            }
+            shorter = experiment.shorter();
+        }
+        Ok(None)
+    }
+
+    fn read(directory: &Path, hash: &str, phases: usize) -> Option<Self> {
+        let ending = format!("-{}", &hash[..8]);
+        let candidates = fs::read_dir(directory.parent()?).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut candidates: Vec<_> =
+            candidates.filter(|path| path.display().to_string().ends_with(&ending)).collect();
+        candidates.sort();
+        candidates.into_iter().find_map(|path| {
+            let result: RunResult = RunDir::read_result(&path).ok()?;
+            if result.run_hash != hash {
+                return None;
+            }
+            let mut events = RunDir::read_events(&path).ok()?;
+            events.retain(|event| !matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));
+            let selected = path.join(RunDir::SELECTED_WEIGHTS);
+            Some(Self {
+                phases,
+                weights: fs::read(path.join(RunDir::WEIGHTS)).ok()?,
+                selected_weights: match result.selected_epoch {
+                    Some(_) => Some(fs::read(selected).ok()?),
+                    None => None,
+                },
+                events,
+                result,
+            })
+        })
+    }
+
+    /// Where a run stands that has come so far.
+    pub(crate) fn state(&self, run_hash: String) -> State {
+        let mut state = State {
+            run_hash,
+            phase: self.phases,
+            best: self.result.best_epoch.clone(),
+            selected: self.result.selected_epoch.clone(),
+            seconds: self.result.timing.seconds,
+            ..State::default()
+        };
+        let mut steps_per_epoch = 0;
+        for event in &self.events {
+            match event {
+                Event::PhaseStarted { steps_per_epoch: steps, .. } => steps_per_epoch = *steps,
+                Event::EpochFinished { timing: Timing { seconds, images_per_second }, .. } => {
+                    state.steps += steps_per_epoch as u64;
+                    state.training_seconds += seconds;
+                    state.training_images += (seconds * images_per_second).round() as usize;
+                }
+                _ => {}
+            }
+        }
+        state
+    }
+}

@@ -1,0 +1,14 @@
+//! Learnable weight scaling (LWS, Kang et al. 2020, section 4.2): a factor on each logit, learnt on the frozen backbone
+//! and classifier with every class equally often.
+
+use super::{Part, crt};
+use crate::{Phase, Trains};
+
+pub(super) const PARTS: &[Part] = &[Part {
+    name: "lws",
+    description: "then a factor on each logit, on frozen backbone and classifier",
+    add: |experiment, data| {
+        let phase = Phase { trains: Trains::LogitScale, epochs: 5, ..crt::phase(data) };
+        experiment.phases.push(phase);
+    },
+}];

@@ -1,0 +1,39 @@
+//! Squared error on one-hot targets (eq. 7 of the paper), under which neural collapse is known in closed form.
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{Labelled, Loss, Method, SupervisedLoss, preset::RECIPE_L};
+
+/// Mean over images and classes of (logit - one-hot target)^2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanSquaredError {
+    /// Half the sum over classes in place of their mean, as eq. 7 of the paper has it: K/2 times as much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halved_sum: bool,
+}
+
+impl Loss for MeanSquaredError {
+    fn of(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
+        let mean = nc_losses::mse(batch.logits, batch.labels)?;
+        if self.halved_sum { Ok((mean * (batch.class_counts.len() as f64 / 2.0))?) } else { Ok(mean) }
+    }
+}
+
+const MSE: Method = Method {
+    name: "mse",
+    description: "squared error, mean over images and classes",
+    loss: SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum: false }),
+    ..RECIPE_L
+};
+
+pub(super) const METHODS: &[Method] = &[
+    MSE,
+    Method {
+        name: "mse-paper",
+        description: "squared error, half the sum over classes",
+        loss: SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum: true }),
+        ..MSE
+    },
+];

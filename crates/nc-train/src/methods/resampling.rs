@@ -1,0 +1,19 @@
+//! Re-sampling: rare classes drawn more often.
+
+use super::{Method, preset::RECIPE_L, reweighting::BETA};
+use crate::SamplerKind;
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "ce-rs",
+        description: "cross entropy, classes sampled by the inverse of their effective number",
+        sampler: SamplerKind::EffectiveNumber { beta: BETA },
+        ..RECIPE_L
+    },
+    Method {
+        name: "ce-rs-inverse",
+        description: "cross entropy, each class sampled equally often",
+        sampler: SamplerKind::ClassBalanced,
+        ..RECIPE_L
+    },
+];

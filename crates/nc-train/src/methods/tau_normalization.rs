@@ -1,0 +1,69 @@
+//! tau-normalisation (Kang et al. 2020, section 4.3).
+
+use candle_core::{D, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{Adjustment, Facts, Part, PostHoc};
+use crate::{
+    Experiment, Result,
+    validate::{ensure, not_negative},
+};
+
+/// w_k / |w_k|^tau in place of w_k, and no biases: large classes, whose directions have grown long, lose that advantage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TauNormalization {
+    /// 0 changes no direction, 1 makes all of them equally long; absent for the one of 0, 0.1, ..., 2 with the best
+    /// accuracy on the images held out for validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tau: Option<f64>,
+}
+
+impl Adjustment for TauNormalization {
+    fn validate(&self, key: &dyn Fn(&str) -> String, experiment: &Experiment) -> Result<()> {
+        match self.tau {
+            Some(tau) => not_negative(tau, key("tau")),
+            None => ensure(experiment.data.validation.is_some(), key("tau"), || {
+                "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
+                 data.validation.fraction"
+                    .into()
+            }),
+        }
+    }
+
+    fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<(Tensor, Tensor)> {
+        let tau = match (self.tau, facts.validation()?) {
+            (Some(tau), _) => tau,
+            (None, Some((features, labels))) => best(weight, &features, &labels)?,
+            (None, None) => 1.0,
+        };
+        Ok((normalized(weight, tau)?, bias.zeros_like()?))
+    }
+}
+
+fn normalized(weight: &Tensor, tau: f64) -> Result<Tensor> {
+    let norms = weight.sqr()?.sum_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN_POSITIVE))?;
+    Ok(weight.broadcast_div(&norms.powf(tau / 2.0)?)?)
+}
+
+/// The tau with the most right decisions; of several the smallest.
+fn best(weight: &Tensor, features: &Tensor, labels: &[u32]) -> Result<f64> {
+    let (mut best, mut most) = (0.0, None);
+    for tau in (0..=20).map(|tenths| f64::from(tenths) / 10.0) {
+        let decisions =
+            features.matmul(&normalized(weight, tau)?.t()?)?.argmax(D::Minus1)?.to_vec1::<u32>()?;
+        let right = decisions.iter().zip(labels).filter(|(decision, label)| decision == label).count();
+        if most.is_none_or(|most| right > most) {
+            (best, most) = (tau, Some(right));
+        }
+    }
+    Ok(best)
+}
+
+pub(super) const PARTS: &[Part] = &[Part {
+    name: "tau-norm",
+    description: "then class directions of equal norms, tau 1",
+    add: |experiment, _| {
+        experiment.post_hoc = Some(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) }));
+    },
+}];

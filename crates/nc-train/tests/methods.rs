@@ -1,0 +1,197 @@
+//! What second phases and changes of the classifier do to a trained model.
+
+use std::{collections::BTreeMap, path::Path};
+
+use nc_record::{Event, RunDir};
+use nc_train::{
+    BackboneKind, Error, Experiment, Finished, Profile, RunOptions, TauNormalization, Validation, presets,
+    train,
+};
+use safetensors::SafeTensors;
+
+/// The method on 60 to 6 images a class, in one epoch and with a small network.
+fn experiment(method: &str) -> Experiment {
+    let mut experiment = presets::find(&format!("fashion-mnist-lt/{method}")).unwrap();
+    experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(60) };
+    experiment.model.backbone = BackboneKind::ResNet8;
+    experiment.scale_epochs(1);
+    experiment
+}
+
+fn run(experiment: &Experiment, out: &Path) -> Finished {
+    let options = RunOptions { out: out.to_owned(), ..RunOptions::default() };
+    train(experiment, &options, &mut ()).unwrap()
+}
+
+fn weights(run: &Finished) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(run.directory.join(RunDir::WEIGHTS)).unwrap();
+    let values = |data: &[u8]| data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors().iter().map(|(name, view)| (name.clone(), values(view.data()))).collect()
+}
+
+/// The names of the parameters that differ.
+fn changed(a: &Finished, b: &Finished) -> Vec<String> {
+    let (a, b) = (weights(a), weights(b));
+    assert_eq!(a.len(), b.len());
+    a.iter().filter(|(name, values)| b[*name] != **values).map(|(name, _)| name.clone()).collect()
+}
+
+fn norms(run: &Finished) -> Vec<f32> {
+    weights(run)["linear.weight"]
+        .chunks(64)
+        .map(|row| row.iter().map(|w| w * w).sum::<f32>().sqrt())
+        .collect()
+}
+
+/// Events without wall times.
+fn events(run: &Finished) -> Vec<Event> {
+    let mut events = RunDir::read_events(&run.directory).unwrap();
+    for event in &mut events {
+        if let Event::EpochFinished { timing, .. }
+        | Event::Evaluated { timing, .. }
+        | Event::RunFinished { timing } = event
+        {
+            *timing = nc_record::Timing::default();
+        }
+    }
+    events
+}
+
+#[test]
+fn a_run_goes_on_from_a_finished_one_of_its_first_phases_with_the_same_bits() {
+    let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut longer = experiment("nc-drw-crt");
+    longer.data.validation = Some(Validation { fraction: 0.3, seed: 0 });
+    let mut shorter = longer.clone();
+    shorter.name = "another name".into();
+    shorter.phases.truncate(1);
+    let from_the_start = run(&longer, alone.path());
+    let first = run(&shorter, shared.path());
+    let continued = run(&longer, shared.path());
+
+    assert_eq!(changed(&from_the_start, &continued), [""; 0]);
+    assert_eq!(events(&from_the_start), events(&continued));
+    let mut result = continued.result.clone();
+    result.timing = from_the_start.result.timing;
+    assert_eq!(result, from_the_start.result);
+    assert!(continued.result.timing.seconds > first.result.timing.seconds, "the first phase's time counts");
+    assert_eq!(changed(&first, &continued), ["linear.bias", "linear.weight"]);
+
+    // Another seed, or another first phase, has another beginning.
+    for other in [Experiment { seed: 1, ..longer.clone() }, {
+        let mut other = longer.clone();
+        other.phases[0].optimizer.weight_decay = 0.01;
+        other
+    }] {
+        assert!(changed(&run(&other, shared.path()), &continued).len() > 2);
+    }
+}
+
+#[test]
+fn lws_learns_a_factor_for_each_logit_alone() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce"), out.path());
+    let second = run(&experiment("ce+lws"), out.path());
+    assert_eq!(changed(&first, &second), ["linear.bias", "linear.weight"]);
+    let (before, after) = (weights(&first), weights(&second));
+    let mut factors = vec![];
+    for class in 0..10 {
+        let factor = after["linear.bias"][class] / before["linear.bias"][class];
+        for (w, v) in before["linear.weight"]
+            .chunks(64)
+            .zip(after["linear.weight"].chunks(64))
+            .nth(class)
+            .map(|(w, v)| w.iter().zip(v))
+            .unwrap()
+        {
+            assert!((w * factor - v).abs() < 1e-5, "class {class}: {w} {v} {factor}");
+        }
+        factors.push(factor);
+    }
+    assert!(factors.iter().any(|factor| (factor - 1.0).abs() > 1e-3), "{factors:?}");
+}
+
+#[test]
+fn mislas_moves_classifier_and_where_asked_the_statistics() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce-mixup"), out.path());
+    let second = run(&experiment("mislas"), out.path());
+    assert_eq!(changed(&first, &second), ["linear.bias", "linear.weight"]);
+
+    let mut shifting = experiment("mislas");
+    shifting.phases[1].trains =
+        nc_train::Trains::ScaledClassifier { classifier_rate: 0.0, shift_batch_norm: true };
+    shifting.phases[1].optimizer.weight_decay = 0.0;
+    let shifted = changed(&first, &run(&shifting, out.path()));
+    let statistics = |name: &String| name.contains("running_");
+    assert!(shifted.iter().any(statistics));
+    assert!(shifted.iter().all(|name| statistics(name) || name.starts_with("linear.")), "{shifted:?}");
+}
+
+#[test]
+fn tau_normalisation_makes_directions_equally_long() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce"), out.path());
+    let second = run(&experiment("ce+tau-norm"), out.path());
+    assert_eq!(changed(&first, &second), ["linear.bias", "linear.weight"]);
+    assert!(norms(&second).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
+    assert_eq!(weights(&second)["linear.bias"], [0.0; 10]);
+
+    // Chosen by validation: tau 0 leaves the directions, and may be chosen.
+    let mut chosen = experiment("ce+tau-norm");
+    chosen.post_hoc = Some(nc_train::PostHoc::TauNormalization(TauNormalization { tau: None }));
+    let refused = chosen.validate().unwrap_err().to_string();
+    assert!(
+        matches!(chosen.validate(), Err(Error::Setting { setting, .. }) if setting == "post_hoc.tau"),
+        "{refused}"
+    );
+    chosen.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    let plain = run(&Experiment { post_hoc: None, ..chosen.clone() }, out.path());
+    let (before, after) = (norms(&plain), norms(&run(&chosen, out.path())));
+    let tau = |class: usize| 1.0 - after[class].ln() / before[class].ln();
+    let (first, tenths) = (tau(0), (10.0 * tau(0)).round() / 10.0);
+    assert!((first - tenths).abs() < 1e-3 && (0.0..=2.0).contains(&tenths), "{first}");
+    assert!((1..10).all(|class| (tau(class) - first).abs() < 1e-2));
+}
+
+#[test]
+fn the_nearest_class_mean_agrees_with_itself() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce"), out.path());
+    let second = run(&experiment("ce+ncm"), out.path());
+    let mismatch = |run: &Finished| run.result.nc.train.nc4.and_then(|nc4| nc4.mismatch).unwrap();
+    assert!(mismatch(&first) > 0.0);
+    assert_eq!(mismatch(&second), 0.0);
+    assert_eq!(second.result.nc.test.nc4.and_then(|nc4| nc4.mismatch), Some(0.0));
+}
+
+#[test]
+fn post_hoc_adjustment_takes_the_log_prior_from_the_biases() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce"), out.path());
+    let second = run(&experiment("ce+post-hoc-adjustment"), out.path());
+    assert_eq!(changed(&first, &second), ["linear.bias"]);
+    let counts = &second.result.data.class_counts;
+    let all: usize = counts.iter().sum();
+    let (before, after) = (weights(&first), weights(&second));
+    for ((before, after), &count) in before["linear.bias"].iter().zip(&after["linear.bias"]).zip(counts) {
+        let prior = (count as f64 / all as f64).ln() as f32;
+        assert!((before - prior - after).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_fixed_etf_stays_and_its_features_have_length_one() {
+    let out = tempfile::tempdir().unwrap();
+    let run = run(&experiment("etf-dr+nc"), out.path());
+    assert!(norms(&run).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
+    let options = RunOptions::default();
+    let features = nc_train::Trained::open(&run.directory, &options).unwrap().features().unwrap();
+    for feature in features.features.chunks(features.dims).chain(features.test_features.chunks(features.dims))
+    {
+        assert!((feature.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
+    }
+    let of = |name: &str| weights(&run)[name].clone();
+    assert!(of("feature_norm.running_mean").iter().any(|&mean| mean != 0.0));
+}
