@@ -1,0 +1,102 @@
+use csv::Writer;
+
+use crate::{Error, Figure, Panels, Result, Row, RunFigure, Table, format};
+
+/// Tables as CSV: a line for each run, and one for each cell that has none.
+pub fn tables_csv(tables: &[Table]) -> Result<String> {
+    let mut out = Writer::from_writer(vec![]);
+    out.write_record([
+        "table",
+        "scale",
+        "row",
+        "column",
+        "published",
+        "seed",
+        "measured",
+        "best_epoch_on_test",
+        "epochs",
+        "reported",
+        "data",
+        "subset_hash",
+        "run_hash",
+        "seconds",
+        "command",
+        "record",
+    ])?;
+    for table in tables {
+        for row in &table.rows {
+            for (cell, column) in row.cells.iter().zip(&table.columns) {
+                let published = cell.published.map_or_else(String::new, |figure| figure.to_string());
+                let mut line = |run: Option<&RunFigure>| write(&mut out, table, row, column, &published, run);
+                if cell.runs.is_empty() {
+                    line(None)?;
+                }
+                cell.runs.iter().try_for_each(|run| line(Some(run)))?;
+            }
+        }
+    }
+    text(out)
+}
+
+fn write(
+    out: &mut Writer<Vec<u8>>,
+    table: &Table,
+    row: &Row,
+    column: &str,
+    published: &str,
+    run: Option<&RunFigure>,
+) -> Result<()> {
+    let cell = [&table.id, &table.scale, &row.name, column, published].map(ToOwned::to_owned);
+    let measured = match run {
+        None => vec![String::new(); 11],
+        Some(RunFigure { seed, value, best_epoch, provenance: p }) => vec![
+            seed.to_string(),
+            value.to_string(),
+            best_epoch.map_or_else(String::new, |best| best.to_string()),
+            format::epochs(p),
+            p.epoch.clone(),
+            p.data.clone(),
+            p.subset_hash.clone(),
+            p.run_hash.clone(),
+            format!("{:.1}", p.seconds),
+            p.command.clone(),
+            p.record.clone(),
+        ],
+    };
+    Ok(out.write_record(cell.into_iter().chain(measured))?)
+}
+
+/// The numbers of figures as CSV: angles in degrees between two classes, or norms of one.
+pub fn figures_csv(figures: &[Figure]) -> Result<String> {
+    let mut out = Writer::from_writer(vec![]);
+    out.write_record(["figure", "panel", "series", "class", "other_class", "value"])?;
+    for figure in figures {
+        match &figure.panels {
+            Panels::Angles { maps } => {
+                for map in maps {
+                    for (class, row) in map.classes.iter().zip(&map.degrees) {
+                        for (other, angle) in map.classes.iter().zip(row) {
+                            out.write_record([&figure.id, "", &map.name, class, other, &angle.to_string()])?;
+                        }
+                    }
+                }
+            }
+            Panels::Norms { groups } => {
+                for group in groups {
+                    for series in &group.series {
+                        for (rank, norm) in series.norms.iter().enumerate() {
+                            let (rank, norm) = (rank.to_string(), norm.to_string());
+                            out.write_record([&figure.id, &group.title, &series.name, &rank, "", &norm])?;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    text(out)
+}
+
+fn text(out: Writer<Vec<u8>>) -> Result<String> {
+    let bytes = out.into_inner().map_err(|error| Error::Csv(error.into_error().into()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

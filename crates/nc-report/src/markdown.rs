@@ -1,0 +1,166 @@
+use std::fmt::Write;
+
+use crate::{
+    Figure, Panels, Provenance, Table,
+    figure::{mean_nearest, smallest, spread},
+    format,
+};
+
+/// More classes than this are summed up.
+const MANY: usize = 20;
+
+/// A table as Markdown, followed by how each of its cells was run.
+pub fn table_markdown(table: &Table) -> String {
+    let mut out =
+        format!("## Table {}: {}\n\n{}, {}.\n\n", table.id, table.title, table.measure, table.scale);
+    let gains = table.has_gains();
+    let mut header = vec![String::new()];
+    for column in &table.columns {
+        header.extend(["paper", "ours", "difference"].map(|kind| format!("{column}: {kind}")));
+        if gains {
+            header.push("gain over control, paper / ours".into());
+        }
+    }
+    line(&mut out, &header);
+    let rule: Vec<String> =
+        header.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.into()).collect();
+    line(&mut out, &rule);
+    for row in &table.rows {
+        let built = if row.not_built.is_some() { " (not built yet)" } else { "" };
+        let mut cells = vec![format!("{}{built}", row.name)];
+        for cell in &row.cells {
+            cells.extend([
+                format::figure(cell.published),
+                format::measured(cell),
+                format::difference(cell.difference()),
+            ]);
+            if gains {
+                cells.push(format::gain(cell.gain));
+            }
+        }
+        line(&mut out, &cells);
+    }
+    out.push('\n');
+    for note in table.notes.iter().cloned().chain(table.rows.iter().filter_map(crate::Row::remarks)) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "- {note}");
+    }
+    runs(&mut out, table);
+    out
+}
+
+fn runs(out: &mut String, table: &Table) {
+    let mut runs = table.runs().peekable();
+    if runs.peek().is_none() {
+        return;
+    }
+    out.push_str("\n<details><summary>How each cell was run</summary>\n\n");
+    let header = [
+        "row",
+        "column",
+        "seed",
+        "figure",
+        "best epoch on the test set, for comparison only",
+        "epochs",
+        "reported",
+        "data",
+        "subset",
+        "configuration",
+        "wall time",
+        "command",
+        "record",
+    ];
+    line(out, &header.map(String::from));
+    line(out, &header.map(|_| "---".into()));
+    for (row, column, run) in runs {
+        let Provenance { command, run_hash, subset_hash, epoch, data, seconds, record, .. } = &run.provenance;
+        line(
+            out,
+            &[
+                row.name.clone(),
+                column.into(),
+                run.seed.to_string(),
+                format!("{:.2}", run.value),
+                run.best_epoch.map_or_else(String::new, |best| format!("{best:.2}")),
+                format::epochs(&run.provenance),
+                epoch.clone(),
+                data.clone(),
+                format::short(subset_hash).into(),
+                format::short(run_hash).into(),
+                format::duration(*seconds),
+                format!("`{command}`"),
+                format!("`{record}`"),
+            ],
+        );
+    }
+    out.push_str("\n</details>\n");
+}
+
+/// A figure as Markdown: its numbers, or of many classes what sums them up.
+pub fn figure_markdown(figure: &Figure) -> String {
+    let mut out = format!("## Figure {}: {}\n\n{}.\n\n", figure.id, figure.title, figure.scale);
+    match &figure.panels {
+        Panels::Angles { maps } => {
+            for map in maps {
+                if map.degrees.is_empty() {
+                    continue;
+                }
+                let optimum = map.optimum_degrees();
+                let _ = writeln!(
+                    out,
+                    "{}: mean nearest angle {}°, smallest {}°, optimum {}°\n",
+                    map.name,
+                    format::figure(mean_nearest(&map.degrees)),
+                    format::figure(smallest(&map.degrees)),
+                    format::figure(optimum),
+                );
+                if map.classes.len() <= MANY {
+                    line(&mut out, &[vec![String::new()], map.classes.clone()].concat());
+                    line(&mut out, &vec!["---:".into(); map.classes.len() + 1]);
+                    for (class, row) in map.classes.iter().zip(&map.degrees) {
+                        let angles = row.iter().map(|angle| format!("{angle:.0}"));
+                        line(&mut out, &[class.clone()].into_iter().chain(angles).collect::<Vec<_>>());
+                    }
+                    out.push('\n');
+                }
+            }
+        }
+        Panels::Norms { groups } => {
+            for group in groups {
+                let _ = writeln!(out, "{}\n", group.title);
+                for series in group.series.iter().filter(|series| !series.norms.is_empty()) {
+                    let norms: Vec<String> = series.norms.iter().map(|norm| format!("{norm:.2}")).collect();
+                    let norms =
+                        if norms.len() <= MANY { format!(": {}", norms.join(", ")) } else { String::new() };
+                    let deviation = spread(&series.norms).map_or_else(String::new, |cov| format!("{cov:.3}"));
+                    let _ = writeln!(
+                        out,
+                        "- {}: spread (standard deviation / mean) {deviation}{norms}",
+                        series.name
+                    );
+                }
+                out.push('\n');
+            }
+        }
+    }
+    for note in &figure.notes {
+        let _ = writeln!(out, "- {note}");
+    }
+    out
+}
+
+fn line(out: &mut String, cells: &[String]) {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    let _ = writeln!(out, "| {} |", cells.join(" | "));
+}
+
+impl crate::Row {
+    /// What is to be said of the row, in a sentence.
+    pub(crate) fn remarks(&self) -> Option<String> {
+        let control = self.control.as_ref().map(|control| format!("gain over {control:?}"));
+        let source = self.source.as_ref().map(|source| format!("published figures: {source}"));
+        let parts = [self.not_built.clone(), self.note.clone(), source, control];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("{}: {}.", self.name, parts.join("; ")))
+    }
+}

@@ -1,0 +1,166 @@
+//! Tables and figures as a reader sees them.
+
+use nc_report::{
+    AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
+    figure_markdown, figures_csv, json, page, table_markdown, tables_csv,
+};
+
+fn run(seed: u64, value: f64) -> RunFigure {
+    let provenance = Provenance {
+        command: "nclt train --preset a/b".into(),
+        run_hash: "0123456789abcdef".into(),
+        subset_hash: "fedcba9876543210".into(),
+        epochs: vec![40, 2],
+        epoch: "last".into(),
+        data: "CIFAR-10".into(),
+        seconds: 1754.0,
+        record: "quick/a.json".into(),
+    };
+    RunFigure { seed, value, best_epoch: Some(value + 0.5), provenance }
+}
+
+fn table() -> Table {
+    let row = |name: &str, published, runs: Vec<RunFigure>| Row {
+        name: name.into(),
+        cells: vec![Cell { published, runs, ..Cell::default() }, Cell::default()],
+        ..Row::default()
+    };
+    let control = row("control | plain", Some(75.1), vec![run(0, 70.0), run(1, 71.0), run(2, 72.0)]);
+    let mut ours = row("NC", Some(81.9), vec![run(0, 71.0), run(2, 74.0)]);
+    ours.cells[0].compare(&control.cells[0]);
+    ours.control = Some(control.name.clone());
+    let mut missing = row("<script>", Some(79.9), vec![]);
+    missing.not_built = Some("needs \"two\" branches".into());
+    Table {
+        id: "3".into(),
+        title: "Long-tailed".into(),
+        measure: "accuracy, %".into(),
+        scale: "40 epochs".into(),
+        columns: vec!["r = 100".into(), "r = 10".into()],
+        rows: vec![control, ours, missing],
+        ..Table::default()
+    }
+}
+
+#[test]
+fn cells_are_summed_up_over_seeds() {
+    let table = table();
+    let [control, ours, missing] = [0, 1, 2].map(|row: usize| &table.rows[row].cells[0]);
+    assert_eq!((control.mean(), control.std()), (Some(71.0), Some(1.0)));
+    assert!((control.difference().unwrap() + 4.1).abs() < 1e-9);
+    assert_eq!(Cell { runs: vec![run(0, 1.0)], ..Cell::default() }.std(), None);
+    assert_eq!((missing.mean(), missing.difference()), (None, None));
+    // Seeds 0 and 2: 1 and 2 more.
+    assert_eq!(ours.gain.measured, Some(1.5));
+    assert!((ours.gain.published.unwrap() - 6.8).abs() < 1e-9);
+    let mut apart = Cell { runs: vec![run(7, 1.0)], ..Cell::default() };
+    apart.compare(control);
+    assert_eq!(apart.gain.measured, None, "no seed in common");
+}
+
+#[test]
+fn markdown_shows_the_paper_beside_ours() {
+    let text = table_markdown(&table());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "## Table 3: Long-tailed");
+    assert_eq!(lines[2], "accuracy, %, 40 epochs.");
+    assert!(
+        lines[4].starts_with("|  | r = 100: paper | r = 100: ours | r = 100: difference | gain"),
+        "{}",
+        lines[4]
+    );
+    assert_eq!(lines[6], "| control \\| plain | 75.1 | 71.0 ± 1.0 (3) | -4.1 |  |  |  |  |  |");
+    assert_eq!(lines[7], "| NC | 81.9 | 72.5 ± 2.1 (2) | -9.4 | +6.8 / +1.5 |  |  |  |  |");
+    assert_eq!(lines[8], "| <script> (not built yet) | 79.9 |  |  |  |  |  |  |  |");
+    assert!(text.contains(
+        "| NC | r = 100 | 2 | 74.00 | 74.50 | 40 + 2 | last | CIFAR-10 | fedcba98 | 01234567 | 29 min | \
+         `nclt train --preset a/b` | `quick/a.json` |"
+    ));
+    assert_eq!(text.matches("29 min").count(), 5, "every run is listed");
+    let empty = Table { rows: vec![], ..table() };
+    assert!(!table_markdown(&empty).contains("How each cell"));
+}
+
+#[test]
+fn csv_has_a_line_a_run_and_one_for_each_cell_without() {
+    let text = tables_csv(&[table()]).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(lines.len(), 3 + 1 + 2 + 1 + 2);
+    let first: Vec<&str> = lines[0].iter().take(9).collect();
+    assert_eq!(first, ["3", "40 epochs", "control | plain", "r = 100", "75.1", "0", "70", "70.5", "40 + 2"]);
+    let last: Vec<&str> = lines[8].iter().take(7).collect();
+    assert_eq!(last, ["3", "40 epochs", "<script>", "r = 10", "", "", ""]);
+}
+
+#[test]
+fn json_has_everything() {
+    let value: serde_json::Value = serde_json::from_str(&json(&[table()], &figures()).unwrap()).unwrap();
+    let cell = &value["tables"][0]["rows"][0]["cells"][0];
+    assert_eq!(
+        (cell["mean"].as_f64(), cell["std"].as_f64(), cell["n"].as_u64()),
+        (Some(71.0), Some(1.0), Some(3))
+    );
+    assert_eq!(cell["runs"][1]["provenance"]["subset_hash"], "fedcba9876543210");
+    assert!(value["tables"][0]["rows"][2]["cells"][0]["mean"].is_null());
+    assert_eq!(value["figures"][0]["panels"]["maps"][0]["degrees"][0][1], 60.0);
+}
+
+fn figures() -> [Figure; 2] {
+    let degrees = vec![vec![0.0, 60.0, 120.0], vec![60.0, 0.0, 90.0], vec![120.0, 90.0, 0.0]];
+    let classes = ["0", "1", "2"].map(String::from).to_vec();
+    let figure = |id: &str, panels| Figure {
+        id: id.into(),
+        title: "Geometry".into(),
+        scale: "40 epochs".into(),
+        notes: vec!["a note".into()],
+        panels,
+    };
+    let map = |name: &str, degrees| AngleMap {
+        name: name.into(),
+        classes: classes.clone(),
+        degrees,
+        provenance: None,
+    };
+    let series =
+        |name: &str, norms: &[f64]| NormSeries { name: name.into(), norms: norms.to_vec(), provenance: None };
+    let group = NormGroup {
+        title: "CIFAR-10".into(),
+        series: vec![series("balanced", &[1.0, 3.0]), series("not run", &[])],
+    };
+    [
+        figure("2", Panels::Angles { maps: vec![map("vanilla <b>", degrees), map("not run", vec![])] }),
+        figure("3", Panels::Norms { groups: vec![group] }),
+    ]
+}
+
+#[test]
+fn figures_are_numbers_too() {
+    let [angles, norms] = figures();
+    let text = figure_markdown(&angles);
+    // Nearest: 60, 60, 90; three classes collapse to 120 degrees.
+    assert!(text.contains("vanilla <b>: mean nearest angle 70.0°, smallest 60.0°, optimum 120.0°"), "{text}");
+    assert!(text.contains("| 1 | 60 | 0 | 90 |"));
+    assert!(!text.contains("not run"));
+    assert!(
+        figure_markdown(&norms).contains("- balanced: spread (standard deviation / mean) 0.500: 1.00, 3.00")
+    );
+    let csv = figures_csv(&figures()).unwrap();
+    assert!(csv.contains("2,,vanilla <b>,2,0,120\n") && csv.contains("3,CIFAR-10,balanced,1,,3\n"), "{csv}");
+    assert_eq!(csv.lines().count(), 1 + 9 + 2);
+}
+
+#[test]
+fn the_page_is_safe_and_whole() {
+    let html = page("Tables & figures", &[table()], &figures());
+    assert!(html.contains("<h1>Tables &amp; figures</h1>"));
+    assert!(html.contains("&lt;script&gt; (not built yet)") && !html.contains("<script"));
+    assert!(html.contains("<td>75.1</td><td class=\"ours\">71.0 ± 1.0 (3)</td><td>-4.1</td>"));
+    assert_eq!(html.matches("<rect ").count(), 9, "the map that was not run is not drawn");
+    assert_eq!(html.matches("<polyline ").count(), 1);
+    assert!(!html.contains("http"), "nothing is fetched");
+    for tag in ["table", "tr", "figure", "svg", "details", "ul", "div"] {
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
