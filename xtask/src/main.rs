@@ -23,6 +23,8 @@ enum Task {
     Train(nclt::Args),
     /// Fetch public data sets and verify them: cifar10, cifar100, fashion-mnist or all.
     Download(nclt::Args),
+    /// Run what is missing of the paper's tables and figures, and write them: `--scale smoke|quick|paper`.
+    ReproduceTables(nclt::Args),
     Bench(bench::Args),
     Check(check::Args),
     Test(test::Args),
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Train(args) => args.run("train"),
         Task::Download(args) => args.run("download"),
+        Task::ReproduceTables(args) => args.run("reproduce-tables"),
         Task::Bench(args) => args.run(),
         Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),

@@ -1,6 +1,7 @@
 //! Arguments that say where to compute and where the images are.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     thread::available_parallelism,
 };
@@ -11,7 +12,7 @@ use nc_data::download::{Manifest, is_installed};
 use nc_kernels::threads;
 use nc_train::{DataSource, RunOptions};
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Args {
     /// Where the images are, for sources that are read from files [default: where `nclt download` puts them].
     #[arg(long, value_name = "DIR")]
@@ -30,12 +31,36 @@ impl Args {
         if self.threads == Some(0) {
             bail!("--threads 0: should be at least 1");
         }
-        threads::init(self.threads.unwrap_or_else(|| available_parallelism().map_or(1, Into::into)))?;
+        threads::init(self.threads())?;
         let data_dir = match &self.data_dir {
             Some(data_dir) => Some(data_dir.clone()),
             None => downloaded(source)?,
         };
         Ok(RunOptions { data_dir, device: self.device.open()?, ..RunOptions::default() })
+    }
+
+    /// The same for runs on several sources, of which those in the program need no directory.
+    pub(crate) fn start_all(
+        &self,
+        sources: &[DataSource],
+    ) -> Result<(RunOptions, BTreeMap<DataSource, Option<PathBuf>>)> {
+        let mut directories = BTreeMap::new();
+        for &source in sources {
+            let directory = match &self.data_dir {
+                Some(data_dir) if source != DataSource::FashionMnistLt => Some(data_dir.clone()),
+                Some(_) => None,
+                None => downloaded(source)?,
+            };
+            directories.insert(source, directory);
+        }
+        // Of the sources, only the embedded one needs none.
+        let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt)?;
+        Ok((options, directories))
+    }
+
+    /// Threads to compute with.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| available_parallelism().map_or(1, Into::into))
     }
 
     /// Where the images are, if that was said.

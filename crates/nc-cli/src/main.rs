@@ -8,6 +8,7 @@ mod eval;
 mod export_features;
 mod presets;
 mod progress;
+mod reproduce_tables;
 mod signals;
 mod summary;
 mod train;
@@ -35,6 +36,7 @@ enum Command {
     Download(download::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
+    ReproduceTables(reproduce_tables::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Download(args) => download::main(&args).map(done),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
+        Command::ReproduceTables(args) => reproduce_tables::main(&args),
     };
     match result {
         Ok(code) => code,

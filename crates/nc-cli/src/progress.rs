@@ -55,11 +55,6 @@ impl Progress {
         }
     }
 
-    /// Takes the bar off the screen.
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-
     /// A line above the bar, or just a line.
     fn say(&self, line: &str) {
         if self.interactive {
@@ -87,6 +82,13 @@ impl Progress {
         let done = self.bar.position().saturating_sub(self.earlier).max(1) as f64;
         let left = self.bar.length().unwrap_or(0) as f64 - self.bar.position() as f64;
         HumanDuration(Duration::from_secs_f64(self.started.elapsed().as_secs_f64() * left.max(0.0) / done))
+    }
+}
+
+/// Takes the bar off the screen.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     };
     let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
-    progress.clear();
+    drop(progress);
     match finished {
         Ok(finished) => {
             if finished.earlier {

@@ -23,6 +23,8 @@ pub enum Purpose {
     Test = 5,
     /// Which training images are held out to validate on; index is the class.
     Validation = 6,
+    /// Noise on one image; the epoch is its strength, index the image's place in its set.
+    Noise = 7,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).

@@ -1,4 +1,6 @@
-/// What can be wrong with the file of a table or figure. Every message names the file and the place in it.
+use std::path::PathBuf;
+
+/// What can be wrong with tables, figures, records and runs. A message about a file names it and the place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -8,7 +10,7 @@ pub enum Error {
         /// The file.
         file: String,
         /// What is wrong with it.
-        source: toml::de::Error,
+        source: Box<toml::de::Error>,
     },
     /// Two rows, columns, groups or series of one name.
     #[error("{file}: {what} {name:?} stands there more than once")]
@@ -77,6 +79,39 @@ pub enum Error {
         /// The noise.
         noise: f64,
     },
+    /// A table or figure that is not there.
+    #[error("there is no table or figure {name:?}, only {known}")]
+    NoTable {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A pattern that no cell with a run matches.
+    #[error(
+        "no cell matches {pattern:?}; cells are named as in table3/cifar10-lt-r100/nc-drw, and --list shows them"
+    )]
+    NoCell {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A record that cannot be read or written, or is none.
+    #[error("{}: {reason}", path.display())]
+    BadRecord {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A run failed, or could not be begun.
+    #[error("{0}")]
+    Train(#[source] Box<nc_train::Error>),
+    /// A file could not be written.
+    #[error(transparent)]
+    Record(#[from] nc_record::Error),
+    /// A report could not be made.
+    #[error(transparent)]
+    Report(#[from] nc_report::Error),
 }
 
 /// A result with this crate's [`Error`].
@@ -100,4 +135,10 @@ pub(crate) fn refuse_duplicates<'a>(
         seen.push(name);
     }
     Ok(())
+}
+
+impl From<nc_train::Error> for Error {
+    fn from(error: nc_train::Error) -> Self {
+        Self::Train(Box::new(error))
+    }
 }

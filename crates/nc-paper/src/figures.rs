@@ -75,8 +75,10 @@ impl PaperFigure {
     ///
     /// [`Error::Malformed`], and [`Error::Duplicate`] for groups, or series of a group, of one name.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let figure: Self = toml::from_str(text)
-            .map_err(|source: toml::de::Error| Error::Malformed { file: file.to_owned(), source })?;
+        let figure: Self = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
+            file: file.to_owned(),
+            source: Box::new(source),
+        })?;
         refuse_duplicates(file, "group", figure.groups.iter().map(|group| group.title.as_str()))?;
         for group in &figure.groups {
             refuse_duplicates(file, "series", group.series.iter().map(|series| series.name.as_str()))?;

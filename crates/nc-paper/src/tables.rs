@@ -108,8 +108,10 @@ impl PaperTable {
     /// column can have wrong: [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Method`],
     /// [`Error::Data`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let read: TableFile = toml::from_str(text)
-            .map_err(|source: toml::de::Error| Error::Malformed { file: file.to_owned(), source })?;
+        let read: TableFile = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
+            file: file.to_owned(),
+            source: Box::new(source),
+        })?;
         let TableFile { id, title, measure, notes, columns, rows } = read;
         refuse_duplicates(file, "column", columns.iter().map(|column| column.title.as_str()))?;
         refuse_duplicates(file, "row", rows.iter().map(|row| row.name.as_str()))?;

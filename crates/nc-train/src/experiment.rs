@@ -70,7 +70,7 @@ pub struct Validation {
 }
 
 /// A source of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataSource {
     /// The long-tailed Fashion-MNIST inside the program.
@@ -297,7 +297,7 @@ impl Experiment {
 
     /// The experiment whose end this one goes on from: without what is done after the last phase, or else without the
     /// last phase.
-    pub(crate) fn shorter(&self) -> Option<Self> {
+    pub fn shorter(&self) -> Option<Self> {
         let mut shorter = self.clone();
         if shorter.post_hoc.take().is_none() {
             shorter.phases.pop();

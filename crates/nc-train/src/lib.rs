@@ -6,6 +6,7 @@ mod criterion;
 mod data;
 mod diverged;
 mod error;
+mod estimate;
 mod evaluate;
 mod experiment;
 mod finished;
@@ -26,6 +27,7 @@ mod validate;
 pub use centers::{CenterInit, Centers};
 pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
+pub use estimate::{DataFacts, Speed};
 pub use evaluate::Geometry;
 pub use experiment::{
     BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,

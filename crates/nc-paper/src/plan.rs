@@ -1,0 +1,187 @@
+use std::collections::BTreeMap;
+
+use nc_train::{DataSource, Experiment, presets};
+use wildmatch::WildMatch;
+
+use crate::{CellPlan, Error, PaperFigure, PaperTable, Result, Scale};
+
+/// Which cells are wanted.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Tables and figures, as in `3` and `figure2`; empty for all.
+    pub tables: Vec<String>,
+    /// A pattern for [`CellName`]s, with `*` and `?`; `*` for all.
+    pub cells: String,
+    /// Seeds; empty for those of the scale.
+    pub seeds: Vec<u64>,
+    /// How long runs are.
+    pub scale: Scale,
+}
+
+/// `table3/cifar10-lt-r100/nc-drw`: where a run's figure stands, and its preset.
+pub type CellName = String;
+
+/// A run that cells need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The preset's name.
+    pub preset: String,
+    /// What is run.
+    pub experiment: Experiment,
+    /// Names the experiment, whatever the data: two jobs with one key are one.
+    pub key: String,
+    /// Noise under which it is tested, in rising order.
+    pub noise: Vec<f64>,
+    /// The key of the job whose phases it begins with.
+    pub needs: Option<String>,
+    /// The cells it is for; none for a first phase that no cell shows.
+    pub cells: Vec<CellName>,
+}
+
+/// The runs behind the wanted cells, each once, and each after what it begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How long runs are.
+    pub scale: Scale,
+    /// The runs.
+    pub jobs: Vec<Job>,
+}
+
+/// A cell or series with a run.
+struct Wanted {
+    group: String,
+    preset: String,
+    noise: Option<f64>,
+}
+
+impl Plan {
+    /// Plans what `selection` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTable`] for a table that is not there, [`Error::NoCell`] if nothing is left to run.
+    pub fn new(tables: &[PaperTable], figures: &[PaperFigure], selection: &Selection) -> Result<Self> {
+        let all = wanted(tables, figures);
+        for name in &selection.tables {
+            let known = all.iter().any(|cell| cell.group == group(name));
+            if !known {
+                let mut groups: Vec<String> = all.iter().map(|cell| cell.group.clone()).collect();
+                groups.dedup();
+                return Err(Error::NoTable { name: name.clone(), known: groups.join(", ") });
+            }
+        }
+        let pattern = WildMatch::new(&selection.cells);
+        let chosen = |cell: &&Wanted| {
+            let name = format!("{}/{}", cell.group, cell.preset);
+            let of_table =
+                selection.tables.is_empty() || selection.tables.iter().any(|name| group(name) == cell.group);
+            of_table && pattern.matches(&name)
+        };
+        let seeds =
+            if selection.seeds.is_empty() { selection.scale.seeds() } else { selection.seeds.as_slice() };
+        let mut plan = Self { scale: selection.scale, jobs: vec![] };
+        let names = plan.names(&all)?;
+        for cell in all.iter().filter(chosen) {
+            for &seed in seeds {
+                let experiment = plan.scale.experiment(&cell.preset, seed)?;
+                let key = plan.add(&cell.preset, experiment, &names)?;
+                let job = plan.jobs.iter_mut().find(|job| job.key == key);
+                let Some(job) = job else { continue };
+                let name = format!("{}/{}", cell.group, cell.preset);
+                if !job.cells.contains(&name) {
+                    job.cells.push(name);
+                }
+                job.noise.extend(cell.noise);
+                job.noise.sort_by(f64::total_cmp);
+                job.noise.dedup();
+            }
+        }
+        if plan.jobs.is_empty() {
+            return Err(Error::NoCell { pattern: selection.cells.clone() });
+        }
+        Ok(plan)
+    }
+
+    /// Adds a run, after the shorter ones it begins with, unless it is there. Returns its key.
+    fn add(
+        &mut self,
+        preset: &str,
+        experiment: Experiment,
+        names: &BTreeMap<String, String>,
+    ) -> Result<String> {
+        let key = key(&experiment)?;
+        let needs = match experiment.shorter() {
+            None => None,
+            Some(shorter) => Some(self.add(preset, shorter, names)?),
+        };
+        if !self.jobs.iter().any(|job| job.key == key) {
+            // Seeds are in keys but not in names.
+            let nameless = self::key(&Experiment { seed: 0, ..experiment.clone() })?;
+            let preset = names.get(&nameless).map_or_else(|| preset.to_owned(), Clone::clone);
+            let (noise, cells) = (vec![], vec![]);
+            let experiment = Experiment { name: preset.clone(), ..experiment };
+            self.jobs.push(Job { preset, experiment, key: key.clone(), noise, needs, cells });
+        }
+        Ok(key)
+    }
+
+    /// What each experiment with seed 0 is called, whichever cells are chosen: the first preset that is it.
+    fn names(&self, all: &[Wanted]) -> Result<BTreeMap<String, String>> {
+        let mut names = BTreeMap::new();
+        let of_cells = all.iter().map(|cell| cell.preset.clone());
+        let of_methods = presets::data_sets()
+            .flat_map(|(data, _)| presets::methods().map(move |(method, _)| format!("{data}/{method}")));
+        for preset in of_methods.chain(of_cells) {
+            // A method that cannot be run at this scale has no name.
+            if let Ok(experiment) = self.scale.experiment(&preset, 0) {
+                names.entry(key(&experiment)?).or_insert(preset);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The sources of images the runs need.
+    pub fn sources(&self) -> Vec<DataSource> {
+        let mut sources: Vec<DataSource> = vec![];
+        for job in &self.jobs {
+            let source = job.experiment.data.source;
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        sources
+    }
+}
+
+/// Names an experiment, whatever the data.
+pub(crate) fn key(experiment: &Experiment) -> Result<String> {
+    Ok(experiment.hash("")?)
+}
+
+/// `3` is `table3`; `figure2` stays.
+fn group(name: &str) -> String {
+    if name.starts_with("table") || name.starts_with("figure") {
+        name.to_owned()
+    } else {
+        format!("table{name}")
+    }
+}
+
+fn wanted(tables: &[PaperTable], figures: &[PaperFigure]) -> Vec<Wanted> {
+    let mut wanted = vec![];
+    for table in tables {
+        for cell in table.rows.iter().flat_map(|row| &row.cells) {
+            if let CellPlan::Run(run) = &cell.plan {
+                let group = format!("table{}", table.id);
+                wanted.push(Wanted { group, preset: run.preset(), noise: run.noise });
+            }
+        }
+    }
+    for figure in figures {
+        for series in figure.groups.iter().flat_map(|group| &group.series) {
+            let group = format!("figure{}", figure.id);
+            wanted.push(Wanted { group, preset: series.preset(), noise: None });
+        }
+    }
+    wanted
+}

@@ -1,0 +1,230 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nc_record::write_atomically;
+use nc_train::{DataFacts, DataSource, Experiment, Observer, RunOptions, Speed, Trained, train};
+
+use crate::{Error, Job, Plan, Record, Records, Result, record::NoisyAccuracy};
+
+/// Runs what is missing of a plan, beside others that do the same in the same results directory.
+///
+/// A run is done by one process at a time, which claims its directory; if the process dies, another goes on from its
+/// last checkpoint. A run that begins with the phases of another waits for that one. Each finished run is recorded at
+/// once.
+pub struct Queue<'a> {
+    plan: &'a Plan,
+    results: &'a Path,
+    /// Where the images of each source are; none for those that are in the program.
+    data_dirs: &'a BTreeMap<DataSource, Option<PathBuf>>,
+    /// Of every run; the output directory does not count.
+    options: RunOptions,
+    facts: BTreeMap<String, DataFacts>,
+}
+
+/// Who watches a queue.
+pub trait Reporter {
+    /// Something to tell.
+    fn say(&mut self, line: &str);
+
+    /// Who watches the run of `experiment`.
+    fn observer(&mut self, experiment: &Experiment) -> Box<dyn Observer + '_>;
+
+    /// Whether to stop: no run is begun any more, and the observer of the present one is asked too.
+    fn wants_to_stop(&self) -> bool;
+}
+
+/// How a queue ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Runs that were done here.
+    pub done: usize,
+    /// Runs that are missing still.
+    pub missing: usize,
+    /// Those of them that failed here, with their message.
+    pub failed: Vec<(String, String)>,
+}
+
+/// How long to wait for other processes before looking again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl<'a> Queue<'a> {
+    /// A queue for `plan` in the directory `results`.
+    pub fn new(
+        plan: &'a Plan,
+        results: &'a Path,
+        data_dirs: &'a BTreeMap<DataSource, Option<PathBuf>>,
+        options: RunOptions,
+    ) -> Self {
+        Self { plan, results, data_dirs, options, facts: BTreeMap::new() }
+    }
+
+    /// The jobs without a record.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Records::read`].
+    pub fn missing(&self) -> Result<Vec<&'a Job>> {
+        let records = Records::read(self.results, self.plan.scale)?;
+        let done = |job: &Job| records.get(&job.key).is_some_and(|record| job.is_done_by(record));
+        Ok(self.plan.jobs.iter().filter(|job| !done(job)).collect())
+    }
+
+    /// Seconds that `jobs` will take here, from the measured speed of their backbones.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the data.
+    pub fn estimate(&mut self, jobs: &[&Job]) -> Result<f64> {
+        let mut speeds: BTreeMap<String, Speed> = BTreeMap::new();
+        let mut seconds = 0.0;
+        for job in jobs {
+            let facts = self.facts(&job.experiment)?;
+            let kind = format!("{:?} {:?}", job.experiment.model.backbone, facts.shape);
+            let speed = match speeds.get(&kind) {
+                Some(&speed) => speed,
+                None => Speed::measure(&job.experiment, &facts, &self.options.device)?,
+            };
+            speeds.insert(kind, speed);
+            let first = match &job.needs {
+                Some(_) => job.experiment.shorter().map_or(0, |shorter| shorter.phases.len()),
+                None => 0,
+            };
+            seconds += speed.seconds(&job.experiment, first, &facts);
+            seconds += (job.noise.len() * facts.evaluated_images) as f64 / speed.evaluation;
+        }
+        Ok(seconds)
+    }
+
+    /// Runs what is missing, at most `most` runs.
+    ///
+    /// # Errors
+    ///
+    /// What keeps any run from being begun; the failure of a run is told in [`Ended`].
+    pub fn run(&mut self, most: Option<usize>, reporter: &mut dyn Reporter) -> Result<Ended> {
+        let mut ended = Ended { done: 0, missing: 0, failed: vec![] };
+        let mut waiting = false;
+        loop {
+            let mut begun = false;
+            let missing = self.missing()?;
+            let is_missing = |key: &String| missing.iter().any(|job| job.key == *key);
+            for job in &missing {
+                if reporter.wants_to_stop() || most.is_some_and(|most| ended.done >= most) {
+                    ended.missing = self.missing()?.len();
+                    return Ok(ended);
+                }
+                let failed = |key: &String| ended.failed.iter().any(|(failed, _)| failed == key);
+                if failed(&job.key) || job.needs.as_ref().is_some_and(is_missing) {
+                    continue;
+                }
+                let label = format!("{} seed {}", job.preset, job.experiment.seed);
+                match self.do_job(job, &label, reporter) {
+                    Ok(()) => {
+                        (ended.done, begun) = (ended.done + 1, true);
+                        reporter.say(&format!("{label}: recorded, {} missing", self.missing()?.len()));
+                        // What others have done meanwhile, and what this one lets begin.
+                        break;
+                    }
+                    Err(error) if is_held(&error) => {}
+                    Err(Error::Train(error)) if matches!(*error, nc_train::Error::Stopped { .. }) => {
+                        begun = true;
+                    }
+                    Err(error) => {
+                        reporter.say(&format!("{label}: {error}"));
+                        ended.failed.push((job.key.clone(), format!("{label}: {error}")));
+                        begun = true;
+                        break;
+                    }
+                }
+            }
+            if begun {
+                waiting = false;
+                continue;
+            }
+            let left = self.missing()?;
+            if left.is_empty() || left.iter().all(|job| self.hopeless(job, &ended)) {
+                ended.missing = left.len();
+                return Ok(ended);
+            }
+            if !waiting {
+                reporter.say(&format!("waiting for {} runs that other processes work on", left.len()));
+                waiting = true;
+            }
+            std::thread::sleep(PATIENCE);
+        }
+    }
+
+    /// Whether a job, or one it begins with, failed.
+    fn hopeless(&self, job: &Job, ended: &Ended) -> bool {
+        let failed = ended.failed.iter().any(|(key, _)| *key == job.key);
+        let needs = job.needs.as_ref().and_then(|key| self.plan.jobs.iter().find(|job| job.key == *key));
+        failed || needs.is_some_and(|job| self.hopeless(job, ended))
+    }
+
+    fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
+        let facts = self.facts(&job.experiment)?;
+        let hash = job.experiment.hash(&facts.train_hash)?;
+        let directory = self.results.join("runs").join(self.plan.scale.name());
+        let options = RunOptions {
+            data_dir: self.data_dir(&job.experiment),
+            directory: Some(directory.join(format!("seed{}-{}", job.experiment.seed, &hash[..8]))),
+            ..self.options.clone()
+        };
+        reporter.say(&format!("{label}: {}", self.whereabouts(job)));
+        let finished = train(&job.experiment, &options, reporter.observer(&job.experiment).as_mut())?;
+        let mut noise = vec![];
+        if !job.noise.is_empty() {
+            let trained = Trained::open(&finished.directory, &options)?;
+            for &std in &job.noise {
+                let top1 = trained.accuracy_under_noise(std, job.experiment.seed)?;
+                noise.push(NoisyAccuracy { std, top1 });
+            }
+        }
+        let record = Record::new(job, self.plan.scale, &finished.result, noise)?;
+        self.write(&record)
+    }
+
+    /// What a job is for.
+    fn whereabouts(&self, job: &Job) -> String {
+        match job.cells.as_slice() {
+            [] => {
+                let needed = self.plan.jobs.iter().filter(|other| other.needs.as_ref() == Some(&job.key));
+                let names: Vec<&str> = needed.map(|job| job.preset.as_str()).collect();
+                format!("first phase of {}", names.join(", "))
+            }
+            cells => format!("for {}", cells.join(", ")),
+        }
+    }
+
+    fn write(&self, record: &Record) -> Result<()> {
+        let directory = Records::directory(self.results, self.plan.scale);
+        let path = directory.join(record.file_name());
+        let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
+        std::fs::create_dir_all(&directory).map_err(|error| bad(error.to_string()))?;
+        let mut text = serde_json::to_vec_pretty(record).map_err(|error| bad(error.to_string()))?;
+        text.push(b'\n');
+        Ok(write_atomically(&path, &text)?)
+    }
+
+    fn facts(&mut self, experiment: &Experiment) -> Result<DataFacts> {
+        let config = serde_json::to_string(&experiment.data).unwrap_or_default();
+        if let Some(facts) = self.facts.get(&config) {
+            return Ok(facts.clone());
+        }
+        let facts = DataFacts::read(&experiment.data, self.data_dir(experiment).as_deref())?;
+        self.facts.insert(config, facts.clone());
+        Ok(facts)
+    }
+
+    fn data_dir(&self, experiment: &Experiment) -> Option<PathBuf> {
+        self.data_dirs.get(&experiment.data.source).cloned().flatten()
+    }
+}
+
+/// Whether another process has the run.
+fn is_held(error: &Error) -> bool {
+    let Error::Train(error) = error else { return false };
+    matches!(**error, nc_train::Error::Record(nc_record::Error::Held { .. }))
+}

@@ -1,0 +1,255 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, Timing};
+use nc_train::{Experiment, RunResult};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Job, Result, Scale};
+
+/// What stands of a finished run in the results directory: small enough to be kept with the code, and whole enough to
+/// make every table and figure from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the record.
+    pub format_version: u32,
+    /// How long the run was.
+    pub scale: Scale,
+    /// The preset.
+    pub preset: String,
+    /// The seed.
+    pub seed: u64,
+    /// [`Job::key`].
+    pub key: String,
+    /// Hash of configuration and training subset.
+    pub run_hash: String,
+    /// The command that repeats the run.
+    pub command: String,
+    /// The data it was trained and tested on.
+    pub data: DataSummary,
+    /// Epochs of each phase.
+    pub epochs: Vec<usize>,
+    /// Accuracy after the last epoch on the whole test set.
+    pub accuracy: AccuracySummary,
+    /// Test accuracy with Gaussian noise on the images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<NoisyAccuracy>,
+    /// The best test accuracy seen during training: for comparison, never the figure to report.
+    pub best_epoch: Option<BestEpoch>,
+    /// Of the training features after the last epoch.
+    pub geometry: GeometrySummary,
+    /// Wall time.
+    pub timing: Timing,
+    /// The whole configuration, as TOML.
+    pub config: String,
+}
+
+/// Accuracy as shares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccuracySummary {
+    /// Of all test images.
+    pub top1: f64,
+    /// Of classes with more than 100 training images.
+    pub many: Option<f64>,
+    /// Of classes with 20 to 100.
+    pub medium: Option<f64>,
+    /// Of classes with fewer than 20.
+    pub few: Option<f64>,
+    /// Of each class.
+    pub per_class: Vec<Option<f64>>,
+}
+
+/// Accuracy under noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoisyAccuracy {
+    /// Standard deviation of the noise.
+    pub std: f64,
+    /// Share of all test images.
+    pub top1: f64,
+}
+
+/// Neural collapse of training features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeometrySummary {
+    /// NC1, trace of within over between, each sample the same.
+    pub nc1: Option<f64>,
+    /// Mean over classes of the angle to the nearest other class mean.
+    pub mean_nearest_angle_degrees: Option<f64>,
+    /// The smallest angle.
+    pub min_angle_degrees: Option<f64>,
+    /// NC3, squared distance of the normalised classifier from the normalised means.
+    pub nc3: Option<f64>,
+    /// NC4, share of samples that classifier and nearest mean decide differently.
+    pub nc4: Option<f64>,
+    /// Norms of the centred class means, by class.
+    pub norms: Vec<f64>,
+    /// Angles between the centred class means, by class; of at most 20 classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub angles_degrees: Vec<Vec<f64>>,
+}
+
+/// More classes than this have too many angles to keep.
+const MANY: usize = 20;
+
+impl Record {
+    pub(crate) fn new(
+        job: &Job,
+        scale: Scale,
+        result: &RunResult,
+        noise: Vec<NoisyAccuracy>,
+    ) -> Result<Self> {
+        let (accuracy, nc) = (&result.accuracy, &result.nc.train);
+        let means = &nc.nc2.centered_means;
+        let angles =
+            |row: &Vec<f64>| row.iter().map(|cos| cos.clamp(-1.0, 1.0).acos().to_degrees()).collect();
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            scale,
+            preset: job.preset.clone(),
+            seed: result.seed,
+            key: job.key.clone(),
+            run_hash: result.run_hash.clone(),
+            command: job.command(scale),
+            data: result.data.clone(),
+            epochs: result.epochs.clone(),
+            accuracy: AccuracySummary {
+                top1: accuracy.top1,
+                many: accuracy.many,
+                medium: accuracy.medium,
+                few: accuracy.few,
+                per_class: accuracy.per_class.clone(),
+            },
+            noise,
+            best_epoch: result.best_epoch.clone(),
+            geometry: GeometrySummary {
+                nc1: nc.nc1.trace.sample_weighted,
+                mean_nearest_angle_degrees: means.mean_nearest_angle_degrees,
+                min_angle_degrees: means.min_angle_degrees,
+                nc3: nc.nc3.and_then(|nc3| nc3.duality_gap_squared),
+                nc4: nc.nc4.and_then(|nc4| nc4.mismatch),
+                norms: means.norms.clone(),
+                angles_degrees: if means.norms.len() <= MANY {
+                    means.cosines.iter().map(angles).collect()
+                } else {
+                    vec![]
+                },
+            },
+            timing: result.timing,
+            config: job.experiment.to_toml()?,
+        })
+    }
+
+    /// The file it stands in.
+    pub(crate) fn file_name(&self) -> String {
+        let preset = self.preset.replace(['/', '+'], "-");
+        format!("{preset}-seed{}-{}.json", self.seed, &self.key[..8])
+    }
+
+    /// Test accuracy in percent, with noise of this standard deviation on the images.
+    pub(crate) fn percent(&self, noise: Option<f64>) -> Option<f64> {
+        let share = match noise {
+            None => Some(self.accuracy.top1),
+            Some(std) => self.noise.iter().find(|noisy| noisy.std == std).map(|noisy| noisy.top1),
+        };
+        share.map(|share| 100.0 * share)
+    }
+}
+
+impl Job {
+    /// The command that repeats it.
+    pub fn command(&self, scale: Scale) -> String {
+        let (preset, seed) = (&self.preset, self.experiment.seed);
+        let epochs = match scale {
+            Scale::Paper => String::new(),
+            Scale::Quick | Scale::Smoke => {
+                format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
+            }
+        };
+        match self.cells.first() {
+            Some(cell) if scale == Scale::Smoke || !self.noise.is_empty() => {
+                let scale = scale.name();
+                format!("cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}")
+            }
+            _ => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
+        }
+    }
+
+    /// Whether `record` has all it is to find out.
+    pub(crate) fn is_done_by(&self, record: &Record) -> bool {
+        self.noise.iter().all(|&std| record.percent(Some(std)).is_some())
+    }
+}
+
+/// The records of one scale.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Records {
+    by_key: BTreeMap<String, Record>,
+}
+
+impl Records {
+    /// Where the records of `scale` stand below `results`.
+    pub(crate) fn directory(results: &Path, scale: Scale) -> PathBuf {
+        results.join(scale.name())
+    }
+
+    /// Reads the records of `scale` below `results`; none if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRecord`] for a file that is no record, or one of another scale or format.
+    pub fn read(results: &Path, scale: Scale) -> Result<Self> {
+        let directory = Self::directory(results, scale);
+        let mut records = Self::default();
+        let Ok(entries) = fs::read_dir(&directory) else { return Ok(records) };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| {
+            let is_tables = path.file_name().is_some_and(|name| name == TABLES);
+            path.extension().is_some_and(|extension| extension == "json") && !is_tables
+        });
+        paths.sort();
+        for path in paths {
+            let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
+            let text = fs::read(&path).map_err(|error| bad(error.to_string()))?;
+            let record: Record = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+            if record.format_version != FORMAT_VERSION {
+                return Err(bad(format!(
+                    "format version {}, expected {FORMAT_VERSION}",
+                    record.format_version
+                )));
+            }
+            if record.scale != scale {
+                return Err(bad(format!(
+                    "it is of {} scale and stands among {}",
+                    record.scale.name(),
+                    scale.name()
+                )));
+            }
+            records.by_key.entry(record.key.clone()).or_insert(record);
+        }
+        Ok(records)
+    }
+
+    /// The record of the experiment with this [`Job::key`].
+    pub fn get(&self, key: &str) -> Option<&Record> {
+        self.by_key.get(key)
+    }
+
+    /// The record of this experiment.
+    pub(crate) fn of(&self, experiment: &Experiment) -> Result<Option<&Record>> {
+        Ok(self.get(&crate::plan::key(experiment)?))
+    }
+
+    /// The seeds there are records of.
+    pub(crate) fn seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        seeds
+    }
+}
+
+/// The tables as JSON, beside the records.
+pub(crate) const TABLES: &str = "tables.json";

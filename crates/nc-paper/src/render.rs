@@ -1,0 +1,203 @@
+use std::path::Path;
+
+use nc_record::write_atomically;
+use nc_report::{
+    AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
+    figure_markdown, figures_csv, json, page, table_markdown, tables_csv,
+};
+
+use crate::{
+    CellPlan, Error, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result,
+    Scale, record::TABLES,
+};
+
+/// Fills the paper's tables with the records of `scale`.
+///
+/// # Errors
+///
+/// If a table names a preset that is not there.
+pub fn fill_tables(tables: &[PaperTable], records: &Records, scale: Scale) -> Result<Vec<Table>> {
+    tables.iter().map(|table| fill_table(table, records, scale)).collect()
+}
+
+fn fill_table(paper: &PaperTable, records: &Records, scale: Scale) -> Result<Table> {
+    let mut rows = vec![];
+    for row in &paper.rows {
+        let cells = row.cells.iter().map(|cell| fill_cell(cell, records, scale));
+        rows.push(Row {
+            name: row.name.clone(),
+            method: row.method.clone(),
+            source: row.source.clone(),
+            not_built: row.not_built.clone(),
+            control: row.control.clone(),
+            note: row.note.clone(),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    for index in 0..rows.len() {
+        let control = rows.iter().find(|row| Some(&row.name) == rows[index].control.as_ref()).cloned();
+        if let Some(control) = control {
+            rows[index]
+                .cells
+                .iter_mut()
+                .zip(&control.cells)
+                .for_each(|(cell, control)| cell.compare(control));
+        }
+    }
+    let column = |column: &crate::PaperColumn| match column.not_built {
+        Some(_) => format!("{} (not built yet)", column.title),
+        None => column.title.clone(),
+    };
+    let missing = paper
+        .columns
+        .iter()
+        .filter_map(|column| column.not_built.as_ref().map(|reason| format!("{}: {reason}.", column.title)));
+    Ok(Table {
+        id: paper.id.clone(),
+        title: paper.title.clone(),
+        measure: paper.measure.clone(),
+        scale: scale.description().into(),
+        notes: paper.notes.iter().cloned().chain(missing).collect(),
+        columns: paper.columns.iter().map(column).collect(),
+        rows,
+    })
+}
+
+fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> {
+    let mut runs = vec![];
+    if let CellPlan::Run(run) = &cell.plan {
+        for seed in records.seeds() {
+            let record = records.of(&scale.experiment(&run.preset(), seed)?)?;
+            let figure = record.and_then(|record| Some((record, record.percent(run.noise)?)));
+            if let Some((record, value)) = figure {
+                let best = record.best_epoch.as_ref().filter(|_| run.noise.is_none());
+                runs.push(RunFigure {
+                    seed,
+                    value,
+                    best_epoch: best.map(|best| 100.0 * best.accuracy.all),
+                    provenance: provenance(record),
+                });
+            }
+        }
+    }
+    Ok(Cell { published: cell.published, runs, ..Cell::default() })
+}
+
+fn provenance(record: &Record) -> Provenance {
+    let data = &record.data;
+    let images: usize = data.class_counts.iter().sum();
+    Provenance {
+        command: record.command.clone(),
+        run_hash: record.run_hash.clone(),
+        subset_hash: data.train_hash.clone(),
+        epochs: record.epochs.clone(),
+        epoch: "last".into(),
+        data: format!("{}, {images} training and {} test images", data.source, data.test_images),
+        seconds: record.timing.seconds,
+        record: format!("{}/{}", record.scale.name(), record.file_name()),
+    }
+}
+
+/// Draws the paper's figures from the records of `scale`, each with the smallest seed it has.
+///
+/// # Errors
+///
+/// If a figure names a preset that is not there.
+pub fn fill_figures(figures: &[PaperFigure], records: &Records, scale: Scale) -> Result<Vec<Figure>> {
+    let figure = |paper: &PaperFigure| {
+        let panels = match paper.kind {
+            FigureKind::Angles => {
+                let series = paper.groups.iter().flat_map(|group| &group.series);
+                Panels::Angles {
+                    maps: series.map(|series| map(series, records, scale)).collect::<Result<_>>()?,
+                }
+            }
+            FigureKind::Norms => {
+                let group = |group: &crate::FigureGroup| {
+                    let series = group.series.iter().map(|series| norms(series, records, scale));
+                    Ok(NormGroup { title: group.title.clone(), series: series.collect::<Result<_>>()? })
+                };
+                Panels::Norms { groups: paper.groups.iter().map(group).collect::<Result<_>>()? }
+            }
+        };
+        Ok(Figure {
+            id: paper.id.clone(),
+            title: paper.title.clone(),
+            scale: scale.description().into(),
+            notes: paper.notes.clone(),
+            panels,
+        })
+    };
+    figures.iter().map(figure).collect()
+}
+
+fn record<'a>(series: &FigureSeries, records: &'a Records, scale: Scale) -> Result<Option<&'a Record>> {
+    for seed in records.seeds() {
+        let found = records.of(&scale.experiment(&series.preset(), seed)?)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The classes, the largest first; of equal size in label order.
+fn by_size(record: &Record) -> Vec<usize> {
+    let counts = &record.data.class_counts;
+    let mut classes: Vec<usize> = (0..counts.len()).collect();
+    classes.sort_by_key(|&class| std::cmp::Reverse(counts[class]));
+    classes
+}
+
+fn map(series: &FigureSeries, records: &Records, scale: Scale) -> Result<AngleMap> {
+    let mut map = AngleMap { name: series.name.clone(), classes: vec![], degrees: vec![], provenance: None };
+    if let Some(record) = record(series, records, scale)?.filter(|r| !r.geometry.angles_degrees.is_empty()) {
+        let (classes, angles) = (by_size(record), &record.geometry.angles_degrees);
+        map.degrees = classes.iter().map(|&a| classes.iter().map(|&b| angles[a][b]).collect()).collect();
+        map.classes = classes.iter().map(ToString::to_string).collect();
+        map.provenance = Some(provenance(record));
+    }
+    Ok(map)
+}
+
+fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormSeries> {
+    let record = record(series, records, scale)?;
+    Ok(NormSeries {
+        name: series.name.clone(),
+        norms: record.map_or_else(Vec::new, |record| {
+            by_size(record).iter().map(|&class| record.geometry.norms[class]).collect()
+        }),
+        provenance: record.map(provenance),
+    })
+}
+
+/// Writes all tables and figures of `scale` beside its records: `tables.md`, `tables.html`, `tables.json`, `tables.csv`
+/// and `figures.csv`.
+///
+/// # Errors
+///
+/// Those of reading the records and of writing.
+pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
+    let records = Records::read(results, scale)?;
+    let tables = fill_tables(&PaperTable::all()?, &records, scale)?;
+    let figures = fill_figures(&PaperFigure::all()?, &records, scale)?;
+    let title = format!("Neural collapse in long-tailed learning, {}", scale.description());
+    let mut markdown = format!("# {title}\n\n");
+    for text in tables.iter().map(table_markdown).chain(figures.iter().map(figure_markdown)) {
+        markdown.push_str(&text);
+        markdown.push('\n');
+    }
+    let directory = Records::directory(results, scale);
+    std::fs::create_dir_all(&directory)
+        .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
+    for (name, text) in [
+        ("tables.md", format!("{}\n", markdown.trim_end())),
+        ("tables.html", page(&title, &tables, &figures)),
+        (TABLES, json(&tables, &figures)?),
+        ("tables.csv", tables_csv(&tables)?),
+        ("figures.csv", figures_csv(&figures)?),
+    ] {
+        write_atomically(&directory.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}

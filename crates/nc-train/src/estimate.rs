@@ -1,0 +1,102 @@
+//! How long a run will take.
+
+use std::{path::Path, time::Instant};
+
+use candle_core::{Device, Tensor};
+use nc_data::ImageShape;
+use nc_losses::cross_entropy;
+use nc_models::{HeadConfig, Model, ParamStore, Pass};
+
+use crate::{DataConfig, Experiment, Phase, Result, Sgd, Trains, data::Data, run::resnet};
+
+/// What a run's data are, without the images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFacts {
+    /// Hash of the training subset.
+    pub train_hash: String,
+    /// Images in it.
+    pub train_images: usize,
+    /// Images that each evaluation during training passes over.
+    pub evaluated_images: usize,
+    /// Of an image.
+    pub shape: ImageShape,
+    /// Number of classes K.
+    pub classes: usize,
+}
+
+impl DataFacts {
+    /// Reads the data and draws the subset.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and drawing, which name the file or the setting.
+    pub fn read(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
+        let data = Data::open(config, data_dir)?;
+        Ok(Self {
+            train_hash: data.train.hash().to_owned(),
+            train_images: data.train.len(),
+            evaluated_images: data.test.len() + data.validation.as_ref().map_or(0, nc_data::Subset::len),
+            shape: data.train.dataset().shape(),
+            classes: data.train.class_counts().len(),
+        })
+    }
+}
+
+/// Images a second, of one backbone on one machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// In training.
+    pub training: f64,
+    /// Without gradients.
+    pub evaluation: f64,
+}
+
+impl Speed {
+    /// Times a few steps of the backbone of `experiment` on images of zeros.
+    pub fn measure(experiment: &Experiment, data: &DataFacts, device: &Device) -> Result<Self> {
+        const STEPS: usize = 3;
+        let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);
+        let ImageShape { channels, height, width } = data.shape;
+        let params = ParamStore::new(0, device);
+        let backbone = resnet(experiment)(&params.builder(), data.shape)?;
+        let model = Model::new(params, backbone, &HeadConfig::Linear, data.classes)?;
+        let images = Tensor::zeros((batch, channels, height, width), candle_core::DType::F32, device)?;
+        let labels = Tensor::zeros(batch, candle_core::DType::U32, device)?;
+        let vars = model.params().vars();
+        let mut optimizer = experiment.phases.first().map(|phase| Sgd::new(phase.optimizer));
+        let mut train = || {
+            let loss = cross_entropy(&model.forward(&images, Pass::TRAIN)?.logits, &labels)?;
+            let gradients = loss.backward()?;
+            optimizer.as_mut().map_or(Ok(0.0), |optimizer| optimizer.step(&vars, &gradients, |_| 1e-3))?;
+            Ok(())
+        };
+        let evaluate = || -> Result<()> {
+            model.forward(&images, Pass::EVAL)?.logits.to_vec2::<f32>()?;
+            Ok(())
+        };
+        Ok(Self { training: rate(batch, STEPS, &mut train)?, evaluation: rate(batch, STEPS, evaluate)? })
+    }
+
+    /// Seconds that phases `first..` of `experiment` will take, evaluations included.
+    pub fn seconds(&self, experiment: &Experiment, first: usize, data: &DataFacts) -> f64 {
+        let phases = experiment.phases.iter().skip(first);
+        let at_the_end = (data.train_images + data.evaluated_images) as f64 / self.evaluation;
+        let of_phase = |phase: &Phase| {
+            let images = (phase.epochs * data.train_images) as f64;
+            let evaluations = phase.epochs.div_ceil(experiment.evaluation.every_epochs);
+            let speed = if phase.trains == Trains::Everything { self.training } else { self.evaluation };
+            images / speed + (evaluations * data.evaluated_images) as f64 / self.evaluation
+        };
+        phases.map(of_phase).sum::<f64>() + at_the_end
+    }
+}
+
+/// Images a second of `steps` calls of `step`, after one that does not count.
+fn rate(batch: usize, steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<f64> {
+    step()?;
+    let started = Instant::now();
+    for _ in 0..steps {
+        step()?;
+    }
+    Ok((batch * steps) as f64 / started.elapsed().as_secs_f64())
+}
