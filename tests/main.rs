@@ -7,5 +7,6 @@ mod interruptions;
 mod own_backbone;
 mod own_images;
 mod plain_loop;
+mod reproduce_tables;
 mod run;
 mod train;

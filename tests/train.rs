@@ -103,13 +103,19 @@ fn a_configuration_file_may_say_only_what_differs_from_a_preset() {
 }
 
 #[test]
-fn presets_are_listed_with_a_line_each_and_printed_as_configurations() {
+fn presets_are_listed_by_their_parts_and_printed_as_configurations() {
     let dir = tempfile::tempdir().unwrap();
     let list = stdout(&nclt(dir.path(), &["presets"]));
-    assert!(list.lines().count() > 4);
-    for line in list.lines() {
-        let name = line.split_whitespace().next().unwrap();
-        let config = stdout(&nclt(dir.path(), &["presets", name]));
+    let names = |title: &str| -> Vec<String> {
+        let lines = list.lines().skip_while(|line| *line != title).skip(1);
+        let lines = lines.take_while(|line| line.starts_with("  "));
+        lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    };
+    let (data_sets, methods, parts) = (names("data sets"), names("methods"), names("parts"));
+    assert!(data_sets.len() > 5 && methods.len() > 10 && parts.len() > 5, "{list}");
+    for data in &data_sets {
+        let name = format!("{data}/{}+{}", methods[0], parts[0]);
+        let config = stdout(&nclt(dir.path(), &["presets", &name]));
         assert!(config.contains(&format!("name = \"{name}\"")), "{config}");
     }
 }

@@ -131,7 +131,7 @@ impl Plan {
         let of_cells = all.iter().map(|cell| cell.preset.clone());
         let of_methods = presets::data_sets()
             .flat_map(|(data, _)| presets::methods().map(move |(method, _)| format!("{data}/{method}")));
-        for preset in of_methods.chain(of_cells) {
+        for preset in of_cells.chain(of_methods) {
             // A method that cannot be run at this scale has no name.
             if let Ok(experiment) = self.scale.experiment(&preset, 0) {
                 names.entry(key(&experiment)?).or_insert(preset);

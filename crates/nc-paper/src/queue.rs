@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use nc_record::write_atomically;
+use nc_record::{RunDir, write_atomically};
 use nc_train::{DataFacts, DataSource, Experiment, Observer, RunOptions, Speed, Trained, train};
 
 use crate::{Error, Job, Plan, Record, Records, Result, record::NoisyAccuracy};
@@ -115,8 +115,13 @@ impl<'a> Queue<'a> {
                     ended.missing = self.missing()?.len();
                     return Ok(ended);
                 }
-                let failed = |key: &String| ended.failed.iter().any(|(failed, _)| failed == key);
-                if failed(&job.key) || job.needs.as_ref().is_some_and(is_missing) {
+                if ended.failed.iter().any(|(failed, _)| *failed == job.key) {
+                    continue;
+                }
+                // Unless it was done already, by other means.
+                if job.needs.as_ref().is_some_and(is_missing)
+                    && !self.directory(job)?.join(RunDir::RESULT).exists()
+                {
                     continue;
                 }
                 let label = format!("{} seed {}", job.preset, job.experiment.seed);
@@ -164,12 +169,9 @@ impl<'a> Queue<'a> {
     }
 
     fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
-        let facts = self.facts(&job.experiment)?;
-        let hash = job.experiment.hash(&facts.train_hash)?;
-        let directory = self.results.join("runs").join(self.plan.scale.name());
         let options = RunOptions {
             data_dir: self.data_dir(&job.experiment),
-            directory: Some(directory.join(format!("seed{}-{}", job.experiment.seed, &hash[..8]))),
+            directory: Some(self.directory(job)?),
             ..self.options.clone()
         };
         reporter.say(&format!("{label}: {}", self.whereabouts(job)));
@@ -184,6 +186,13 @@ impl<'a> Queue<'a> {
         }
         let record = Record::new(job, self.plan.scale, &finished.result, noise)?;
         self.write(&record)
+    }
+
+    /// The run directory of a job.
+    fn directory(&mut self, job: &Job) -> Result<PathBuf> {
+        let hash = job.experiment.hash(&self.facts(&job.experiment)?.train_hash)?;
+        let runs = self.results.join("runs").join(self.plan.scale.name());
+        Ok(runs.join(format!("seed{}-{}", job.experiment.seed, &hash[..8])))
     }
 
     /// What a job is for.

@@ -1,0 +1,183 @@
+//! Plans, and the queue that does them, at smoke scale.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nc_paper::{
+    Ended, Error, PaperFigure, PaperTable, Plan, Queue, Records, Reporter, Scale, Selection, fill_tables,
+    slurm_script, write_reports,
+};
+use nc_train::{DataSource, Experiment, Observer, RunOptions};
+
+fn plan(tables: &[&str], cells: &str, scale: Scale) -> nc_paper::Result<Plan> {
+    let selection = Selection {
+        tables: tables.iter().map(ToString::to_string).collect(),
+        cells: cells.into(),
+        seeds: vec![],
+        scale,
+    };
+    Plan::new(&PaperTable::all()?, &PaperFigure::all()?, &selection)
+}
+
+/// Hears what a queue says.
+#[derive(Default)]
+struct Listener {
+    said: Vec<String>,
+}
+
+impl Reporter for Listener {
+    fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
+
+    fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
+        Box::new(())
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+}
+
+fn work(plan: &Plan, results: &Path, most: Option<usize>) -> (Ended, Vec<String>) {
+    let directories: BTreeMap<DataSource, Option<PathBuf>> = BTreeMap::new();
+    let mut listener = Listener::default();
+    let mut queue = Queue::new(plan, results, &directories, RunOptions::default());
+    let ended = queue.run(most, &mut listener).unwrap();
+    (ended, listener.said)
+}
+
+const FEW: &str = "*/cifar10-lt-r100/nc-drw*";
+
+#[test]
+fn every_cell_can_be_planned_and_no_run_stands_twice() {
+    for scale in [Scale::Smoke, Scale::Quick, Scale::Paper] {
+        let plan = plan(&[], "*", scale).unwrap();
+        assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
+        for (index, job) in plan.jobs.iter().enumerate() {
+            assert!(plan.jobs[..index].iter().all(|other| other.key != job.key), "{}", job.preset);
+            if let Some(needs) = &job.needs {
+                assert!(plan.jobs[..index].iter().any(|other| other.key == *needs), "{}", job.preset);
+            }
+        }
+        let seeds: Vec<u64> = plan.jobs.iter().map(|job| job.experiment.seed).collect();
+        assert!(scale.seeds().iter().all(|seed| seeds.contains(seed)));
+    }
+}
+
+#[test]
+fn cells_share_runs_and_runs_share_first_phases() {
+    let plan = plan(&["3", "7", "figure2", "6"], FEW, Scale::Quick).unwrap();
+    let names: Vec<&str> = plan.jobs.iter().map(|job| job.preset.as_str()).collect();
+    assert_eq!(names[..2], ["cifar10-lt-r100/nc-drw", "cifar10-lt-r100/nc-drw-crt"]);
+    let (first, second) = (&plan.jobs[0], &plan.jobs[1]);
+    assert_eq!(second.needs.as_ref(), Some(&first.key));
+    let cells =
+        ["table3", "table6", "table7", "figure2"].map(|group| format!("{group}/cifar10-lt-r100/nc-drw"));
+    assert!(cells.iter().all(|cell| first.cells.contains(cell)), "{:?}", first.cells);
+    assert_eq!(first.noise, [0.1, 0.2, 0.3, 0.4]);
+    assert_eq!(first.experiment.phases[0].epochs, 40);
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let message = |tables: &[&str], cells: &str| plan(tables, cells, Scale::Quick).unwrap_err().to_string();
+    assert_eq!(
+        message(&["4"], "*"),
+        "there is no table or figure \"4\", only table2, table3, table5, table6, table7, figure2, figure3"
+    );
+    assert!(message(&["3"], "*/imagenet/*").starts_with("no cell matches \"*/imagenet/*\""));
+}
+
+#[test]
+fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], FEW, Scale::Smoke).unwrap();
+    let (ended, said) = work(&plan, results.path(), Some(1));
+    assert_eq!((ended.done, ended.missing), (1, plan.jobs.len() - 1), "{said:?}");
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing), (plan.jobs.len() - 1, 0), "{said:?}");
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing, said.len()), (0, 0, 0));
+
+    let records = Records::read(results.path(), Scale::Smoke).unwrap();
+    let tables = fill_tables(&PaperTable::all().unwrap(), &records, Scale::Smoke).unwrap();
+    let table = tables.iter().find(|table| table.id == "3").unwrap();
+    let row = |name: &str| table.rows.iter().find(|row| row.name == name).unwrap();
+    for job in plan.jobs.iter().filter(|job| !job.preset.contains("paper-text")) {
+        let record = records.get(&job.key).unwrap();
+        let name = if job.preset.ends_with("crt") { "NC-DRW-cRT" } else { "NC-DRW" };
+        let cell = &row(name).cells[0];
+        assert_eq!(cell.mean(), Some(100.0 * record.accuracy.top1));
+        assert_eq!(cell.runs[0].provenance.subset_hash, record.data.train_hash);
+        assert!(record.config.contains("[[phases]]") && record.geometry.norms.len() == 10);
+    }
+    assert!(row("CE").cells[0].runs.is_empty() && row("CE").cells[0].published == Some(70.4));
+    write_reports(results.path(), Scale::Smoke).unwrap();
+    let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
+    assert!(markdown.contains("| NC-DRW | 81.9 | "), "{markdown}");
+    // What was written does not disturb what is read.
+    assert_eq!(Records::read(results.path(), Scale::Smoke).unwrap(), records);
+}
+
+#[test]
+fn two_processes_share_the_work() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], "*/cifar10-lt-r100/ce*", Scale::Smoke).unwrap();
+    let (a, b) = std::thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(|| work(&plan, results.path(), None)));
+        let [a, b] = workers.map(|worker| worker.join().unwrap());
+        (a, b)
+    });
+    assert_eq!(a.0.done + b.0.done, plan.jobs.len(), "{:?} {:?}", a.1, b.1);
+    assert!(a.0.done > 0 && b.0.done > 0, "{:?} {:?}", a.1, b.1);
+    assert_eq!((a.0.missing, b.0.missing), (0, 0));
+}
+
+#[test]
+fn a_failed_run_is_told_and_the_others_are_done() {
+    let results = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["7"], "*/cifar10-lt-r100/ce-drw-mixup+*", Scale::Smoke).unwrap();
+    plan.jobs.truncate(2);
+    // There are no such images.
+    plan.jobs[0].experiment.data.source = DataSource::Cifar10;
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{said:?}");
+    assert!(ended.failed[0].1.contains("--data-dir"), "{}", ended.failed[0].1);
+}
+
+#[test]
+fn records_of_two_scales_do_not_mix() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap();
+    work(&plan, results.path(), None);
+    fs::rename(results.path().join("smoke"), results.path().join("paper")).unwrap();
+    let error = Records::read(results.path(), Scale::Paper).unwrap_err();
+    assert!(matches!(error, Error::BadRecord { .. }));
+    assert!(error.to_string().ends_with("it is of smoke scale and stands among paper"), "{error}");
+}
+
+#[test]
+fn the_slurm_script_runs_one_task_and_passes_on_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("a directory");
+    fs::create_dir(&place).unwrap();
+    let program = place.join("it's nclt");
+    fs::write(&program, "#!/bin/sh\necho \"$@\" >> arguments\nexit 7\n").unwrap();
+    let words =
+        ["sh", &program.display().to_string(), "reproduce-tables", "--cells", "*/x"].map(String::from);
+    let script = slurm_script(&words, &place.display().to_string(), 12, 2);
+    assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n"));
+    let file = directory.path().join("slurm.sh");
+    fs::write(&file, script).unwrap();
+    let status = Command::new("bash").arg(&file).status().unwrap();
+    assert_eq!(status.code(), Some(7));
+    assert_eq!(
+        fs::read_to_string(place.join("arguments")).unwrap(),
+        "reproduce-tables --cells */x --max-runs 1\n"
+    );
+}

@@ -1,0 +1,44 @@
+//! `nclt reproduce-tables`.
+
+use std::{fs, process::Output};
+
+use crate::run::nclt;
+
+#[test]
+fn tables_are_reproduced_run_by_run() {
+    let results = tempfile::tempdir().unwrap();
+    let reproduce = |more: &[&str]| -> Output {
+        let few = ["reproduce-tables", "--scale", "smoke", "--cells", "table3/cifar10-lt-r100/nc-drw*"];
+        nclt(results.path(), &[&few[..], &["--results", "."], more].concat())
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+
+    let dry = reproduce(&["--dry-run"]);
+    assert!(dry.status.success());
+    assert!(
+        text(&dry.stderr).contains("4 runs at smoke scale") && text(&dry.stderr).contains("4 missing, about")
+    );
+    assert!(!results.path().join("smoke").exists(), "a dry run leaves nothing");
+
+    let first = reproduce(&["--max-runs", "1"]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert!(text(&first.stderr).contains("3 runs missing; the same command goes on with them"));
+    assert!(
+        text(&reproduce(&["--list"]).stdout).contains("table3/cifar10-lt-r100/nc-drw                 1 of 1")
+    );
+
+    let second = reproduce(&[]);
+    assert!(second.status.success(), "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains("goes on from a finished run of its first phases"));
+    for name in ["tables.md", "tables.html", "tables.json", "tables.csv", "figures.csv"] {
+        assert!(fs::metadata(results.path().join("smoke").join(name)).unwrap().len() > 100, "{name}");
+    }
+    let third = reproduce(&[]);
+    assert!(
+        text(&third.stderr).contains("4 runs at smoke scale") && text(&third.stderr).contains("0 missing")
+    );
+
+    let wrong = reproduce(&["--tables", "9"]);
+    assert!(!wrong.status.success());
+    assert!(text(&wrong.stderr).starts_with("error: there is no table or figure \"9\""));
+}
