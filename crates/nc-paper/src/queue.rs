@@ -110,7 +110,7 @@ impl<'a> Queue<'a> {
             let mut begun = false;
             let missing = self.missing()?;
             let is_missing = |key: &String| missing.iter().any(|job| job.key == *key);
-            for job in &missing {
+            for (finished, job) in self.finished_first(&missing) {
                 if reporter.wants_to_stop() || most.is_some_and(|most| ended.done >= most) {
                     ended.missing = self.missing()?.len();
                     return Ok(ended);
@@ -118,10 +118,7 @@ impl<'a> Queue<'a> {
                 if ended.failed.iter().any(|(failed, _)| *failed == job.key) {
                     continue;
                 }
-                // Unless it was done already, by other means.
-                if job.needs.as_ref().is_some_and(is_missing)
-                    && !self.directory(job)?.join(RunDir::RESULT).exists()
-                {
+                if !finished && job.needs.as_ref().is_some_and(is_missing) {
                     continue;
                 }
                 let label = format!("{} seed {}", job.preset, job.experiment.seed);
@@ -159,6 +156,18 @@ impl<'a> Queue<'a> {
             }
             std::thread::sleep(PATIENCE);
         }
+    }
+
+    /// Jobs with whether their run is done and only to be recorded; these first. Where the data cannot be read, that is
+    /// not known.
+    fn finished_first(&mut self, jobs: &[&'a Job]) -> Vec<(bool, &'a Job)> {
+        let finished = |job: &&'a Job| {
+            let directory = self.directory(job);
+            (directory.is_ok_and(|directory| directory.join(RunDir::RESULT).exists()), *job)
+        };
+        let mut jobs: Vec<_> = jobs.iter().map(finished).collect();
+        jobs.sort_by_key(|(finished, _)| !finished);
+        jobs
     }
 
     /// Whether a job, or one it begins with, failed.
