@@ -41,15 +41,16 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, depth=32, in_channels=3, classes=10):
+    def __init__(self, depth=32, in_channels=3, classes=10, width=1):
         super().__init__()
         blocks = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = self.stage(16, 16, blocks)
-        self.layer2 = self.stage(16, 32, blocks)
-        self.layer3 = self.stage(32, 64, blocks)
-        self.linear = nn.Linear(64, classes)
+        small, medium, large = 16 * width, 32 * width, 64 * width
+        self.conv1 = nn.Conv2d(in_channels, small, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(small)
+        self.layer1 = self.stage(small, small, blocks)
+        self.layer2 = self.stage(small, medium, blocks)
+        self.layer3 = self.stage(medium, large, blocks)
+        self.linear = nn.Linear(large, classes)
 
     @staticmethod
     def stage(in_channels, out_channels, blocks):
@@ -118,11 +119,12 @@ def main():
     if args.weights:
         state = load_file(args.weights)
         blocks = len({name.split(".")[1] for name in state if name.startswith("layer1.")})
-        ours = ResNet(6 * blocks + 2, state["conv1.weight"].shape[1], state["linear.weight"].shape[0])
+        stem = state["conv1.weight"].shape
+        ours = ResNet(6 * blocks + 2, stem[1], state["linear.weight"].shape[0], stem[0] // 16)
         missing, unexpected = ours.load_state_dict(state, strict=False)
         assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing), (missing, unexpected)
         ours.eval()
-        images = torch.randn(64, state["conv1.weight"].shape[1], 32, 32)
+        images = torch.randn(64, stem[1], 32, 32)
         ok &= check("our weights in PyTorch", relative_error(logits_of_nc_models(args.weights, images), ours(images)))
     sys.exit(0 if ok else 1)
 

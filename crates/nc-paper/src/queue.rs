@@ -123,8 +123,8 @@ impl<'a> Queue<'a> {
                 }
                 let label = format!("{} seed {}", job.preset, job.experiment.seed);
                 match self.do_job(job, &label, reporter) {
-                    Ok(()) => {
-                        (ended.done, begun) = (ended.done + 1, true);
+                    Ok(done_here) => {
+                        (ended.done, begun) = (ended.done + usize::from(done_here), true);
                         reporter.say(&format!("{label}: recorded, {} missing", self.missing()?.len()));
                         // What others have done meanwhile, and what this one lets begin.
                         break;
@@ -177,7 +177,8 @@ impl<'a> Queue<'a> {
         failed || needs.is_some_and(|job| self.hopeless(job, ended))
     }
 
-    fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
+    /// Does and records a job; false if its run was done before.
+    fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<bool> {
         let options = RunOptions {
             data_dir: self.data_dir(&job.experiment),
             directory: Some(self.directory(job)?),
@@ -185,6 +186,14 @@ impl<'a> Queue<'a> {
         };
         reporter.say(&format!("{label}: {}", self.whereabouts(job)));
         let finished = train(&job.experiment, &options, reporter.observer(&job.experiment).as_mut())?;
+        // Another process may find the run done, too: one of them records it.
+        let claim = match RunDir::open(&finished.directory)?.claim(options.rhythm) {
+            Err(nc_record::Error::Held { .. }) => return Ok(!finished.earlier),
+            claim => claim?,
+        };
+        if !self.missing()?.iter().any(|missing| missing.key == job.key) {
+            return Ok(!finished.earlier);
+        }
         let mut noise = vec![];
         if !job.noise.is_empty() {
             let trained = Trained::open(&finished.directory, &options)?;
@@ -194,7 +203,9 @@ impl<'a> Queue<'a> {
             }
         }
         let record = Record::new(job, self.plan.scale, &finished.result, noise)?;
-        self.write(&record)
+        self.write(&record)?;
+        drop(claim);
+        Ok(!finished.earlier)
     }
 
     /// The run directory of a job.
