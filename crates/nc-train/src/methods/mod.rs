@@ -21,6 +21,7 @@ mod neural_collapse;
 mod paper_text;
 mod post_hoc;
 mod preset;
+mod progressive;
 mod resampling;
 mod reweighting;
 mod tau_normalization;
@@ -69,6 +70,7 @@ post_hoc::post_hocs! {
 pub(crate) const METHODS: &[&[Method]] = &[
     cross_entropy::METHODS,
     resampling::METHODS,
+    progressive::METHODS,
     reweighting::METHODS,
     deferred_reweighting::METHODS,
     focal::METHODS,
