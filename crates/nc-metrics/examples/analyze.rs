@@ -32,7 +32,7 @@ fn main() -> Result<()> {
             show(nc.nc1.trace.sample_weighted),
             show(nc.nc1.trace.class_weighted),
             show(nc.nc2.centered_means.mean_nearest_angle_degrees),
-            show(nc.nc3.and_then(|nc3| nc3.duality_gap_squared)),
+            show(nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared)),
             show(nc.nc4.and_then(|nc4| nc4.mismatch)),
         );
     }

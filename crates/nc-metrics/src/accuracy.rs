@@ -21,6 +21,14 @@ pub struct Accuracy {
     pub top5: f64,
     /// Mean over classes with samples of their accuracy.
     pub balanced: f64,
+    /// Harmonic mean over the same; 0 if one of them is.
+    pub harmonic_mean: Option<f64>,
+    /// Geometric mean over the same; 0 if one of them is.
+    pub geometric_mean: Option<f64>,
+    /// The smallest of them.
+    pub worst_class: Option<f64>,
+    /// Mean over classes with samples of F1_k = 2 TP_k / (2 TP_k + FP_k + FN_k).
+    pub macro_f1: Option<f64>,
     /// Accuracy of each class (K); None for a class without samples.
     pub per_class: Vec<Option<f64>>,
     /// Share predicted right of the samples of classes in [`ShotGroup::Many`], each *sample* counting the same; on a
@@ -47,7 +55,10 @@ pub struct AccuracyAccumulator {
     totals: Vec<u64>,
     /// Those predicted right.
     right: Vec<u64>,
-    top5: u64,
+    /// How often each class was predicted.
+    predicted: Vec<u64>,
+    /// How many samples have 0, 1, ... classes before their own.
+    ranks: Vec<u64>,
     confusion: Vec<Vec<u64>>,
 }
 
@@ -55,7 +66,8 @@ impl AccuracyAccumulator {
     /// For `classes` classes (K).
     pub fn new(classes: usize) -> Self {
         let confusion = if classes <= CONFUSION_CLASSES { vec![vec![0; classes]; classes] } else { vec![] };
-        Self { totals: vec![0; classes], right: vec![0; classes], top5: 0, confusion }
+        let zeros = || vec![0; classes];
+        Self { totals: zeros(), right: zeros(), predicted: zeros(), ranks: zeros(), confusion }
     }
 
     /// Takes in logits (N, K), row after row, and labels.
@@ -72,12 +84,28 @@ impl AccuracyAccumulator {
             let predicted = prediction(logits);
             self.totals[label] += 1;
             self.right[label] += u64::from(predicted == label);
-            self.top5 += u64::from(rank(logits, label) < 5);
+            self.predicted[predicted] += 1;
+            self.ranks[rank(logits, label)] += 1;
             if let Some(row) = self.confusion.get_mut(label) {
                 row[predicted] += 1;
             }
         }
         Ok(())
+    }
+
+    /// The share of samples so far whose class is among the `k` largest logits, of equal ones the first. None without
+    /// samples.
+    ///
+    /// ```
+    /// let mut accumulator = nc_metrics::AccuracyAccumulator::new(3);
+    /// accumulator.update(&[3.0, 2.0, 1.0, 3.0, 2.0, 1.0], &[1, 2])?;
+    /// assert_eq!((accumulator.top_k(2), accumulator.top_k(3)), (Some(0.5), Some(1.0)));
+    /// # Ok::<(), nc_metrics::Error>(())
+    /// ```
+    pub fn top_k(&self, k: usize) -> Option<f64> {
+        let samples: u64 = self.totals.iter().sum();
+        let among: u64 = self.ranks.iter().take(k).sum();
+        (samples > 0).then(|| among as f64 / samples as f64)
     }
 
     /// The figures, with groups by the number of training samples of each class (K).
@@ -104,11 +132,24 @@ impl AccuracyAccumulator {
         };
         let per_class: Vec<Option<f64>> =
             self.right.iter().zip(&self.totals).map(|(&right, &total)| share(right, total)).collect();
+        let present: Vec<f64> = per_class.iter().flatten().copied().collect();
+        let f1 = |class: usize| {
+            let (total, predicted) = (self.totals[class], self.predicted[class]);
+            (total > 0).then(|| 2.0 * self.right[class] as f64 / (total + predicted) as f64)
+        };
+        let f1: Vec<f64> = (0..self.totals.len()).filter_map(f1).collect();
+        let inverses: Vec<f64> = present.iter().map(|accuracy| accuracy.recip()).collect();
+        let logarithms: Vec<f64> = present.iter().map(|accuracy| accuracy.ln()).collect();
         Ok(Accuracy {
             samples: samples as usize,
             top1: self.right.iter().sum::<u64>() as f64 / samples as f64,
-            top5: self.top5 as f64 / samples as f64,
-            balanced: mean(&per_class.iter().flatten().copied().collect::<Vec<_>>()),
+            top5: self.top_k(5).unwrap_or_default(),
+            balanced: mean(&present),
+            // An accuracy of 0 has an infinite inverse and logarithm, from which 0 comes out.
+            harmonic_mean: Some(mean(&inverses).recip()),
+            geometric_mean: Some(mean(&logarithms).exp()),
+            worst_class: present.iter().copied().reduce(f64::min),
+            macro_f1: Some(mean(&f1)),
             per_class,
             many: group(ShotGroup::Many),
             medium: group(ShotGroup::Medium),
@@ -129,6 +170,7 @@ impl Accuracy {
     /// assert_eq!(accuracy.per_class, [Some(1.0), Some(1.0), Some(0.5)]);
     /// assert_eq!((accuracy.many, accuracy.medium, accuracy.few), (Some(1.0), Some(1.0), Some(0.5)));
     /// assert_eq!(accuracy.confusion, [[1, 0, 0], [0, 1, 0], [1, 0, 1]]);
+    /// assert_eq!((accuracy.worst_class, accuracy.harmonic_mean), (Some(0.5), Some(0.75)));
     /// # Ok::<(), nc_metrics::Error>(())
     /// ```
     ///

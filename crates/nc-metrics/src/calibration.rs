@@ -6,11 +6,28 @@ use crate::{Result, accuracy::prediction, error::check};
 
 /// Calibration of the confidence, the largest softmax probability max_k e^{z_k} / sum_j e^{z_j} (Guo et al. 2017).
 /// Predictions are those of [`predictions`](crate::predictions).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Expected calibration error, from 0 to 1: over the bins ((b-1)/15, b/15] of confidence, b from 1 to 15, the mean
     /// of |accuracy - mean confidence|, weighted by the samples in the bin. None without samples.
     pub ece15: Option<f64>,
+    /// Maximum calibration error, from 0 to 1: the largest |accuracy - mean confidence| of a bin with samples. None
+    /// without samples.
+    pub mce15: Option<f64>,
+    /// The bins, by rising confidence: a reliability diagram.
+    #[serde(default)]
+    pub bins: Vec<ReliabilityBin>,
+}
+
+/// The samples whose confidence falls into ((b-1)/15, b/15].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// How many they are.
+    pub samples: usize,
+    /// Their mean confidence. None without samples.
+    pub confidence: Option<f64>,
+    /// The share of them predicted right. None without samples.
+    pub accuracy: Option<f64>,
 }
 
 const BINS: usize = 15;
@@ -56,11 +73,25 @@ impl CalibrationAccumulator {
         Ok(())
     }
 
-    /// The figure.
+    /// The figures.
     pub fn finish(self) -> Calibration {
         let samples = self.samples();
-        let gaps: f64 = self.bins.iter().map(|bin| (bin.right as f64 - bin.confidence).abs()).sum();
-        Calibration { ece15: (samples > 0).then(|| gaps / samples as f64) }
+        let gap = |bin: &Bin| (bin.right as f64 - bin.confidence).abs();
+        let mean = |bin: &Bin, sum: f64| (bin.samples > 0).then(|| sum / bin.samples as f64);
+        let gaps: f64 = self.bins.iter().map(gap).sum();
+        Calibration {
+            ece15: (samples > 0).then(|| gaps / samples as f64),
+            mce15: self.bins.iter().filter_map(|bin| mean(bin, gap(bin))).reduce(f64::max),
+            bins: self
+                .bins
+                .iter()
+                .map(|bin| ReliabilityBin {
+                    samples: bin.samples as usize,
+                    confidence: mean(bin, bin.confidence),
+                    accuracy: mean(bin, bin.right as f64),
+                })
+                .collect(),
+        }
     }
 
     fn samples(&self) -> u64 {
@@ -74,7 +105,8 @@ impl Calibration {
     /// ```
     /// // Sure (up to rounding) of two, right about one.
     /// let calibration = nc_metrics::Calibration::of(&[99.0, 0.0, 99.0, 0.0], &[0, 1], 2)?;
-    /// assert_eq!(calibration.ece15, Some(0.5));
+    /// assert_eq!((calibration.ece15, calibration.mce15), (Some(0.5), Some(0.5)));
+    /// assert_eq!(calibration.bins[14].samples, 2);
     /// # Ok::<(), nc_metrics::Error>(())
     /// ```
     ///

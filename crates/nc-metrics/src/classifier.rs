@@ -1,6 +1,7 @@
 use crate::{
     ClassMeans, Error, Result,
     error::{check_finite, check_length},
+    linalg::times_transposed,
 };
 
 /// A linear classifier z = W h + b, with one row w_k a class.
@@ -56,6 +57,15 @@ impl Classifier {
     /// b (K).
     pub fn bias(&self) -> &[f64] {
         &self.bias
+    }
+
+    /// z = W h + b of features (N, P), row after row: (N, K).
+    pub(crate) fn logits(&self, features: &[f64]) -> Vec<f64> {
+        let mut logits = times_transposed(features, &self.weight, self.dims);
+        for row in logits.chunks_exact_mut(self.classes) {
+            row.iter_mut().zip(&self.bias).for_each(|(z, b)| *z += b);
+        }
+        logits
     }
 
     /// Checks that there is a row for every class of `means`, as wide as they are.

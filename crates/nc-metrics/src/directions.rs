@@ -1,11 +1,12 @@
 //! NC2: norms and angles of a set of vectors.
 
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
     error::check_rows,
-    linalg::{mean, norm, std, times_transposed},
+    linalg::{centering, mean, norm, normalized_distance, std, times_transposed},
 };
 
 /// NC2 of K vectors, one a class: equal norms and equal, largest possible angles make a simplex equiangular tight
@@ -29,6 +30,15 @@ pub struct Directions {
     /// The mean over vectors of the angle to the nearest other one, in degrees: what L_B of Liu et al. (2023, eq. 15)
     /// maximises. arccos(-1/(K-1)) at collapse.
     pub mean_nearest_angle_degrees: Option<f64>,
+    /// || G/||G||_F - (I - J/K)/sqrt(K-1) ||_F of the Gram matrix G, whose entries are the inner products of the
+    /// vectors (Zhu et al. 2021): norms and angles against those of a simplex ETF in one figure; 0 at collapse.
+    pub etf_error: Option<f64>,
+    /// Mean over pairs of log(1/||u_i - u_j||), with u the vectors scaled to length 1: the energy that generalised
+    /// neural collapse minimises where there are more classes than a simplex ETF can have (Liu et al. 2023, GNC2;
+    /// Wu and Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide.
+    pub log_energy: Option<f64>,
+    /// Population standard deviation over pairs of the same; 0 where every pair is equally far apart.
+    pub log_energy_std: Option<f64>,
 }
 
 impl Directions {
@@ -49,6 +59,7 @@ impl Directions {
     /// assert_eq!(axes.coherence, Some(0.5));
     /// assert_eq!(axes.cosine_std, Some(0.0));
     /// assert_eq!(axes.mean_nearest_angle_degrees, Some(90.0));
+    /// assert!((axes.log_energy.unwrap() + 2f64.ln() / 2.0).abs() < 1e-15); // sqrt(2) apart
     /// # Ok::<(), nc_metrics::Error>(())
     /// ```
     ///
@@ -67,6 +78,9 @@ impl Directions {
             cosine_std: None,
             min_angle_degrees: None,
             mean_nearest_angle_degrees: None,
+            etf_error: None,
+            log_energy: None,
+            log_energy_std: None,
         };
         if directions.norms.len() >= 2 && !directions.norms.contains(&0.0) {
             directions.measure_angles(rows, dims);
@@ -92,9 +106,20 @@ impl Directions {
         self.cosine_std = Some(std(&pairs));
         self.min_angle_degrees = nearest.iter().copied().reduce(f64::min);
         self.mean_nearest_angle_degrees = Some(mean(&nearest));
+        let gram = Mat::from_fn(classes, classes, |i, j| self.norms[i] * self.norms[j] * cosines[i][j]);
+        self.etf_error = normalized_distance(gram.as_ref(), centering(classes).as_ref());
+        // ||u - v||^2 = 2 - 2 cos.
+        let energies: Vec<f64> = pairs.iter().map(|cosine| -(2.0 - 2.0 * cosine).ln() / 2.0).collect();
+        if pairs.iter().all(|&cosine| cosine < 1.0 - COINCIDING) {
+            self.log_energy = Some(mean(&energies));
+            self.log_energy_std = Some(std(&energies));
+        }
         self.cosines = cosines;
     }
 }
+
+/// Cosines closer to 1 than this differ from it by rounding.
+const COINCIDING: f64 = 1e-14;
 
 /// The angle of a cosine, in degrees.
 fn degrees(cosine: f64) -> f64 {

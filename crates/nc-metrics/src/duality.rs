@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result,
     error::{check_finite, check_length, check_rows},
-    linalg::{dot, mean, norm},
+    linalg::{centering, dot, matrix, mean, norm, normalized_distance, std},
 };
 
 /// NC3, self-duality (Papyan et al. 2020): classifier rows w_k, not centred, are parallel to the centred class means
 /// m_k = mu_k - mu_C.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Nc3 {
     /// || W/||W||_F - M/||M||_F ||_F^2 with the rows w_k in W and m_k in M, both (K, P): from 0 at collapse over 2
     /// (no relation) to 4 (opposite). Invariant to the scale of either. None if one of them is zero.
@@ -18,6 +18,16 @@ pub struct Nc3 {
     /// Mean over classes of cos(w_k, m_k), each class counting the same; 1 at collapse. None if one of the vectors is
     /// zero.
     pub mean_alignment_cosine: Option<f64>,
+    /// cos(w_k, m_k) of each class (K). Empty if one of the vectors is zero.
+    #[serde(default)]
+    pub alignment_cosines: Vec<f64>,
+    /// Uniform duality (Wu and Papyan 2024): population standard deviation over classes of <w_k, m_k> over the absolute
+    /// value of their mean; 0 at collapse, where every class is as far along its row as every other. None if the mean
+    /// is zero.
+    pub uniformity_cov: Option<f64>,
+    /// || W M^T/||W M^T||_F - (I - J/K)/sqrt(K-1) ||_F (Zhu et al. 2021): the logits of the centred class means
+    /// against those of a simplex ETF; 0 at collapse. None for fewer than two classes, or if W M^T is zero.
+    pub etf_error: Option<f64>,
 }
 
 impl Nc3 {
@@ -30,6 +40,7 @@ impl Nc3 {
     /// let parallel = Nc3::of(&[6.0, 8.0, -6.0, -8.0], &means, 2)?;
     /// assert!(parallel.duality_gap_squared.unwrap() < 1e-15);
     /// assert_eq!(parallel.mean_alignment_cosine, Some(1.0));
+    /// assert_eq!(parallel.uniformity_cov, Some(0.0));
     ///
     /// let at_right_angles = Nc3::of(&[4.0, -3.0, -4.0, 3.0], &means, 2)?;
     /// assert!((at_right_angles.duality_gap_squared.unwrap() - 2.0).abs() < 1e-15);
@@ -52,13 +63,17 @@ impl Nc3 {
             let norms = norm(w) * norm(m);
             (norms > 0.0).then(|| dot(w, m) / norms)
         };
-        let rows = weight.chunks_exact(dims).zip(centered_means.chunks_exact(dims));
-        let cosines: Option<Vec<f64>> = rows.map(cosine).collect();
+        let rows = || weight.chunks_exact(dims).zip(centered_means.chunks_exact(dims));
+        let alignment_cosines = rows().map(cosine).collect::<Option<Vec<f64>>>().unwrap_or_default();
+        let products: Vec<f64> = rows().map(|(w, m)| dot(w, m)).collect();
+        let typical = if products.is_empty() { 0.0 } else { mean(&products).abs() };
+        let logits = matrix(weight, dims) * matrix(centered_means, dims).transpose();
         Ok(Self {
             duality_gap_squared,
-            mean_alignment_cosine: cosines
-                .filter(|cosines| !cosines.is_empty())
-                .map(|cosines| mean(&cosines)),
+            mean_alignment_cosine: (!alignment_cosines.is_empty()).then(|| mean(&alignment_cosines)),
+            alignment_cosines,
+            uniformity_cov: (typical > 0.0).then(|| std(&products) / typical),
+            etf_error: normalized_distance(logits.as_ref(), centering(products.len()).as_ref()),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set: from slices of
 //! `f32`, in `f64`, without Candle.
 //!
-//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure what is in memory. What is too large for
+//! [`FeatureSet::analyze`] measures everything there is to measure of training and test features with their classifier.
+//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure one thing of what is in memory. What is too large for
 //! memory goes in pieces of any size through [`AccuracyAccumulator`] and [`CalibrationAccumulator`], and features in two
 //! passes through [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`]; the second pass also measures test
 //! features about the means of training features.
@@ -11,7 +12,8 @@
 //! geometry, and K is the number of the others. Use features of a frozen network in evaluation mode on un-augmented
 //! data. What is undefined, as an angle of a zero vector, is `None`, never NaN; JSON has null for it.
 //!
-//! Everything runs on one thread, and the same input gives the same bits.
+//! Passes over samples use rayon's threads; the same input, in the same pieces, gives the same bits with any number of
+//! them.
 //!
 //! ```
 //! use nc_metrics::NeuralCollapse;
@@ -24,29 +26,43 @@
 //! ```
 
 mod accuracy;
+mod analysis;
 mod calibration;
 mod class_means;
 mod classifier;
 mod directions;
 mod duality;
 mod error;
+mod etf;
+mod least_squares;
 mod linalg;
+mod minority;
 mod nearest_mean;
 mod neural_collapse;
+mod orthogonal_frame;
+mod projection;
+mod seli;
 mod shot_group;
 mod within;
 
 pub use accuracy::{Accuracy, AccuracyAccumulator, predictions};
-pub use calibration::{Calibration, CalibrationAccumulator};
+pub use analysis::{Analysis, FeatureSet, Geometry, Measured, Samples};
+pub use calibration::{Calibration, CalibrationAccumulator, ReliabilityBin};
 pub use class_means::{ClassMeans, ClassMeansAccumulator};
 pub use classifier::Classifier;
 pub use directions::Directions;
 pub use duality::Nc3;
 pub use error::{Error, Result};
+pub use etf::{etf_angle_degrees, etf_exists, largest_min_angle_degrees};
+pub use least_squares::{MseAccumulator, MseDecomposition, MseParts};
+pub use minority::{MinorityCollapse, PairMean};
 pub use nearest_mean::{Nc4, NearestMeanAccumulator};
-pub use neural_collapse::{Nc2, NeuralCollapse, NeuralCollapseAccumulator};
+pub use neural_collapse::{Minority, Nc2, NeuralCollapse, NeuralCollapseAccumulator};
+pub use orthogonal_frame::OrthogonalFrame;
+pub use projection::{ProjectedSample, Projection};
+pub use seli::{Seli, SeliTargets};
 pub use shot_group::{ShotClasses, ShotGroup};
-pub use within::{Nc1, Nc1Trace, WithinAccumulator};
+pub use within::{Nc1, Weighted, WithinAccumulator};
 
 /// Runs the README's code as a test.
 #[cfg(doctest)]

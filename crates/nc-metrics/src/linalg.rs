@@ -1,11 +1,15 @@
-//! Small dense algebra on row-major slices, on one thread, in an order that depends on nothing but the shapes.
+//! Small dense algebra on row-major slices, each product on one thread, in an order that depends on nothing but the shapes.
 
 use faer::{
-    Accum, Mat, MatMut, MatRef, Par,
+    Accum, Mat, MatMut, MatRef, Par, Side,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
-        matmul::matmul,
+        matmul::{
+            matmul,
+            triangular::{self, BlockStructure},
+        },
+        solvers::Solve,
         svd::{ComputeSvdVectors, svd, svd_scratch},
     },
 };
@@ -71,6 +75,68 @@ pub(crate) fn times_transposed(a: &[f64], b: &[f64], p: usize) -> Vec<f64> {
     let out = MatMut::from_column_major_slice_mut(&mut product, m, n);
     matmul(out, Accum::Replace, b, a, 1.0, Par::Seq);
     product
+}
+
+/// Adds X^T X to the lower triangle of the symmetric (p, p) matrix `sum`, for X (n, p) by rows.
+pub(crate) fn add_gram(sum: &mut Mat<f64>, rows: &[f64]) {
+    let p = sum.nrows();
+    let x = MatRef::from_row_major_slice(rows, rows.len() / p, p);
+    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+    triangular::matmul(sum.as_mut(), lower, Accum::Add, x.transpose(), full, x, full, 1.0, Par::Seq);
+}
+
+/// Fills the upper triangle of a symmetric matrix from the lower one.
+pub(crate) fn mirror(symmetric: &mut Mat<f64>) {
+    for column in 1..symmetric.ncols() {
+        for row in 0..column {
+            symmetric[(row, column)] = symmetric[(column, row)];
+        }
+    }
+}
+
+/// X with X A = B, for the symmetric positive definite A (p, p), of which the lower triangle is read, and B (m, p).
+/// `None` if A is not positive definite up to rounding.
+pub(crate) fn solve_right(a: &Mat<f64>, b: &Mat<f64>) -> Option<Mat<f64>> {
+    // A is symmetric: A X^T = B^T.
+    Some(a.llt(Side::Lower).ok()?.solve(b.transpose()).transpose().to_owned())
+}
+
+/// S^(1/2) and pinv(S)^(1/2) of the symmetric positive semidefinite S (k, k). Eigenvalues up to k times the machine
+/// epsilon of the largest count as zero. `None` if the decomposition does not converge or S is zero.
+pub(crate) fn square_roots(s: &Mat<f64>) -> Option<(Mat<f64>, Mat<f64>)> {
+    let eigen = s.self_adjoint_eigen(Side::Lower).ok()?;
+    let (vectors, values) = (eigen.U(), eigen.S().column_vector());
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let tolerance = s.nrows() as f64 * f64::EPSILON * largest;
+    let scaled = |power: f64| {
+        let scale = |value: f64| if value > tolerance { value.powf(power) } else { 0.0 };
+        Mat::from_fn(s.nrows(), s.nrows(), |row, column| vectors[(row, column)] * scale(values[column]))
+    };
+    (largest > 0.0).then(|| (scaled(0.5) * vectors.transpose(), scaled(-0.5) * vectors.transpose()))
+}
+
+/// I - J/K: subtracts the mean of K rows.
+pub(crate) fn centering(classes: usize) -> Mat<f64> {
+    Mat::from_fn(classes, classes, |i, j| f64::from(i == j) - 1.0 / classes as f64)
+}
+
+/// || A/||A||_F - B/||B||_F ||_F: from 0 (the same up to a positive factor) to 2. `None` if one of them is zero.
+pub(crate) fn normalized_distance(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Option<f64> {
+    let (a_norm, b_norm) = (a.norm_l2(), b.norm_l2());
+    let both = a_norm > 0.0 && b_norm > 0.0;
+    both.then(|| {
+        let square = |(row, column)| {
+            let gap: f64 = a[(row, column)] / a_norm - b[(row, column)] / b_norm;
+            gap * gap
+        };
+        let entries = (0..a.ncols()).flat_map(|column| (0..a.nrows()).map(move |row| (row, column)));
+        entries.map(square).sum::<f64>().sqrt()
+    })
+}
+
+/// Rows as a matrix.
+pub(crate) fn matrix(rows: &[f64], p: usize) -> MatRef<'_, f64> {
+    MatRef::from_row_major_slice(rows, rows.len() / p, p)
 }
 
 /// The singular values of the matrix with these rows, descending, and its right singular vectors by rows. `None` if

@@ -1,10 +1,11 @@
 //! NC4: the classifier against the nearest class mean.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Result,
-    error::check,
+    ClassMeans, Classifier, Result, ShotGroup,
+    error::{check, check_length},
     linalg::{dot, times_transposed},
 };
 
@@ -14,6 +15,12 @@ pub struct Nc4 {
     /// Share of samples where argmax_k <w_k, h> + b_k differs from argmin_k ||h - mu_k||; of equal ones the first
     /// counts. 0 at collapse. None without samples.
     pub mismatch: Option<f64>,
+    /// The same of the samples of classes in [`ShotGroup::Many`]. None without such samples.
+    pub many: Option<f64>,
+    /// ... in [`ShotGroup::Medium`].
+    pub medium: Option<f64>,
+    /// ... in [`ShotGroup::Few`].
+    pub few: Option<f64>,
 }
 
 /// Compares decisions, sample by sample. Test features are compared with the means of training features.
@@ -26,7 +33,8 @@ pub struct Nc4 {
 /// let classifier = Classifier::new(&[-1.0, 1.0], Some(&[1.0, -1.0]), 2, 1)?;
 /// let mut nearest = NearestMeanAccumulator::new(&means, &classifier);
 /// nearest.update(&[-1.0, 0.5, 1.5, 3.0], &[0, 1, 1, 1])?;
-/// assert_eq!(nearest.finish().mismatch, Some(0.25));
+/// let nc4 = nearest.finish(&[500, 5])?; // training samples of each class
+/// assert_eq!((nc4.mismatch, nc4.many, nc4.few), (Some(0.25), Some(0.0), Some(1.0 / 3.0)));
 /// # Ok::<(), nc_metrics::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -36,8 +44,9 @@ pub struct NearestMeanAccumulator<'a> {
     centered: Vec<f64>,
     /// ||m_k||^2 / 2 of each class with a mean.
     half_squares: Vec<f64>,
-    samples: usize,
-    mismatches: usize,
+    /// By class (K).
+    samples: Vec<usize>,
+    mismatches: Vec<usize>,
 }
 
 /// Rows that go through a product at once.
@@ -48,10 +57,11 @@ impl<'a> NearestMeanAccumulator<'a> {
     pub fn new(means: &'a ClassMeans, classifier: &'a Classifier) -> Self {
         let centered = means.centered();
         let half_squares = centered.chunks_exact(means.dims()).map(|mean| dot(mean, mean) / 2.0).collect();
-        Self { means, classifier, centered, half_squares, samples: 0, mismatches: 0 }
+        let (samples, mismatches) = (vec![0; means.classes()], vec![0; means.classes()]);
+        Self { means, classifier, centered, half_squares, samples, mismatches }
     }
 
-    /// Takes in features (N, P) and their labels, which only have to be valid.
+    /// Takes in features (N, P) and their labels, which only say whose mismatches they are.
     ///
     /// # Errors
     ///
@@ -60,29 +70,59 @@ impl<'a> NearestMeanAccumulator<'a> {
     pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
         self.classifier.check_fits(self.means)?;
-        check("features", features, dims, labels, self.means.classes(), self.samples)?;
-        for block in features.chunks(BLOCK * dims) {
-            let mut block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-            let logits = times_transposed(&block, self.classifier.weight(), dims);
-            // ||h - mu_k||^2 is smallest where <m_k, h - mu_C> - ||m_k||^2 / 2 is largest.
-            for row in block.chunks_exact_mut(dims) {
-                row.iter_mut().zip(self.means.mean_of_class_means()).for_each(|(x, center)| *x -= center);
-            }
-            let closeness = times_transposed(&block, &self.centered, dims);
-            let decisions = logits.chunks_exact(self.classifier.bias().len());
-            for (logits, closeness) in decisions.zip(closeness.chunks_exact(self.half_squares.len())) {
-                let decided = argmax(logits.iter().zip(self.classifier.bias()).map(|(z, b)| z + b));
-                let nearest = argmax(closeness.iter().zip(&self.half_squares).map(|(c, s)| c - s));
-                self.samples += 1;
-                self.mismatches += usize::from(decided as u32 != self.means.present()[nearest]);
-            }
+        let seen = self.samples.iter().sum();
+        check("features", features, dims, labels, self.means.classes(), seen)?;
+        let blocks = features.par_chunks(BLOCK * dims).map(|block| self.mismatches_of(block));
+        let mismatches: Vec<Vec<bool>> = blocks.collect();
+        for (mismatch, &label) in mismatches.into_iter().flatten().zip(labels) {
+            self.samples[label as usize] += 1;
+            self.mismatches[label as usize] += usize::from(mismatch);
         }
         Ok(())
     }
 
-    /// The figure.
-    pub fn finish(self) -> Nc4 {
-        Nc4 { mismatch: (self.samples > 0).then(|| self.mismatches as f64 / self.samples as f64) }
+    /// Whether classifier and nearest mean disagree about each row.
+    fn mismatches_of(&self, block: &[f32]) -> Vec<bool> {
+        let dims = self.means.dims();
+        let mut block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
+        let logits = self.classifier.logits(&block);
+        // ||h - mu_k||^2 is smallest where <m_k, h - mu_C> - ||m_k||^2 / 2 is largest.
+        for row in block.chunks_exact_mut(dims) {
+            row.iter_mut().zip(self.means.mean_of_class_means()).for_each(|(x, center)| *x -= center);
+        }
+        let closeness = times_transposed(&block, &self.centered, dims);
+        let rows = logits.chunks_exact(self.means.classes());
+        rows.zip(closeness.chunks_exact(self.half_squares.len()))
+            .map(|(logits, closeness)| {
+                let decided = argmax(logits.iter().copied());
+                let nearest = argmax(closeness.iter().zip(&self.half_squares).map(|(c, s)| c - s));
+                decided as u32 != self.means.present()[nearest]
+            })
+            .collect()
+    }
+
+    /// The figures, with groups by the number of training samples of each class (K).
+    ///
+    /// # Errors
+    ///
+    /// If `training_counts` has not K entries.
+    pub fn finish(self, training_counts: &[usize]) -> Result<Nc4> {
+        check_length("training_counts", training_counts, self.samples.len())?;
+        let share = |group: Option<ShotGroup>| {
+            let classes = || {
+                let counts = training_counts.iter().enumerate();
+                counts.filter(|&(_, &count)| group.is_none_or(|group| ShotGroup::of(count) == group))
+            };
+            let samples: usize = classes().map(|(class, _)| self.samples[class]).sum();
+            let mismatches: usize = classes().map(|(class, _)| self.mismatches[class]).sum();
+            (samples > 0).then(|| mismatches as f64 / samples as f64)
+        };
+        Ok(Nc4 {
+            mismatch: share(None),
+            many: share(Some(ShotGroup::Many)),
+            medium: share(Some(ShotGroup::Medium)),
+            few: share(Some(ShotGroup::Few)),
+        })
     }
 }
 

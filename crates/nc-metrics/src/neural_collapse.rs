@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Directions, Error, Nc1, Nc3, Nc4, NearestMeanAccumulator, Result,
-    WithinAccumulator,
+    ClassMeans, Classifier, Directions, Error, MinorityCollapse, MseAccumulator, MseDecomposition, Nc1, Nc3,
+    Nc4, NearestMeanAccumulator, OrthogonalFrame, Result, Seli, SeliTargets, WithinAccumulator,
+    error::check_length,
+    etf_angle_degrees, etf_exists, largest_min_angle_degrees,
+    linalg::{matrix, norm},
 };
 
 /// NC1 to NC4 of features and, where one is given, their classifier.
@@ -27,6 +30,9 @@ pub struct NeuralCollapse {
     pub etf_exists: bool,
     /// arccos(-1/(K-1)) in degrees: the angle between any two vectors of a simplex ETF. None for a single class.
     pub etf_angle_degrees: Option<f64>,
+    /// The largest value that `min_angle_degrees` can have in P dimensions: the ETF's angle where that exists, else 90
+    /// degrees up to 2P classes; see [`largest_min_angle_degrees`].
+    pub largest_min_angle_degrees: Option<f64>,
     /// Within-class variability.
     pub nc1: Nc1,
     /// Norms and angles.
@@ -35,6 +41,27 @@ pub struct NeuralCollapse {
     pub nc3: Option<Nc3>,
     /// Agreement with the nearest class mean; None without a classifier.
     pub nc4: Option<Nc4>,
+    /// ||W mu_C + b||: what the classifier says of the mean of the class means; 0 where the bias takes that back, as
+    /// at collapse with a bias (Zhu et al. 2021). None without a classifier.
+    pub mean_output_norm: Option<f64>,
+    /// Whether vectors of small classes fall together.
+    #[serde(default)]
+    pub minority: Minority,
+    /// Distance to the geometry that imbalanced training goes to; None if a class has no training samples.
+    pub seli: Option<Seli>,
+    /// Distance to that of non-negative features; None like `seli`.
+    pub orthogonal_frame: Option<OrthogonalFrame>,
+    /// The classifier's squared error in parts; None without a classifier, or about other features' means.
+    pub mse: Option<MseDecomposition>,
+}
+
+/// [`MinorityCollapse`] of class means and classifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Minority {
+    /// Of m_k = mu_k - mu_C.
+    pub centered_means: MinorityCollapse,
+    /// Of the classifier's rows w_k, not centred; None without a classifier.
+    pub weights: Option<MinorityCollapse>,
 }
 
 /// NC2 of class means and classifier.
@@ -47,7 +74,8 @@ pub struct Nc2 {
 }
 
 impl NeuralCollapse {
-    /// Measures features (N, P) of K = `classes` classes, row after row; P = `dims`.
+    /// Measures features (N, P) of K = `classes` classes, row after row; P = `dims`. They count as the training
+    /// samples of their classes.
     ///
     /// ```
     /// use nc_metrics::{Classifier, NeuralCollapse};
@@ -106,6 +134,8 @@ pub struct NeuralCollapseAccumulator<'a> {
     classifier: Option<&'a Classifier>,
     within: WithinAccumulator<'a>,
     nearest: Option<NearestMeanAccumulator<'a>>,
+    mse: Option<MseAccumulator<'a>>,
+    training_counts: Vec<usize>,
 }
 
 impl<'a> NeuralCollapseAccumulator<'a> {
@@ -116,12 +146,27 @@ impl<'a> NeuralCollapseAccumulator<'a> {
     /// [`Error::ClassifierShape`] if the classifier is of other (K, P) than the means.
     pub fn new(means: &'a ClassMeans, classifier: Option<&'a Classifier>) -> Result<Self> {
         classifier.map_or(Ok(()), |classifier| classifier.check_fits(means))?;
+        let count = |row: Option<usize>| row.map_or(0, |row| means.counts()[row]);
         Ok(Self {
+            training_counts: means.rows().into_iter().map(count).collect(),
+            mse: classifier.map(|classifier| MseAccumulator::new(means, classifier, MseAccumulator::RIDGE)),
             means,
             classifier,
             within: WithinAccumulator::new(means),
             nearest: classifier.map(|classifier| NearestMeanAccumulator::new(means, classifier)),
         })
+    }
+
+    /// The number of training samples of each class (K), where that is not the number behind the means: it makes the
+    /// shot groups of NC4, the thirds of [`Minority`] and the targets of [`Seli`] and [`OrthogonalFrame`].
+    ///
+    /// # Errors
+    ///
+    /// If there are not K of them.
+    pub fn with_training_counts(mut self, training_counts: &[usize]) -> Result<Self> {
+        check_length("training_counts", training_counts, self.means.classes())?;
+        self.training_counts = training_counts.to_vec();
+        Ok(self)
     }
 
     /// Takes in features (N, P) and their labels. NC1 passes over samples of classes without a mean.
@@ -131,6 +176,7 @@ impl<'a> NeuralCollapseAccumulator<'a> {
     /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
     pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
         self.within.update(features, labels)?;
+        self.mse.as_mut().map_or(Ok(()), |mse| mse.update(features, labels))?;
         self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.update(features, labels))
     }
 
@@ -147,22 +193,38 @@ impl<'a> NeuralCollapseAccumulator<'a> {
         }
         let centered = means.centered();
         let weights = self.classifier.map(|classifier| classifier.rows_of(means));
-        let others = means.present().len() - 1;
+        let classes = means.present().len();
         let absent = means.rows().into_iter().enumerate().filter(|(_, row)| row.is_none());
+        let counts: Vec<usize> =
+            means.present().iter().map(|&class| self.training_counts[class as usize]).collect();
+        let (mean_rows, weight_rows) =
+            (matrix(means.means(), dims), weights.as_ref().map(|rows| matrix(rows, dims)));
+        let mean_output = |classifier: &Classifier| norm(&classifier.logits(means.mean_of_class_means()));
+        let minority = |rows: &[f64]| MinorityCollapse::of(rows, &counts, dims);
+        let targets = SeliTargets::new(&counts);
         Ok(NeuralCollapse {
             samples,
             dims,
             classes: means.present().to_vec(),
             absent_classes: absent.map(|(class, _)| class as u32).collect(),
-            etf_exists: others <= dims,
-            etf_angle_degrees: (others > 0).then(|| (-1.0 / others as f64).acos().to_degrees()),
+            etf_exists: etf_exists(classes, dims),
+            etf_angle_degrees: etf_angle_degrees(classes),
+            largest_min_angle_degrees: largest_min_angle_degrees(classes, dims),
             nc1: self.within.finish(),
             nc2: Nc2 {
                 centered_means: Directions::of(&centered, dims)?,
                 weights: weights.as_ref().map(|rows| Directions::of(rows, dims)).transpose()?,
             },
             nc3: weights.as_ref().map(|rows| Nc3::of(rows, &centered, dims)).transpose()?,
-            nc4: self.nearest.map(NearestMeanAccumulator::finish),
+            nc4: self.nearest.map(|nearest| nearest.finish(&self.training_counts)).transpose()?,
+            mean_output_norm: self.classifier.map(mean_output),
+            minority: Minority {
+                centered_means: minority(&centered)?,
+                weights: weights.as_ref().map(|rows| minority(rows)).transpose()?,
+            },
+            seli: targets.as_ref().map(|targets| targets.compare(mean_rows, weight_rows)),
+            orthogonal_frame: targets.map(|_| OrthogonalFrame::of(mean_rows, weight_rows, &counts)),
+            mse: self.mse.and_then(MseAccumulator::finish),
         })
     }
 }

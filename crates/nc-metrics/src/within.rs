@@ -1,5 +1,6 @@
 //! NC1: how far features collapse to their class means.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,8 +27,15 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc1 {
-    /// tr(S_W pinv(S_B)) / K.
-    pub trace: Nc1Trace,
+    /// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating
+    /// features. The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest.
+    pub trace: Weighted,
+    /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse.
+    #[serde(default)]
+    pub quotient: Weighted,
+    /// tr(S_W) / (tr(S_W) + tr(S_B)) (Rangamani et al. 2023): the quotient brought between 0, at collapse, and 1.
+    #[serde(default)]
+    pub normalized: Weighted,
     /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each class with a mean; None for one without samples in this pass.
     pub within_class_variance: Vec<Option<f64>>,
     /// Class-distance normalised variance (Galanti et al. 2022): the mean over ordered pairs i != j of
@@ -36,10 +44,10 @@ pub struct Nc1 {
     pub cdnv: Option<f64>,
 }
 
-/// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating features.
-/// The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest. None where S_B is zero.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Nc1Trace {
+/// A figure of the within-class covariance S_W in its two weightings, which differ on imbalanced data. None where S_B is
+/// zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Weighted {
     /// S_W = (1/n) sum_i d_i d_i^T: as the literature on balanced data.
     pub sample_weighted: Option<f64>,
     /// S_W = mean over classes with samples of (1/n_k) sum_{y_i = k} d_i d_i^T: each class counts the same.
@@ -94,27 +102,34 @@ impl<'a> WithinAccumulator<'a> {
         let dims = self.means.dims();
         check("features", features, dims, labels, self.means.classes(), self.seen)?;
         self.seen += labels.len();
-        let rank = self.whitening.len() / dims;
-        let (mut deviations, mut rows) = (Vec::with_capacity(BLOCK * dims), Vec::with_capacity(BLOCK));
-        for (features, labels) in features.chunks(BLOCK * dims).zip(labels.chunks(BLOCK)) {
-            deviations.clear();
-            rows.clear();
-            for (feature, &label) in features.chunks_exact(dims).zip(labels) {
-                let Some(row) = self.rows[label as usize] else { continue };
-                let mean = &self.means.means()[row * dims..][..dims];
-                deviations.extend(feature.iter().zip(mean).map(|(&x, mean)| f64::from(x) - mean));
-                rows.push(row);
-            }
-            let whitened = times_transposed(&deviations, &self.whitening, dims);
-            for (index, &row) in rows.iter().enumerate() {
-                let (d, w) = (&deviations[index * dims..][..dims], &whitened[index * rank..][..rank]);
-                let sums = &mut self.sums[row];
-                sums.samples += 1;
-                sums.squares += dot(d, d);
-                sums.whitened += dot(w, w);
-            }
+        let blocks = features.par_chunks(BLOCK * dims).zip(labels.par_chunks(BLOCK));
+        let squares: Vec<_> = blocks.map(|(features, labels)| self.squares_of(features, labels)).collect();
+        for (row, square, whitened) in squares.into_iter().flatten() {
+            let sums = &mut self.sums[row];
+            sums.samples += 1;
+            sums.squares += square;
+            sums.whitened += whitened;
         }
         Ok(())
+    }
+
+    /// The class's row, ||d||^2 and ||pinv(S_B)^(1/2) d||^2 of each sample whose class has a mean.
+    fn squares_of(&self, features: &[f32], labels: &[u32]) -> Vec<(usize, f64, f64)> {
+        let dims = self.means.dims();
+        let (mut deviations, mut rows) = (Vec::with_capacity(features.len()), vec![]);
+        for (feature, &label) in features.chunks_exact(dims).zip(labels) {
+            let Some(row) = self.rows[label as usize] else { continue };
+            let mean = &self.means.means()[row * dims..][..dims];
+            deviations.extend(feature.iter().zip(mean).map(|(&x, mean)| f64::from(x) - mean));
+            rows.push(row);
+        }
+        let rank = self.whitening.len() / dims;
+        let whitened = times_transposed(&deviations, &self.whitening, dims);
+        let square = |(index, &row): (usize, &usize)| {
+            let (d, w) = (&deviations[index * dims..][..dims], &whitened[index * rank..][..rank]);
+            (row, dot(d, d), dot(w, w))
+        };
+        rows.iter().enumerate().map(square).collect()
     }
 
     /// Samples measured so far.
@@ -125,20 +140,25 @@ impl<'a> WithinAccumulator<'a> {
     /// The figures.
     pub fn finish(self) -> Nc1 {
         let measured: Vec<&Sums> = self.sums.iter().filter(|sums| sums.samples > 0).collect();
-        let trace = (!self.whitening.is_empty() && !measured.is_empty()).then(|| {
-            let classes = self.means.present().len() as f64;
-            let total: f64 = measured.iter().map(|sums| sums.whitened).sum();
-            let by_class: Vec<f64> =
-                measured.iter().map(|sums| sums.whitened / sums.samples as f64).collect();
-            (total / self.samples() as f64 / classes, mean(&by_class) / classes)
-        });
+        let defined = !self.whitening.is_empty() && !measured.is_empty();
+        // A trace of S_W, from the sums over samples by class, and what is made of it.
+        let weighted = |sum: fn(&Sums) -> f64, figure: &dyn Fn(f64) -> f64| {
+            let by_class: Vec<f64> = measured.iter().map(|sums| sum(sums) / sums.samples as f64).collect();
+            let total: f64 = measured.iter().map(|sums| sum(sums)).sum();
+            Weighted {
+                sample_weighted: defined.then(|| figure(total / self.samples() as f64)),
+                class_weighted: defined.then(|| figure(mean(&by_class))),
+            }
+        };
+        let classes = self.means.present().len() as f64;
+        let centered = self.means.centered();
+        let between = dot(&centered, &centered) / classes;
         let variance = |sums: &Sums| (sums.samples > 0).then(|| sums.squares / sums.samples as f64);
         let within_class_variance: Vec<Option<f64>> = self.sums.iter().map(variance).collect();
         Nc1 {
-            trace: Nc1Trace {
-                sample_weighted: trace.map(|(by_sample, _)| by_sample),
-                class_weighted: trace.map(|(_, by_class)| by_class),
-            },
+            trace: weighted(|sums| sums.whitened, &|trace| trace / classes),
+            quotient: weighted(|sums| sums.squares, &|trace| trace / between),
+            normalized: weighted(|sums| sums.squares, &|trace| trace / (trace + between)),
             cdnv: cdnv(self.means, &within_class_variance),
             within_class_variance,
         }

@@ -104,7 +104,7 @@ fn compare(
     means: &ClassMeans,
     nc: &NeuralCollapse,
     accuracy: &Accuracy,
-    calibration: Calibration,
+    calibration: &Calibration,
 ) {
     assert_close("class_means", means.means(), &golden.get("out.class_means"));
     assert_close("mean_of_class_means", means.mean_of_class_means(), &golden.get("out.mean_of_class_means"));
@@ -131,7 +131,7 @@ fn figures_in_one_piece() {
     let nc = NeuralCollapse::of(&case.features, &case.labels, K, P, Some(&case.classifier())).unwrap();
     let accuracy = Accuracy::of(&case.logits(), &case.labels, &case.counts).unwrap();
     let calibration = Calibration::of(&case.logits(), &case.labels, K).unwrap();
-    compare(&golden, &means, &nc, &accuracy, calibration);
+    compare(&golden, &means, &nc, &accuracy, &calibration);
 
     let predicted = predictions(&case.logits(), K).unwrap();
     assert_eq!(predicted.iter().map(|&k| f64::from(k)).collect::<Vec<_>>(), golden.get("out.predictions"));
@@ -161,6 +161,6 @@ fn figures_in_ragged_pieces() {
             accuracy.update(logits, labels).unwrap();
             calibration.update(logits, labels).unwrap();
         }
-        compare(&golden, &means, &nc, &accuracy.finish(&case.counts).unwrap(), calibration.finish());
+        compare(&golden, &means, &nc, &accuracy.finish(&case.counts).unwrap(), &calibration.finish());
     }
 }

@@ -1,6 +1,17 @@
 //! The figures against known answers, invariances, hand computation and the edges of what is defined.
 
+mod analysis;
 mod counting;
+mod decomposition;
 mod edges;
 mod geometry;
 mod golden;
+mod targets;
+
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Numbers from N(0, 1).
+fn normal(seed: u64, count: usize) -> Vec<f64> {
+    StandardNormal.sample_iter(ChaCha8Rng::seed_from_u64(seed)).take(count).collect()
+}

@@ -1,0 +1,191 @@
+//! Everything that is measured, of one set of features.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, Classifier,
+    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator, Result, error::check,
+};
+
+/// Features (N, P), row after row, and their labels (N).
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// h_i.
+    pub features: &'a [f32],
+    /// y_i.
+    pub labels: &'a [u32],
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct FeatureSet<'a> {
+    /// Number of classes K.
+    pub classes: usize,
+    /// Feature dimension P.
+    pub dims: usize,
+    /// Training features: of a frozen network in evaluation mode, without augmentation.
+    pub train: Samples<'a>,
+    /// Test features.
+    pub test: Option<Samples<'a>>,
+    /// The last layer.
+    pub classifier: Option<&'a Classifier>,
+    /// Training samples of each class (K), if `train` is not all of them.
+    pub training_counts: Option<&'a [usize]>,
+}
+
+/// Neural collapse of training and test features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Geometry {
+    /// Of the training features.
+    pub train: NeuralCollapse,
+    /// Of the test features about their own means; NC4 alone compares with the nearest mean of the *training* features.
+    /// Shot groups and targets are by training samples.
+    pub test: NeuralCollapse,
+}
+
+/// Everything.
+///
+/// Serialised, the fields joined by dots are the names of the figures: `nc1.trace.sample_weighted`, ...,
+/// `accuracy.top1`, `calibration.ece15` of the training features, and the same after `test.` of the test features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Of the training features.
+    #[serde(flatten)]
+    pub train: Measured,
+    /// Of the test features, as in [`Geometry::test`].
+    pub test: Option<Measured>,
+}
+
+/// What is measured of a set of samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Neural collapse.
+    #[serde(flatten)]
+    pub nc: NeuralCollapse,
+    /// Accuracy of the classifier; None without one.
+    pub accuracy: Option<Accuracy>,
+    /// Calibration of the classifier; None without one.
+    pub calibration: Option<Calibration>,
+}
+
+impl FeatureSet<'_> {
+    /// Measures everything.
+    ///
+    /// ```
+    /// use nc_metrics::{Classifier, FeatureSet, Samples};
+    ///
+    /// let classifier = Classifier::new(&[1.0, 0.0, -1.0, 0.0], None, 2, 2)?;
+    /// let analysis = FeatureSet {
+    ///     classes: 2,
+    ///     dims: 2,
+    ///     train: Samples { features: &[1.0, 0.0, 1.0, 0.0, -1.0, 0.0], labels: &[0, 0, 1] },
+    ///     test: Some(Samples { features: &[0.5, 0.0, 0.1, 0.0], labels: &[0, 1] }),
+    ///     classifier: Some(&classifier),
+    ///     training_counts: None,
+    /// }
+    /// .analyze()?;
+    /// assert_eq!(analysis.train.nc.nc1.trace.sample_weighted, Some(0.0));
+    /// assert_eq!(analysis.test.unwrap().accuracy.unwrap().top1, 0.5);
+    /// # Ok::<(), nc_metrics::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit, a label is not below K, a value is not finite, the classifier is of another shape, or
+    /// there is no sample.
+    pub fn analyze(&self) -> Result<Analysis> {
+        let means = self.means_of(self.train)?;
+        let counts = self.training_counts(&means);
+        let measured = |samples: Samples<'_>, nc| {
+            let decisions = |classifier| self.decisions(samples, classifier, &counts);
+            let (accuracy, calibration) = self.classifier.map(decisions).transpose()?.unzip();
+            Ok(Measured { nc, accuracy, calibration })
+        };
+        Ok(Analysis {
+            train: measured(self.train, self.collapse(self.train, &means, &counts)?)?,
+            test: self
+                .test
+                .map(|test| measured(test, self.collapse_of_test(test, &means, &counts)?))
+                .transpose()?,
+        })
+    }
+
+    /// Measures neural collapse of both sets; of the training features twice if there are no test features.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`analyze`](Self::analyze).
+    pub fn geometry(&self) -> Result<Geometry> {
+        let means = self.means_of(self.train)?;
+        let counts = self.training_counts(&means);
+        let test = self.test.unwrap_or(self.train);
+        Ok(Geometry {
+            train: self.collapse(self.train, &means, &counts)?,
+            test: self.collapse_of_test(test, &means, &counts)?,
+        })
+    }
+
+    fn means_of(&self, samples: Samples<'_>) -> Result<ClassMeans> {
+        ClassMeans::of(samples.features, samples.labels, self.classes, self.dims)
+    }
+
+    fn training_counts(&self, means: &ClassMeans) -> Vec<usize> {
+        let counted = || means.rows().into_iter().map(|row| row.map_or(0, |row| means.counts()[row]));
+        self.training_counts.map_or_else(|| counted().collect(), <[usize]>::to_vec)
+    }
+
+    fn collapse(
+        &self,
+        samples: Samples<'_>,
+        means: &ClassMeans,
+        training_counts: &[usize],
+    ) -> Result<NeuralCollapse> {
+        let mut second_pass =
+            NeuralCollapseAccumulator::new(means, self.classifier)?.with_training_counts(training_counts)?;
+        second_pass.update(samples.features, samples.labels)?;
+        second_pass.finish()
+    }
+
+    fn collapse_of_test(
+        &self,
+        test: Samples<'_>,
+        training_means: &ClassMeans,
+        training_counts: &[usize],
+    ) -> Result<NeuralCollapse> {
+        let mut nc = self.collapse(test, &self.means_of(test)?, training_counts)?;
+        if let Some(classifier) = self.classifier {
+            let mut nearest = NearestMeanAccumulator::new(training_means, classifier);
+            nearest.update(test.features, test.labels)?;
+            nc.nc4 = Some(nearest.finish(training_counts)?);
+        }
+        Ok(nc)
+    }
+
+    /// Accuracy and calibration of the classifier.
+    fn decisions(
+        &self,
+        samples: Samples<'_>,
+        classifier: &Classifier,
+        training_counts: &[usize],
+    ) -> Result<(Accuracy, Calibration)> {
+        let Samples { features, labels } = samples;
+        check("features", features, self.dims, labels, self.classes, 0)?;
+        let mut accuracy = AccuracyAccumulator::new(self.classes);
+        let mut calibration = CalibrationAccumulator::new(self.classes);
+        for (features, labels) in features.chunks(ROWS * self.dims).zip(labels.chunks(ROWS)) {
+            let blocks = features.par_chunks(BLOCK * self.dims).map(|block| {
+                let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
+                classifier.logits(&block).into_iter().map(|z| z as f32).collect::<Vec<f32>>()
+            });
+            let logits = blocks.collect::<Vec<_>>().concat();
+            accuracy.update(&logits, labels)?;
+            calibration.update(&logits, labels)?;
+        }
+        Ok((accuracy.finish(training_counts)?, calibration.finish()))
+    }
+}
+
+/// Rows whose logits are kept at once, and those of one thread's product.
+const ROWS: usize = 8192;
+const BLOCK: usize = 256;

@@ -1,0 +1,53 @@
+//! The geometry to expect behind a ReLU: an orthogonal frame.
+
+use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
+
+use crate::linalg::{mean, normalized_distance};
+
+/// Distance to the orthogonal frame (Dang et al. 2024), where features that cannot be negative, as behind a ReLU, go
+/// with a classifier without bias: the class means themselves, not centred, at right angles; their norms and the
+/// classifier depend on the class counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrthogonalFrame {
+    /// Mean over pairs of |cos(mu_j, mu_k)| of the class means, not centred; 0 in that geometry. None for fewer than two
+    /// classes or means of norm zero.
+    pub mean_cosine: Option<f64>,
+    /// || G/||G||_F - D/||D||_F ||_F of the Gram matrix G of the class means, not centred, and its diagonal D; 0 in
+    /// that geometry.
+    pub means_error: Option<f64>,
+    /// || W/||W||_F - T/||T||_F ||_F with the rows t_k = sum_j sqrt(n_j) (delta_jk - 1/K) mu_j: the classifier that
+    /// belongs to the class means; 0 in that geometry. n_j are training counts. None without a classifier.
+    pub classifier_error: Option<f64>,
+}
+
+impl OrthogonalFrame {
+    /// Measures class means and classifier rows, both (K, P), of classes with these numbers of training samples (K).
+    pub(crate) fn of(
+        means: MatRef<'_, f64>,
+        weights: Option<MatRef<'_, f64>>,
+        training_counts: &[usize],
+    ) -> Self {
+        let classes = means.nrows();
+        let gram = means * means.transpose();
+        let diagonal =
+            Mat::from_fn(classes, classes, |row, column| if row == column { gram[(row, row)] } else { 0.0 });
+        let cosine = |row: usize, column: usize| {
+            let norms = (gram[(row, row)] * gram[(column, column)]).sqrt();
+            (norms > 0.0).then(|| (gram[(row, column)] / norms).abs())
+        };
+        let pairs = (0..classes).flat_map(|row| (0..row).map(move |column| (row, column)));
+        let cosines: Option<Vec<f64>> = pairs.map(|(row, column)| cosine(row, column)).collect();
+        let predicted = || {
+            let scaled = Mat::from_fn(classes, means.ncols(), |class, dim| {
+                (training_counts[class] as f64).sqrt() * means[(class, dim)]
+            });
+            crate::linalg::centering(classes) * scaled
+        };
+        Self {
+            mean_cosine: cosines.filter(|cosines| !cosines.is_empty()).map(|cosines| mean(&cosines)),
+            means_error: normalized_distance(gram.as_ref(), diagonal.as_ref()),
+            classifier_error: weights.and_then(|weights| normalized_distance(weights, predicted().as_ref())),
+        }
+    }
+}

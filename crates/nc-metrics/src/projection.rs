@@ -1,0 +1,115 @@
+//! Features in the plane.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ClassMeans, Classifier, Result, Samples,
+    error::check,
+    linalg::{centered, dot, norm, right_singular},
+};
+
+/// Features, class means and classifier in the plane of the first two principal components.
+///
+/// The components are those of the samples that are drawn, evenly spaced and, as far as there are enough, equally many
+/// of each class, about the mean of the class means mu_C: a class of 5,000 samples has no more say in the plane than one
+/// of 50.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Projection {
+    /// The share of the variance of the samples drawn along each component.
+    pub explained: [f64; 2],
+    /// The samples drawn.
+    pub samples: Vec<ProjectedSample>,
+    /// The classes that have a mean, ascending.
+    pub classes: Vec<u32>,
+    /// m_k = mu_k - mu_C of each of them.
+    pub means: Vec<[f64; 2]>,
+    /// w_k / ||w_k|| of each of them: how much of the direction lies in the plane. Empty without a classifier.
+    pub weights: Vec<[f64; 2]>,
+}
+
+/// A sample in the plane.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectedSample {
+    /// Its class.
+    pub class: u32,
+    /// Its place.
+    pub at: [f64; 2],
+}
+
+impl Projection {
+    /// Projects at most `limit` of the samples, of which `means` are the means. None if there are fewer than two
+    /// dimensions or samples, or all samples are the same.
+    ///
+    /// ```
+    /// use nc_metrics::{ClassMeans, Projection, Samples};
+    ///
+    /// let samples = Samples { features: &[5.0, 0.0, 1.0, 5.0, 0.0, -1.0], labels: &[0, 1] };
+    /// let means = ClassMeans::of(samples.features, samples.labels, 2, 3)?;
+    /// let plane = Projection::of(samples, &means, None, 100)?.unwrap();
+    /// assert!((plane.explained[0] - 1.0).abs() < 1e-12);
+    /// assert!((plane.means[0][0].abs() - 1.0).abs() < 1e-12);
+    /// # Ok::<(), nc_metrics::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another
+    /// shape.
+    pub fn of(
+        samples: Samples<'_>,
+        means: &ClassMeans,
+        classifier: Option<&Classifier>,
+        limit: usize,
+    ) -> Result<Option<Self>> {
+        let dims = means.dims();
+        check("features", samples.features, dims, samples.labels, means.classes(), 0)?;
+        classifier.map_or(Ok(()), |classifier| classifier.check_fits(means))?;
+        let drawn = draw(samples.labels, means.classes(), limit);
+        if drawn.len() < 2 || dims < 2 {
+            return Ok(None);
+        }
+        let center = means.mean_of_class_means();
+        let rows: Vec<f64> = drawn
+            .iter()
+            .flat_map(|&sample| samples.features[sample * dims..][..dims].iter().zip(center))
+            .map(|(&x, center)| f64::from(x) - center)
+            .collect();
+        let Some((values, vectors)) = right_singular(&rows, dims) else { return Ok(None) };
+        let total: f64 = values.iter().map(|value| value * value).sum();
+        if total == 0.0 {
+            return Ok(None);
+        }
+        let (first, second) = (&vectors[..dims], &vectors[dims..2 * dims]);
+        let project = |row: &[f64]| [dot(row, first), dot(row, second)];
+        let direction = |row: &[f64]| {
+            let norm = norm(row);
+            project(row).map(|x| if norm > 0.0 { x / norm } else { 0.0 })
+        };
+        let place = |(&sample, row)| ProjectedSample { class: samples.labels[sample], at: project(row) };
+        let weights = classifier.map_or_else(Vec::new, |classifier| classifier.rows_of(means));
+        Ok(Some(Self {
+            explained: [values[0] * values[0] / total, values[1] * values[1] / total],
+            samples: drawn.iter().zip(rows.chunks_exact(dims)).map(place).collect(),
+            classes: means.present().to_vec(),
+            means: centered(means.means(), center).chunks_exact(dims).map(project).collect(),
+            weights: weights.chunks_exact(dims).map(direction).collect(),
+        }))
+    }
+}
+
+/// At most `limit` samples, by class: evenly spaced, and no more of a class than its share.
+fn draw(labels: &[u32], classes: usize, limit: usize) -> Vec<usize> {
+    let mut by_class = vec![vec![]; classes];
+    for (sample, &label) in labels.iter().enumerate() {
+        by_class[label as usize].push(sample);
+    }
+    by_class.retain(|samples| !samples.is_empty());
+    let share = limit / by_class.len().max(1);
+    by_class
+        .iter()
+        .flat_map(|samples| {
+            let count = share.min(samples.len());
+            (0..count).map(move |i| samples[i * samples.len() / count])
+        })
+        .collect()
+}

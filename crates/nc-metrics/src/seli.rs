@@ -1,0 +1,84 @@
+//! The geometry to expect of imbalanced data: simplex-encoded-labels interpolation.
+
+use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
+
+use crate::linalg::{centering, normalized_distance, square_roots};
+
+/// Distance to the simplex-encoded-labels interpolation (SELI, Thrampoulidis et al. 2022), which is where classifier and
+/// features of an unconstrained-features model go on imbalanced data, in place of the simplex ETF: the ETF is its case
+/// of equal counts.
+///
+/// Each figure is || G/||G||_F - T/||T||_F ||_F of a (K, K) matrix G and its target T: 0 in that geometry, invariant to
+/// the scale of the vectors. With N = diag(n_k) of the training counts, C = I - J/K and S = C N C (rank K - 1, so
+/// that its inverse root is a pseudo-inverse):
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seli {
+    /// G = W W^T of the classifier's rows, T = S^(1/2). None without a classifier.
+    pub weights_error: Option<f64>,
+    /// G = H H^T of the class means mu_k, *not* centred, T = C pinv(S)^(1/2) C.
+    pub means_error: Option<f64>,
+    /// G = W H^T: the logits (without bias) of the class means, T = C. None without a classifier.
+    pub logits_error: Option<f64>,
+}
+
+/// The targets of [`Seli`] for given training counts, each (K, K), row after row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeliTargets {
+    weights: Mat<f64>,
+    means: Mat<f64>,
+    logits: Mat<f64>,
+}
+
+impl SeliTargets {
+    /// For K classes with these numbers of training samples. None for fewer than two classes or one without samples.
+    ///
+    /// ```
+    /// // Equal counts: all three are the Gram matrix of a simplex ETF, up to scale.
+    /// let targets = nc_metrics::SeliTargets::new(&[4, 4, 4]).unwrap();
+    /// let gram = targets.weights();
+    /// assert!((gram[0][1] / gram[0][0] + 0.5).abs() < 1e-12);
+    /// ```
+    pub fn new(training_counts: &[usize]) -> Option<Self> {
+        if training_counts.len() < 2 || training_counts.contains(&0) {
+            return None;
+        }
+        let center = centering(training_counts.len());
+        let scaled = Mat::from_fn(center.nrows(), center.ncols(), |row, column| {
+            training_counts[row] as f64 * center[(row, column)]
+        });
+        let (root, inverse_root) = square_roots(&(&center * scaled))?;
+        Some(Self { weights: root, means: &center * inverse_root * &center, logits: center })
+    }
+
+    /// W W^T.
+    pub fn weights(&self) -> Vec<Vec<f64>> {
+        rows(&self.weights)
+    }
+
+    /// H H^T of the class means.
+    pub fn means(&self) -> Vec<Vec<f64>> {
+        rows(&self.means)
+    }
+
+    /// W H^T.
+    pub fn logits(&self) -> Vec<Vec<f64>> {
+        rows(&self.logits)
+    }
+
+    /// Compares class means and classifier rows, both (K, P), with the targets.
+    pub(crate) fn compare(&self, means: MatRef<'_, f64>, weights: Option<MatRef<'_, f64>>) -> Seli {
+        let distance = |a: MatRef<'_, f64>, b: MatRef<'_, f64>, target: &Mat<f64>| {
+            normalized_distance((a * b.transpose()).as_ref(), target.as_ref())
+        };
+        Seli {
+            weights_error: weights.and_then(|weights| distance(weights, weights, &self.weights)),
+            means_error: distance(means, means, &self.means),
+            logits_error: weights.and_then(|weights| distance(weights, means, &self.logits)),
+        }
+    }
+}
+
+fn rows(matrix: &Mat<f64>) -> Vec<Vec<f64>> {
+    matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
+}
