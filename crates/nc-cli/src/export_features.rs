@@ -24,7 +24,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let options = args.checkpoint.start()?;
     let features = threads::install(|| Trained::open(args.checkpoint.path(), &options)?.features())?;
     write_atomically(&args.out, &features.to_safetensors()?)?;
-    let (train, test, dims) = (features.labels.len(), features.test_labels.len(), features.dims);
+    let test = features.test.as_ref().map_or(0, |test| test.labels.len());
+    let (train, dims) = (features.labels.len(), features.dims);
     let mut out = std::io::stdout().lock();
     writeln!(
         out,

@@ -1,5 +1,6 @@
 //! `nclt`: train and inspect long-tailed classifiers.
 
+mod analyze;
 mod check_list;
 mod checkpoint;
 mod compute;
@@ -8,6 +9,7 @@ mod eval;
 mod export_features;
 mod presets;
 mod progress;
+mod report;
 mod reproduce_tables;
 mod signals;
 mod summary;
@@ -33,6 +35,8 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     ExportFeatures(export_features::Args),
+    Analyze(analyze::Args),
+    Report(report::Args),
     Download(download::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
+        Command::Analyze(args) => analyze::main(&args).map(done),
+        Command::Report(args) => report::main(&args).map(done),
         Command::Download(args) => download::main(&args).map(done),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use nc_metrics::{Accuracy, NeuralCollapse};
+use nc_record::RunDir;
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
 /// A share as a percentage.
@@ -20,7 +21,7 @@ pub(crate) fn run(finished: &Finished) -> String {
         chosen_epochs(&mut out, result)?;
         classes(&mut out, &result.accuracy, &result.data.class_counts)?;
         geometry(&mut out, &result.nc)?;
-        writeln!(out, "\n{}", finished.directory.display())
+        writeln!(out, "\n{}", finished.directory.join(RunDir::REPORT).display())
     })();
     out
 }
@@ -81,7 +82,7 @@ fn geometry(out: &mut String, Geometry { train, test }: &Geometry) -> std::fmt::
     row("NC2 deviation of the means' cosines (0)", &|nc| nc.nc2.centered_means.coherence)?;
     row("NC2 mean nearest angle, degrees", &|nc| nc.nc2.centered_means.mean_nearest_angle_degrees)?;
     row("NC2 smallest angle, degrees", &|nc| nc.nc2.centered_means.min_angle_degrees)?;
-    row("NC3 classifier against means (0)", &|nc| nc.nc3.and_then(|nc3| nc3.duality_gap_squared))?;
+    row("NC3 classifier against means (0)", &|nc| nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared))?;
     row("NC4 disagreement with nearest mean (0)", &|nc| nc.nc4.and_then(|nc4| nc4.mismatch))?;
     write!(out, "(0): at collapse{angle}")?;
     if !train.etf_exists {

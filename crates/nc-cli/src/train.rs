@@ -7,9 +7,10 @@ use std::{
 
 use anyhow::Result;
 use nc_kernels::threads;
+use nc_record::RunDir;
 use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
 
-use crate::{compute, progress::Progress, signals, summary};
+use crate::{compute, progress::Progress, report, signals, summary};
 
 /// Train one experiment from start to end, or from where it was interrupted.
 #[derive(clap::Args)]
@@ -38,6 +39,9 @@ pub(crate) struct Args {
     /// finished one the result is shown.
     #[arg(long)]
     fresh: bool,
+    /// Measure neural collapse every N epochs; 0 for never during training [default: whenever the test set is looked at].
+    #[arg(long, value_name = "N")]
+    measure_every: Option<usize>,
     /// How often to write a checkpoint: as in 5min or 200steps.
     #[arg(long, value_name = "INTERVAL", default_value = "1min", value_parser = parse_interval)]
     checkpoint_every: CheckpointEvery,
@@ -54,6 +58,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let options = RunOptions {
         out: args.out.clone(),
         directory: args.resume.clone(),
+        measure_every: args.measure_every,
         checkpoint_every: args.checkpoint_every,
         fresh: args.fresh,
         ..args.compute.start(experiment.data.source)?
@@ -66,7 +71,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             if finished.earlier {
                 writeln!(std::io::stderr(), "this run was finished before; --fresh repeats it")?;
             }
-            report(&finished, args.json)?;
+            report::write(&finished.directory, &finished.directory.join(RunDir::REPORT))?;
+            tell(&finished, args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(stopped @ Error::Stopped { .. }) => {
@@ -77,7 +83,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
 }
 
-fn report(finished: &Finished, json: bool) -> Result<()> {
+fn tell(finished: &Finished, json: bool) -> Result<()> {
     let text = summary::run(finished);
     let mut out = std::io::stdout().lock();
     if json {

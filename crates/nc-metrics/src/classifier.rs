@@ -1,7 +1,10 @@
+use rayon::prelude::*;
+
 use crate::{
     ClassMeans, Error, Result,
-    error::{check_finite, check_length},
+    error::{check_finite, check_length, check_rows},
     linalg::times_transposed,
+    nearest_mean::argmax,
 };
 
 /// A linear classifier z = W h + b, with one row w_k a class.
@@ -57,6 +60,23 @@ impl Classifier {
     /// b (K).
     pub fn bias(&self) -> &[f64] {
         &self.bias
+    }
+
+    /// The class of the largest logit of each of the features (N, P), row after row; of equal ones the first.
+    ///
+    /// # Errors
+    ///
+    /// If the length is no multiple of P, or a feature is not finite.
+    pub fn predictions(&self, features: &[f32]) -> Result<Vec<u32>> {
+        const BLOCK: usize = 256;
+        check_rows("features", features, self.dims)?;
+        let blocks = features.par_chunks(BLOCK * self.dims).map(|block| {
+            let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
+            let rows = self.logits(&block);
+            let predictions = rows.chunks_exact(self.classes).map(|z| argmax(z.iter().copied()) as u32);
+            predictions.collect::<Vec<u32>>()
+        });
+        Ok(blocks.collect::<Vec<_>>().concat())
     }
 
     /// z = W h + b of features (N, P), row after row: (N, K).

@@ -128,7 +128,7 @@ impl Record {
                 nc1: nc.nc1.trace.sample_weighted,
                 mean_nearest_angle_degrees: means.mean_nearest_angle_degrees,
                 min_angle_degrees: means.min_angle_degrees,
-                nc3: nc.nc3.and_then(|nc3| nc3.duality_gap_squared),
+                nc3: nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared),
                 nc4: nc.nc4.and_then(|nc4| nc4.mismatch),
                 norms: means.norms.clone(),
                 angles_degrees: if means.norms.len() <= MANY {

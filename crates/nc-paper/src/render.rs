@@ -192,7 +192,7 @@ pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
         .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
     for (name, text) in [
         ("tables.md", format!("{}\n", markdown.trim_end())),
-        ("tables.html", page(&title, &tables, &figures)),
+        ("tables.html", page(&title, &tables, &figures)?),
         (TABLES, json(&tables, &figures)?),
         ("tables.csv", tables_csv(&tables)?),
         ("figures.csv", figures_csv(&figures)?),

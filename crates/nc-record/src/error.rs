@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of features that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    NotFeatures {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with which entry.
+        reason: String,
+    },
     /// A run directory on which another process works.
     #[error("{}", describe(holder.as_ref(), directory, *dead_after))]
     Held {

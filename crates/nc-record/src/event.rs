@@ -6,7 +6,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FORMAT_VERSION, Result, error::io_error};
+use crate::{Error, FORMAT_VERSION, Figures, Result, error::io_error};
 
 /// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub enum Event {
         class_counts: Vec<usize>,
         /// Learnable scalars of the model.
         parameters: usize,
+        /// Hash of the test images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        test_hash: Option<String>,
     },
     /// A phase begins.
     PhaseStarted {
@@ -66,6 +69,20 @@ pub enum Event {
         /// Wall time.
         timing: Timing,
     },
+    /// Neural collapse was measured on the training images, in evaluation mode and without augmentation, and on the test
+    /// images.
+    Measured {
+        /// The phase's name.
+        phase: String,
+        /// The epoch after which it was.
+        epoch: usize,
+        /// Figures of the training features.
+        train: Figures,
+        /// Figures of the test features.
+        test: Figures,
+        /// Wall time.
+        timing: Timing,
+    },
     /// The last line of a finished run.
     RunFinished {
         /// Wall time of the whole run.
@@ -81,8 +98,10 @@ impl Event {
         subset_hash: String,
         class_counts: Vec<usize>,
         parameters: usize,
+        test_hash: String,
     ) -> Self {
-        Self::RunStarted { format_version: FORMAT_VERSION, name, seed, subset_hash, class_counts, parameters }
+        let (format_version, test_hash) = (FORMAT_VERSION, Some(test_hash));
+        Self::RunStarted { format_version, name, seed, subset_hash, class_counts, parameters, test_hash }
     }
 }
 

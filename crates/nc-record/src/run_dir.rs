@@ -2,11 +2,14 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Checkpoint, Claim, Error, Event, EventLog, FORMAT_VERSION, Result, Rhythm, error::io_error};
+use crate::{
+    Checkpoint, Claim, Error, Event, EventLog, FORMAT_VERSION, Result, Rhythm, TensorBoard, error::io_error,
+};
 
 /// The directory of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,13 @@ impl RunDir {
     /// The weights of the epoch chosen by the validation set.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
 
+    /// The events for TensorBoard.
+    pub const TENSORBOARD: &'static str = "events.out.tfevents.0.nclt";
+    /// The features after the last epoch in the plane, to be drawn.
+    pub const PROJECTION: &'static str = "projection.json";
+    /// The page about the run.
+    pub const REPORT: &'static str = "report.html";
+
     /// Opens the directory of a run, which is made (with its parents) if it is not there.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
@@ -39,12 +49,39 @@ impl RunDir {
     ///
     /// [`Error::Held`] if another process has it.
     pub fn claim(&self, rhythm: Rhythm) -> Result<Claim> {
-        Claim::acquire(&self.path, rhythm)
+        let claim = Claim::acquire(&self.path, rhythm)?;
+        self.remove_parts()?;
+        Ok(claim)
+    }
+
+    /// Removes files that a process which is gone began to write; claims are written by those that have none, too.
+    fn remove_parts(&self) -> Result<()> {
+        let mut files = self.files()?;
+        files.retain(|path| {
+            let claim = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("claim"));
+            !claim && path.extension().is_some_and(|extension| extension == "part")
+        });
+        files.iter().try_for_each(|path| remove(path))
+    }
+
+    /// Every file and directory in it.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let paths = |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+        fs::read_dir(&self.path).and_then(paths).map_err(io_error("list", &self.path))
     }
 
     /// Removes what earlier runs left, for a new one to start.
     pub fn clear(&self) -> Result<()> {
-        for name in [Self::RESULT, Self::WEIGHTS, Self::SELECTED_WEIGHTS, Self::EVENTS, Self::CONFIG] {
+        for name in [
+            Self::RESULT,
+            Self::REPORT,
+            Self::PROJECTION,
+            Self::TENSORBOARD,
+            Self::WEIGHTS,
+            Self::SELECTED_WEIGHTS,
+            Self::EVENTS,
+            Self::CONFIG,
+        ] {
             remove(&self.path.join(name))?;
         }
         self.remove_checkpoints()
@@ -58,6 +95,11 @@ impl RunDir {
     /// Starts the event log.
     pub fn event_log(&self) -> Result<EventLog> {
         EventLog::create(&self.path.join(Self::EVENTS))
+    }
+
+    /// Starts the TensorBoard file, with the events so far.
+    pub fn tensorboard(&self, earlier: &[Event]) -> Result<TensorBoard> {
+        TensorBoard::create(&self.path.join(Self::TENSORBOARD), earlier)
     }
 
     /// Goes on with the event log after its first `bytes` bytes, as [`EventLog::sync`] told them; what follows is cut
@@ -101,9 +143,7 @@ impl RunDir {
 
     /// Checkpoints and beginnings of such, the newest first.
     fn checkpoint_files(&self) -> Result<Vec<PathBuf>> {
-        let paths =
-            |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-        let mut paths = fs::read_dir(&self.path).and_then(paths).map_err(io_error("list", &self.path))?;
+        let mut paths = self.files()?;
         paths.retain(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"))
         });
@@ -121,11 +161,17 @@ impl RunDir {
 
     /// Writes `result` as the finished run's `result.json`.
     pub fn write_result<T: Serialize>(&self, result: &T) -> Result<PathBuf> {
-        let path = self.path.join(Self::RESULT);
         let mut text = serde_json::to_vec_pretty(result)
-            .map_err(|source| Error::Malformed { path: path.clone(), source })?;
+            .map_err(|source| Error::Malformed { path: self.path.join(Self::RESULT), source })?;
         text.push(b'\n');
         self.write(Self::RESULT, &text)
+    }
+
+    /// Writes `value` as JSON into the file `name`.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<PathBuf> {
+        let text = serde_json::to_vec(value)
+            .map_err(|source| Error::Malformed { path: self.path.join(name), source })?;
+        self.write(name, &text)
     }
 
     /// Reads the events of the run in `path`.
@@ -166,10 +212,13 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a file beside its place (as `NAME.part`), synced, then renamed, so that it is never seen half written.
+/// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
+/// that it is never seen half written, whoever else writes it at the same time.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
     let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    part.push(format!(".{process}-{number}.part"));
     let part = PathBuf::from(part);
     let write = || {
         let mut file = File::create(&part)?;

@@ -87,7 +87,7 @@ fn a_log_goes_on_where_it_was_synced() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let phase = |epochs| Event::PhaseStarted { phase: "only".into(), epochs, steps_per_epoch: 1 };
-    let first = Event::run_started("a".into(), 0, "hash".into(), vec![1], 1);
+    let first = Event::run_started("a".into(), 0, "hash".into(), vec![1], 1, "test".into());
     let mut log = dir.event_log().unwrap();
     log.append(&first).unwrap();
     let synced = log.sync().unwrap();

@@ -90,7 +90,7 @@ fn events_are_lines_of_json_with_their_kind() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let events = [
-        Event::run_started("a/b".into(), 1, "hash".into(), vec![3, 1], 10),
+        Event::run_started("a/b".into(), 1, "hash".into(), vec![3, 1], 10, "test".into()),
         Event::PhaseStarted { phase: "only".into(), epochs: 1, steps_per_epoch: 2 },
         Event::EpochFinished {
             phase: "only".into(),

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 /// What can go wrong with a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -8,6 +10,34 @@ pub enum Error {
     /// The tables could not be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// A run's record could not be read.
+    #[error(transparent)]
+    Record(#[from] nc_record::Error),
+    /// A run's file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A run's file that does not hold what it should.
+    #[error("{} is not a record of this program: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A run without a result, where one is needed.
+    #[error("{run}: the run is not finished; only finished runs can be set side by side")]
+    Unfinished {
+        /// Its name.
+        run: String,
+    },
+    /// A drawing failed.
+    #[error("cannot draw: {0}")]
+    Drawing(String),
 }
 
 /// A result with this crate's [`Error`].

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod charts;
 mod csv;
 mod error;
 mod figure;
@@ -7,7 +8,7 @@ mod format;
 mod html;
 mod json;
 mod markdown;
-mod svg;
+mod pages;
 mod table;
 
 pub use csv::{figures_csv, tables_csv};
@@ -16,4 +17,5 @@ pub use figure::{AngleMap, Figure, NormGroup, NormSeries, Panels};
 pub use html::page;
 pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
+pub use pages::{AnalysisReport, FigureRow, Ideal, RunReport, comparison_page, figure_rows};
 pub use table::{Cell, Gain, Provenance, Row, RunFigure, Table};

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::{
     Result,
-    evaluate::Measured,
+    evaluate::Outputs,
     methods::{Facts, PostHoc},
     run::Run,
 };
@@ -32,8 +32,7 @@ impl Facts for Run<'_> {
 
     fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>> {
         let Some(validation) = &self.data.validation else { return Ok(None) };
-        let Measured { features, labels, dims, .. } =
-            Measured::of(&self.model, &self.sequential(validation)?)?;
+        let Outputs { features, labels, dims, .. } = Outputs::of(&self.model, &self.sequential(validation)?)?;
         let features = Tensor::from_vec(features, (labels.len(), dims), &self.options.device)?;
         Ok(Some((features, labels)))
     }

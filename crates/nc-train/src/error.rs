@@ -68,6 +68,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A run that was tested on images which are not those of now.
+    #[error(
+        "the run in {} was tested on other images than are there now; put those back, or start it again with --fresh",
+        path.display()
+    )]
+    OtherTestImages {
+        /// Its directory.
+        path: PathBuf,
+    },
     /// A checkpoint of another model.
     #[error("the checkpoint has no parameter {parameter:?} of the model's shape: it is of another model")]
     OtherModel {

@@ -85,7 +85,9 @@ impl Speed {
             let images = (phase.epochs * data.train_images) as f64;
             let evaluations = phase.epochs.div_ceil(experiment.evaluation.every_epochs);
             let speed = if phase.trains == Trains::Everything { self.training } else { self.evaluation };
-            images / speed + (evaluations * data.evaluated_images) as f64 / self.evaluation
+            // Neural collapse is measured on the training images, too.
+            let looked_at = evaluations * (data.evaluated_images + data.train_images);
+            images / speed + looked_at as f64 / self.evaluation
         };
         phases.map(of_phase).sum::<f64>() + at_the_end
     }

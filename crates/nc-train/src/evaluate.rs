@@ -1,22 +1,21 @@
 //! Measuring a model on a whole set of images, in evaluation mode and un-augmented.
 
 use nc_data::Loader;
-use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, NearestMeanAccumulator, NeuralCollapse};
-use nc_models::{Head, Model, Pass};
+use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, Geometry, Projection, Samples};
+use nc_models::{Model, Pass};
 use nc_record::ShotAccuracy;
-use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
 /// What a model makes of a set of images.
-pub(crate) struct Measured {
+pub(crate) struct Outputs {
     pub(crate) features: Vec<f32>,
     logits: Vec<f32>,
     pub(crate) labels: Vec<u32>,
     pub(crate) dims: usize,
 }
 
-impl Measured {
+impl Outputs {
     /// Passes every image of `loader` through `model`.
     pub(crate) fn of(model: &Model, loader: &Loader) -> Result<Self> {
         let mut measured =
@@ -44,39 +43,38 @@ impl Measured {
         Ok(ClassMeans::of(&self.features, &self.labels, classes, self.dims)?)
     }
 
-    fn neural_collapse(&self, classifier: &Classifier, classes: usize) -> Result<NeuralCollapse> {
-        Ok(NeuralCollapse::of(&self.features, &self.labels, classes, self.dims, Some(classifier))?)
+    fn samples(&self) -> Samples<'_> {
+        Samples { features: &self.features, labels: &self.labels }
     }
 }
 
-/// Neural collapse on both sets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Geometry {
-    /// Of the training images.
-    pub train: NeuralCollapse,
-    /// Of the test images about their own means; NC4 alone compares with the nearest mean of the *training* features.
-    pub test: NeuralCollapse,
+/// The classifier of `model`.
+pub(crate) fn classifier(model: &Model) -> Result<Classifier> {
+    let head = model.head();
+    let weight = head.weight()?;
+    let (classes, dims) = weight.dims2()?;
+    let bias = head.bias()?.map(|bias| bias.to_vec1::<f32>()).transpose()?;
+    Ok(Classifier::new(&weight.flatten_all()?.to_vec1::<f32>()?, bias.as_deref(), classes, dims)?)
 }
 
-impl Geometry {
-    pub(crate) fn measure(
-        train: &Measured,
-        test: &Measured,
-        head: &dyn Head,
-        classes: usize,
-    ) -> Result<Self> {
-        let weight = head.weight()?.flatten_all()?.to_vec1::<f32>()?;
-        let bias = head.bias()?.map(|bias| bias.to_vec1::<f32>()).transpose()?;
-        let classifier = Classifier::new(&weight, bias.as_deref(), classes, train.dims)?;
-        let training_means = train.class_means(classes)?;
-        let mut nearest = NearestMeanAccumulator::new(&training_means, &classifier);
-        nearest.update(&test.features, &test.labels)?;
-        let of_test = test.neural_collapse(&classifier, classes)?;
-        Ok(Self {
-            train: train.neural_collapse(&classifier, classes)?,
-            test: NeuralCollapse { nc4: Some(nearest.finish()), ..of_test },
-        })
-    }
+/// Neural collapse of the training images, all of them, and of the test images.
+pub(crate) fn geometry(train: &Outputs, test: &Outputs, classifier: &Classifier) -> Result<Geometry> {
+    let set = FeatureSet {
+        classes: classifier.bias().len(),
+        dims: train.dims,
+        train: train.samples(),
+        test: Some(test.samples()),
+        classifier: Some(classifier),
+        training_counts: None,
+    };
+    Ok(set.geometry()?)
+}
+
+/// Training features in the plane, if there is one.
+pub(crate) fn projection(train: &Outputs, classifier: &Classifier) -> Result<Option<Projection>> {
+    const SAMPLES: usize = 1000;
+    let means = train.class_means(classifier.bias().len())?;
+    Ok(Projection::of(train.samples(), &means, Some(classifier), SAMPLES)?)
 }
 
 /// The figures of an accuracy that every evaluation logs.

@@ -6,8 +6,8 @@ use nc_record::{Event, RunDir, Timing};
 
 use crate::{Error, Experiment, Finished, Result, RunResult, resume::State};
 
-/// The result of the run `hash` in `directory`, if it was finished before.
-pub(crate) fn find(directory: &RunDir, hash: &str) -> Result<Option<Finished>> {
+/// The result of the run `hash` in `directory`, if it was finished before, with the test images `test_hash`.
+pub(crate) fn find(directory: &RunDir, hash: &str, test_hash: &str) -> Result<Option<Finished>> {
     let path = directory.path().join(RunDir::RESULT);
     if !path.exists() {
         return Ok(None);
@@ -16,8 +16,24 @@ pub(crate) fn find(directory: &RunDir, hash: &str) -> Result<Option<Finished>> {
     if result.run_hash != hash {
         return Err(Error::OtherRun { path });
     }
+    if result.data.test_hash != test_hash {
+        return Err(Error::OtherTestImages { path: directory.path().to_owned() });
+    }
     directory.remove_checkpoints()?;
     Ok(Some(Finished { result, directory: directory.path().to_owned(), earlier: true }))
+}
+
+/// Checks that the run in `directory`, which logged `events`, was begun with the test images `test_hash`: accuracies of
+/// different images must not stand in one log.
+pub(crate) fn check_test_images(events: &[Event], test_hash: &str, directory: &Path) -> Result<()> {
+    let other = |event: &Event| match event {
+        Event::RunStarted { test_hash: Some(begun_with), .. } => begun_with != test_hash,
+        _ => false,
+    };
+    if events.iter().any(other) {
+        return Err(Error::OtherTestImages { path: directory.to_owned() });
+    }
+    Ok(())
 }
 
 /// A finished run of an experiment's first phases, whose end is where the experiment goes on.
@@ -33,15 +49,17 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
-    /// The longest that lies beside `directory`. One that cannot be read is none.
+    /// The longest that lies beside `directory` and was tested on the images `test_hash`. One that cannot be read is none.
     pub(crate) fn find(
         directory: &Path,
         experiment: &Experiment,
+        test_hash: &str,
         hash: impl Fn(&Experiment) -> Result<String>,
     ) -> Result<Option<Self>> {
         let mut shorter = experiment.shorter();
         while let Some(experiment) = shorter {
-            let found = Self::read(directory, &hash(&experiment)?, experiment.phases.len());
+            let found = Self::read(directory, &hash(&experiment)?, experiment.phases.len())
+                .filter(|beginning| beginning.result.data.test_hash == test_hash);
             if found.is_some() {
                 return Ok(found);
             }

@@ -28,7 +28,6 @@ pub use centers::{CenterInit, Centers};
 pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use estimate::{DataFacts, Speed};
-pub use evaluate::Geometry;
 pub use experiment::{
     BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,
     Profile, SamplerKind, Trains, Validation,
@@ -37,6 +36,8 @@ pub use methods::{
     Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError,
     NearestClassMean, PostHoc, PostHocAdjustment, SupervisedLoss, TauNormalization,
 };
+/// Neural collapse of training and test features, as results hold it.
+pub use nc_metrics::Geometry;
 pub use objective::{BetweenForm, NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, SgdConfig};

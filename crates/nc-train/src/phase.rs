@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Diverged, Error, NotFinite, Phase, Result, Sgd, Step, Trains,
     criterion::{Criterion, Targets},
-    evaluate::Measured,
     resume::Tensors,
     run::Run,
 };
@@ -82,10 +81,7 @@ impl Run<'_> {
                 losses,
                 timing,
             })?;
-            let last = epoch + 1 == phase.epochs;
-            if last || (epoch + 1).is_multiple_of(self.experiment.evaluation.every_epochs) {
-                self.evaluate(&phase.name, epoch)?;
-            }
+            self.look(phase, epoch)?;
         }
         if phase.trains.scales_logits() {
             self.model.fold_scale()?;
@@ -127,7 +123,7 @@ impl Run<'_> {
 
     /// The class means (K, P) of the training features.
     pub(crate) fn class_means(&self) -> Result<Tensor> {
-        let train = Measured::of(&self.model, &self.sequential(&self.data.train)?)?;
+        let train = self.outputs(&self.data.train)?;
         let means = train.class_means(self.data.train.class_counts().len())?;
         let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
         let dims = (self.data.train.class_counts().len(), self.model.feature_dim());

@@ -5,19 +5,19 @@ use std::{path::PathBuf, time::Instant};
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::{ImageShape, Loader, Subset};
-use nc_metrics::{Accuracy, Calibration};
+use nc_metrics::{Accuracy, Calibration, Geometry};
 use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 use nc_record::{
     Array, BestEpoch, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir,
-    SelectedEpoch, ShotAccuracy, Timing,
+    SelectedEpoch, ShotAccuracy, TensorBoard, Timing, figures,
 };
 
 use crate::{
-    CheckpointEvery, Error, Evaluation, Experiment, Geometry, HeadKind, ModelConfig, NotFinite, Observer,
+    CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Phase,
     Result, Resumed, Sgd, Step,
     criterion::Criterion,
     data::Data,
-    evaluate::{Measured, shot_accuracy},
+    evaluate::{Outputs, classifier, geometry, shot_accuracy},
     finished::{self, Beginning},
     phase::timing,
     resume::{Interrupted, State, Tensors},
@@ -37,6 +37,9 @@ pub struct RunOptions {
     pub directory: Option<PathBuf>,
     /// Threads that prepare batches, besides the one that trains.
     pub loader_threads: usize,
+    /// After how many epochs of a phase neural collapse is measured on the training images and the test images, and after
+    /// its last epoch; 0 for never. None for whenever the test set is looked at.
+    pub measure_every: Option<usize>,
     /// How often a checkpoint is written; the newest two are kept until the run is done.
     pub checkpoint_every: CheckpointEvery,
     /// Start from the beginning, whatever earlier runs of the same experiment left.
@@ -53,6 +56,7 @@ impl Default for RunOptions {
             out: "runs".into(),
             directory: None,
             loader_threads: 1,
+            measure_every: None,
             checkpoint_every: CheckpointEvery::default(),
             fresh: false,
             rhythm: Rhythm::default(),
@@ -121,16 +125,21 @@ fn run(
     let directory = RunDir::open(options.directory.clone().unwrap_or_else(named))?;
     let claim = directory.claim(options.rhythm)?;
     if options.fresh {
+        claim.confirm()?;
         directory.clear()?;
-    } else if let Some(finished) = finished::find(&directory, &hash)? {
+    } else if let Some(finished) = finished::find(&directory, &hash, data.test.hash())? {
         return Ok(finished);
     }
     let interrupted = Interrupted::find(&directory, &hash, &options.device, observer)?;
     let (log, state, start) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
         (log, state, Start::Resumed(events, tensors))
     } else {
-        let beginning =
-            if options.fresh { None } else { Beginning::find(directory.path(), experiment, hash_of)? };
+        let beginning = if options.fresh {
+            None
+        } else {
+            Beginning::find(directory.path(), experiment, data.test.hash(), hash_of)?
+        };
+        claim.confirm()?;
         directory.clear()?;
         directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
         let state = match &beginning {
@@ -143,6 +152,8 @@ fn run(
             beginning.map_or(Start::New, |beginning| Start::Continued(Box::new(beginning))),
         )
     };
+    let earlier = if let Start::Resumed(events, _) = &start { &events[..] } else { &[] };
+    let tensorboard = directory.tensorboard(earlier)?;
     let now = Instant::now();
     let run = Run {
         experiment,
@@ -152,6 +163,7 @@ fn run(
         directory,
         claim,
         log,
+        tensorboard,
         observer,
         state,
         started: now,
@@ -210,6 +222,7 @@ pub(crate) struct Run<'a> {
     directory: RunDir,
     claim: Claim,
     log: EventLog,
+    tensorboard: TensorBoard,
     pub(crate) observer: &'a mut dyn Observer,
     pub(crate) state: State,
     /// When this session began, and when it last wrote a checkpoint.
@@ -230,6 +243,7 @@ impl Run<'_> {
             self.data.train.hash().to_owned(),
             self.data.train.class_counts().to_vec(),
             self.model.params().parameter_count(),
+            self.data.test.hash().to_owned(),
         )
     }
 
@@ -244,6 +258,7 @@ impl Run<'_> {
             self.claim.confirm()?;
             self.log.append(event)?;
         }
+        self.tensorboard = self.directory.tensorboard(&events)?;
         self.observer.continued(&events);
         self.execute(None)
     }
@@ -253,6 +268,7 @@ impl Run<'_> {
         let Some(phase) = self.experiment.phases.get(phase).map(|phase| &phase.name) else {
             return Err(Error::OtherRun { path: self.directory.path().to_owned() });
         };
+        finished::check_test_images(events, self.data.test.hash(), self.directory.path())?;
         let images = self.state.images();
         self.observer.resumed(&Resumed { events, phase, epoch, step, images });
         self.execute(Some(tensors))
@@ -266,7 +282,7 @@ impl Run<'_> {
         if let Some(post_hoc) = &self.experiment.post_hoc {
             self.adjust_classifier(post_hoc)?;
         }
-        let Evaluation { accuracy, calibration, nc, class_counts } =
+        let (Evaluation { accuracy, calibration, nc, class_counts }, projection) =
             evaluate(&self.model, &self.data, self.options)?;
         self.write_weights(RunDir::WEIGHTS)?;
 
@@ -294,6 +310,9 @@ impl Run<'_> {
         };
         self.record(&Event::RunFinished { timing })?;
         self.log.sync()?;
+        if let Some(projection) = projection {
+            self.directory.write_json(RunDir::PROJECTION, &projection)?;
+        }
         // The result is what marks a run as finished.
         self.directory.write_result(&result)?;
         self.directory.remove_checkpoints()?;
@@ -342,13 +361,34 @@ impl Run<'_> {
         self.directory.checkpoints().ok()?.into_iter().next()
     }
 
-    /// Measures test and validation accuracy after `epoch` of `phase`, and keeps the weights if the latter is the best
-    /// so far.
-    pub(crate) fn evaluate(&mut self, phase: &str, epoch: usize) -> Result<()> {
+    /// After `epoch` of `phase`, measures what is due.
+    pub(crate) fn look(&mut self, phase: &Phase, epoch: usize) -> Result<()> {
+        let last = epoch + 1 == phase.epochs;
+        let due = |every: usize| last || (epoch + 1).is_multiple_of(every);
+        let evaluate = due(self.experiment.evaluation.every_epochs);
+        let measure = match self.options.measure_every {
+            None => evaluate,
+            Some(0) => false,
+            Some(every) => due(every),
+        };
+        if !evaluate && !measure {
+            return Ok(());
+        }
         let started = Instant::now();
-        let accuracy = self.accuracy(&self.data.test)?;
-        let validation_accuracy =
-            self.data.validation.as_ref().map(|validation| self.accuracy(validation)).transpose()?;
+        let test = self.outputs(&self.data.test)?;
+        if evaluate {
+            self.evaluate(&phase.name, epoch, &test, started)?;
+        }
+        if measure { self.measure(&phase.name, epoch, &test) } else { Ok(()) }
+    }
+
+    /// Records test and validation accuracy, and keeps the weights if the latter is the best so far. `test` was begun at
+    /// `started`.
+    fn evaluate(&mut self, phase: &str, epoch: usize, test: &Outputs, started: Instant) -> Result<()> {
+        let accuracy = self.accuracy(test)?;
+        let validation =
+            self.data.validation.as_ref().map(|validation| self.outputs(validation)).transpose()?;
+        let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
         let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
         if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
             self.state.best = Some(best);
@@ -372,9 +412,27 @@ impl Run<'_> {
         })
     }
 
-    fn accuracy(&self, subset: &Subset) -> Result<ShotAccuracy> {
-        let measured = Measured::of(&self.model, &self.sequential(subset)?)?;
-        Ok(shot_accuracy(&measured.accuracy(self.data.train.class_counts())?))
+    /// Records neural collapse of the training images and of `test`.
+    fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<()> {
+        let started = Instant::now();
+        let train = self.outputs(&self.data.train)?;
+        let Geometry { train, test } = geometry(&train, test, &classifier(&self.model)?)?;
+        self.record(&Event::Measured {
+            phase: phase.to_owned(),
+            epoch,
+            train: figures(&train),
+            test: figures(&test),
+            timing: timing(started.elapsed().as_secs_f64(), self.data.train.len()),
+        })
+    }
+
+    fn accuracy(&self, outputs: &Outputs) -> Result<ShotAccuracy> {
+        Ok(shot_accuracy(&outputs.accuracy(self.data.train.class_counts())?))
+    }
+
+    /// What the model makes of every image of `subset`.
+    pub(crate) fn outputs(&self, subset: &Subset) -> Result<Outputs> {
+        Outputs::of(&self.model, &self.sequential(subset)?)
     }
 
     pub(crate) fn sequential(&self, subset: &Subset) -> Result<Loader> {
@@ -390,6 +448,7 @@ impl Run<'_> {
     pub(crate) fn record(&mut self, event: &Event) -> Result<()> {
         self.claim.confirm()?;
         self.log.append(event)?;
+        self.tensorboard.append(event)?;
         self.observer.event(event);
         Ok(())
     }

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, Tensor};
-use nc_metrics::{Accuracy, Calibration};
+use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
 use nc_models::{Model, Pass};
-use nc_record::{Features, RunDir};
+use nc_record::{Features, RunDir, TestFeatures};
 use serde::Serialize;
 
 use crate::{
-    Error, Experiment, Geometry, Result, RunOptions, Settings,
+    Error, Experiment, Result, RunOptions, Settings,
     data::Data,
-    evaluate::Measured,
+    evaluate::{Outputs, classifier, geometry, projection},
     run::{build_model, resnet},
 };
 
@@ -66,7 +66,7 @@ impl Trained {
 
     /// Measures it on its training subset and test set.
     pub fn evaluate(&self) -> Result<Evaluation> {
-        evaluate(&self.model, &self.data, &self.options)
+        Ok(evaluate(&self.model, &self.data, &self.options)?.0)
     }
 
     /// The share of test images it decides right when Gaussian noise of standard deviation `std` is added to them after
@@ -92,36 +92,42 @@ impl Trained {
 
     /// Its features on both sets, and its classifier.
     pub fn features(&self) -> Result<Features> {
-        let (train, test) = measured(&self.model, &self.data, &self.options)?;
+        let (train, test) = outputs(&self.model, &self.data, &self.options)?;
         let head = self.model.head();
+        let class_counts = self.data.train.class_counts().to_vec();
         Ok(Features {
+            classes: class_counts.len(),
             dims: self.model.feature_dim(),
             features: train.features,
             labels: train.labels,
-            weight: head.weight()?.flatten_all()?.to_vec1()?,
+            weight: Some(head.weight()?.flatten_all()?.to_vec1()?),
             bias: head.bias()?.map(|bias| bias.to_vec1()).transpose()?,
-            class_counts: self.data.train.class_counts().to_vec(),
-            test_features: test.features,
-            test_labels: test.labels,
+            class_counts: Some(class_counts),
+            test: Some(TestFeatures { features: test.features, labels: test.labels }),
         })
     }
 }
 
-/// Measures `model` on the training subset and the test set of `data`.
-pub(crate) fn evaluate(model: &Model, data: &Data, options: &RunOptions) -> Result<Evaluation> {
-    let (train, test) = measured(model, data, options)?;
+/// Measures `model` on the training subset and the test set of `data`; also gives its training features in the plane.
+pub(crate) fn evaluate(
+    model: &Model,
+    data: &Data,
+    options: &RunOptions,
+) -> Result<(Evaluation, Option<Projection>)> {
+    let (train, test) = outputs(model, data, options)?;
     let class_counts = data.train.class_counts().to_vec();
-    let classes = class_counts.len();
-    Ok(Evaluation {
+    let classifier = classifier(model)?;
+    let evaluation = Evaluation {
         accuracy: test.accuracy(&class_counts)?,
-        calibration: test.calibration(classes)?,
-        nc: Geometry::measure(&train, &test, model.head(), classes)?,
+        calibration: test.calibration(class_counts.len())?,
+        nc: geometry(&train, &test, &classifier)?,
         class_counts,
-    })
+    };
+    Ok((evaluation, projection(&train, &classifier)?))
 }
 
 /// The training subset and the test set of `data` as `model` sees them.
-fn measured(model: &Model, data: &Data, options: &RunOptions) -> Result<(Measured, Measured)> {
-    let of = |subset| Measured::of(model, &data.sequential(subset, options.loader_threads, &options.device)?);
+fn outputs(model: &Model, data: &Data, options: &RunOptions) -> Result<(Outputs, Outputs)> {
+    let of = |subset| Outputs::of(model, &data.sequential(subset, options.loader_threads, &options.device)?);
     Ok((of(&data.train)?, of(&data.test)?))
 }

@@ -1,0 +1,171 @@
+use std::{io::Write, path::PathBuf, thread::available_parallelism};
+
+use anyhow::{Result, bail};
+use nc_kernels::threads;
+use nc_metrics::{
+    Accuracy, Analysis, Calibration, ClassMeans, Classifier, FeatureSet, Measured, Projection, Samples,
+};
+use nc_record::{Features, write_atomically};
+use nc_report::{AnalysisReport, figure_rows};
+use serde::Serialize;
+
+use crate::summary::percent;
+
+/// Measure neural collapse, accuracy and calibration of features from anywhere.
+///
+/// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N); `weight` (K, P) and `bias` (K) of the last
+/// layer, `class_counts` (K) of the training set, `test_features` (M, P) and `test_labels` (M) are used where they are
+/// there. The features should be those of the training images, without augmentation and in evaluation mode.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The features.
+    file: PathBuf,
+    /// Also write every figure as JSON; - for standard output, in place of the table.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write a page with pictures, which needs no network.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Threads to compute with [default: all cores]. The figures do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Samples that are drawn in the plane.
+const DRAWN: usize = 1000;
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    if args.threads == Some(0) {
+        bail!("--threads 0: should be at least 1");
+    }
+    threads::init(args.threads.unwrap_or_else(|| available_parallelism().map_or(1, Into::into)))?;
+    threads::install(|| analyze(args))
+}
+
+fn analyze(args: &Args) -> Result<()> {
+    let Features { classes, dims, features, labels, weight, bias, class_counts, test } =
+        Features::read(&args.file)?;
+    let classifier =
+        weight.map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims)).transpose()?;
+    let train = Samples { features: &features, labels: &labels };
+    let set = FeatureSet {
+        classes,
+        dims,
+        train,
+        test: test.as_ref().map(|test| Samples { features: &test.features, labels: &test.labels }),
+        classifier: classifier.as_ref(),
+        training_counts: class_counts.as_deref(),
+    };
+    let analysis = set.analyze()?;
+    if args.json.is_some() || args.html.is_some() {
+        let means = ClassMeans::of(&features, &labels, classes, dims)?;
+        if let Some(path) = &args.html {
+            let projection = Projection::of(train, &means, classifier.as_ref(), DRAWN)?;
+            let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+            let report = AnalysisReport {
+                name: &name,
+                analysis: &analysis,
+                class_counts: &class_counts.unwrap_or_else(|| counted(&labels, classes)),
+                projection: projection.as_ref(),
+            };
+            write_atomically(path, report.to_html()?.as_bytes())?;
+        }
+        if let Some(path) = &args.json {
+            let predictions =
+                classifier.as_ref().map(|classifier| classifier.predictions(&features)).transpose()?;
+            let json = serde_json::to_vec(&Json {
+                analysis: &analysis,
+                class_means: means.means().chunks(dims).collect(),
+                mean_of_class_means: means.mean_of_class_means(),
+                global_mean: means.global_mean(),
+                predictions,
+            })?;
+            if path.as_os_str() == "-" {
+                let mut out = std::io::stdout().lock();
+                out.write_all(&json)?;
+                writeln!(out)?;
+                return Ok(());
+            }
+            write_atomically(path, &json)?;
+        }
+    }
+    print(&mut std::io::stdout().lock(), &analysis)?;
+    Ok(())
+}
+
+/// Everything, under the names that the figures have.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    analysis: &'a Analysis,
+    /// Of the classes that have samples.
+    class_means: Vec<&'a [f64]>,
+    mean_of_class_means: &'a [f64],
+    global_mean: &'a [f64],
+    /// Of the classifier, for the training features.
+    predictions: Option<Vec<u32>>,
+}
+
+fn counted(labels: &[u32], classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for &label in labels {
+        counts[label as usize] += 1;
+    }
+    counts
+}
+
+/// A share out of what the classifier decided.
+type Share = fn(&Accuracy, &Calibration) -> Option<f64>;
+
+fn print(out: &mut dyn Write, analysis: &Analysis) -> std::io::Result<()> {
+    let Analysis { train, test } = analysis;
+    let (nc, test_nc) = (&train.nc, test.as_ref().map(|test| &test.nc));
+    write!(out, "{} training features", nc.samples)?;
+    if let Some(test) = test_nc {
+        write!(out, " and {} test features", test.samples)?;
+    }
+    writeln!(out, " of {} dimensions, {} classes", nc.dims, nc.classes.len())?;
+    if !nc.absent_classes.is_empty() {
+        writeln!(out, "classes without training features, left out: {:?}", nc.absent_classes)?;
+    }
+    let mut row = |title: &str, train: &str, test: &str, ideal: &str| {
+        let test = if test_nc.is_some() { format!(" {test:>10}") } else { String::new() };
+        writeln!(out, "{}", format!("{title:<54} {train:>10}{test}  {ideal}").trim_end())
+    };
+    row("", "training", "test", "at collapse")?;
+    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.4}"));
+    for figure in figure_rows(nc, test_nc) {
+        row(figure.title, &number(figure.train), &number(figure.test), &figure.ideal.to_string())?;
+    }
+    let shares: [(&str, Share); 12] = [
+        ("accuracy", |accuracy, _| Some(accuracy.top1)),
+        ("accuracy, class among the five largest logits", |accuracy, _| Some(accuracy.top5)),
+        ("accuracy, many-shot classes (over 100)", |accuracy, _| accuracy.many),
+        ("accuracy, medium-shot classes (20 to 100)", |accuracy, _| accuracy.medium),
+        ("accuracy, few-shot classes (below 20)", |accuracy, _| accuracy.few),
+        ("accuracy, mean over classes", |accuracy, _| Some(accuracy.balanced)),
+        ("accuracy, harmonic mean over classes", |accuracy, _| accuracy.harmonic_mean),
+        ("accuracy, geometric mean over classes", |accuracy, _| accuracy.geometric_mean),
+        ("accuracy, worst class", |accuracy, _| accuracy.worst_class),
+        ("macro F1", |accuracy, _| accuracy.macro_f1),
+        ("expected calibration error, 15 bins", |_, calibration| calibration.ece15),
+        ("largest calibration error of a bin", |_, calibration| calibration.mce15),
+    ];
+    for (title, share) in shares {
+        let of = |measured: &Measured| share(measured.accuracy.as_ref()?, measured.calibration.as_ref()?);
+        let (train, test) = (of(train), test.as_ref().and_then(of));
+        if train.is_some() || test.is_some() {
+            let show = |share: Option<f64>| share.map_or_else(|| "-".into(), percent);
+            row(title, &show(train), &show(test), "")?;
+        }
+    }
+    if !nc.etf_exists {
+        let (classes, dims) = (nc.classes.len(), nc.dims);
+        write!(out, "{classes} classes have no simplex ETF in {dims} dimensions (it needs {})", classes - 1)?;
+        if let Some(angle) = nc.largest_min_angle_degrees {
+            write!(out, "; the smallest angle can at most be {angle:.1} degrees")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

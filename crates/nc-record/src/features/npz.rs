@@ -1,0 +1,117 @@
+//! Arrays of NumPy's `savez` and `savez_compressed`.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+};
+
+use zip::{ZipArchive, result::ZipError};
+
+use super::array::{Array, Element};
+
+/// A zip file of `NAME.npy` members.
+pub(super) struct Npz {
+    archive: ZipArchive<BufReader<File>>,
+}
+
+impl Npz {
+    pub(super) fn open(file: File) -> Result<Self, String> {
+        let archive =
+            ZipArchive::new(BufReader::new(file)).map_err(|error| format!("not an npz file: {error}"))?;
+        Ok(Self { archive })
+    }
+
+    /// The array `name`, if there is one.
+    pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
+        let mut member = match self.archive.by_name(&format!("{name}.npy")) {
+            Ok(member) => member,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let Header { shape, element, big_endian, columns_first } = Header::read(&mut member)?;
+        Ok(Some(Array { shape, element, big_endian, columns_first, data: Box::new(member) }))
+    }
+}
+
+/// The header of an npy file: a Python dictionary with three entries
+/// (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+struct Header {
+    shape: Vec<usize>,
+    element: Element,
+    big_endian: bool,
+    columns_first: bool,
+}
+
+/// Far more than three entries need.
+const LONGEST_HEADER: usize = 1 << 16;
+
+impl Header {
+    fn read(file: &mut impl Read) -> Result<Self, String> {
+        let mut read = |bytes: &mut [u8]| {
+            file.read_exact(bytes).map_err(|error| format!("the header of the array cannot be read: {error}"))
+        };
+        let mut magic = [0; 8];
+        read(&mut magic)?;
+        let length = match magic {
+            [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
+                let mut length = [0; 2];
+                read(&mut length)?;
+                usize::from(u16::from_le_bytes(length))
+            }
+            [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
+                let mut length = [0; 4];
+                read(&mut length)?;
+                u32::from_le_bytes(length) as usize
+            }
+            _ => return Err("not an array of NumPy".into()),
+        };
+        if length > LONGEST_HEADER {
+            return Err(format!("expected a header of at most {LONGEST_HEADER} bytes, found {length}"));
+        }
+        let mut text = vec![0; length];
+        read(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        Self::parse(&text).ok_or_else(|| format!("expected an array of numbers, found {:?}", text.trim()))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let kind = entry(text, "descr")?.strip_prefix('\'')?.split_once('\'')?.0;
+        let columns_first = match entry(text, "fortran_order")? {
+            value if value.starts_with("True") => true,
+            value if value.starts_with("False") => false,
+            _ => return None,
+        };
+        let shape = entry(text, "shape")?.strip_prefix('(')?.split_once(')')?.0;
+        let dims = shape.split(',').map(str::trim).filter(|dim| !dim.is_empty());
+        let (order, kind) = kind.split_at_checked(1)?;
+        Some(Self {
+            shape: dims.map(|dim| dim.parse().ok()).collect::<Option<_>>()?,
+            element: match kind {
+                "f2" => Element::F16,
+                "f4" => Element::F32,
+                "f8" => Element::F64,
+                "i1" => Element::I8,
+                "i2" => Element::I16,
+                "i4" => Element::I32,
+                "i8" => Element::I64,
+                "u1" => Element::U8,
+                "u2" => Element::U16,
+                "u4" => Element::U32,
+                "u8" => Element::U64,
+                _ => return None,
+            },
+            big_endian: match order {
+                "<" | "|" => false,
+                ">" => true,
+                _ => return None,
+            },
+            columns_first,
+        })
+    }
+}
+
+/// What follows `'key':`.
+fn entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, after) = text.split_once(&format!("'{key}'"))?;
+    Some(after.trim_start().strip_prefix(':')?.trim_start())
+}

@@ -1,0 +1,68 @@
+//! Arrays of a safetensors file, read in place.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+};
+
+use safetensors::{Dtype, tensor::Metadata};
+
+use super::array::{Array, Element};
+
+/// An open file and what it holds.
+pub(super) struct SafetensorsFile {
+    file: BufReader<File>,
+    metadata: Metadata,
+    /// Where the data begin.
+    start: u64,
+}
+
+impl SafetensorsFile {
+    pub(super) fn open(file: File) -> Result<Self, String> {
+        let cannot = |error: std::io::Error| format!("not a safetensors or npz file: {error}");
+        let length = file.metadata().map_err(cannot)?.len();
+        let mut file = BufReader::new(file);
+        let mut header = [0; 8];
+        file.read_exact(&mut header).map_err(cannot)?;
+        let header = u64::from_le_bytes(header);
+        let Some(data) = length.checked_sub(8).and_then(|rest| rest.checked_sub(header)) else {
+            return Err(format!(
+                "not a safetensors or npz file: a header of {header} bytes does not fit in {length}"
+            ));
+        };
+        let mut text = vec![];
+        file.by_ref().take(header).read_to_end(&mut text).map_err(cannot)?;
+        let metadata: Metadata = serde_json::from_slice(&text)
+            .map_err(|error| format!("not a safetensors or npz file: {error}"))?;
+        let needed = metadata.data_len() as u64;
+        if needed > data {
+            return Err(format!("the file is cut off: expected {needed} bytes of data, found {data}"));
+        }
+        Ok(Self { file, metadata, start: 8 + header })
+    }
+
+    /// The array `name`, if there is one.
+    pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
+        let Some(info) = self.metadata.info(name) else { return Ok(None) };
+        let element = match info.dtype {
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::Bf16,
+            Dtype::F32 => Element::F32,
+            Dtype::F64 => Element::F64,
+            Dtype::I8 => Element::I8,
+            Dtype::I16 => Element::I16,
+            Dtype::I32 => Element::I32,
+            Dtype::I64 => Element::I64,
+            Dtype::U8 => Element::U8,
+            Dtype::U16 => Element::U16,
+            Dtype::U32 => Element::U32,
+            Dtype::U64 => Element::U64,
+            other => return Err(format!("expected numbers, found {other:?}")),
+        };
+        let (from, to) = info.data_offsets;
+        let shape = info.shape.clone();
+        self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(|error| error.to_string())?;
+        let data = self.file.by_ref().take((to - from) as u64);
+        Ok(Some(Array { shape, element, big_endian: false, columns_first: false, data: Box::new(data) }))
+    }
+}

@@ -1,0 +1,174 @@
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::{Event, Figures, Result, ShotAccuracy, Timing, error::io_error};
+
+/// A run's events as a TensorBoard event file, which the program `tensorboard` shows: losses, learning rate, accuracies
+/// and the figures of neural collapse, by epochs counted from 1 over all phases.
+///
+/// The file is a sequence of TFRecords (length, its CRC, data, their CRC), each holding a protocol-buffer message
+/// `tensorflow.Event`
+/// (<https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>).
+#[derive(Debug)]
+pub struct TensorBoard {
+    path: PathBuf,
+    file: File,
+    /// Epochs of earlier phases, and of this one.
+    before: usize,
+    current: usize,
+}
+
+impl TensorBoard {
+    /// Starts the file anew, with the events that a run which goes on has logged before. What they took is counted back
+    /// from now for their times.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io).
+    pub fn create(path: &Path, earlier: &[Event]) -> Result<Self> {
+        let file = File::create(path).map_err(io_error("create", path))?;
+        let mut board = Self { path: path.to_owned(), file, before: 0, current: 0 };
+        let mut time = now() - earlier.iter().map(seconds).sum::<f64>();
+        board.write(&message(time, 0, |event| bytes(event, 3, b"brain.Event:2")))?;
+        for event in earlier {
+            time += seconds(event);
+            board.append_at(time, event)?;
+        }
+        Ok(board)
+    }
+
+    /// Adds what `event` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io).
+    pub fn append(&mut self, event: &Event) -> Result<()> {
+        self.append_at(now(), event)
+    }
+
+    fn append_at(&mut self, time: f64, event: &Event) -> Result<()> {
+        if let Event::PhaseStarted { epochs, .. } = event {
+            self.before += self.current;
+            self.current = *epochs;
+        }
+        let Some((epoch, scalars)) = scalars(event) else { return Ok(()) };
+        let step = (self.before + epoch + 1) as u64;
+        self.write(&message(time, step, |event| {
+            let mut summary = vec![];
+            for (tag, value) in scalars {
+                let mut scalar = vec![];
+                bytes(&mut scalar, 1, tag.as_bytes());
+                fixed32(&mut scalar, 2, value as f32);
+                bytes(&mut summary, 1, &scalar);
+            }
+            bytes(event, 5, &summary);
+        }))
+    }
+
+    /// One record, in one write.
+    fn write(&mut self, data: &[u8]) -> Result<()> {
+        let length = (data.len() as u64).to_le_bytes();
+        let mut record = Vec::with_capacity(data.len() + 16);
+        record.extend(length);
+        record.extend(masked_crc(&length).to_le_bytes());
+        record.extend(data);
+        record.extend(masked_crc(data).to_le_bytes());
+        self.file.write_all(&record).map_err(io_error("append to", &self.path))
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// What an event took.
+fn seconds(event: &Event) -> f64 {
+    match event {
+        Event::EpochFinished { timing: Timing { seconds, .. }, .. }
+        | Event::Evaluated { timing: Timing { seconds, .. }, .. }
+        | Event::Measured { timing: Timing { seconds, .. }, .. } => *seconds,
+        _ => 0.0,
+    }
+}
+
+/// The epoch of an event within its phase, and its numbers by their tags.
+fn scalars(event: &Event) -> Option<(usize, Figures)> {
+    let mut scalars = Figures::new();
+    let mut add = |tag: &str, value: Option<f64>| {
+        scalars.extend(value.map(|value| (tag.to_owned(), value)));
+    };
+    let epoch = match event {
+        Event::EpochFinished { epoch, learning_rate, losses, timing, .. } => {
+            add("learning_rate", Some(*learning_rate));
+            add("images_per_second", Some(timing.images_per_second));
+            add("loss/total", Some(losses.total));
+            add("loss/supervised", Some(losses.supervised));
+            add("loss/within_class", losses.within_class);
+            add("loss/between_class", losses.between_class);
+            epoch
+        }
+        Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
+            for (set, accuracy) in
+                [("test", Some(test_accuracy)), ("validation", validation_accuracy.as_ref())]
+            {
+                let of = |group: fn(&ShotAccuracy) -> Option<f64>| accuracy.and_then(group);
+                add(&format!("accuracy/{set}/all"), of(|accuracy| Some(accuracy.all)));
+                add(&format!("accuracy/{set}/many"), of(|accuracy| accuracy.many));
+                add(&format!("accuracy/{set}/medium"), of(|accuracy| accuracy.medium));
+                add(&format!("accuracy/{set}/few"), of(|accuracy| accuracy.few));
+            }
+            epoch
+        }
+        Event::Measured { epoch, train, test, .. } => {
+            for (set, figures) in [("train", train), ("test", test)] {
+                for (name, &value) in figures {
+                    add(&format!("{set}/{name}"), Some(value));
+                }
+            }
+            epoch
+        }
+        _ => return None,
+    };
+    Some((*epoch, scalars))
+}
+
+/// A `tensorflow.Event` at `time` and `step`, with what `content` adds.
+fn message(time: f64, step: u64, content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut event = vec![];
+    event.push(1 << 3 | 1); // wall_time, a double
+    event.extend(time.to_le_bytes());
+    event.push(2 << 3); // step, a varint
+    varint(&mut event, step);
+    content(&mut event);
+    event
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// A field of bytes, text or a message.
+fn bytes(out: &mut Vec<u8>, field: u8, content: &[u8]) {
+    out.push(field << 3 | 2);
+    varint(out, content.len() as u64);
+    out.extend(content);
+}
+
+fn fixed32(out: &mut Vec<u8>, field: u8, value: f32) {
+    out.push(field << 3 | 5);
+    out.extend(value.to_le_bytes());
+}
+
+/// CRC32C, masked as TFRecord does so that a CRC of data that contain CRCs is as good as any.
+fn masked_crc(data: &[u8]) -> u32 {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}

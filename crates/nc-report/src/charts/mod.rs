@@ -1,0 +1,13 @@
+//! Drawings as SVG, which need nothing but a browser.
+
+mod bars;
+mod canvas;
+mod curves;
+mod heat_map;
+mod scatter;
+
+pub(crate) use bars::{ClassBars, reliability};
+pub(crate) use canvas::Drawing;
+pub(crate) use curves::{Curves, Mark, Scale, Series, key};
+pub(crate) use heat_map::HeatMap;
+pub(crate) use scatter::plane;

@@ -1,0 +1,93 @@
+//! Which figures of neural collapse are shown, in words, with what they are at collapse.
+
+use nc_metrics::NeuralCollapse;
+use nc_record::{Figures, figures};
+
+/// A figure that is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FigureRow {
+    /// Its name in JSON and events.
+    pub key: &'static str,
+    /// What it is.
+    pub title: &'static str,
+    /// What it is at collapse.
+    pub ideal: Ideal,
+    /// Of the training features.
+    pub train: Option<f64>,
+    /// Of the test features.
+    pub test: Option<f64>,
+}
+
+/// The value of a figure at collapse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ideal {
+    /// This.
+    Value(f64),
+    /// This, in degrees; none where it is unknown.
+    Degrees(Option<f64>),
+    /// It depends.
+    None,
+}
+
+impl std::fmt::Display for Ideal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Degrees(Some(degrees)) => write!(f, "{degrees:.1}"),
+            Self::Degrees(None) | Self::None => Ok(()),
+        }
+    }
+}
+
+/// The figures of neural collapse of training features, and of test features if there are such; those that are defined
+/// for neither are left out.
+pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec<FigureRow> {
+    let zero = Ideal::Value(0.0);
+    let one = Ideal::Value(1.0);
+    let etf = Ideal::Degrees(train.etf_angle_degrees.filter(|_| train.etf_exists));
+    let largest = Ideal::Degrees(train.largest_min_angle_degrees);
+    let rows = [
+        ("nc1.trace.sample_weighted", "NC1 tr(S_W pinv(S_B))/K, each sample the same", zero),
+        ("nc1.trace.class_weighted", "NC1 tr(S_W pinv(S_B))/K, each class the same", zero),
+        ("nc1.quotient.class_weighted", "NC1 tr(S_W)/tr(S_B), each class the same", zero),
+        ("nc1.normalized.class_weighted", "NC1 tr(S_W)/(tr(S_W) + tr(S_B)), each class the same", zero),
+        ("nc1.cdnv", "NC1 class-distance normalised variance", zero),
+        (
+            "nc2.centered_means.mean_nearest_angle_degrees",
+            "NC2 class means: mean nearest angle, degrees",
+            etf,
+        ),
+        ("nc2.centered_means.min_angle_degrees", "NC2 class means: smallest angle, degrees", largest),
+        ("nc2.centered_means.equinorm_cov", "NC2 class means: spread of the norms", zero),
+        ("nc2.centered_means.coherence", "NC2 class means: deviation of the cosines", zero),
+        ("nc2.centered_means.etf_error", "NC2 class means: distance to the ETF", zero),
+        ("nc2.centered_means.log_energy", "NC2 class means: log energy (GNC2)", Ideal::None),
+        ("nc2.weights.mean_nearest_angle_degrees", "NC2 classifier: mean nearest angle, degrees", etf),
+        ("nc2.weights.min_angle_degrees", "NC2 classifier: smallest angle, degrees", largest),
+        ("nc2.weights.equinorm_cov", "NC2 classifier: spread of the norms", zero),
+        ("nc2.weights.coherence", "NC2 classifier: deviation of the cosines", zero),
+        ("nc2.weights.etf_error", "NC2 classifier: distance to the ETF", zero),
+        ("nc3.duality_gap_squared", "NC3 classifier against class means", zero),
+        ("nc3.mean_alignment_cosine", "NC3 mean cosine of row and class mean", one),
+        ("nc3.uniformity_cov", "NC3 spread of <row, class mean>", zero),
+        ("nc4.mismatch", "NC4 disagreement with the nearest training mean", zero),
+        ("nc4.many", "NC4 of many-shot classes", zero),
+        ("nc4.medium", "NC4 of medium-shot classes", zero),
+        ("nc4.few", "NC4 of few-shot classes", zero),
+        ("minority.centered_means.tail.cosine", "minority collapse: cosine of tail class means", Ideal::None),
+        ("minority.weights.tail.cosine", "minority collapse: cosine of tail classifier rows", Ideal::None),
+        ("seli.weights_error", "distance to SELI, classifier", Ideal::None),
+        ("seli.means_error", "distance to SELI, class means", Ideal::None),
+        ("orthogonal_frame.means_error", "distance to the orthogonal frame, class means", Ideal::None),
+        ("mse.class_weighted.nc1", "squared error, part of NC1", zero),
+        ("mse.class_weighted.nc23", "squared error, part of NC2 and NC3", Ideal::None),
+        ("mse.class_weighted.perpendicular", "squared error, part of the classifier", zero),
+    ];
+    let (train, test) = (figures(train), test.map(figures).unwrap_or_default());
+    let row = |(key, title, ideal): (&'static str, &'static str, Ideal)| {
+        let of = |figures: &Figures| figures.get(key).copied();
+        FigureRow { key, title, ideal, train: of(&train), test: of(&test) }
+    };
+    let rows = rows.into_iter().map(row);
+    rows.filter(|row| row.train.is_some() || row.test.is_some()).collect()
+}

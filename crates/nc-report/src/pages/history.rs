@@ -1,0 +1,113 @@
+//! A run's events as lines over its epochs.
+
+use nc_record::{EpochLosses, Event, Figures, ShotAccuracy};
+
+use crate::charts::{Mark, Series};
+
+/// What a run logged, by epochs counted from 1 over all phases.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) losses: Vec<(f64, EpochLosses)>,
+    pub(crate) learning_rates: Vec<(f64, f64)>,
+    pub(crate) test_accuracy: Vec<(f64, ShotAccuracy)>,
+    pub(crate) validation_accuracy: Vec<(f64, ShotAccuracy)>,
+    pub(crate) collapse: Vec<Collapse>,
+    /// Where a phase begins, the learning rate falls, class weights come on.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// Neural collapse after an epoch.
+pub(crate) struct Collapse {
+    pub(crate) at: f64,
+    pub(crate) train: Figures,
+    pub(crate) test: Figures,
+}
+
+impl Collapse {
+    /// A figure of the training features, to be drawn.
+    pub(crate) fn train(&self, key: &str) -> Option<(f64, f64)> {
+        Some((self.at, *self.train.get(key)?))
+    }
+
+    /// A figure of the test features, to be drawn.
+    pub(crate) fn test(&self, key: &str) -> Option<(f64, f64)> {
+        Some((self.at, *self.test.get(key)?))
+    }
+}
+
+/// A fall of the learning rate from one epoch to the next that is a step, not part of a curve.
+const STEP: f64 = 0.5;
+
+impl History {
+    pub(crate) fn of(events: &[Event]) -> Self {
+        let mut history = Self::default();
+        // Epochs of earlier phases, and of this one.
+        let (mut before, mut current) = (0, 0);
+        let mut last: Option<(f64, bool)> = None;
+        for event in events {
+            match event {
+                Event::PhaseStarted { phase, epochs, .. } => {
+                    before += current;
+                    current = *epochs;
+                    last = None;
+                    if before > 0 {
+                        history.mark(before as f64 + 0.5, format!("phase {phase}"));
+                    }
+                }
+                Event::EpochFinished { epoch, learning_rate, class_weights, losses, .. } => {
+                    let at = (before + epoch + 1) as f64;
+                    history.losses.push((at, *losses));
+                    history.learning_rates.push((at, *learning_rate));
+                    if let Some((rate, weights)) = last {
+                        if *class_weights && !weights {
+                            history.mark(at - 0.5, "class weights".into());
+                        }
+                        if *learning_rate <= STEP * rate && *learning_rate > 0.0 {
+                            history.mark(at - 0.5, format!("rate / {:.0}", rate / learning_rate));
+                        }
+                    }
+                    last = Some((*learning_rate, *class_weights));
+                }
+                Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
+                    let at = (before + epoch + 1) as f64;
+                    history.test_accuracy.push((at, *test_accuracy));
+                    history.validation_accuracy.extend(validation_accuracy.map(|accuracy| (at, accuracy)));
+                }
+                Event::Measured { epoch, train, test, .. } => history.collapse.push(Collapse {
+                    at: (before + epoch + 1) as f64,
+                    train: train.clone(),
+                    test: test.clone(),
+                }),
+                _ => {}
+            }
+        }
+        history
+    }
+
+    fn mark(&mut self, at: f64, name: String) {
+        match self.marks.last_mut().filter(|mark| (mark.at - at).abs() < f64::EPSILON) {
+            Some(mark) => mark.name = format!("{}, {name}", mark.name),
+            None => self.marks.push(Mark { at, name }),
+        }
+    }
+
+    /// From the first epoch to the last.
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
+        Some((self.losses.first()?.0, self.losses.last()?.0))
+    }
+
+    /// The largest that the smallest angle between class means can be, in degrees.
+    pub(crate) fn optimum(&self) -> Option<f64> {
+        self.collapse.last()?.train.get("largest_min_angle_degrees").copied()
+    }
+
+    /// A figure of the training and of the test features, as two lines.
+    pub(crate) fn figure(&self, key: &str, name: &str, hue: usize) -> Vec<Series> {
+        let line = |set: &str, dashed, points| Series { name: format!("{name}{set}"), points, hue, dashed };
+        let collapse = || self.collapse.iter();
+        vec![
+            line("training", false, collapse().filter_map(|collapse| collapse.train(key)).collect()),
+            line("test", true, collapse().filter_map(|collapse| collapse.test(key)).collect()),
+        ]
+    }
+}

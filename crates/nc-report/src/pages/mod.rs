@@ -1,0 +1,13 @@
+//! Pages about runs and feature sets.
+
+mod analysis;
+mod comparison;
+mod figures;
+mod history;
+mod run;
+mod snapshot;
+
+pub use analysis::AnalysisReport;
+pub use comparison::comparison_page;
+pub use figures::{FigureRow, Ideal, figure_rows};
+pub use run::RunReport;

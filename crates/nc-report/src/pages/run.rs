@@ -1,0 +1,262 @@
+//! A page about one run.
+
+use std::{fmt::Write, path::Path};
+
+use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
+use nc_record::{EpochLosses, Event, RunDir, RunResult, ShotAccuracy};
+
+use crate::{
+    Error, Result,
+    charts::{Curves, Drawing, Scale, Series, key},
+    format,
+    html::{document, escape, figures},
+    pages::{history::History, snapshot::Snapshot},
+};
+
+/// What a run directory holds, finished or not.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// The resolved configuration, as TOML.
+    pub config: String,
+    /// What happened so far.
+    pub events: Vec<Event>,
+    /// What it found, if it is finished.
+    pub result: Option<RunResult<Accuracy, Calibration, Geometry>>,
+    /// Its features in the plane, if they were kept.
+    pub projection: Option<Projection>,
+}
+
+impl RunReport {
+    /// Reads the run in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no configuration or no event log, or a file cannot be understood; each names the file.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let config = directory.join(RunDir::CONFIG);
+        let config =
+            std::fs::read_to_string(&config).map_err(|source| Error::Read { path: config, source })?;
+        let finished = directory.join(RunDir::RESULT).exists();
+        let projection = directory.join(RunDir::PROJECTION);
+        let projection = match std::fs::read(&projection) {
+            Ok(text) => Some(
+                serde_json::from_slice(&text)
+                    .map_err(|source| Error::Malformed { path: projection, source })?,
+            ),
+            Err(_) => None,
+        };
+        Ok(Self {
+            config,
+            events: RunDir::read_events(directory)?,
+            result: if finished { Some(RunDir::read_result(directory)?) } else { None },
+            projection,
+        })
+    }
+
+    /// Its name and seed.
+    pub fn title(&self) -> String {
+        let started = self.events.iter().find_map(|event| match event {
+            Event::RunStarted { name, seed, .. } => Some(format!("{name}, seed {seed}")),
+            _ => None,
+        });
+        started.unwrap_or_else(|| "a run that has not started".into())
+    }
+
+    /// One page that needs no network and no script.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Drawing`].
+    pub fn to_html(&self) -> Result<String> {
+        let history = History::of(&self.events);
+        let note = key(&history.marks);
+        let mut body = format!("<h1>{}</h1>\n", escape(&self.title()));
+        self.summary(&mut body);
+        figures(&mut body, "Training", &note, &training(&history)?);
+        figures(&mut body, "Neural collapse over the epochs", &note, &collapse(&history)?);
+        if let Some(result) = &self.result {
+            let snapshot = Snapshot {
+                train: &result.nc.train,
+                test: Some(&result.nc.test),
+                accuracy: Some(&result.accuracy),
+                calibration: Some(&result.calibration),
+                class_counts: &result.data.class_counts,
+                projection: self.projection.as_ref(),
+            };
+            figures(&mut body, "After the last epoch", "", &snapshot.drawings()?);
+            let remark =
+                snapshot.remark().map_or_else(String::new, |text| format!("<p>{}</p>\n", escape(&text)));
+            let _ = write!(body, "<section>\n<h2>All figures</h2>\n{remark}{}</section>\n", snapshot.table());
+        }
+        let _ = write!(
+            body,
+            "<section>\n<h2>Repeating it</h2>\n<p><code>nclt train --config config.toml</code> with this file (and \
+             <code>--data-dir</code>, where the data are not in the program), or <code>cargo xtask train --config \
+             config.toml</code> in the source:</p>\n<pre>{}</pre>\n</section>\n",
+            escape(self.config.trim_end())
+        );
+        Ok(document(&self.title(), &body))
+    }
+
+    /// What was run and what came out, in a few numbers.
+    fn summary(&self, body: &mut String) {
+        let Some(result) = &self.result else {
+            body.push_str("<p>Not finished.</p>\n");
+            return;
+        };
+        let epochs: Vec<String> = result.epochs.iter().map(ToString::to_string).collect();
+        let images: usize = result.data.class_counts.iter().sum();
+        let largest = result.data.class_counts.iter().max().copied().unwrap_or(0);
+        let smallest = result.data.class_counts.iter().min().copied().unwrap_or(0);
+        let _ = writeln!(
+            body,
+            "<p>{}: {images} training images in {} classes of {largest} to {smallest}, {} test images. {} epochs in {}. \
+             Run <code>{}</code>, training subset <code>{}</code>.</p>",
+            escape(&result.data.source),
+            result.data.class_counts.len(),
+            result.data.test_images,
+            epochs.join(" + "),
+            format::duration(result.timing.seconds),
+            format::short(&result.run_hash),
+            format::short(&result.data.train_hash)
+        );
+        let percent =
+            |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
+        let degrees = |angle: Option<f64>| angle.map_or_else(|| "–".into(), |angle| format!("{angle:.1}°"));
+        let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));
+        let (accuracy, nc) = (&result.accuracy, &result.nc.train);
+        let angle = nc.nc2.centered_means.mean_nearest_angle_degrees;
+        let cards = [
+            ("test accuracy, last epoch", percent(Some(accuracy.top1))),
+            ("many / medium / few", [accuracy.many, accuracy.medium, accuracy.few].map(percent).join(" / ")),
+            ("worst class", percent(accuracy.worst_class)),
+            ("calibration error", percent(result.calibration.ece15)),
+            ("mean nearest angle / optimum", [angle, nc.largest_min_angle_degrees].map(degrees).join(" / ")),
+            ("NC1, each class the same", number(nc.nc1.trace.class_weighted)),
+            ("NC3 gap", number(nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared))),
+            ("NC4 mismatch", percent(nc.nc4.and_then(|nc4| nc4.mismatch))),
+        ];
+        body.push_str("<dl class=\"cards\">\n");
+        for (name, value) in cards {
+            let _ = writeln!(body, "<div><dt>{name}</dt><dd>{value}</dd></div>");
+        }
+        body.push_str("</dl>\n<p class=\"notes\">Geometry of training features.");
+        if let Some(best) = &result.best_epoch {
+            let _ = write!(
+                body,
+                " Best epoch by test accuracy, for comparison only: {} ({} {}).",
+                percent(Some(best.accuracy.all)),
+                escape(&best.phase),
+                best.epoch + 1
+            );
+        }
+        body.push_str("</p>\n");
+    }
+}
+
+/// Curves over epochs, with their titles; those without points are left out.
+type Drawings = Vec<(&'static str, Drawing)>;
+
+fn training(history: &History) -> Result<Drawings> {
+    type Group = fn(&ShotAccuracy) -> Option<f64>;
+    let groups: [(&str, Group); 4] = [
+        ("all", |accuracy| Some(accuracy.all)),
+        ("many", |accuracy| accuracy.many),
+        ("medium", |accuracy| accuracy.medium),
+        ("few", |accuracy| accuracy.few),
+    ];
+    let mut accuracy: Vec<Series> = groups
+        .iter()
+        .zip([6, 0, 5, 1])
+        .map(|((name, of), hue)| {
+            let points = history.test_accuracy.iter().filter_map(|(at, accuracy)| Some((*at, of(accuracy)?)));
+            Series { name: (*name).into(), points: points.collect(), hue, dashed: false }
+        })
+        .collect();
+    accuracy.push(Series {
+        name: "validation".into(),
+        points: history.validation_accuracy.iter().map(|(at, accuracy)| (*at, accuracy.all)).collect(),
+        hue: 6,
+        dashed: true,
+    });
+    let loss = |name: &str, hue, of: &dyn Fn(&EpochLosses) -> Option<f64>| Series {
+        name: name.into(),
+        points: history.losses.iter().filter_map(|(at, losses)| Some((*at, of(losses)?))).collect(),
+        hue,
+        dashed: false,
+    };
+    let rate = Series {
+        name: "learning rate".into(),
+        points: history.learning_rates.clone(),
+        hue: 6,
+        dashed: false,
+    };
+    let losses = vec![
+        loss("whole", 6, &|losses| Some(losses.total)),
+        loss("supervised", 0, &|losses| Some(losses.supervised)),
+    ];
+    let within = vec![loss("L_W", 2, &|losses| losses.within_class)];
+    let between = vec![loss("L_B", 3, &|losses| losses.between_class)];
+    let charts = [
+        ("Test accuracy", "accuracy", Scale::Percent, accuracy),
+        ("Training loss", "loss", Scale::Linear, losses),
+        ("Within-class compactness", "L_W", Scale::Linear, within),
+        ("Between-class angles", "L_B", Scale::Linear, between),
+        ("Learning rate", "rate", Scale::Log, vec![rate]),
+    ];
+    over_epochs(history, charts.map(|(title, y, scale, series)| (title, y, scale, series, None)))
+}
+
+fn collapse(history: &History) -> Result<Drawings> {
+    let mut nc1 = history.figure("nc1.trace.class_weighted", "each class the same, ", 0);
+    nc1.extend(history.figure("nc1.trace.sample_weighted", "each sample the same, ", 1));
+    let mut norms = history.figure("nc2.centered_means.equinorm_cov", "class means, ", 0);
+    norms.extend(history.figure("nc2.weights.equinorm_cov", "classifier, ", 1).into_iter().take(1));
+    let mut angles = history.figure("nc2.centered_means.mean_nearest_angle_degrees", "class means, ", 0);
+    angles.extend(
+        history.figure("nc2.weights.mean_nearest_angle_degrees", "classifier, ", 1).into_iter().take(1),
+    );
+    let angle_optimum = history.optimum().map(|optimum| (optimum, "optimum"));
+    over_epochs(
+        history,
+        [
+            ("NC1, within over between classes", "tr(S_W pinv(S_B))/K", Scale::Log, nc1, None),
+            ("NC2, mean nearest angle", "degrees", Scale::Linear, angles, angle_optimum),
+            ("NC2, spread of the norms", "std / mean", Scale::Linear, norms, None),
+            (
+                "NC3, classifier against class means",
+                "squared distance",
+                Scale::Linear,
+                history.figure("nc3.duality_gap_squared", "", 0),
+                None,
+            ),
+            (
+                "NC4, disagreement with the nearest mean",
+                "share",
+                Scale::Percent,
+                history.figure("nc4.mismatch", "", 0),
+                None,
+            ),
+        ],
+    )
+}
+
+type EpochChart = (&'static str, &'static str, Scale, Vec<Series>, Option<(f64, &'static str)>);
+
+fn over_epochs(history: &History, charts: impl IntoIterator<Item = EpochChart>) -> Result<Drawings> {
+    let mut drawings = vec![];
+    for (title, y_title, scale, series, reference) in charts {
+        let curves = Curves {
+            label: title,
+            x_title: "epoch",
+            y_title,
+            scale,
+            series,
+            x_range: history.range(),
+            marks: &history.marks,
+            reference,
+        };
+        drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
+    }
+    Ok(drawings)
+}
