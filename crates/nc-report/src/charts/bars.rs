@@ -41,9 +41,9 @@ impl ClassBars<'_> {
             let mut chart = ChartBuilder::on(area)
                 .margin_top(20)
                 .margin_right(8)
-                .x_label_area_size(84)
-                .y_label_area_size(112)
-                .right_y_label_area_size(120)
+                .x_label_area_size(100)
+                .y_label_area_size(132)
+                .right_y_label_area_size(140)
                 .build_cartesian_2d(0.5..k as f64 + 0.5, 0.0..1.0)?
                 .set_secondary_coord(0.5..k as f64 + 0.5, (low..high).log_scale());
             // Places are whole numbers from 1.
@@ -108,9 +108,9 @@ pub(crate) fn reliability(calibration: &Calibration) -> Result<Option<Drawing>> 
     let drawing = Drawing::new(label, (WIDTH, HEIGHT), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(20)
-            .margin_right(28)
-            .x_label_area_size(84)
-            .y_label_area_size(112)
+            .margin_right(60)
+            .x_label_area_size(100)
+            .y_label_area_size(132)
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         let percent = |share: &f64| format!("{:.0} %", 100.0 * share);
         chart

@@ -14,7 +14,7 @@ pub(crate) const HEIGHT: u32 = 640;
 
 /// Strokes and type for that size.
 pub(crate) const STROKE: u32 = 4;
-const TEXT: f64 = 32.0;
+const TEXT: f64 = 38.0;
 
 pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(crate) const GREY: RGBColor = RGBColor(140, 140, 140);
@@ -84,10 +84,7 @@ impl Drawing {
         // The page decides about the size.
         let body = drawn.split_once('>').map_or("", |(_, body)| body);
         let label = escape(label);
-        let svg = format!(
-            "<svg viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" \
-             aria-label=\"{label}\">{body}"
-        );
+        let svg = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">{body}");
         Ok(Self { svg, swatches: vec![], caption: String::new() })
     }
 

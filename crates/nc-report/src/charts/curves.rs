@@ -112,10 +112,10 @@ impl Curves<'_> {
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
         let mut chart = ChartBuilder::on(area)
-            .margin_top(40)
+            .margin_top(44)
             .margin_right(28)
-            .x_label_area_size(84)
-            .y_label_area_size(128)
+            .x_label_area_size(100)
+            .y_label_area_size(150)
             .build_cartesian_2d(x.0..x.1, y)?;
         chart
             .configure_mesh()
@@ -134,14 +134,14 @@ impl Curves<'_> {
         for (Mark { at, .. }, letter) in self.marks.iter().zip('a'..) {
             let across = vec![(*at, low), (*at, high)];
             chart.draw_series(DashedLineSeries::new(across, 4, 8, GREY.stroke_width(2)))?;
-            let above = EmptyElement::at((*at, high)) + Text::new(letter.to_string(), (-6, -34), text());
+            let above = EmptyElement::at((*at, high)) + Text::new(letter.to_string(), (-6, -38), text());
             chart.draw_series(std::iter::once(above))?;
         }
         if let Some((value, name)) = self.reference {
             let along = vec![(x.0, value), (x.1, value)];
             chart.draw_series(DashedLineSeries::new(along, 14, 8, INK.stroke_width(2)))?;
             let below =
-                EmptyElement::at((x.0, value)) + Text::new(name.to_owned(), (10, 8), sized_text(28.0));
+                EmptyElement::at((x.0, value)) + Text::new(name.to_owned(), (10, 8), sized_text(34.0));
             chart.draw_series(std::iter::once(below))?;
         }
         for (series, points) in lines {

@@ -58,13 +58,13 @@ impl HeatMap<'_> {
                     if k <= NUMBERED {
                         let ink = if share > 0.55 { INK } else { RGBColor(255, 255, 255) };
                         let number = if self.range.1 <= 1.0 { 100.0 * value } else { value };
-                        let style = centered((f64::from(side) * 0.38).min(34.0)).color(&ink);
+                        let style = centered((f64::from(side) * 0.38).min(36.0)).color(&ink);
                         area.draw(&Text::new(format!("{number:.0}"), (x + side / 2, y + side / 2), style))?;
                     }
                 }
             }
             if k <= NUMBERED {
-                let style = centered(30.0);
+                let style = centered(36.0);
                 for (i, name) in self.classes.iter().enumerate() {
                     let middle = margin + side * i as i32 + side / 2;
                     area.draw(&Text::new(name.clone(), (margin - 24, middle), style.clone()))?;
@@ -73,7 +73,7 @@ impl HeatMap<'_> {
             }
             if let Some((rows, columns)) = self.axes {
                 let middle = margin + map / 2;
-                let style = centered(30.0);
+                let style = centered(36.0);
                 let down = style.transform(plotters::style::FontTransform::Rotate270);
                 area.draw(&Text::new(columns.to_owned(), (middle, 22), style))?;
                 area.draw(&Text::new(rows.to_owned(), (22, middle), down))?;
@@ -101,7 +101,7 @@ impl HeatMap<'_> {
             area.draw(&Rectangle::new([(from, y), (to, y + 26)], color.filled()))?;
         }
         let place = |value: f64| x + (f64::from(width) * self.share(value)) as i32;
-        let style = |h_pos| sized_text(28.0).pos(Pos::new(h_pos, VPos::Top));
+        let style = |h_pos| sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
         let name = |value: f64| {
             if self.range.1 <= 1.0 {
                 format!("{:.0} %", 100.0 * value)

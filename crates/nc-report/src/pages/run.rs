@@ -122,13 +122,18 @@ impl RunReport {
         );
         let percent =
             |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
+        let hundredths =
+            |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1}", 100.0 * share));
         let degrees = |angle: Option<f64>| angle.map_or_else(|| "–".into(), |angle| format!("{angle:.1}°"));
         let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));
         let (accuracy, nc) = (&result.accuracy, &result.nc.train);
         let angle = nc.nc2.centered_means.mean_nearest_angle_degrees;
         let cards = [
             ("test accuracy, last epoch", percent(Some(accuracy.top1))),
-            ("many / medium / few", [accuracy.many, accuracy.medium, accuracy.few].map(percent).join(" / ")),
+            (
+                "many / medium / few, %",
+                [accuracy.many, accuracy.medium, accuracy.few].map(hundredths).join(" / "),
+            ),
             ("worst class", percent(accuracy.worst_class)),
             ("calibration error", percent(result.calibration.ece15)),
             ("mean nearest angle / optimum", [angle, nc.largest_min_angle_degrees].map(degrees).join(" / ")),

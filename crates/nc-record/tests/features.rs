@@ -1,0 +1,215 @@
+//! Files of features: written and read, as NumPy writes them, damaged and made up.
+
+use std::path::{Path, PathBuf};
+
+use nc_record::{Error, Features, TestFeatures};
+use proptest::prelude::*;
+use safetensors::{Dtype, tensor::TensorView};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("features");
+    std::fs::write(&path, bytes).unwrap();
+    (directory, path)
+}
+
+fn read(bytes: &[u8]) -> Result<Features, Error> {
+    let (_directory, path) = written(bytes);
+    Features::read(&path)
+}
+
+/// What is wrong with a file, without its path.
+fn reason(bytes: &[u8]) -> String {
+    match read(bytes) {
+        Err(Error::NotFeatures { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A safetensors file.
+fn file(entries: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
+    let view = |&(name, dtype, shape, bytes): &(&'static str, Dtype, &[usize], &'static [u8])| {
+        (name, TensorView::new(dtype, shape.to_vec(), bytes).unwrap())
+    };
+    let leaked: Vec<(&'static str, Dtype, &[usize], &'static [u8])> = entries
+        .iter()
+        .map(|&(name, dtype, shape, bytes)| (&*name.to_owned().leak(), dtype, shape, &*bytes.to_vec().leak()))
+        .collect();
+    safetensors::serialize(leaked.iter().map(view).collect::<Vec<_>>(), None).unwrap()
+}
+
+fn example() -> Features {
+    Features {
+        classes: 2,
+        dims: 3,
+        features: (0..12).map(|i| i as f32 / 8.0 - 0.5).collect(),
+        labels: vec![0, 1, 1, 0],
+        weight: Some([1.0, 2.0, 3.0, -1.0, -2.0, -3.0].map(|x: f32| x / 4.0).to_vec()),
+        bias: Some(vec![0.5, -0.5]),
+        class_counts: Some(vec![20, 2]),
+        test: Some(TestFeatures {
+            features: (0..4)
+                .rev()
+                .flat_map(|row| (0..3).map(move |i| (3 * row + i) as f32 / 8.0 - 0.5))
+                .collect(),
+            labels: vec![0, 1, 1, 0],
+        }),
+    }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let whole = example();
+    assert_eq!(read(&whole.to_safetensors().unwrap()).unwrap(), whole);
+    let least = Features { weight: None, bias: None, class_counts: None, test: None, ..whole };
+    assert_eq!(read(&least.to_safetensors().unwrap()).unwrap(), least);
+}
+
+#[test]
+fn files_of_numpy_are_read() {
+    let whole = example();
+    assert_eq!(Features::read(&fixture("plain.npz")).unwrap(), whole);
+    let some = Features { bias: None, class_counts: None, test: None, ..whole };
+    assert_eq!(Features::read(&fixture("columns_first.npz")).unwrap(), some);
+    let least = Features { weight: None, ..some };
+    assert_eq!(Features::read(&fixture("big_endian.npz")).unwrap(), least);
+}
+
+#[test]
+fn numbers_of_every_width_are_read() {
+    let labels = |dtype, bytes: &[u8]| {
+        let features = [0u8; 8]; // two zeros
+        read(&file(&[("features", Dtype::F32, &[2, 1], &features), ("labels", dtype, &[2], bytes)]))
+            .map(|features| features.labels)
+    };
+    assert_eq!(labels(Dtype::U8, &[1, 0]).unwrap(), [1, 0]);
+    assert_eq!(labels(Dtype::I16, &[1, 0, 0, 0]).unwrap(), [1, 0]);
+    assert_eq!(labels(Dtype::U32, &[1, 0, 0, 0, 0, 0, 0, 0]).unwrap(), [1, 0]);
+    assert_eq!(labels(Dtype::I64, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap(), [1, 0]);
+    let message = labels(Dtype::F32, &[0; 8]).unwrap_err().to_string();
+    assert!(message.ends_with("labels: expected integers, found F32"), "{message}");
+    let features = |dtype, bytes: &[u8]| {
+        read(&file(&[("features", dtype, &[1, 1], bytes), ("labels", Dtype::U8, &[1], &[0])]))
+            .map(|features| features.features)
+    };
+    assert_eq!(features(Dtype::F16, &[0, 0xc0]).unwrap(), [-2.0]);
+    assert_eq!(features(Dtype::BF16, &[0x20, 0x41]).unwrap(), [10.0]);
+    assert_eq!(features(Dtype::F64, &(-0.75f64).to_le_bytes()).unwrap(), [-0.75]);
+    let message = features(Dtype::F64, &1e300f64.to_le_bytes()).unwrap_err().to_string();
+    assert!(message.contains("value 0 is 1e300, which no 32-bit number can hold"), "{message}");
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let features = [0u8; 24];
+    let with = |entries: &[(&str, Dtype, &[usize], &[u8])]| {
+        let basic: [(&str, Dtype, &[usize], &[u8]); 2] =
+            [("features", Dtype::F32, &[3, 2], &features), ("labels", Dtype::U8, &[3], &[0, 1, 0])];
+        reason(&file(&[&basic[..], entries].concat()))
+    };
+    let cases: [(&[(&str, Dtype, &[usize], &[u8])], &str); 7] = [
+        (
+            &[("weight", Dtype::F32, &[2, 3], &[0; 24])],
+            "weight: expected as many columns as the features have, 2, found 3",
+        ),
+        (&[("bias", Dtype::F32, &[2], &[0; 8])], "bias: there is no weight it belongs to"),
+        (&[("test_labels", Dtype::U8, &[1], &[0])], "test_features: there is no such entry"),
+        (&[("test_features", Dtype::F32, &[1, 2], &[0; 8])], "test_labels: there is no such entry"),
+        (&[("class_counts", Dtype::U8, &[1], &[9])], "labels: expected classes below 1, found 1"),
+        (&[("weight", Dtype::F32, &[8], &[0; 32])], "weight: expected two dimensions, found shape [8]"),
+        (
+            &[("weight", Dtype::F32, &[2, 2], &[0; 16]), ("class_counts", Dtype::U8, &[3], &[1, 1, 1])],
+            "class_counts: expected one for each row of weight, 2, found 3",
+        ),
+    ];
+    for (entries, expected) in cases {
+        assert_eq!(with(entries), expected);
+    }
+    let labels = |labels: &[u8]| {
+        reason(&file(&[
+            ("features", Dtype::F32, &[3, 2], &features),
+            ("labels", Dtype::U8, &[labels.len()], labels),
+        ]))
+    };
+    assert_eq!(labels(&[0, 1]), "labels: expected one for each of the features, 3, found 2");
+    assert_eq!(
+        labels(&[0, 1, 200]),
+        "labels: found 200, but there are only 3 samples; give weight or class_counts, which say how many classes there are"
+    );
+    assert_eq!(reason(&file(&[("labels", Dtype::U8, &[1], &[0])])), "features: there is no such entry");
+    for (name, expected) in [
+        ("negative_label.npz", "labels: value 0 is -1, which is not a class or a number of samples"),
+        ("three_dimensions.npz", "features: expected two dimensions, found shape [1, 4, 3]"),
+        ("text.npz", "features: expected an array of numbers, found"),
+    ] {
+        let found = reason(&std::fs::read(fixture(name)).unwrap());
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn a_file_cut_off_is_refused() {
+    for whole in [example().to_safetensors().unwrap(), std::fs::read(fixture("plain.npz")).unwrap()] {
+        for sixteenth in 0..16 {
+            let cut = &whole[..whole.len() * sixteenth / 16];
+            assert!(matches!(read(cut), Err(Error::NotFeatures { .. })), "{sixteenth}/16");
+        }
+    }
+}
+
+#[test]
+fn sizes_that_are_not_there_take_no_memory() {
+    let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
+    let found = reason(&[&(1u64 << 60).to_le_bytes()[..], b"{}"].concat());
+    assert!(found.contains("a header of 1152921504606846976 bytes does not fit in 10"), "{found}");
+    let huge = r#"{"features":{"dtype":"F32","shape":[1000000000000,1],"data_offsets":[0,4000000000000]}}"#;
+    let found = reason(&header(huge));
+    assert!(found.contains("expected 4000000000000 bytes of data, found 0"), "{found}");
+    let overflowing =
+        r#"{"features":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0]}}"#;
+    assert!(reason(&header(overflowing)).starts_with("not a safetensors or npz file"));
+
+    // A zip file whose array claims far more than it has.
+    let plain = std::fs::read(fixture("plain.npz")).unwrap();
+    let claim = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = plain.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let mut changed = plain.clone();
+        changed[at..at + from.len()].copy_from_slice(to.as_bytes());
+        reason(&changed)
+    };
+    let found = claim("(4, 3), }      ", "(4, 9876543210)");
+    assert!(found.starts_with("features: expected"), "{found}");
+    let found = claim("(4, 3), }              ", "(9876543210, 987654321)");
+    assert!(found.starts_with("features: "), "{found}");
+}
+
+proptest! {
+    /// Nothing that stands in a file makes the reader panic.
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0..3) {
+        let start: &[u8] = match kind { 0 => b"", 1 => b"PK\x03\x04", _ => b"\x20\0\0\0\0\0\0\0{\"features\":" };
+        let _ = read(&[start, &bytes].concat());
+    }
+
+    #[test]
+    fn changed_files_are_read_or_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        zip: bool,
+    ) {
+        let mut bytes = if zip {
+            std::fs::read(fixture("plain.npz")).unwrap()
+        } else {
+            example().to_safetensors().unwrap()
+        };
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let _ = read(&bytes);
+    }
+}
