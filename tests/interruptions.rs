@@ -235,8 +235,8 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
         let name = before.last().unwrap().file_name().unwrap().to_string_lossy().into_owned();
         name.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
     };
-    // A directory in the place of the file that is written first.
-    let obstacle = run.join(format!("checkpoint-{:09}.safetensors.part", number + 1));
+    // A directory in the place of the file.
+    let obstacle = run.join(format!("checkpoint-{:09}.safetensors", number + 1));
     fs::create_dir(&obstacle).unwrap();
     let message = failure(&nclt(dir.path(), &args(&EACH_STEP)));
     assert!(message.contains("cannot write") && message.contains("checkpoint-"), "{message}");

@@ -139,7 +139,7 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let mut cells: Vec<(&str, usize, usize)> = vec![];
     for job in &plan.jobs {
-        let done = usize::from(records.get(&job.key).is_some());
+        let done = usize::from(records.has(job));
         for cell in &job.cells {
             match cells.iter_mut().find(|(name, ..)| name == cell) {
                 Some((_, seeds_done, seeds)) => (*seeds_done, *seeds) = (*seeds_done + done, *seeds + 1),
@@ -157,7 +157,7 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
 
 fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
     let records = Records::read(&args.results, plan.scale)?;
-    let missing = plan.jobs.iter().filter(|job| records.get(&job.key).is_none()).count();
+    let missing = plan.jobs.iter().filter(|job| !records.has(job)).count();
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let program = std::env::current_exe().context("cannot tell this program's file")?;
     // The command as it was given, without what asks for the script.

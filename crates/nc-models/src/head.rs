@@ -122,12 +122,12 @@ impl CosineHead {
 
 impl Head for CosineHead {
     fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        let cosines = unit_rows(features)?.matmul(&unit_rows(&self.weight)?.t()?)?;
-        Ok((cosines * self.scale)?)
+        Ok(unit_rows(features)?.matmul(&self.weight()?.t()?)?)
     }
 
+    /// s w_k / |w_k|: the logits of features of length 1, and the decision for features of any length.
     fn weight(&self) -> Result<Tensor> {
-        Ok(self.weight.clone())
+        Ok((unit_rows(&self.weight)? * self.scale)?)
     }
 }
 

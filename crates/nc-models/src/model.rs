@@ -82,6 +82,19 @@ impl Model {
         Ok(())
     }
 
+    /// All parameters in the safetensors format, as [`Model::fold_scale`] would leave them: a model that learns
+    /// `linear.scale` is a linear one to whoever reads them.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let (weight, bias) = (self.head.weight()?, self.head.bias()?);
+        let is_scaled = self.params.contains(&format!("{}.scale", Self::HEAD));
+        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix("linear.") {
+            Some("scale") => None,
+            Some("weight") if is_scaled => Some(weight.clone()),
+            Some("bias") if is_scaled => bias.clone(),
+            _ => Some(tensor.clone()),
+        })
+    }
+
     /// Gives the linear head `weight` (K, P) and `bias` (K).
     ///
     /// # Errors

@@ -63,6 +63,11 @@ impl ParamStore {
         Ok(())
     }
 
+    /// Whether there is a parameter `name`.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
     /// Forgets the parameter `name`, if it is there.
     pub(crate) fn remove(&self, name: &str) {
         self.lock().remove(name);
@@ -70,8 +75,17 @@ impl ParamStore {
 
     /// All variables in the safetensors format, under their names.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        self.to_safetensors_with(|_, tensor| Some(tensor.clone()))
+    }
+
+    /// The same with what `change` makes of each variable; none to leave it out.
+    pub(crate) fn to_safetensors_with(
+        &self,
+        change: impl Fn(&str, &Tensor) -> Option<Tensor>,
+    ) -> Result<Vec<u8>> {
         let vars = self.lock();
-        Ok(safetensors::serialize(vars.iter().map(|(name, var)| (name, var.as_tensor())), None)?)
+        let changed = vars.iter().filter_map(|(name, var)| Some((name, change(name, var.as_tensor())?)));
+        Ok(safetensors::serialize(changed, None)?)
     }
 
     /// Sets all variables from safetensors `bytes`. PyTorch's `num_batches_tracked` counters are passed over.

@@ -172,6 +172,16 @@ fn the_cosine_head_sees_directions_only() {
     }
     let own = head.weight().unwrap().narrow(0, 1, 1).unwrap();
     assert!((logits(&own)[1] - 30.0).abs() < 1e-4);
+    // The weight, whatever the parameter's norms, is what decides: applied to features as they are, it orders classes as
+    // the head does.
+    let (_, raw) = params.vars().into_iter().find(|(name, _)| name == "weight").unwrap();
+    let stretched = raw.broadcast_mul(&Tensor::new(&[[9f32], [1.0], [0.1]], &Device::Cpu).unwrap()).unwrap();
+    raw.set(&stretched).unwrap();
+    let norm = values(&h).iter().map(|x| x * x).sum::<f32>().sqrt();
+    let linear = values(&h.matmul(&head.weight().unwrap().t().unwrap()).unwrap());
+    for (linear, cosine) in linear.iter().zip(logits(&h)) {
+        assert!((linear / norm - cosine).abs() < 1e-3, "{linear} {cosine}");
+    }
     // A feature of norm zero has a defined, finite answer.
     assert_eq!(logits(&h.zeros_like().unwrap()), [0.0; 3]);
 }
@@ -210,8 +220,10 @@ fn a_learnt_scale_folds_into_the_classifier() {
         assert_eq!(row, [2.0 * before[0], 0.5 * before[1], 0.0]);
     }
 
+    let saved = model.to_safetensors().unwrap();
     model.fold_scale().unwrap();
     assert_eq!(model.params().parameter_count(), parameters);
+    assert_eq!(saved, model.to_safetensors().unwrap(), "files hold the folded classifier at any time");
     for (folded, scaled) in logits(&model).iter().zip(&scaled) {
         assert!((folded - scaled).abs() <= 1e-5 * scaled.abs(), "{folded} {scaled}");
     }

@@ -36,6 +36,10 @@ pub struct Job {
     pub needs: Option<String>,
     /// The cells it is for; none for a first phase that no cell shows.
     pub cells: Vec<CellName>,
+    /// The first of them that shows accuracy under noise.
+    pub noise_cell: Option<CellName>,
+    /// A cell whose run begins with this one, which has no preset of its own.
+    pub needed_by: Option<CellName>,
 }
 
 /// The runs behind the wanted cells, each once, and each after what it begins with.
@@ -84,10 +88,13 @@ impl Plan {
         for cell in all.iter().filter(chosen) {
             for &seed in seeds {
                 let experiment = plan.scale.experiment(&cell.preset, seed)?;
-                let key = plan.add(&cell.preset, experiment, &names)?;
+                let name = format!("{}/{}", cell.group, cell.preset);
+                let key = plan.add(&cell.preset, &name, experiment, &names)?;
                 let job = plan.jobs.iter_mut().find(|job| job.key == key);
                 let Some(job) = job else { continue };
-                let name = format!("{}/{}", cell.group, cell.preset);
+                if cell.noise.is_some() && job.noise_cell.is_none() {
+                    job.noise_cell = Some(name.clone());
+                }
                 if !job.cells.contains(&name) {
                     job.cells.push(name);
                 }
@@ -102,25 +109,29 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds a run, after the shorter ones it begins with, unless it is there. Returns its key.
+    /// Adds a run for `cell`, after the shorter ones it begins with, unless it is there. Returns its key.
     fn add(
         &mut self,
         preset: &str,
+        cell: &str,
         experiment: Experiment,
         names: &BTreeMap<String, String>,
     ) -> Result<String> {
         let key = key(&experiment)?;
         let needs = match experiment.shorter() {
             None => None,
-            Some(shorter) => Some(self.add(preset, shorter, names)?),
+            Some(shorter) => Some(self.add(preset, cell, shorter, names)?),
         };
         if !self.jobs.iter().any(|job| job.key == key) {
             // Seeds are in keys but not in names.
             let nameless = self::key(&Experiment { seed: 0, ..experiment.clone() })?;
-            let preset = names.get(&nameless).map_or_else(|| preset.to_owned(), Clone::clone);
-            let (noise, cells) = (vec![], vec![]);
+            let (preset, needed_by) = match names.get(&nameless) {
+                Some(name) => (name.clone(), None),
+                None => (format!("{preset} (first phases)"), Some(cell.to_owned())),
+            };
             let experiment = Experiment { name: preset.clone(), ..experiment };
-            self.jobs.push(Job { preset, experiment, key: key.clone(), noise, needs, cells });
+            let (key, noise, cells) = (key.clone(), vec![], vec![]);
+            self.jobs.push(Job { preset, experiment, key, noise, needs, cells, noise_cell: None, needed_by });
         }
         Ok(key)
     }

@@ -68,8 +68,7 @@ impl<'a> Queue<'a> {
     /// Those of [`Records::read`].
     pub fn missing(&self) -> Result<Vec<&'a Job>> {
         let records = Records::read(self.results, self.plan.scale)?;
-        let done = |job: &Job| records.get(&job.key).is_some_and(|record| job.is_done_by(record));
-        Ok(self.plan.jobs.iter().filter(|job| !done(job)).collect())
+        Ok(self.plan.jobs.iter().filter(|job| !records.has(job)).collect())
     }
 
     /// Seconds that `jobs` will take here, from the measured speed of their backbones.
@@ -88,10 +87,13 @@ impl<'a> Queue<'a> {
                 None => Speed::measure(&job.experiment, &facts, &self.options.device)?,
             };
             speeds.insert(kind, speed);
-            let first = match &job.needs {
-                Some(_) => job.experiment.shorter().map_or(0, |shorter| shorter.phases.len()),
-                None => 0,
+            // What it begins with is run before it, or lies there from earlier, or else has to be run again.
+            let begins = match &job.needs {
+                Some(key) => jobs.iter().any(|job| job.key == *key) || self.has_run(key)?,
+                None => false,
             };
+            let shorter = job.experiment.shorter().filter(|_| begins);
+            let first = shorter.map_or(0, |shorter| shorter.phases.len());
             seconds += speed.seconds(&job.experiment, first, &facts);
             seconds += (job.noise.len() * facts.evaluated_images) as f64 / speed.evaluation;
         }
@@ -203,9 +205,16 @@ impl<'a> Queue<'a> {
             }
         }
         let record = Record::new(job, self.plan.scale, &finished.result, noise)?;
+        claim.confirm()?;
         self.write(&record)?;
         drop(claim);
         Ok(!finished.earlier)
+    }
+
+    /// Whether the run of the job `key` lies here, finished.
+    fn has_run(&mut self, key: &str) -> Result<bool> {
+        let Some(job) = self.plan.jobs.iter().find(|job| job.key == key) else { return Ok(false) };
+        Ok(self.directory(job)?.join(RunDir::RESULT).exists())
     }
 
     /// The run directory of a job.

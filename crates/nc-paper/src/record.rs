@@ -144,7 +144,7 @@ impl Record {
 
     /// The file it stands in.
     pub(crate) fn file_name(&self) -> String {
-        let preset = self.preset.replace(['/', '+'], "-");
+        let preset = self.preset.replace(['/', '+', ' '], "-").replace(['(', ')'], "");
         format!("{preset}-seed{}-{}.json", self.seed, &self.key[..8])
     }
 
@@ -168,17 +168,18 @@ impl Job {
                 format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
             }
         };
-        match self.cells.first() {
-            Some(cell) if scale == Scale::Smoke || !self.noise.is_empty() => {
+        let cell = self.noise_cell.as_ref().or(self.cells.first().filter(|_| scale == Scale::Smoke));
+        match cell.or(self.needed_by.as_ref()) {
+            Some(cell) => {
                 let scale = scale.name();
                 format!("cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}")
             }
-            _ => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
+            None => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
         }
     }
 
     /// Whether `record` has all it is to find out.
-    pub(crate) fn is_done_by(&self, record: &Record) -> bool {
+    fn is_done_by(&self, record: &Record) -> bool {
         self.noise.iter().all(|&std| record.percent(Some(std)).is_some())
     }
 }
@@ -203,8 +204,13 @@ impl Records {
     pub fn read(results: &Path, scale: Scale) -> Result<Self> {
         let directory = Self::directory(results, scale);
         let mut records = Self::default();
-        let Ok(entries) = fs::read_dir(&directory) else { return Ok(records) };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let list =
+            |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>();
+        let mut paths: Vec<PathBuf> = match fs::read_dir(&directory).and_then(list) {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(records),
+            Err(error) => return Err(Error::BadRecord { path: directory, reason: error.to_string() }),
+        };
         paths.retain(|path| {
             let is_tables = path.file_name().is_some_and(|name| name == TABLES);
             path.extension().is_some_and(|extension| extension == "json") && !is_tables
@@ -227,9 +233,27 @@ impl Records {
                     scale.name()
                 )));
             }
-            records.by_key.entry(record.key.clone()).or_insert(record);
+            let k = record.data.class_counts.len();
+            let geometry = &record.geometry;
+            let square = geometry.angles_degrees.iter().all(|row| row.len() == geometry.angles_degrees.len());
+            let by_class = [geometry.norms.len(), geometry.angles_degrees.len()];
+            if !square || by_class.iter().any(|&length| length != 0 && length != k) {
+                return Err(bad(format!("expected norms and angles of {k} classes, found {by_class:?}")));
+            }
+            // Of two, made when the experiment had different names, the one that knows more.
+            match records.by_key.get(&record.key) {
+                Some(other) if other.noise.len() >= record.noise.len() => {}
+                _ => {
+                    records.by_key.insert(record.key.clone(), record);
+                }
+            }
         }
         Ok(records)
+    }
+
+    /// Whether `job` is done, with all it is to find out.
+    pub fn has(&self, job: &Job) -> bool {
+        self.get(&job.key).is_some_and(|record| job.is_done_by(record))
     }
 
     /// The record of the experiment with this [`Job::key`].

@@ -1,6 +1,6 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use nc_record::write_atomically;
+use nc_record::{Claim, Rhythm, write_atomically};
 use nc_report::{
     AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
     figure_markdown, figures_csv, json, page, table_markdown, tables_csv,
@@ -171,6 +171,16 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
     })
 }
 
+/// Waits until no other process writes reports in `directory`.
+fn turn(directory: &Path) -> Result<Claim> {
+    loop {
+        match Claim::acquire(directory, Rhythm::default()) {
+            Err(nc_record::Error::Held { .. }) => std::thread::sleep(Duration::from_millis(50)),
+            claim => return Ok(claim?),
+        }
+    }
+}
+
 /// Writes all tables and figures of `scale` beside its records: `tables.md`, `tables.html`, `tables.json`, `tables.csv`
 /// and `figures.csv`.
 ///
@@ -178,6 +188,11 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
 ///
 /// Those of reading the records and of writing.
 pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
+    let directory = Records::directory(results, scale);
+    std::fs::create_dir_all(&directory)
+        .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
+    // Whoever writes last has read last: no older tables over newer ones.
+    let _turn = turn(&directory)?;
     let records = Records::read(results, scale)?;
     let tables = fill_tables(&PaperTable::all()?, &records, scale)?;
     let figures = fill_figures(&PaperFigure::all()?, &records, scale)?;
@@ -187,9 +202,6 @@ pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
         markdown.push_str(&text);
         markdown.push('\n');
     }
-    let directory = Records::directory(results, scale);
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
     for (name, text) in [
         ("tables.md", format!("{}\n", markdown.trim_end())),
         ("tables.html", page(&title, &tables, &figures)?),

@@ -82,9 +82,10 @@ pub struct PaperRun {
 }
 
 /// Path and text of each table's file.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("tables/table2.toml", include_str!("../tables/table2.toml")),
     ("tables/table3.toml", include_str!("../tables/table3.toml")),
+    ("tables/table4.toml", include_str!("../tables/table4.toml")),
     ("tables/table5.toml", include_str!("../tables/table5.toml")),
     ("tables/table6.toml", include_str!("../tables/table6.toml")),
     ("tables/table7.toml", include_str!("../tables/table7.toml")),

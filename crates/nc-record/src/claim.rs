@@ -104,8 +104,9 @@ impl Claim {
         let mut holder = ours.clone();
         let beat = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(rhythm.beat) {
-                // What cannot be read or written now may be at the next beat; only another's name ends it.
-                if content(&path).is_ok_and(|now| !holder.may_write_over(&now)) {
+                // What cannot be read or written now may be at the next beat. Only the holder removes the file: where it is
+                // gone, another has held it since.
+                if content(&path).is_ok_and(|now| !holder.wrote(&now)) {
                     return;
                 }
                 holder.beat += 1;
@@ -128,7 +129,7 @@ impl Claim {
     }
 
     /// Makes sure, before something is written, that this process still has the claim: it may have been suspended, and
-    /// been taken for dead.
+    /// been taken for dead, by another that may be done by now.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl Claim {
     pub fn confirm(&self) -> Result<()> {
         let path = self.directory.join(HOLDER);
         let now = content(&path).map_err(io_error("read", &path))?;
-        if self.holder.may_write_over(&now) { Ok(()) } else { Err(held(&self.directory, &now, self.rhythm)) }
+        if self.holder.wrote(&now) { Ok(()) } else { Err(held(&self.directory, &now, self.rhythm)) }
     }
 }
 
@@ -167,11 +168,6 @@ impl Holder {
             since: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             beat: 0,
         }
-    }
-
-    /// Whether `content` is this process's claim, or nobody's.
-    fn may_write_over(&self, content: &[u8]) -> bool {
-        content.is_empty() || self.wrote(content)
     }
 
     /// Whether `content` is this process's claim.

@@ -132,7 +132,9 @@ impl RunDir {
     /// The checkpoints there are, the newest first.
     pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
         let mut paths = self.checkpoint_files()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+        paths.retain(|path| {
+            path.is_file() && path.extension().is_some_and(|extension| extension == "safetensors")
+        });
         Ok(paths)
     }
 

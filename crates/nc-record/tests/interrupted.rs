@@ -172,3 +172,26 @@ fn a_claim_that_was_taken_is_not_confirmed() {
     let left = fs::read_to_string(root.path().join("claim.json")).unwrap();
     assert!(left.contains("elsewhere") && left.contains("\"beat\":1,"), "the other's claim stays: {left}");
 }
+
+#[test]
+fn a_claim_that_another_held_and_gave_back_is_not_confirmed() {
+    let root = tempfile::tempdir().unwrap();
+    let suspended = Claim::acquire(root.path(), RHYTHM).unwrap();
+    // On a file system without locks, another took it for dead, did the work and gave the claim back.
+    fs::remove_file(root.path().join("claim.json")).unwrap();
+    let error = suspended.confirm().unwrap_err();
+    assert!(matches!(error, Error::Held { holder: None, .. }), "{error}");
+    std::thread::sleep(RHYTHM.beat * 3);
+    assert!(!root.path().join("claim.json").exists(), "it does not take it back");
+}
+
+#[test]
+fn beginnings_of_files_are_removed_by_the_next_holder() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    fs::write(root.path().join("weights.safetensors.12-0.part"), "half").unwrap();
+    fs::write(root.path().join("weights.safetensors"), "whole").unwrap();
+    let _claim = dir.claim(RHYTHM).unwrap();
+    assert!(!root.path().join("weights.safetensors.12-0.part").exists());
+    assert!(root.path().join("weights.safetensors").exists());
+}

@@ -68,6 +68,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Two parts of a preset of which the second would undo the first.
+    #[error("a preset cannot have both {first} and {second}: they set the same")]
+    PartsExclude {
+        /// The first, which the method may have brought.
+        first: &'static str,
+        /// The second.
+        second: &'static str,
+    },
     /// A run that was tested on images which are not those of now.
     #[error(
         "the run in {} was tested on other images than are there now; put those back, or start it again with --fresh",

@@ -3,7 +3,7 @@
 
 use crate::{
     BackboneKind, DataConfig, DataSource, Error, EvaluationConfig, Experiment, Profile, Result,
-    methods::{METHODS, Method, PARTS, Part},
+    methods::{METHODS, Method, PARTS, Part, Sets},
     suggest::nearest,
 };
 
@@ -32,8 +32,8 @@ pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
 ///
 /// # Errors
 ///
-/// [`Error::UnknownPreset`] with the nearest name. Parts that do not go together are found by
-/// [`Experiment::validate`].
+/// [`Error::UnknownPreset`] with the nearest name, [`Error::PartsExclude`] for two parts that set the same. What else does
+/// not go together is found by [`Experiment::validate`].
 pub fn find(name: &str) -> Result<Experiment> {
     let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
     let mut words = method.split('+');
@@ -50,7 +50,12 @@ pub fn find(name: &str) -> Result<Experiment> {
     let mut added = vec![];
     for word in words {
         let part = PARTS.iter().copied().flatten().find(|known| known.name == word);
-        added.push(part.ok_or_else(|| unknown("part", word, &mut parts()))?);
+        let part = part.ok_or_else(|| unknown("part", word, &mut parts()))?;
+        let before = added.iter().copied().find(|other: &&Part| other.sets == part.sets);
+        if let Some(before) = before.filter(|_| part.sets != Sets::Settings).or(method.undone_by(part)) {
+            return Err(Error::PartsExclude { first: before.name, second: part.name });
+        }
+        added.push(part);
     }
     Ok(data.experiment(name, method, &added))
 }

@@ -166,7 +166,8 @@ impl Interrupted {
     ///
     /// # Errors
     ///
-    /// [`Error::OtherRun`] for a checkpoint of another run, [`nc_record::Error::Version`] for one of another format.
+    /// [`Error::OtherRun`] for a checkpoint of another run, [`nc_record::Error::Version`] for one of another format,
+    /// [`nc_record::Error::Io`] for one that is there but cannot be read now.
     pub(crate) fn find(
         directory: &RunDir,
         run_hash: &str,
@@ -184,12 +185,19 @@ impl Interrupted {
             };
             match read() {
                 Ok(found) => return Ok(Some(found)),
-                Err(Error::Record(error)) if !matches!(error, nc_record::Error::Version { .. }) => {
-                    observer.passed_over(&error);
-                }
+                Err(Error::Record(error)) if is_lost(&error) => observer.passed_over(&error),
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether what could not be read is not there to be read. Another time a file that cannot be read now may be.
+fn is_lost(error: &nc_record::Error) -> bool {
+    match error {
+        nc_record::Error::Damaged { .. } | nc_record::Error::Malformed { .. } => true,
+        nc_record::Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }

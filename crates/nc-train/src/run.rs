@@ -441,7 +441,7 @@ impl Run<'_> {
 
     fn write_weights(&self, name: &str) -> Result<()> {
         self.claim.confirm()?;
-        self.directory.write(name, &self.model.params().to_safetensors()?)?;
+        self.directory.write(name, &self.model.to_safetensors()?)?;
         Ok(())
     }
 

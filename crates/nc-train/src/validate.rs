@@ -63,7 +63,10 @@ impl Experiment {
         let key = |key: &str| format!("phases.{}.{key}", phase.name);
         ensure(phase.epochs > 0, key("epochs"), || "should be at least 1".into())?;
         ensure(phase.batch_size > 0, key("batch_size"), || "should be at least 1".into())?;
-        not_negative(phase.mixup_alpha, key("mixup_alpha"))?;
+        let alpha = phase.mixup_alpha;
+        ensure(alpha == 0.0 || (1e-3..=1e6).contains(&alpha), key("mixup_alpha"), || {
+            format!("is {alpha}, should be 0 for none or from 0.001 to 1000000")
+        })?;
         positive(phase.optimizer.learning_rate, key("optimizer.learning_rate"))?;
         not_negative(phase.optimizer.weight_decay, key("optimizer.weight_decay"))?;
         let momentum = phase.optimizer.momentum;

@@ -36,10 +36,20 @@ fn every_method_takes_every_part_that_its_classifier_allows() {
             // What MiSLAS ends with, and what NC-DRW-cRT ends with, it cannot get a second time.
             let twice = matches!((method, part), ("nc-drw-crt" | "mislas", "crt" | "lws" | "mislas"));
             let needs_linear = ["lws", "mislas", "tau-norm", "ncm", "post-hoc-adjustment"].contains(&part);
+            // Classifiers that took the training frequencies into account cannot have them taken off again.
+            let plain = ["ce", "ce-mixup", "focal", "logit-adjustment-post-hoc"].contains(&method);
+            let name = format!("cifar100-lt-r100/{method}+{part}");
+            if method == "logit-adjustment-post-hoc" && ["tau-norm", "ncm"].contains(&part) {
+                let error = presets::find(&name).unwrap_err();
+                assert!(matches!(error, Error::PartsExclude { first: "post-hoc-adjustment", .. }), "{error}");
+                continue;
+            }
             let refused = twice
+                || part == "post-hoc-adjustment" && !plain
+                || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
                 || method == "ldam-drw" && needs_linear
                 || method == "etf-dr" && (needs_linear || part == "crt");
-            let experiment = preset(&format!("cifar100-lt-r100/{method}+{part}"));
+            let experiment = preset(&name);
             let plain = preset(&format!("cifar100-lt-r100/{method}"));
             match experiment.validate() {
                 Ok(()) => assert!(!refused, "{method}+{part}"),
@@ -203,4 +213,30 @@ fn sgd_follows_its_formula() {
         assert!(optimizer.step(&vars, &gradients, |_| 0.2).unwrap().is_nan());
         assert_eq!(vars[0].1.to_scalar::<f64>().unwrap(), ours);
     }
+}
+
+#[test]
+fn parts_do_not_undo_each_other() {
+    let refused = |parts: &str| {
+        let name = format!("cifar10-lt-r100/ce-drw-mixup+{parts}");
+        presets::find(&name).unwrap_err().to_string()
+    };
+    let message = "a preset cannot have both within-class and between-class: they set the same";
+    assert_eq!(refused("within-class+between-class"), message);
+    for parts in ["nc+nc-batch-means", "tau-norm+ncm", "crt+lws", "nc+crt+paper-text+nc"] {
+        assert!(refused(parts).contains("they set the same"), "{parts}");
+    }
+    // What the method brings may be replaced by another form of it.
+    let replaced = preset("cifar10-lt-r100/nc-drw+nc-batch-means");
+    assert_eq!(replaced.phases, preset("cifar10-lt-r100/ce-drw-mixup+nc-batch-means").phases);
+}
+
+#[test]
+fn mixup_is_checked_before_anything_is_trained() {
+    for alpha in ["1e-5", "-1.0", "2e6"] {
+        let message = with(&[&format!("phases.classifier.mixup_alpha={alpha}")]).unwrap_err().to_string();
+        assert!(message.contains("phases.classifier.mixup_alpha"), "{message}");
+        assert!(message.contains("should be 0 for none or from 0.001 to 1000000"), "{message}");
+    }
+    with(&["phases.classifier.mixup_alpha=0.2"]).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition",
 //! ICLR 2020): a new classifier on the frozen backbone, every class equally often.
 
-use super::{CrossEntropy, Part, SupervisedLoss};
+use super::{CrossEntropy, Part, Sets, SupervisedLoss};
 use crate::{Decay, Objective, Phase, Reweighting, SamplerKind, Schedule, SgdConfig, Trains, presets::Data};
 
 /// The second phase, in 10 epochs after 200.
@@ -32,6 +32,7 @@ pub(super) fn phase(data: &Data) -> Phase {
 pub(super) const CRT: Part = Part {
     name: "crt",
     description: "then a new classifier on the frozen backbone",
+    sets: Sets::SecondPhase,
     add: |experiment, data| experiment.phases.push(phase(data)),
 };
 

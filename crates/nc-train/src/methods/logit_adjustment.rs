@@ -4,8 +4,13 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Adjustment, Facts, Labelled, Loss, Method, Part, PostHoc, SupervisedLoss, preset::RECIPE_M};
-use crate::{Experiment, ModelConfig, Result, validate::not_negative};
+use super::{
+    Adjustment, Facts, Labelled, Loss, Method, Part, PostHoc, Sets, SupervisedLoss, preset::RECIPE_M,
+};
+use crate::{
+    Experiment, ModelConfig, Phase, Result, Reweighting, SamplerKind,
+    validate::{ensure, not_negative},
+};
 
 /// Cross entropy of z_k + tau log n_k.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,8 +72,21 @@ pub struct PostHocAdjustment {
 }
 
 impl Adjustment for PostHocAdjustment {
-    fn validate(&self, key: &dyn Fn(&str) -> String, _: &Experiment) -> Result<()> {
-        not_negative(self.tau, key("tau"))
+    fn validate(&self, key: &dyn Fn(&str) -> String, experiment: &Experiment) -> Result<()> {
+        not_negative(self.tau, key("tau"))?;
+        // Only then do the logits hold the training frequencies that are to be taken off.
+        let plain = |phase: &Phase| {
+            let probabilistic =
+                matches!(phase.objective.loss, SupervisedLoss::CrossEntropy(_) | SupervisedLoss::Focal(_));
+            probabilistic
+                && phase.sampler == SamplerKind::Uniform
+                && phase.objective.reweighting == Reweighting::None
+        };
+        ensure(experiment.phases.last().is_some_and(plain), key("kind"), || {
+            "takes the frequencies of the training set off the logits, for which the last phase has to learn them: with \
+             the sampler uniform, no reweighting, and cross-entropy or focal as its loss"
+                .into()
+        })
     }
 
     fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<(Tensor, Tensor)> {
@@ -91,6 +109,7 @@ const TRAINED: Method = Method {
 const POST_HOC: Part = Part {
     name: "post-hoc-adjustment",
     description: "then logits adjusted by class size",
+    sets: Sets::PostHoc,
     add: |experiment, _| {
         experiment.post_hoc = Some(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 }));
     },

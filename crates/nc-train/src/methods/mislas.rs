@@ -5,7 +5,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Labelled, Loss, Method, Part, SupervisedLoss, crt, preset::RECIPE_M};
+use super::{Labelled, Loss, Method, Part, Sets, SupervisedLoss, crt, preset::RECIPE_M};
 use crate::{
     DataSource, ModelConfig, Objective, Phase, Result, Trains, presets::Data, validate::unit_interval,
 };
@@ -64,6 +64,7 @@ fn second_phase(data: &Data) -> Phase {
 const MISLAS: Part = Part {
     name: "mislas",
     description: "then MiSLAS's second phase: factors on the logits, label-aware smoothing",
+    sets: Sets::SecondPhase,
     add: |experiment, data| experiment.phases.push(second_phase(data)),
 };
 

@@ -38,7 +38,7 @@ pub use tau_normalization::TauNormalization;
 
 pub(crate) use loss::{Labelled, Loss};
 pub(crate) use post_hoc::{Adjustment, Facts};
-pub(crate) use preset::{Method, Part};
+pub(crate) use preset::{Method, Part, Sets};
 
 loss::supervised_losses! {
     /// Cross entropy.

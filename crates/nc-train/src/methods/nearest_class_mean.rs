@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Adjustment, Facts, Part, PostHoc};
+use super::{Adjustment, Facts, Part, PostHoc, Sets};
 use crate::Result;
 
 /// argmin_k |h - mu_k| in place of the trained classifier: w_k = mu_k, b_k = -|mu_k|^2 / 2, with the class means of the
@@ -23,6 +23,7 @@ impl Adjustment for NearestClassMean {
 pub(super) const PARTS: &[Part] = &[Part {
     name: "ncm",
     description: "then the nearest class mean for a classifier",
+    sets: Sets::PostHoc,
     add: |experiment, _| {
         experiment.post_hoc = Some(PostHoc::NearestClassMean(NearestClassMean {}));
     },

@@ -1,6 +1,6 @@
 //! The paper's method: L_W and L_B, with the weights and the start epoch of its Table 1, and the parts of its ablation.
 
-use super::{Method, Part, crt::CRT, deferred_reweighting::CE_DRW_MIXUP};
+use super::{Method, Part, Sets, crt::CRT, deferred_reweighting::CE_DRW_MIXUP};
 use crate::{BetweenForm, CenterInit, Centers, Experiment, NeuralCollapse, WithinForm, presets::Data};
 
 fn add(experiment: &mut Experiment, data: &Data, change: impl FnOnce(&mut NeuralCollapse)) {
@@ -28,6 +28,7 @@ fn first_centers(data: &Data) -> CenterInit {
 const NC: Part = Part {
     name: "nc",
     description: "with L_W + L_B on learnable centres",
+    sets: Sets::NeuralCollapse,
     add: |experiment, data| add(experiment, data, |_| {}),
 };
 
@@ -36,11 +37,13 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "nc-batch-means",
         description: "with L_W + L_B on the class means of the batch",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| add(experiment, data, |nc| nc.centers = Centers::BatchMeans),
     },
     Part {
         name: "nc-moving-average",
         description: "with L_W + L_B on moving averages of the class means",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| {
             add(experiment, data, |nc| {
                 nc.centers = Centers::MovingAverage { momentum: 0.9, init: first_centers(data) };
@@ -50,11 +53,13 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "within-class",
         description: "with L_W alone, on learnable centres",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| add(experiment, data, |nc| nc.between_weight = 0.0),
     },
     Part {
         name: "between-class",
         description: "with L_B alone, on the class means of the batch",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| {
             add(experiment, data, |nc| {
                 nc.within_weight = 0.0;
@@ -65,6 +70,7 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "center-loss",
         description: "with centre loss",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| {
             add(experiment, data, |nc| {
                 nc.within_form = WithinForm::BySample;
@@ -75,6 +81,7 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "center-loss-between-class",
         description: "with centre loss + L_B on learnable centres",
+        sets: Sets::NeuralCollapse,
         add: |experiment, data| add(experiment, data, |nc| nc.within_form = WithinForm::BySample),
     },
 ];

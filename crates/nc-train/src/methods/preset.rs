@@ -26,7 +26,21 @@ pub(crate) struct Method {
 pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
+    pub(crate) sets: Sets,
     pub(crate) add: fn(&mut Experiment, &Data),
+}
+
+/// What a part sets: of two that set the same, the second would undo the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sets {
+    /// The regularisers of the first phase.
+    NeuralCollapse,
+    /// A second phase.
+    SecondPhase,
+    /// What is done to the classifier in the end.
+    PostHoc,
+    /// Settings of what is there.
+    Settings,
 }
 
 /// Cross entropy in LDAM's recipe (Cao et al. 2019).
@@ -87,6 +101,13 @@ impl Method {
                 warmup_epochs: 5,
             },
         }
+    }
+
+    /// The part it comes with that `part` must not undo. Other regularisers take the place of its own.
+    pub(crate) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
+        let undone =
+            |own: &&Part| part.sets == Sets::PostHoc && own.sets == part.sets && own.name != part.name;
+        self.parts.iter().find(undone)
     }
 
     /// The parts it comes with.

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Adjustment, Facts, Part, PostHoc};
+use super::{Adjustment, Facts, Part, PostHoc, Sets};
 use crate::{
     Experiment, Result,
     validate::{ensure, not_negative},
@@ -63,6 +63,7 @@ fn best(weight: &Tensor, features: &Tensor, labels: &[u32]) -> Result<f64> {
 pub(super) const PARTS: &[Part] = &[Part {
     name: "tau-norm",
     description: "then class directions of equal norms, tau 1",
+    sets: Sets::PostHoc,
     add: |experiment, _| {
         experiment.post_hoc = Some(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) }));
     },
