@@ -1,5 +1,6 @@
 //! The program as a user runs it.
 
+mod analyze;
 mod checkpoints;
 mod downloads;
 mod errors;

@@ -30,16 +30,16 @@ fn reason(bytes: &[u8]) -> String {
     }
 }
 
+/// Name, element, shape and bytes.
+type Entry<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
+
 /// A safetensors file.
-fn file(entries: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
-    let view = |&(name, dtype, shape, bytes): &(&'static str, Dtype, &[usize], &'static [u8])| {
-        (name, TensorView::new(dtype, shape.to_vec(), bytes).unwrap())
-    };
-    let leaked: Vec<(&'static str, Dtype, &[usize], &'static [u8])> = entries
-        .iter()
-        .map(|&(name, dtype, shape, bytes)| (&*name.to_owned().leak(), dtype, shape, &*bytes.to_vec().leak()))
-        .collect();
-    safetensors::serialize(leaked.iter().map(view).collect::<Vec<_>>(), None).unwrap()
+fn file(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut views = vec![];
+    for &(name, dtype, shape, bytes) in entries {
+        views.push((name, TensorView::new(dtype, shape.to_vec(), bytes).unwrap()));
+    }
+    safetensors::serialize(views, None).unwrap()
 }
 
 fn example() -> Features {
@@ -106,12 +106,12 @@ fn numbers_of_every_width_are_read() {
 #[test]
 fn what_does_not_fit_is_named() {
     let features = [0u8; 24];
-    let with = |entries: &[(&str, Dtype, &[usize], &[u8])]| {
-        let basic: [(&str, Dtype, &[usize], &[u8]); 2] =
+    let with = |entries: &[Entry<'_>]| {
+        let basic: [Entry<'_>; 2] =
             [("features", Dtype::F32, &[3, 2], &features), ("labels", Dtype::U8, &[3], &[0, 1, 0])];
         reason(&file(&[&basic[..], entries].concat()))
     };
-    let cases: [(&[(&str, Dtype, &[usize], &[u8])], &str); 7] = [
+    let cases: [(&[Entry<'_>], &str); 7] = [
         (
             &[("weight", Dtype::F32, &[2, 3], &[0; 24])],
             "weight: expected as many columns as the features have, 2, found 3",

@@ -139,7 +139,9 @@ fn a_run_that_goes_on_writes_the_same_file() {
     let (earlier, later) = (&events()[..3], &events()[3..]);
     std::fs::write(&resumed, "what an interrupted run left").unwrap();
     let mut board = TensorBoard::create(&resumed, earlier).unwrap();
-    later.iter().for_each(|event| board.append(event).unwrap());
+    for event in later {
+        board.append(event).unwrap();
+    }
     assert_eq!(scalars(&whole).0, scalars(&resumed).0);
     // What was logged before happened before.
     let (_, times) = scalars(&whole);

@@ -188,7 +188,10 @@ fn a_fixed_etf_stays_and_its_features_have_length_one() {
     assert!(norms(&run).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
     let options = RunOptions::default();
     let features = nc_train::Trained::open(&run.directory, &options).unwrap().features().unwrap();
-    for feature in features.features.chunks(features.dims).chain(features.test_features.chunks(features.dims))
+    for feature in features
+        .features
+        .chunks(features.dims)
+        .chain(features.test.as_ref().unwrap().features.chunks(features.dims))
     {
         assert!((feature.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
     }

@@ -1,0 +1,112 @@
+//! Features from elsewhere, and pages about runs.
+
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::Value;
+
+use crate::run::{failure, nclt, run_dir, small, stdout};
+
+/// The numbers at `path` (names joined by dots), flattened.
+fn numbers(report: &Value, path: &str) -> Vec<f64> {
+    fn flatten(value: &Value, out: &mut Vec<f64>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| flatten(value, out)),
+            value => out.push(value.as_f64().unwrap()),
+        }
+    }
+    let mut out = vec![];
+    flatten(path.split('.').fold(report, |value, key| &value[key]), &mut out);
+    out
+}
+
+fn doubles(view: &TensorView<'_>) -> Vec<f64> {
+    let values = view.data().chunks_exact(8).map(|bytes| bytes.try_into().unwrap());
+    match view.dtype() {
+        Dtype::F64 => values.map(f64::from_le_bytes).collect(),
+        Dtype::I64 => values.map(|bytes| i64::from_le_bytes(bytes) as f64).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_figure_is_that_of_pytorch_under_its_name() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nc-metrics/tests/golden/metrics.safetensors");
+    let golden = std::fs::read(golden).unwrap();
+    let golden = SafeTensors::deserialize(&golden).unwrap();
+    let inputs = golden.names().into_iter().filter_map(|name| {
+        let input = name.strip_prefix("in.")?;
+        Some((input.to_owned(), golden.tensor(name).unwrap()))
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = safetensors::serialize(inputs.collect::<Vec<_>>(), None).unwrap();
+    std::fs::write(dir.path().join("features.safetensors"), file).unwrap();
+    let args =
+        ["analyze", "features.safetensors", "--json", "out.json", "--html", "out.html", "--threads", "2"];
+    let table = stdout(&nclt(dir.path(), &args));
+    assert!(table.contains("NC1 tr(S_W pinv(S_B))/K, each sample the same"), "{table}");
+    let page = std::fs::read_to_string(dir.path().join("out.html")).unwrap();
+    assert!(page.contains("Angles between class means") && page.contains("Reliability"));
+
+    let report = std::fs::read(dir.path().join("out.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let mut compared = 0;
+    for name in golden.names() {
+        let Some(path) = name.strip_prefix("out.") else { continue };
+        let (ours, theirs) = (numbers(&report, path), doubles(&golden.tensor(name).unwrap()));
+        assert_eq!(ours.len(), theirs.len(), "{path}");
+        let norm = theirs.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+        let error = ours.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / norm;
+        assert!(error < 1e-6, "{path}: relative error {error:.2e}");
+        compared += 1;
+    }
+    assert_eq!(compared, 30);
+
+    let again = nclt(dir.path(), &["analyze", "features.safetensors", "--json", "-", "--threads", "1"]);
+    let again: Value = serde_json::from_str(&stdout(&again)).unwrap();
+    assert_eq!(again, report, "the number of threads changes nothing");
+}
+
+#[test]
+fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = stdout(&nclt(dir.path(), &small(&["--epochs", "3", "--measure-every", "1"])));
+    let run = run_dir(dir.path());
+    assert!(told.trim_end().ends_with("report.html"), "{told}");
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for title in ["NC2, mean nearest angle", "Features in the plane", "Confusion", "[[phases]]"] {
+        assert!(page.contains(title), "{title}");
+    }
+    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    assert!(events.matches("\"event\":\"measured\"").count() >= 3, "{events}");
+    assert!(std::fs::metadata(run.join("events.out.tfevents.0.nclt")).unwrap().len() > 1000);
+
+    let run = run.to_str().unwrap();
+    stdout(&nclt(dir.path(), &["export-features", run, "--out", "features.safetensors"]));
+    let analysis = nclt(dir.path(), &["analyze", "features.safetensors", "--json", "-"]);
+    let analysis: Value = serde_json::from_str(&stdout(&analysis)).unwrap();
+    let result = std::fs::read_to_string(Path::new(run).join("result.json")).unwrap();
+    let result: Value = serde_json::from_str(&result).unwrap();
+    assert_eq!(analysis["nc1"], result["nc"]["train"]["nc1"]);
+    assert_eq!(analysis["nc4"], result["nc"]["train"]["nc4"]);
+    assert_eq!(analysis["test"]["nc4"], result["nc"]["test"]["nc4"]);
+
+    // Alone again, and beside itself.
+    stdout(&nclt(dir.path(), &["report", run, "--out", "alone.html"]));
+    assert_eq!(std::fs::read_to_string(dir.path().join("alone.html")).unwrap(), page);
+    assert_eq!(stdout(&nclt(dir.path(), &["report", run, run])).trim_end(), "comparison.html");
+    let page = std::fs::read_to_string(dir.path().join("comparison.html")).unwrap();
+    assert!(page.contains("Runs side by side"));
+}
+
+#[test]
+fn what_cannot_be_shown_or_measured_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("page.html"), "<!doctype html>").unwrap();
+    let message = failure(&nclt(dir.path(), &["analyze", "page.html"]));
+    assert!(message.contains("page.html: not a safetensors or npz file"), "{message}");
+    let message = failure(&nclt(dir.path(), &["analyze", "nowhere.npz"]));
+    assert!(message.contains("cannot open nowhere.npz"), "{message}");
+    let message = failure(&nclt(dir.path(), &["report", "nowhere"]));
+    assert!(message.contains("nowhere cannot be shown: cannot read nowhere/config.toml"), "{message}");
+}
