@@ -17,7 +17,7 @@ h3 { font-size: 1rem; margin: 0 0 .3rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th { vertical-align: bottom; }
+th { vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, .name, .runs td, .runs th { text-align: left; }
 td { font-variant-numeric: tabular-nums; }
 td.ours { font-weight: 600; }

@@ -1,6 +1,6 @@
 //! Which figures of neural collapse are shown, in words, with what they are at collapse.
 
-use nc_metrics::NeuralCollapse;
+use nc_metrics::{NeuralCollapse, largest_min_angle_degrees};
 use nc_record::{Figures, figures};
 
 /// A figure that is shown.
@@ -45,7 +45,7 @@ pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec
     let zero = Ideal::Value(0.0);
     let one = Ideal::Value(1.0);
     let etf = Ideal::Degrees(train.etf_angle_degrees.filter(|_| train.etf_exists));
-    let largest = Ideal::Degrees(train.largest_min_angle_degrees);
+    let largest = Ideal::Degrees(largest_min_angle_degrees(train.classes.len(), train.dims));
     let rows = [
         ("nc1.trace.sample_weighted", "NC1 tr(S_W pinv(S_B))/K, each sample the same", zero),
         ("nc1.trace.class_weighted", "NC1 tr(S_W pinv(S_B))/K, each class the same", zero),

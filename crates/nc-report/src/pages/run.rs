@@ -10,7 +10,10 @@ use crate::{
     charts::{Curves, Drawing, Scale, Series, key},
     format,
     html::{document, escape, figures},
-    pages::{history::History, snapshot::Snapshot},
+    pages::{
+        history::History,
+        snapshot::{Snapshot, optimum},
+    },
 };
 
 /// What a run directory holds, finished or not.
@@ -136,7 +139,7 @@ impl RunReport {
             ),
             ("worst class", percent(accuracy.worst_class)),
             ("calibration error", percent(result.calibration.ece15)),
-            ("mean nearest angle / optimum", [angle, nc.largest_min_angle_degrees].map(degrees).join(" / ")),
+            ("mean nearest angle / optimum", [angle, optimum(nc)].map(degrees).join(" / ")),
             ("NC1, each class the same", number(nc.nc1.trace.class_weighted)),
             ("NC3 gap", number(nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared))),
             ("NC4 mismatch", percent(nc.nc4.and_then(|nc4| nc4.mismatch))),

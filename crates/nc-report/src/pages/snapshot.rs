@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use nc_metrics::{Accuracy, Calibration, NeuralCollapse, Projection};
+use nc_metrics::{Accuracy, Calibration, NeuralCollapse, Projection, largest_min_angle_degrees};
 
 use crate::{
     Result,
@@ -103,7 +103,7 @@ impl Snapshot<'_> {
     /// What cannot be reached, if that is so.
     pub(crate) fn remark(&self) -> Option<String> {
         let (classes, dims) = (self.train.classes.len(), self.train.dims);
-        let optimum = match self.train.largest_min_angle_degrees {
+        let optimum = match optimum(self.train) {
             Some(degrees) => format!("the smallest angle can at most be {degrees:.1} degrees"),
             None => "the smallest angle stays below 90 degrees".into(),
         };
@@ -134,6 +134,11 @@ fn rows_by_size(nc: &NeuralCollapse, class_counts: &[usize]) -> Vec<(usize, usiz
     by_size(class_counts).into_iter().filter_map(|class| Some((class, row(class)?))).collect()
 }
 
+/// The largest that the smallest angle can be, also where the record is older than that figure.
+pub(crate) fn optimum(nc: &NeuralCollapse) -> Option<f64> {
+    largest_min_angle_degrees(nc.classes.len(), nc.dims)
+}
+
 /// The pairwise angles between class means (Figure 2 of Liu et al. 2023).
 pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Option<Drawing>> {
     let cosines = &nc.nc2.centered_means.cosines;
@@ -149,7 +154,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
         values: &values.collect::<Vec<Vec<f64>>>(),
         range: (0.0, 120.0),
         unit: "°",
-        mark: nc.largest_min_angle_degrees,
+        mark: optimum(nc),
         axes: None,
     }
     .draw()?;
@@ -161,7 +166,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
              can reach {}.",
             show(means.mean_nearest_angle_degrees),
             show(means.min_angle_degrees),
-            show(nc.largest_min_angle_degrees)
+            show(optimum(nc))
         ))
     }))
 }
