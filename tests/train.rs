@@ -41,9 +41,11 @@ fn a_run_leaves_its_configuration_events_result_and_weights() {
             "epoch_finished",
             "epoch_finished",
             "evaluated",
+            "measured",
             "phase_started",
             "epoch_finished",
             "evaluated",
+            "measured",
             "run_finished"
         ]
     );

@@ -135,8 +135,8 @@ fn reason(job: &Job) -> &'static str {
     if job.cells.is_empty() { " (a first phase of others)" } else { "" }
 }
 
-fn list(plan: &Plan, records: &Records) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+/// Each cell with its runs that are done and all of them, sorted by name.
+fn cells<'a>(plan: &'a Plan, records: &Records) -> Vec<(&'a str, usize, usize)> {
     let mut cells: Vec<(&str, usize, usize)> = vec![];
     for job in &plan.jobs {
         let done = usize::from(records.has(job));
@@ -148,6 +148,12 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
         }
     }
     cells.sort_unstable();
+    cells
+}
+
+fn list(plan: &Plan, records: &Records) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let cells = cells(plan, records);
     let width = cells.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, done, seeds) in cells {
         writeln!(out, "{name:width$}  {done} of {seeds}")?;
@@ -155,9 +161,14 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
     Ok(())
 }
 
+/// How many runs are to be done.
+fn missing(plan: &Plan, records: &Records) -> usize {
+    plan.jobs.iter().filter(|job| !records.has(job)).count()
+}
+
 fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
     let records = Records::read(&args.results, plan.scale)?;
-    let missing = plan.jobs.iter().filter(|job| !records.has(job)).count();
+    let missing = missing(plan, &records);
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let program = std::env::current_exe().context("cannot tell this program's file")?;
     // The command as it was given, without what asks for the script.

@@ -87,6 +87,14 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// Tables and figures without a run.
+    #[error(
+        "nothing of {names} is built yet, and so there is nothing to run; {names} stands in the tables as such"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        names: String,
+    },
     /// A pattern that no cell with a run matches.
     #[error(
         "no cell matches {pattern:?}; cells are named as in table3/cifar10-lt-r100/nc-drw, and --list shows them"

@@ -38,7 +38,8 @@ pub struct Job {
     pub cells: Vec<CellName>,
     /// The first of them that shows accuracy under noise.
     pub noise_cell: Option<CellName>,
-    /// A cell whose run begins with this one, which has no preset of its own.
+    /// A cell whose run is this one or begins with it, where no preset alone is it: a first phase may have none, and at
+    /// smoke scale runs are smaller than any preset.
     pub needed_by: Option<CellName>,
 }
 
@@ -63,16 +64,21 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTable`] for a table that is not there, [`Error::NoCell`] if nothing is left to run.
+    /// [`Error::NoTable`] for a table that is not there, [`Error::NotBuilt`] if none of those asked for has a run,
+    /// [`Error::NoCell`] if nothing is left to run.
     pub fn new(tables: &[PaperTable], figures: &[PaperFigure], selection: &Selection) -> Result<Self> {
         let all = wanted(tables, figures);
+        let groups: Vec<String> =
+            tables.iter().map(table_group).chain(figures.iter().map(figure_group)).collect();
         for name in &selection.tables {
-            let known = all.iter().any(|cell| cell.group == group(name));
-            if !known {
-                let mut groups: Vec<String> = all.iter().map(|cell| cell.group.clone()).collect();
-                groups.dedup();
+            if !groups.contains(&group(name)) {
                 return Err(Error::NoTable { name: name.clone(), known: groups.join(", ") });
             }
+        }
+        let has_run = |name: &String| all.iter().any(|cell| cell.group == group(name));
+        if !selection.tables.is_empty() && !selection.tables.iter().any(has_run) {
+            let names: Vec<String> = selection.tables.iter().map(|name| group(name)).collect();
+            return Err(Error::NotBuilt { names: names.join(", ") });
         }
         let pattern = WildMatch::new(&selection.cells);
         let chosen = |cell: &&Wanted| {
@@ -125,10 +131,9 @@ impl Plan {
         if !self.jobs.iter().any(|job| job.key == key) {
             // Seeds are in keys but not in names.
             let nameless = self::key(&Experiment { seed: 0, ..experiment.clone() })?;
-            let (preset, needed_by) = match names.get(&nameless) {
-                Some(name) => (name.clone(), None),
-                None => (format!("{preset} (first phases)"), Some(cell.to_owned())),
-            };
+            let name = names.get(&nameless);
+            let needed_by = (name.is_none() || self.scale == Scale::Smoke).then(|| cell.to_owned());
+            let preset = name.map_or_else(|| format!("{preset} (first phases)"), Clone::clone);
             let experiment = Experiment { name: preset.clone(), ..experiment };
             let (key, noise, cells) = (key.clone(), vec![], vec![]);
             self.jobs.push(Job { preset, experiment, key, noise, needs, cells, noise_cell: None, needed_by });
@@ -178,19 +183,27 @@ fn group(name: &str) -> String {
     }
 }
 
+fn table_group(table: &PaperTable) -> String {
+    format!("table{}", table.id)
+}
+
+fn figure_group(figure: &PaperFigure) -> String {
+    format!("figure{}", figure.id)
+}
+
 fn wanted(tables: &[PaperTable], figures: &[PaperFigure]) -> Vec<Wanted> {
     let mut wanted = vec![];
     for table in tables {
         for cell in table.rows.iter().flat_map(|row| &row.cells) {
             if let CellPlan::Run(run) = &cell.plan {
-                let group = format!("table{}", table.id);
+                let group = table_group(table);
                 wanted.push(Wanted { group, preset: run.preset(), noise: run.noise });
             }
         }
     }
     for figure in figures {
         for series in figure.groups.iter().flat_map(|group| &group.series) {
-            let group = format!("figure{}", figure.id);
+            let group = figure_group(figure);
             wanted.push(Wanted { group, preset: series.preset(), noise: None });
         }
     }

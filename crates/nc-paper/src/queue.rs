@@ -4,16 +4,17 @@ use std::{
     time::Duration,
 };
 
-use nc_record::{RunDir, write_atomically};
-use nc_train::{DataFacts, DataSource, Experiment, Observer, RunOptions, Speed, Trained, train};
+use nc_record::{Claim, RunDir, write_atomically};
+use nc_train::{DataFacts, DataSource, Experiment, Finished, Observer, RunOptions, Speed, Trained, train};
 
 use crate::{Error, Job, Plan, Record, Records, Result, record::NoisyAccuracy};
 
 /// Runs what is missing of a plan, beside others that do the same in the same results directory.
 ///
 /// A run is done by one process at a time, which claims its directory; if the process dies, another goes on from its
-/// last checkpoint. A run that begins with the phases of another waits for that one. Each finished run is recorded at
-/// once.
+/// last checkpoint. A run that begins with the phases of another waits for that one, and goes on from its weights; where
+/// that one is recorded but its run directory is not here, it does those phases itself. Each finished run is recorded
+/// at once.
 pub struct Queue<'a> {
     plan: &'a Plan,
     results: &'a Path,
@@ -45,6 +46,14 @@ pub struct Ended {
     pub missing: usize,
     /// Those of them that failed here, with their message.
     pub failed: Vec<(String, String)>,
+}
+
+/// What became of a job.
+struct Done {
+    /// Whether something of its run was left to do, and was done here.
+    trained: bool,
+    /// Whether this process recorded it.
+    recorded: bool,
 }
 
 /// How long to wait for other processes before looking again.
@@ -124,24 +133,36 @@ impl<'a> Queue<'a> {
                     continue;
                 }
                 let label = format!("{} seed {}", job.preset, job.experiment.seed);
-                match self.do_job(job, &label, reporter) {
-                    Ok(done_here) => {
-                        (ended.done, begun) = (ended.done + usize::from(done_here), true);
-                        reporter.say(&format!("{label}: recorded, {} missing", self.missing()?.len()));
-                        // What others have done meanwhile, and what this one lets begin.
-                        break;
+                let failure = match self.do_job(job, &label, reporter) {
+                    Ok(Done { trained, recorded }) => {
+                        ended.done += usize::from(trained);
+                        let left = self.missing()?;
+                        if recorded && left.iter().any(|left| left.key == job.key) {
+                            // Doing it again would change nothing, for ever.
+                            Some(
+                                "its record lacks some of what its cells show, though it was just made"
+                                    .to_owned(),
+                            )
+                        } else {
+                            reporter.say(&format!("{label}: recorded, {} missing", left.len()));
+                            None
+                        }
                     }
-                    Err(error) if is_held(&error) => {}
+                    Err(error) if is_held(&error) => continue,
                     Err(Error::Train(error)) if matches!(*error, nc_train::Error::Stopped { .. }) => {
                         begun = true;
+                        continue;
                     }
-                    Err(error) => {
-                        reporter.say(&format!("{label}: {error}"));
-                        ended.failed.push((job.key.clone(), format!("{label}: {error}")));
-                        begun = true;
-                        break;
-                    }
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(failure) = failure {
+                    let message = format!("{label}: {failure}");
+                    reporter.say(&message);
+                    ended.failed.push((job.key.clone(), message));
                 }
+                begun = true;
+                // What others have done meanwhile, and what this one lets begin.
+                break;
             }
             if begun {
                 waiting = false;
@@ -179,8 +200,8 @@ impl<'a> Queue<'a> {
         failed || needs.is_some_and(|job| self.hopeless(job, ended))
     }
 
-    /// Does and records a job; false if its run was done before.
-    fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<bool> {
+    /// Does and records a job.
+    fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<Done> {
         let options = RunOptions {
             data_dir: self.data_dir(&job.experiment),
             directory: Some(self.directory(job)?),
@@ -188,27 +209,30 @@ impl<'a> Queue<'a> {
         };
         reporter.say(&format!("{label}: {}", self.whereabouts(job)));
         let finished = train(&job.experiment, &options, reporter.observer(&job.experiment).as_mut())?;
-        // Another process may find the run done, too: one of them records it.
-        let claim = match RunDir::open(&finished.directory)?.claim(options.rhythm) {
-            Err(nc_record::Error::Held { .. }) => return Ok(!finished.earlier),
-            claim => claim?,
+        let recorded = match self.record(job, &finished, &options) {
+            // Another process found the run done, too, and has it now.
+            Err(Error::Record(nc_record::Error::Held { .. })) => false,
+            recorded => recorded?,
         };
+        Ok(Done { trained: !finished.earlier, recorded })
+    }
+
+    /// Records a finished run, unless another process has done so: one of them does.
+    fn record(&self, job: &Job, finished: &Finished, options: &RunOptions) -> Result<bool> {
+        let claim = RunDir::open(&finished.directory)?.claim(options.rhythm)?;
         if !self.missing()?.iter().any(|missing| missing.key == job.key) {
-            return Ok(!finished.earlier);
+            return Ok(false);
         }
         let mut noise = vec![];
         if !job.noise.is_empty() {
-            let trained = Trained::open(&finished.directory, &options)?;
+            let trained = Trained::open(&finished.directory, options)?;
             for &std in &job.noise {
                 let top1 = trained.accuracy_under_noise(std, job.experiment.seed)?;
                 noise.push(NoisyAccuracy { std, top1 });
             }
         }
-        let record = Record::new(job, self.plan.scale, &finished.result, noise)?;
-        claim.confirm()?;
-        self.write(&record)?;
-        drop(claim);
-        Ok(!finished.earlier)
+        self.write(&Record::new(job, self.plan.scale, &finished.result, noise)?, &claim)?;
+        Ok(true)
     }
 
     /// Whether the run of the job `key` lies here, finished.
@@ -220,7 +244,7 @@ impl<'a> Queue<'a> {
     /// The run directory of a job.
     fn directory(&mut self, job: &Job) -> Result<PathBuf> {
         let hash = job.experiment.hash(&self.facts(&job.experiment)?.train_hash)?;
-        let runs = self.results.join("runs").join(self.plan.scale.name());
+        let runs = Records::runs(self.results, self.plan.scale);
         Ok(runs.join(format!("seed{}-{}", job.experiment.seed, &hash[..8])))
     }
 
@@ -236,14 +260,23 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn write(&self, record: &Record) -> Result<()> {
+    /// Writes a record, in place of others of the same run, if the `claim` on that still stands: minutes may have gone by
+    /// since it was taken.
+    fn write(&self, record: &Record, claim: &Claim) -> Result<()> {
         let directory = Records::directory(self.results, self.plan.scale);
         let path = directory.join(record.file_name());
         let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
         std::fs::create_dir_all(&directory).map_err(|error| bad(error.to_string()))?;
         let mut text = serde_json::to_vec_pretty(record).map_err(|error| bad(error.to_string()))?;
         text.push(b'\n');
-        Ok(write_atomically(&path, &text)?)
+        let records = Records::read(self.results, self.plan.scale)?;
+        claim.confirm()?;
+        write_atomically(&path, &text)?;
+        for former in records.files(&record.key).iter().filter(|former| **former != path) {
+            std::fs::remove_file(former)
+                .map_err(|error| Error::BadRecord { path: former.clone(), reason: error.to_string() })?;
+        }
+        Ok(())
     }
 
     fn facts(&mut self, experiment: &Experiment) -> Result<DataFacts> {

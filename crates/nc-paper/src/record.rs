@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -145,7 +146,23 @@ impl Record {
     /// The file it stands in.
     pub(crate) fn file_name(&self) -> String {
         let preset = self.preset.replace(['/', '+', ' '], "-").replace(['(', ')'], "");
-        format!("{preset}-seed{}-{}.json", self.seed, &self.key[..8])
+        format!("{preset}-seed{}-{}.json", self.seed, self.key.get(..8).unwrap_or(&self.key))
+    }
+
+    /// Sees to it that what stands by class has all classes, as tables and figures take it to have.
+    fn check_classes(&self) -> std::result::Result<(), String> {
+        let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
+        if geometry.norms.len() != classes {
+            return Err(format!("expected norms of {classes} classes, found {}", geometry.norms.len()));
+        }
+        let angles = &geometry.angles_degrees;
+        let rows: Vec<usize> = angles.iter().map(Vec::len).collect();
+        if !angles.is_empty() && rows != vec![classes; classes] {
+            return Err(format!(
+                "expected angles of {classes} x {classes} classes or none, found rows of {rows:?}"
+            ));
+        }
+        Ok(())
     }
 
     /// Test accuracy in percent, with noise of this standard deviation on the images.
@@ -188,6 +205,8 @@ impl Job {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     by_key: BTreeMap<String, Record>,
+    /// All files of a key.
+    files: BTreeMap<String, Vec<PathBuf>>,
 }
 
 impl Records {
@@ -196,19 +215,24 @@ impl Records {
         results.join(scale.name())
     }
 
+    /// Where the run directories of `scale` stand below `results`.
+    pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
+        results.join("runs").join(scale.name())
+    }
+
     /// Reads the records of `scale` below `results`; none if there is no such directory.
     ///
     /// # Errors
     ///
-    /// [`Error::BadRecord`] for a file that is no record, or one of another scale or format.
+    /// [`Error::BadRecord`] for a directory or file that cannot be read, a file that is no record, or one of another
+    /// scale or format, or whose figures are not of all its classes.
     pub fn read(results: &Path, scale: Scale) -> Result<Self> {
         let directory = Self::directory(results, scale);
         let mut records = Self::default();
-        let list =
-            |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>();
+        let list = |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
         let mut paths: Vec<PathBuf> = match fs::read_dir(&directory).and_then(list) {
             Ok(paths) => paths,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(records),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(records),
             Err(error) => return Err(Error::BadRecord { path: directory, reason: error.to_string() }),
         };
         paths.retain(|path| {
@@ -218,7 +242,11 @@ impl Records {
         paths.sort();
         for path in paths {
             let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
-            let text = fs::read(&path).map_err(|error| bad(error.to_string()))?;
+            let text = match fs::read(&path) {
+                // Another process has recorded the run under another name since the files were listed.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                text => text.map_err(|error| bad(error.to_string()))?,
+            };
             let record: Record = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
             if record.format_version != FORMAT_VERSION {
                 return Err(bad(format!(
@@ -233,13 +261,8 @@ impl Records {
                     scale.name()
                 )));
             }
-            let k = record.data.class_counts.len();
-            let geometry = &record.geometry;
-            let square = geometry.angles_degrees.iter().all(|row| row.len() == geometry.angles_degrees.len());
-            let by_class = [geometry.norms.len(), geometry.angles_degrees.len()];
-            if !square || by_class.iter().any(|&length| length != 0 && length != k) {
-                return Err(bad(format!("expected norms and angles of {k} classes, found {by_class:?}")));
-            }
+            record.check_classes().map_err(bad)?;
+            records.files.entry(record.key.clone()).or_default().push(path.clone());
             // Of two, made when the experiment had different names, the one that knows more.
             match records.by_key.get(&record.key) {
                 Some(other) if other.noise.len() >= record.noise.len() => {}
@@ -254,6 +277,12 @@ impl Records {
     /// Whether `job` is done, with all it is to find out.
     pub fn has(&self, job: &Job) -> bool {
         self.get(&job.key).is_some_and(|record| job.is_done_by(record))
+    }
+
+    /// The files that hold the experiment with this [`Job::key`]: more than one if it had another name when it was
+    /// recorded before.
+    pub(crate) fn files(&self, key: &str) -> &[PathBuf] {
+        self.files.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The record of the experiment with this [`Job::key`].

@@ -1,6 +1,6 @@
 use std::{path::Path, time::Duration};
 
-use nc_record::{Claim, Rhythm, write_atomically};
+use nc_record::{Claim, Rhythm, RunDir, write_atomically};
 use nc_report::{
     AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
     figure_markdown, figures_csv, json, page, table_markdown, tables_csv,
@@ -171,10 +171,12 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
     })
 }
 
-/// Waits until no other process writes reports in `directory`.
-fn turn(directory: &Path) -> Result<Claim> {
+/// Waits until no other process writes reports of `scale`. The claim is on the directory of all its runs: its files would
+/// be in the way among the records, where each `.json` is read, and by programs of other versions, too.
+fn turn(results: &Path, scale: Scale) -> Result<Claim> {
+    let directory = RunDir::open(Records::runs(results, scale))?;
     loop {
-        match Claim::acquire(directory, Rhythm::default()) {
+        match Claim::acquire(directory.path(), Rhythm::default()) {
             Err(nc_record::Error::Held { .. }) => std::thread::sleep(Duration::from_millis(50)),
             claim => return Ok(claim?),
         }
@@ -182,7 +184,7 @@ fn turn(directory: &Path) -> Result<Claim> {
 }
 
 /// Writes all tables and figures of `scale` beside its records: `tables.md`, `tables.html`, `tables.json`, `tables.csv`
-/// and `figures.csv`.
+/// and `figures.csv`. One process at a time: others wait.
 ///
 /// # Errors
 ///
@@ -192,7 +194,7 @@ pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
     std::fs::create_dir_all(&directory)
         .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
     // Whoever writes last has read last: no older tables over newer ones.
-    let _turn = turn(&directory)?;
+    let _turn = turn(results, scale)?;
     let records = Records::read(results, scale)?;
     let tables = fill_tables(&PaperTable::all()?, &records, scale)?;
     let figures = fill_figures(&PaperFigure::all()?, &records, scale)?;
