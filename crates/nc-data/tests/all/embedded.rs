@@ -1,5 +1,6 @@
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path};
 
+use flate2::read::GzDecoder;
 use nc_data::{Subset, fashion_mnist_lt, idx};
 
 #[allow(dead_code)]
@@ -52,14 +53,20 @@ fn the_files_are_small_and_have_their_licence_beside_them() {
 
 /// Where the official files are not installed, there is nothing to make the data from and nothing to test.
 #[test]
-fn making_it_again_gives_the_same_bytes() {
+fn making_it_again_gives_the_same_images() {
     if !Path::new(OFFICIAL).is_dir() {
         return;
     }
     let out = tempfile::tempdir().unwrap();
     make_fashion_mnist_lt::make(OFFICIAL.as_ref(), out.path()).unwrap();
     for name in idx::FILES.map(|name| format!("{name}.gz")) {
-        let (made, committed) = (fs::read(out.path().join(&name)), fs::read(embedded().join(&name)));
-        assert!(made.unwrap() == committed.unwrap(), "{name} differs");
+        // What is inside: other versions and features of the compressor make other bytes around it.
+        let content = |path: &Path| {
+            let mut bytes = vec![];
+            GzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let (made, committed) = (content(&out.path().join(&name)), content(&embedded().join(&name)));
+        assert!(made == committed, "{name} differs");
     }
 }
