@@ -252,3 +252,32 @@ fn parse_time(text: &str) -> std::result::Result<Duration, String> {
         _ => Err(wrong()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use nc_train::RunOptions;
+
+    use super::*;
+
+    fn plan(cells: &str) -> Plan {
+        let (tables, scale) = (PaperTable::all().unwrap(), Scale::Smoke);
+        let selection = Selection { tables: vec![], cells: cells.into(), seeds: vec![], scale };
+        Plan::new(&tables, &[], &selection).unwrap()
+    }
+
+    #[test]
+    fn a_run_without_its_noise_is_not_done() {
+        let results = tempfile::tempdir().unwrap();
+        let (plain, directories) = (plan("table3/cifar10-lt-r100/nc-drw"), BTreeMap::new());
+        let mut queue = Queue::new(&plain, results.path(), &directories, RunOptions::default());
+        queue.run(None, &mut Terminal { stop: Arc::default(), time_is_up: Arc::default() }).unwrap();
+        let records = Records::read(results.path(), Scale::Smoke).unwrap();
+        assert_eq!(cells(&plain, &records), [("table3/cifar10-lt-r100/nc-drw", 1, 1)]);
+        assert_eq!(missing(&plain, &records), 0);
+        let noisy = plan("table6/cifar10-lt-r100/nc-drw");
+        assert_eq!(cells(&noisy, &records), [("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
+        assert_eq!(missing(&noisy, &records), 1);
+    }
+}

@@ -87,10 +87,10 @@ impl Model {
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let (weight, bias) = (self.head.weight()?, self.head.bias()?);
         let is_scaled = self.params.contains(&format!("{}.scale", Self::HEAD));
-        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix("linear.") {
-            Some("scale") => None,
-            Some("weight") if is_scaled => Some(weight.clone()),
-            Some("bias") if is_scaled => bias.clone(),
+        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(Self::HEAD) {
+            Some(".scale") => None,
+            Some(".weight") if is_scaled => Some(weight.clone()),
+            Some(".bias") if is_scaled => bias.clone(),
             _ => Some(tensor.clone()),
         })
     }

@@ -88,9 +88,7 @@ pub enum Error {
         known: String,
     },
     /// Tables and figures without a run.
-    #[error(
-        "nothing of {names} is built yet, and so there is nothing to run; {names} stands in the tables as such"
-    )]
+    #[error("nothing of {names} is built yet: it stands in the tables, but there is nothing to run")]
     NotBuilt {
         /// What was asked for.
         names: String,

@@ -273,8 +273,12 @@ impl<'a> Queue<'a> {
         claim.confirm()?;
         write_atomically(&path, &text)?;
         for former in records.files(&record.key).iter().filter(|former| **former != path) {
-            std::fs::remove_file(former)
-                .map_err(|error| Error::BadRecord { path: former.clone(), reason: error.to_string() })?;
+            match std::fs::remove_file(former) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::BadRecord { path: former.clone(), reason: error.to_string() });
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -298,4 +302,50 @@ impl<'a> Queue<'a> {
 fn is_held(error: &Error) -> bool {
     let Error::Train(error) = error else { return false };
     matches!(**error, nc_train::Error::Record(nc_record::Error::Held { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PaperTable, Scale, Selection};
+
+    struct Silent;
+
+    impl Reporter for Silent {
+        fn say(&mut self, _: &str) {}
+
+        fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
+            Box::new(())
+        }
+
+        fn wants_to_stop(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_record_is_not_written_under_a_lost_claim() {
+        let results = tempfile::tempdir().unwrap();
+        let cells = "table3/cifar10-lt-r100/ce".into();
+        let selection = Selection { tables: vec![], cells, seeds: vec![], scale: Scale::Smoke };
+        let plan = Plan::new(&PaperTable::all().unwrap(), &[], &selection).unwrap();
+        let directories = BTreeMap::new();
+        let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
+        queue.run(None, &mut Silent).unwrap();
+        let records = Records::read(results.path(), Scale::Smoke).unwrap();
+        let key = &plan.jobs[0].key;
+        let (record, [path]) = (records.get(key).unwrap(), records.files(key)) else { panic!("one file") };
+        std::fs::remove_file(path).unwrap();
+
+        let directory = RunDir::open(queue.directory(&plan.jobs[0]).unwrap()).unwrap();
+        let claim = directory.claim(queue.options.rhythm).unwrap();
+        std::fs::write(directory.path().join("claim.json"), "another's").unwrap();
+        let lost = queue.write(record, &claim);
+        assert!(matches!(lost, Err(Error::Record(nc_record::Error::Held { .. }))), "{lost:?}");
+        assert!(!path.exists());
+        drop(claim);
+        std::fs::remove_file(directory.path().join("claim.json")).unwrap();
+        queue.write(record, &directory.claim(queue.options.rhythm).unwrap()).unwrap();
+        assert!(path.exists());
+    }
 }

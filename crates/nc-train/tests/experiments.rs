@@ -153,6 +153,31 @@ fn the_hash_is_of_what_determines_the_result() {
     assert_eq!(hash(&experiment).len(), 16);
 }
 
+/// By their hashes finished runs are found again, and are known in the records kept with the code.
+#[test]
+fn runs_on_record_keep_their_hashes() {
+    const CIFAR10: &str = "00e45d128852b1d5d7c3e7efccd4dfe7ca2f362c4b91ee2ee8081df49bed6058";
+    const CIFAR100: &str = "089d40ebf5a636f26c88410dbb55bfef8f8606e6d430a294456092607d17d122";
+    for (name, subset, hash) in [
+        ("cifar10-lt-r100/ce", CIFAR10, "4e017041c42255aa"),
+        ("cifar10-lt-r100/ce-mixup", CIFAR10, "95560369bc3a9453"),
+        ("cifar10-lt-r100/ce-rs", CIFAR10, "dbe1de74d5d446ab"),
+        ("cifar10-lt-r100/ce-rw", CIFAR10, "e591453835deab16"),
+        ("cifar10-lt-r100/ce-drw", CIFAR10, "5ceca57ee4082d7f"),
+        ("cifar10-lt-r100/ce-drw-mixup", CIFAR10, "33ef2678d6cfeba6"),
+        ("cifar10-lt-r100/ldam-drw", CIFAR10, "54c9ca2e2133a9bc"),
+        ("cifar10-lt-r100/mislas", CIFAR10, "d3560984ec6b6d61"),
+        ("cifar10-lt-r100/nc-drw-crt", CIFAR10, "13ecc5a72f12be20"),
+        ("cifar100-lt-r100/ce", CIFAR100, "4079945d36dfaedf"),
+        ("cifar100-lt-r100/ce-drw-mixup", CIFAR100, "6b034c126cd7fbb4"),
+        ("cifar100-lt-r100/nc-drw-crt", CIFAR100, "770a225198c3fba4"),
+    ] {
+        let mut experiment = preset(name);
+        experiment.scale_epochs(40);
+        assert_eq!(experiment.hash(subset).unwrap(), hash, "{name}");
+    }
+}
+
 #[test]
 fn single_settings_are_changed_by_name_and_number() {
     let experiment = with(&[

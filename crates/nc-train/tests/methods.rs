@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use nc_record::{Event, RunDir};
+use candle_core::{D, Tensor};
+use nc_record::{Event, Features, RunDir};
 use nc_train::{
-    BackboneKind, Error, Experiment, Finished, Profile, RunOptions, TauNormalization, Validation, presets,
-    train,
+    BackboneKind, Error, Experiment, Finished, Geometry, Profile, RunOptions, TauNormalization, Trained,
+    Validation, presets, train,
 };
 use safetensors::SafeTensors;
 
@@ -113,6 +114,55 @@ fn lws_learns_a_factor_for_each_logit_alone() {
 }
 
 #[test]
+fn weights_chosen_while_logits_are_scaled_are_those_of_a_linear_classifier() {
+    let out = tempfile::tempdir().unwrap();
+    let mut lws = experiment("ce+lws");
+    // By itself and in one epoch, so that it is chosen, and the weights are those of the end.
+    lws.phases.remove(0);
+    lws.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    let run = run(&lws, out.path());
+    let selected = run.directory.join(RunDir::SELECTED_WEIGHTS);
+    let opened = Trained::open(&selected, &RunOptions::default()).unwrap();
+    assert_eq!(opened.evaluate().unwrap().accuracy, run.result.accuracy);
+    let of_the_end = std::fs::read(run.directory.join(RunDir::WEIGHTS)).unwrap();
+    assert!(std::fs::read(selected).unwrap() == of_the_end, "the selected weights differ");
+}
+
+#[test]
+fn a_cosine_classifier_is_measured_as_it_decides() {
+    let out = tempfile::tempdir().unwrap();
+    let run = run(&experiment("ldam-drw"), out.path());
+    // Directions that are longer the later the class, by powers of two: to the head they are the same to the bit.
+    let device = &candle_core::Device::Cpu;
+    let mut weights = candle_core::safetensors::load(run.directory.join(RunDir::WEIGHTS), device).unwrap();
+    let stretch: Vec<f32> = (0..10).map(|class| f32::from(1u16 << class)).collect();
+    let stretch = Tensor::from_vec(stretch, (10, 1), device).unwrap();
+    let longer = weights["linear.weight"].broadcast_mul(&stretch).unwrap();
+    weights.insert("linear.weight".into(), longer);
+    let path = run.directory.join("stretched.safetensors");
+    candle_core::safetensors::save(&weights, &path).unwrap();
+
+    let trained = Trained::open(&path, &RunOptions::default()).unwrap();
+    let Features { features, labels, weight, classes, dims, bias, .. } = trained.features().unwrap();
+    assert_eq!(bias, None);
+    let features = Tensor::from_vec(features, (labels.len(), dims), device).unwrap();
+    let weight = Tensor::from_vec(weight.unwrap(), (classes, dims), device).unwrap();
+    let decisions = |logits: Tensor| logits.argmax(D::Minus1).unwrap().to_vec1::<u32>().unwrap();
+    let measured = decisions(features.matmul(&weight.t().unwrap()).unwrap());
+    let unit = |rows: &Tensor| {
+        let norms = rows.sqr().unwrap().sum_keepdim(D::Minus1).unwrap().sqrt().unwrap();
+        rows.broadcast_div(&norms).unwrap()
+    };
+    let cosines = unit(&features).matmul(&unit(&weights["linear.weight"]).t().unwrap()).unwrap();
+    assert_eq!(measured, decisions(cosines));
+
+    let evaluated = trained.evaluate().unwrap();
+    assert_eq!(evaluated.accuracy, run.result.accuracy);
+    let mismatch = |nc: &Geometry| nc.train.nc4.and_then(|nc4| nc4.mismatch).unwrap();
+    assert_eq!(mismatch(&evaluated.nc), mismatch(&run.result.nc));
+}
+
+#[test]
 fn mislas_moves_classifier_and_where_asked_the_statistics() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce-mixup"), out.path());
@@ -187,7 +237,7 @@ fn a_fixed_etf_stays_and_its_features_have_length_one() {
     let run = run(&experiment("etf-dr+nc"), out.path());
     assert!(norms(&run).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
     let options = RunOptions::default();
-    let features = nc_train::Trained::open(&run.directory, &options).unwrap().features().unwrap();
+    let features = Trained::open(&run.directory, &options).unwrap().features().unwrap();
     for feature in features
         .features
         .chunks(features.dims)
