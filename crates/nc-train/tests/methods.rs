@@ -51,6 +51,7 @@ fn events(run: &Finished) -> Vec<Event> {
     for event in &mut events {
         if let Event::EpochFinished { timing, .. }
         | Event::Evaluated { timing, .. }
+        | Event::Measured { timing, .. }
         | Event::RunFinished { timing } = event
         {
             *timing = nc_record::Timing::default();
