@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use nc_record::{RunDir, write_atomically};
+use nc_record::write_atomically;
 use nc_report::{RunReport, comparison_page};
 
 /// Write the page about a run, or one about several runs side by side.
@@ -21,29 +21,27 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let path = match &args.runs[..] {
-        [run] => {
-            let path = args.out.clone().unwrap_or_else(|| run.join(RunDir::REPORT));
-            write(run, &path)?;
-            path
-        }
-        runs => {
-            let path = args.out.clone().unwrap_or_else(|| "comparison.html".into());
+    let path = match (&args.runs[..], &args.out) {
+        ([run], None) => RunReport::write_page(run).with_context(|| cannot_be_shown(run))?,
+        ([run], Some(out)) => write(out, &read(run)?.to_html()?)?,
+        (runs, out) => {
             let runs: Vec<RunReport> = runs.iter().map(|run| read(run)).collect::<Result<_>>()?;
-            write_atomically(&path, comparison_page(&runs)?.as_bytes())?;
-            path
+            write(out.as_deref().unwrap_or("comparison.html".as_ref()), &comparison_page(&runs)?)?
         }
     };
     writeln!(std::io::stdout().lock(), "{}", path.display())?;
     Ok(())
 }
 
-/// Writes the page about the run in `directory`.
-pub(crate) fn write(directory: &Path, path: &Path) -> Result<()> {
-    write_atomically(path, read(directory)?.to_html()?.as_bytes())?;
-    Ok(())
+fn write(path: &Path, page: &str) -> Result<PathBuf> {
+    write_atomically(path, page.as_bytes())?;
+    Ok(path.to_owned())
 }
 
 fn read(directory: &Path) -> Result<RunReport> {
-    RunReport::read(directory).with_context(|| format!("{} cannot be shown", directory.display()))
+    RunReport::read(directory).with_context(|| cannot_be_shown(directory))
+}
+
+fn cannot_be_shown(directory: &Path) -> String {
+    format!("{} cannot be shown", directory.display())
 }

@@ -7,10 +7,10 @@ use std::{
 
 use anyhow::Result;
 use nc_kernels::threads;
-use nc_record::RunDir;
+use nc_report::RunReport;
 use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
 
-use crate::{compute, progress::Progress, report, signals, summary};
+use crate::{compute, progress::Progress, signals, summary};
 
 /// Train one experiment from start to end, or from where it was interrupted.
 #[derive(clap::Args)]
@@ -71,7 +71,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             if finished.earlier {
                 writeln!(std::io::stderr(), "this run was finished before; --fresh repeats it")?;
             }
-            report::write(&finished.directory, &finished.directory.join(RunDir::REPORT))?;
+            RunReport::write_page(&finished.directory)?;
             tell(&finished, args.json)?;
             Ok(ExitCode::SUCCESS)
         }

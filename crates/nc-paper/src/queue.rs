@@ -5,6 +5,7 @@ use std::{
 };
 
 use nc_record::{Claim, RunDir, write_atomically};
+use nc_report::RunReport;
 use nc_train::{DataFacts, DataSource, Experiment, Finished, Observer, RunOptions, Speed, Trained, train};
 
 use crate::{Error, Job, Plan, Record, Records, Result, record::NoisyAccuracy};
@@ -217,12 +218,13 @@ impl<'a> Queue<'a> {
         Ok(Done { trained: !finished.earlier, recorded })
     }
 
-    /// Records a finished run, unless another process has done so: one of them does.
+    /// Writes the page about a finished run and records it, unless another process has done so: one of them does.
     fn record(&self, job: &Job, finished: &Finished, options: &RunOptions) -> Result<bool> {
         let claim = RunDir::open(&finished.directory)?.claim(options.rhythm)?;
         if !self.missing()?.iter().any(|missing| missing.key == job.key) {
             return Ok(false);
         }
+        RunReport::write_page(&finished.directory)?;
         let mut noise = vec![];
         if !job.noise.is_empty() {
             let trained = Trained::open(&finished.directory, options)?;

@@ -127,6 +127,9 @@ fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
         assert!(record.config.contains("[[phases]]") && record.geometry.norms.len() == 10);
     }
     assert!(row("CE").cells[0].runs.is_empty() && row("CE").cells[0].published == Some(70.4));
+    for run in fs::read_dir(results.path().join("runs/smoke")).unwrap().map(|entry| entry.unwrap().path()) {
+        assert!(!run.is_dir() || run.join("report.html").exists(), "{} has no page", run.display());
+    }
     write_reports(results.path(), Scale::Smoke).unwrap();
     let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
     assert!(markdown.contains("| NC-DRW | 81.9 | "), "{markdown}");

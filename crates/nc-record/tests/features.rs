@@ -120,7 +120,7 @@ fn what_does_not_fit_is_named() {
         (&[("test_labels", Dtype::U8, &[1], &[0])], "test_features: there is no such entry"),
         (&[("test_features", Dtype::F32, &[1, 2], &[0; 8])], "test_labels: there is no such entry"),
         (&[("class_counts", Dtype::U8, &[1], &[9])], "labels: expected classes below 1, found 1"),
-        (&[("weight", Dtype::F32, &[8], &[0; 32])], "weight: expected two dimensions, found shape [8]"),
+        (&[("weight", Dtype::F32, &[8], &[0; 32])], "weight: expected rows and columns, found shape [8]"),
         (
             &[("weight", Dtype::F32, &[2, 2], &[0; 16]), ("class_counts", Dtype::U8, &[3], &[1, 1, 1])],
             "class_counts: expected one for each row of weight, 2, found 3",
@@ -143,11 +143,34 @@ fn what_does_not_fit_is_named() {
     assert_eq!(reason(&file(&[("labels", Dtype::U8, &[1], &[0])])), "features: there is no such entry");
     for (name, expected) in [
         ("negative_label.npz", "labels: value 0 is -1, which is not a class or a number of samples"),
-        ("three_dimensions.npz", "features: expected two dimensions, found shape [1, 4, 3]"),
+        ("three_dimensions.npz", "features: expected rows and columns, found shape [1, 4, 3]"),
         ("text.npz", "features: expected an array of numbers, found"),
     ] {
         let found = reason(&std::fs::read(fixture(name)).unwrap());
         assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn a_damaged_byte_of_an_npz_file_is_noticed() {
+    // One of the features themselves, which are stored as they are.
+    let mut bytes = std::fs::read(fixture("plain.npz")).unwrap();
+    let first = (-0.5f32).to_le_bytes();
+    let at = bytes.windows(4).position(|window| window == first).unwrap();
+    bytes[at] ^= 1;
+    let found = reason(&bytes);
+    assert!(found.starts_with("features: ") && found.to_lowercase().contains("checksum"), "{found}");
+}
+
+#[test]
+fn no_rows_and_no_columns_are_refused_at_once() {
+    for shape in [[0, 3], [3, 0]] {
+        let entries: [Entry<'_>; 2] =
+            [("features", Dtype::F32, &shape, &[]), ("labels", Dtype::U8, &[0], &[])];
+        assert_eq!(
+            reason(&file(&entries)),
+            format!("features: expected rows and columns, found shape {shape:?}")
+        );
     }
 }
 

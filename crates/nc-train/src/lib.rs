@@ -10,6 +10,7 @@ mod estimate;
 mod evaluate;
 mod experiment;
 mod finished;
+mod look;
 mod methods;
 mod objective;
 mod observer;

@@ -4,22 +4,19 @@ use std::{path::PathBuf, time::Instant};
 
 use candle_core::Device;
 use candle_nn::VarBuilder;
-use nc_data::{ImageShape, Loader, Subset};
+use nc_data::ImageShape;
 use nc_metrics::{Accuracy, Calibration, Geometry};
 use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 use nc_record::{
-    Array, BestEpoch, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir,
-    SelectedEpoch, ShotAccuracy, TensorBoard, Timing, figures,
+    Array, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir, TensorBoard, Timing,
 };
 
 use crate::{
-    CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Phase,
-    Result, Resumed, Sgd, Step,
+    CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Result,
+    Resumed, Sgd, Step,
     criterion::Criterion,
     data::Data,
-    evaluate::{Outputs, classifier, geometry, shot_accuracy},
     finished::{self, Beginning},
-    phase::timing,
     resume::{Interrupted, State, Tensors},
     trained::evaluate,
 };
@@ -152,7 +149,11 @@ fn run(
             beginning.map_or(Start::New, |beginning| Start::Continued(Box::new(beginning))),
         )
     };
-    let earlier = if let Start::Resumed(events, _) = &start { &events[..] } else { &[] };
+    let earlier = match &start {
+        Start::New => &[],
+        Start::Continued(beginning) => &beginning.events[..],
+        Start::Resumed(events, _) => &events[..],
+    };
     let tensorboard = directory.tensorboard(earlier)?;
     let now = Instant::now();
     let run = Run {
@@ -258,7 +259,6 @@ impl Run<'_> {
             self.claim.confirm()?;
             self.log.append(event)?;
         }
-        self.tensorboard = self.directory.tensorboard(&events)?;
         self.observer.continued(&events);
         self.execute(None)
     }
@@ -361,85 +361,7 @@ impl Run<'_> {
         self.directory.checkpoints().ok()?.into_iter().next()
     }
 
-    /// After `epoch` of `phase`, measures what is due.
-    pub(crate) fn look(&mut self, phase: &Phase, epoch: usize) -> Result<()> {
-        let last = epoch + 1 == phase.epochs;
-        let due = |every: usize| last || (epoch + 1).is_multiple_of(every);
-        let evaluate = due(self.experiment.evaluation.every_epochs);
-        let measure = match self.options.measure_every {
-            None => evaluate,
-            Some(0) => false,
-            Some(every) => due(every),
-        };
-        if !evaluate && !measure {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let test = self.outputs(&self.data.test)?;
-        if evaluate {
-            self.evaluate(&phase.name, epoch, &test, started)?;
-        }
-        if measure { self.measure(&phase.name, epoch, &test) } else { Ok(()) }
-    }
-
-    /// Records test and validation accuracy, and keeps the weights if the latter is the best so far. `test` was begun at
-    /// `started`.
-    fn evaluate(&mut self, phase: &str, epoch: usize, test: &Outputs, started: Instant) -> Result<()> {
-        let accuracy = self.accuracy(test)?;
-        let validation =
-            self.data.validation.as_ref().map(|validation| self.outputs(validation)).transpose()?;
-        let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
-        let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
-        if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
-            self.state.best = Some(best);
-        }
-        if let Some(validation_accuracy) = validation_accuracy {
-            let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
-            if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
-                let phase = phase.to_owned();
-                self.state.selected =
-                    Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
-                self.write_weights(RunDir::SELECTED_WEIGHTS)?;
-            }
-        }
-        let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
-        self.record(&Event::Evaluated {
-            phase: phase.to_owned(),
-            epoch,
-            test_accuracy: accuracy,
-            validation_accuracy,
-            timing: timing(started.elapsed().as_secs_f64(), images),
-        })
-    }
-
-    /// Records neural collapse of the training images and of `test`.
-    fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<()> {
-        let started = Instant::now();
-        let train = self.outputs(&self.data.train)?;
-        let Geometry { train, test } = geometry(&train, test, &classifier(&self.model)?)?;
-        self.record(&Event::Measured {
-            phase: phase.to_owned(),
-            epoch,
-            train: figures(&train),
-            test: figures(&test),
-            timing: timing(started.elapsed().as_secs_f64(), self.data.train.len()),
-        })
-    }
-
-    fn accuracy(&self, outputs: &Outputs) -> Result<ShotAccuracy> {
-        Ok(shot_accuracy(&outputs.accuracy(self.data.train.class_counts())?))
-    }
-
-    /// What the model makes of every image of `subset`.
-    pub(crate) fn outputs(&self, subset: &Subset) -> Result<Outputs> {
-        Outputs::of(&self.model, &self.sequential(subset)?)
-    }
-
-    pub(crate) fn sequential(&self, subset: &Subset) -> Result<Loader> {
-        self.data.sequential(subset, self.options.loader_threads, &self.options.device)
-    }
-
-    fn write_weights(&self, name: &str) -> Result<()> {
+    pub(crate) fn write_weights(&self, name: &str) -> Result<()> {
         self.claim.confirm()?;
         self.directory.write(name, &self.model.to_safetensors()?)?;
         Ok(())

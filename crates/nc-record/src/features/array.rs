@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use half::{bf16, f16};
+
 /// How a number stands in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
@@ -19,46 +21,6 @@ pub(super) enum Element {
     U64,
 }
 
-impl Element {
-    /// Bytes of a number.
-    pub(super) fn size(self) -> usize {
-        match self {
-            Self::I8 | Self::U8 => 1,
-            Self::F16 | Self::Bf16 | Self::I16 | Self::U16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
-        }
-    }
-
-    /// The number in `bytes`, the lowest first, of which as many count as it is long; none for integers.
-    fn float(self, bytes: [u8; 8]) -> Option<f64> {
-        let [a, b, c, d, ..] = bytes;
-        match self {
-            Self::F16 => Some(half::f16::from_le_bytes([a, b]).to_f64()),
-            Self::Bf16 => Some(half::bf16::from_le_bytes([a, b]).to_f64()),
-            Self::F32 => Some(f64::from(f32::from_le_bytes([a, b, c, d]))),
-            Self::F64 => Some(f64::from_le_bytes(bytes)),
-            _ => None,
-        }
-    }
-
-    /// The same for integers.
-    fn integer(self, bytes: [u8; 8]) -> Option<i128> {
-        let [a, b, c, d, ..] = bytes;
-        match self {
-            Self::I8 => Some(i128::from(a.cast_signed())),
-            Self::I16 => Some(i128::from(i16::from_le_bytes([a, b]))),
-            Self::I32 => Some(i128::from(i32::from_le_bytes([a, b, c, d]))),
-            Self::I64 => Some(i128::from(i64::from_le_bytes(bytes))),
-            Self::U8 => Some(i128::from(a)),
-            Self::U16 => Some(i128::from(u16::from_le_bytes([a, b]))),
-            Self::U32 => Some(i128::from(u32::from_le_bytes([a, b, c, d]))),
-            Self::U64 => Some(i128::from(u64::from_le_bytes(bytes))),
-            _ => None,
-        }
-    }
-}
-
 /// An array in a file, whose numbers are still to be read.
 pub(super) struct Array<'a> {
     pub(super) shape: Vec<usize>,
@@ -67,91 +29,117 @@ pub(super) struct Array<'a> {
     /// Whether the first index runs fastest.
     pub(super) columns_first: bool,
     pub(super) data: Box<dyn Read + 'a>,
+    /// How many bytes the file says `data` has: no more than one of its length can hold.
+    pub(super) bytes: u64,
 }
 
-/// Numbers that are converted at once.
-const PIECE: usize = 1 << 16;
+/// Bytes that are converted at once: whole numbers of every width.
+const PIECE: usize = 1 << 20;
 
 impl Array<'_> {
-    /// A matrix as rows, with its number of rows and columns.
+    /// A matrix as rows, with its number of rows and columns, which are not 0.
     pub(super) fn matrix(self) -> Result<(Vec<f32>, usize, usize), String> {
-        let [rows, columns] = self.shape[..] else {
-            return Err(format!("expected two dimensions, found shape {:?}", self.shape));
+        let [rows @ 1..=usize::MAX, columns @ 1..=usize::MAX] = self.shape[..] else {
+            return Err(format!("expected rows and columns, found shape {:?}", self.shape));
         };
         let columns_first = self.columns_first;
         let values = self.floats()?;
         if !columns_first {
             return Ok((values, rows, columns));
         }
-        let mut transposed = Vec::with_capacity(values.len());
-        transposed.extend(
-            (0..rows)
-                .flat_map(|row| (0..columns).map(move |column| (row, column)))
-                .map(|(row, column)| values[column * rows + row]),
-        );
+        let mut transposed = vec![];
+        transposed.try_reserve_exact(values.len()).map_err(|error| error.to_string())?;
+        transposed.extend((0..rows).flat_map(|row| values.iter().skip(row).step_by(rows)));
         Ok((transposed, rows, columns))
     }
 
     /// A list of floating-point numbers.
     pub(super) fn list(self) -> Result<Vec<f32>, String> {
-        if self.shape.len() != 1 {
-            return Err(format!("expected one dimension, found shape {:?}", self.shape));
-        }
+        self.expect_one_dimension()?;
         self.floats()
-    }
-
-    fn floats(self) -> Result<Vec<f32>, String> {
-        let element = self.element;
-        self.convert(|bytes, index| {
-            let value = element
-                .float(bytes)
-                .ok_or_else(|| format!("expected floating-point numbers, found {element:?}"))?;
-            let narrow = value as f32;
-            if narrow.is_infinite() && value.is_finite() {
-                return Err(format!("value {index} is {value:e}, which no 32-bit number can hold"));
-            }
-            Ok(narrow)
-        })
     }
 
     /// A list of whole numbers from 0.
     pub(super) fn integers<T: TryFrom<i128>>(self) -> Result<Vec<T>, String> {
-        if self.shape.len() != 1 {
-            return Err(format!("expected one dimension, found shape {:?}", self.shape));
+        self.expect_one_dimension()?;
+        match self.element {
+            Element::I8 => self.numbers(|bytes| whole(i8::from_le_bytes(bytes))),
+            Element::I16 => self.numbers(|bytes| whole(i16::from_le_bytes(bytes))),
+            Element::I32 => self.numbers(|bytes| whole(i32::from_le_bytes(bytes))),
+            Element::I64 => self.numbers(|bytes| whole(i64::from_le_bytes(bytes))),
+            Element::U8 => self.numbers(|bytes| whole(u8::from_le_bytes(bytes))),
+            Element::U16 => self.numbers(|bytes| whole(u16::from_le_bytes(bytes))),
+            Element::U32 => self.numbers(|bytes| whole(u32::from_le_bytes(bytes))),
+            Element::U64 => self.numbers(|bytes| whole(u64::from_le_bytes(bytes))),
+            other => Err(format!("expected integers, found {other:?}")),
         }
-        let element = self.element;
-        self.convert(|bytes, index| {
-            let value =
-                element.integer(bytes).ok_or_else(|| format!("expected integers, found {element:?}"))?;
-            T::try_from(value)
-                .map_err(|_| format!("value {index} is {value}, which is not a class or a number of samples"))
-        })
     }
 
-    /// All numbers in the order of the file. Memory grows with what is really there.
-    fn convert<T>(mut self, convert: impl Fn([u8; 8], usize) -> Result<T, String>) -> Result<Vec<T>, String> {
-        let (size, shape) = (self.element.size(), &self.shape);
+    fn expect_one_dimension(&self) -> Result<(), String> {
+        if self.shape.len() == 1 {
+            Ok(())
+        } else {
+            Err(format!("expected one dimension, found shape {:?}", self.shape))
+        }
+    }
+
+    fn floats(self) -> Result<Vec<f32>, String> {
+        match self.element {
+            Element::F16 => self.numbers(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())),
+            Element::Bf16 => self.numbers(|bytes| Ok(bf16::from_le_bytes(bytes).to_f32())),
+            Element::F32 => self.numbers(|bytes| Ok(f32::from_le_bytes(bytes))),
+            Element::F64 => self.numbers(|bytes| narrow(f64::from_le_bytes(bytes))),
+            other => Err(format!("expected floating-point numbers, found {other:?}")),
+        }
+    }
+
+    /// All numbers in the order of the file, each made of its bytes with the lowest first.
+    fn numbers<T, const SIZE: usize>(
+        mut self,
+        number: impl Fn([u8; SIZE]) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
+        let (shape, found) = (&self.shape, self.bytes);
         let count = shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
-        let count = count.ok_or_else(|| format!("shape {shape:?} is larger than any file"))?;
+        let Some(count) = count.filter(|&count| count as u128 * SIZE as u128 == u128::from(found)) else {
+            return Err(format!(
+                "expected what shape {shape:?} of {:?} takes, found {found} bytes",
+                self.element
+            ));
+        };
         let mut values = vec![];
-        let mut bytes = vec![0; PIECE.min(count) * size];
+        values.try_reserve_exact(count).map_err(|error| error.to_string())?;
+        let mut piece = vec![0; PIECE.min(count * SIZE)];
         while values.len() < count {
-            let piece = &mut bytes[..PIECE.min(count - values.len()) * size];
-            self.data.read_exact(piece).map_err(|error| {
-                let read = values.len();
-                format!(
-                    "expected {count} values as shape {shape:?} says, could not read on after {read}: {error}"
-                )
+            piece.truncate((count - values.len()) * SIZE);
+            self.data.read_exact(&mut piece).map_err(|error| {
+                format!("could not read on after {} of {count} values: {error}", values.len())
             })?;
-            for number in piece.chunks_exact(size) {
-                let mut lowest_first = [0; 8];
-                lowest_first[..size].copy_from_slice(number);
+            for bytes in piece.as_chunks_mut().0 {
                 if self.big_endian {
-                    lowest_first[..size].reverse();
+                    bytes.reverse();
                 }
-                values.push(convert(lowest_first, values.len())?);
+                let value = number(*bytes).map_err(|reason| format!("value {} is {reason}", values.len()))?;
+                values.push(value);
             }
         }
-        Ok(values)
+        // A zip file compares its checksum where its reader finds the end.
+        match self.data.read(&mut [0]) {
+            Ok(0) => Ok(values),
+            Ok(_) => Err(format!("found more than the {count} values of shape {shape:?}")),
+            Err(error) => Err(error.to_string()),
+        }
     }
+}
+
+fn whole<T: TryFrom<i128>>(value: impl Into<i128>) -> Result<T, String> {
+    let value = value.into();
+    T::try_from(value).map_err(|_| format!("{value}, which is not a class or a number of samples"))
+}
+
+fn narrow(value: f64) -> Result<f32, String> {
+    let narrow = value as f32;
+    if narrow.is_infinite() && value.is_finite() {
+        return Err(format!("{value:e}, which no 32-bit number can hold"));
+    }
+    Ok(narrow)
 }

@@ -54,16 +54,19 @@ impl Features {
     ///
     /// `features`, `weight`, `bias` and `test_features` can be floating-point numbers of 16, 32 or 64 bits and become 32
     /// bits wide; `labels`, `class_counts` and `test_labels` are integers of any width. Other entries are passed over.
-    /// Memory taken is that of the features plus a MiB, whatever sizes the file claims.
+    /// Memory taken is that of the features plus some MiB (the features twice where they stand column after column),
+    /// whatever sizes the file claims.
     ///
     /// # Errors
     ///
     /// [`Error::Io`], and [`Error::NotFeatures`], which names the entry, if one is missing, is of another kind or shape,
-    /// or does not fit the others.
+    /// or does not fit the others, or if the labels alone would make for more classes than there are samples.
     pub fn read(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(io_error("open", path))?;
-        let mut magic = [0; 2];
-        let is_zip = file.read_exact(&mut magic).is_ok() && magic == *b"PK";
+        // The header of a safetensors file begins at its ninth byte; its length before that can read as "PK", too.
+        let mut start = [0; 9];
+        let is_zip =
+            file.read_exact(&mut start).is_ok() && start.starts_with(b"PK") && !start.ends_with(b"{");
         file.rewind().map_err(io_error("read", path))?;
         let not_features = |reason| Error::NotFeatures { path: path.to_owned(), reason };
         let container = if is_zip {
@@ -99,20 +102,26 @@ impl Features {
         } else if bias.is_some() {
             return Err("bias: there is no weight it belongs to".into());
         }
-        let test_labels = test.as_ref().map_or(&[][..], |test| &test.labels);
-        let largest = labels.iter().chain(test_labels).max().map_or(0, |&label| label as usize);
         let known = weight.as_ref().map(|&(_, rows, _)| rows).or_else(|| class_counts.as_ref().map(Vec::len));
-        let classes = known.unwrap_or(largest + 1);
-        if known.is_none() && largest > labels.len() {
-            return Err(format!(
-                "labels: found {largest}, but there are only {} samples; give weight or class_counts, which say how \
-                 many classes there are",
-                labels.len()
-            ));
-        }
-        if largest >= classes {
-            return Err(format!("labels: expected classes below {classes}, found {largest}"));
-        }
+        let test_labels = test.as_ref().map_or(&[][..], |test| &test.labels);
+        let (largest, name) = [("test_labels", test_labels), ("labels", &labels)]
+            .into_iter()
+            .filter_map(|(name, labels)| Some((*labels.iter().max()? as usize, name)))
+            .max_by_key(|&(largest, _)| largest)
+            .unwrap_or_default();
+        let samples = labels.len() + test_labels.len();
+        let classes = match known {
+            Some(classes) if largest >= classes => {
+                return Err(format!("{name}: expected classes below {classes}, found {largest}"));
+            }
+            None if largest >= samples => {
+                return Err(format!(
+                    "{name}: found {largest}, but there are only {samples} samples; give weight or class_counts, \
+                     which say how many classes there are"
+                ));
+            }
+            known => known.unwrap_or(largest + 1),
+        };
         if let Some(bias) = &bias {
             expect("bias", "one for each row of weight", classes, bias.len())?;
         }

@@ -12,13 +12,18 @@ use super::array::{Array, Element};
 /// A zip file of `NAME.npy` members.
 pub(super) struct Npz {
     archive: ZipArchive<BufReader<File>>,
+    /// Bytes of the file.
+    length: u64,
 }
+
+/// Bytes that one deflated byte can stand for (<https://zlib.net/zlib_tech.html>).
+const MOST_INFLATED: u64 = 1032;
 
 impl Npz {
     pub(super) fn open(file: File) -> Result<Self, String> {
-        let archive =
-            ZipArchive::new(BufReader::new(file)).map_err(|error| format!("not an npz file: {error}"))?;
-        Ok(Self { archive })
+        let cannot = |error: ZipError| format!("not an npz file: {error}");
+        let length = file.metadata().map_err(|error| cannot(error.into()))?.len();
+        Ok(Self { archive: ZipArchive::new(BufReader::new(file)).map_err(cannot)?, length })
     }
 
     /// The array `name`, if there is one.
@@ -28,8 +33,17 @@ impl Npz {
             Err(ZipError::FileNotFound) => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        let Header { shape, element, big_endian, columns_first } = Header::read(&mut member)?;
-        Ok(Some(Array { shape, element, big_endian, columns_first, data: Box::new(member) }))
+        let size = member.size();
+        if size > self.length.saturating_mul(MOST_INFLATED) {
+            return Err(format!(
+                "expected what a file of {} bytes can hold, found {size} bytes",
+                self.length
+            ));
+        }
+        let mut data = member.by_ref().take(size);
+        let Header { shape, element, big_endian, columns_first } = Header::read(&mut data)?;
+        let bytes = data.limit();
+        Ok(Some(Array { shape, element, big_endian, columns_first, data: Box::new(member), bytes }))
     }
 }
 
@@ -71,7 +85,10 @@ impl Header {
         let mut text = vec![0; length];
         read(&mut text)?;
         let text = String::from_utf8_lossy(&text);
-        Self::parse(&text).ok_or_else(|| format!("expected an array of numbers, found {:?}", text.trim()))
+        Self::parse(&text).ok_or_else(|| {
+            let shown: String = text.trim().chars().take(200).collect();
+            format!("expected an array of numbers, found {shown:?}")
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -9,6 +9,9 @@ use safetensors::{Dtype, tensor::Metadata};
 
 use super::array::{Array, Element};
 
+/// The format's own limit, in bytes (<https://github.com/huggingface/safetensors#format>).
+const LONGEST_HEADER: u64 = 100_000_000;
+
 /// An open file and what it holds.
 pub(super) struct SafetensorsFile {
     file: BufReader<File>,
@@ -30,6 +33,9 @@ impl SafetensorsFile {
                 "not a safetensors or npz file: a header of {header} bytes does not fit in {length}"
             ));
         };
+        if header > LONGEST_HEADER {
+            return Err(format!("expected a header of at most {LONGEST_HEADER} bytes, found {header}"));
+        }
         let mut text = vec![];
         file.by_ref().take(header).read_to_end(&mut text).map_err(cannot)?;
         let metadata: Metadata = serde_json::from_slice(&text)
@@ -62,7 +68,8 @@ impl SafetensorsFile {
         let (from, to) = info.data_offsets;
         let shape = info.shape.clone();
         self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(|error| error.to_string())?;
-        let data = self.file.by_ref().take((to - from) as u64);
-        Ok(Some(Array { shape, element, big_endian: false, columns_first: false, data: Box::new(data) }))
+        let bytes = (to - from) as u64;
+        let data = Box::new(self.file.by_ref().take(bytes));
+        Ok(Some(Array { shape, element, big_endian: false, columns_first: false, data, bytes }))
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     html::{document, escape, figures},
     pages::{
         figures::figure_rows,
-        history::History,
+        history::{Drawings, History, over_epochs},
         run::RunReport,
         snapshot::{angles, by_size, norms},
     },
@@ -115,7 +115,7 @@ fn common_marks(histories: &[History]) -> Vec<Mark> {
 }
 
 /// Curves of all runs, each run in its colour.
-fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Vec<(&'static str, Drawing)>> {
+fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Drawings> {
     let lines = |of: &dyn Fn(&History) -> Vec<(f64, f64)>| -> Vec<Series> {
         let runs = histories.iter().zip(titles).enumerate();
         runs.map(|(hue, (history, title))| Series {
@@ -167,19 +167,5 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Ve
         ),
         ("NC4, disagreement with the nearest mean", "share", Scale::Percent, figure("nc4.mismatch"), None),
     ];
-    let mut drawings = vec![];
-    for (title, y_title, scale, series, reference) in charts {
-        let curves = Curves {
-            label: title,
-            x_title: "epoch",
-            y_title,
-            scale,
-            series,
-            x_range: None,
-            marks,
-            reference,
-        };
-        drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
-    }
-    Ok(drawings)
+    over_epochs(None, marks, charts)
 }

@@ -2,7 +2,10 @@
 
 use nc_record::{EpochLosses, Event, Figures, ShotAccuracy};
 
-use crate::charts::{Mark, Series};
+use crate::{
+    Result,
+    charts::{Curves, Drawing, Mark, Scale, Series},
+};
 
 /// What a run logged, by epochs counted from 1 over all phases.
 #[derive(Default)]
@@ -110,4 +113,25 @@ impl History {
             line("test", true, collapse().filter_map(|collapse| collapse.test(key)).collect()),
         ]
     }
+}
+
+/// Titles of a chart and of its y axis, how high values stand, lines, and a value to be reached with its name.
+pub(crate) type EpochChart = (&'static str, &'static str, Scale, Vec<Series>, Option<(f64, &'static str)>);
+
+/// Drawings with their titles.
+pub(crate) type Drawings = Vec<(&'static str, Drawing)>;
+
+/// Draws charts over epochs; those without points are left out.
+pub(crate) fn over_epochs(
+    range: Option<(f64, f64)>,
+    marks: &[Mark],
+    charts: impl IntoIterator<Item = EpochChart>,
+) -> Result<Drawings> {
+    let mut drawings = vec![];
+    for (title, y_title, scale, series, reference) in charts {
+        let (label, x_title, x_range) = (title, "epoch", range);
+        let curves = Curves { label, x_title, y_title, scale, series, x_range, marks, reference };
+        drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
+    }
+    Ok(drawings)
 }

@@ -1,17 +1,20 @@
 //! A page about one run.
 
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{EpochLosses, Event, RunDir, RunResult, ShotAccuracy};
+use nc_record::{EpochLosses, Event, RunDir, RunResult, ShotAccuracy, write_atomically};
 
 use crate::{
     Error, Result,
-    charts::{Curves, Drawing, Scale, Series, key},
+    charts::{Scale, Series, key},
     format,
     html::{document, escape, figures},
     pages::{
-        history::History,
+        history::{Drawings, History, over_epochs},
         snapshot::{Snapshot, optimum},
     },
 };
@@ -54,6 +57,17 @@ impl RunReport {
             result: if finished { Some(RunDir::read_result(directory)?) } else { None },
             projection,
         })
+    }
+
+    /// Writes the page about the run in `directory` into it, as `report.html`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read), [`to_html`](Self::to_html) and of writing.
+    pub fn write_page(directory: &Path) -> Result<PathBuf> {
+        let path = directory.join(RunDir::REPORT);
+        write_atomically(&path, Self::read(directory)?.to_html()?.as_bytes())?;
+        Ok(path)
     }
 
     /// Its name and seed.
@@ -162,9 +176,6 @@ impl RunReport {
     }
 }
 
-/// Curves over epochs, with their titles; those without points are left out.
-type Drawings = Vec<(&'static str, Drawing)>;
-
 fn training(history: &History) -> Result<Drawings> {
     type Group = fn(&ShotAccuracy) -> Option<f64>;
     let groups: [(&str, Group); 4] = [
@@ -212,7 +223,11 @@ fn training(history: &History) -> Result<Drawings> {
         ("Between-class angles", "L_B", Scale::Linear, between),
         ("Learning rate", "rate", Scale::Log, vec![rate]),
     ];
-    over_epochs(history, charts.map(|(title, y, scale, series)| (title, y, scale, series, None)))
+    over_epochs(
+        history.range(),
+        &history.marks,
+        charts.map(|(title, y, scale, series)| (title, y, scale, series, None)),
+    )
 }
 
 fn collapse(history: &History) -> Result<Drawings> {
@@ -226,7 +241,8 @@ fn collapse(history: &History) -> Result<Drawings> {
     );
     let angle_optimum = history.optimum().map(|optimum| (optimum, "optimum"));
     over_epochs(
-        history,
+        history.range(),
+        &history.marks,
         [
             ("NC1, within over between classes", "tr(S_W pinv(S_B))/K", Scale::Log, nc1, None),
             ("NC2, mean nearest angle", "degrees", Scale::Linear, angles, angle_optimum),
@@ -247,24 +263,4 @@ fn collapse(history: &History) -> Result<Drawings> {
             ),
         ],
     )
-}
-
-type EpochChart = (&'static str, &'static str, Scale, Vec<Series>, Option<(f64, &'static str)>);
-
-fn over_epochs(history: &History, charts: impl IntoIterator<Item = EpochChart>) -> Result<Drawings> {
-    let mut drawings = vec![];
-    for (title, y_title, scale, series, reference) in charts {
-        let curves = Curves {
-            label: title,
-            x_title: "epoch",
-            y_title,
-            scale,
-            series,
-            x_range: history.range(),
-            marks: &history.marks,
-            reference,
-        };
-        drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
-    }
-    Ok(drawings)
 }
