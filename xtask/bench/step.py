@@ -1,6 +1,6 @@
 """The work of `crates/nc-train/examples/step.rs` in PyTorch, channels last.
 
-usage: step.py train|eval THREADS STEPS
+usage: step.py train|eval MODEL THREADS STEPS
 """
 
 import pathlib
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "crates/nc-models/python"))
-from resnet import ResNet
+from resnet import MODELS
 
 BATCH, CLASSES, WARM_UP = 128, 10, 3
 
@@ -30,11 +30,11 @@ def between_class(centers):
 
 
 def main():
-    mode, threads, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    mode, model, threads, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = ResNet(classes=CLASSES).to(memory_format=torch.channels_last)
-    centers = torch.randn(CLASSES, 64, requires_grad=True)
+    model = MODELS[model](classes=CLASSES).to(memory_format=torch.channels_last)
+    centers = torch.randn(CLASSES, model.linear.in_features, requires_grad=True)
     images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
     labels = torch.arange(BATCH) % CLASSES
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)

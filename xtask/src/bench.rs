@@ -20,13 +20,16 @@ enum What {
     Step(Step),
 }
 
-/// Time a whole training step and an evaluation pass of ResNet-32, batch 128, 3x32x32; and, as shares of a step, what
+/// Time a whole training step and an evaluation pass, batch 128, 3x32x32; and, as shares of a step, what
 /// L_W and L_B take and how long the program waits for the loader.
 #[derive(clap::Args)]
 struct Step {
     /// Alternate with the same work in PyTorch (channels last), run by this Python.
     #[arg(long, value_name = "PYTHON")]
     against_torch: Option<PathBuf>,
+    /// The network.
+    #[arg(long, default_value = "resnet32", value_parser = ["resnet32", "resnet18"])]
+    model: String,
     /// Threads of each program.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -83,7 +86,7 @@ impl Step {
     fn measure(&self, command: &mut Command, mode: &str) -> Result<Figures> {
         let program = command.get_program().display().to_string();
         let output = command
-            .args([mode, &self.threads.to_string(), &self.steps.to_string()])
+            .args([mode, &self.model, &self.threads.to_string(), &self.steps.to_string()])
             .output()
             .with_context(|| format!("cannot start {program}"))?;
         if !output.status.success() {

@@ -1,4 +1,4 @@
-//! The logits of a CIFAR ResNet whose weights come from a file, ours or PyTorch's (`state_dict` as safetensors):
+//! The logits of a CIFAR ResNet or a ResNet-18 whose weights come from a file, ours or PyTorch's (`state_dict` as safetensors):
 //! `cargo run --release -p nc-models --example logits -- WEIGHTS IMAGES OUT`. IMAGES holds a tensor `images`
 //! (B, C, H, W), OUT will hold `logits` (B, K).
 
@@ -18,11 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last_of_block = |name: &&String| name.starts_with("layer1.") && name.ends_with(".bn2.weight");
     let blocks = state.keys().filter(last_of_block).count();
     let stem = shape("conv1.weight")?;
-    let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: stem[1], width: stem[0] / 16 };
     let classes = shape("linear.weight")?[0];
 
     let params = ParamStore::new(0, &device);
-    let resnet = ResNet::new(config, &params.builder())?;
+    let resnet = if state.contains_key("layer4.0.conv1.weight") {
+        ResNet::resnet18(stem[1], &params.builder())?
+    } else {
+        let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: stem[1], width: stem[0] / 16 };
+        ResNet::new(config, &params.builder())?
+    };
     let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
     model.params().load_safetensors(&fs::read(weights)?)?;
 

@@ -1,9 +1,9 @@
-"""CIFAR ResNet-32 in PyTorch, with the parameter names of nc-models, and a check that weights go both ways.
+"""CIFAR ResNets and ResNet-18 in PyTorch, with the parameter names of nc-models, and a check that weights go both ways.
 
     pip install torch safetensors
     python resnet.py                                check with random weights
     python resnet.py --weights RUN/weights.safetensors   check with weights of a run
-    python resnet.py --names                        print name and shape of each weight
+    python resnet.py --model resnet18 --names       print name and shape of each weight
 
 To use weights of ours:       model.load_state_dict(safetensors.torch.load_file("weights.safetensors"), strict=False)
 To use weights of PyTorch's:  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")
@@ -22,18 +22,24 @@ from torch import nn
 
 
 class BasicBlock(nn.Module):
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels, out_channels, project):
         super().__init__()
+        stride = 1 if in_channels == out_channels else 2
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
-        self.stride = stride
+        self.stride, self.project = stride, project
+        if stride != 1 and project:
+            convolution = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out_channels))
 
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(y))
-        if self.stride != 1:
+        if self.stride != 1 and self.project:
+            x = self.shortcut(x)
+        elif self.stride != 1:
             # Option A: every second pixel, zeros for the new channels, half of them on each side.
             padding = y.shape[1] // 4
             x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, padding, padding))
@@ -41,28 +47,37 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, depth=32, in_channels=3, classes=10, width=1):
+    def __init__(self, channels, blocks, project, in_channels=3, classes=10):
         super().__init__()
-        blocks = (depth - 2) // 6
-        small, medium, large = 16 * width, 32 * width, 64 * width
-        self.conv1 = nn.Conv2d(in_channels, small, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(small)
-        self.layer1 = self.stage(small, small, blocks)
-        self.layer2 = self.stage(small, medium, blocks)
-        self.layer3 = self.stage(medium, large, blocks)
-        self.linear = nn.Linear(large, classes)
-
-    @staticmethod
-    def stage(in_channels, out_channels, blocks):
-        first = BasicBlock(in_channels, out_channels, 1 if in_channels == out_channels else 2)
-        return nn.Sequential(first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(blocks - 1)))
+        self.conv1 = nn.Conv2d(in_channels, channels[0], 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels[0])
+        self.stages = []
+        for number, (before, after) in enumerate(zip([channels[0], *channels], channels), 1):
+            rest = (BasicBlock(after, after, project) for _ in range(blocks - 1))
+            stage = nn.Sequential(BasicBlock(before, after, project), *rest)
+            self.stages.append(f"layer{number}")
+            self.add_module(self.stages[-1], stage)
+        self.linear = nn.Linear(channels[-1], classes)
 
     def features(self, x):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return self.layer3(self.layer2(self.layer1(x))).mean((2, 3))
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+        return x.mean((2, 3))
 
     def forward(self, x):
         return self.linear(self.features(x))
+
+
+def cifar_resnet(depth=32, in_channels=3, classes=10, width=1):
+    return ResNet([16 * width, 32 * width, 64 * width], (depth - 2) // 6, False, in_channels, classes)
+
+
+def resnet18(in_channels=3, classes=10):
+    return ResNet([64, 128, 256, 512], 2, True, in_channels, classes)
+
+
+MODELS = {"resnet32": cifar_resnet, "resnet18": resnet18}
 
 
 def logits_of_nc_models(weights, images):
@@ -93,11 +108,12 @@ def main():
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", help="weights of a run; without it, PyTorch's random ones only")
+    parser.add_argument("--model", choices=MODELS, default="resnet32", help="the model of random weights")
     parser.add_argument("--names", action="store_true", help="print name and shape of each weight and stop")
     args = parser.parse_args()
     torch.manual_seed(0)
 
-    theirs = ResNet()
+    theirs = MODELS[args.model]()
     if args.names:
         for name, value in sorted(theirs.state_dict().items()):
             if not name.endswith("num_batches_tracked"):
@@ -119,8 +135,11 @@ def main():
     if args.weights:
         state = load_file(args.weights)
         blocks = len({name.split(".")[1] for name in state if name.startswith("layer1.")})
-        stem = state["conv1.weight"].shape
-        ours = ResNet(6 * blocks + 2, stem[1], state["linear.weight"].shape[0], stem[0] // 16)
+        stem, classes = state["conv1.weight"].shape, state["linear.weight"].shape[0]
+        if "layer4.0.conv1.weight" in state:
+            ours = resnet18(stem[1], classes)
+        else:
+            ours = cifar_resnet(6 * blocks + 2, stem[1], classes, stem[0] // 16)
         missing, unexpected = ours.load_state_dict(state, strict=False)
         assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing), (missing, unexpected)
         ours.eval()

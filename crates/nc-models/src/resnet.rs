@@ -15,26 +15,23 @@ pub struct ResNetConfig {
     pub width: usize,
 }
 
-/// The ResNet for small images of He et al. (2016), section 4.2: a 3x3 stem, three stages of n basic blocks
-/// with 16, 32 and 64 channels (times the width), parameter-free (option A) shortcuts, global average pooling. Features
-/// have 64 dimensions (times the width).
-///
-/// Parameters are named as in the common PyTorch implementation: `conv1`, `bn1`, `layer1.0.conv1`,
-/// `layer1.0.bn1`, ... Any image height and width will do.
+/// A residual network of basic blocks for small images: a 3x3 stem, stages of blocks with ever more channels on ever
+/// smaller images, global average pooling. Any image height and width will do.
 pub struct ResNet {
     stem: ConvNormLayer,
     blocks: Vec<BasicBlock>,
     features: usize,
 }
 
-const CHANNELS: [usize; 3] = [16, 32, 64];
-
 impl ResNet {
-    /// Builds the network with parameters from `vb`.
+    /// The CIFAR ResNet of He et al. (2016), section 4.2: three stages of n blocks with 16, 32 and 64 channels (times the
+    /// width), parameter-free (option A) shortcuts. Features have 64 dimensions (times the width).
+    ///
+    /// Parameters are named as in the common PyTorch implementation: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.bn1`, ...
     ///
     /// # Errors
     ///
-    /// [`Error::Depth`] for a depth that is not 6n + 2.
+    /// [`Error::Depth`] for a depth that is not 6n + 2, [`Error::Width`] for width 0.
     pub fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         let ResNetConfig { depth, in_channels, width } = config;
         if depth < 8 || depth % 6 != 2 {
@@ -43,20 +40,39 @@ impl ResNet {
         if width == 0 {
             return Err(Error::Width);
         }
-        let stages = CHANNELS.map(|channels| width * channels);
-        let blocks_per_stage = (depth - 2) / 6;
-        let stem =
-            ConvNormLayer::new(conv3x3(in_channels, stages[0], 1), true, &vb.pp("conv1"), &vb.pp("bn1"))?;
-        let mut blocks = Vec::with_capacity(3 * blocks_per_stage);
+        let stages = [16, 32, 64].map(|channels| width * channels);
+        Self::build(in_channels, &stages, (depth - 2) / 6, Widening::Pad, vb)
+    }
+
+    /// ResNet-18 (He et al. 2016, table 1) with the stem for small images: a 3x3 convolution of stride 1 and no pooling, four
+    /// stages of two blocks with 64, 128, 256 and 512 channels, projections (option B: 1x1 convolution and batch norm)
+    /// where the width grows. Features have 512 dimensions; 11.2 million parameters with 10 classes.
+    ///
+    /// Parameters are named as in the common PyTorch implementation for CIFAR: as above, and `layer2.0.shortcut.0` and
+    /// `layer2.0.shortcut.1` for convolution and batch norm of a projection.
+    pub fn resnet18(in_channels: usize, vb: &VarBuilder<'_>) -> Result<Self> {
+        Self::build(in_channels, &[64, 128, 256, 512], 2, Widening::Project, vb)
+    }
+
+    fn build(
+        in_channels: usize,
+        stages: &[usize],
+        blocks_per_stage: usize,
+        widening: Widening,
+        vb: &VarBuilder<'_>,
+    ) -> Result<Self> {
         let mut channels = stages[0];
-        for (stage, out_channels) in stages.into_iter().enumerate() {
+        let stem = conv3x3(in_channels, channels, 1);
+        let stem = ConvNormLayer::new(stem, true, &vb.pp("conv1"), &vb.pp("bn1"))?;
+        let mut blocks = Vec::with_capacity(stages.len() * blocks_per_stage);
+        for (stage, &out_channels) in stages.iter().enumerate() {
             let vb = vb.pp(format!("layer{}", stage + 1));
             for block in 0..blocks_per_stage {
-                blocks.push(BasicBlock::new(channels, out_channels, &vb.pp(block))?);
+                blocks.push(BasicBlock::new(channels, out_channels, widening, &vb.pp(block))?);
                 channels = out_channels;
             }
         }
-        Ok(Self { stem, blocks, features: stages[2] })
+        Ok(Self { stem, blocks, features: channels })
     }
 }
 
@@ -75,27 +91,63 @@ impl Backbone for ResNet {
     }
 }
 
+/// How the shortcut of a block reaches more channels on a quarter of the pixels.
+#[derive(Clone, Copy)]
+enum Widening {
+    /// Option A: every second pixel, between channels of zeros.
+    Pad,
+    /// Option B: a 1x1 convolution of stride 2 and batch norm.
+    Project,
+}
+
 /// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)); where the width grows, the image is halved.
 struct BasicBlock {
     conv1: ConvNormLayer,
     conv2: ConvNormLayer,
-    halves: bool,
+    path: ShortcutPath,
+}
+
+/// What a block adds to its convolutions.
+enum ShortcutPath {
+    Identity,
+    Subsample,
+    Projection(ConvNormLayer),
 }
 
 impl BasicBlock {
-    fn new(in_channels: usize, out_channels: usize, vb: &VarBuilder<'_>) -> Result<Self> {
-        let halves = in_channels != out_channels;
-        let first = conv3x3(in_channels, out_channels, if halves { 2 } else { 1 });
+    fn new(
+        in_channels: usize,
+        out_channels: usize,
+        widening: Widening,
+        vb: &VarBuilder<'_>,
+    ) -> Result<Self> {
+        let (stride, path) = match widening {
+            _ if in_channels == out_channels => (1, ShortcutPath::Identity),
+            Widening::Pad => (2, ShortcutPath::Subsample),
+            Widening::Project => {
+                let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(in_channels, out_channels, 2) };
+                let vb = vb.pp("shortcut");
+                (2, ShortcutPath::Projection(ConvNormLayer::new(shape, false, &vb.pp(0), &vb.pp(1))?))
+            }
+        };
+        let first = conv3x3(in_channels, out_channels, stride);
         let second = conv3x3(out_channels, out_channels, 1);
         Ok(Self {
             conv1: ConvNormLayer::new(first, true, &vb.pp("conv1"), &vb.pp("bn1"))?,
             conv2: ConvNormLayer::new(second, true, &vb.pp("conv2"), &vb.pp("bn2"))?,
-            halves,
+            path,
         })
     }
 
     fn forward(&self, x: &FeatureMap, pass: Pass) -> Result<FeatureMap> {
-        let shortcut = if self.halves { Shortcut::Subsample(x, 2) } else { Shortcut::Identity(x) };
+        let projected = match &self.path {
+            ShortcutPath::Projection(layer) => Some(layer.forward(x, Shortcut::None, pass)?),
+            _ => None,
+        };
+        let shortcut = match (&self.path, &projected) {
+            (ShortcutPath::Subsample, _) => Shortcut::Subsample(x, 2),
+            (_, projected) => Shortcut::Identity(projected.as_ref().unwrap_or(x)),
+        };
         let y = self.conv1.forward(x, Shortcut::None, pass)?;
         self.conv2.forward(&y, shortcut, pass)
     }

@@ -11,6 +11,12 @@ fn model(depth: usize, in_channels: usize, seed: u64, head: HeadConfig, classes:
     Model::new(params, resnet, &head, classes).unwrap()
 }
 
+fn resnet18() -> Model {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let resnet = ResNet::resnet18(3, &params.builder()).unwrap();
+    Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap()
+}
+
 fn images(batch: usize, channels: usize, size: usize) -> Tensor {
     let count = batch * channels * size * size;
     let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
@@ -21,20 +27,22 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// The file is what PyTorch says of the model: `python/resnet.py --names`.
+/// The files are what PyTorch says of the models: `python/resnet.py --model resnet18 --names`.
 #[test]
 fn parameters_have_the_names_and_shapes_of_pytorch() {
-    let ours: Vec<String> = model(32, 3, 0, HeadConfig::Linear, 10)
-        .params()
-        .vars()
-        .iter()
-        .map(|(name, var)| {
+    let names_and_shapes = |model: Model| -> Vec<String> {
+        let line = |(name, var): (String, Var)| {
             let dims: Vec<String> = var.dims().iter().map(usize::to_string).collect();
             format!("{name} {}", dims.join(" "))
-        })
-        .collect();
-    let theirs: Vec<&str> = include_str!("resnet32.txt").lines().collect();
-    assert_eq!(ours, theirs);
+        };
+        model.params().vars().into_iter().map(line).collect()
+    };
+    let resnet32 = model(32, 3, 0, HeadConfig::Linear, 10);
+    for (ours, theirs) in
+        [(resnet32, include_str!("resnet32.txt")), (resnet18(), include_str!("resnet18.txt"))]
+    {
+        assert_eq!(names_and_shapes(ours), theirs.lines().collect::<Vec<_>>());
+    }
 }
 
 #[test]
@@ -44,6 +52,8 @@ fn parameter_counts_are_the_published_ones() {
         let count = model(depth, 3, 0, HeadConfig::Linear, 10).params().parameter_count();
         assert!((count as f64 / 1e6 - millions).abs() < 0.006, "ResNet-{depth} has {count}");
     }
+    // As the common PyTorch CIFAR ResNet-18 counts them.
+    assert_eq!(resnet18().params().parameter_count(), 11_173_962);
 }
 
 #[test]
@@ -95,15 +105,16 @@ fn evaluation_leaves_no_graph_and_changes_nothing() {
 
 #[test]
 fn training_reaches_every_parameter_and_the_running_statistics() {
-    let model = model(20, 3, 0, HeadConfig::Linear, 10);
-    let running: Vec<Var> = buffers(&model);
-    let before: Vec<_> = running.iter().map(|var| values(var)).collect();
-    let output = model.forward(&images(4, 3, 8), Pass::TRAIN).unwrap();
-    let gradients = output.logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-    for (name, var) in model.params().vars() {
-        assert_eq!(gradients.get(&var).is_some(), !name.contains("running"), "{name}");
+    for model in [model(20, 3, 0, HeadConfig::Linear, 10), resnet18()] {
+        let running: Vec<Var> = buffers(&model);
+        let before: Vec<_> = running.iter().map(|var| values(var)).collect();
+        let output = model.forward(&images(4, 3, 8), Pass::TRAIN).unwrap();
+        let gradients = output.logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        for (name, var) in model.params().vars() {
+            assert_eq!(gradients.get(&var).is_some(), !name.contains("running"), "{name}");
+        }
+        assert!(running.iter().zip(before).all(|(var, before)| values(var) != before));
     }
-    assert!(running.iter().zip(before).all(|(var, before)| values(var) != before));
 }
 
 fn buffers(model: &Model) -> Vec<Var> {

@@ -1,8 +1,8 @@
-//! Times whole steps of the paper's CIFAR model, ResNet-32 on batches of 128 images of 3x32x32: `cargo xtask bench
-//! step` runs it side by side with the same work in PyTorch.
+//! Times whole steps of a ResNet on batches of 128 images of 3x32x32: `cargo xtask bench step` runs it side by side with
+//! the same work in PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval|shares THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|eval|shares resnet32|resnet18 THREADS STEPS
 //! ```
 //!
 //! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the largest memory the process had (0
@@ -14,6 +14,7 @@
 use std::{error::Error, hint::black_box, time::Instant};
 
 use candle_core::{Device, Tensor, Var};
+use candle_nn::VarBuilder;
 use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset};
 use nc_kernels::threads;
 use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
@@ -28,23 +29,36 @@ const WARM_UP: usize = 3;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, mode, threads, steps] = args.as_slice() else {
-        return Err("usage: step train|eval|shares THREADS STEPS".into());
+    let [_, mode, network, threads, steps] = args.as_slice() else {
+        return Err("usage: step train|eval|shares resnet32|resnet18 THREADS STEPS".into());
+    };
+    let network: Network = match network.as_str() {
+        "resnet32" => |vb| ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, vb),
+        "resnet18" => |vb| ResNet::resnet18(3, vb),
+        _ => return Err("the network should be resnet32 or resnet18".into()),
     };
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
-    let measure: fn(usize) -> Result<()> = match mode.as_str() {
-        "train" => |steps| print_times(steps, Step::train),
-        "eval" => |steps| print_times(steps, |step, images, _| step.evaluate(images)),
-        "shares" => |steps| [10, 100].into_iter().try_for_each(|classes| print_shares(classes, steps)),
+    let measure: fn(Network, usize) -> Result<()> = match mode.as_str() {
+        "train" => |network, steps| print_times(network, steps, Step::train),
+        "eval" => |network, steps| print_times(network, steps, |step, images, _| step.evaluate(images)),
+        "shares" => |network, steps| {
+            [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
+        },
         _ => return Err("the mode should be train, eval or shares".into()),
     };
-    Ok(threads::install(|| measure(steps))?)
+    Ok(threads::install(|| measure(network, steps))?)
 }
 
+type Network = fn(&VarBuilder<'_>) -> nc_models::Result<ResNet>;
+
 /// The times of `step` on the same batch over and over.
-fn print_times(steps: usize, step: impl Fn(&mut Step, &Tensor, &Tensor) -> Result<()>) -> Result<()> {
-    let mut bench = Step::new(10)?;
+fn print_times(
+    network: Network,
+    steps: usize,
+    step: impl Fn(&mut Step, &Tensor, &Tensor) -> Result<()>,
+) -> Result<()> {
+    let mut bench = Step::new(network, 10)?;
     let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
     let labels: Vec<u32> = (0..BATCH as u32).map(|i| i % 10).collect();
     let labels = Tensor::new(labels, &Device::Cpu)?;
@@ -63,8 +77,8 @@ fn print_times(steps: usize, step: impl Fn(&mut Step, &Tensor, &Tensor) -> Resul
 }
 
 /// What a step on augmented and mixed batches spends beside the network.
-fn print_shares(classes: usize, steps: usize) -> Result<()> {
-    let mut step = Step::new(classes)?;
+fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
+    let mut step = Step::new(network, classes)?;
     let loader = loader(classes, WARM_UP + steps)?;
     let (mut waits, mut losses, mut whole) = (vec![], vec![], vec![]);
     let mut batches = loader.epoch(0);
@@ -121,10 +135,10 @@ struct Step {
 }
 
 impl Step {
-    fn new(classes: usize) -> Result<Self> {
+    fn new(network: Network, classes: usize) -> Result<Self> {
         let device = Device::Cpu;
         let params = ParamStore::new(0, &device);
-        let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder())?;
+        let resnet = network(&params.builder())?;
         let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
         let centers = Var::randn(0f32, 1f32, (classes, model.feature_dim()), &device)?;
         let config = SgdConfig {

@@ -12,7 +12,7 @@ use nc_record::{
 };
 
 use crate::{
-    CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Result,
+    BackboneKind, CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Result,
     Resumed, Sgd, Step,
     criterion::Criterion,
     data::Data,
@@ -192,9 +192,18 @@ pub(crate) fn resnet(
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
     let backbone = experiment.model.backbone;
     move |vb, shape| {
-        let config =
-            ResNetConfig { depth: backbone.depth(), in_channels: shape.channels, width: backbone.width() };
-        Ok(Box::new(ResNet::new(config, vb)?) as Box<dyn Backbone>)
+        let in_channels = shape.channels;
+        let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
+        let resnet = match backbone {
+            BackboneKind::ResNet8 => cifar(8, 1),
+            BackboneKind::ResNet20 => cifar(20, 1),
+            BackboneKind::ResNet32 => cifar(32, 1),
+            BackboneKind::ResNet44 => cifar(44, 1),
+            BackboneKind::ResNet56 => cifar(56, 1),
+            BackboneKind::WideResNet32 => cifar(32, 2),
+            BackboneKind::ResNet18 => ResNet::resnet18(in_channels, vb),
+        }?;
+        Ok(Box::new(resnet) as Box<dyn Backbone>)
     }
 }
 
