@@ -115,12 +115,7 @@ enum ShortcutPath {
 }
 
 impl BasicBlock {
-    fn new(
-        in_channels: usize,
-        out_channels: usize,
-        widening: Widening,
-        vb: &VarBuilder<'_>,
-    ) -> Result<Self> {
+    fn new(in_channels: usize, out_channels: usize, widening: Widening, vb: &VarBuilder<'_>) -> Result<Self> {
         let (stride, path) = match widening {
             _ if in_channels == out_channels => (1, ShortcutPath::Identity),
             Widening::Pad => (2, ShortcutPath::Subsample),

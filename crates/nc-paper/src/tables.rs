@@ -27,6 +27,8 @@ pub struct PaperColumn {
     pub title: String,
     /// The preset's data set; none where the rows name it or nothing is run.
     pub data: Option<String>,
+    /// The part that this column adds to the rows' methods.
+    pub part: Option<String>,
     /// Why nothing of ours stands in this column.
     pub not_built: Option<String>,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
@@ -222,7 +224,9 @@ impl RowOfFile {
                 };
                 match method_or_reason {
                     Ok(method) => {
-                        CellPlan::Run(PaperRun { data, method: method.clone(), noise: column.noise })
+                        let method =
+                            column.part.iter().fold(method.clone(), |method, part| method + "+" + part);
+                        CellPlan::Run(PaperRun { data, method, noise: column.noise })
                     }
                     Err(reason) => CellPlan::NotBuilt(reason.clone()),
                 }

@@ -1,6 +1,7 @@
 //! The runs that the tables and figures ask for.
 
-use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable};
+use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable, Scale};
+use nc_train::BackboneKind;
 
 const DATA: [&str; 6] =
     ["cifar10", "cifar100", "cifar10-lt-r100", "cifar10-lt-r10", "cifar100-lt-r100", "cifar100-lt-r10"];
@@ -28,7 +29,7 @@ const METHODS: [&str; 20] = [
     "nc-drw-crt",
 ];
 
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "nc",
     "nc-batch-means",
     "nc-moving-average",
@@ -41,6 +42,7 @@ const PARTS: [&str; 12] = [
     "tau-norm",
     "ncm",
     "paper-text",
+    "resnet18",
 ];
 
 fn assert_known(data: &str, method: &str) {
@@ -152,16 +154,21 @@ fn what_is_not_built_says_why() {
 }
 
 #[test]
-fn noise_reaches_the_runs_of_table_6() {
+fn noise_and_network_reach_the_runs_of_table_6() {
     let sixth = table("6");
     for row in &sixth.rows {
-        let (run, not_built) = row.cells.split_at(5);
-        let noise: Vec<Option<f64>> = run.iter().map(|cell| cell.run().unwrap().noise).collect();
-        assert_eq!(noise, [None, Some(0.1), Some(0.2), Some(0.3), Some(0.4)]);
-        assert!(not_built.iter().all(|cell| cell.run().is_none()));
+        let method = row.method.clone().unwrap();
+        for (cells, method) in row.cells.chunks(5).zip([method.clone(), method + "+resnet18"]) {
+            let noise: Vec<Option<f64>> = cells.iter().map(|cell| cell.run().unwrap().noise).collect();
+            assert_eq!(noise, [None, Some(0.1), Some(0.2), Some(0.3), Some(0.4)]);
+            assert!(cells.iter().all(|cell| cell.run().unwrap().method == method));
+        }
     }
-    let cell = &sixth.row("CIFAR100-LT CE++").unwrap().cells[0];
-    assert_eq!(cell.run().unwrap().preset(), "cifar100-lt-r100/nc-drw");
+    let preset = |column: usize| sixth.row("CIFAR100-LT CE++").unwrap().cells[column].run().unwrap().preset();
+    assert_eq!(preset(0), "cifar100-lt-r100/nc-drw");
+    assert_eq!(preset(5), "cifar100-lt-r100/nc-drw+resnet18");
+    let backbone = |column| Scale::Paper.experiment(&preset(column), 0).unwrap().model.backbone;
+    assert_eq!((backbone(0), backbone(9)), (BackboneKind::ResNet32, BackboneKind::ResNet18));
 }
 
 #[test]

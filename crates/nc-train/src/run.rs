@@ -12,8 +12,8 @@ use nc_record::{
 };
 
 use crate::{
-    BackboneKind, CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer, Result,
-    Resumed, Sgd, Step,
+    BackboneKind, CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer,
+    Result, Resumed, Sgd, Step,
     criterion::Criterion,
     data::Data,
     finished::{self, Beginning},

@@ -1,9 +1,12 @@
-//! Three steps of SGD on a ResNet-32 against PyTorch in double precision; `golden/resnet_steps.safetensors` holds
-//! the weights, one batch of 16, and what came out: learning rate 0.01, momentum 0.9, weight decay 5e-4.
+//! Three steps of SGD on a batch of 16 against PyTorch in double precision: learning rate 0.01, momentum 0.9, weight decay
+//! 5e-4. `golden/resnet_steps.safetensors` holds weights, batch and what came out of a ResNet-32;
+//! `golden/resnet18_steps.safetensors` what came out of a ResNet-18, whose weights follow from a formula
+//! (`golden/resnet18_steps.py` wrote it).
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
 use nc_losses::cross_entropy;
 use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
 use nc_train::{Sgd, SgdConfig};
@@ -12,9 +15,34 @@ type Golden = HashMap<String, Tensor>;
 
 #[test]
 fn three_sgd_steps_of_resnet32_match_pytorch() {
-    let golden = load();
-    let model = model(&golden);
-    let (images, labels) = (&golden["in.images"], golden["in.labels"].to_dtype(DType::U32).unwrap());
+    let golden = load("resnet_steps.safetensors");
+    let (params, vb) = params();
+    let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &vb).unwrap();
+    let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
+    for (name, var) in model.params().vars() {
+        var.set(&golden[&format!("in.state.{name}")]).unwrap();
+    }
+    let labels = golden["in.labels"].to_dtype(DType::U32).unwrap();
+    three_sgd_steps_match(&golden, &model, &golden["in.images"], &labels);
+}
+
+#[test]
+fn three_sgd_steps_of_resnet18_match_pytorch() {
+    let golden = load("resnet18_steps.safetensors");
+    let (params, vb) = params();
+    let resnet = ResNet::resnet18(3, &vb).unwrap();
+    let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
+    let mut vars = model.params().vars();
+    vars.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (stream, (name, var)) in vars.iter().enumerate() {
+        var.set(&initial(stream, name, var.dims())).unwrap();
+    }
+    let images = noise(1000, &[16, 3, 32, 32], |x| x);
+    let labels: Vec<u32> = (0..16).map(|i| i * 7 % 10).collect();
+    three_sgd_steps_match(&golden, &model, &images, &Tensor::new(labels, &Device::Cpu).unwrap());
+}
+
+fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels: &Tensor) {
     let config = SgdConfig {
         learning_rate: 0.01,
         momentum: 0.9,
@@ -27,42 +55,59 @@ fn three_sgd_steps_of_resnet32_match_pytorch() {
 
     for step in 0..3 {
         let output = model.forward(images, Pass::TRAIN).unwrap();
-        let loss = cross_entropy(&output.logits, &labels).unwrap();
+        let loss = cross_entropy(&output.logits, labels).unwrap();
         let gradients = loss.backward().unwrap();
-        assert_close(&golden, &format!("out.step{step}.loss"), &loss.reshape(1).unwrap(), 1e-3);
+        assert_close(golden, &format!("out.step{step}.loss"), &loss.reshape(1).unwrap(), 1e-3);
         if step == 0 {
-            assert_close(&golden, "out.step0.features", &output.features, 1e-4);
-            assert_close(&golden, "out.step0.logits", &output.logits, 1e-4);
-            for name in names_after(&golden, "grad.step0.") {
+            assert_close(golden, "out.step0.features", &output.features, 1e-4);
+            assert_close(golden, "out.step0.logits", &output.logits, 1e-4);
+            for name in names_after(golden, "grad.step0.") {
                 let gradient = gradients.get(&var(&vars, &name)).unwrap();
-                assert_close(&golden, &format!("grad.step0.{name}"), gradient, 2e-2);
+                assert_close(golden, &format!("grad.step0.{name}"), gradient, 2e-2);
             }
         }
         optimizer.step(&vars, &gradients, |_| config.learning_rate).unwrap();
     }
 
-    for name in names_after(&golden, "out.after3.").filter(|name| name != "eval_logits") {
-        assert_close(&golden, &format!("out.after3.{name}"), &var(&vars, &name), 5e-3);
+    for name in names_after(golden, "out.after3.").filter(|name| name != "eval_logits") {
+        assert_close(golden, &format!("out.after3.{name}"), &var(&vars, &name), 5e-3);
     }
     let logits = model.forward(images, Pass::EVAL).unwrap().logits;
-    assert_close(&golden, "out.after3.eval_logits", &logits, 1e-2);
+    assert_close(golden, "out.after3.eval_logits", &logits, 1e-2);
 }
 
-fn load() -> Golden {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/resnet_steps.safetensors");
-    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+fn load(name: &str) -> Golden {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
+    candle_core::safetensors::load(format!("{directory}{name}"), &Device::Cpu).unwrap()
 }
 
-fn model(golden: &Golden) -> Model {
+fn params() -> (ParamStore, VarBuilder<'static>) {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet =
-        ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder()).unwrap();
-    let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
-    let state: HashMap<_, _> =
-        golden.iter().filter_map(|(name, tensor)| Some((name.strip_prefix("in.state.")?, tensor))).collect();
-    let bytes = safetensors::serialize(state, None).unwrap();
-    model.params().load_safetensors(&bytes).unwrap();
-    model
+    let vb = params.builder();
+    (params, vb)
+}
+
+/// Numbers in [-1, 1), a hash of position and stream, each changed by `of`.
+fn noise(stream: usize, dims: &[usize], of: impl Fn(f32) -> f32) -> Tensor {
+    let start = (stream as u32).wrapping_mul(0x9E37_79B9);
+    let value = |i: u32| {
+        let mut x = start.wrapping_add(i);
+        for multiplier in [0x7FEB_352D, 0x846C_A68B] {
+            x = (x ^ (x >> 16)).wrapping_mul(multiplier);
+        }
+        of(((x ^ (x >> 16)) >> 8) as f32 / 8_388_608.0 - 1.0)
+    };
+    let count = dims.iter().product::<usize>() as u32;
+    Tensor::from_vec((0..count).map(value).collect(), dims, &Device::Cpu).unwrap()
+}
+
+fn initial(stream: usize, name: &str, dims: &[usize]) -> Tensor {
+    if dims.len() > 1 {
+        let bound = (6.0 / dims[1..].iter().product::<usize>() as f32).sqrt();
+        return noise(stream, dims, |x| x * bound);
+    }
+    let about_one = name.ends_with("weight") || name.ends_with("running_var");
+    noise(stream, dims, |x| if about_one { 1.0 + x / 4.0 } else { x / 4.0 })
 }
 
 /// What follows `prefix` in the names of the known answers.
@@ -78,12 +123,17 @@ fn var(vars: &[(String, Var)], name: &str) -> Var {
     var.clone()
 }
 
-/// Holds ||ours - theirs|| / ||theirs|| below `bound`.
+/// Holds ||ours - theirs|| / ||theirs|| below `bound`. Of large tensors every n-th value may be known, 256 or a few more.
 fn assert_close(golden: &Golden, name: &str, ours: &Tensor, bound: f64) {
-    let theirs = golden[name].to_dtype(DType::F64).unwrap();
-    let ours = ours.to_dtype(DType::F64).unwrap();
-    assert_eq!(ours.dims(), theirs.dims(), "{name}");
-    let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
-    let error = norm(&(&ours - &theirs).unwrap()) / norm(&theirs);
+    let values = |tensor: &Tensor| -> Vec<f64> {
+        tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let (mut ours, theirs) = (values(ours), values(&golden[name]));
+    if ours.len() != theirs.len() {
+        ours = ours.iter().copied().step_by(ours.len() / 256).collect();
+    }
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    let error = norm(&mut ours.iter().zip(&theirs).map(|(a, b)| a - b)) / norm(&mut theirs.iter().copied());
     assert!(error < bound, "{name}: relative error {error:.2e}, bound {bound:.0e}");
 }

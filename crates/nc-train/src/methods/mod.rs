@@ -17,6 +17,7 @@ mod lws;
 mod mislas;
 mod mse;
 mod nearest_class_mean;
+mod networks;
 mod neural_collapse;
 mod paper_text;
 mod post_hoc;
@@ -93,4 +94,5 @@ pub(crate) const PARTS: &[&[Part]] = &[
     nearest_class_mean::PARTS,
     logit_adjustment::PARTS,
     paper_text::PARTS,
+    networks::PARTS,
 ];

@@ -39,6 +39,8 @@ pub(crate) enum Sets {
     SecondPhase,
     /// What is done to the classifier in the end.
     PostHoc,
+    /// The network.
+    Network,
     /// Settings of what is there.
     Settings,
 }
