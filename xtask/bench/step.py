@@ -1,4 +1,4 @@
-"""The work of `crates/nc-train/examples/step.rs` in PyTorch, channels last.
+"""The work of `crates/nc-train/examples/step` in PyTorch, channels last.
 
 usage: step.py train|eval MODEL THREADS STEPS
 """
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "crates/nc-models/python"))
 from resnet import MODELS
 
-BATCH, CLASSES, WARM_UP = 128, 10, 3
+BATCH, CLASSES, WARM_UP = 128, 10, 2
 
 
 def within_class(features, labels, centers):

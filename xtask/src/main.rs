@@ -3,6 +3,7 @@
 //! A task spawns cargo and `nclt`; nothing here builds Candle, so that tasks start at once.
 
 mod bench;
+mod build;
 mod cargo;
 mod check;
 mod nclt;
@@ -19,23 +20,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the trainer and train: the paper's method on the embedded data, or what the arguments say.
+    /// Build the trainer and train: the paper's method on the embedded data, or what the arguments say; with --cuda,
+    /// --cudnn, --metal, --mkl or --accelerate, which `build` explains, on that device.
     Train(nclt::Args),
     /// Fetch public data sets and verify them: cifar10, cifar100, fashion-mnist or all.
     Download(nclt::Args),
     /// Run what is missing of the paper's tables and figures, and write them: `--scale smoke|quick|paper`.
     ReproduceTables(nclt::Args),
     Bench(bench::Args),
+    Build(build::Args),
     Check(check::Args),
     Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
-        Task::Train(args) => args.run("train"),
+        Task::Train(args) => args.run_accelerated("train"),
         Task::Download(args) => args.run("download"),
-        Task::ReproduceTables(args) => args.run("reproduce-tables"),
+        Task::ReproduceTables(args) => args.run_accelerated("reproduce-tables"),
         Task::Bench(args) => args.run(),
+        Task::Build(args) => args.run(),
         Task::Check(args) => args.run(),
         Task::Test(args) => args.run(),
     }

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::cargo::Cargo;
+use crate::{build::Accelerators, cargo::Cargo};
 
 /// Arguments for a command of `nclt`, which explains them itself.
 #[derive(clap::Args)]
@@ -17,5 +17,19 @@ impl Args {
     /// Builds `nclt` and runs its command `command`.
     pub(crate) fn run(self, command: &str) -> Result<()> {
         Cargo::new(["run", "--release", "--package", "nc-cli", "--", command]).args(self.args).run_last()
+    }
+
+    /// The same, for the accelerators that are among the arguments and on their device.
+    pub(crate) fn run_accelerated(self, command: &str) -> Result<()> {
+        let (accelerators, mut args) = Accelerators::take(self.args)?;
+        let plan = accelerators.plan_here()?;
+        let names_device = |arg: &OsString| {
+            arg.to_str().is_some_and(|arg| arg == "--device" || arg.starts_with("--device="))
+        };
+        if let Some(device) = plan.device().filter(|_| !args.iter().any(names_device)) {
+            args.extend(["--device".into(), device.into()]);
+        }
+        let run = ["run".into(), "--release".into()];
+        plan.cargo([&run[..], &plan.cargo_args(), &["--".into(), command.into()], &args].concat()).run_last()
     }
 }

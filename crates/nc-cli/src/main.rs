@@ -1,5 +1,11 @@
 //! `nclt`: train and inspect long-tailed classifiers.
 
+// The linker leaves out a library that nothing names.
+#[cfg(feature = "accelerate")]
+extern crate accelerate_src as _;
+#[cfg(feature = "mkl")]
+extern crate intel_mkl_src as _;
+
 mod analyze;
 mod check_list;
 mod checkpoint;

@@ -34,6 +34,18 @@ const RESNET_20_GREY: [LayerShape; 6] = [
     (64, 64, 7, 3, 1, 1),
 ];
 
+/// ResNet-18 with the stem for small images.
+const RESNET_18: [LayerShape; 8] = [
+    (64, 64, 32, 3, 1, 1),
+    (64, 128, 32, 3, 2, 1),
+    (64, 128, 32, 1, 2, 1),
+    (128, 128, 16, 3, 1, 1),
+    (128, 256, 16, 3, 2, 1),
+    (256, 256, 8, 3, 1, 1),
+    (256, 512, 8, 3, 2, 1),
+    (512, 512, 4, 3, 1, 1),
+];
+
 /// The general kernels: a 7x7 stem, a shortcut's projection, a bottleneck, ResNeXt's groups.
 const GENERAL: [LayerShape; 4] =
     [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
@@ -60,7 +72,12 @@ fn layer(c: &mut Criterion, group: &str, (ci, co, side, kernel, stride, groups):
 }
 
 fn all(c: &mut Criterion) {
-    let sets = [("resnet32", &RESNET_32[..]), ("resnet20-28x28", &RESNET_20_GREY), ("general", &GENERAL)];
+    let sets = [
+        ("resnet32", &RESNET_32[..]),
+        ("resnet18", &RESNET_18),
+        ("resnet20-28x28", &RESNET_20_GREY),
+        ("general", &GENERAL),
+    ];
     for (group, shapes) in sets {
         for shape in shapes {
             layer(c, group, *shape);

@@ -1,5 +1,5 @@
-//! Convolutions, batch norm and max pooling against PyTorch's numbers: in f32 the vector kernels, in f64 Candle's own
-//! operations.
+//! Convolutions, batch norm and max pooling against PyTorch's numbers: in f32 the vector kernels, in f64 and on a GPU
+//! Candle's own operations.
 
 mod common;
 
@@ -9,11 +9,11 @@ use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut, conv2d};
 
 /// A loss whose gradient with respect to `out` is `upstream`.
 fn loss(out: &Tensor, upstream: &Tensor) -> Tensor {
-    (out * upstream.to_dtype(out.dtype()).unwrap()).unwrap().sum_all().unwrap()
+    let upstream = upstream.to_dtype(out.dtype()).unwrap().to_device(out.device()).unwrap();
+    (out * upstream).unwrap().sum_all().unwrap()
 }
 
-fn check_conv(dtype: DType, name: &str, stride: usize, groups: usize) {
-    let golden = Golden::layers();
+fn check_conv(golden: &Golden, dtype: DType, name: &str, stride: usize, groups: usize) {
     let (x, weight) =
         (golden.var(&format!("in.{name}.x"), dtype), golden.var(&format!("in.{name}.weight"), dtype));
     let (out_channels, _, kernel, _) = weight.dims4().unwrap();
@@ -26,34 +26,30 @@ fn check_conv(dtype: DType, name: &str, stride: usize, groups: usize) {
     golden.check(&format!("grad.{name}.weight"), grads.get(&weight).unwrap(), GOLDEN_BOUND);
 }
 
-#[test]
-fn convolutions() {
-    for dtype in [DType::F32, DType::F64] {
-        check_conv(dtype, "conv3x3", 1, 1);
-        check_conv(dtype, "conv3x3.c16", 1, 1);
-        check_conv(dtype, "conv3x3.c64", 1, 1);
-        check_conv(dtype, "conv3x3.stem", 1, 1);
-        check_conv(dtype, "conv3x3.stride2", 2, 1);
-        check_conv(dtype, "conv1x1.stride2", 2, 1);
-        check_conv(dtype, "conv7x7.stride2", 2, 1);
-        check_conv(dtype, "conv3x3.groups4", 1, 4);
-        check_conv(dtype, "conv3x3.groups4.stride2", 2, 4);
-    }
+fn check_convs(golden: &Golden, dtype: DType) {
+    check_conv(golden, dtype, "conv3x3", 1, 1);
+    check_conv(golden, dtype, "conv3x3.c16", 1, 1);
+    check_conv(golden, dtype, "conv3x3.c64", 1, 1);
+    check_conv(golden, dtype, "conv3x3.stem", 1, 1);
+    check_conv(golden, dtype, "conv3x3.stride2", 2, 1);
+    check_conv(golden, dtype, "conv1x1.stride2", 2, 1);
+    check_conv(golden, dtype, "conv7x7.stride2", 2, 1);
+    check_conv(golden, dtype, "conv3x3.groups4", 1, 4);
+    check_conv(golden, dtype, "conv3x3.groups4.stride2", 2, 4);
 }
 
 /// Batch norm alone is the layer with an identity kernel.
-fn check_batch_norm(dtype: DType, name: &str, relu: bool, add: bool) {
-    let golden = Golden::layers();
+fn check_batch_norm(golden: &Golden, dtype: DType, name: &str, relu: bool, add: bool) {
     let x = golden.var(&format!("in.{name}.x"), dtype);
     let (gamma, beta) =
         (golden.var(&format!("in.{name}.gamma"), dtype), golden.var(&format!("in.{name}.beta"), dtype));
     let channels = x.dims()[1];
-    let eye = Tensor::eye(channels, dtype, &Device::Cpu).unwrap();
+    let eye = Tensor::eye(channels, dtype, &golden.device).unwrap();
     let weight = eye.reshape((channels, channels, 1, 1)).unwrap();
     let residual = add.then(|| golden.var(&format!("in.{name}.residual"), dtype));
     let (mean, var) = (
-        Var::zeros(channels, dtype, &Device::Cpu).unwrap(),
-        Var::ones(channels, dtype, &Device::Cpu).unwrap(),
+        Var::zeros(channels, dtype, &golden.device).unwrap(),
+        Var::ones(channels, dtype, &golden.device).unwrap(),
     );
     let layer = ConvNorm {
         shape: ConvShape {
@@ -88,24 +84,49 @@ fn check_batch_norm(dtype: DType, name: &str, relu: bool, add: bool) {
     }
 }
 
+fn check_batch_norms(golden: &Golden, dtype: DType) {
+    check_batch_norm(golden, dtype, "batch_norm", false, false);
+    check_batch_norm(golden, dtype, "batch_norm.relu", true, false);
+    check_batch_norm(golden, dtype, "batch_norm.add.relu", true, true);
+}
+
+fn check_max_pool(golden: &Golden, dtype: DType) {
+    let name = "max_pool3x3.stride2.pad1";
+    let x = golden.var(&format!("in.{name}.x"), dtype);
+    let out = FeatureMap::from_images(&x).unwrap().max_pool(3, 2, 1).unwrap().to_tensor().unwrap();
+    golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
+    let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
+    golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
+}
+
+const BOTH: [DType; 2] = [DType::F32, DType::F64];
+
+#[test]
+fn convolutions() {
+    let golden = Golden::layers(&Device::Cpu);
+    BOTH.iter().for_each(|dtype| check_convs(&golden, *dtype));
+}
+
 #[test]
 fn batch_norm() {
-    for dtype in [DType::F32, DType::F64] {
-        check_batch_norm(dtype, "batch_norm", false, false);
-        check_batch_norm(dtype, "batch_norm.relu", true, false);
-        check_batch_norm(dtype, "batch_norm.add.relu", true, true);
-    }
+    let golden = Golden::layers(&Device::Cpu);
+    BOTH.iter().for_each(|dtype| check_batch_norms(&golden, *dtype));
 }
 
 #[test]
 fn max_pool() {
-    let golden = Golden::layers();
-    for dtype in [DType::F32, DType::F64] {
-        let name = "max_pool3x3.stride2.pad1";
-        let x = golden.var(&format!("in.{name}.x"), dtype);
-        let out = FeatureMap::from_images(&x).unwrap().max_pool(3, 2, 1).unwrap().to_tensor().unwrap();
-        golden.check(&format!("out.{name}"), &out, GOLDEN_BOUND);
-        let grads = loss(&out, &golden.get(&format!("in.{name}.upstream"))).backward().unwrap();
-        golden.check(&format!("grad.{name}.x"), grads.get(&x).unwrap(), GOLDEN_BOUND);
-    }
+    let golden = Golden::layers(&Device::Cpu);
+    BOTH.iter().for_each(|dtype| check_max_pool(&golden, *dtype));
+}
+
+#[test]
+fn all_on_a_gpu() {
+    let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
+        println!("skipped: no CUDA or Metal device, or a build without its feature");
+        return;
+    };
+    let golden = Golden::layers(&device);
+    check_convs(&golden, DType::F32);
+    check_batch_norms(&golden, DType::F32);
+    check_max_pool(&golden, DType::F32);
 }

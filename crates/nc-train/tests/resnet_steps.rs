@@ -15,27 +15,46 @@ type Golden = HashMap<String, Tensor>;
 
 #[test]
 fn three_sgd_steps_of_resnet32_match_pytorch() {
+    resnet32_on(&Device::Cpu);
+}
+
+#[test]
+fn three_sgd_steps_of_resnet18_match_pytorch() {
+    resnet18_on(&Device::Cpu);
+}
+
+#[test]
+fn they_match_on_a_gpu() {
+    let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
+        println!("skipped: no CUDA or Metal device, or a build without its feature");
+        return;
+    };
+    resnet32_on(&device);
+    resnet18_on(&device);
+}
+
+fn resnet32_on(device: &Device) {
     let golden = load("resnet_steps.safetensors");
-    let (params, vb) = params();
+    let (params, vb) = params(device);
     let resnet = ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &vb).unwrap();
     let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
     for (name, var) in model.params().vars() {
-        var.set(&golden[&format!("in.state.{name}")]).unwrap();
+        let value = golden[&format!("in.state.{name}")].to_device(device).unwrap();
+        var.set(&value).unwrap();
     }
     let labels = golden["in.labels"].to_dtype(DType::U32).unwrap();
     three_sgd_steps_match(&golden, &model, &golden["in.images"], &labels);
 }
 
-#[test]
-fn three_sgd_steps_of_resnet18_match_pytorch() {
+fn resnet18_on(device: &Device) {
     let golden = load("resnet18_steps.safetensors");
-    let (params, vb) = params();
+    let (params, vb) = params(device);
     let resnet = ResNet::resnet18(3, &vb).unwrap();
     let model = Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap();
     let mut vars = model.params().vars();
     vars.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (stream, (name, var)) in vars.iter().enumerate() {
-        var.set(&initial(stream, name, var.dims())).unwrap();
+        var.set(&initial(stream, name, var.dims()).to_device(device).unwrap()).unwrap();
     }
     let images = noise(1000, &[16, 3, 32, 32], |x| x);
     let labels: Vec<u32> = (0..16).map(|i| i * 7 % 10).collect();
@@ -43,6 +62,9 @@ fn three_sgd_steps_of_resnet18_match_pytorch() {
 }
 
 fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels: &Tensor) {
+    let vars = model.params().vars();
+    let device = vars[0].1.device();
+    let (images, labels) = (images.to_device(device).unwrap(), labels.to_device(device).unwrap());
     let config = SgdConfig {
         learning_rate: 0.01,
         momentum: 0.9,
@@ -51,11 +73,10 @@ fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels
         clip_norm: None,
     };
     let mut optimizer = Sgd::new(config);
-    let vars = model.params().vars();
 
     for step in 0..3 {
-        let output = model.forward(images, Pass::TRAIN).unwrap();
-        let loss = cross_entropy(&output.logits, labels).unwrap();
+        let output = model.forward(&images, Pass::TRAIN).unwrap();
+        let loss = cross_entropy(&output.logits, &labels).unwrap();
         let gradients = loss.backward().unwrap();
         assert_close(golden, &format!("out.step{step}.loss"), &loss.reshape(1).unwrap(), 1e-3);
         if step == 0 {
@@ -72,7 +93,7 @@ fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels
     for name in names_after(golden, "out.after3.").filter(|name| name != "eval_logits") {
         assert_close(golden, &format!("out.after3.{name}"), &var(&vars, &name), 5e-3);
     }
-    let logits = model.forward(images, Pass::EVAL).unwrap().logits;
+    let logits = model.forward(&images, Pass::EVAL).unwrap().logits;
     assert_close(golden, "out.after3.eval_logits", &logits, 1e-2);
 }
 
@@ -81,8 +102,8 @@ fn load(name: &str) -> Golden {
     candle_core::safetensors::load(format!("{directory}{name}"), &Device::Cpu).unwrap()
 }
 
-fn params() -> (ParamStore, VarBuilder<'static>) {
-    let params = ParamStore::new(0, &Device::Cpu);
+fn params(device: &Device) -> (ParamStore, VarBuilder<'static>) {
+    let params = ParamStore::new(0, device);
     let vb = params.builder();
     (params, vb)
 }
@@ -126,7 +147,8 @@ fn var(vars: &[(String, Var)], name: &str) -> Var {
 /// Holds ||ours - theirs|| / ||theirs|| below `bound`. Of large tensors every n-th value may be known, 256 or a few more.
 fn assert_close(golden: &Golden, name: &str, ours: &Tensor, bound: f64) {
     let values = |tensor: &Tensor| -> Vec<f64> {
-        tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        let tensor = tensor.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
     };
     let (mut ours, theirs) = (values(ours), values(&golden[name]));
     if ours.len() != theirs.len() {

@@ -9,20 +9,26 @@ use candle_core::{DType, Device, Tensor, Var};
 pub const GOLDEN_BOUND: f64 = 2e-5;
 
 /// Arrays computed with PyTorch in float64.
-pub struct Golden(HashMap<String, Tensor>);
+pub struct Golden {
+    arrays: HashMap<String, Tensor>,
+    pub device: Device,
+}
 
 impl Golden {
-    pub fn layers() -> Self {
+    /// Variables will be on `device`.
+    pub fn layers(device: &Device) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/layers.safetensors");
-        Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
+        let arrays = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        Self { arrays, device: device.clone() }
     }
 
     pub fn get(&self, name: &str) -> Tensor {
-        self.0.get(name).unwrap_or_else(|| panic!("no {name}")).clone()
+        self.arrays.get(name).unwrap_or_else(|| panic!("no {name}")).clone()
     }
 
     pub fn var(&self, name: &str, dtype: DType) -> Var {
-        Var::from_tensor(&self.get(name).to_dtype(dtype).unwrap()).unwrap()
+        let tensor = self.get(name).to_dtype(dtype).unwrap();
+        Var::from_tensor(&tensor.to_device(&self.device).unwrap()).unwrap()
     }
 
     /// Asserts that `ours` equals the array `name` within `bound`.
@@ -44,7 +50,7 @@ pub fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 pub fn values(t: &Tensor) -> Vec<f64> {
-    t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    t.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// Asserts closeness of two tensors in relative L2 error.

@@ -13,28 +13,36 @@ use crate::support::{assert_close, gradient, scalar};
 
 const BOUND: f64 = 1e-5;
 
-struct Golden(HashMap<String, Tensor>);
+struct Golden {
+    arrays: HashMap<String, Tensor>,
+    device: Device,
+}
 
 impl Golden {
-    fn load() -> Result<Self> {
+    /// Inputs will be on `device`.
+    fn on(device: &Device) -> Result<Self> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/losses.safetensors");
-        Ok(Self(safetensors::load(path, &Device::Cpu)?))
+        Ok(Self { arrays: safetensors::load(path, &Device::Cpu)?, device: device.clone() })
     }
 
     fn get(&self, name: &str) -> &Tensor {
-        self.0.get(name).unwrap_or_else(|| panic!("no `{name}` among the known answers"))
+        self.arrays.get(name).unwrap_or_else(|| panic!("no `{name}` among the known answers"))
+    }
+
+    fn input(&self, name: &str, dtype: DType) -> Result<Tensor> {
+        Ok(self.get(name).to_dtype(dtype)?.to_device(&self.device)?)
     }
 
     fn variable(&self, name: &str) -> Result<Var> {
-        Ok(Var::from_tensor(&self.get(name).to_dtype(DType::F32)?)?)
+        Ok(Var::from_tensor(&self.input(name, DType::F32)?)?)
     }
 
     fn labels(&self) -> Result<Tensor> {
-        Ok(self.get("in.labels").to_dtype(DType::U32)?)
+        self.input("in.labels", DType::U32)
     }
 
     fn partner(&self) -> Result<Tensor> {
-        let permutation = self.get("in.mixup.perm").to_dtype(DType::U32)?;
+        let permutation = self.input("in.mixup.perm", DType::U32)?;
         Ok(self.labels()?.index_select(&permutation, 0)?)
     }
 
@@ -45,7 +53,7 @@ impl Golden {
 
     fn class_weights(&self) -> Result<Tensor> {
         let weights = effective_number(&self.counts()?, 0.9999);
-        Ok(Tensor::new(weights, &Device::Cpu)?.to_dtype(DType::F32)?)
+        Ok(Tensor::new(weights, &Device::Cpu)?.to_dtype(DType::F32)?.to_device(&self.device)?)
     }
 
     /// Holds a scalar and its gradients against `out.NAME` and `grad.NAME.INPUT`.
@@ -61,7 +69,7 @@ impl Golden {
 
 #[test]
 fn class_weights() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::on(&Device::Cpu)?;
     let counts = golden.counts()?;
     for (name, ours) in [
         ("out.class_weights.effective_number.beta0.9999", effective_number(&counts, 0.9999)),
@@ -72,9 +80,7 @@ fn class_weights() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn classification_losses() -> Result<()> {
-    let golden = Golden::load()?;
+fn classification_losses(golden: &Golden) -> Result<()> {
     let (logits, labels, weights) =
         (golden.variable("in.logits")?, golden.labels()?, golden.class_weights()?);
     let hold = |name, loss: Tensor| golden.hold(name, &loss, &[("logits", &logits)]);
@@ -88,9 +94,7 @@ fn classification_losses() -> Result<()> {
     hold("cross_entropy.label_smoothing0.1", soft_cross_entropy(&logits, &one_hot)?)
 }
 
-#[test]
-fn losses_for_long_tails() -> Result<()> {
-    let golden = Golden::load()?;
+fn losses_for_long_tails(golden: &Golden) -> Result<()> {
     let (logits, labels, counts) = (golden.variable("in.logits")?, golden.labels()?, golden.counts()?);
     let hold = |name, loss: Tensor| golden.hold(name, &loss, &[("logits", &logits)]);
     hold("focal.gamma1", focal(&logits, &labels, 1.0)?)?;
@@ -113,13 +117,11 @@ fn losses_for_long_tails() -> Result<()> {
     golden.hold("ldam.m0.5.s30.weighted", &weighted, &[("cosine_logits", &cosines)])?;
 
     let features = golden.variable("in.features")?;
-    let loss = dot_regression(&features, &labels, golden.get("in.etf_weight"))?;
+    let loss = dot_regression(&features, &labels, &golden.input("in.etf_weight", DType::F32)?)?;
     golden.hold("dot_regression", &loss, &[("features", &features)])
 }
 
-#[test]
-fn regularisers() -> Result<()> {
-    let golden = Golden::load()?;
+fn regularisers(golden: &Golden) -> Result<()> {
     let (features, centers) = (golden.variable("in.features")?, golden.variable("in.centers")?);
     let labels = golden.labels()?;
     let inputs = [("features", &features), ("centers", &centers)];
@@ -137,9 +139,7 @@ fn regularisers() -> Result<()> {
         .map_err(Into::into)
 }
 
-#[test]
-fn mixed_batches() -> Result<()> {
-    let golden = Golden::load()?;
+fn mixed_batches(golden: &Golden) -> Result<()> {
     let (logits, weights) = (golden.variable("in.logits")?, golden.class_weights()?);
     let (features, centers) = (golden.variable("in.features")?, golden.variable("in.centers")?);
     let (labels, partner) = (golden.labels()?, golden.partner()?);
@@ -154,19 +154,36 @@ fn mixed_batches() -> Result<()> {
     golden.hold("mixup.lambda0.3.nc1_within", &loss, &[("features", &features), ("centers", &centers)])
 }
 
-#[test]
-fn a_step_of_the_centres() -> Result<()> {
-    let golden = Golden::load()?;
-    let (features, labels) = (golden.get("in.features"), golden.labels()?);
+fn a_step_of_the_centres(golden: &Golden) -> Result<()> {
+    let (features, labels) = (golden.input("in.features", DType::F32)?, golden.labels()?);
     let centers = golden.variable("in.centers")?;
     for (name, lambda1, lambda2) in [
         ("out.center_step.l1_0.01.l2_0.1.alpha_0.5", 0.01, 0.1),
         ("out.center_step.l1_0.01.l2_0.5.alpha_0.5", 0.01, 0.5),
     ] {
-        let within = (within_class(features, &labels, &centers)? * lambda1)?;
+        let within = (within_class(&features, &labels, &centers)? * lambda1)?;
         let between = (between_class(&centers, BetweenForm::MeanMinAngle)? * lambda2)?;
         let step = (gradient(&(within + between)?, &centers)? * (0.5 / lambda1))?;
         assert_close(&(centers.as_tensor() - step)?, golden.get(name), BOUND)?;
     }
     Ok(())
+}
+
+const CHECKS: [fn(&Golden) -> Result<()>; 5] =
+    [classification_losses, losses_for_long_tails, regularisers, mixed_batches, a_step_of_the_centres];
+
+#[test]
+fn values_and_gradients() -> Result<()> {
+    let golden = Golden::on(&Device::Cpu)?;
+    CHECKS.iter().try_for_each(|check| check(&golden))
+}
+
+#[test]
+fn values_and_gradients_on_a_gpu() -> Result<()> {
+    let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
+        println!("skipped: no CUDA or Metal device, or a build without its feature");
+        return Ok(());
+    };
+    let golden = Golden::on(&device)?;
+    CHECKS.iter().try_for_each(|check| check(&golden))
 }

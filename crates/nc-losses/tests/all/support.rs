@@ -21,7 +21,7 @@ pub(crate) fn labels(seed: u64, samples: usize, classes: u32) -> Result<Tensor> 
 
 /// All numbers of a tensor as f64.
 pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f64>> {
-    tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+    tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
 }
 
 /// The number in a tensor of one element.

@@ -2,7 +2,7 @@
 //! the same work in PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval|shares resnet32|resnet18 THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|eval|shares resnet32|resnet18|stock-resnet32 THREADS STEPS
 //! ```
 //!
 //! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the largest memory the process had (0
@@ -11,6 +11,8 @@
 
 #![allow(clippy::print_stdout)]
 
+mod stock;
+
 use std::{error::Error, hint::black_box, time::Instant};
 
 use candle_core::{Device, Tensor, Var};
@@ -18,24 +20,29 @@ use candle_nn::VarBuilder;
 use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset};
 use nc_kernels::threads;
 use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
-use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_models::{Backbone, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
 use nc_train::{Result, Sgd, SgdConfig};
+
+use stock::StockResNet32;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
-const WARM_UP: usize = 3;
+const WARM_UP: usize = 2;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, network, threads, steps] = args.as_slice() else {
-        return Err("usage: step train|eval|shares resnet32|resnet18 THREADS STEPS".into());
+        return Err("usage: step train|eval|shares resnet32|resnet18|stock-resnet32 THREADS STEPS".into());
     };
     let network: Network = match network.as_str() {
-        "resnet32" => |vb| ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, vb),
-        "resnet18" => |vb| ResNet::resnet18(3, vb),
-        _ => return Err("the network should be resnet32 or resnet18".into()),
+        "resnet32" => {
+            |vb| Ok(Box::new(ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, vb)?))
+        }
+        "resnet18" => |vb| Ok(Box::new(ResNet::resnet18(3, vb)?)),
+        "stock-resnet32" => |vb| Ok(Box::new(StockResNet32::new(vb)?)),
+        _ => return Err("the network should be resnet32, resnet18 or stock-resnet32".into()),
     };
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
@@ -50,7 +57,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(threads::install(|| measure(network, steps))?)
 }
 
-type Network = fn(&VarBuilder<'_>) -> nc_models::Result<ResNet>;
+type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
 
 /// The times of `step` on the same batch over and over.
 fn print_times(

@@ -1,0 +1,100 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::cargo::{Cargo, workspace};
+
+/// A benchmark of one of the crates.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Benchmark {
+    pub(super) group: String,
+    pub(super) function: String,
+    /// What the function was measured on, where that is part of its name.
+    pub(super) value: Option<String>,
+    /// The median of an iteration.
+    pub(super) nanoseconds: f64,
+    /// Floating-point operations or images of an iteration.
+    pub(super) elements: Option<u64>,
+}
+
+impl Benchmark {
+    /// Billions of elements a second.
+    pub(super) fn rate(&self) -> Option<f64> {
+        Some(self.elements? as f64 / self.nanoseconds)
+    }
+}
+
+/// Runs the benchmarks of all crates, and gives them in the order in which they ran.
+pub(super) fn measure() -> Result<Vec<Benchmark>> {
+    let home = workspace().join("target/criterion-page");
+    if home.exists() {
+        fs::remove_dir_all(&home).with_context(|| format!("cannot empty {}", home.display()))?;
+    }
+    let crates = ["nc-kernels", "nc-losses", "nc-metrics", "nc-data"];
+    Cargo::new(["bench", "--benches"])
+        .args(crates.map(|name| format!("--package={name}").into()).into())
+        .env("CRITERION_HOME", &home)
+        .run()?;
+    let mut found = vec![];
+    find(&home, &mut found)?;
+    found.sort_by_key(|(ended, _)| *ended);
+    found.into_iter().map(|(_, directory)| read(&directory)).collect()
+}
+
+/// The directories of results below `directory`, each with the time of its writing.
+fn find(directory: &Path, found: &mut Vec<(SystemTime, PathBuf)>) -> Result<()> {
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && path.ends_with("new") {
+            found.push((fs::metadata(path.join("benchmark.json"))?.modified()?, path));
+        } else if path.is_dir() {
+            find(&path, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(directory: &Path) -> Result<Benchmark> {
+    #[derive(Deserialize)]
+    struct Id {
+        #[serde(rename = "group_id")]
+        group: String,
+        #[serde(rename = "function_id")]
+        function: String,
+        #[serde(rename = "value_str")]
+        value: Option<String>,
+        throughput: Option<Throughput>,
+    }
+    #[derive(Deserialize)]
+    struct Throughput {
+        #[serde(rename = "Elements")]
+        elements: Option<u64>,
+    }
+    #[derive(Deserialize)]
+    struct Estimates {
+        median: Estimate,
+    }
+    #[derive(Deserialize)]
+    struct Estimate {
+        point_estimate: f64,
+    }
+    let id: Id = parse(&directory.join("benchmark.json"))?;
+    let estimates: Estimates = parse(&directory.join("estimates.json"))?;
+    Ok(Benchmark {
+        group: id.group,
+        function: id.function,
+        value: id.value,
+        nanoseconds: estimates.median.point_estimate,
+        elements: id.throughput.and_then(|throughput| throughput.elements),
+    })
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not what criterion writes", path.display()))
+}

@@ -1,0 +1,61 @@
+use std::{fs, path::Path, process::Command, thread::available_parallelism};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// What kind of machine the figures are from, and the versions that took part.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Machine {
+    pub(super) processor: String,
+    pub(super) cores: usize,
+    /// The widest vectors that the kernels use on it.
+    pub(super) vectors: String,
+    pub(super) rustc: String,
+    pub(super) torch: Option<String>,
+}
+
+impl Machine {
+    /// This one, with the version of PyTorch that `python` has.
+    pub(super) fn this(python: Option<&Path>) -> Result<Self> {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let torch = |python: &Path| {
+            first_line(Command::new(python).args(["-c", "import torch; print(torch.__version__)"]))
+        };
+        Ok(Self {
+            processor: model.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned(),
+            cores: available_parallelism()?.get(),
+            vectors: vectors().to_owned(),
+            rustc: first_line(Command::new("rustc").arg("--version"))?,
+            torch: python.map(torch).transpose()?,
+        })
+    }
+
+    /// Whether ours can also be measured with narrower vectors.
+    pub(super) fn has_avx512() -> bool {
+        vectors() == AVX512
+    }
+}
+
+const AVX512: &str = "AVX-512";
+
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return AVX512;
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "AVX2 and FMA";
+        }
+    }
+    "portable vectors"
+}
+
+fn first_line(command: &mut Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
+    anyhow::ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,155 @@
+use std::fmt::Write;
+
+use super::{
+    Measured,
+    criterion::Benchmark,
+    machine::Machine,
+    step::{Figures, Pass, Steps},
+};
+
+/// The page, as Markdown.
+pub(super) fn render(measured: &Measured) -> String {
+    let mut page = String::from("# Speed\n\n");
+    page += "Written by the command that measured it, from `docs/performance.json`:\n\n";
+    page += "```sh\ncargo xtask bench --against-torch PYTHON\n```\n\n";
+    page += &introduction(&measured.machine);
+    page += "\n## Whole steps\n\n";
+    page += "Batches of 128 images of 3x32x32, 10 classes, 2 threads. A training step is forward, cross entropy + L_W + \
+             L_B, backward, SGD with momentum and weight decay, for model and centres; evaluation is forward without \
+             gradients. PyTorch does the same work with channels last. The programs alternate in three rounds of 15 steps \
+             (ResNet-18: 6); a figure is the median of the rounds' medians. Stock Candle is the same ResNet-32 of Candle's own \
+             layers, three steps of it.\n";
+    for steps in &measured.steps {
+        page += &network(steps);
+    }
+    page += "\n## Convolutions, layer by layer\n\n";
+    page += "Batch 128, 2 threads, billions of floating-point operations a second (a multiplication and an addition count \
+             as two). `cargo bench -p nc-kernels` measures these alone.\n";
+    for (group, title) in [
+        ("resnet32", "ResNet-32"),
+        ("resnet18", "ResNet-18"),
+        ("resnet20-28x28", "ResNet-20 on grey images of 28x28"),
+        ("general", "Other layers"),
+    ] {
+        page += &convolutions(&measured.benchmarks, group, title);
+    }
+    page += "\n## Losses, metrics and loader\n\n";
+    page += "Losses: forward and backward; L_B keeps no K x K matrix for its backward pass. Metrics: `50000x64` is a whole \
+             training set of CIFAR-10, `4096x2048` a part of ImageNet-LT. Loader: an epoch of 12,800 images, prepared by so \
+             many threads besides the one that trains. `cargo bench -p nc-losses`, `-p nc-metrics`, `-p nc-data`.\n\n";
+    page += "| of | benchmark | median |\n|---|---|---|\n";
+    for benchmark in measured.benchmarks.iter().filter(|benchmark| !is_convolution(benchmark)) {
+        let value = benchmark.value.as_ref().map(|value| format!(", {value}")).unwrap_or_default();
+        let (group, function) = (&benchmark.group, &benchmark.function);
+        let time = duration(benchmark.nanoseconds);
+        let _ = writeln!(page, "| {group} | {function}{value} | {time} |");
+    }
+    page
+}
+
+fn introduction(machine: &Machine) -> String {
+    let Machine { processor, cores, vectors, rustc, torch } = machine;
+    let torch = torch.as_ref().map(|version| format!(", PyTorch {version}")).unwrap_or_default();
+    format!(
+        "Machine: {processor}, {cores} cores, {vectors}; {rustc}{torch}; f32, nothing else running. Times drift between \
+         machines and hours; ratios measured side by side count.\n"
+    )
+}
+
+/// A heading, and the figures below it.
+type Column = (&'static str, fn(&Pass) -> Option<&Figures>);
+
+fn network(steps: &Steps) -> String {
+    let title = if steps.network == "resnet18" { "ResNet-18" } else { "ResNet-32" };
+    let mut text = format!("\n### {title}\n\n");
+    let columns: [Column; 4] = [
+        ("ours", |pass| Some(&pass.ours)),
+        ("PyTorch", |pass| pass.torch.as_ref()),
+        ("ours, AVX2 alone", |pass| pass.avx2.as_ref()),
+        ("stock Candle", |pass| pass.stock.as_ref()),
+    ];
+    let columns: Vec<&Column> =
+        columns.iter().filter(|(_, figures)| figures(&steps.train).is_some()).collect();
+    text += "| |";
+    for (name, _) in &columns {
+        let _ = write!(text, " {name} |");
+    }
+    text += " ours / PyTorch |\n|---|";
+    text += &"---|".repeat(columns.len() + 1);
+    text.push('\n');
+    for (pass, what) in [(&steps.train, "training step"), (&steps.eval, "evaluation")] {
+        for (key, name, unit, decimals) in [
+            ("median_ms", "median", "ms", 1),
+            ("min_ms", "least", "ms", 1),
+            ("peak_mb", "peak memory", "MB", 0),
+        ] {
+            let _ = write!(text, "| {what}, {name} |");
+            let figure = |figures: Option<&Figures>| figures.and_then(|figures| figures.get(key).copied());
+            for (_, figures) in &columns {
+                match figure(figures(pass)) {
+                    Some(value) => {
+                        let _ = write!(text, " {value:.decimals$} {unit} |");
+                    }
+                    None => text += " |",
+                }
+            }
+            match figure(Some(&pass.ours)).zip(figure(pass.torch.as_ref())) {
+                Some((ours, torch)) => {
+                    let _ = writeln!(text, " **{:.2}** |", ours / torch);
+                }
+                None => text += " |\n",
+            }
+        }
+    }
+    let share = |name: &str| steps.shares.get(name).copied().unwrap_or(f64::NAN);
+    let _ = writeln!(
+        text,
+        "\nOf a training step, L_W and L_B (forward and backward, alone) take {:.2} % at 10 classes and {:.2} % at 100; for \
+         batches that are cropped, mirrored and mixed meanwhile, the trainer waits {:.3} % of a step.",
+        share("K10_regularisers_percent"),
+        share("K100_regularisers_percent"),
+        share("K10_loader_wait_percent"),
+    );
+    text
+}
+
+const KERNELS: [&str; 3] = ["forward", "input gradient", "kernel gradient"];
+
+fn is_convolution(benchmark: &Benchmark) -> bool {
+    KERNELS.contains(&benchmark.function.as_str())
+}
+
+fn convolutions(benchmarks: &[Benchmark], group: &str, title: &str) -> String {
+    let of_group: Vec<&Benchmark> =
+        benchmarks.iter().filter(|benchmark| benchmark.group == group && is_convolution(benchmark)).collect();
+    let mut layers: Vec<&str> = of_group.iter().filter_map(|benchmark| benchmark.value.as_deref()).collect();
+    layers.dedup();
+    let mut text = format!("\n| {title} | {} |\n|---|---|---|---|\n", KERNELS.join(" | "));
+    for layer in layers {
+        let _ = write!(text, "| {layer} |");
+        for kernel in KERNELS {
+            let found = of_group
+                .iter()
+                .find(|benchmark| benchmark.function == kernel && benchmark.value.as_deref() == Some(layer));
+            match found.and_then(|benchmark| benchmark.rate()) {
+                Some(rate) => {
+                    let _ = write!(text, " {rate:.0} |");
+                }
+                None => text += " not needed |",
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Three significant digits with the unit that suits.
+fn duration(nanoseconds: f64) -> String {
+    let (value, unit) = match nanoseconds {
+        x if x < 1e6 => (x / 1e3, "µs"),
+        x if x < 1e9 => (x / 1e6, "ms"),
+        x => (x / 1e9, "s"),
+    };
+    let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.decimals$} {unit}")
+}

@@ -1,0 +1,177 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::machine::Machine;
+use crate::cargo::{Cargo, workspace};
+
+/// Time a whole training step and an evaluation pass, batch 128, 3x32x32; and, as shares of a step, what L_W and L_B take
+/// and how long the program waits for the loader.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Alternate with the same work in PyTorch (channels last), run by this Python.
+    #[arg(long, value_name = "PYTHON")]
+    against_torch: Option<PathBuf>,
+    /// The network.
+    #[arg(long, default_value = "resnet32", value_parser = ["resnet32", "resnet18"])]
+    model: String,
+    /// Threads of each program.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Steps of each round, after two to warm up.
+    #[arg(long, default_value_t = 15)]
+    steps: usize,
+    /// Rounds; a figure is the median of its rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often each program is run, for how many steps, on how many threads.
+#[derive(Clone, Copy)]
+pub(super) struct Rounds {
+    pub(super) threads: usize,
+    pub(super) steps: usize,
+    pub(super) rounds: usize,
+}
+
+/// What a program printed: a name and a number a line.
+pub(super) type Figures = BTreeMap<String, f64>;
+
+/// Steps of one network.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Steps {
+    pub(super) network: String,
+    pub(super) train: Pass,
+    pub(super) eval: Pass,
+    /// Percent of a training step.
+    pub(super) shares: Figures,
+}
+
+/// The same pass by several programs: times in milliseconds, memory in MB.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Pass {
+    pub(super) ours: Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) torch: Option<Figures>,
+    /// Median of ours to that of PyTorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ratio: Option<f64>,
+    /// Ours with the kernels of processors without AVX-512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) avx2: Option<Figures>,
+    /// The layers that come with Candle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stock: Option<Figures>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<()> {
+        let rounds = Rounds { threads: self.threads, steps: self.steps, rounds: self.rounds.max(1) };
+        let steps = Steps::measure(&self.model, self.against_torch.as_deref(), rounds, false)?;
+        print(&if self.json { serde_json::to_string(&steps)? + "\n" } else { steps.text() })
+    }
+}
+
+impl Steps {
+    /// Measures `network`; with `more`, ours without AVX-512 and Candle's own layers, too.
+    pub(super) fn measure(network: &str, torch: Option<&Path>, rounds: Rounds, more: bool) -> Result<Self> {
+        Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"]).run()?;
+        let ours = Path::new("target/release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX));
+        let ours = workspace().join(ours);
+        let script = workspace().join("xtask/bench/step.py");
+        let pass = |mode| {
+            let torch = torch.map(|python| (python, &script));
+            let avx2 = more && Machine::has_avx512();
+            let mut measured: [Vec<Figures>; 3] = Default::default();
+            for _ in 0..rounds.rounds {
+                measured[0].push(run(&mut Command::new(&ours), mode, network, rounds)?);
+                if let Some((python, script)) = torch {
+                    measured[1].push(run(Command::new(python).arg(script), mode, network, rounds)?);
+                }
+                if avx2 {
+                    let mut command = Command::new(&ours);
+                    measured[2].push(run(command.env("NC_KERNELS_ISA", "avx2"), mode, network, rounds)?);
+                }
+            }
+            let [ours_figures, torch, avx2] = measured.map(|rounds| median(&rounds));
+            let ours_figures = ours_figures.context("no round was measured")?;
+            // Slow and steady: three steps will do.
+            let stock = if more && network == "resnet32" {
+                let few = Rounds { steps: 3, ..rounds };
+                Some(run(&mut Command::new(&ours), mode, "stock-resnet32", few)?)
+            } else {
+                None
+            };
+            let time = |figures: &Figures| figures.get("median_ms").copied();
+            let ratio = torch.as_ref().and_then(|torch| Some(time(&ours_figures)? / time(torch)?));
+            Ok::<_, anyhow::Error>(Pass { ours: ours_figures, torch, ratio, avx2, stock })
+        };
+        Ok(Self {
+            network: network.to_owned(),
+            train: pass("train")?,
+            eval: pass("eval")?,
+            shares: run(&mut Command::new(&ours), "shares", network, rounds)?,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![];
+        for (mode, pass) in [("train", &self.train), ("eval", &self.eval)] {
+            for (who, figures) in [("ours", Some(&pass.ours)), ("PyTorch", pass.torch.as_ref())] {
+                let Some(figures) = figures else { continue };
+                let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
+                let (median, least, peak) = (figure("median_ms"), figure("min_ms"), figure("peak_mb"));
+                lines.push(format!(
+                    "{mode:5} {who:8} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
+                ));
+            }
+            lines.extend(pass.ratio.map(|ratio| format!("{mode:5} ratio    {ratio:.2}")));
+        }
+        for (name, percent) in &self.shares {
+            let words = name.replace("_percent", "").replace('_', " ");
+            lines.push(format!("{words}: {percent:.2} % of a step"));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// What `command` prints of `network`.
+fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
+    let program = command.get_program().display().to_string();
+    let output = command
+        .args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()])
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figure = |line: &str| {
+        line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+    };
+    Ok(text.lines().filter_map(figure).collect())
+}
+
+/// Of each figure, its median over the rounds; none without rounds.
+fn median(rounds: &[Figures]) -> Option<Figures> {
+    let names = rounds.first()?.keys();
+    let median_of = |name: &String| {
+        let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
+        values.sort_by(f64::total_cmp);
+        (name.clone(), values[values.len() / 2])
+    };
+    Some(names.map(median_of).collect())
+}
+
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}

@@ -1,0 +1,199 @@
+//! Finding a CUDA toolkit that Candle's build scripts will take, before they start.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Plan, tools::Tools};
+
+/// Where toolkits are installed, after the places that the environment names: the order of Candle's build script.
+const INSTALLED: [&str; 4] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"];
+
+/// The versions that cudarc 0.19 has bindings for.
+const SUPPORTED: [(u32, &[u32]); 3] =
+    [(11, &[4, 5, 6, 7, 8]), (12, &[0, 1, 2, 3, 4, 5, 6, 8, 9]), (13, &[0, 1, 2, 3, 4])];
+
+/// The newest gcc that nvcc takes, from this version of CUDA on (NVIDIA's installation guides).
+const NEWEST_GCC: [((u32, u32), u32); 6] =
+    [((13, 0), 15), ((12, 8), 14), ((12, 4), 13), ((12, 0), 12), ((11, 5), 11), ((11, 1), 10)];
+
+const DOWNLOADS: &str = "https://developer.nvidia.com/cuda-toolkit-archive";
+
+/// Adds to `plan` what a CUDA build needs in its environment.
+pub(super) fn probe(tools: &impl Tools, compute_cap: Option<&str>, plan: &mut Plan) -> Result<Toolkit> {
+    ensure!(
+        tools.platform().0 != "macos",
+        "--cuda: there is no CUDA for macOS; its GPUs are reached with --metal"
+    );
+    let nvcc = find_nvcc(tools).with_context(|| {
+        format!(
+            "no CUDA compiler: nvcc is not on PATH, nor where NVCC, CUDA_HOME or CUDA_PATH say, nor in {}; install a \
+             CUDA toolkit up to 13.4 ({DOWNLOADS}), or set NVCC to its nvcc",
+            INSTALLED.map(|root| format!("{root}/bin")).join(", ")
+        )
+    })?;
+    let version = tools.output(&nvcc, &["--version"]).as_deref().and_then(parse_version);
+    let version = version.with_context(|| {
+        format!("{} --version does not say a version; is it NVIDIA's compiler?", nvcc.display())
+    })?;
+    let (major, minor) = version;
+    plan.note(format!("CUDA {major}.{minor}: {}", nvcc.display()));
+    check_version(tools, version)?;
+    let cap = compute_capability(tools, compute_cap, plan)?;
+    check_capability(tools, &nvcc, version, &cap)?;
+    host_compiler(tools, version, plan)?;
+
+    let bin = nvcc.parent().unwrap_or(Path::new("")).to_owned();
+    let root = bin.parent().unwrap_or(Path::new("")).to_owned();
+    // cudarc looks for nvcc on PATH alone, and for libraries below CUDA_HOME.
+    let path = tools.var("PATH").unwrap_or_default();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)))?;
+    plan.env("PATH", path.to_string_lossy());
+    plan.env("NVCC", nvcc.to_string_lossy());
+    if tools.var("CUDA_HOME").is_none() {
+        plan.env("CUDA_HOME", root.to_string_lossy());
+    }
+    plan.env("CUDA_COMPUTE_CAP", cap);
+    Ok(Toolkit { root })
+}
+
+/// A toolkit that was found.
+pub(super) struct Toolkit {
+    root: PathBuf,
+}
+
+impl Toolkit {
+    /// Refuses a build with cuDNN where that is not installed.
+    pub(super) fn check_cudnn(&self, tools: &impl Tools, plan: &mut Plan) -> Result<()> {
+        let named = tools.var("CUDNN_PATH").map(PathBuf::from);
+        let roots = named.into_iter().chain([self.root.clone(), "/usr".into(), "/usr/local".into()]);
+        let headers: Vec<PathBuf> = roots
+            .map(|root| root.join("include/cudnn.h"))
+            .chain(
+                ["/usr/include/x86_64-linux-gnu/cudnn.h", "/usr/include/aarch64-linux-gnu/cudnn.h"]
+                    .map(Into::into),
+            )
+            .collect();
+        let Some(header) = headers.iter().find(|header| tools.is_file(header)) else {
+            bail!(
+                "no cuDNN: cudnn.h is not below {} nor where CUDNN_PATH says; install it (https://developer.nvidia.com/cudnn), \
+                 or build with --cuda, which does without",
+                self.root.display()
+            );
+        };
+        plan.note(format!("cuDNN: {}", header.display()));
+        Ok(())
+    }
+}
+
+fn find_nvcc(tools: &impl Tools) -> Option<PathBuf> {
+    let name = if tools.platform().0 == "windows" { "bin/nvcc.exe" } else { "bin/nvcc" };
+    let in_root = |variable| tools.var(variable).map(|root| Path::new(&root).join(name));
+    let found = [
+        tools.var("NVCC").map(PathBuf::from),
+        tools.on_path("nvcc"),
+        in_root("CUDA_HOME"),
+        in_root("CUDA_PATH"),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(INSTALLED.map(|root| Path::new(root).join(name)))
+    .find(|path| tools.is_file(path));
+    found
+}
+
+/// From `Cuda compilation tools, release 13.4, V13.4.92`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (_, release) = text.split_once("release ")?;
+    let (major, rest) = release.split_once('.')?;
+    let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((major.trim().parse().ok()?, minor.parse().ok()?))
+}
+
+fn check_version(tools: &impl Tools, (major, minor): (u32, u32)) -> Result<()> {
+    let known = SUPPORTED.iter().any(|(known, minors)| *known == major && minors.contains(&minor));
+    if known || tools.var("CUDARC_CUDA_VERSION").is_some() {
+        return Ok(());
+    }
+    if (major, minor) > (13, 4) {
+        bail!(
+            "CUDA {major}.{minor} is newer than the bindings that Candle uses, which end at 13.4: set \
+             CUDARC_CUDA_VERSION=13040 to build against those of 13.4, or install 13.4 ({DOWNLOADS})"
+        );
+    }
+    bail!(
+        "CUDA {major}.{minor} is not among the versions that Candle can be built with: 11.4 to 11.8, 12.0 to 12.6, 12.8, \
+         12.9 and 13.0 to 13.4 ({DOWNLOADS})"
+    );
+}
+
+/// As CUDA_COMPUTE_CAP is written: 80 or 90a.
+fn compute_capability(tools: &impl Tools, flag: Option<&str>, plan: &mut Plan) -> Result<String> {
+    let told = flag.map(|cap| ("--compute-cap", cap.to_owned()));
+    let told = told.or_else(|| Some(("CUDA_COMPUTE_CAP", tools.var("CUDA_COMPUTE_CAP")?)));
+    if let Some((name, cap)) = told {
+        let digits = cap.replace('.', "");
+        ensure!(
+            base(&digits).is_some(),
+            "{name} {cap}: it is a number as 80 or 8.0, see https://developer.nvidia.com/cuda-gpus"
+        );
+        return Ok(digits);
+    }
+    let listed = tools
+        .on_path("nvidia-smi")
+        .and_then(|program| tools.output(&program, &["--query-gpu=compute_cap", "--format=csv,noheader"]));
+    let caps: Vec<String> =
+        listed.iter().flat_map(|text| text.lines()).map(|line| line.trim().replace('.', "")).collect();
+    let least = caps.into_iter().filter_map(|cap| Some((base(&cap)?, cap))).min();
+    let (_, least) = least.context(
+        "no GPU to build for: nvidia-smi lists none; say its compute capability with --compute-cap, as in \
+         --compute-cap 80 (https://developer.nvidia.com/cuda-gpus)",
+    )?;
+    plan.note(format!("compute capability {least}, the least of this machine's GPUs"));
+    Ok(least)
+}
+
+/// The number in 90a.
+fn base(cap: &str) -> Option<u32> {
+    let digits = cap.strip_suffix(['a', 'f']).unwrap_or(cap);
+    (digits.len() >= 2).then(|| digits.parse().ok()).flatten()
+}
+
+fn check_capability(tools: &impl Tools, nvcc: &Path, (major, minor): (u32, u32), cap: &str) -> Result<()> {
+    let Some(listed) = tools.output(nvcc, &["--list-gpu-code"]) else { return Ok(()) };
+    let codes: Vec<&str> = listed.lines().filter_map(|line| line.trim().strip_prefix("sm_")).collect();
+    let wanted = base(cap);
+    if codes.is_empty() || codes.iter().any(|code| base(code) == wanted) {
+        return Ok(());
+    }
+    bail!(
+        "CUDA {major}.{minor} does not compile for compute capability {cap}, only for {}; for an older GPU install an older \
+         toolkit ({DOWNLOADS})",
+        codes.join(", ")
+    );
+}
+
+/// nvcc hands the host's part to gcc, and refuses one that is newer than itself.
+fn host_compiler(tools: &impl Tools, version: (u32, u32), plan: &mut Plan) -> Result<()> {
+    if tools.platform().0 == "windows" || tools.var("NVCC_CCBIN").is_some() {
+        return Ok(());
+    }
+    let (major, minor) = version;
+    let newest = NEWEST_GCC.iter().find(|(from, _)| version >= *from).map_or(9, |(_, gcc)| *gcc);
+    let gcc = tools.on_path("gcc").with_context(|| {
+        format!("no C++ compiler for nvcc: gcc is not on PATH; install g++ (up to version {newest} for CUDA {major}.{minor})")
+    })?;
+    let found: Option<u32> =
+        tools.output(&gcc, &["-dumpversion"]).and_then(|text| text.trim().split('.').next()?.parse().ok());
+    let Some(found) = found.filter(|found| *found > newest) else { return Ok(()) };
+    let older = (6..=newest).rev().find_map(|version| tools.on_path(&format!("g++-{version}")));
+    let older = older.with_context(|| {
+        format!(
+            "CUDA {major}.{minor} takes gcc up to version {newest}, and this is {found}: install g++-{newest}, or set NVCC_CCBIN \
+             to a compiler that it takes"
+        )
+    })?;
+    plan.note(format!("host compiler {}, since nvcc refuses gcc {found}", older.display()));
+    plan.env("NVCC_CCBIN", older.to_string_lossy());
+    Ok(())
+}

@@ -1,0 +1,48 @@
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What a probe may ask of a machine, so that a test can answer in its place.
+pub(super) trait Tools {
+    /// The operating system and processor, as in [`env::consts`].
+    fn platform(&self) -> (&'static str, &'static str);
+
+    /// An environment variable that is set and not empty.
+    fn var(&self, name: &str) -> Option<String>;
+
+    fn is_file(&self, path: &Path) -> bool;
+
+    /// What `program` prints; none if it cannot be started or fails.
+    fn output(&self, program: &Path, args: &[&str]) -> Option<String>;
+
+    /// The first `program` on PATH.
+    fn on_path(&self, program: &str) -> Option<PathBuf> {
+        let program = format!("{program}{}", if self.platform().0 == "windows" { ".exe" } else { "" });
+        let path = self.var("PATH")?;
+        env::split_paths(&path).map(|directory| directory.join(&program)).find(|file| self.is_file(file))
+    }
+}
+
+/// The machine that this program runs on.
+pub(super) struct ThisMachine;
+
+impl Tools for ThisMachine {
+    fn platform(&self) -> (&'static str, &'static str) {
+        (env::consts::OS, env::consts::ARCH)
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
+        let output = Command::new(program).args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
