@@ -9,6 +9,8 @@ mod check;
 mod nclt;
 mod test;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -33,8 +35,20 @@ enum Task {
     Test(test::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+/// An error is one line: what failed and why.
+#[allow(clippy::print_stderr)]
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
         Task::Train(args) => args.run_accelerated("train"),
         Task::Download(args) => args.run("download"),
         Task::ReproduceTables(args) => args.run_accelerated("reproduce-tables"),

@@ -104,22 +104,29 @@ const BOTH: [DType; 2] = [DType::F32, DType::F64];
 #[test]
 fn convolutions() {
     let golden = Golden::layers(&Device::Cpu);
-    BOTH.iter().for_each(|dtype| check_convs(&golden, *dtype));
+    for dtype in BOTH {
+        check_convs(&golden, dtype);
+    }
 }
 
 #[test]
 fn batch_norm() {
     let golden = Golden::layers(&Device::Cpu);
-    BOTH.iter().for_each(|dtype| check_batch_norms(&golden, *dtype));
+    for dtype in BOTH {
+        check_batch_norms(&golden, dtype);
+    }
 }
 
 #[test]
 fn max_pool() {
     let golden = Golden::layers(&Device::Cpu);
-    BOTH.iter().for_each(|dtype| check_max_pool(&golden, *dtype));
+    for dtype in BOTH {
+        check_max_pool(&golden, dtype);
+    }
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn all_on_a_gpu() {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
         println!("skipped: no CUDA or Metal device, or a build without its feature");

@@ -24,6 +24,7 @@ fn three_sgd_steps_of_resnet18_match_pytorch() {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn they_match_on_a_gpu() {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
         println!("skipped: no CUDA or Metal device, or a build without its feature");

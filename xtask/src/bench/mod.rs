@@ -59,7 +59,7 @@ impl Args {
 
     fn measure(&self) -> Result<Measured> {
         let torch = self.against_torch.as_deref();
-        let rounds = Rounds { threads: 2, steps: 15, rounds: 3 };
+        let rounds = Rounds { threads: 2, steps: 15, count: 3 };
         let wide = Rounds { steps: 6, ..rounds };
         Ok(Measured {
             machine: Machine::this(torch)?,

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 pub(super) struct Rounds {
     pub(super) threads: usize,
     pub(super) steps: usize,
-    pub(super) rounds: usize,
+    pub(super) count: usize,
 }
 
 /// What a program printed: a name and a number a line.
@@ -74,7 +74,7 @@ pub(super) struct Pass {
 
 impl Args {
     pub(super) fn run(self) -> Result<()> {
-        let rounds = Rounds { threads: self.threads, steps: self.steps, rounds: self.rounds.max(1) };
+        let rounds = Rounds { threads: self.threads, steps: self.steps, count: self.rounds.max(1) };
         let steps = Steps::measure(&self.model, self.against_torch.as_deref(), rounds, false)?;
         print(&if self.json { serde_json::to_string(&steps)? + "\n" } else { steps.text() })
     }
@@ -91,7 +91,7 @@ impl Steps {
             let torch = torch.map(|python| (python, &script));
             let avx2 = more && Machine::has_avx512();
             let mut measured: [Vec<Figures>; 3] = Default::default();
-            for _ in 0..rounds.rounds {
+            for _ in 0..rounds.count {
                 measured[0].push(run(&mut Command::new(&ours), mode, network, rounds)?);
                 if let Some((python, script)) = torch {
                     measured[1].push(run(Command::new(python).arg(script), mode, network, rounds)?);

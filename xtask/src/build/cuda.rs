@@ -89,17 +89,11 @@ impl Toolkit {
 fn find_nvcc(tools: &impl Tools) -> Option<PathBuf> {
     let name = if tools.platform().0 == "windows" { "bin/nvcc.exe" } else { "bin/nvcc" };
     let in_root = |variable| tools.var(variable).map(|root| Path::new(&root).join(name));
-    let found = [
-        tools.var("NVCC").map(PathBuf::from),
-        tools.on_path("nvcc"),
-        in_root("CUDA_HOME"),
-        in_root("CUDA_PATH"),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(INSTALLED.map(|root| Path::new(root).join(name)))
-    .find(|path| tools.is_file(path));
-    found
+    [tools.var("NVCC").map(PathBuf::from), tools.on_path("nvcc"), in_root("CUDA_HOME"), in_root("CUDA_PATH")]
+        .into_iter()
+        .flatten()
+        .chain(INSTALLED.map(|root| Path::new(root).join(name)))
+        .find(|path| tools.is_file(path))
 }
 
 /// From `Cuda compilation tools, release 13.4, V13.4.92`.

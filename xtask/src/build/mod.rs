@@ -23,10 +23,11 @@ pub(crate) struct Args {
     dry_run: bool,
     /// Further arguments of `cargo build`.
     #[arg(last = true)]
-    args: Vec<OsString>,
+    further: Vec<OsString>,
 }
 
 /// What Candle is to compute with.
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(Default, clap::Args)]
 pub(crate) struct Accelerators {
     /// NVIDIA's GPUs.
@@ -52,7 +53,7 @@ pub(crate) struct Accelerators {
 impl Args {
     pub(crate) fn run(self) -> Result<()> {
         let plan = self.accelerators.plan(&ThisMachine)?;
-        let cargo = [vec!["build".into(), "--release".into()], plan.cargo_args(), self.args].concat();
+        let cargo = [vec!["build".into(), "--release".into()], plan.cargo_args(), self.further].concat();
         if self.dry_run { print(&plan.describe(&cargo)) } else { plan.cargo(cargo).run() }
     }
 }

@@ -266,6 +266,26 @@ fn own_flags_are_taken_out_of_those_of_train() {
     assert!(Accelerators::take(vec!["--compute-cap".into()]).is_err());
 }
 
+/// This machine with another PATH, and no other variable.
+#[cfg(unix)]
+struct OwnPath(String);
+
+#[cfg(unix)]
+impl Tools for OwnPath {
+    fn platform(&self) -> (&'static str, &'static str) {
+        ThisMachine.platform()
+    }
+    fn var(&self, name: &str) -> Option<String> {
+        (name == "PATH").then(|| self.0.clone())
+    }
+    fn is_file(&self, path: &Path) -> bool {
+        ThisMachine.is_file(path)
+    }
+    fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
+        ThisMachine.output(program, args)
+    }
+}
+
 /// The real machine's answers come from programs on PATH: here scripts that take the tools' place.
 #[cfg(unix)]
 #[test]
@@ -284,21 +304,6 @@ fn a_probe_runs_the_tools_it_finds() {
     ] {
         fs::write(bin.join(name), text).unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    struct OwnPath(String);
-    impl Tools for OwnPath {
-        fn platform(&self) -> (&'static str, &'static str) {
-            ThisMachine.platform()
-        }
-        fn var(&self, name: &str) -> Option<String> {
-            (name == "PATH").then(|| self.0.clone())
-        }
-        fn is_file(&self, path: &Path) -> bool {
-            ThisMachine.is_file(path)
-        }
-        fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
-            ThisMachine.output(program, args)
-        }
     }
     let plan = flags("--cuda").plan(&OwnPath(bin.display().to_string()));
     fs::remove_dir_all(&directory).unwrap();

@@ -179,6 +179,7 @@ fn values_and_gradients() -> Result<()> {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn values_and_gradients_on_a_gpu() -> Result<()> {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
         println!("skipped: no CUDA or Metal device, or a build without its feature");
