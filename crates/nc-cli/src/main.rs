@@ -4,6 +4,7 @@ mod analyze;
 mod check_list;
 mod checkpoint;
 mod compute;
+mod config;
 mod download;
 mod eval;
 mod export_features;
@@ -40,6 +41,7 @@ enum Command {
     Download(download::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
+    Config(config::Args),
     ReproduceTables(reproduce_tables::Args),
 }
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Download(args) => download::main(&args).map(done),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
+        Command::Config(args) => config::main(&args).map(done),
         Command::ReproduceTables(args) => reproduce_tables::main(&args),
     };
     match result {
