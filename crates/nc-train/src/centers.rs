@@ -15,7 +15,7 @@ pub enum Centers {
     /// Parameters with their own plain SGD on grad(lambda1 L_W + lambda2 L_B) / lambda1, as in the paper's code: L_B
     /// reaches the features through the centres alone.
     Learnable {
-        /// alpha.
+        /// Their learning rate, the same in every epoch (alpha).
         #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         learning_rate: f64,
         /// Their first values.
@@ -26,7 +26,7 @@ pub enum Centers {
     /// features, by the share of the batch in them, and L_W pulls features as if the centres were constants. Needs no
     /// lambda1.
     MovingAverage {
-        /// From 0 to below 1.
+        /// The share of a centre that stays as it was.
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
         /// Their first values.

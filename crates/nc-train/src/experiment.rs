@@ -74,7 +74,7 @@ pub struct Validation {
     /// Share of each class's images.
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub fraction: f64,
-    /// Seeds which.
+    /// Seeds the draw.
     #[serde(default)]
     pub seed: u64,
 }
@@ -136,9 +136,9 @@ pub enum Profile {
         #[schemars(range(min = 1, max = 1_000_000_000))]
         largest: Option<usize>,
     },
-    /// These numbers.
+    /// Numbers of its own for each class.
     Counts {
-        /// One number a class.
+        /// One number for each class, in label order.
         #[schemars(inner(range(max = 1_000_000_000)))]
         counts: Vec<usize>,
     },
@@ -199,7 +199,7 @@ impl BackboneKind {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HeadKind {
-    /// W h + b.
+    /// Linear: W h + b.
     Linear,
     /// `scale` times the cosines between features and class directions.
     Cosine {
@@ -289,7 +289,7 @@ pub enum SamplerKind {
     ClassBalanced,
     /// Classes by the inverse of their effective number (Cui et al. 2019), with replacement.
     EffectiveNumber {
-        /// Its beta, from 0 to below 1.
+        /// The beta of effective numbers (1 - beta^n) / (1 - beta).
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta: f64,
     },

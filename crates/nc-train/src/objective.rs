@@ -9,11 +9,11 @@ use crate::{Centers, experiment::MOST_EPOCHS, methods::SupervisedLoss};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
-    /// L_sup.
+    /// The supervised loss, L_sup.
     pub loss: SupervisedLoss,
-    /// Class weights in L_sup.
+    /// Class weights in the supervised loss.
     pub reweighting: Reweighting,
-    /// L_W and L_B; absent for none.
+    /// The regularisers L_W and L_B; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neural_collapse: Option<NeuralCollapse>,
 }
@@ -77,14 +77,14 @@ pub struct NeuralCollapse {
     /// lambda1, the weight of L_W; 0 for none.
     #[schemars(range(min = 0, max = 1e6))]
     pub within_weight: f64,
-    /// Which L_W.
+    /// Which form of L_W.
     #[serde(default, skip_serializing_if = "WithinForm::is_default")]
     #[schemars(extend("default" = "by-class"))]
     pub within_form: WithinForm,
     /// lambda2, the weight of L_B; 0 for none.
     #[schemars(range(min = 0, max = 1e6))]
     pub between_weight: f64,
-    /// Which L_B.
+    /// Which form of L_B.
     #[serde(default)]
     pub between_form: BetweenForm,
     /// First epoch, from 0, with L_W and L_B; before it only L_sup drives the model.

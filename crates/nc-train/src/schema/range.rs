@@ -58,10 +58,12 @@ impl fmt::Display for Range {
             Bound::Excluded(end) => write!(f, " above {}", short(end))?,
             Bound::None => {}
         }
-        match self.most {
-            Bound::Included(end) => write!(f, " to {}", short(end)),
-            Bound::Excluded(end) => write!(f, " to below {}", short(end)),
-            Bound::None => Ok(()),
+        match (self.least, self.most) {
+            (_, Bound::None) => Ok(()),
+            (Bound::Included(_), Bound::Included(end)) => write!(f, " to {}", short(end)),
+            (Bound::Included(_), Bound::Excluded(end)) => write!(f, " to below {}", short(end)),
+            (_, Bound::Included(end)) => write!(f, " and at most {}", short(end)),
+            (_, Bound::Excluded(end)) => write!(f, " and below {}", short(end)),
         }
     }
 }

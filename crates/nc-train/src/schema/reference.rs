@@ -9,44 +9,48 @@ use crate::presets;
 /// Every key of a configuration with its range, its default and its meaning, and how a configuration is put together, as
 /// Markdown.
 pub fn reference() -> String {
-    let mut page = include_str!("intro.md").to_owned();
-    names(&mut page, "Data sets of presets", presets::data_sets());
-    names(&mut page, "Methods", presets::methods());
-    names(&mut page, "Parts", presets::parts());
+    let mut page = vec![
+        include_str!("intro.md").to_owned(),
+        names("Data sets of presets", presets::data_sets()),
+        names("Methods", presets::methods()),
+        names("Parts", presets::parts()),
+    ];
     place(&mut page, &EXPERIMENT, "", "");
-    page
+    page.concat()
 }
 
-fn names<'a>(page: &mut String, title: &str, names: impl Iterator<Item = (&'a str, &'a str)>) {
-    *page += &format!("\n## {title}\n\n| name | |\n|---|---|\n");
-    for (name, description) in names {
-        *page += &row(&[&code(name), description]);
-    }
+fn names<'a>(title: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let rows: String = names.map(|(name, description)| row(&[&code(name), description])).collect();
+    format!("\n## {title}\n\n| name | |\n|---|---|\n{rows}")
 }
 
 /// What may stand at `path`, under a heading of its own where a row of the section around it is too little for that; and
 /// so for everything in it.
-fn place(page: &mut String, node: &Node, path: &str, meaning: &str) {
-    const COLUMNS: &str = "| key | value | if absent | meaning |\n|---|---|---|---|\n";
+fn place(page: &mut Vec<String>, node: &Node, path: &str, meaning: &str) {
+    const KEYS: &str = "\n| key | value | if absent | meaning |\n|---|---|---|---|\n";
+    const WORDS: &str = "\n| value | meaning |\n|---|---|\n";
     let heading = format!("\n## {}\n", if path.is_empty() { "Keys".into() } else { code(path) });
     if page.contains(&heading) {
         return;
     }
-    let inner: Vec<&[Key]> = match node {
+    let (columns, rows, keys): (_, String, Vec<&Key>) = match node {
         Node::Number(_) | Node::Text | Node::Switch => return,
         Node::List { element, .. } => return place(page, element, &format!("{path}.NAME"), meaning),
         Node::Section(keys) => {
-            let rows: String = keys.iter().map(|key| key_row(key, path, "")).collect();
-            *page += &format!("{heading}\n{}{COLUMNS}{rows}", paragraph(meaning));
-            vec![keys]
+            (KEYS, keys.iter().map(|key| key_row(key, path, "")).collect(), keys.iter().collect())
         }
-        Node::Choice(variants) | Node::Kinds(variants) => {
-            let rows: String = variants.iter().map(|variant| variant_rows(node, variant, path)).collect();
-            *page += &format!("{heading}\n{}{COLUMNS}{rows}", paragraph(meaning));
-            variants.iter().filter_map(|variant| variant.keys.as_deref()).collect()
+        Node::Choice(words) if words.iter().all(|word| word.keys.is_none()) => {
+            let row = |word: &Variant| row(&[&code(&format!("{:?}", word.name)), &word.meaning]);
+            (WORDS, words.iter().map(row).collect(), vec![])
         }
+        Node::Choice(variants) | Node::Kinds(variants) => (
+            KEYS,
+            variants.iter().map(|variant| variant_rows(node, variant, path)).collect(),
+            variants.iter().flat_map(|variant| variant.keys.iter().flatten()).collect(),
+        ),
     };
-    for key in inner.into_iter().flatten() {
+    page.extend([heading, paragraph(meaning), columns.to_owned(), rows]);
+    for key in keys {
         place(page, &key.node, &join(path, &key.name), &key.meaning);
     }
 }
@@ -66,7 +70,7 @@ fn variant_rows(node: &Node, variant: &Variant, path: &str) -> String {
 fn key_row(key: &Key, path: &str, before: &str) -> String {
     let path = join(path, &key.name);
     let if_absent = match &key.if_absent {
-        IfAbsent::Refused => "refused".to_owned(),
+        IfAbsent::Refused => "required".to_owned(),
         IfAbsent::Nothing => String::new(),
         IfAbsent::Default(value) => {
             Value::try_from(value).map_or_else(|_| String::new(), |value| code(&value.to_string()))
@@ -92,7 +96,7 @@ fn value(node: &Node, path: &str) -> String {
 }
 
 fn paragraph(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("{text}\n\n") }
+    if text.is_empty() { String::new() } else { format!("\n{text}\n") }
 }
 
 fn code(text: &str) -> String {
@@ -100,6 +104,6 @@ fn code(text: &str) -> String {
 }
 
 fn row(cells: &[&str]) -> String {
-    let cells: String = cells.iter().map(|cell| format!(" {} |", cell.replace('|', "\\|"))).collect();
-    format!("|{cells}\n")
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
 }
