@@ -79,6 +79,7 @@ const REFUSED: &[&str] = &[
     "nclt train --config missing.toml",
     "nclt train --config broken.toml",
     "nclt train --config typo.toml",
+    "nclt train --config partial.toml",
     "nclt train --config incomplete.toml",
     "nclt train --config preset.toml --preset fashion-mnist-lt/ce",
     "nclt train --resume no/such/run",
@@ -117,7 +118,8 @@ const REFUSED: &[&str] = &[
 const FILES: &[(&str, &str)] = &[
     ("broken.toml", "seed = = 1\n"),
     ("typo.toml", "preset = \"fashion-mnist-lt/ce\"\n[data]\nflipp = true\n"),
-    ("incomplete.toml", "name = \"mine\"\nseed = 1\n"),
+    ("partial.toml", "name = \"mine\"\nseed = 1\n"),
+    ("incomplete.toml", "name = \"mine\"\nseed = 1\nphases = []\n"),
     ("preset.toml", "preset = \"fashion-mnist-lt/nc-drw\"\n"),
 ];
 

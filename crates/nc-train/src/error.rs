@@ -69,7 +69,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Two parts of a preset of which the second would undo the first.
-    #[error("a preset cannot have both {first} and {second}: they set the same")]
+    #[error(
+        "a preset cannot have both {first} and {second}: of what both set, the second would undo the first"
+    )]
     PartsExclude {
         /// The first, which the method may have brought.
         first: &'static str,
@@ -98,6 +100,24 @@ pub enum Error {
         path: PathBuf,
         /// The reason.
         source: io::Error,
+    },
+    /// What was named as a run or checkpoint, and is none.
+    #[error(
+        "{} is no run: expected a run's directory, which holds a config.toml, or a file of weights in one",
+        path.display()
+    )]
+    NotARun {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A run that has not ended, where its weights are needed.
+    #[error(
+        "{0} has no weights.safetensors, which a run writes when it ends: go on with it by `nclt train --resume {0}`",
+        run.display()
+    )]
+    NoWeights {
+        /// Its directory.
+        run: PathBuf,
     },
     /// A file of weights that is none, or of another model.
     #[error("{}: {source}", path.display())]

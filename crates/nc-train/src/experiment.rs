@@ -215,8 +215,9 @@ pub enum HeadKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Every so many epochs, and after the last of each phase. Changes no weights.
-    #[schemars(range(min = 1, max = MOST_EPOCHS))]
+    /// Every so many epochs, and after the last of each phase: a number above all epochs for that alone. Changes no
+    /// weights.
+    #[schemars(range(min = 1))]
     pub every_epochs: usize,
 }
 

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::{Error, Experiment, Result, experiment::MOST_EPOCHS, presets, schema, suggest::nearest};
+use crate::{
+    Error, Experiment, Result, error::did_you_mean, experiment::MOST_EPOCHS, presets, schema,
+    suggest::nearest,
+};
 
 /// Where an experiment's settings come from; later ones win.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +76,12 @@ impl Settings<'_> {
         };
         let table = match preset {
             Some(name) => merged(preset_table(&name)?, file),
-            None => file,
+            None if file.contains_key("phases") => file,
+            None => {
+                let message =
+                    "names no preset to start from and has no phases, which a complete configuration has";
+                return Err(Error::Config { path: path.to_owned(), message: message.to_owned() });
+            }
         };
         schema::check(&Value::Table(table.clone())).map_err(refused)?;
         Ok(table)
@@ -108,7 +116,9 @@ fn merged(mut base: Table, over: Table) -> Table {
 /// Sets what `section.key=value` says. The value is TOML, or else a bare word.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
-    let (path, value) = text.split_once('=').ok_or_else(|| wrong("should be section.key=value".into()))?;
+    let (path, value) = text
+        .split_once('=')
+        .ok_or_else(|| wrong("should be KEY=VALUE, as in seed=1 or data.flip=false".into()))?;
     let (sections, key) = match path.trim().rsplit_once('.') {
         Some((sections, key)) => (sections.split('.').collect(), key),
         None => (vec![], path.trim()),
@@ -134,12 +144,11 @@ fn enter<'a>(parent: &'a mut Value, name: &str) -> std::result::Result<&'a mut V
             let names: Vec<String> = elements.iter().map(element_name).collect();
             let index = names.iter().position(|element| element == name).or_else(|| name.parse().ok());
             elements.get_mut(index.unwrap_or(usize::MAX)).ok_or_else(|| {
-                let hint = nearest(name, names.iter().map(String::as_str))
-                    .map(|near| format!(" (did you mean {near:?}?)"));
-                format!("there is no {name:?} among {}{}", names.join(", "), hint.unwrap_or_default())
+                let near = did_you_mean(nearest(name, names.iter().map(String::as_str)));
+                format!("there is no {name:?}{near} among {}", names.join(", "))
             })
         }
-        other => Err(format!("{name:?} stands in {other}, which is a value, not a section")),
+        other => Err(format!("there is no {name:?} in {other}, which is a value and has no keys")),
     }
 }
 

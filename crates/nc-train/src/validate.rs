@@ -1,5 +1,6 @@
 //! Settings that are well formed but make no sense, refused before anything is read or written.
 
+use serde::Serialize;
 use toml::Value;
 
 use crate::{
@@ -15,24 +16,29 @@ impl Experiment {
         let data = &self.data;
         ensure(data.mean.len() == data.std.len(), "data.std", || {
             format!(
-                "has {} channels, but data.mean has {}: should have as many",
+                "has {} values, but data.mean has {}: should have as many",
                 data.std.len(),
                 data.mean.len()
             )
         })?;
         let reads_images = matches!(data.source, DataSource::ImageFolder | DataSource::ImageList);
         ensure(reads_images || data.image_size.is_none(), "data.image_size", || {
-            "scales images of image-folder and image-list; those of data.source have one size".into()
+            let source = shown(data.source);
+            format!(
+                "is set, but data.source is {source}: only image-folder and image-list scale their images"
+            )
         })?;
-        ensure(!self.phases.is_empty(), "phases", || "there is nothing to do: give at least one".into())?;
+        ensure(!self.phases.is_empty(), "phases", || "is [], should have at least one phase".into())?;
         for (index, phase) in self.phases.iter().enumerate() {
             let twin = self.phases[..index].iter().any(|other| other.name == phase.name);
-            ensure(!twin, "phases", || format!("two are named {:?}", phase.name))?;
+            ensure(!twin, "phases", || {
+                format!("has two of the name {:?}, should have names that differ", phase.name)
+            })?;
             self.validate_phase(phase)?;
         }
         if let Some(post_hoc) = &self.post_hoc {
             ensure(self.model.head == HeadKind::Linear, "post_hoc", || {
-                "changes a linear classifier, which model.head is not".into()
+                format!("changes a linear classifier, but model.head is {}", shown(self.model.head))
             })?;
             post_hoc.method().validate(&|name| format!("post_hoc.{name}"), self)?;
         }
@@ -48,7 +54,7 @@ impl Experiment {
         ensure(
             !phase.optimizer.nesterov || phase.optimizer.momentum > 0.0,
             key("optimizer.nesterov"),
-            || "looks ahead along the momentum, which is 0".into(),
+            || "is true, which looks ahead along the momentum, but momentum is 0".into(),
         )?;
         within_phase(phase, phase.schedule.warmup_epochs, key("schedule.warmup_epochs"))?;
         if let Decay::MultiStep { milestones, .. } = &phase.schedule.decay {
@@ -60,15 +66,26 @@ impl Experiment {
         }
         if phase.trains != Trains::Everything {
             ensure(self.model.head != HeadKind::Etf, key("trains"), || {
-                "is the classifier, but model.head is a fixed ETF".into()
+                format!(
+                    "is {}, but the classifier of model.head={{kind=\"etf\"}} is fixed",
+                    shown(phase.trains)
+                )
             })?;
             ensure(
                 self.model.head == HeadKind::Linear || !phase.trains.scales_logits(),
                 key("trains"),
-                || "is a factor on each logit, which needs model.head={kind=\"linear\"}".into(),
+                || {
+                    let (trains, head) = (shown(phase.trains), shown(self.model.head));
+                    format!(
+                        "is {trains}, which scales the logits of a linear classifier, but model.head is {head}"
+                    )
+                },
             )?;
             ensure(phase.objective.neural_collapse.is_none(), key("objective.neural_collapse"), || {
-                "acts on features, but this phase freezes the backbone".into()
+                format!(
+                    "acts on features, but this phase trains {} and not the backbone",
+                    shown(phase.trains)
+                )
             })?;
         }
         self.validate_objective(phase)
@@ -81,7 +98,10 @@ impl Experiment {
         loss.validate(&|name| key(&format!("loss.{name}")), &self.model)?;
         let weighted = objective.reweighting != Reweighting::None;
         ensure(!weighted || loss.takes_class_weights(), key("reweighting"), || {
-            "is not defined for this loss, only for cross entropy, ldam and logit-adjustment".into()
+            let (weights, loss) = (shown(objective.reweighting), shown(objective.loss));
+            format!(
+                "is {weights}, but class weights go with cross-entropy, ldam and logit-adjustment, not with {loss}"
+            )
         })?;
         if let Some(from_epoch) = objective.reweighting.first_epoch() {
             within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
@@ -105,6 +125,11 @@ pub(crate) fn ensure(
     message: impl FnOnce() -> String,
 ) -> Result<()> {
     if condition { Ok(()) } else { Err(Error::setting(setting, message())) }
+}
+
+/// A setting as it stands in a configuration.
+fn shown(setting: impl Serialize) -> String {
+    Value::try_from(setting).map_or_else(|error| error.to_string(), |value| value.to_string())
 }
 
 fn within_phase(phase: &Phase, epoch: usize, setting: impl Into<String>) -> Result<()> {

@@ -246,10 +246,11 @@ fn parts_do_not_undo_each_other() {
         let name = format!("cifar10-lt-r100/ce-drw-mixup+{parts}");
         presets::find(&name).unwrap_err().to_string()
     };
-    let message = "a preset cannot have both within-class and between-class: they set the same";
+    let message = "a preset cannot have both within-class and between-class: of what both set, the second would undo \
+                   the first";
     assert_eq!(refused("within-class+between-class"), message);
     for parts in ["nc+nc-batch-means", "tau-norm+ncm", "crt+lws", "nc+crt+paper-text+nc"] {
-        assert!(refused(parts).contains("they set the same"), "{parts}");
+        assert!(refused(parts).contains("would undo the first"), "{parts}");
     }
     // What the method brings may be replaced by another form of it.
     let replaced = preset("cifar10-lt-r100/nc-drw+nc-batch-means");

@@ -78,8 +78,8 @@ impl Adjustment for PostHocAdjustment {
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(experiment.phases.last().is_some_and(plain), key("kind"), || {
-            "takes the frequencies of the training set off the logits, for which the last phase has to learn them: with \
-             the sampler uniform, no reweighting, and cross-entropy or focal as its loss"
+            "is logit-adjustment, which takes the frequencies of the training set off the logits, for which the last phase \
+             has to learn them: with the sampler uniform, no reweighting, and cross-entropy or focal as its loss"
                 .into()
         })
     }

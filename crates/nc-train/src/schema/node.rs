@@ -124,7 +124,7 @@ impl fmt::Display for Node {
             }
             Self::Kinds(variants) => {
                 let kinds = variants.iter().map(|variant| format!("{:?}", variant.name));
-                write!(f, "a section with {KIND} = one of {}", listed(kinds))
+                write!(f, "a section {{ {KIND} = ... }}, of which {KIND} is one of {}", listed(kinds))
             }
         }
     }
