@@ -1,83 +1,149 @@
 //! What a user is told when something is wrong: one paragraph with what, where and what to do; nothing is written.
+//!
+//! All of it stands in `tests/errors.txt`.
 
-use crate::run::{failure, nclt, small};
+use std::{fs, path::Path};
 
-fn refused(args: &[&str], words: &[&str]) {
+use crate::{
+    run::{failure, nclt, run_dir, small, stdout},
+    snapshot::assert_kept,
+};
+
+/// Commands that are refused at once, without anything in their directory but [`FILES`].
+const REFUSED: &[&str] = &[
+    // Names.
+    "nclt train --preset fashion-mnist-lt/nc-drw-crr",
+    "nclt train --preset fashion-mnist/ce",
+    "nclt train --preset fashion-mnist-lt/ce+crtt",
+    "nclt train --preset fashion-mnist-lt/ce+crt+lws",
+    "nclt presets nothing-like-it",
+    // Keys.
+    "nclt train --set phases.representation.optimizer.learnin_rate=0.1",
+    "nclt train --set phases.reprsentation.epochs=3",
+    "nclt train --set phases.2.epochs=3",
+    "nclt train --set seeed=1",
+    "nclt train --set seed.deep=1",
+    "nclt train --set seed",
+    "nclt train --set post_hoc.tau=1",
+    "nclt train --set model.head.scale=30",
+    // Values.
+    "nclt train --set seed=many",
+    "nclt train --set seed=-1",
+    "nclt train --set data.flip=1",
+    "nclt train --set name=3",
+    "nclt train --set data=3",
+    "nclt train --set data.source=idxx",
+    "nclt train --set data.profile=full",
+    "nclt train --set data.image_size=[32]",
+    "nclt train --set data.profile.kind=stepp",
+    "nclt train --set model.head=etf",
+    "nclt train --set phases.classifier.trains=scaled-classifier",
+    "nclt train --set phases=[]",
+    // Ranges.
+    "nclt train --epochs 0",
+    "nclt train --seed 18446744073709551615",
+    "nclt train --set phases.representation.optimizer.momentum=1",
+    "nclt train --set phases.representation.optimizer.learning_rate=nan",
+    "nclt train --set phases.representation.optimizer.weight_decay=-1e-4",
+    "nclt train --set phases.representation.epochs=0",
+    "nclt train --set phases.representation.batch_size=1.5",
+    "nclt train --set phases.representation.mixup_alpha=1e-5",
+    "nclt train --set data.std=[0.0]",
+    "nclt train --set data.validation.fraction=1",
+    "nclt train --set data.profile={kind=\"exponential\",ratio=0.5}",
+    "nclt train --set data.profile={kind=\"exponential\",ratio=2,largest=1000}",
+    "nclt train --set data.profile={kind=\"counts\",counts=[9,9,9,0,9,9,9,9,0,9]}",
+    "nclt train --set data.profile={kind=\"counts\",counts=[9,9,9]}",
+    "nclt train --set data.crop_padding=28",
+    "nclt train --threads 0",
+    // Contradictions.
+    "nclt train --set phases.representation.objective.neural_collapse.within_weight=0",
+    "nclt train --set phases.representation.schedule.warmup_epochs=999",
+    "nclt train --set phases.representation.schedule.decay.milestones=[30,50]",
+    "nclt train --set phases.representation.schedule.decay.milestones=[30,20]",
+    "nclt train --set phases.representation.objective.neural_collapse.start_epoch=41",
+    "nclt train --set phases.representation.optimizer={learning_rate=1,momentum=0,nesterov=true,weight_decay=0}",
+    "nclt train --set model.head={kind=\"etf\"}",
+    "nclt train --preset fashion-mnist-lt/ldam-drw+lws",
+    "nclt train --preset fashion-mnist-lt/ce-rw+post-hoc-adjustment",
+    "nclt train --preset fashion-mnist-lt/ldam-drw+ncm",
+    "nclt train --preset fashion-mnist-lt/etf-dr+crt",
+    "nclt train --preset fashion-mnist-lt/ce+tau-norm --set post_hoc={kind=\"tau-normalization\"}",
+    "nclt train --set phases.representation.objective.loss={kind=\"ldam\",max_margin=0.5}",
+    "nclt train --set phases.representation.objective.loss={kind=\"dot-regression\"}",
+    "nclt train --set phases.representation.objective.loss={kind=\"focal\",gamma=1}",
+    "nclt train --set phases.1.name=representation",
+    "nclt train --set data.image_size=[32,32]",
+    "nclt train --set data.mean=[0.5]",
+    // Files.
+    "nclt train --config missing.toml",
+    "nclt train --config broken.toml",
+    "nclt train --config typo.toml",
+    "nclt train --config partial.toml",
+    "nclt train --config incomplete.toml",
+    "nclt train --config preset.toml --preset fashion-mnist-lt/ce",
+    "nclt train --resume no/such/run",
+    "nclt train --preset fashion-mnist-lt-r100/ce",
+    "nclt train --preset fashion-mnist-lt-r100/ce --data-dir no/such/place",
+    "nclt train --preset fashion-mnist-lt-r100/ce --data-dir .",
+    "nclt train --preset image-folder",
+    "nclt train --preset image-folder --data-dir .",
+    "nclt train --preset image-folder --data-dir . --set data.source=image-list",
+    "nclt train --preset cifar10-lt-r100/ce",
+    "nclt train --preset cifar10-lt-r100/ce --data-dir .",
+    "nclt train --set data.source=hub-mnist",
+    "nclt eval no/such/run",
+    "nclt export-features no/such/run --out features",
+    "nclt analyze missing.safetensors",
+    "nclt analyze broken.toml",
+    "nclt report no/such/run",
+    "nclt check-list missing.txt",
+    "nclt check-list broken.toml",
+    "nclt download cifar",
+    "nclt download cifar10 --manifest broken.toml",
+    "nclt download cifar10 --from missing.tar.gz",
+    // Flags.
+    "nclt train --device gpu",
+    "nclt train --device cuda:0",
+    "nclt train --device metal",
+    "nclt train --checkpoint-every 5hours",
+    "nclt train --resume runs/one --seed 1",
+    "nclt train --sett seed=1",
+    "nclt trian",
+    "nclt reproduce-tables --cells nothing",
+    "nclt reproduce-tables --scale large",
+    "nclt reproduce-tables --tables 9",
+];
+
+const FILES: &[(&str, &str)] = &[
+    ("broken.toml", "seed = = 1\n"),
+    ("typo.toml", "preset = \"fashion-mnist-lt/ce\"\n[data]\nflipp = true\n"),
+    ("partial.toml", "name = \"mine\"\nseed = 1\n"),
+    ("incomplete.toml", "name = \"mine\"\nseed = 1\nphases = []\n"),
+    ("preset.toml", "preset = \"fashion-mnist-lt/nc-drw\"\n"),
+];
+
+/// The command and what it said.
+fn told(dir: &Path, command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let message = failure(&nclt(dir, &words)).replace(&dir.display().to_string(), "DIRECTORY");
+    let indented: String = message.trim_end().lines().map(|line| format!("    {line}\n")).collect();
+    format!("$ {command}\n{}\n", indented.replace("    \n", "\n"))
+}
+
+#[test]
+fn every_refusal_is_worded_as_it_is_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let message = failure(&nclt(dir.path(), args));
-    for word in words {
-        assert!(message.contains(word), "no {word:?} in {message}");
+    for (name, content) in FILES {
+        fs::write(dir.path().join(name), content).unwrap();
     }
-    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(left.is_empty(), "{left:?} was left behind");
-}
-
-#[test]
-fn an_unknown_preset_is_answered_with_the_nearest() {
-    let words = ["there is no method \"nc-drw-crr\"", "did you mean \"nc-drw-crt\"", "nclt presets"];
-    refused(&["train", "--preset", "fashion-mnist-lt/nc-drw-crr"], &words);
-}
-
-#[test]
-fn an_unknown_key_is_answered_with_the_nearest() {
-    let set = "phases.representation.optimizer.learnin_rate=0.1";
-    refused(&["train", "--set", set], &[set, "learnin_rate", "did you mean \"learning_rate\""]);
-    let set = "phases.reprsentation.epochs=3";
-    refused(&["train", "--set", set], &[set, "did you mean \"representation\""]);
-    refused(&["train", "--set", "data.source=idxx"], &["idxx", "did you mean \"idx\""]);
-}
-
-#[test]
-fn a_value_of_the_wrong_type_is_refused() {
-    refused(&["train", "--set", "seed=many"], &["--set seed=many", "invalid type"]);
-    refused(&["train", "--set", "seed"], &["should be section.key=value"]);
-}
-
-#[test]
-fn contradictory_settings_are_refused() {
-    let within = "phases.representation.objective.neural_collapse.within_weight=0";
-    refused(&["train", "--set", within], &["within_weight", "learnable centres", "batch-means"]);
-    refused(&["train", "--set", "phases.representation.optimizer.momentum=1"], &["momentum", "below 1"]);
-    refused(
-        &["train", "--set", "phases.representation.schedule.warmup_epochs=999"],
-        &["warmup_epochs", "40 epochs"],
-    );
-    refused(&["train", "--set", "model.head={kind=\"etf\"}"], &["phases.classifier.trains", "fixed ETF"]);
-    let loss = "phases.representation.objective.loss={kind=\"ldam\", max_margin=0.5}";
-    refused(&["train", "--set", loss], &["objective.loss", "cosine"]);
-    let loss = "phases.representation.objective.loss={kind=\"focal\", gamma=1}";
-    refused(&["train", "--set", loss], &["objective.reweighting", "not defined for this loss"]);
-    refused(&["train", "--epochs", "0"], &["--epochs", "at least 1"]);
-}
-
-#[test]
-fn missing_data_are_named() {
-    refused(&["train", "--preset", "fashion-mnist-lt-r100/ce"], &["--data-dir"]);
-    let args = ["train", "--preset", "fashion-mnist-lt-r100/ce", "--data-dir", "no/such/place"];
-    refused(&args, &["no/such/place"]);
-    refused(&["train", "--config", "missing.toml"], &["missing.toml"]);
-}
-
-#[test]
-fn more_images_than_there_are_cannot_be_asked_for() {
-    refused(
-        &["train", "--set", "data.profile={kind=\"exponential\", ratio=2, largest=1000}"],
-        &["class 1 has 599 images", "925"],
-    );
-}
-
-#[test]
-fn a_class_without_training_images_is_named() {
-    let profile = "data.profile={kind=\"counts\", counts=[9, 9, 9, 0, 9, 9, 9, 9, 0, 9]}";
-    refused(&["train", "--set", profile], &["no training image is left of Dress, Bag"]);
-    let few = "data.profile={kind=\"counts\", counts=[9, 9, 9]}";
-    refused(&["train", "--set", few], &["3", "10 classes"]);
-}
-
-#[test]
-fn unknown_devices_are_refused() {
-    refused(&["train", "--device", "gpu"], &["cpu, cuda:N"]);
-    refused(&["train", "--device", "cuda:0"], &["built without CUDA"]);
+    let mut text = String::new();
+    for command in REFUSED {
+        text += &told(dir.path(), command);
+        let left = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, FILES.len(), "{command} left something behind");
+    }
+    assert_kept("../../tests/errors.txt", &text);
 }
 
 #[test]
@@ -88,6 +154,38 @@ fn a_loss_that_is_no_number_stops_the_run_without_a_result() {
     for word in ["the loss became", "epoch 0", "learning rate", "no checkpoint yet"] {
         assert!(message.contains(word), "no {word:?} in {message}");
     }
-    let run = crate::run::run_dir(dir.path());
+    let run = run_dir(dir.path());
     assert!(!run.join("result.json").exists() && !run.join("weights.safetensors").exists());
+}
+
+/// What is said of the files that a run left, when something has happened to them.
+#[test]
+fn what_became_of_a_run_s_files_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
+    let run = run_dir(dir.path());
+    fs::rename(&run, dir.path().join("run")).unwrap();
+    let run = dir.path().join("run");
+    let mut text = String::new();
+    let mut damaged = |file: &str, content: Option<&[u8]>, commands: &[&str]| {
+        let whole = fs::read(run.join(file)).unwrap();
+        match content {
+            Some(content) => fs::write(run.join(file), content).unwrap(),
+            None => fs::remove_file(run.join(file)).unwrap(),
+        }
+        for command in commands {
+            let said = told(dir.path(), command);
+            text += &format!("# {file} {}\n{said}", if content.is_some() { "damaged" } else { "gone" });
+        }
+        fs::write(run.join(file), whole).unwrap();
+    };
+    damaged("config.toml", None, &["nclt eval run", "nclt train --resume run"]);
+    damaged("config.toml", Some(b"seed = 1\n"), &["nclt eval run"]);
+    damaged("weights.safetensors", None, &["nclt eval run", "nclt export-features run --out features"]);
+    damaged("weights.safetensors", Some(b"not weights"), &["nclt eval run"]);
+    damaged("result.json", Some(b"{}"), &["nclt report run", "nclt train --resume run"]);
+    damaged("result.json", Some(b"{\"format_version\":99}"), &["nclt report run"]);
+    damaged("events.jsonl", None, &["nclt report run"]);
+    damaged("events.jsonl", Some(b"no json\n"), &["nclt report run"]);
+    assert_kept("../../tests/errors-of-runs.txt", &text);
 }

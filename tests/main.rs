@@ -8,6 +8,8 @@ mod interruptions;
 mod own_backbone;
 mod own_images;
 mod plain_loop;
+mod reference;
 mod reproduce_tables;
 mod run;
+mod snapshot;
 mod train;

@@ -10,6 +10,7 @@ mod analyze;
 mod check_list;
 mod checkpoint;
 mod compute;
+mod config;
 mod download;
 mod eval;
 mod export_features;
@@ -46,6 +47,7 @@ enum Command {
     Download(download::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
+    Config(config::Args),
     ReproduceTables(reproduce_tables::Args),
 }
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Download(args) => download::main(&args).map(done),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
+        Command::Config(args) => config::main(&args).map(done),
         Command::ReproduceTables(args) => reproduce_tables::main(&args),
     };
     match result {

@@ -3,18 +3,20 @@
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use candle_nn::Init;
 use nc_models::ParamStore;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, criterion::Targets, optimizer::norm};
 
 /// Where the class centres come from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Centers {
     /// Parameters with their own plain SGD on grad(lambda1 L_W + lambda2 L_B) / lambda1, as in the paper's code: L_B
     /// reaches the features through the centres alone.
     Learnable {
-        /// alpha.
+        /// Their learning rate, the same in every epoch (alpha).
+        #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         learning_rate: f64,
         /// Their first values.
         init: CenterInit,
@@ -24,7 +26,8 @@ pub enum Centers {
     /// features, by the share of the batch in them, and L_W pulls features as if the centres were constants. Needs no
     /// lambda1.
     MovingAverage {
-        /// From 0 to below 1.
+        /// The share of a centre that stays as it was.
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
         /// Their first values.
         init: CenterInit,
@@ -69,7 +72,7 @@ impl Centers {
 }
 
 /// First values of centres that are kept from batch to batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CenterInit {
     /// N(0, 1).

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use candle_core::Device;
 use nc_data::{
-    Augment, Loader, LoaderConfig, Normalize, Sampler, Source, Subset,
+    Augment, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Source, Subset,
     cifar::{self, Cifar},
     folder, idx, list,
     rng::Purpose,
 };
 
-use crate::{DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind, Validation};
+use crate::{
+    DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind, Validation, validate::ensure,
+};
 
 /// The training subset and the test set of a run.
 pub(crate) struct Data {
@@ -45,7 +47,9 @@ impl Data {
         }
         let train =
             train.thinned(&(&config.profile).into(), config.subset_seed).map_err(|error| match error {
-                nc_data::Error::TooFewImages { .. } => Error::setting("data.profile", error.to_string()),
+                nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
+                    Error::setting("data.profile", error.to_string())
+                }
                 other => other.into(),
             })?;
         let counts = train.class_counts().iter().zip(source.train.class_names());
@@ -64,6 +68,11 @@ impl Data {
             let message = format!("has {} values for images of {channels} channels", normalize.mean.len());
             return Err(Error::setting("data.mean", message));
         }
+        let ImageShape { height, width, .. } = source.train.shape();
+        let (padding, side) = (config.crop_padding, height.min(width));
+        ensure(padding < side, "data.crop_padding", || {
+            format!("is {padding}, should be below the images' smaller side of {side} pixels")
+        })?;
         let augment = Augment { crop_padding: config.crop_padding, flip: config.flip };
         Ok(Self { source: source.name, train, validation, test, normalize, augment })
     }

@@ -1,25 +1,25 @@
 use std::{io, path::PathBuf};
 
-use crate::{Diverged, suggest::nearest};
+use crate::Diverged;
 
 /// What can go wrong with a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration that is no valid TOML, misses a key or has an unknown one.
-    #[error("{origin}: {message}")]
+    /// A configuration file that is no valid TOML, or holds what cannot stand.
+    #[error("{}: {message}", path.display())]
     Config {
-        /// The file, preset or flag it came from.
-        origin: String,
-        /// What is wrong, and the nearest valid name where there is one.
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         message: String,
     },
-    /// Settings that contradict each other or make no sense.
+    /// A key that is unknown or missing, a value out of its range, or settings that contradict each other.
     #[error("{setting}: {message}")]
     Setting {
         /// The key, as `--set` takes it.
         setting: String,
-        /// What is wrong and what would be right.
+        /// What it is and what it should be.
         message: String,
     },
     /// No data set, method or part of this name among the presets.
@@ -69,7 +69,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Two parts of a preset of which the second would undo the first.
-    #[error("a preset cannot have both {first} and {second}: they set the same")]
+    #[error(
+        "a preset cannot have both {first} and {second}: of what both set, the second would undo the first"
+    )]
     PartsExclude {
         /// The first, which the method may have brought.
         first: &'static str,
@@ -98,6 +100,24 @@ pub enum Error {
         path: PathBuf,
         /// The reason.
         source: io::Error,
+    },
+    /// What was named as a run or checkpoint, and is none.
+    #[error(
+        "{} is no run: expected a run's directory, which holds a config.toml, or a file of weights in one",
+        path.display()
+    )]
+    NotARun {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A run that has not ended, where its weights are needed.
+    #[error(
+        "{0} has no weights.safetensors, which a run writes when it ends: go on with it by `nclt train --resume {0}`",
+        run.display()
+    )]
+    NoWeights {
+        /// Its directory.
+        run: PathBuf,
     },
     /// A file of weights that is none, or of another model.
     #[error("{}: {source}", path.display())]
@@ -134,23 +154,13 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// What the TOML reader said, in one line, with the nearest valid name for an unknown one.
-    pub(crate) fn config(origin: &str, error: &toml::de::Error) -> Self {
-        let message = error.message();
-        // serde's words: unknown field `x`, expected one of `a`, `b` (or: expected `a`)
-        let mut names = message.split('`').skip(1).step_by(2);
-        let unknown = message.starts_with("unknown").then(|| names.next()).flatten();
-        let hint = unknown.and_then(|unknown| nearest(unknown, names));
-        let message = format!("{}{}", message.trim_end(), did_you_mean(hint));
-        Self::Config { origin: origin.to_owned(), message }
-    }
-
     /// A setting, named as `--set` takes it, that cannot stand.
     pub(crate) fn setting(setting: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), message: message.into() }
     }
 }
 
-fn did_you_mean(name: Option<&str>) -> String {
+/// The hint that ends what is said of an unknown name.
+pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }

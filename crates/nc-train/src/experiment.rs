@@ -1,13 +1,17 @@
 //! What determines the result of a run, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{Result, methods::PostHoc, objective::Objective, optimizer::SgdConfig, schedule::Schedule};
 
+/// The most epochs a phase can have: however they are scaled, their numbers stay far from overflow.
+pub(crate) const MOST_EPOCHS: usize = 1_000_000;
+
 /// Everything that determines the result of a run: the same experiment on the same data gives the same weights,
 /// bit for bit. Directories, devices and threads stand elsewhere ([`RunOptions`](crate::RunOptions)).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// A name for people; part of the run directory's name.
@@ -28,30 +32,35 @@ pub struct Experiment {
 }
 
 /// Training and test images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Where they come from.
     pub source: DataSource,
     /// Height and width to which images from folders and lists are scaled; absent if all have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<[usize; 2]>", inner(range(min = 1, max = 4096)))]
     pub image_size: Option<(usize, usize)>,
     /// Share of each class's training images that is held out to test on, if the source has no test images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub test_fraction: Option<f64>,
     /// How many training images each class keeps, of those that are not held out.
     pub profile: Profile,
     /// Seeds the draw of the training subset (and of a held-out test set), independently of the experiment's seed.
     pub subset_seed: u64,
     /// Zero pixels added on every side before a random crop back to the image's size; 0 for no crop.
+    #[schemars(range(max = 4096))]
     pub crop_padding: usize,
     /// Mirror every other training image, at random.
     pub flip: bool,
     /// Mean of each channel of pixel / 255, subtracted; empty to take it from the training subset.
     #[serde(default)]
+    #[schemars(inner(range(min = -1000, max = 1000)))]
     pub mean: Vec<f32>,
     /// Standard deviation of each channel; empty to take it from the training subset.
     #[serde(default)]
+    #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 }))]
     pub std: Vec<f32>,
     /// Training images held out to choose an epoch by; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,18 +68,19 @@ pub struct DataConfig {
 }
 
 /// Training images held out, before the profile is applied, to choose an epoch by.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
     /// Share of each class's images.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub fraction: f64,
-    /// Seeds which.
+    /// Seeds the draw.
     #[serde(default)]
     pub seed: u64,
 }
 
 /// A source of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataSource {
     /// The long-tailed Fashion-MNIST inside the program.
@@ -94,7 +104,7 @@ pub enum DataSource {
 }
 
 /// How many training images each class keeps; classes in label order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Profile {
     /// All of them.
@@ -103,33 +113,39 @@ pub enum Profile {
     Balanced {
         /// That number; absent for the size of the smallest class.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 1_000_000_000))]
         per_class: Option<usize>,
     },
     /// n_k = floor(n_max ratio^(-k/(K-1))) (Cao et al. 2019).
     Exponential {
         /// Imbalance ratio, largest class over smallest.
+        #[schemars(range(min = 1, max = 1e6))]
         ratio: f64,
         /// n_max; absent for the size of the largest class that all could have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 1_000_000_000))]
         largest: Option<usize>,
     },
     /// The first half of the classes n_max, the second half n_max / ratio.
     Step {
         /// Imbalance ratio, largest class over smallest.
+        #[schemars(range(min = 1, max = 1e6))]
         ratio: f64,
         /// n_max; absent for the size of the largest class that all could have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 1_000_000_000))]
         largest: Option<usize>,
     },
-    /// These numbers.
+    /// Numbers of its own for each class.
     Counts {
-        /// One number a class.
+        /// One number for each class, in label order.
+        #[schemars(inner(range(max = 1_000_000_000)))]
         counts: Vec<usize>,
     },
 }
 
 /// The network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// The backbone.
@@ -138,11 +154,12 @@ pub struct ModelConfig {
     pub head: HeadKind,
     /// Whether features pass through batch norm and are then scaled to length 1, for a fixed ETF.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
     pub normalize_features: bool,
 }
 
 /// A backbone for small images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackboneKind {
     /// CIFAR ResNet-8, for a first look in seconds.
@@ -163,14 +180,15 @@ pub enum BackboneKind {
 }
 
 /// A classifier.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HeadKind {
-    /// W h + b.
+    /// Linear: W h + b.
     Linear,
     /// `scale` times the cosines between features and class directions.
     Cosine {
         /// The factor on the cosines.
+        #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         scale: f64,
     },
     /// Class directions fixed to a simplex ETF.
@@ -178,29 +196,34 @@ pub enum HeadKind {
 }
 
 /// When the test set is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Every so many epochs, and after the last of each phase. Changes no weights.
+    /// Every so many epochs, and after the last of each phase: a number above all epochs for that alone. Changes no
+    /// weights.
+    #[schemars(range(min = 1))]
     pub every_epochs: usize,
 }
 
 /// A stretch of training with one set of rules.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// A name for people, and for `--set phases.NAME.key=value`.
     pub name: String,
     /// Passes over the training subset.
+    #[schemars(range(min = 1, max = MOST_EPOCHS))]
     pub epochs: usize,
     /// Images in a batch; the last batch of an epoch may be smaller.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub batch_size: usize,
     /// Which parameters learn.
     pub trains: Trains,
     /// Which images an epoch is made of.
     pub sampler: SamplerKind,
-    /// Mix-up: lambda is drawn from Beta(alpha, alpha) once a batch; 0 for none.
+    /// Mix-up: lambda is drawn from Beta(alpha, alpha) once a batch. At least 0.001, or 0 for none.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1e6))]
     pub mixup_alpha: f64,
     /// What is minimised.
     pub objective: Objective,
@@ -211,7 +234,7 @@ pub struct Phase {
 }
 
 /// Which parameters learn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trains {
     /// Backbone and classifier; batch norm on batch statistics.
@@ -226,6 +249,7 @@ pub enum Trains {
     /// 2021).
     ScaledClassifier {
         /// The classifier's share of the learning rate; the factors have all of it.
+        #[schemars(range(min = 0, max = 1e6))]
         classifier_rate: f64,
         /// Whether batch norm of the frozen backbone uses batch statistics, and its running ones move.
         #[serde(default)]
@@ -241,7 +265,7 @@ impl Trains {
 }
 
 /// Which images an epoch is made of; the epoch's length is always that of the subset.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SamplerKind {
     /// Each image once, in random order.
@@ -250,7 +274,8 @@ pub enum SamplerKind {
     ClassBalanced,
     /// Classes by the inverse of their effective number (Cui et al. 2019), with replacement.
     EffectiveNumber {
-        /// Its beta, from 0 to below 1.
+        /// The beta of effective numbers (1 - beta^n) / (1 - beta).
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta: f64,
     },
     /// Classes by the square root of their size, with replacement.

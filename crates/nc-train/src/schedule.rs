@@ -1,20 +1,24 @@
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::experiment::MOST_EPOCHS;
+
 /// The learning rate over the epochs of a phase, as a factor on the optimiser's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Its course after the warm-up.
     pub decay: Decay,
     /// In epoch e of the first so many the factor is (e + 1) / `warmup_epochs`, times that of `decay`.
     #[serde(default)]
+    #[schemars(range(max = MOST_EPOCHS))]
     pub warmup_epochs: usize,
 }
 
 /// The course of the learning rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Decay {
     /// Always the same.
@@ -22,8 +26,10 @@ pub enum Decay {
     /// Times `gamma` from each milestone on; epochs count from 0.
     MultiStep {
         /// Epochs at which the rate drops.
+        #[schemars(inner(range(max = MOST_EPOCHS)))]
         milestones: Vec<usize>,
         /// The factor of each drop.
+        #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         gamma: f64,
     },
     /// (1 + cos(pi e / epochs)) / 2 = cos^2(pi e / (2 epochs)) in epoch e: from 1 towards 0 (Loshchilov and Hutter

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::{Error, Experiment, Result, presets, suggest::nearest};
+use crate::{
+    Error, Experiment, Result, error::did_you_mean, experiment::MOST_EPOCHS, presets, schema,
+    suggest::nearest,
+};
 
 /// Where an experiment's settings come from; later ones win.
 #[derive(Clone, Debug, Default)]
@@ -24,66 +27,76 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// The experiment they make. Without preset and file it is that of [`presets::DEFAULT`].
     pub fn resolve(&self) -> Result<Experiment> {
-        let mut origin = self.preset.unwrap_or(presets::DEFAULT).to_owned();
-        let table = match self.config {
-            None => preset_table(&origin)?,
-            Some(path) => {
-                origin = path.display().to_string();
-                let mut file = read_table(path)?;
-                match (file.remove("preset"), self.preset) {
-                    (Some(Value::String(base)), None) => merged(preset_table(&base)?, file),
-                    (None, Some(base)) => merged(preset_table(base)?, file),
-                    (None, None) => file,
-                    (Some(Value::String(base)), Some(flag)) if base == flag => {
-                        merged(preset_table(flag)?, file)
-                    }
-                    (Some(base), Some(flag)) => {
-                        let message =
-                            format!("the file says {base}, the flag {flag:?}: leave one of them out");
-                        return Err(Error::setting("preset", message));
-                    }
-                    (Some(_), None) => {
-                        return Err(Error::setting("preset", "should be a preset's name in quotes"));
-                    }
-                }
-            }
-        };
-        let mut root = Value::Table(table);
-        let parse = |root: &Value, origin: &str| {
-            root.clone().try_into().map_err(|error| Error::config(origin, &error))
-        };
-        let mut experiment: Experiment = parse(&root, &origin)?;
+        let mut root = Value::Table(self.base()?);
         for text in self.overrides {
             set(&mut root, text)?;
-            experiment = parse(&root, &format!("--set {text}"))?;
         }
-        if let Some(seed) = self.seed {
-            experiment.seed = seed;
+        if let (Some(seed), Value::Table(table)) = (self.seed, &mut root) {
+            let seed = i64::try_from(seed).map_err(|_| {
+                Error::setting(
+                    "--seed",
+                    format!("is {seed}, should be a whole number from 0 to {}", i64::MAX),
+                )
+            })?;
+            table.insert("seed".to_owned(), Value::Integer(seed));
         }
+        schema::check(&root)?;
+        let mut experiment: Experiment = root
+            .try_into()
+            .map_err(|error: toml::de::Error| Error::setting("configuration", error.message()))?;
         experiment.validate()?;
         match self.epochs {
-            Some(0) => return Err(Error::setting("--epochs", "should be at least 1")),
-            Some(epochs) => experiment.scale_epochs(epochs),
             None => {}
+            Some(epochs) if (1..=MOST_EPOCHS).contains(&epochs) => experiment.scale_epochs(epochs),
+            Some(epochs) => {
+                let message = format!("is {epochs}, should be a whole number from 1 to {MOST_EPOCHS}");
+                return Err(Error::setting("--epochs", message));
+            }
         }
         Ok(experiment)
+    }
+
+    /// What preset and file say.
+    fn base(&self) -> Result<Table> {
+        let Some(path) = self.config else { return preset_table(self.preset.unwrap_or(presets::DEFAULT)) };
+        let refused = |error: Error| Error::Config { path: path.to_owned(), message: error.to_string() };
+        let mut file = read_table(path)?;
+        let preset = match (file.remove("preset"), self.preset) {
+            (None, flag) => flag.map(str::to_owned),
+            (Some(Value::String(name)), flag) if flag.is_none_or(|flag| flag == name) => Some(name),
+            (Some(Value::String(name)), Some(flag)) => {
+                let message =
+                    format!("is {name:?}, but the flag --preset says {flag:?}: leave one of them out");
+                return Err(refused(Error::setting("preset", message)));
+            }
+            (Some(other), _) => {
+                let message = format!("is {other}, should be a preset's name in quotes");
+                return Err(refused(Error::setting("preset", message)));
+            }
+        };
+        let table = match preset {
+            Some(name) => merged(preset_table(&name)?, file),
+            None if file.contains_key("phases") => file,
+            None => {
+                let message =
+                    "names no preset to start from and has no phases, which a complete configuration has";
+                return Err(Error::Config { path: path.to_owned(), message: message.to_owned() });
+            }
+        };
+        schema::check(&Value::Table(table.clone())).map_err(refused)?;
+        Ok(table)
     }
 }
 
 fn preset_table(name: &str) -> Result<Table> {
-    let text = presets::find(name)?.to_toml()?;
-    parse_table(&text, name)
+    Ok(Table::try_from(presets::find(name)?)?)
 }
 
 fn read_table(path: &Path) -> Result<Table> {
     let text =
         std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    parse_table(&text, &path.display().to_string())
-}
-
-fn parse_table(text: &str, origin: &str) -> Result<Table> {
     text.parse().map_err(|error: toml::de::Error| Error::Config {
-        origin: origin.to_owned(),
+        path: path.to_owned(),
         message: error.to_string().trim_end().replace('\n', "\n  "),
     })
 }
@@ -103,7 +116,9 @@ fn merged(mut base: Table, over: Table) -> Table {
 /// Sets what `section.key=value` says. The value is TOML, or else a bare word.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
-    let (path, value) = text.split_once('=').ok_or_else(|| wrong("should be section.key=value".into()))?;
+    let (path, value) = text
+        .split_once('=')
+        .ok_or_else(|| wrong("should be KEY=VALUE, as in seed=1 or data.flip=false".into()))?;
     let (sections, key) = match path.trim().rsplit_once('.') {
         Some((sections, key)) => (sections.split('.').collect(), key),
         None => (vec![], path.trim()),
@@ -129,12 +144,11 @@ fn enter<'a>(parent: &'a mut Value, name: &str) -> std::result::Result<&'a mut V
             let names: Vec<String> = elements.iter().map(element_name).collect();
             let index = names.iter().position(|element| element == name).or_else(|| name.parse().ok());
             elements.get_mut(index.unwrap_or(usize::MAX)).ok_or_else(|| {
-                let hint = nearest(name, names.iter().map(String::as_str))
-                    .map(|near| format!(" (did you mean {near:?}?)"));
-                format!("there is no {name:?} among {}{}", names.join(", "), hint.unwrap_or_default())
+                let near = did_you_mean(nearest(name, names.iter().map(String::as_str)));
+                format!("there is no {name:?}{near} among {}", names.join(", "))
             })
         }
-        other => Err(format!("{name:?} stands in {other}, which is a value, not a section")),
+        other => Err(format!("there is no {name:?} in {other}, which is a value and has no keys")),
     }
 }
 

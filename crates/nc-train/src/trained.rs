@@ -1,6 +1,9 @@
 //! A model from a run's directory, to be measured or to give its features.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use candle_core::{D, Tensor};
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
@@ -43,11 +46,13 @@ impl Trained {
     ///
     /// Those of reading the configuration, the data and the weights; each names the file.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
-        let weights =
-            if checkpoint.is_dir() { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
+        let run = checkpoint.is_dir();
+        let weights = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
         let experiment = Self::experiment_of(checkpoint)?;
-        let bytes =
-            std::fs::read(&weights).map_err(|source| Error::Read { path: weights.clone(), source })?;
+        let bytes = std::fs::read(&weights).map_err(|source| match source.kind() {
+            ErrorKind::NotFound if run => Error::NoWeights { run: checkpoint.to_owned() },
+            _ => Error::Read { path: weights.clone(), source },
+        })?;
         let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
         let model = build_model(&experiment, &data, options, resnet(&experiment))?;
         model
@@ -61,6 +66,9 @@ impl Trained {
     pub fn experiment_of(checkpoint: &Path) -> Result<Experiment> {
         let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
         let config = directory.map_or_else(PathBuf::new, Path::to_owned).join(RunDir::CONFIG);
+        if !checkpoint.exists() || !config.exists() {
+            return Err(Error::NotARun { path: checkpoint.to_owned() });
+        }
         Settings { config: Some(&config), ..Settings::default() }.resolve()
     }
 

@@ -2,13 +2,14 @@
 //! Need a Learnable Classifier at the End of Deep Neural Network?", NeurIPS 2022).
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss, Method, SupervisedLoss, preset::RECIPE_L};
 use crate::{HeadKind, ModelConfig, Result, validate::ensure};
 
 /// 1/2 (<w_y, h / |h|> - 1)^2, eq. 10: turns a feature towards its class's fixed direction, and only there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DotRegression {}
 

@@ -1,19 +1,18 @@
 //! LDAM (Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019).
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss, Method, SupervisedLoss, deferred_reweighting::DRW, preset::RECIPE_L};
-use crate::{
-    HeadKind, ModelConfig, Result,
-    validate::{ensure, not_negative},
-};
+use crate::{HeadKind, ModelConfig, Result, validate::ensure};
 
 /// Cross entropy with a margin on the true class's cosine, m_k proportional to n_k^(-1/4); on a cosine head.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ldam {
     /// The margin of the smallest class.
+    #[schemars(range(min = 0, max = 1e6))]
     pub max_margin: f64,
 }
 
@@ -23,7 +22,6 @@ impl Loss for Ldam {
     }
 
     fn validate(&self, key: &dyn Fn(&str) -> String, model: &ModelConfig) -> Result<()> {
-        not_negative(self.max_margin, key("max_margin"))?;
         ensure(matches!(model.head, HeadKind::Cosine { .. }), key("kind"), || {
             "is ldam, which has margins on cosines: set model.head={kind=\"cosine\", scale=30}".into()
         })

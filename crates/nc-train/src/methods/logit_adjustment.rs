@@ -2,28 +2,27 @@
 //! balanced softmax (Ren et al., NeurIPS 2020), which is the former with tau 1.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Adjustment, Facts, Labelled, Loss, Method, Part, PostHoc, Sets, SupervisedLoss, preset::RECIPE_M,
 };
-use crate::{
-    Experiment, ModelConfig, Phase, Result, Reweighting, SamplerKind,
-    validate::{ensure, not_negative},
-};
+use crate::{Experiment, Phase, Result, Reweighting, SamplerKind, validate::ensure};
 
 /// Cross entropy of z_k + tau log n_k.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogitAdjustment {
     /// The factor on log n_k.
+    #[schemars(range(min = 0, max = 1e6))]
     pub tau: f64,
     /// Whose n_k: the training set's, as published, or the batch's, which makes it ARB-Loss.
     pub counts: Counts,
 }
 
 /// Whose images are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counts {
     /// The training set's.
@@ -35,10 +34,6 @@ pub enum Counts {
 impl Loss for LogitAdjustment {
     fn takes_class_weights(&self) -> bool {
         true
-    }
-
-    fn validate(&self, key: &dyn Fn(&str) -> String, _: &ModelConfig) -> Result<()> {
-        not_negative(self.tau, key("tau"))
     }
 
     fn of(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
@@ -64,16 +59,16 @@ fn counted(labels: &Tensor, classes: usize) -> nc_losses::Result<Vec<usize>> {
 }
 
 /// b_k - tau log(n_k / n) in place of b_k: a classifier trained with cross entropy decides as for balanced classes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostHocAdjustment {
     /// The factor on the logarithm.
+    #[schemars(range(min = 0, max = 1e6))]
     pub tau: f64,
 }
 
 impl Adjustment for PostHocAdjustment {
     fn validate(&self, key: &dyn Fn(&str) -> String, experiment: &Experiment) -> Result<()> {
-        not_negative(self.tau, key("tau"))?;
         // Only then do the logits hold the training frequencies that are to be taken off.
         let plain = |phase: &Phase| {
             let probabilistic =
@@ -83,8 +78,8 @@ impl Adjustment for PostHocAdjustment {
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(experiment.phases.last().is_some_and(plain), key("kind"), || {
-            "takes the frequencies of the training set off the logits, for which the last phase has to learn them: with \
-             the sampler uniform, no reweighting, and cross-entropy or focal as its loss"
+            "is logit-adjustment, which takes the frequencies of the training set off the logits, for which the last phase \
+             has to learn them: with the sampler uniform, no reweighting, and cross-entropy or focal as its loss"
                 .into()
         })
     }

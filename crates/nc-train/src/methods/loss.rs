@@ -49,7 +49,7 @@ impl Labelled<'_> {
 macro_rules! supervised_losses {
     ($($(#[$doc:meta])* $name:ident($config:ty),)*) => {
         /// L_sup: a loss of logits and labels, and its settings.
-        #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(tag = "kind", rename_all = "kebab-case")]
         pub enum SupervisedLoss {
             $($(#[$doc])* $name($config),)*

@@ -3,30 +3,26 @@
 //! that shifts to the balanced sampling.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss, Method, Part, Sets, SupervisedLoss, crt, preset::RECIPE_M};
-use crate::{
-    DataSource, ModelConfig, Objective, Phase, Result, Trains, presets::Data, validate::unit_interval,
-};
+use crate::{DataSource, Objective, Phase, Trains, presets::Data};
 
 /// Cross entropy with a share of the target spread over all classes that depends on the size of the true one: `tail` for
 /// the smallest, `head` for the largest, along a quarter of a sine between.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelAwareSmoothing {
     /// Smoothing of the largest class.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub head: f64,
     /// Smoothing of the smallest class.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub tail: f64,
 }
 
 impl Loss for LabelAwareSmoothing {
-    fn validate(&self, key: &dyn Fn(&str) -> String, _: &ModelConfig) -> Result<()> {
-        unit_interval(self.head, key("head"))?;
-        unit_interval(self.tail, key("tail"))
-    }
-
     fn of(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
         let Labelled { logits, labels, class_counts, .. } = *batch;
         nc_losses::label_aware_smoothing(logits, labels, class_counts, self.head, self.tail)

@@ -1,16 +1,18 @@
 //! Squared error on one-hot targets (eq. 7 of the paper), under which neural collapse is known in closed form.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss, Method, SupervisedLoss, preset::RECIPE_L};
 
 /// Mean over images and classes of (logit - one-hot target)^2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeanSquaredError {
     /// Half the sum over classes in place of their mean, as eq. 7 of the paper has it: K/2 times as much.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
     pub halved_sum: bool,
 }
 

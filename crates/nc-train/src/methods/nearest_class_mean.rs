@@ -1,6 +1,7 @@
 //! The nearest class mean (NCM; Kang et al. 2020, section 4.1), whose agreement with the trained classifier is NC4.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Adjustment, Facts, Part, PostHoc, Sets};
@@ -8,7 +9,7 @@ use crate::Result;
 
 /// argmin_k |h - mu_k| in place of the trained classifier: w_k = mu_k, b_k = -|mu_k|^2 / 2, with the class means of the
 /// training features in evaluation mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NearestClassMean {}
 

@@ -30,7 +30,7 @@ pub(crate) trait Facts {
 macro_rules! post_hocs {
     ($($(#[$doc:meta])* $name:ident($config:ty),)*) => {
         /// What is done to the linear classifier after the last phase, and its settings.
-        #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(tag = "kind", rename_all = "kebab-case")]
         pub enum PostHoc {
             $($(#[$doc])* $name($config),)*

@@ -1,34 +1,30 @@
 //! tau-normalisation (Kang et al. 2020, section 4.3).
 
 use candle_core::{D, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Adjustment, Facts, Part, PostHoc, Sets};
-use crate::{
-    Experiment, Result,
-    validate::{ensure, not_negative},
-};
+use crate::{Experiment, Result, validate::ensure};
 
 /// w_k / |w_k|^tau in place of w_k, and no biases: large classes, whose directions have grown long, lose that advantage.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TauNormalization {
     /// 0 changes no direction, 1 makes all of them equally long; absent for the one of 0, 0.1, ..., 2 with the best
     /// accuracy on the images held out for validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1e6))]
     pub tau: Option<f64>,
 }
 
 impl Adjustment for TauNormalization {
     fn validate(&self, key: &dyn Fn(&str) -> String, experiment: &Experiment) -> Result<()> {
-        match self.tau {
-            Some(tau) => not_negative(tau, key("tau")),
-            None => ensure(experiment.data.validation.is_some(), key("tau"), || {
-                "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
-                 data.validation.fraction"
-                    .into()
-            }),
-        }
+        ensure(self.tau.is_some() || experiment.data.validation.is_some(), key("tau"), || {
+            "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
+             data.validation.fraction"
+                .into()
+        })
     }
 
     fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<(Tensor, Tensor)> {
