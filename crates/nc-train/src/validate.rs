@@ -5,6 +5,9 @@ use crate::{
     experiment::{DataSource, HeadKind},
 };
 
+/// Of an image that others are scaled to: 4096x4096.
+const MOST_PIXELS: usize = 1 << 24;
+
 impl Experiment {
     /// Checks what can be checked without the data.
     pub fn validate(&self) -> Result<()> {
@@ -12,7 +15,12 @@ impl Experiment {
         ensure(data.mean.len() == data.std.len(), "data.std", || {
             format!("{} channels, but data.mean has {}", data.std.len(), data.mean.len())
         })?;
-        ensure(data.std.iter().all(|&std| std > 0.0), "data.std", || "should be above 0".into())?;
+        ensure(data.mean.iter().all(|mean| mean.is_finite()), "data.mean", || {
+            format!("is {:?}, should be of numbers", data.mean)
+        })?;
+        ensure(data.std.iter().all(|&std| std > 0.0 && std.is_finite()), "data.std", || {
+            format!("is {:?}, should be above 0", data.std)
+        })?;
         let reads_images = matches!(data.source, DataSource::ImageFolder | DataSource::ImageList);
         if let Some((height, width)) = data.image_size {
             ensure(reads_images, "data.image_size", || {
@@ -20,6 +28,9 @@ impl Experiment {
             })?;
             ensure(height > 0 && width > 0, "data.image_size", || {
                 format!("is [{height}, {width}], but images should have pixels")
+            })?;
+            ensure(height.saturating_mul(width) <= MOST_PIXELS, "data.image_size", || {
+                format!("is [{height}, {width}], should be of at most {MOST_PIXELS} pixels")
             })?;
         }
         let between = |fraction: f64, key: &str| {
