@@ -41,6 +41,19 @@ fn numbers_that_are_none_or_absurd_are_refused() {
     );
 }
 
+#[test]
+fn depth_without_end_is_refused() {
+    let dotted = vec!["a"; 100_000].join(".");
+    for text in [format!("{dotted} = 1"), format!("[{dotted}]"), format!("a = {}", "[".repeat(100_000))] {
+        let message = read(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("config.toml") && message.contains("recur"), "{message:.100}");
+    }
+    let overrides = [format!("{dotted}=1")];
+    let message =
+        Settings { overrides: &overrides, ..Settings::default() }.resolve().unwrap_err().to_string();
+    assert!(message.ends_with("has 99999 sections, no setting has more than 8"), "{message:.100}");
+}
+
 proptest! {
     #[test]
     fn changed_files_are_read_or_named(
