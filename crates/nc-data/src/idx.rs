@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     fs,
-    io::{self, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -120,19 +120,17 @@ impl<'a> File<'a> {
         Error::Malformed { path: self.path.clone(), message: message.into() }
     }
 
-    /// The `N` dimensions and the bytes.
+    /// The `N` dimensions and the bytes. Of what a gzip file unpacks to no more is taken than its header announces.
     fn parse<const N: usize>(&self) -> Result<([usize; N], Vec<u8>)> {
-        let mut content = self
-            .unzipped()
-            .map_err(|error| self.malformed(format!("expected a whole gzip file, found damage: {error}")))?
-            .into_owned();
-        let header = 4 + 4 * N;
-        if content.len() < header {
-            let found = content.len();
-            return Err(self.malformed(format!("expected a header of {header} bytes, found {found} in all")));
+        let damaged = |error| self.malformed(format!("expected a whole gzip file, found damage: {error}"));
+        let mut content = self.unzipped();
+        let (length, mut header) = (4 + 4 * N, vec![]);
+        content.by_ref().take(length as u64).read_to_end(&mut header).map_err(damaged)?;
+        if header.len() < length {
+            let found = header.len();
+            return Err(self.malformed(format!("expected a header of {length} bytes, found {found} in all")));
         }
-        let body = content.split_off(header);
-        let mut words = content
+        let mut words = header
             .chunks_exact(4)
             .map(|bytes| bytes.iter().fold(0usize, |word, &byte| word << 8 | usize::from(byte)));
         let (expected, found) = (0x0800 + N, words.next().unwrap_or_default());
@@ -142,20 +140,26 @@ impl<'a> File<'a> {
             );
         }
         let dims: [usize; N] = std::array::from_fn(|_| words.next().unwrap_or_default());
-        let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-        if expected != Some(body.len()) {
-            let (dims, found) = (dims.map(|dim| dim.to_string()).join("x"), body.len());
-            return Err(self.malformed(format!("expected {dims} bytes after the header, found {found}")));
+        let wrong = |found: &str| {
+            let dims = dims.map(|dim| dim.to_string()).join("x");
+            self.malformed(format!("expected {dims} bytes after the header, found {found}"))
+        };
+        let expected = dims.iter().try_fold(1u64, |product, &dim| product.checked_mul(dim as u64));
+        let expected = expected.ok_or_else(|| wrong("fewer"))?;
+        let mut body = vec![];
+        content.by_ref().take(expected).read_to_end(&mut body).map_err(damaged)?;
+        if (body.len() as u64) < expected {
+            return Err(wrong(&body.len().to_string()));
+        }
+        // The end of a gzip file is where its checksum is compared.
+        if content.read(&mut [0]).map_err(damaged)? > 0 {
+            return Err(wrong("more"));
         }
         Ok((dims, body))
     }
 
-    fn unzipped(&self) -> io::Result<Cow<'_, [u8]>> {
-        if !self.bytes.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Cow::Borrowed(&self.bytes));
-        }
-        let mut content = Vec::new();
-        MultiGzDecoder::new(self.bytes.as_ref()).read_to_end(&mut content)?;
-        Ok(content.into())
+    fn unzipped(&self) -> Box<dyn Read + '_> {
+        let bytes = self.bytes.as_ref();
+        if bytes.starts_with(&[0x1f, 0x8b]) { Box::new(MultiGzDecoder::new(bytes)) } else { Box::new(bytes) }
     }
 }

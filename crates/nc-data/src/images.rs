@@ -1,12 +1,15 @@
 //! PNG and JPEG files as images of one size.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageReader, Limits};
 use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
@@ -63,13 +66,29 @@ struct Picture {
     bytes: Vec<u8>,
 }
 
+/// Bytes that one deflated byte of a PNG file can stand for (<https://zlib.net/zlib_tech.html>). One of a JPEG file stands
+/// for fewer.
+const MOST_INFLATED: u64 = 1032;
+
+/// What every image may take: a plain one of 4096x4096 has a small file.
+const ALWAYS: u64 = 16 << 20;
+
+/// Memory to decode a file of `length` bytes in, however large it says its image is.
+fn limits(length: u64) -> Limits {
+    let mut limits = Limits::default();
+    let needed = length.saturating_mul(MOST_INFLATED).max(ALWAYS);
+    limits.max_alloc = limits.max_alloc.map(|most| most.min(needed));
+    limits
+}
+
 impl Picture {
     /// Reads a file; with a `size`, scales it to just cover that and cuts out the middle.
     fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
         let unreadable = |source| Error::Read { path: path.to_owned(), source };
         let damaged = |what: String| Error::Malformed { path: path.to_owned(), message: what };
-        let reader =
+        let mut reader =
             ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+        reader.limits(limits(fs::metadata(path).map_err(unreadable)?.len()));
         let image =
             reader.decode().map_err(|error| damaged(format!("expected a PNG or JPEG image: {error}")))?;
         let picture = Self::new(image);

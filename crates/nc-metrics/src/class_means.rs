@@ -20,13 +20,14 @@ pub struct ClassMeansAccumulator {
     classes: usize,
     dims: usize,
     counts: Vec<usize>,
-    sums: Vec<f64>,
+    /// A row for each class; empty before its first sample, since a file may name more classes than it has samples.
+    sums: Vec<Vec<f64>>,
 }
 
 impl ClassMeansAccumulator {
     /// For `classes` classes (K) and features of `dims` dimensions (P).
     pub fn new(classes: usize, dims: usize) -> Self {
-        Self { classes, dims, counts: vec![0; classes], sums: vec![0.0; classes * dims] }
+        Self { classes, dims, counts: vec![0; classes], sums: vec![vec![]; classes] }
     }
 
     /// Takes in features (N, P), row after row, and their labels.
@@ -40,7 +41,8 @@ impl ClassMeansAccumulator {
         for (feature, &label) in features.chunks_exact(self.dims.max(1)).zip(labels) {
             let class = label as usize;
             self.counts[class] += 1;
-            let sums = &mut self.sums[class * self.dims..][..self.dims];
+            let sums = &mut self.sums[class];
+            sums.resize(self.dims, 0.0);
             sums.iter_mut().zip(feature).for_each(|(sum, &x)| *sum += f64::from(x));
         }
         Ok(())
@@ -61,7 +63,7 @@ impl ClassMeansAccumulator {
         }
         let (mut present, mut counts, mut means) = (vec![], vec![], vec![]);
         let mut global_mean = vec![0.0; self.dims];
-        for (class, (sums, &count)) in self.sums.chunks_exact(self.dims).zip(&self.counts).enumerate() {
+        for (class, (sums, &count)) in self.sums.iter().zip(&self.counts).enumerate() {
             if count > 0 {
                 present.push(class as u32);
                 counts.push(count);

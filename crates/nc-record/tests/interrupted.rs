@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use nc_record::{Array, Checkpoint, Claim, Error, Event, FORMAT_VERSION, Rhythm, RunDir};
+use proptest::prelude::*;
 
 fn checkpoint() -> Checkpoint<Vec<f64>> {
     let array = |values: &[f32]| Array { shape: vec![values.len()], values: values.to_vec() };
@@ -65,6 +66,33 @@ fn damage_anywhere_is_noticed() {
         fs::write(&path, &whole[..length]).unwrap();
         let error = Checkpoint::<Vec<f64>>::read(&path).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{length} bytes: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_checkpoint_is_read_as_written(
+        state in proptest::collection::vec(proptest::num::f64::NORMAL, 0..4),
+        tensors in proptest::collection::btree_map(".{0,9}", (0..4usize, 0..4usize), 0..4),
+        value in proptest::num::f32::NORMAL,
+    ) {
+        let array = |(rows, columns)| Array { shape: vec![rows, columns], values: vec![value; rows * columns] };
+        let tensors = tensors.into_iter().filter(|(name, _)| name != "__metadata__");
+        let tensors = tensors.map(|(name, shape)| (name, array(shape))).collect();
+        let written = Checkpoint { state, tensors };
+        let root = tempfile::tempdir().unwrap();
+        let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &written).unwrap();
+        prop_assert_eq!(Checkpoint::read(&path).unwrap(), written);
+    }
+
+    #[test]
+    fn any_bytes_are_no_checkpoint(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..2) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("checkpoint");
+        let start: &[u8] = if kind == 0 { b"" } else { b"\x28\0\0\0\0\0\0\0{\"__metadata__\":{\"format_version\":\"" };
+        fs::write(&path, [start, &bytes].concat()).unwrap();
+        let refused = Checkpoint::<Vec<f64>>::read(&path).unwrap_err();
+        prop_assert!(matches!(refused, Error::Damaged { .. } | Error::Version { .. }), "{refused}");
     }
 }
 

@@ -6,6 +6,7 @@ use nc_record::{
     BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION, RunDir, RunResult, SelectedEpoch,
     ShotAccuracy, Timing,
 };
+use proptest::prelude::*;
 
 const ACCURACY: ShotAccuracy = ShotAccuracy { all: 0.5, many: Some(0.75), medium: None, few: Some(0.0) };
 
@@ -85,11 +86,9 @@ fn what_cannot_be_written_is_named_and_leaves_nothing() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
-#[test]
-fn events_are_lines_of_json_with_their_kind() {
-    let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::open(root.path()).unwrap();
-    let events = [
+/// One of each kind of event but a measurement.
+fn events() -> Vec<Event> {
+    vec![
         Event::run_started("a/b".into(), 1, "hash".into(), vec![3, 1], 10, "test".into()),
         Event::PhaseStarted { phase: "only".into(), epochs: 1, steps_per_epoch: 2 },
         Event::EpochFinished {
@@ -113,14 +112,101 @@ fn events_are_lines_of_json_with_their_kind() {
             timing: Timing::default(),
         },
         Event::RunFinished { timing: Timing::default() },
-    ];
-    let mut log = dir.event_log().unwrap();
-    for event in &events {
+    ]
+}
+
+/// A new log of `events`, as its bytes.
+fn logged(events: &[Event]) -> Vec<u8> {
+    let root = tempfile::tempdir().unwrap();
+    let mut log = RunDir::open(root.path()).unwrap().event_log().unwrap();
+    for event in events {
         log.append(event).unwrap();
     }
+    fs::read(root.path().join(RunDir::EVENTS)).unwrap()
+}
 
-    let text = fs::read_to_string(root.path().join("events.jsonl")).unwrap();
+fn read_log(bytes: &[u8]) -> Result<Vec<Event>, Error> {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join(RunDir::EVENTS), bytes).unwrap();
+    RunDir::read_events(root.path())
+}
+
+#[test]
+fn events_are_lines_of_json_with_their_kind() {
+    let text = String::from_utf8(logged(&events())).unwrap();
     let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(read, events);
+    assert_eq!(read, events());
     assert!(text.starts_with("{\"event\":\"run_started\",\"format_version\":1,"), "{text}");
+}
+
+/// `bytes` with some of them changed.
+fn changed(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
+    for (at, byte) in changes {
+        let at = at.index(bytes.len());
+        bytes[at] = *byte;
+    }
+    bytes
+}
+
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
+}
+
+proptest! {
+    #[test]
+    fn events_are_read_as_written(
+        phase: String,
+        epoch: usize,
+        learning_rate in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL,
+        figures in proptest::collection::btree_map(".*", proptest::num::f64::NORMAL, 0..4),
+    ) {
+        let mut written = events();
+        written.push(Event::EpochFinished {
+            phase: phase.clone(),
+            epoch,
+            learning_rate,
+            class_weights: true,
+            losses: EpochLosses::default(),
+            timing: Timing::default(),
+        });
+        let (train, test) = (figures.clone(), figures);
+        written.push(Event::Measured { phase, epoch, train, test, timing: Timing::default() });
+        prop_assert_eq!(read_log(&logged(&written)).unwrap(), written);
+    }
+
+    #[test]
+    fn a_log_cut_off_has_its_first_events_or_is_refused(place: prop::sample::Index) {
+        let whole = logged(&events());
+        let cut = &whole[..place.index(whole.len())];
+        match read_log(cut) {
+            // The end of a line alone is no loss.
+            Ok(read) => {
+                prop_assert!(whole[cut.len()] == b'\n' || cut.last().is_none_or(|&byte| byte == b'\n'));
+                prop_assert_eq!(&read[..], &events()[..read.len()]);
+            }
+            Err(error) => prop_assert!(matches!(error, Error::Malformed { .. }), "{error}"),
+        }
+    }
+
+    #[test]
+    fn changed_logs_are_read_or_refused(changes in changes()) {
+        let refused = read_log(&changed(logged(&events()), &changes)).err();
+        prop_assert!(matches!(refused, None | Some(Error::Malformed { .. } | Error::Version { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn changed_results_are_read_or_refused(changes in changes(), end: prop::sample::Index) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = RunDir::open(root.path()).unwrap();
+        let read = |bytes: &[u8]| {
+            dir.write(RunDir::RESULT, bytes).unwrap();
+            RunDir::read_result::<RunResult<f64, (), Vec<f64>>>(dir.path())
+        };
+        let whole = fs::read(dir.write_result(&result()).unwrap()).unwrap();
+        let refused = read(&changed(whole.clone(), &changes)).err();
+        prop_assert!(matches!(refused, None | Some(Error::Malformed { .. } | Error::Version { .. })), "{refused:?}");
+        // All but the last two bytes: a bracket and the end of the line.
+        let cut = read(&whole[..end.index(whole.len() - 1)]);
+        prop_assert!(matches!(cut, Err(Error::Malformed { .. })), "{cut:?}");
+    }
 }

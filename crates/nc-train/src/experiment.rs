@@ -296,7 +296,11 @@ impl Experiment {
     /// same ratio and rounded to nearest; epochs and warm-up last at least 1 where they were not 0.
     pub fn scale_epochs(&mut self, epochs: usize) {
         let Some(full) = self.phases.first().map(|phase| phase.epochs) else { return };
-        let scale = |number: usize| (number * epochs + full / 2) / full.max(1);
+        let full = full.max(1) as u128;
+        let scale = |number: usize| {
+            let scaled = (number as u128 * epochs as u128 + full / 2) / full;
+            usize::try_from(scaled).unwrap_or(usize::MAX)
+        };
         for phase in &mut self.phases {
             phase.epochs = scale(phase.epochs).max(1);
             phase.schedule.scale_epochs(scale);

@@ -113,6 +113,9 @@ fn merged(mut base: Table, over: Table) -> Table {
     base
 }
 
+/// Sections about a setting; without a limit, taking down what many dots have set up overflows the stack.
+const DEEPEST: usize = 8;
+
 /// Sets what `section.key=value` says. The value is TOML, or else a bare word.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
@@ -120,9 +123,12 @@ fn set(root: &mut Value, text: &str) -> Result<()> {
         .split_once('=')
         .ok_or_else(|| wrong("should be KEY=VALUE, as in seed=1 or data.flip=false".into()))?;
     let (sections, key) = match path.trim().rsplit_once('.') {
-        Some((sections, key)) => (sections.split('.').collect(), key),
+        Some((sections, key)) => (sections.split('.').collect::<Vec<_>>(), key),
         None => (vec![], path.trim()),
     };
+    if sections.len() > DEEPEST {
+        return Err(wrong(format!("has {} sections, no setting has more than {DEEPEST}", sections.len())));
+    }
     let mut target = root;
     for section in sections {
         target = enter(target, section).map_err(wrong)?;

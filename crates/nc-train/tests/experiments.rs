@@ -119,6 +119,11 @@ fn epochs_scale_with_everything_counted_in_them() {
     experiment.scale_epochs(1);
     assert_eq!((experiment.phases[0].schedule.warmup_epochs, experiment.phases[1].epochs), (1, 1));
     experiment.validate().unwrap();
+
+    // However long, no number wraps round.
+    experiment.phases[0].epochs = 1;
+    experiment.scale_epochs(usize::MAX);
+    assert_eq!((experiment.phases[0].epochs, experiment.phases[1].epochs), (usize::MAX, usize::MAX));
 }
 
 #[test]

@@ -149,6 +149,10 @@ impl Transfer<'_> {
             status @ (408 | 429 | 500..) => return Err(Failure::Passing(format!("HTTP status {status}"))),
             status => return Err(Failure::Lasting(format!("HTTP status {status}"))),
         }
+        // A proxy that wants a password, say.
+        if header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+            return Err(Failure::Lasting("is a web page".into()));
+        }
         let announced = header("content-length").and_then(|length| length.parse::<u64>().ok());
         if let Some(left) = announced.filter(|left| at.checked_add(*left) != Some(file.size)) {
             let found = at.saturating_add(left);

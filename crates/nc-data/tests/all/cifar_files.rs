@@ -4,6 +4,7 @@ use nc_data::{
     Error, Source,
     cifar::{self, Cifar},
 };
+use proptest::prelude::*;
 
 const TEN: [&str; 6] = [
     "data_batch_1.bin",
@@ -111,4 +112,42 @@ fn lengths_and_labels_are_checked() {
     fs::write(directory.path().join("train.bin"), record(&[0, 100], 0)).unwrap();
     let message = complaint(cifar::read_dir(directory.path(), Cifar::Hundred));
     assert_eq!(message, "train.bin: record 0 has label 100, expected one below 100");
+}
+
+/// CIFAR-100 with these training images.
+fn read_hundred(train: &[u8]) -> Result<Source, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    write_hundred(directory.path());
+    fs::write(directory.path().join("train.bin"), train).unwrap();
+    cifar::read_dir(directory.path(), Cifar::Hundred)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_written_is_read(records in proptest::collection::vec((any::<u8>(), 0..100u8, any::<u8>()), 1..5)) {
+        let bytes: Vec<u8> = records.iter().flat_map(|&(coarse, fine, first)| record(&[coarse, fine], first)).collect();
+        let train = read_hundred(&bytes).unwrap().train;
+        prop_assert_eq!(train.len(), records.len());
+        for (index, (_, fine, first)) in records.iter().enumerate() {
+            prop_assert_eq!(train.labels()[index], u32::from(*fine));
+            prop_assert_eq!(train.image(index), &record(&[], *first));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused(place in 0..3074usize, whole in 0..3usize) {
+        let bytes = record(&[0, 1], 0).repeat(whole + 1);
+        let read = read_hundred(&bytes[..whole * 3074 + place]);
+        prop_assert_eq!(read.is_ok(), place == 0 && whole > 0);
+    }
+
+    #[test]
+    fn a_changed_byte_is_a_label_that_there_is_or_a_pixel(place in 0..6148usize, value: u8) {
+        let mut bytes = record(&[0, 1], 0).repeat(2);
+        bytes[place] = value;
+        let is_label = place % 3074 == 1;
+        prop_assert_eq!(read_hundred(&bytes).is_ok(), !is_label || value < 100);
+    }
 }

@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use flate2::{Compression, write::GzEncoder};
 use md5::{Digest, Md5};
 use nc_data::{
     Error,
-    download::{Entry, Fetcher, File, Manifest, install, is_installed},
+    download::{Fetcher, File},
 };
 use sha2::Sha256;
 
@@ -92,7 +91,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The manifest's line for `content`.
-fn file(content: &[u8], mirrors: Vec<String>) -> File {
+pub(crate) fn file(content: &[u8], mirrors: Vec<String>) -> File {
     File {
         name: "file.bin".into(),
         size: content.len() as u64,
@@ -242,116 +241,73 @@ fn the_next_mirror_is_tried() {
     assert_eq!(fs::read(path).unwrap(), content());
 }
 
-/// A `.tar.gz` of the given members.
-fn archive(members: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(GzEncoder::new(vec![], Compression::fast()));
-    for (path, kind, content) in members {
-        let mut header = tar::Header::new_gnu();
-        // `set_path` would refuse the paths that an attacker chooses.
-        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-        header.set_entry_type(*kind);
-        if *kind != tar::EntryType::Regular {
-            header.set_link_name("/etc/passwd").unwrap();
-        }
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        builder.append(&header, *content).unwrap();
-    }
-    builder.into_inner().unwrap().finish().unwrap()
-}
-
-fn entry(archive: &[u8]) -> Entry {
-    let file = File { members: vec!["a.bin".into(), "b.bin".into()], ..file(archive, vec![]) };
-    Entry { about: "a test".into(), directory: "set".into(), files: vec![file] }
-}
-
-/// Installs `archive`; everything that is then below the data directory.
-fn installed(archive: &[u8]) -> (Result<(), Error>, Vec<String>) {
-    let (directory, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let source = directory.path().join("given.tar.gz");
-    fs::write(&source, archive).unwrap();
-    let entry = entry(archive);
-    let result = install(&entry, &entry.files[0], &source, data.path());
-    assert_eq!(is_installed(&entry, data.path()), result.is_ok());
-    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
-    let files = fs::read_dir(data.path().join("set")).unwrap();
-    let mut files: Vec<String> =
-        files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    files.sort();
-    (result, files)
+#[test]
+fn a_body_that_ends_early_is_not_taken_for_the_file() {
+    // Neither a length nor ranges: the client cannot tell that the connection broke.
+    let server = Server::start(|_, _, _, stream| send(stream, "200 OK", "", &content()[..100_000]));
+    assert!(refusal(&server).ends_with("ended after 100000 of 200000 bytes"));
+    assert_eq!(server.starts(), [0, 100_000, 100_000, 100_000, 100_000]);
 }
 
 #[test]
-fn only_the_members_of_the_manifest_come_out_of_an_archive() {
-    use tar::EntryType::{Directory, Regular, Symlink};
-    let (result, files) = installed(&archive(&[
-        ("set/", Directory, b""),
-        ("set/readme.html", Regular, b"no"),
-        ("../set/a.bin", Regular, b"no"),
-        ("/etc/a.bin", Regular, b"no"),
-        ("set/../../a.bin", Regular, b"no"),
-        ("set/link.bin", Symlink, b""),
-        ("set/a.bin", Regular, b"first"),
-        ("set/b.bin", Regular, b"second"),
-        ("set/a.bin", Regular, b"again"),
-    ]));
-    result.unwrap();
-    assert_eq!(files, ["a.bin", "b.bin"]);
-
-    let (result, files) = installed(&archive(&[("set/a.bin", Regular, b"x"), ("set/b.bin", Symlink, b"")]));
-    assert!(result.unwrap_err().to_string().ends_with("lacks b.bin in set"));
-    assert_eq!(files, ["a.bin"]);
-}
-
-#[test]
-fn a_damaged_file_is_not_installed() {
-    let whole = archive(&[("set/a.bin", tar::EntryType::Regular, b"x")]);
-    let entry = entry(&whole);
+fn redirects_keep_the_place_and_end() {
+    let server = Server::start(|_, path, start, stream| match path {
+        "/elsewhere" => serve(stream, &content(), start),
+        _ => send(stream, "307 Temporary Redirect", "Location: /elsewhere\r\nContent-Length: 0\r\n", b""),
+    });
     let directory = tempfile::tempdir().unwrap();
-    let source = directory.path().join("given.tar.gz");
-    let complaint = |bytes: &[u8]| {
-        fs::write(&source, bytes).unwrap();
-        install(&entry, &entry.files[0], &source, directory.path()).unwrap_err().to_string()
-    };
-    assert!(complaint(&whole[1..]).contains("given.tar.gz: file.bin should have"));
-    let mut other = whole.clone();
-    other[20] ^= 1;
-    assert!(complaint(&other).contains("should have SHA-256"));
-    assert!(!directory.path().join("set").exists());
+    fs::write(directory.path().join("file.bin.part"), &content()[..150_000]).unwrap();
+    assert_eq!(fetch(&server, directory.path()).unwrap(), content());
+    assert_eq!(server.starts(), [150_000, 150_000]);
+
+    let round = Server::start(|_, _, _, stream| {
+        send(stream, "302 Found", "Location: /\r\nContent-Length: 0\r\n", b"")
+    });
+    assert!(refusal(&round).ends_with("too many redirects"));
 }
 
 #[test]
-fn the_manifest_that_comes_along_is_sound() {
-    let manifest = Manifest::built_in().unwrap();
-    assert_eq!(manifest.entries.keys().collect::<Vec<_>>(), ["cifar10", "cifar100", "fashion-mnist"]);
-    for file in manifest.entries.values().flat_map(|entry| &entry.files) {
-        assert_eq!((file.md5.len(), file.sha256.len()), (32, 64), "{}", file.name);
-        assert!(!file.mirrors.is_empty() && file.mirrors.iter().all(|url| url.ends_with(&file.name)));
+fn a_server_that_goes_on_elsewhere_begins_anew() {
+    for (status, headers) in [
+        ("416 Range Not Satisfiable", ""),
+        ("206 Partial Content", ""),
+        ("206 Partial Content", "Content-Range: bytes 0-49999/200000\r\n"),
+    ] {
+        let server = Server::start(move |_, _, start, stream| match start {
+            0 => serve(stream, &content(), 0),
+            _ => send(stream, status, headers, &content()[..50_000]),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file.bin.part"), &content()[..150_000]).unwrap();
+        assert_eq!(fetch(&server, directory.path()).unwrap(), content(), "{status} {headers}");
+        assert_eq!(server.starts(), [150_000, 0]);
     }
-    // The digests that the authors publish.
-    let md5 = |name: &str| manifest.entries[name].files[0].md5.as_str();
-    assert_eq!(md5("cifar10"), "c32a1d4ab5d03f1284b67883e8d87530");
-    assert_eq!(md5("cifar100"), "03b5dce01913d631647c71ecec9e9cb8");
 }
 
 #[test]
-fn a_manifest_cannot_write_outside_the_data_directory() {
+fn a_file_that_changes_while_it_is_fetched_is_fetched_anew() {
+    let server = Server::start(|number, _, start, stream| match number {
+        0 => send(stream, "200 OK", "Content-Length: 200000\r\n", &[7; 100_000]),
+        _ => serve(stream, &content(), start),
+    });
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("manifest.toml");
-    let with = |directory: &str, name: &str, member: &str| {
-        let text = format!(
-            "[x]\nabout = \"\"\ndirectory = {directory:?}\n[[x.files]]\nname = {name:?}\nsize = 1\nmd5 = \"\"\n\
-             sha256 = \"\"\nmirrors = []\nmembers = [{member:?}]\n"
-        );
-        fs::write(&path, text).unwrap();
-        Manifest::read(&path)
-    };
-    with("x", "a", "b").unwrap();
-    for bad in ["../x", "/x", "..", "a/b", "a\\b", "c:", ""] {
-        for manifest in [with(bad, "a", "b"), with("x", bad, "b"), with("x", "a", bad)] {
-            let message = manifest.unwrap_err().to_string();
-            assert!(message.ends_with("should be the name of a file or directory"), "{message}");
-        }
-    }
+    assert_eq!(fetch(&server, directory.path()).unwrap(), content());
+    assert_eq!(server.starts(), [0, 100_000, 0]);
+}
+
+#[test]
+fn a_page_in_place_of_the_file_leaves_nothing() {
+    let page = Server::start(|_, _, _, stream| {
+        send(stream, "200 OK", "Content-Type: text/html; charset=utf-8\r\n", b"<html>Log in</html>")
+    });
+    assert!(refusal(&page).ends_with("is a web page"));
+    assert_eq!(page.starts(), [0]);
+    // One that does not say what it is cannot be told from the beginning of the file until that is whole.
+    let unnamed = Server::start(|_, _, _, stream| send(stream, "200 OK", "", b"<html>Log in</html>"));
+    let there = Server::start(|_, _, start, stream| serve(stream, &content(), start));
+    let directory = tempfile::tempdir().unwrap();
+    let file = file(&content(), vec![page.url, unnamed.url, there.url.clone()]);
+    let path = fetcher().fetch(&file, directory.path(), &mut |_| {}).unwrap();
+    assert_eq!(fs::read(path).unwrap(), content());
+    assert_eq!(there.starts(), [19, 0]);
 }

@@ -109,7 +109,11 @@ fn damage_is_named_with_what_was_expected_and_found() {
             images(&[2, 6], 12),
             "train-images-idx3-ubyte: expected magic number 0x00000803, found 0x00000802",
         ),
-        (2, images(&[1, 2, 3], 7), "t10k-images-idx3-ubyte: expected 1x2x3 bytes after the header, found 7"),
+        (
+            2,
+            images(&[1, 2, 3], 7),
+            "t10k-images-idx3-ubyte: expected 1x2x3 bytes after the header, found more",
+        ),
         (
             0,
             images(&[2, 2, 3], 11),
@@ -117,8 +121,13 @@ fn damage_is_named_with_what_was_expected_and_found() {
         ),
         (
             0,
+            images(&[1 << 31, 28, 28], 84),
+            "train-images-idx3-ubyte: expected 2147483648x28x28 bytes after the header, found 84",
+        ),
+        (
+            0,
             images(&[u32::MAX; 3], 0),
-            "train-images-idx3-ubyte: expected 4294967295x4294967295x4294967295 bytes after the header, found 0",
+            "train-images-idx3-ubyte: expected 4294967295x4294967295x4294967295 bytes after the header, found fewer",
         ),
         (1, idx(&[3], &[0; 3]), "train-labels-idx1-ubyte: expected a label for each of 2 images, found 3"),
         (3, idx(&[1], &[3]), "t10k-labels-idx1-ubyte: image 0 has label 3, expected one below the 3 classes"),
@@ -138,7 +147,29 @@ fn damage_is_named_with_what_was_expected_and_found() {
     );
 }
 
+#[test]
+fn of_a_gzip_file_no_more_is_unpacked_than_its_header_announces() {
+    // Were it unpacked whole, the damage at its end would be found first.
+    let mut bomb = gz(&[idx(&[2, 2, 3], &[1; 12]), vec![0; 1 << 24]].concat());
+    let end = bomb.len() - 1;
+    bomb[end] ^= 1;
+    let message = complaint(0, bomb);
+    assert_eq!(message, "train-images-idx3-ubyte: expected 2x2x3 bytes after the header, found more");
+}
+
 proptest! {
+    #[test]
+    fn what_is_cut_off_is_refused(place: prop::sample::Index, index in 0usize..4, zipped: bool) {
+        let mut files = valid();
+        if zipped {
+            files[index] = gz(&files[index]);
+        }
+        let place = place.index(files[index].len());
+        files[index].truncate(place);
+        let refused = read(&files);
+        prop_assert!(matches!(refused, Err(Error::Malformed { .. })), "{refused:?}");
+    }
+
     #[test]
     fn random_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..64), index in 0usize..4, kind in 0usize..3,

@@ -1,9 +1,10 @@
 //! Folders and lists of images.
 
-use std::{fs, path::Path};
+use std::{fs, io::Cursor, path::Path};
 
-use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage, RgbaImage};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaImage};
 use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder, list};
+use proptest::prelude::*;
 
 use crate::support::{dataset, shuffled};
 
@@ -136,6 +137,29 @@ fn what_is_wrong_with_a_folder_is_named() {
     assert!(message.contains("x.jpg: expected a PNG or JPEG image"), "{message}");
 }
 
+#[test]
+fn the_size_in_an_image_takes_no_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("only/a.png");
+    fs::create_dir(directory.path().join("only")).unwrap();
+    GrayImage::new(2, 1).save(&path).unwrap();
+    // Width and height stand after the signature, the chunk's length and name; the chunk's checksum after 13 bytes.
+    let mut bytes = fs::read(&path).unwrap();
+    for (size, expected) in [(20_000u32, "Memory limit exceeded"), (5_000, "Memory limit exceeded")] {
+        bytes[16..20].copy_from_slice(&size.to_be_bytes());
+        bytes[20..24].copy_from_slice(&size.to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        fs::write(&path, &bytes).unwrap();
+        let message = complaint(folder::read_dir(directory.path(), None));
+        assert!(
+            message.contains("a.png: expected a PNG or JPEG image: ") && message.contains(expected),
+            "{message}"
+        );
+    }
+}
+
 /// Images in one directory, with lists that name them.
 fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
     fs::create_dir(root.join("images of all")).unwrap();
@@ -203,4 +227,78 @@ fn what_is_wrong_with_a_list_is_named() {
     );
     fs::write(directory.path().join("train_2.txt"), "").unwrap();
     assert!(with("a.png 0").ends_with("expected one list *train*.txt, found train.txt, train_2.txt"));
+}
+
+fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("train.txt");
+    fs::write(&path, text).unwrap();
+    list::ImageList::read(&path)
+}
+
+/// One image as a folder of a class.
+fn read_image(bytes: &[u8]) -> Result<Source, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("only")).unwrap();
+    fs::write(directory.path().join("only/a.png"), bytes).unwrap();
+    folder::read_dir(directory.path(), None)
+}
+
+/// A small image in either format.
+fn encoded(format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(vec![]);
+    RgbImage::from_fn(9, 8, |x, y| [x as u8, y as u8, 50].into()).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+proptest! {
+    #[test]
+    fn a_list_is_read_as_written(
+        entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 0..9),
+    ) {
+        let text: String =
+            entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}")).collect();
+        let read = read_list(text.as_bytes()).unwrap();
+        let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label));
+        let written = entries.iter().map(|(path, label, ..)| (path.into(), *label));
+        prop_assert!(read.eq(written));
+    }
+
+    #[test]
+    fn any_text_is_a_list_or_the_line_is_named(text in "[a0 \t\r\n\u{0}\u{e9}-]{0,40}") {
+        match read_list(text.as_bytes()) {
+            Ok(list) => prop_assert!(list.entries().len() <= text.lines().count()),
+            Err(error) => prop_assert!(error.to_string().contains("train.txt: line "), "{error}"),
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_list(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        bytes.push(0xff);
+        let refused = read_list(&bytes);
+        prop_assert!(matches!(refused, Err(Error::Read { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn changed_images_are_read_or_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        png: bool,
+    ) {
+        let mut bytes = encoded(if png { ImageFormat::Png } else { ImageFormat::Jpeg });
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Err(error) = read_image(&bytes) {
+            prop_assert!(error.to_string().contains("a.png: expected a PNG or JPEG image: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn images_cut_off_are_refused(place: prop::sample::Index) {
+        let bytes = encoded(ImageFormat::Png);
+        // After its pixels an image of this format has only a mark of its end.
+        let pixels = bytes.len() - 12;
+        prop_assert!(read_image(&bytes[..place.index(pixels)]).is_err());
+    }
 }

@@ -1,5 +1,7 @@
 //! The crate from outside, in one binary.
 
+#[cfg(feature = "download")]
+mod archives;
 mod cifar_files;
 mod crops;
 #[cfg(feature = "download")]

@@ -1,0 +1,58 @@
+//! Records that are damaged, or made up.
+
+use std::{fs, path::Path};
+
+use nc_paper::{Error, Records, Scale};
+use proptest::prelude::*;
+
+/// A record that was measured.
+fn measured() -> Vec<u8> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/quick");
+    let paths = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
+    let mut records: Vec<_> = paths.filter(|path| path.display().to_string().contains("-seed")).collect();
+    records.sort();
+    fs::read(&records[0]).unwrap()
+}
+
+/// What is read where this is the only record.
+fn read(bytes: &[u8]) -> Result<Records, Error> {
+    let results = tempfile::tempdir().unwrap();
+    fs::create_dir(results.path().join("quick")).unwrap();
+    fs::write(results.path().join("quick/record.json"), bytes).unwrap();
+    Records::read(results.path(), Scale::Quick)
+}
+
+#[test]
+fn a_measured_record_is_read() {
+    assert_ne!(read(&measured()).unwrap(), Records::default());
+}
+
+proptest! {
+    #[test]
+    fn changed_records_are_read_or_named(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = measured();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Err(error) = read(&bytes) {
+            prop_assert!(error.to_string().contains("record.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn records_cut_off_are_refused(place: prop::sample::Index) {
+        let whole = measured();
+        let text = whole.trim_ascii_end();
+        let refused = read(&text[..place.index(text.len())]);
+        prop_assert!(matches!(refused, Err(Error::BadRecord { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn any_bytes_are_no_record(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let refused = read(&bytes);
+        prop_assert!(matches!(refused, Err(Error::BadRecord { .. })), "{refused:?}");
+    }
+}

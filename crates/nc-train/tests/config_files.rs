@@ -1,0 +1,88 @@
+//! Configuration files that are damaged, or made up.
+
+use std::fs;
+
+use nc_train::{Error, Experiment, Settings, presets};
+use proptest::prelude::*;
+
+fn read(text: &[u8]) -> Result<Experiment, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    Settings { config: Some(&path), ..Settings::default() }.resolve()
+}
+
+fn whole() -> String {
+    presets::find(presets::DEFAULT).unwrap().to_toml().unwrap()
+}
+
+/// The complaint about a configuration with `to` in place of `from`.
+fn complaint(from: &str, to: &str) -> String {
+    let text = whole();
+    assert!(text.contains(from), "{text}");
+    read(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn numbers_that_are_none_or_absurd_are_refused() {
+    for (mean, std, expected) in [
+        ("[nan]", "[1.0]", "data.mean: is [NaN], should be of numbers"),
+        ("[0.0]", "[inf]", "data.std: is [inf], should be above 0"),
+        ("[0.0]", "[0.0]", "data.std: is [0.0], should be above 0"),
+    ] {
+        let message = complaint("mean = []\nstd = []", &format!("mean = {mean}\nstd = {std}"));
+        assert!(message.contains(expected), "{message}");
+    }
+    let sized = "source = \"image-list\"\nimage_size = [4294967296, 4294967296]";
+    let message = complaint("source = \"fashion-mnist-lt\"", sized);
+    assert!(
+        message.contains("data.image_size: is [4294967296, 4294967296], should be of at most"),
+        "{message}"
+    );
+}
+
+#[test]
+fn depth_without_end_is_refused() {
+    let dotted = vec!["a"; 100_000].join(".");
+    for text in [format!("{dotted} = 1"), format!("[{dotted}]"), format!("a = {}", "[".repeat(100_000))] {
+        let message = read(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("config.toml") && message.contains("recur"), "{message:.100}");
+    }
+    let overrides = [format!("{dotted}=1")];
+    let message =
+        Settings { overrides: &overrides, ..Settings::default() }.resolve().unwrap_err().to_string();
+    assert!(message.ends_with("has 99999 sections, no setting has more than 8"), "{message:.100}");
+}
+
+proptest! {
+    #[test]
+    fn changed_files_are_read_or_named(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = whole().into_bytes();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        match read(&bytes) {
+            Ok(experiment) => prop_assert_eq!(read(experiment.to_toml().unwrap().as_bytes()).unwrap(), experiment),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn files_cut_off_are_refused_or_have_whole_phases(place: prop::sample::Index) {
+        let text = whole();
+        let last = text.rfind("[[phases]]").unwrap();
+        let cut = &text[..place.index(text.trim_end().len())];
+        match read(cut.as_bytes()) {
+            Ok(experiment) => prop_assert!(cut.trim_end() == text[..last].trim_end(), "{experiment:?}"),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+        prop_assert!(read(&bytes).is_err());
+    }
+}
