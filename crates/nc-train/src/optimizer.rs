@@ -11,7 +11,7 @@ use crate::Result;
 #[serde(deny_unknown_fields)]
 pub struct SgdConfig {
     /// Learning rate, before the schedule's factor.
-    #[schemars(range(max = 1e30), extend("exclusiveMinimum" = 0))]
+    #[schemars(range(max = 1e12), extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Momentum, without dampening.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]

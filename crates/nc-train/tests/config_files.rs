@@ -26,9 +26,9 @@ fn complaint(from: &str, to: &str) -> String {
 #[test]
 fn numbers_that_are_none_or_absurd_are_refused() {
     for (mean, std, expected) in [
-        ("[nan]", "[1.0]", "data.mean: is [NaN], should be of numbers"),
-        ("[0.0]", "[inf]", "data.std: is [inf], should be above 0"),
-        ("[0.0]", "[0.0]", "data.std: is [0.0], should be above 0"),
+        ("[nan]", "[1.0]", "data.mean.0: is nan, should be a number from -1000 to 1000"),
+        ("[0.0]", "[inf]", "data.std.0: is inf, should be a number above 0 and at most 1000"),
+        ("[0.0]", "[0.0]", "data.std.0: is 0.0, should be a number above 0 and at most 1000"),
     ] {
         let message = complaint("mean = []\nstd = []", &format!("mean = {mean}\nstd = {std}"));
         assert!(message.contains(expected), "{message}");
@@ -36,7 +36,7 @@ fn numbers_that_are_none_or_absurd_are_refused() {
     let sized = "source = \"image-list\"\nimage_size = [4294967296, 4294967296]";
     let message = complaint("source = \"fashion-mnist-lt\"", sized);
     assert!(
-        message.contains("data.image_size: is [4294967296, 4294967296], should be of at most"),
+        message.contains("data.image_size.0: is 4294967296, should be a whole number from 1 to 4096"),
         "{message}"
     );
 }
