@@ -175,7 +175,7 @@ pub enum BackboneKind {
     /// CIFAR ResNet-32 with 32, 64 and 128 channels, for a fixed ETF of 100 classes (Yang et al. 2022).
     #[serde(rename = "wide-resnet32")]
     WideResNet32,
-    /// ResNet-18 with a 3x3 stem and features of 512 dimensions: some fifteen times the work of ResNet-32.
+    /// ResNet-18 with a 3x3 stem and features of 512 dimensions: some eight times the work of ResNet-32.
     ResNet18,
 }
 
