@@ -22,13 +22,13 @@ pub(crate) fn told(error: &dyn std::error::Error) -> String {
 /// Sees to it that `cases`, each what was done with the error it gave, have every variant of an error, and that all are
 /// worded as they are kept, with the directory they were made in left out. A variant that is not listed does not compile.
 macro_rules! assert_worded {
-    ($error:ident { $($(#[$gate:meta])* $variant:ident),* $(,)? }, $cases:expr $(, in $directory:expr)?) => {{
+    ($error:ident { $($variant:ident),* $(,)? }, $cases:expr $(, in $directory:expr)?) => {{
         let variant = |error: &$error| match error {
-            $($(#[$gate])* $error::$variant { .. } => stringify!($variant),)*
+            $($error::$variant { .. } => stringify!($variant),)*
         };
         let cases: Vec<(&str, $error)> = $cases;
         let mut text = String::new();
-        $($(#[$gate])* {
+        $({
             let of_it = cases.iter().filter(|(_, error)| variant(error) == stringify!($variant));
             let said: Vec<String> =
                 of_it.map(|(what, error)| format!("{what}\n    {}\n", worded::told(error).replace('\n', "\n    "))).collect();

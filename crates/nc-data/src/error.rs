@@ -44,8 +44,7 @@ pub enum Error {
         /// What each mirror said.
         reasons: String,
     },
-    /// A data set that could not be had from the Hugging Face hub.
-    #[cfg(feature = "hub")]
+    /// A data set that could not be had from the Hugging Face hub, by the feature `hub`.
     #[error("cannot load {name} from the Hugging Face hub: {source}")]
     Hub {
         /// The data set.

@@ -76,7 +76,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     let wide = Augment { crop_padding: 2, flip: false };
     assert_worded!(
         Error {
-            Read, MissingFiles, Malformed, Write, Download, #[cfg(feature = "hub")] Hub, ImageSizes, Dataset,
+            Read, MissingFiles, Malformed, Write, Download, Hub, ImageSizes, Dataset,
             TooFewImages, Profile, Config, LoaderDied, Candle,
         },
         vec![
@@ -102,7 +102,6 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
                 name: "cifar-10-binary.tar.gz".into(),
                 reasons: "https://one.example: HTTP status 404; https://two.example: ended after 7 of 9 bytes".into(),
             }),
-            #[cfg(feature = "hub")]
             ("a hub that is not reached", Error::Hub {
                 name: "cifar10",
                 source: candle_core::Error::Msg("request error: connection refused".into()),

@@ -34,7 +34,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
             ("features that are a page", no_features),
             (
                 "a run in use",
-                Error::Held { directory: run(), holder: None, dead_after: Duration::from_secs(60) }
+                Error::Held { directory: run(), holder: None, dead_after: Duration::from_mins(1) }
             ),
             ("a record of the future", Error::Version { path: "result.json".into(), found: 2, expected: 1 }),
         ]
