@@ -127,8 +127,8 @@ const FILES: &[(&str, &str)] = &[
 fn told(dir: &Path, command: &str) -> String {
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     let message = failure(&nclt(dir, &words)).replace(&dir.display().to_string(), "DIRECTORY");
-    let indented: String = message.trim_end().lines().map(|line| format!("    {line}\n")).collect();
-    format!("$ {command}\n{}\n", indented.replace("    \n", "\n"))
+    let indented = message.trim_end().replace('\n', "\n    ").replace("    \n", "\n");
+    format!("$ {command}\n    {indented}\n\n")
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn every_refusal_is_worded_as_it_is_kept() {
     for (name, content) in FILES {
         fs::write(dir.path().join(name), content).unwrap();
     }
-    let mut text = String::new();
+    let mut text = vec![];
     for command in REFUSED {
-        text += &told(dir.path(), command);
+        text.push(told(dir.path(), command));
         let left = fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, FILES.len(), "{command} left something behind");
     }
-    assert_kept("../../tests/errors.txt", &text);
+    assert_kept("../../tests/errors.txt", &text.concat());
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn what_became_of_a_run_s_files_is_said() {
     let run = run_dir(dir.path());
     fs::rename(&run, dir.path().join("run")).unwrap();
     let run = dir.path().join("run");
-    let mut text = String::new();
+    let mut text = vec![];
     let mut damaged = |file: &str, content: Option<&[u8]>, commands: &[&str]| {
         let whole = fs::read(run.join(file)).unwrap();
         match content {
@@ -175,7 +175,7 @@ fn what_became_of_a_run_s_files_is_said() {
         }
         for command in commands {
             let said = told(dir.path(), command);
-            text += &format!("# {file} {}\n{said}", if content.is_some() { "damaged" } else { "gone" });
+            text.push(format!("# {file} {}\n{said}", if content.is_some() { "damaged" } else { "gone" }));
         }
         fs::write(run.join(file), whole).unwrap();
     };
@@ -187,5 +187,5 @@ fn what_became_of_a_run_s_files_is_said() {
     damaged("result.json", Some(b"{\"format_version\":99}"), &["nclt report run"]);
     damaged("events.jsonl", None, &["nclt report run"]);
     damaged("events.jsonl", Some(b"no json\n"), &["nclt report run"]);
-    assert_kept("../../tests/errors-of-runs.txt", &text);
+    assert_kept("../../tests/errors-of-runs.txt", &text.concat());
 }

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 /// The error and what it comes from, of which libraries often have told the end already.
 fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
         if message.is_empty() {
             message = cause;
         } else if !message.ends_with(&cause) {

@@ -44,8 +44,7 @@ pub enum Error {
         /// What each mirror said.
         reasons: String,
     },
-    /// A data set that could not be had from the Hugging Face hub.
-    #[cfg(feature = "hub")]
+    /// A data set that could not be had from the Hugging Face hub, by the feature `hub`.
     #[error("cannot load {name} from the Hugging Face hub: {source}")]
     Hub {
         /// The data set.
@@ -104,3 +103,6 @@ fn first(names: &[String]) -> String {
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests;

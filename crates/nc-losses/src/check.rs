@@ -87,7 +87,7 @@ pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
-        Err(Error::Range { argument, expected: "[0, 1]", found: value })
+        Err(Error::Range { argument, expected: "a number in [0, 1]", found: value })
     }
 }
 

@@ -37,11 +37,11 @@ pub enum Error {
         position: usize,
     },
     /// A number lies outside the range in which the loss is defined.
-    #[error("{argument}: expected a number in {expected}, found {found}")]
+    #[error("{argument}: expected {expected}, found {found}")]
     Range {
         /// Name of the argument.
         argument: &'static str,
-        /// Range in interval notation.
+        /// Numbers that would do, as in "a number in [0, 1]".
         expected: &'static str,
         /// Number that was passed.
         found: f64,
@@ -53,3 +53,6 @@ pub enum Error {
 
 /// Result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,11 @@ use crate::{Error, Result};
 /// Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, eq. 4.
 pub fn focal(logits: &Tensor, labels: &Tensor, gamma: f64) -> Result<Tensor> {
     if !(gamma >= 0.0 && gamma.is_finite()) {
-        return Err(Error::Range { argument: "gamma", expected: "0 or above", found: gamma });
+        return Err(Error::Range {
+            argument: "gamma",
+            expected: "a finite number, 0 or above",
+            found: gamma,
+        });
     }
     let log_p = pick(&log_probabilities(logits, labels)?, labels)?;
     if gamma == 0.0 {

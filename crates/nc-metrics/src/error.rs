@@ -99,3 +99,6 @@ pub(crate) fn check_finite<T: Copy + Into<f64>>(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

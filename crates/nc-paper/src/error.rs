@@ -148,3 +148,6 @@ impl From<nc_train::Error> for Error {
         Self::Train(Box::new(error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,6 @@ pub(crate) fn io_error(action: &'static str, path: &std::path::Path) -> impl FnO
     let path = path.to_owned();
     move |source| Error::Io { action, path, source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,10 @@ pub enum Error {
         source_name: &'static str,
     },
     /// Classes that nothing can be learnt of.
-    #[error("no training image is left of {names}: a class that is to be told apart needs at least one")]
+    #[error(
+        "no training image is left of {names}: a class that is to be told apart needs at least one: keep more by \
+         data.profile, or hold out fewer"
+    )]
     EmptyClasses {
         /// Their names.
         names: String,
@@ -63,7 +66,10 @@ pub enum Error {
         checkpoint: PathBuf,
     },
     /// A result or checkpoint that another experiment left in this one's directory.
-    #[error("{} belongs to another run: the configuration or the data have changed", path.display())]
+    #[error(
+        "{} belongs to another run: the configuration or the data have changed; --fresh starts it again",
+        path.display()
+    )]
     OtherRun {
         /// The file.
         path: PathBuf,
@@ -164,3 +170,6 @@ impl Error {
 pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Result, methods::PostHoc, objective::Objective, optimizer::SgdConfig, schedule::Schedule};
+use crate::{
+    DataConfig, Result, methods::PostHoc, objective::Objective, optimizer::SgdConfig, schedule::Schedule,
+};
 
 /// The most epochs a phase can have: however they are scaled, their numbers stay far from overflow.
 pub(crate) const MOST_EPOCHS: usize = 1_000_000;
@@ -29,119 +31,6 @@ pub struct Experiment {
     /// What is done to the classifier after the last phase; absent for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_hoc: Option<PostHoc>,
-}
-
-/// Training and test images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// Where they come from.
-    pub source: DataSource,
-    /// Height and width to which images from folders and lists are scaled; absent if all have one size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<[usize; 2]>", inner(range(min = 1, max = 4096)))]
-    pub image_size: Option<(usize, usize)>,
-    /// Share of each class's training images that is held out to test on, if the source has no test images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
-    pub test_fraction: Option<f64>,
-    /// How many training images each class keeps, of those that are not held out.
-    pub profile: Profile,
-    /// Seeds the draw of the training subset (and of a held-out test set), independently of the experiment's seed.
-    pub subset_seed: u64,
-    /// Zero pixels added on every side before a random crop back to the image's size; 0 for no crop.
-    #[schemars(range(max = 4096))]
-    pub crop_padding: usize,
-    /// Mirror every other training image, at random.
-    pub flip: bool,
-    /// Mean of each channel of pixel / 255, subtracted; empty to take it from the training subset.
-    #[serde(default)]
-    #[schemars(inner(range(min = -1000, max = 1000)))]
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel; empty to take it from the training subset.
-    #[serde(default)]
-    #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 }))]
-    pub std: Vec<f32>,
-    /// Training images held out to choose an epoch by; absent for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation: Option<Validation>,
-}
-
-/// Training images held out, before the profile is applied, to choose an epoch by.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Validation {
-    /// Share of each class's images.
-    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
-    pub fraction: f64,
-    /// Seeds the draw.
-    #[serde(default)]
-    pub seed: u64,
-}
-
-/// A source of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataSource {
-    /// The long-tailed Fashion-MNIST inside the program.
-    FashionMnistLt,
-    /// The four idx files of MNIST, Fashion-MNIST and their like.
-    Idx,
-    /// The binary version of CIFAR-10.
-    Cifar10,
-    /// The binary version of CIFAR-100, with its 100 fine labels.
-    Cifar100,
-    /// PNG and JPEG files in a directory for each class.
-    ImageFolder,
-    /// PNG and JPEG files named in lists of `path label` lines.
-    ImageList,
-    /// CIFAR-10 from the Hugging Face hub. This and the next two need the feature `hub`.
-    HubCifar10,
-    /// MNIST from the hub.
-    HubMnist,
-    /// Fashion-MNIST from the hub.
-    HubFashionMnist,
-}
-
-/// How many training images each class keeps; classes in label order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Profile {
-    /// All of them.
-    Full,
-    /// The same number for each class.
-    Balanced {
-        /// That number; absent for the size of the smallest class.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 1_000_000_000))]
-        per_class: Option<usize>,
-    },
-    /// n_k = floor(n_max ratio^(-k/(K-1))) (Cao et al. 2019).
-    Exponential {
-        /// Imbalance ratio, largest class over smallest.
-        #[schemars(range(min = 1, max = 1e6))]
-        ratio: f64,
-        /// n_max; absent for the size of the largest class that all could have.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 1_000_000_000))]
-        largest: Option<usize>,
-    },
-    /// The first half of the classes n_max, the second half n_max / ratio.
-    Step {
-        /// Imbalance ratio, largest class over smallest.
-        #[schemars(range(min = 1, max = 1e6))]
-        ratio: f64,
-        /// n_max; absent for the size of the largest class that all could have.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 1_000_000_000))]
-        largest: Option<usize>,
-    },
-    /// Numbers of its own for each class.
-    Counts {
-        /// One number for each class, in label order.
-        #[schemars(inner(range(max = 1_000_000_000)))]
-        counts: Vec<usize>,
-    },
 }
 
 /// The network.

@@ -4,6 +4,7 @@ mod adjust;
 mod centers;
 mod criterion;
 mod data;
+mod data_config;
 mod diverged;
 mod error;
 mod estimate;
@@ -27,12 +28,12 @@ mod trained;
 mod validate;
 
 pub use centers::{CenterInit, Centers};
+pub use data_config::{DataConfig, DataSource, Profile, Validation};
 pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use estimate::{DataFacts, Speed};
 pub use experiment::{
-    BackboneKind, DataConfig, DataSource, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase,
-    Profile, SamplerKind, Trains, Validation,
+    BackboneKind, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase, SamplerKind, Trains,
 };
 pub use methods::{
     Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError,

@@ -4,9 +4,7 @@ use serde::Serialize;
 use toml::Value;
 
 use crate::{
-    Centers, Decay, Error, Experiment, Phase, Result, Reweighting, Trains,
-    experiment::{DataSource, HeadKind},
-    schema,
+    Centers, DataSource, Decay, Error, Experiment, HeadKind, Phase, Result, Reweighting, Trains, schema,
 };
 
 impl Experiment {

@@ -1,10 +1,14 @@
 //! Calls that make no sense say so.
 
+#[macro_use]
+#[path = "../../../../tests/worded.rs"]
+mod worded;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::common::Random;
 use super::{Layer, conv3x3, kernels};
-use crate::{ConvShape, FeatureMap, Mode, Shortcut, conv2d};
+use crate::{ConvShape, Error, FeatureMap, Mode, Shortcut, conv2d};
 
 fn zeros(dims: &[usize]) -> Tensor {
     Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap()
@@ -69,4 +73,43 @@ fn parameters_that_do_not_fit() {
     let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
     let error = message(layer.try_forward(&x, Shortcut::None, true, Mode::Train, true));
     assert!(error.contains("gamma has shape [7], expected [8]"), "{error}");
+}
+
+#[test]
+fn every_error_is_worded_as_it_is_kept() {
+    let pooling = |reason| Error::Pooling { kernel: 3, stride: 0, padding: 1, reason };
+    assert_worded!(
+        Error {
+            Channels,
+            ImageTooSmall,
+            Shape,
+            Parameter,
+            Shortcut,
+            OneValuePerChannel,
+            UnknownInstructionSet,
+            UnsupportedInstructionSet,
+            Threads,
+            NotImages,
+            Pooling,
+        },
+        vec![
+            ("another layer's features", Error::Channels { expected: 64, found: 3 }),
+            ("an image of few pixels", Error::ImageTooSmall { kernel: 7, padding: 1, height: 4, width: 4 }),
+            ("a stride of 0", ConvShape { stride: 0, ..conv3x3(3, 4, 1) }.validate().unwrap_err()),
+            (
+                "another layer's weight",
+                Error::Parameter { name: "weight", expected: vec![4, 3, 3, 3], found: vec![4, 3, 1, 3] }
+            ),
+            (
+                "another block's shortcut",
+                Error::Shortcut { expected: (2, 8, 4, 4), found: (2, 7, 8, 8), stride: 2 }
+            ),
+            ("an image of one pixel", Error::OneValuePerChannel),
+            ("NC_KERNELS_ISA=sse", Error::UnknownInstructionSet("sse".into())),
+            ("NC_KERNELS_ISA=avx512 on an older processor", Error::UnsupportedInstructionSet("avx512")),
+            ("threads that run already", Error::Threads { requested: 4, running: 2 }),
+            ("a matrix", Error::NotImages(vec![128, 64])),
+            ("windows that stand still", pooling("kernel and stride must be at least 1")),
+        ]
+    );
 }

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 use super::{
     EXPERIMENT, check,
-    node::{IfAbsent, KIND, Key, Node, join},
+    node::{IfAbsent, KIND, Key, Node, Variant, join},
     range::{Bound, Range},
 };
 use crate::Experiment;
@@ -32,7 +32,7 @@ fn examples(node: &Node) -> Vec<Value> {
         }
         Node::Section(keys) => sections(keys, &Table::new()),
         Node::Choice(variants) => {
-            let of = |variant: &super::node::Variant| match &variant.keys {
+            let of = |variant: &Variant| match &variant.keys {
                 None => vec![Value::String(variant.name.clone())],
                 Some(keys) => {
                     let named = |inner| Value::Table(Table::from_iter([(variant.name.clone(), inner)]));
@@ -42,7 +42,7 @@ fn examples(node: &Node) -> Vec<Value> {
             variants.iter().flat_map(of).collect()
         }
         Node::Kinds(variants) => {
-            let of = |variant: &super::node::Variant| {
+            let of = |variant: &Variant| {
                 let kind = Table::from_iter([(KIND.to_owned(), Value::String(variant.name.clone()))]);
                 sections(variant.keys.as_deref().unwrap_or_default(), &kind)
             };
@@ -84,7 +84,7 @@ fn with_each_number(config: &Value, number: &Value, see: &mut dyn FnMut(&str, &V
             Value::Integer(_) | Value::Float(_) => see(path, &put(number.clone())),
             Value::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
-                    let name = super::check::element_name(element, index);
+                    let name = check::element_name(element, index);
                     let put = |value| {
                         let mut elements = elements.clone();
                         elements[index] = value;
@@ -135,7 +135,8 @@ fn no_number_may_be_absurd() {
         }
         for whole in [i64::MIN, -1, i64::MAX] {
             with_each_number(&config, &Value::Integer(whole), &mut |path, config| {
-                let unlimited = path.ends_with("seed") || path == "evaluation.every_epochs";
+                let high = ["seed", "evaluation.every_epochs", "optimizer.learning_rate"];
+                let unlimited = high.iter().any(|key| path.ends_with(key));
                 let large = unlimited && whole > 0;
                 let signed = path.starts_with("data.mean") && whole == -1;
                 match check(config) {

@@ -1,0 +1,32 @@
+#[macro_use]
+#[path = "../../../../tests/worded.rs"]
+mod worded;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::Error;
+
+#[test]
+fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
+    let cpu = &Device::Cpu;
+    let logits = Tensor::zeros((2, 3), DType::F32, cpu)?;
+    let labels = Tensor::new(&[0u32, 2], cpu)?;
+    let beyond = Tensor::new(&[0u32, 3], cpu)?;
+    let floats = Tensor::new(&[0f32, 2.0], cpu)?;
+    let flat = Tensor::zeros(6, DType::F32, cpu)?;
+    assert_worded!(
+        Error { Shape, DType, Label, Range, Candle },
+        vec![
+            ("logits of one dimension", crate::cross_entropy(&flat, &labels).unwrap_err()),
+            ("counts of other classes", crate::adjusted_logits(&logits, &[1, 2], 1.0).unwrap_err()),
+            ("labels that are no integers", crate::cross_entropy(&logits, &floats).unwrap_err()),
+            ("a label beyond the classes", crate::cross_entropy(&logits, &beyond).unwrap_err()),
+            ("a negative exponent", crate::focal(&logits, &labels, -1.0).unwrap_err()),
+            (
+                "an operation that Candle refuses",
+                candle_core::Error::Msg("device mismatch in add".into()).into()
+            ),
+        ]
+    );
+    Ok(())
+}

@@ -1,0 +1,61 @@
+#[macro_use]
+#[path = "../../../../tests/worded.rs"]
+mod worded;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::Init;
+
+use super::Error;
+use crate::{HeadConfig, ParamStore, ResNet, ResNetConfig};
+
+#[test]
+fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
+    let cpu = &Device::Cpu;
+    let store = ParamStore::new(0, cpu);
+    let vb = store.builder();
+    let resnet =
+        |depth, width| ResNet::new(ResNetConfig { depth, in_channels: 3, width }, &vb).err().unwrap();
+    let head = |kind: HeadConfig, features, classes| kind.build(features, classes, &vb).err().unwrap();
+    let linear = ParamStore::new(0, cpu);
+    HeadConfig::Linear.build(2, 3, &linear.builder()).unwrap();
+    let file = |name: &str, dims: &[usize]| {
+        let tensor = Tensor::zeros(dims, DType::F32, cpu)?;
+        let named =
+            std::collections::HashMap::from([("bias", Tensor::zeros(3, DType::F32, cpu)?), (name, tensor)]);
+        safetensors::serialize(named, None).map_err(candle_core::Error::from)
+    };
+    let loaded = |bytes: &[u8]| linear.load_safetensors(bytes).unwrap_err();
+    assert_worded!(
+        Error {
+            Depth,
+            Width,
+            EtfDimension,
+            Classes,
+            NotLinear,
+            Weights,
+            UnknownParameter,
+            Safetensors,
+            Candle,
+        },
+        vec![
+            ("ResNet-33", resnet(33, 1)),
+            ("a ResNet of no width", resnet(32, 0)),
+            ("an ETF of 100 classes in 64 dimensions", head(HeadConfig::Etf, 64, 100)),
+            ("a classifier of nothing", head(HeadConfig::Linear, 64, 0)),
+            ("an ETF of one class", head(HeadConfig::Etf, 64, 1)),
+            ("factors on the logits of another head", Error::NotLinear),
+            ("weights of another model", loaded(&file("conv1.weight", &[4])?)),
+            ("weights of another shape", loaded(&file("weight", &[4, 2])?)),
+            (
+                "a parameter of no model",
+                store.reinitialize("fc.weight", Init::Const(0.0), "phase").unwrap_err()
+            ),
+            ("a file of something else", loaded(b"PK")),
+            (
+                "an operation that Candle refuses",
+                candle_core::Error::Msg("device mismatch in add".into()).into()
+            ),
+        ]
+    );
+    Ok(())
+}

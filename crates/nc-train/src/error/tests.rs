@@ -1,0 +1,86 @@
+#[macro_use]
+#[path = "../../../../tests/worded.rs"]
+mod worded;
+
+use std::io;
+
+use nc_record::EpochLosses;
+
+use super::Error;
+use crate::{Diverged, NotFinite, Settings, presets};
+
+fn set(text: &str) -> Error {
+    Settings { overrides: &[text.to_owned()], ..Settings::default() }.resolve().unwrap_err()
+}
+
+fn diverged(cause: NotFinite, checkpoint: Option<&str>) -> Error {
+    let losses =
+        EpochLosses { total: f64::NAN, supervised: f64::NAN, within_class: Some(0.5), between_class: None };
+    Error::Diverged(Box::new(Diverged {
+        phase: "representation".into(),
+        epoch: 3,
+        step: 14,
+        learning_rate: 0.1,
+        losses,
+        cause,
+        checkpoint: checkpoint.map(Into::into),
+    }))
+}
+
+/// What settings say is kept with the program's messages, of which they are most.
+#[test]
+fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("mine.toml");
+    std::fs::write(&file, "preset = 3\n")?;
+    let config = Settings { config: Some(&file), ..Settings::default() }.resolve().unwrap_err();
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let keyless = toml::to_string(&3).unwrap_err();
+    assert_worded!(
+        Error {
+            Config, Setting, UnknownPreset, DataDirMissing, EmptyClasses, Diverged, Stopped, OtherRun, PartsExclude,
+            OtherTestImages, OtherModel, Read, NotARun, NoWeights, Weights, WriteConfig, Data, Model, Loss, Metrics,
+            Record, Candle,
+        },
+        vec![
+            ("a preset that is a number", config),
+            ("a momentum of 1", set("phases.0.optimizer.momentum=1")),
+            ("a key that is misspelt", set("data.flp=true")),
+            ("a preset that is misspelt", presets::find("cifar10/ldam").unwrap_err()),
+            ("files that could be anywhere", Error::DataDirMissing { source_name: "image-folder" }),
+            ("classes without images", Error::EmptyClasses { names: "Dress, Bag".into() }),
+            ("a loss without measure", diverged(NotFinite::Loss, Some("runs/one/checkpoint-000000812.safetensors"))),
+            ("gradients without measure", diverged(NotFinite::Gradient(f64::INFINITY), None)),
+            ("a weight without measure", diverged(NotFinite::Value("conv1.weight".into()), None)),
+            ("a run that is interrupted", Error::Stopped {
+                phase: "representation".into(),
+                epoch: 3,
+                step: 14,
+                checkpoint: "runs/one/checkpoint-000000812.safetensors".into(),
+            }),
+            ("the directory of another run", Error::OtherRun { path: "runs/one/result.json".into() }),
+            ("parts that set the same", presets::find("cifar10/ce+crt+lws").unwrap_err()),
+            ("images that were changed", Error::OtherTestImages { path: "runs/one".into() }),
+            ("a checkpoint of another model", Error::OtherModel { parameter: "conv1.weight".into() }),
+            ("a file that is not there", Error::Read { path: "mine.toml".into(), source: missing() }),
+            ("a run that is not there", Error::NotARun { path: "runs/two".into() }),
+            ("a run that has not ended", Error::NoWeights { run: "runs/one".into() }),
+            ("weights of another model", Error::Weights {
+                path: "runs/one/weights.safetensors".into(),
+                source: Box::new(nc_models::Error::Weights("\"linear.weight\" is missing".into())),
+            }),
+            ("a configuration that is no TOML", keyless.into()),
+            ("data that are not there", nc_data::Error::Read { path: "data".into(), source: missing() }.into()),
+            ("a model that cannot be", nc_models::Error::Depth(33).into()),
+            ("a label of no class", nc_losses::Error::Label { num_classes: 10, found: 10, position: 3 }.into()),
+            ("nothing to measure", nc_metrics::Error::Empty("no samples").into()),
+            ("a record of the future", nc_record::Error::Version {
+                path: "result.json".into(),
+                found: 2,
+                expected: 1,
+            }.into()),
+            ("an operation that Candle refuses", candle_core::Error::Msg("out of memory".into()).into()),
+        ], in directory.path()
+    );
+    Ok(())
+}
