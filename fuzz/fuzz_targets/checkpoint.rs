@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let checkpoint = Checkpoint::<serde_json::Value>::read(&directory.path().join("checkpoint"));
     if let Some(checkpoint) = nclt_fuzz::read(checkpoint) {
         for array in checkpoint.tensors.values() {
-            assert_eq!(array.values.len(), array.shape.iter().product());
+            assert_eq!(array.values.len(), array.shape.iter().product::<usize>());
         }
     }
     nclt_fuzz::read(MODEL.load_safetensors(bytes));

@@ -287,7 +287,7 @@ fn a_server_that_goes_on_elsewhere_begins_anew() {
 #[test]
 fn a_file_that_changes_while_it_is_fetched_is_fetched_anew() {
     let server = Server::start(|number, _, start, stream| match number {
-        0 => send(stream, "200 OK", "Content-Length: 200000\r\n", &[7; 100_000]),
+        0 => send(stream, "200 OK", "Content-Length: 200000\r\n", &vec![7; 100_000]),
         _ => serve(stream, &content(), start),
     });
     let directory = tempfile::tempdir().unwrap();

@@ -256,8 +256,8 @@ proptest! {
     fn a_list_is_read_as_written(
         entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 0..9),
     ) {
-        let text: String =
-            entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}")).collect();
+        let lines = entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}"));
+        let text = lines.collect::<Vec<_>>().concat();
         let read = read_list(text.as_bytes()).unwrap();
         let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label));
         let written = entries.iter().map(|(path, label, ..)| (path.into(), *label));
