@@ -38,7 +38,7 @@ pub fn install(entry: &Entry, file: &File, source: &Path, data: &Path) -> Result
     fs::create_dir_all(&directory).map_err(unwritable)?;
     if file.members.is_empty() {
         let content = fs::File::open(source).map_err(|error| unreadable(source, error))?;
-        return write(&directory.join(&file.name), content);
+        return write(&directory.join(&file.name), content, file.size);
     }
     let missing = unpack(entry, file, source, &directory)?;
     if !missing.is_empty() {
@@ -68,17 +68,21 @@ fn unpack(entry: &Entry, file: &File, source: &Path, directory: &Path) -> Result
             let message = format!("{name} has {} bytes, more than {LARGEST_MEMBER}", member.size());
             return Err(Error::Malformed { path: source.to_owned(), message });
         }
-        write(&directory.join(name), member)?;
+        let size = member.size();
+        write(&directory.join(name), member, size)?;
     }
     Ok(missing)
 }
 
-/// Writes a file beside its place and renames it.
-fn write(path: &Path, mut content: impl Read) -> Result<()> {
+/// Writes a file of `size` bytes beside its place and renames it.
+fn write(path: &Path, mut content: impl Read, size: u64) -> Result<()> {
     let part = part_of(path);
     let mut copy = || {
         let mut file = fs::File::create(&part)?;
-        io::copy(&mut content, &mut file)?;
+        // An archive that was cut off reads as one whose member ends early.
+        if io::copy(&mut content, &mut file)? != size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         file.sync_all()?;
         fs::rename(&part, path)
     };
