@@ -13,6 +13,9 @@ const INSTALLED: [&str; 4] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "
 const SUPPORTED: [(u32, &[u32]); 3] =
     [(11, &[4, 5, 6, 7, 8]), (12, &[0, 1, 2, 3, 4, 5, 6, 8, 9]), (13, &[0, 1, 2, 3, 4])];
 
+/// From this compute capability on, Candle's build script compiles for exactly one.
+const EXACT: u32 = 90;
+
 const DOWNLOADS: &str = "https://developer.nvidia.com/cuda-toolkit-archive";
 
 /// Adds to `plan` what a CUDA build needs in its environment, with cuDNN or without.
@@ -42,6 +45,11 @@ pub(super) fn probe(
     check_version(tools, version)?;
     let cap = compute_capability(tools, compute_cap, plan)?;
     check_capability(tools, &nvcc, version, &cap)?;
+    if base(&cap).is_some_and(|base| base >= EXACT) {
+        plan.note(format!(
+            "compiled for {cap}, the program will not run on GPUs of another compute capability"
+        ));
+    }
     host_compiler::choose(tools, &nvcc, plan)?;
 
     let bin = nvcc.parent().unwrap_or(Path::new("")).to_owned();

@@ -198,6 +198,11 @@ fn the_compute_capability_is_told_or_found() {
     assert_eq!(capability("--cuda --compute-cap 90a", &machine.clone().var("CUDA_COMPUTE_CAP", "86")), "90a");
     assert_eq!(capability("--cuda --compute-cap=7.5", &machine), "75");
 
+    assert!(!plan("--cuda", &machine).contains("will not run on"));
+    assert!(
+        plan("--cuda --compute-cap 90", &machine).contains("# compiled for 90, the program will not run on")
+    );
+
     let no_gpu = linux().nvcc("/usr/bin/nvcc", "12.4");
     assert_eq!(
         refusal("--cuda", &no_gpu),
