@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Plan, tools::Tools};
+use super::{Plan, host_compiler, libraries, tools::Tools};
 
 /// Where toolkits are installed, after the places that the environment names: the order of Candle's build script.
 const INSTALLED: [&str; 4] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"];
@@ -13,14 +13,18 @@ const INSTALLED: [&str; 4] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "
 const SUPPORTED: [(u32, &[u32]); 3] =
     [(11, &[4, 5, 6, 7, 8]), (12, &[0, 1, 2, 3, 4, 5, 6, 8, 9]), (13, &[0, 1, 2, 3, 4])];
 
-/// The newest gcc that nvcc takes, from this version of CUDA on (NVIDIA's installation guides).
-const NEWEST_GCC: [((u32, u32), u32); 6] =
-    [((13, 0), 15), ((12, 8), 14), ((12, 4), 13), ((12, 0), 12), ((11, 5), 11), ((11, 1), 10)];
+/// From this compute capability on, Candle's build script compiles for exactly one.
+const EXACT: u32 = 90;
 
 const DOWNLOADS: &str = "https://developer.nvidia.com/cuda-toolkit-archive";
 
-/// Adds to `plan` what a CUDA build needs in its environment.
-pub(super) fn probe(tools: &impl Tools, compute_cap: Option<&str>, plan: &mut Plan) -> Result<Toolkit> {
+/// Adds to `plan` what a CUDA build needs in its environment, with cuDNN or without.
+pub(super) fn probe(
+    tools: &impl Tools,
+    compute_cap: Option<&str>,
+    cudnn: bool,
+    plan: &mut Plan,
+) -> Result<()> {
     ensure!(
         tools.platform().0 != "macos",
         "--cuda: there is no CUDA for macOS; its GPUs are reached with --metal"
@@ -32,7 +36,7 @@ pub(super) fn probe(tools: &impl Tools, compute_cap: Option<&str>, plan: &mut Pl
             INSTALLED.map(|root| format!("{root}/bin")).join(", ")
         )
     })?;
-    let version = tools.output(&nvcc, &["--version"]).as_deref().and_then(parse_version);
+    let version = tools.output(&nvcc, &["--version"]).ok().as_deref().and_then(parse_version);
     let version = version.with_context(|| {
         format!("{} --version does not say a version; is it NVIDIA's compiler?", nvcc.display())
     })?;
@@ -41,7 +45,12 @@ pub(super) fn probe(tools: &impl Tools, compute_cap: Option<&str>, plan: &mut Pl
     check_version(tools, version)?;
     let cap = compute_capability(tools, compute_cap, plan)?;
     check_capability(tools, &nvcc, version, &cap)?;
-    host_compiler(tools, version, plan)?;
+    if base(&cap).is_some_and(|base| base >= EXACT) {
+        plan.note(format!(
+            "compiled for {cap}, the program will not run on GPUs of another compute capability"
+        ));
+    }
+    host_compiler::choose(tools, &nvcc, plan)?;
 
     let bin = nvcc.parent().unwrap_or(Path::new("")).to_owned();
     let root = bin.parent().unwrap_or(Path::new("")).to_owned();
@@ -54,36 +63,7 @@ pub(super) fn probe(tools: &impl Tools, compute_cap: Option<&str>, plan: &mut Pl
         plan.env("CUDA_HOME", root.to_string_lossy());
     }
     plan.env("CUDA_COMPUTE_CAP", cap);
-    Ok(Toolkit { root })
-}
-
-/// A toolkit that was found.
-pub(super) struct Toolkit {
-    root: PathBuf,
-}
-
-impl Toolkit {
-    /// Refuses a build with cuDNN where that is not installed.
-    pub(super) fn check_cudnn(&self, tools: &impl Tools, plan: &mut Plan) -> Result<()> {
-        let named = tools.var("CUDNN_PATH").map(PathBuf::from);
-        let roots = named.into_iter().chain([self.root.clone(), "/usr".into(), "/usr/local".into()]);
-        let headers: Vec<PathBuf> = roots
-            .map(|root| root.join("include/cudnn.h"))
-            .chain(
-                ["/usr/include/x86_64-linux-gnu/cudnn.h", "/usr/include/aarch64-linux-gnu/cudnn.h"]
-                    .map(Into::into),
-            )
-            .collect();
-        let Some(header) = headers.iter().find(|header| tools.is_file(header)) else {
-            bail!(
-                "no cuDNN: cudnn.h is not below {} nor where CUDNN_PATH says; install it (https://developer.nvidia.com/cudnn), \
-                 or build with --cuda, which does without",
-                self.root.display()
-            );
-        };
-        plan.note(format!("cuDNN: {}", header.display()));
-        Ok(())
-    }
+    libraries::check(tools, cudnn, plan)
 }
 
 fn find_nvcc(tools: &impl Tools) -> Option<PathBuf> {
@@ -133,9 +113,9 @@ fn compute_capability(tools: &impl Tools, flag: Option<&str>, plan: &mut Plan) -
         );
         return Ok(digits);
     }
-    let listed = tools
-        .on_path("nvidia-smi")
-        .and_then(|program| tools.output(&program, &["--query-gpu=compute_cap", "--format=csv,noheader"]));
+    let listed = tools.on_path("nvidia-smi").and_then(|program| {
+        tools.output(&program, &["--query-gpu=compute_cap", "--format=csv,noheader"]).ok()
+    });
     let caps: Vec<String> =
         listed.iter().flat_map(|text| text.lines()).map(|line| line.trim().replace('.', "")).collect();
     let least = caps.into_iter().filter_map(|cap| Some((base(&cap)?, cap))).min();
@@ -154,7 +134,7 @@ fn base(cap: &str) -> Option<u32> {
 }
 
 fn check_capability(tools: &impl Tools, nvcc: &Path, (major, minor): (u32, u32), cap: &str) -> Result<()> {
-    let Some(listed) = tools.output(nvcc, &["--list-gpu-code"]) else { return Ok(()) };
+    let Ok(listed) = tools.output(nvcc, &["--list-gpu-code"]) else { return Ok(()) };
     let codes: Vec<&str> = listed.lines().filter_map(|line| line.trim().strip_prefix("sm_")).collect();
     let wanted = base(cap);
     if codes.is_empty() || codes.iter().any(|code| base(code) == wanted) {
@@ -165,29 +145,4 @@ fn check_capability(tools: &impl Tools, nvcc: &Path, (major, minor): (u32, u32),
          toolkit ({DOWNLOADS})",
         codes.join(", ")
     );
-}
-
-/// nvcc hands the host's part to gcc, and refuses one that is newer than itself.
-fn host_compiler(tools: &impl Tools, version: (u32, u32), plan: &mut Plan) -> Result<()> {
-    if tools.platform().0 == "windows" || tools.var("NVCC_CCBIN").is_some() {
-        return Ok(());
-    }
-    let (major, minor) = version;
-    let newest = NEWEST_GCC.iter().find(|(from, _)| version >= *from).map_or(9, |(_, gcc)| *gcc);
-    let gcc = tools.on_path("gcc").with_context(|| {
-        format!("no C++ compiler for nvcc: gcc is not on PATH; install g++ (up to version {newest} for CUDA {major}.{minor})")
-    })?;
-    let found: Option<u32> =
-        tools.output(&gcc, &["-dumpversion"]).and_then(|text| text.trim().split('.').next()?.parse().ok());
-    let Some(found) = found.filter(|found| *found > newest) else { return Ok(()) };
-    let older = (6..=newest).rev().find_map(|version| tools.on_path(&format!("g++-{version}")));
-    let older = older.with_context(|| {
-        format!(
-            "CUDA {major}.{minor} takes gcc up to version {newest}, and this is {found}: install g++-{newest}, or set NVCC_CCBIN \
-             to a compiler that it takes"
-        )
-    })?;
-    plan.note(format!("host compiler {}, since nvcc refuses gcc {found}", older.display()));
-    plan.env("NVCC_CCBIN", older.to_string_lossy());
-    Ok(())
 }

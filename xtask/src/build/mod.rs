@@ -2,6 +2,8 @@
 //! what is missing.
 
 mod cuda;
+mod host_compiler;
+mod libraries;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -12,6 +14,10 @@ use anyhow::{Result, bail, ensure};
 
 use crate::cargo::Cargo;
 use tools::{ThisMachine, Tools};
+
+/// What the build script of intel-mkl-src 0.8.1 does.
+const MKL: &str = "MKL: an installed one (pkg-config, MKLROOT, /opt/intel), else the build downloads one from ghcr.io; with \
+                   neither, linking fails";
 
 /// Build `nclt` for an accelerator, or for the CPU; looks for what the build needs before it starts.
 #[derive(clap::Args)]
@@ -39,7 +45,7 @@ pub(crate) struct Accelerators {
     /// Apple's GPUs.
     #[arg(long)]
     metal: bool,
-    /// Intel's MKL for matrix products on the CPU, which is downloaded during the build.
+    /// Intel's MKL for matrix products on the CPU.
     #[arg(long)]
     mkl: bool,
     /// Apple's Accelerate for matrix products on the CPU.
@@ -104,10 +110,7 @@ impl Accelerators {
         ensure!(!(self.mkl && self.accelerate), "--mkl and --accelerate do the same: choose one");
         ensure!(cuda || self.compute_cap.is_none(), "--compute-cap is for --cuda or --cudnn");
         if cuda {
-            let toolkit = cuda::probe(tools, self.compute_cap.as_deref(), &mut plan)?;
-            if self.cudnn {
-                toolkit.check_cudnn(tools, &mut plan)?;
-            }
+            cuda::probe(tools, self.compute_cap.as_deref(), self.cudnn, &mut plan)?;
             plan.features.push(if self.cudnn { "cudnn" } else { "cuda" });
             plan.device = Some("cuda");
         }
@@ -117,7 +120,7 @@ impl Accelerators {
         }
         if self.mkl {
             ensure!(processor == "x86_64", "--mkl: MKL is for x86-64 processors, and this is {processor}");
-            plan.note("MKL is downloaded from Intel during the build, if it is not installed".into());
+            plan.note(MKL.into());
             plan.features.push("mkl");
         }
         if self.accelerate {
@@ -143,6 +146,12 @@ impl Plan {
 
     fn env(&mut self, name: &'static str, value: impl Into<String>) {
         self.env.push((name, value.into()));
+    }
+
+    /// A variable as the build will see it.
+    fn var(&self, tools: &impl Tools, name: &str) -> Option<String> {
+        let planned = self.env.iter().find(|(known, _)| *known == name);
+        planned.map(|(_, value)| value.clone()).or_else(|| tools.var(name))
     }
 
     /// The `--device` of `nclt` that it is for.
@@ -171,10 +180,16 @@ impl Plan {
     /// What was found, and the environment and the command that it comes to, for a shell.
     fn describe(&self, cargo: &[OsString]) -> String {
         let notes = self.notes.iter().map(|note| format!("# {note}\n"));
-        let env = self.env.iter().map(|(name, value)| format!("{name}={value} \\\n"));
+        let env = self.env.iter().map(|(name, value)| format!("{name}={} \\\n", quoted(value)));
         let command: Vec<_> = cargo.iter().map(|arg| arg.to_string_lossy()).collect();
         notes.chain(env).chain([format!("cargo {}\n", command.join(" "))]).collect()
     }
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn print(text: &str) -> Result<()> {

@@ -12,7 +12,7 @@ struct Fake {
     vars: BTreeMap<String, String>,
     files: BTreeSet<PathBuf>,
     /// By program and arguments.
-    outputs: BTreeMap<String, String>,
+    outputs: BTreeMap<String, Result<String, String>>,
 }
 
 impl Tools for Fake {
@@ -28,8 +28,9 @@ impl Tools for Fake {
         self.files.contains(path)
     }
 
-    fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
-        self.outputs.get(&format!("{} {}", program.display(), args.join(" "))).cloned()
+    fn output(&self, program: &Path, args: &[&str]) -> Result<String, String> {
+        let answer = self.outputs.get(&format!("{} {}", program.display(), args.join(" ")));
+        answer.cloned().unwrap_or_else(|| Err("No such file or directory".into()))
     }
 }
 
@@ -45,7 +46,12 @@ impl Fake {
     }
 
     fn tool(mut self, path: &str, args: &str, output: &str) -> Self {
-        self.outputs.insert(format!("{path} {args}"), output.into());
+        self.outputs.insert(format!("{path} {args}"), Ok(output.into()));
+        self.file(path)
+    }
+
+    fn failing_tool(mut self, path: &str, args: &str, error: &str) -> Self {
+        self.outputs.insert(format!("{path} {args}"), Err(error.into()));
         self.file(path)
     }
 
@@ -57,6 +63,7 @@ impl Fake {
             &format!("nvcc: NVIDIA (R)\nCuda compilation tools, release {version}, V{version}.92\n"),
         )
         .tool(path, "--list-gpu-code", codes)
+        .tool(path, TRIAL, "")
     }
 
     fn gpus(self, caps: &str) -> Self {
@@ -69,8 +76,14 @@ impl Fake {
     }
 }
 
+/// What asks nvcc whether it takes the C++ compiler.
+const TRIAL: &str = "-E -x cu /dev/null";
+
+/// With CUDA's libraries, but no compiler and no GPU.
 fn linux() -> Fake {
-    Fake::default().var("PATH", "/usr/bin:/bin").tool("/usr/bin/gcc", "-dumpversion", "12\n")
+    let libraries = ["cuda", "cudart", "cublas", "cublasLt", "curand", "nvrtc"];
+    let fake = Fake::default().var("PATH", "/usr/bin:/bin");
+    libraries.iter().fold(fake, |fake, name| fake.file(&format!("/usr/lib/x86_64-linux-gnu/lib{name}.so")))
 }
 
 fn with_cuda() -> Fake {
@@ -185,6 +198,11 @@ fn the_compute_capability_is_told_or_found() {
     assert_eq!(capability("--cuda --compute-cap 90a", &machine.clone().var("CUDA_COMPUTE_CAP", "86")), "90a");
     assert_eq!(capability("--cuda --compute-cap=7.5", &machine), "75");
 
+    assert!(!plan("--cuda", &machine).contains("will not run on"));
+    assert!(
+        plan("--cuda --compute-cap 90", &machine).contains("# compiled for 90, the program will not run on")
+    );
+
     let no_gpu = linux().nvcc("/usr/bin/nvcc", "12.4");
     assert_eq!(
         refusal("--cuda", &no_gpu),
@@ -204,37 +222,79 @@ fn the_compute_capability_is_told_or_found() {
 }
 
 #[test]
-fn a_host_compiler_that_is_too_new_is_replaced_or_refused() {
-    let old = linux().nvcc("/usr/bin/nvcc", "11.8").gpus("8.0\n");
-    assert_eq!(
-        refusal("--cuda", &old),
-        "CUDA 11.8 takes gcc up to version 11, and this is 12: install g++-11, or set NVCC_CCBIN to a compiler that it takes"
+fn a_host_compiler_that_nvcc_refuses_is_replaced_or_told() {
+    const NVCC: &str = "/usr/local/cuda/bin/nvcc";
+    let refusal_of_gcc = "host_config.h:132:2: error: #error -- unsupported GNU version! gcc versions later than 11 are not \
+                          supported! The nvcc flag '-allow-unsupported-compiler' can be used\n  132 | #error";
+    let old = with_cuda().failing_tool(NVCC, TRIAL, refusal_of_gcc);
+    let expected = "no C++ compiler that nvcc takes (unsupported GNU version! gcc versions later than 11 are not supported!): \
+                    install one, such as g++-11 for CUDA 11 or g++-12 for later ones, or set NVCC_CCBIN to one";
+    assert_eq!(refusal("--cuda", &old), expected);
+    // One that it refuses too, and one that it takes.
+    let old = old.file("/usr/bin/g++-12");
+    assert_eq!(refusal("--cuda", &old), expected);
+    let both = old.clone().tool("/usr/bin/g++-11", "", "").tool(
+        NVCC,
+        &format!("-ccbin /usr/bin/g++-11 {TRIAL}"),
+        "",
     );
-    let both = old.clone().file("/usr/bin/g++-10").file("/usr/bin/g++-11");
-    assert!(plan("--cuda", &both).contains("\nNVCC_CCBIN=/usr/bin/g++-11 \\\n"));
-    assert!(!plan("--cuda", &old.clone().var("NVCC_CCBIN", "clang")).contains("NVCC_CCBIN"));
-    let mut none = with_cuda();
-    none.files.remove(Path::new("/usr/bin/gcc"));
+    let text = plan("--cuda", &both);
     assert!(
-        refusal("--cuda", &none)
-            .starts_with("no C++ compiler for nvcc: gcc is not on PATH; install g++ (up to version 13")
+        text.contains(
+            "\n# host compiler /usr/bin/g++-11, since nvcc refuses the ordinary one: unsupported GNU"
+        )
+    );
+    assert!(text.contains("\nNVCC_CCBIN=/usr/bin/g++-11 \\\n"));
+
+    let named = both.var("NVCC_CCBIN", "clang++");
+    let trial = format!("-allow-unsupported-compiler -ccbin clang++ {TRIAL}");
+    assert!(!plan("--cuda", &named.clone().tool(NVCC, &trial, "")).contains("NVCC_CCBIN"));
+    let error =
+        "clang++: No such file or directory\nnvcc fatal   : Failed to preprocess host compiler properties.\n";
+    assert_eq!(
+        refusal("--cuda", &named.failing_tool(NVCC, &trial, error)),
+        "nvcc cannot use NVCC_CCBIN=clang++ (nvcc fatal   : Failed to preprocess host compiler properties.): name a C++ \
+         compiler that it takes"
     );
 }
 
 #[test]
-fn cudnn_is_asked_for_where_it_is() {
+fn libraries_are_sought_where_the_linker_will() {
+    let mut machine = with_cuda().var("LIBRARY_PATH", "/elsewhere:/own");
+    for name in ["cuda", "curand"] {
+        machine.files.remove(Path::new(&format!("/usr/lib/x86_64-linux-gnu/lib{name}.so")));
+    }
     assert_eq!(
-        refusal("--cudnn", &with_cuda()),
-        "no cuDNN: cudnn.h is not below /usr/local/cuda nor where CUDNN_PATH says; install it \
+        refusal("--cuda", &machine),
+        "the linker would not find libcuda.so, libcurand.so, neither below /usr/local/cuda nor in LIBRARY_PATH: install \
+         them with the whole toolkit (libcudnn with cuDNN), or name their directory in LIBRARY_PATH"
+    );
+    // Without a driver there is the toolkit's stub.
+    plan("--cuda", &machine.file("/usr/local/cuda/lib64/stubs/libcuda.so").file("/own/libcurand.so"));
+}
+
+#[test]
+fn cudnn_is_asked_for_where_it_is() {
+    let machine = with_cuda().var("CUDNN_PATH", "/own");
+    assert_eq!(
+        refusal("--cudnn", &machine),
+        "no cuDNN: cudnn.h is not below /usr/local/cuda, /usr/local or /usr, nor where CUDNN_PATH says; install it \
          (https://developer.nvidia.com/cudnn), or build with --cuda, which does without"
     );
-    for header in ["/usr/include/cudnn.h", "/usr/local/cuda/include/cudnn.h", "/own/include/cudnn.h"] {
-        let machine = with_cuda().file(header).var("CUDNN_PATH", "/own");
-        assert!(
-            plan("--cudnn", &machine).ends_with("cargo build --package nc-cli --features cudnn\n"),
-            "{header}"
-        );
+    for header in [
+        "/usr/include/cudnn.h",
+        "/usr/include/x86_64-linux-gnu/cudnn.h",
+        "/usr/local/cuda/include/cudnn.h",
+        "/own/include/cudnn.h",
+    ] {
+        let machine = machine.clone().file(header);
+        let error = refusal("--cudnn", &machine);
+        assert!(error.starts_with("the linker would not find libcudnn.so, neither"), "{header}: {error}");
+        let text = plan("--cudnn", &machine.file("/usr/lib/libcudnn.so"));
+        assert!(text.ends_with("cargo build --package nc-cli --features cudnn\n"), "{text}");
+        assert_eq!(text.contains("CUDNN_LIB=/own"), header.starts_with("/own"), "{text}");
     }
+    plan("--cudnn", &machine.file("/own/include/cudnn.h").file("/own/lib/libcudnn.so"));
 }
 
 #[test]
@@ -266,55 +326,18 @@ fn own_flags_are_taken_out_of_those_of_train() {
     assert!(Accelerators::take(vec!["--compute-cap".into()]).is_err());
 }
 
-/// This machine with another PATH, and no other variable.
-#[cfg(unix)]
-struct OwnPath(String);
-
-#[cfg(unix)]
-impl Tools for OwnPath {
-    fn platform(&self) -> (&'static str, &'static str) {
-        ThisMachine.platform()
-    }
-    fn var(&self, name: &str) -> Option<String> {
-        (name == "PATH").then(|| self.0.clone())
-    }
-    fn is_file(&self, path: &Path) -> bool {
-        ThisMachine.is_file(path)
-    }
-    fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
-        ThisMachine.output(program, args)
+/// What was read in their build scripts stands in tables here.
+#[test]
+fn crates_are_those_that_were_read() {
+    let lock = include_str!("../../../Cargo.lock").replace("\r\n", "\n");
+    for (name, version) in [("cudarc", "0.19.10"), ("cudaforge", "0.1.6"), ("intel-mkl-src", "0.8.1")] {
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "{name} is no longer {version}: read its build script again");
     }
 }
 
-/// The real machine's answers come from programs on PATH: here scripts that take the tools' place.
-#[cfg(unix)]
 #[test]
-fn a_probe_runs_the_tools_it_finds() {
-    use std::{fs, os::unix::fs::PermissionsExt};
-    let directory = std::env::temp_dir().join(format!("xtask-build-{}", std::process::id()));
-    let bin = directory.join("bin");
-    fs::create_dir_all(&bin).unwrap();
-    for (name, text) in [
-        ("nvcc", "#!/bin/sh\ncase $1 in --version) echo 'release 12.8, V12.8.61';; *) echo sm_89;; esac\n"),
-        (
-            "nvidia-smi",
-            "#!/bin/sh\n[ \"$*\" = '--query-gpu=compute_cap --format=csv,noheader' ] && echo 8.9\n",
-        ),
-        ("gcc", "#!/bin/sh\necho 13\n"),
-    ] {
-        fs::write(bin.join(name), text).unwrap();
-        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let plan = flags("--cuda").plan(&OwnPath(bin.display().to_string()));
-    fs::remove_dir_all(&directory).unwrap();
-    let text = plan.unwrap().describe(&[]);
-    if cfg!(target_os = "linux") {
-        assert!(
-            text.starts_with(&format!(
-                "# CUDA 12.8: {}\n# compute capability 89",
-                bin.join("nvcc").display()
-            )),
-            "{text}"
-        );
-    }
+fn a_shell_reads_paths_as_they_are() {
+    let machine = linux().nvcc("/it's mine/bin/nvcc", "12.4").gpus("8.0\n").var("CUDA_HOME", "/it's mine");
+    assert!(plan("--cuda", &machine).contains("\nNVCC='/it'\\''s mine/bin/nvcc' \\\n"));
 }

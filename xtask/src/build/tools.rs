@@ -14,8 +14,8 @@ pub(super) trait Tools {
 
     fn is_file(&self, path: &Path) -> bool;
 
-    /// What `program` prints; none if it cannot be started or fails.
-    fn output(&self, program: &Path, args: &[&str]) -> Option<String>;
+    /// What `program` prints, or, if it cannot be started or fails, why.
+    fn output(&self, program: &Path, args: &[&str]) -> Result<String, String>;
 
     /// The first `program` on PATH.
     fn on_path(&self, program: &str) -> Option<PathBuf> {
@@ -41,8 +41,9 @@ impl Tools for ThisMachine {
         path.is_file()
     }
 
-    fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
-        let output = Command::new(program).args(args).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    fn output(&self, program: &Path, args: &[&str]) -> Result<String, String> {
+        let output = Command::new(program).args(args).output().map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 }

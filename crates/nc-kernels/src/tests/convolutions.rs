@@ -1,4 +1,4 @@
-//! Convolutions of many shapes, on all kernels, against the definition in f64.
+//! Convolutions of many shapes, on all kernels and out of Candle's own operations, against the definition in f64.
 
 use candle_core::{Device, Tensor};
 
@@ -17,9 +17,11 @@ fn check(shape: ConvShape, dims: [usize; 4], random: &mut Random) {
     let naive = naive::convolve(shape, dims, &vec(&x), &vec(&weight), &vec(&dy));
     let tensor =
         |values: Vec<f64>, like: &Tensor| Tensor::from_vec(values, like.shape(), &Device::Cpu).unwrap();
-    for (name, kernels) in all_kernels() {
+    // The last path is that of GPUs.
+    let kernels = all_kernels().into_iter().map(|(name, kernels)| (name, Some(kernels)));
+    for (name, kernels) in kernels.chain([("composed", None)]) {
         let what = |part| format!("{part} of {shape:?} on {dims:?}, {name}");
-        let map = FeatureMap::with_kernels(&x, Some(kernels)).unwrap();
+        let map = FeatureMap::with_kernels(&x, kernels).unwrap();
         let y = conv2d(&map, &weight, shape).unwrap().to_tensor().unwrap();
         let grads = loss(&y, &dy).backward().unwrap();
         assert_close(&what("y"), &y, &tensor(naive.y.clone(), &dy), BOUND);
@@ -84,4 +86,14 @@ fn depthwise_and_resnext() {
 fn large_stride() {
     let shape = ConvShape { kernel: 4, padding: 0, stride: 4, ..conv3x3(3, 20, 1) };
     check(shape, [2, 3, 12, 8], &mut Random::new(6));
+}
+
+/// The largest paddings that are allowed, where the mirrored kernel needs none.
+#[test]
+fn padding_as_large_as_the_kernel_lets() {
+    let random = &mut Random::new(7);
+    for stride in [1, 2, 3] {
+        let shape = ConvShape { padding: 2, groups: 2, ..conv3x3(4, 6, stride) };
+        check(shape, [2, 4, 5, 4], random);
+    }
 }
