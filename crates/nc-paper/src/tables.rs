@@ -224,8 +224,10 @@ impl RowOfFile {
                 };
                 match method_or_reason {
                     Ok(method) => {
-                        let method =
-                            column.part.iter().fold(method.clone(), |method, part| method + "+" + part);
+                        let method = match &column.part {
+                            Some(part) => format!("{method}+{part}"),
+                            None => method.clone(),
+                        };
                         CellPlan::Run(PaperRun { data, method, noise: column.noise })
                     }
                     Err(reason) => CellPlan::NotBuilt(reason.clone()),

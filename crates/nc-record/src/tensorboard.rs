@@ -170,27 +170,5 @@ fn fixed32(out: &mut Vec<u8>, field: u8, value: f32) {
 
 /// CRC32C, masked as TFRecord does so that a CRC of data that contain CRCs is as good as any.
 fn masked_crc(data: &[u8]) -> u32 {
-    crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
-
-/// The CRC with Castagnoli's polynomial, byte by byte.
-fn crc32c(data: &[u8]) -> u32 {
-    !data.iter().fold(!0, |crc: u32, &byte| crc >> 8 ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
-}
-
-/// What each byte does to a CRC32C.
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
