@@ -5,8 +5,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
+use super::read_json;
 use crate::cargo::{Cargo, workspace};
 
 /// A benchmark of one of the crates.
@@ -83,8 +84,8 @@ fn read(directory: &Path) -> Result<Benchmark> {
     struct Estimate {
         point_estimate: f64,
     }
-    let id: Id = parse(&directory.join("benchmark.json"))?;
-    let estimates: Estimates = parse(&directory.join("estimates.json"))?;
+    let id: Id = read_json(&directory.join("benchmark.json"))?;
+    let estimates: Estimates = read_json(&directory.join("estimates.json"))?;
     Ok(Benchmark {
         group: id.group,
         function: id.function,
@@ -92,9 +93,4 @@ fn read(directory: &Path) -> Result<Benchmark> {
         nanoseconds: estimates.median.point_estimate,
         elements: id.throughput.and_then(|throughput| throughput.elements),
     })
-}
-
-fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not what criterion writes", path.display()))
 }

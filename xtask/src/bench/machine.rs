@@ -3,6 +3,8 @@ use std::{fs, path::Path, process::Command, thread::available_parallelism};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::printed;
+
 /// What kind of machine the figures are from, and the versions that took part.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Machine {
@@ -17,17 +19,15 @@ pub(super) struct Machine {
 impl Machine {
     /// This one, with the version of PyTorch that `python` has.
     pub(super) fn this(python: Option<&Path>) -> Result<Self> {
+        let torch = python.map(torch_version).transpose()?;
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let torch = |python: &Path| {
-            first_line(Command::new(python).args(["-c", "import torch; print(torch.__version__)"]))
-        };
         Ok(Self {
             processor: model.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned(),
             cores: available_parallelism()?.get(),
             vectors: vectors().to_owned(),
-            rustc: first_line(Command::new("rustc").arg("--version"))?,
-            torch: python.map(torch).transpose()?,
+            rustc: printed(Command::new("rustc").arg("--version"))?.trim().to_owned(),
+            torch,
         })
     }
 
@@ -52,10 +52,10 @@ fn vectors() -> &'static str {
     "portable vectors"
 }
 
-fn first_line(command: &mut Command) -> Result<String> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().with_context(|| format!("cannot start {program}"))?;
-    anyhow::ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+/// The version of PyTorch that `python` has.
+pub(super) fn torch_version(python: &Path) -> Result<String> {
+    // Without it, one line in place of Python's traceback.
+    let script = "import sys\ntry: import torch\nexcept ImportError as error: sys.exit(str(error))\nprint(torch.__version__)";
+    let version = printed(Command::new(python).args(["-c", script]));
+    Ok(version.context("--against-torch should name a Python with PyTorch")?.trim().to_owned())
 }

@@ -5,9 +5,14 @@ mod machine;
 mod page;
 mod step;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::workspace;
@@ -20,6 +25,7 @@ use step::{Rounds, Steps};
 /// Takes about a quarter of an hour on two cores, on which nothing else should run. The figures are kept in
 /// docs/performance.json.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
@@ -73,10 +79,22 @@ impl Args {
 }
 
 fn write_page() -> Result<()> {
-    let path = workspace().join("docs/performance.json");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let measured = serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))?;
+    let measured = read_json(&workspace().join("docs/performance.json"))?;
     write("performance.md", &page::render(&measured))
+}
+
+/// What a JSON file holds.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} does not hold what it should", path.display()))
+}
+
+/// What `command` prints.
+fn printed(command: &mut Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
+    ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn write(name: &str, text: &str) -> Result<()> {
@@ -87,6 +105,25 @@ fn write(name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_figures_that_is_none_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |file: &str| {
+            let error = format!("{:#}", read_json::<Measured>(&dir.path().join(file)).err().unwrap());
+            error.replace(&dir.path().display().to_string(), "DIRECTORY")
+        };
+        fs::write(dir.path().join("figures.json"), "{\"machine\": 3}").unwrap();
+        assert_eq!(
+            told("figures.json"),
+            "DIRECTORY/figures.json does not hold what it should: invalid type: integer `3`, expected struct Machine at \
+             line 1 column 13"
+        );
+        assert_eq!(
+            told("none.json"),
+            "cannot read DIRECTORY/none.json: No such file or directory (os error 2)"
+        );
+    }
 
     #[test]
     fn the_page_shows_what_was_measured() {

@@ -4,10 +4,13 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::machine::Machine;
+use super::{
+    machine::{Machine, torch_version},
+    printed,
+};
 use crate::cargo::{Cargo, workspace};
 
 /// Time a whole training step and an evaluation pass, batch 128, 3x32x32; and, as shares of a step, what L_W and L_B take
@@ -21,13 +24,13 @@ pub(crate) struct Args {
     #[arg(long, default_value = "resnet32", value_parser = ["resnet32", "resnet18"])]
     model: String,
     /// Threads of each program.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     threads: usize,
     /// Steps of each round, after two to warm up.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 15, value_parser = at_least_one)]
     steps: usize,
     /// Rounds; a figure is the median of its rounds.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     rounds: usize,
     /// Print one JSON object.
     #[arg(long)]
@@ -74,7 +77,9 @@ pub(super) struct Pass {
 
 impl Args {
     pub(super) fn run(self) -> Result<()> {
-        let rounds = Rounds { threads: self.threads, steps: self.steps, count: self.rounds.max(1) };
+        // Before minutes of compiling.
+        self.against_torch.as_deref().map(torch_version).transpose()?;
+        let rounds = Rounds { threads: self.threads, steps: self.steps, count: self.rounds };
         let steps = Steps::measure(&self.model, self.against_torch.as_deref(), rounds, false)?;
         print(&if self.json { serde_json::to_string(&steps)? + "\n" } else { steps.text() })
     }
@@ -145,15 +150,8 @@ impl Steps {
 
 /// What `command` prints of `network`.
 fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
-    let program = command.get_program().display().to_string();
-    let output = command
-        .args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()])
-        .output()
-        .with_context(|| format!("cannot start {program}"))?;
-    if !output.status.success() {
-        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text =
+        printed(command.args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()]))?;
     let figure = |line: &str| {
         line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
     };
@@ -169,6 +167,10 @@ fn median(rounds: &[Figures]) -> Option<Figures> {
         (name.clone(), values[values.len() / 2])
     };
     Some(names.map(median_of).collect())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "should be a whole number from 1".into())
 }
 
 fn print(text: &str) -> Result<()> {

@@ -1,0 +1,52 @@
+//! What a user is told when a task is refused; that of `build`, which depends on the machine, stands in its own tests.
+//!
+//! All of it stands in `tests/errors.txt`.
+#![cfg(target_os = "linux")]
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+#[path = "../../tests/snapshot.rs"]
+mod snapshot;
+
+const REFUSED: &[&str] = &[
+    "cargo xtask chek",
+    "cargo xtask check",
+    "cargo xtask build x",
+    "cargo xtask build --cuda --metal",
+    "cargo xtask build --compute-cap",
+    "cargo xtask build --compute-cap 80",
+    "cargo xtask train --compute-cap",
+    "cargo xtask train --mkl --accelerate",
+    "cargo xtask train",
+    "cargo xtask bench stp",
+    "cargo xtask bench step --threads 0",
+    "cargo xtask bench step --steps x",
+    "cargo xtask bench step --model resnet19",
+    "cargo xtask bench step --against-torch DIRECTORY/no-python",
+    "cargo xtask bench --against-torch DIRECTORY/python",
+    "cargo xtask bench --against-torch DIRECTORY/python step",
+];
+
+/// The command and what it said, on a machine without cargo and with a Python without PyTorch.
+fn told(directory: &Path, command: &str) -> String {
+    let name = directory.to_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(command.split(' ').skip(2).map(|word| word.replace("DIRECTORY", name)))
+        .env_clear()
+        .env("CARGO", directory.join("no-cargo"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{command}: {output:?}");
+    let message = String::from_utf8(output.stderr).unwrap().replace(name, "DIRECTORY");
+    format!("$ {command}\n    {}\n\n", message.trim_end().replace('\n', "\n    ").replace("    \n", "\n"))
+}
+
+#[test]
+fn every_refusal_is_worded_as_it_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let python = directory.path().join("python");
+    fs::write(&python, "#!/bin/sh\necho \"No module named 'torch'\" >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&python, PermissionsExt::from_mode(0o755)).unwrap();
+    let text: String = REFUSED.iter().map(|command| told(directory.path(), command)).collect();
+    snapshot::assert_kept("tests/errors.txt", &text);
+}
