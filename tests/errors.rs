@@ -16,6 +16,7 @@ const REFUSED: &[&str] = &[
     "nclt train --preset fashion-mnist/ce",
     "nclt train --preset fashion-mnist-lt/ce+crtt",
     "nclt train --preset fashion-mnist-lt/ce+crt+lws",
+    "nclt train --preset fashion-mnist-lt/nc-drw-crt+lws",
     "nclt presets nothing-like-it",
     // Keys.
     "nclt train --set phases.representation.optimizer.learnin_rate=0.1",
@@ -26,6 +27,9 @@ const REFUSED: &[&str] = &[
     "nclt train --set seed",
     "nclt train --set post_hoc.tau=1",
     "nclt train --set model.head.scale=30",
+    "nclt train --set =1",
+    "nclt train --set data.mean.0=0.5",
+    "nclt train --preset cifar10 --set data.mean.7=0.5",
     // Values.
     "nclt train --set seed=many",
     "nclt train --set seed=-1",
@@ -151,7 +155,7 @@ fn a_loss_that_is_no_number_stops_the_run_without_a_result() {
     let dir = tempfile::tempdir().unwrap();
     let args = small(&["--epochs", "1", "--set", "phases.representation.optimizer.learning_rate=1e12"]);
     let message = failure(&nclt(dir.path(), &args));
-    for word in ["the loss became", "epoch 0", "learning rate", "no checkpoint yet"] {
+    for word in ["the loss became", "epoch 1", "learning rate", "no checkpoint yet"] {
         assert!(message.contains(word), "no {word:?} in {message}");
     }
     let run = run_dir(dir.path());

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::{Linear, Module};
 use nc_models::{Backbone, Pass};
-use nc_train::{Profile, RunOptions, Settings, train_backbone};
+use nc_train::{Error, Profile, RunOptions, Settings, train_backbone};
 
 /// One hidden layer on the pixels.
 struct Perceptron(Linear);
@@ -16,6 +16,26 @@ impl Backbone for Perceptron {
     fn feature_dim(&self) -> usize {
         32
     }
+}
+
+#[test]
+fn names_of_the_head_are_refused() -> anyhow::Result<()> {
+    let out = tempfile::tempdir()?;
+    let options = RunOptions { out: out.path().into(), ..RunOptions::default() };
+    let experiment = Settings::default().resolve()?;
+    let error = train_backbone(
+        &experiment,
+        "perceptron",
+        |vb, shape| {
+            let pixels = shape.channels * shape.height * shape.width;
+            Ok(Box::new(Perceptron(candle_nn::linear(pixels, 32, vb.pp("linear").pp("hidden"))?)))
+        },
+        &options,
+        &mut (),
+    );
+    assert!(matches!(error, Err(Error::BackboneName { .. })), "{error:?}");
+    assert_eq!(out.path().read_dir()?.count(), 0);
+    Ok(())
 }
 
 #[test]

@@ -37,6 +37,9 @@ impl Model {
     /// The name under which the head's parameters stand.
     pub const HEAD: &'static str = "linear";
 
+    /// The factors of [`Model::scale_logits`] among the parameters.
+    pub const SCALE: &'static str = "linear.scale";
+
     /// Features and logits of images (B, C, H, W).
     pub fn forward(&self, images: &Tensor, pass: Pass) -> Result<Output> {
         let features = self.features(images, pass)?;
@@ -76,7 +79,7 @@ impl Model {
         if let Some(bias) = self.head.bias()? {
             self.set_classifier(&self.head.weight()?, &bias)?;
         }
-        self.params.remove(&format!("{}.scale", Self::HEAD));
+        self.params.remove(Self::SCALE);
         self.head =
             self.kind.build(self.feature_dim(), self.classes, &self.params.builder().pp(Self::HEAD))?;
         Ok(())
@@ -86,7 +89,7 @@ impl Model {
     /// `linear.scale` is a linear one to whoever reads them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let (weight, bias) = (self.head.weight()?, self.head.bias()?);
-        let is_scaled = self.params.contains(&format!("{}.scale", Self::HEAD));
+        let is_scaled = self.params.contains(Self::SCALE);
         self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(Self::HEAD) {
             Some(".scale") => None,
             Some(".weight") if is_scaled => Some(weight.clone()),

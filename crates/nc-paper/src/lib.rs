@@ -2,9 +2,11 @@
 
 mod error;
 mod figures;
+mod job;
 mod plan;
 mod queue;
 mod record;
+mod records;
 mod render;
 mod scale;
 mod slurm;
@@ -12,9 +14,11 @@ mod tables;
 
 pub use error::{Error, Result};
 pub use figures::{FigureGroup, FigureKind, FigureSeries, PaperFigure};
-pub use plan::{CellName, Job, Plan, Selection};
+pub use job::{CellName, Job};
+pub use plan::{Plan, Selection};
 pub use queue::{Ended, Queue, Reporter};
-pub use record::{AccuracySummary, GeometrySummary, NoisyAccuracy, Record, Records};
+pub use record::{AccuracySummary, GeometrySummary, NoisyAccuracy, Record};
+pub use records::Records;
 pub use render::{fill_figures, fill_tables, write_reports};
 pub use scale::Scale;
 pub use slurm::slurm_script;

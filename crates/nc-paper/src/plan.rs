@@ -3,44 +3,22 @@ use std::collections::BTreeMap;
 use nc_train::{DataSource, Experiment, presets};
 use wildmatch::WildMatch;
 
-use crate::{CellPlan, Error, PaperFigure, PaperTable, Result, Scale};
+use crate::{
+    CellPlan, Error, Job, PaperFigure, PaperTable, Result, Scale,
+    job::{self, key},
+};
 
 /// Which cells are wanted.
 #[derive(Clone, Debug)]
 pub struct Selection {
     /// Tables and figures, as in `3` and `figure2`; empty for all.
     pub tables: Vec<String>,
-    /// A pattern for [`CellName`]s, with `*` and `?`; `*` for all.
+    /// A pattern for [`CellName`](crate::CellName)s, with `*` and `?`; `*` for all.
     pub cells: String,
     /// Seeds; empty for those of the scale.
     pub seeds: Vec<u64>,
     /// How long runs are.
     pub scale: Scale,
-}
-
-/// `table3/cifar10-lt-r100/nc-drw`: where a run's figure stands, and its preset.
-pub type CellName = String;
-
-/// A run that cells need.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Job {
-    /// The preset's name.
-    pub preset: String,
-    /// What is run.
-    pub experiment: Experiment,
-    /// Names the experiment, whatever the data: two jobs with one key are one.
-    pub key: String,
-    /// Noise under which it is tested, in rising order.
-    pub noise: Vec<f64>,
-    /// The key of the job whose phases it begins with.
-    pub needs: Option<String>,
-    /// The cells it is for; none for a first phase that no cell shows.
-    pub cells: Vec<CellName>,
-    /// The first of them that shows accuracy under noise.
-    pub noise_cell: Option<CellName>,
-    /// A cell whose run is this one or begins with it, where no preset alone is it: a first phase may have none, and at
-    /// smoke scale runs are smaller than any preset.
-    pub needed_by: Option<CellName>,
 }
 
 /// The runs behind the wanted cells, each once, and each after what it begins with.
@@ -130,7 +108,7 @@ impl Plan {
         };
         if !self.jobs.iter().any(|job| job.key == key) {
             // Seeds are in keys but not in names.
-            let nameless = self::key(&Experiment { seed: 0, ..experiment.clone() })?;
+            let nameless = job::key(&Experiment { seed: 0, ..experiment.clone() })?;
             let name = names.get(&nameless);
             let needed_by = (name.is_none() || self.scale == Scale::Smoke).then(|| cell.to_owned());
             let preset = name.map_or_else(|| format!("{preset} (first phases)"), Clone::clone);
@@ -167,11 +145,6 @@ impl Plan {
         }
         sources
     }
-}
-
-/// Names an experiment, whatever the data.
-pub(crate) fn key(experiment: &Experiment) -> Result<String> {
-    Ok(experiment.hash("")?)
 }
 
 /// `3` is `table3`; `figure2` stays.

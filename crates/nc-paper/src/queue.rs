@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use nc_record::{Claim, RunDir, write_atomically};
+use nc_record::RunDir;
 use nc_report::RunReport;
 use nc_train::{DataFacts, DataSource, Experiment, Finished, Observer, RunOptions, Speed, Trained, train};
 
@@ -233,7 +233,7 @@ impl<'a> Queue<'a> {
                 noise.push(NoisyAccuracy { std, top1 });
             }
         }
-        self.write(&Record::new(job, self.plan.scale, &finished.result, noise)?, &claim)?;
+        Records::write(self.results, &Record::new(job, self.plan.scale, &finished.result, noise)?, &claim)?;
         Ok(true)
     }
 
@@ -262,29 +262,6 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Writes a record, in place of others of the same run, if the `claim` on that still stands: minutes may have gone by
-    /// since it was taken.
-    fn write(&self, record: &Record, claim: &Claim) -> Result<()> {
-        let directory = Records::directory(self.results, self.plan.scale);
-        let path = directory.join(record.file_name());
-        let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
-        std::fs::create_dir_all(&directory).map_err(|error| bad(error.to_string()))?;
-        let mut text = serde_json::to_vec_pretty(record).map_err(|error| bad(error.to_string()))?;
-        text.push(b'\n');
-        let records = Records::read(self.results, self.plan.scale)?;
-        claim.confirm()?;
-        write_atomically(&path, &text)?;
-        for former in records.files(&record.key).iter().filter(|former| **former != path) {
-            match std::fs::remove_file(former) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::BadRecord { path: former.clone(), reason: error.to_string() });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn facts(&mut self, experiment: &Experiment) -> Result<DataFacts> {
         let config = serde_json::to_string(&experiment.data).unwrap_or_default();
         if let Some(facts) = self.facts.get(&config) {
@@ -304,50 +281,4 @@ impl<'a> Queue<'a> {
 fn is_held(error: &Error) -> bool {
     let Error::Train(error) = error else { return false };
     matches!(**error, nc_train::Error::Record(nc_record::Error::Held { .. }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{PaperTable, Scale, Selection};
-
-    struct Silent;
-
-    impl Reporter for Silent {
-        fn say(&mut self, _: &str) {}
-
-        fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
-            Box::new(())
-        }
-
-        fn wants_to_stop(&self) -> bool {
-            false
-        }
-    }
-
-    #[test]
-    fn a_record_is_not_written_under_a_lost_claim() {
-        let results = tempfile::tempdir().unwrap();
-        let cells = "table3/cifar10-lt-r100/ce".into();
-        let selection = Selection { tables: vec![], cells, seeds: vec![], scale: Scale::Smoke };
-        let plan = Plan::new(&PaperTable::all().unwrap(), &[], &selection).unwrap();
-        let directories = BTreeMap::new();
-        let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
-        queue.run(None, &mut Silent).unwrap();
-        let records = Records::read(results.path(), Scale::Smoke).unwrap();
-        let key = &plan.jobs[0].key;
-        let (record, [path]) = (records.get(key).unwrap(), records.files(key)) else { panic!("one file") };
-        std::fs::remove_file(path).unwrap();
-
-        let directory = RunDir::open(queue.directory(&plan.jobs[0]).unwrap()).unwrap();
-        let claim = directory.claim(queue.options.rhythm).unwrap();
-        std::fs::write(directory.path().join("claim.json"), "another's").unwrap();
-        let lost = queue.write(record, &claim);
-        assert!(matches!(lost, Err(Error::Record(nc_record::Error::Held { .. }))), "{lost:?}");
-        assert!(!path.exists());
-        drop(claim);
-        std::fs::remove_file(directory.path().join("claim.json")).unwrap();
-        queue.write(record, &directory.claim(queue.options.rhythm).unwrap()).unwrap();
-        assert!(path.exists());
-    }
 }

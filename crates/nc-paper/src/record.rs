@@ -1,15 +1,8 @@
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, ErrorKind},
-    path::{Path, PathBuf},
-};
-
 use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, Timing};
-use nc_train::{Experiment, RunResult};
+use nc_train::RunResult;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, Result, Scale};
+use crate::{Job, Result, Scale};
 
 /// What stands of a finished run in the results directory: small enough to be kept with the code, and whole enough to
 /// make every table and figure from.
@@ -150,7 +143,7 @@ impl Record {
     }
 
     /// Sees to it that what stands by class has all classes, as tables and figures take it to have.
-    fn check_classes(&self) -> std::result::Result<(), String> {
+    pub(crate) fn check_classes(&self) -> std::result::Result<(), String> {
         let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
         if geometry.norms.len() != classes {
             return Err(format!("expected norms of {classes} classes, found {}", geometry.norms.len()));
@@ -174,135 +167,3 @@ impl Record {
         share.map(|share| 100.0 * share)
     }
 }
-
-impl Job {
-    /// The command that repeats it.
-    pub fn command(&self, scale: Scale) -> String {
-        let (preset, seed) = (&self.preset, self.experiment.seed);
-        let epochs = match scale {
-            Scale::Paper => String::new(),
-            Scale::Quick | Scale::Smoke => {
-                format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
-            }
-        };
-        let cell = self.noise_cell.as_ref().or(self.cells.first().filter(|_| scale == Scale::Smoke));
-        match cell.or(self.needed_by.as_ref()) {
-            Some(cell) => {
-                let scale = scale.name();
-                format!("cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}")
-            }
-            None => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
-        }
-    }
-
-    /// Whether `record` has all it is to find out.
-    fn is_done_by(&self, record: &Record) -> bool {
-        self.noise.iter().all(|&std| record.percent(Some(std)).is_some())
-    }
-}
-
-/// The records of one scale.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Records {
-    by_key: BTreeMap<String, Record>,
-    /// All files of a key.
-    files: BTreeMap<String, Vec<PathBuf>>,
-}
-
-impl Records {
-    /// Where the records of `scale` stand below `results`.
-    pub(crate) fn directory(results: &Path, scale: Scale) -> PathBuf {
-        results.join(scale.name())
-    }
-
-    /// Where the run directories of `scale` stand below `results`.
-    pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
-        results.join("runs").join(scale.name())
-    }
-
-    /// Reads the records of `scale` below `results`; none if there is no such directory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BadRecord`] for a directory or file that cannot be read, a file that is no record, or one of another
-    /// scale or format, or whose figures are not of all its classes.
-    pub fn read(results: &Path, scale: Scale) -> Result<Self> {
-        let directory = Self::directory(results, scale);
-        let mut records = Self::default();
-        let list = |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
-        let mut paths: Vec<PathBuf> = match fs::read_dir(&directory).and_then(list) {
-            Ok(paths) => paths,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(records),
-            Err(error) => return Err(Error::BadRecord { path: directory, reason: error.to_string() }),
-        };
-        paths.retain(|path| {
-            let is_tables = path.file_name().is_some_and(|name| name == TABLES);
-            path.extension().is_some_and(|extension| extension == "json") && !is_tables
-        });
-        paths.sort();
-        for path in paths {
-            let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
-            let text = match fs::read(&path) {
-                // Another process has recorded the run under another name since the files were listed.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                text => text.map_err(|error| bad(error.to_string()))?,
-            };
-            let record: Record = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-            if record.format_version != FORMAT_VERSION {
-                return Err(bad(format!(
-                    "format version {}, expected {FORMAT_VERSION}",
-                    record.format_version
-                )));
-            }
-            if record.scale != scale {
-                return Err(bad(format!(
-                    "it is of {} scale and stands among {}",
-                    record.scale.name(),
-                    scale.name()
-                )));
-            }
-            record.check_classes().map_err(bad)?;
-            records.files.entry(record.key.clone()).or_default().push(path.clone());
-            // Of two, made when the experiment had different names, the one that knows more.
-            match records.by_key.get(&record.key) {
-                Some(other) if other.noise.len() >= record.noise.len() => {}
-                _ => {
-                    records.by_key.insert(record.key.clone(), record);
-                }
-            }
-        }
-        Ok(records)
-    }
-
-    /// Whether `job` is done, with all it is to find out.
-    pub fn has(&self, job: &Job) -> bool {
-        self.get(&job.key).is_some_and(|record| job.is_done_by(record))
-    }
-
-    /// The files that hold the experiment with this [`Job::key`]: more than one if it had another name when it was
-    /// recorded before.
-    pub(crate) fn files(&self, key: &str) -> &[PathBuf] {
-        self.files.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The record of the experiment with this [`Job::key`].
-    pub fn get(&self, key: &str) -> Option<&Record> {
-        self.by_key.get(key)
-    }
-
-    /// The record of this experiment.
-    pub(crate) fn of(&self, experiment: &Experiment) -> Result<Option<&Record>> {
-        Ok(self.get(&crate::plan::key(experiment)?))
-    }
-
-    /// The seeds there are records of.
-    pub(crate) fn seeds(&self) -> Vec<u64> {
-        let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        seeds
-    }
-}
-
-/// The tables as JSON, beside the records.
-pub(crate) const TABLES: &str = "tables.json";

@@ -8,7 +8,7 @@ use nc_report::{
 
 use crate::{
     CellPlan, Error, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result,
-    Scale, record::TABLES,
+    Scale, records::TABLES,
 };
 
 /// Fills the paper's tables with the records of `scale`.

@@ -15,6 +15,7 @@ pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: 
 #SBATCH --requeue
 #SBATCH --signal=B:TERM@60
 #SBATCH --output=nclt-tables-%A_%a.log
+#SBATCH --open-mode=append
 # Each task takes the next run that nobody works on. Submit it again to go on with what is missing.
 set -u
 cd {directory} || exit 1

@@ -22,7 +22,7 @@ pub enum Centers {
         init: CenterInit,
     },
     /// Moving averages of the class means of the batches: c_k <- `momentum` c_k + (1 - `momentum`) (mean of class k in
-    /// the batch), where the class is in it. Both losses see the centres of after that step; L_B has a gradient to the
+    /// the batch), where the class is in it. Both losses see the centres as they are after that step; L_B has a gradient to the
     /// features, by the share of the batch in them, and L_W pulls features as if the centres were constants. Needs no
     /// lambda1.
     MovingAverage {

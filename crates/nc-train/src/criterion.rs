@@ -90,12 +90,12 @@ impl Criterion {
     }
 
     /// Prepares for `epoch`. `class_means` measures the class means (K, P) of the training features, for centres
-    /// that start there; `features` is P.
+    /// that start there; `feature_dim` is P.
     pub(crate) fn begin_epoch(
         &mut self,
         epoch: usize,
         seed: u64,
-        features: usize,
+        feature_dim: usize,
         device: &Device,
         class_means: impl FnOnce() -> Result<Tensor>,
     ) -> Result<()> {
@@ -110,7 +110,7 @@ impl Criterion {
         match &self.objective.neural_collapse {
             Some(nc) if self.active.is_none() && epoch >= nc.start_epoch => {
                 if self.centers.is_none() {
-                    let dims = (self.classes(), features);
+                    let dims = (self.classes(), feature_dim);
                     self.centers = nc.centers.first(dims, seed, device, class_means)?;
                 }
                 self.active = Some(nc.clone());

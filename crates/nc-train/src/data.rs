@@ -39,10 +39,18 @@ impl Data {
                 Error::setting("data.test_fraction", message)
             })?;
             (train, test) = train.hold_out(fraction, config.subset_seed, Purpose::Test)?;
+            ensure(!test.is_empty(), "data.test_fraction", || {
+                format!("is {fraction}, which leaves nothing to test on: each class has one image at most")
+            })?;
         }
         let mut validation = None;
         if let Some(Validation { fraction, seed }) = config.validation {
             let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
+            ensure(!held_out.is_empty(), "data.validation.fraction", || {
+                format!(
+                    "is {fraction}, which leaves nothing to validate on: each class has one image at most"
+                )
+            })?;
             (train, validation) = (rest, Some(held_out));
         }
         let train =

@@ -24,7 +24,7 @@ pub struct DataConfig {
     /// Zero pixels added on every side before a random crop back to the image's size; 0 for no crop.
     #[schemars(range(max = 4096))]
     pub crop_padding: usize,
-    /// Mirror every other training image, at random.
+    /// Mirror each training image, left to right, with probability 1/2.
     pub flip: bool,
     /// Mean of each channel of pixel / 255, subtracted; empty to take it from the training subset.
     #[serde(default)]
@@ -93,7 +93,7 @@ pub enum Profile {
         /// Imbalance ratio, largest class over smallest.
         #[schemars(range(min = 1, max = 1e6))]
         ratio: f64,
-        /// n_max; absent for the size of the largest class that all could have.
+        /// n_max; absent for the size of the smallest class, which every class has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 1_000_000_000))]
         largest: Option<usize>,
@@ -103,7 +103,7 @@ pub enum Profile {
         /// Imbalance ratio, largest class over smallest.
         #[schemars(range(min = 1, max = 1e6))]
         ratio: f64,
-        /// n_max; absent for the size of the largest class that all could have.
+        /// n_max; absent for the size of the smallest class, which every class has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 1_000_000_000))]
         largest: Option<usize>,

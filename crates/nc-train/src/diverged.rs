@@ -36,11 +36,12 @@ impl fmt::Display for Diverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { phase, epoch, step, learning_rate, losses, cause, checkpoint } = self;
         match cause {
-            NotFinite::Loss => {}
-            NotFinite::Gradient(norm) => write!(f, "the gradients reached norm {norm} and ")?,
-            NotFinite::Value(name) => write!(f, "{name} left the finite numbers and ")?,
+            NotFinite::Loss => write!(f, "the loss became {}", losses.total)?,
+            NotFinite::Gradient(norm) => {
+                write!(f, "the gradients reached norm {norm} at loss {}", losses.total)?;
+            }
+            NotFinite::Value(name) => write!(f, "{name} is no longer finite after loss {}", losses.total)?,
         }
-        write!(f, "the loss became {}", losses.total)?;
         let terms = [
             ("supervised", Some(losses.supervised)),
             ("L_W", losses.within_class),
@@ -50,9 +51,11 @@ impl fmt::Display for Diverged {
             terms.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
         write!(
             f,
-            " ({}), in phase {phase:?}, epoch {epoch}, step {step}, at learning rate {learning_rate}: lower it, \
-             lengthen the warm-up, or limit the gradients with optimizer.clip_norm; ",
-            terms.join(", ")
+            " ({}), in phase {phase:?}, epoch {}, step {}, at learning rate {learning_rate}: lower it, lengthen the \
+             warm-up, or limit the gradients with optimizer.clip_norm; ",
+            terms.join(", "),
+            epoch + 1,
+            step + 1,
         )?;
         match checkpoint {
             Some(checkpoint) => write!(f, "the last good checkpoint is {}", checkpoint.display()),

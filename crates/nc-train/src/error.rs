@@ -47,12 +47,22 @@ pub enum Error {
         /// Their names.
         names: String,
     },
-    /// A loss or gradient that is not a finite number.
+    /// A backbone of one's own with a parameter that would be taken for the head's.
+    #[error(
+        "the backbone has a parameter {name:?}, but names that begin with \"linear\" or \"feature_norm\" are the head's: \
+         call it something else"
+    )]
+    BackboneName {
+        /// The parameter.
+        name: String,
+    },
+    /// A loss, gradient or value that is not a finite number.
     #[error("{0}")]
     Diverged(Box<Diverged>),
     /// The observer asked the run to stop.
     #[error(
-        "stopped as asked before step {step} of epoch {epoch} of phase {phase:?}; the run goes on from {}",
+        "stopped as asked in epoch {} of phase {phase:?}, after {step} of its steps; the run goes on from {}",
+        epoch + 1,
         checkpoint.display()
     )]
     Stopped {
@@ -60,7 +70,7 @@ pub enum Error {
         phase: String,
         /// Epoch, from 0.
         epoch: usize,
-        /// The step that comes next, from 0.
+        /// Steps of the epoch that are done.
         step: usize,
         /// What was written.
         checkpoint: PathBuf,
@@ -84,7 +94,7 @@ pub enum Error {
         /// The second.
         second: &'static str,
     },
-    /// A run that was tested on images which are not those of now.
+    /// A run that was tested on other test images than are there now.
     #[error(
         "the run in {} was tested on other images than are there now; put those back, or start it again with --fresh",
         path.display()
@@ -148,7 +158,7 @@ pub enum Error {
     /// The features could not be measured.
     #[error(transparent)]
     Metrics(#[from] nc_metrics::Error),
-    /// The run's records could not be written.
+    /// The run's records could not be written or read.
     #[error(transparent)]
     Record(#[from] nc_record::Error),
     /// A tensor operation failed.

@@ -7,7 +7,7 @@ use nc_data::ImageShape;
 use nc_losses::cross_entropy;
 use nc_models::{HeadConfig, Model, ParamStore, Pass};
 
-use crate::{DataConfig, Experiment, Phase, Result, Sgd, Trains, data::Data, run::resnet};
+use crate::{DataConfig, Experiment, Phase, Result, Sgd, Trains, data::Data, network::resnet};
 
 /// What a run's data are, without the images.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,26 @@
 //! Measuring a model on a whole set of images, in evaluation mode and un-augmented.
 
-use nc_data::Loader;
+use nc_data::{Loader, Subset};
 use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, Geometry, Projection, Samples};
 use nc_models::{Model, Pass};
 use nc_record::ShotAccuracy;
 
-use crate::Result;
+use serde::Serialize;
+
+use crate::{Result, RunOptions, data::Data};
+
+/// What a model is worth, on whole sets of images in evaluation mode.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Images of each class it was trained on.
+    pub class_counts: Vec<usize>,
+    /// On the test images.
+    pub accuracy: Accuracy,
+    /// On the test images.
+    pub calibration: Calibration,
+    /// On both sets.
+    pub nc: Geometry,
+}
 
 /// What a model makes of a set of images.
 pub(crate) struct Outputs {
@@ -80,4 +95,30 @@ pub(crate) fn projection(train: &Outputs, classifier: &Classifier) -> Result<Opt
 /// The figures of an accuracy that every evaluation logs.
 pub(crate) fn shot_accuracy(accuracy: &Accuracy) -> ShotAccuracy {
     ShotAccuracy { all: accuracy.top1, many: accuracy.many, medium: accuracy.medium, few: accuracy.few }
+}
+
+/// Measures `model` on the training subset and the test set of `data`; also gives its training features in the plane.
+pub(crate) fn evaluate(
+    model: &Model,
+    data: &Data,
+    options: &RunOptions,
+) -> Result<(Evaluation, Option<Projection>)> {
+    let (train, test) = outputs(model, data, options)?;
+    let class_counts = data.train.class_counts().to_vec();
+    let classifier = classifier(model)?;
+    let evaluation = Evaluation {
+        accuracy: test.accuracy(&class_counts)?,
+        calibration: test.calibration(class_counts.len())?,
+        nc: geometry(&train, &test, &classifier)?,
+        class_counts,
+    };
+    Ok((evaluation, projection(&train, &classifier)?))
+}
+
+/// The training subset and the test set of `data` as `model` sees them.
+pub(crate) fn outputs(model: &Model, data: &Data, options: &RunOptions) -> Result<(Outputs, Outputs)> {
+    let of = |subset: &Subset| {
+        Outputs::of(model, &data.sequential(subset, options.loader_threads, &options.device)?)
+    };
+    Ok((of(&data.train)?, of(&data.test)?))
 }

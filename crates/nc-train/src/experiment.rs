@@ -159,9 +159,10 @@ impl Trains {
 pub enum SamplerKind {
     /// Each image once, in random order.
     Uniform,
-    /// Each class equally often, with replacement.
+    /// Each class equally likely, with replacement.
     ClassBalanced,
-    /// Classes by the inverse of their effective number (Cui et al. 2019), with replacement.
+    /// Images by the inverse effective number of their class (Cui et al. 2019), with replacement: class k with probability
+    /// ~ n_k (1 - beta) / (1 - beta^n_k).
     EffectiveNumber {
         /// The beta of effective numbers (1 - beta^n) / (1 - beta).
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]

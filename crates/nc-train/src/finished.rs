@@ -1,6 +1,9 @@
 //! Runs that were finished earlier: this one, or a shorter one that it begins with.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{self, Path},
+};
 
 use nc_record::{Event, RunDir, Timing};
 
@@ -70,7 +73,9 @@ impl Beginning {
 
     fn read(directory: &Path, hash: &str, phases: usize) -> Option<Self> {
         let ending = format!("-{}", &hash[..8]);
-        let candidates = fs::read_dir(directory.parent()?).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let candidates = fs::read_dir(path::absolute(directory).ok()?.parent()?)
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()));
         let mut candidates: Vec<_> =
             candidates.filter(|path| path.display().to_string().ends_with(&ending)).collect();
         candidates.sort();

@@ -2,6 +2,7 @@
 
 mod adjust;
 mod centers;
+mod checkpoint;
 mod criterion;
 mod data;
 mod data_config;
@@ -13,9 +14,11 @@ mod experiment;
 mod finished;
 mod look;
 mod methods;
+mod network;
 mod objective;
 mod observer;
 mod optimizer;
+mod options;
 mod phase;
 pub mod presets;
 mod resume;
@@ -32,6 +35,7 @@ pub use data_config::{DataConfig, DataSource, Profile, Validation};
 pub use diverged::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use estimate::{DataFacts, Speed};
+pub use evaluate::Evaluation;
 pub use experiment::{
     BackboneKind, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase, SamplerKind, Trains,
 };
@@ -44,9 +48,9 @@ pub use nc_metrics::Geometry;
 pub use objective::{BetweenForm, NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, SgdConfig};
-pub use resume::CheckpointEvery;
-pub use run::{Finished, RunOptions, RunResult, train, train_backbone};
+pub use options::{CheckpointEvery, RunOptions};
+pub use run::{Finished, RunResult, train, train_backbone};
 pub use schedule::{Decay, Schedule};
 pub use schema::reference;
 pub use settings::Settings;
-pub use trained::{Evaluation, Trained};
+pub use trained::Trained;

@@ -21,8 +21,8 @@ pub trait Observer {
     }
 
     /// A checkpoint cannot be used; an older one will be, or the run starts from the beginning.
-    fn passed_over(&mut self, checkpoint: &nc_record::Error) {
-        let _ = checkpoint;
+    fn passed_over(&mut self, error: &nc_record::Error) {
+        let _ = error;
     }
 
     /// Whether the run should stop: it is asked after each step, and then writes a checkpoint and ends with

@@ -61,6 +61,8 @@ impl Sgd {
 
     /// Moves each of the named `vars` that has a gradient, at the learning rate that `learning_rate` has for its name.
     /// Returns the norm of all their gradients; if it is not finite, nothing is moved.
+    ///
+    /// The configuration's own learning rate is not looked at: pass it, times the schedule's factor.
     pub fn step(
         &mut self,
         vars: &[(String, Var)],

@@ -9,7 +9,7 @@ use nc_record::{EpochLosses, Event, Timing};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Diverged, Error, NotFinite, Phase, Result, Sgd, Step, Trains,
+    NotFinite, Phase, Result, Sgd, Step, Trains,
     criterion::{Criterion, Targets},
     resume::Tensors,
     run::Run,
@@ -70,7 +70,8 @@ impl Run<'_> {
                 }
                 self.state.end_step(&losses, images, &mut clock);
                 self.observer.step(&step);
-                self.between_steps(&step, losses, &optimizer, &criterion)?;
+                let end_of_epoch = self.state.step == loader.batches_per_epoch();
+                self.between_steps(&step, losses, &optimizer, &criterion, end_of_epoch)?;
             }
             let (losses, timing) = self.state.end_epoch();
             self.record(&Event::EpochFinished {
@@ -87,12 +88,6 @@ impl Run<'_> {
             self.model.fold_scale()?;
         }
         Ok(())
-    }
-
-    pub(crate) fn diverged(&self, step: &Step<'_>, losses: EpochLosses, cause: NotFinite) -> Error {
-        let &Step { phase, epoch, step, learning_rate, .. } = step;
-        let (phase, checkpoint) = (phase.to_owned(), self.last_checkpoint());
-        Error::Diverged(Box::new(Diverged { phase, epoch, step, learning_rate, losses, cause, checkpoint }))
     }
 
     /// The variables that learn in a phase.
@@ -131,14 +126,12 @@ impl Run<'_> {
     }
 }
 
-const SCALE: &str = "linear.scale";
-
 impl Trains {
     /// Whether the parameter `name` learns.
     fn learns(self, name: &str) -> bool {
         match self {
             Self::Everything => true,
-            Self::LogitScale => name == SCALE,
+            Self::LogitScale => name == Model::SCALE,
             Self::NewClassifier | Self::ScaledClassifier { .. } => {
                 name.split('.').next() == Some(Model::HEAD)
             }
@@ -148,7 +141,7 @@ impl Trains {
     /// The share of the learning rate for the parameter `name`.
     fn learning_rate_factor(self, name: &str) -> f64 {
         match self {
-            Self::ScaledClassifier { classifier_rate, .. } if name != SCALE => classifier_rate,
+            Self::ScaledClassifier { classifier_rate, .. } if name != Model::SCALE => classifier_rate,
             _ => 1.0,
         }
     }

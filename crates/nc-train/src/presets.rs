@@ -190,7 +190,7 @@ impl Data {
             phases: vec![method.representation(self)],
             post_hoc: None,
         };
-        for part in method.parts().iter().chain(added.iter().copied()) {
+        for part in method.parts.iter().chain(added.iter().copied()) {
             (part.add)(&mut experiment, self);
         }
         experiment.scale_epochs(self.epochs);

@@ -2,10 +2,7 @@
 //!
 //! Data order, augmentation and mix-up follow from seed, epoch and step, so that no random state is kept.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use candle_core::{Device, Tensor, Var};
 use nc_models::Model;
@@ -17,22 +14,6 @@ use crate::{
     criterion::Criterion,
     phase::{LossSums, timing},
 };
-
-/// How often a run writes a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckpointEvery {
-    /// After so many steps of the run.
-    Steps(u64),
-    /// When so much time has passed since the last.
-    Time(Duration),
-}
-
-/// A minute: what a killed run loses at most.
-impl Default for CheckpointEvery {
-    fn default() -> Self {
-        Self::Time(Duration::from_mins(1))
-    }
-}
 
 /// Where a run stands between two steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -2,64 +2,20 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_metrics::{Accuracy, Calibration, Geometry};
-use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
-use nc_record::{
-    Array, Checkpoint, Claim, DataSummary, EpochLosses, Event, EventLog, Rhythm, RunDir, TensorBoard, Timing,
-};
+use nc_models::{Backbone, Model};
+use nc_record::{Claim, DataSummary, Event, EventLog, RunDir, TensorBoard, Timing};
 
 use crate::{
-    BackboneKind, CheckpointEvery, Error, Evaluation, Experiment, HeadKind, ModelConfig, NotFinite, Observer,
-    Result, Resumed, Sgd, Step,
-    criterion::Criterion,
+    Error, Evaluation, Experiment, Observer, Result, Resumed, RunOptions,
     data::Data,
+    evaluate::evaluate,
     finished::{self, Beginning},
+    network::{build_model, resnet},
     resume::{Interrupted, State, Tensors},
-    trained::evaluate,
 };
-
-/// What a run needs to know and what does not change its result.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// Where the source's files are, for sources that are read from files.
-    pub data_dir: Option<PathBuf>,
-    /// Where the model runs.
-    pub device: Device,
-    /// The directory in which run directories are made, named after experiment, seed and hash.
-    pub out: PathBuf,
-    /// The run's own directory, in place of one in `out`.
-    pub directory: Option<PathBuf>,
-    /// Threads that prepare batches, besides the one that trains.
-    pub loader_threads: usize,
-    /// After how many epochs of a phase neural collapse is measured on the training images and the test images, and after
-    /// its last epoch; 0 for never. None for whenever the test set is looked at.
-    pub measure_every: Option<usize>,
-    /// How often a checkpoint is written; the newest two are kept until the run is done.
-    pub checkpoint_every: CheckpointEvery,
-    /// Start from the beginning, whatever earlier runs of the same experiment left.
-    pub fresh: bool,
-    /// How the run directory is kept from other processes.
-    pub rhythm: Rhythm,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            data_dir: None,
-            device: Device::Cpu,
-            out: "runs".into(),
-            directory: None,
-            loader_threads: 1,
-            measure_every: None,
-            checkpoint_every: CheckpointEvery::default(),
-            fresh: false,
-            rhythm: Rhythm::default(),
-        }
-    }
-}
 
 /// The result of a run with this project's metrics.
 pub type RunResult = nc_record::RunResult<Accuracy, Calibration, Geometry>;
@@ -91,7 +47,8 @@ pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn O
 }
 
 /// Like [`train`], but on the backbone that `build` makes, from parameters of the given builder and for images of the
-/// given shape, in place of `experiment.model.backbone`. Its `name` becomes part of the run's hash.
+/// given shape, in place of `experiment.model.backbone`. Its `name` becomes part of the run's hash. Parameters named
+/// `linear...` and `feature_norm...` are the head's: the backbone's must have other names.
 pub fn train_backbone(
     experiment: &Experiment,
     name: &str,
@@ -111,7 +68,7 @@ fn run(
 ) -> Result<Finished> {
     experiment.validate()?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-    let model = build_model(experiment, &data, options, build)?;
+    let model = build_model(experiment, &data, &options.device, build)?;
     let subset = format!("{}{backbone}", data.train.hash());
     let hash_of = |experiment: &Experiment| experiment.hash(&subset);
     let hash = hash_of(experiment)?;
@@ -186,67 +143,30 @@ enum Start {
     Resumed(Vec<Event>, Tensors),
 }
 
-/// How the experiment's backbone is built.
-pub(crate) fn resnet(
-    experiment: &Experiment,
-) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
-    let backbone = experiment.model.backbone;
-    move |vb, shape| {
-        let in_channels = shape.channels;
-        let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
-        let resnet = match backbone {
-            BackboneKind::ResNet8 => cifar(8, 1),
-            BackboneKind::ResNet20 => cifar(20, 1),
-            BackboneKind::ResNet32 => cifar(32, 1),
-            BackboneKind::ResNet44 => cifar(44, 1),
-            BackboneKind::ResNet56 => cifar(56, 1),
-            BackboneKind::WideResNet32 => cifar(32, 2),
-            BackboneKind::ResNet18 => ResNet::resnet18(in_channels, vb),
-        }?;
-        Ok(Box::new(resnet) as Box<dyn Backbone>)
-    }
-}
-
-/// The model at the start of a run.
-pub(crate) fn build_model(
-    experiment: &Experiment,
-    data: &Data,
-    options: &RunOptions,
-    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
-) -> Result<Model> {
-    let params = ParamStore::new(experiment.seed, &options.device);
-    let mut network = build(&params.builder(), data.train.dataset().shape())?;
-    let ModelConfig { head, normalize_features, .. } = experiment.model;
-    if normalize_features {
-        network = Box::new(NormalizedFeatures::new(network, &params.builder().pp("feature_norm"))?);
-    }
-    Ok(Model::new(params, network, &head.into(), data.train.class_counts().len())?)
-}
-
 /// A run under way.
 pub(crate) struct Run<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) options: &'a RunOptions,
     pub(crate) data: Data,
     pub(crate) model: Model,
-    directory: RunDir,
-    claim: Claim,
-    log: EventLog,
+    pub(crate) directory: RunDir,
+    pub(crate) claim: Claim,
+    pub(crate) log: EventLog,
     tensorboard: TensorBoard,
     pub(crate) observer: &'a mut dyn Observer,
     pub(crate) state: State,
     /// When this session began, and when it last wrote a checkpoint.
     started: Instant,
-    checkpointed: Instant,
+    pub(crate) checkpointed: Instant,
 }
 
 impl Run<'_> {
     fn begin(mut self) -> Result<Finished> {
-        self.record(&self.started())?;
+        self.record(&self.started_event())?;
         self.execute(None)
     }
 
-    fn started(&self) -> Event {
+    fn started_event(&self) -> Event {
         Event::run_started(
             self.experiment.name.clone(),
             self.experiment.seed,
@@ -263,7 +183,7 @@ impl Run<'_> {
         if let Some(weights) = &beginning.selected_weights {
             self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
         }
-        let events: Vec<Event> = [self.started()].into_iter().chain(beginning.events).collect();
+        let events: Vec<Event> = [self.started_event()].into_iter().chain(beginning.events).collect();
         for event in &events {
             self.claim.confirm()?;
             self.log.append(event)?;
@@ -329,45 +249,8 @@ impl Run<'_> {
     }
 
     /// Of the run so far, in all sessions.
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.state.seconds + self.started.elapsed().as_secs_f64()
-    }
-
-    /// After a step: writes a checkpoint if one is due, and stops if that is wanted.
-    pub(crate) fn between_steps(
-        &mut self,
-        step: &Step<'_>,
-        losses: EpochLosses,
-        optimizer: &Sgd,
-        criterion: &Criterion,
-    ) -> Result<()> {
-        let stop = self.observer.wants_to_stop();
-        let due = match self.options.checkpoint_every {
-            CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
-            CheckpointEvery::Time(time) => self.checkpointed.elapsed() >= time,
-        };
-        if !stop && !due {
-            return Ok(());
-        }
-        let tensors = Tensors::arrays(&self.model, optimizer, criterion)?;
-        let finite = |array: &Array| array.values.iter().all(|value| value.is_finite());
-        if let Some((name, _)) = tensors.iter().find(|(_, array)| !finite(array)) {
-            return Err(self.diverged(step, losses, NotFinite::Value(name.clone())));
-        }
-        self.claim.confirm()?;
-        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
-        let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
-        self.checkpointed = Instant::now();
-        if stop {
-            let State { epoch, step: next, .. } = self.state;
-            return Err(Error::Stopped { phase: step.phase.to_owned(), epoch, step: next, checkpoint });
-        }
-        Ok(())
-    }
-
-    /// The newest checkpoint.
-    pub(crate) fn last_checkpoint(&self) -> Option<PathBuf> {
-        self.directory.checkpoints().ok()?.into_iter().next()
     }
 
     pub(crate) fn write_weights(&self, name: &str) -> Result<()> {
@@ -382,15 +265,5 @@ impl Run<'_> {
         self.tensorboard.append(event)?;
         self.observer.event(event);
         Ok(())
-    }
-}
-
-impl From<HeadKind> for HeadConfig {
-    fn from(head: HeadKind) -> Self {
-        match head {
-            HeadKind::Linear => Self::Linear,
-            HeadKind::Cosine { scale } => Self::Cosine { scale },
-            HeadKind::Etf => Self::Etf,
-        }
     }
 }

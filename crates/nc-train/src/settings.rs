@@ -47,7 +47,10 @@ impl Settings<'_> {
         experiment.validate()?;
         match self.epochs {
             None => {}
-            Some(epochs) if (1..=MOST_EPOCHS).contains(&epochs) => experiment.scale_epochs(epochs),
+            Some(epochs) if (1..=MOST_EPOCHS).contains(&epochs) => {
+                experiment.scale_epochs(epochs);
+                experiment.validate()?;
+            }
             Some(epochs) => {
                 let message = format!("is {epochs}, should be a whole number from 1 to {MOST_EPOCHS}");
                 return Err(Error::setting("--epochs", message));
@@ -101,11 +104,14 @@ fn read_table(path: &Path) -> Result<Table> {
     })
 }
 
-/// `base` with the values of `over` put in its place; tables are merged key by key, everything else is replaced.
+/// `base` with the values of `over` put in its place. Tables are merged key by key; everything else is replaced, and so is
+/// a table by one of another `kind`, whose keys are others.
 fn merged(mut base: Table, over: Table) -> Table {
     for (key, value) in over {
         let value = match (base.remove(&key), value) {
-            (Some(Value::Table(base)), Value::Table(over)) => Value::Table(merged(base, over)),
+            (Some(Value::Table(base)), Value::Table(over)) if same_kind(&base, &over) => {
+                Value::Table(merged(base, over))
+            }
             (_, value) => value,
         };
         base.insert(key, value);
@@ -113,7 +119,11 @@ fn merged(mut base: Table, over: Table) -> Table {
     base
 }
 
-/// Sections about a setting; without a limit, taking down what many dots have set up overflows the stack.
+fn same_kind(base: &Table, over: &Table) -> bool {
+    over.get("kind").is_none_or(|kind| base.get("kind") == Some(kind))
+}
+
+/// How many sections deep a setting may lie: to drop a table that is nested by very many dots overflows the stack.
 const DEEPEST: usize = 8;
 
 /// Sets what `section.key=value` says. The value is TOML, or else a bare word.
@@ -128,6 +138,9 @@ fn set(root: &mut Value, text: &str) -> Result<()> {
     };
     if sections.len() > DEEPEST {
         return Err(wrong(format!("has {} sections, no setting has more than {DEEPEST}", sections.len())));
+    }
+    if key.is_empty() || sections.contains(&"") {
+        return Err(wrong("has an empty name in its key".into()));
     }
     let mut target = root;
     for section in sections {
@@ -147,17 +160,17 @@ fn enter<'a>(parent: &'a mut Value, name: &str) -> std::result::Result<&'a mut V
     match parent {
         Value::Table(table) => Ok(table.entry(name).or_insert_with(|| Value::Table(Table::new()))),
         Value::Array(elements) => {
-            let names: Vec<String> = elements.iter().map(element_name).collect();
+            let names: Vec<String> =
+                elements.iter().enumerate().map(|(index, one)| schema::element_name(one, index)).collect();
             let index = names.iter().position(|element| element == name).or_else(|| name.parse().ok());
             elements.get_mut(index.unwrap_or(usize::MAX)).ok_or_else(|| {
+                if names.is_empty() {
+                    return format!("there is no {name:?}: the list is empty");
+                }
                 let near = did_you_mean(nearest(name, names.iter().map(String::as_str)));
                 format!("there is no {name:?}{near} among {}", names.join(", "))
             })
         }
         other => Err(format!("there is no {name:?} in {other}, which is a value and has no keys")),
     }
-}
-
-fn element_name(element: &Value) -> String {
-    element.get("name").and_then(Value::as_str).unwrap_or("(nameless)").to_owned()
 }

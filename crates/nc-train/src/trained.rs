@@ -6,16 +6,14 @@ use std::{
 };
 
 use candle_core::{D, Tensor};
-use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
 use nc_models::{Model, Pass};
 use nc_record::{Features, RunDir, TestFeatures};
-use serde::Serialize;
 
 use crate::{
-    Error, Experiment, Result, RunOptions, Settings,
+    Error, Evaluation, Experiment, Result, RunOptions, Settings,
     data::Data,
-    evaluate::{Outputs, classifier, geometry, projection},
-    run::{build_model, resnet},
+    evaluate::{evaluate, outputs},
+    network::{build_model, resnet},
 };
 
 /// A trained model with the data it was trained and is tested on.
@@ -23,19 +21,6 @@ pub struct Trained {
     data: Data,
     model: Model,
     options: RunOptions,
-}
-
-/// What a model is worth, on whole sets of images in evaluation mode.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Evaluation {
-    /// Images of each class it was trained on.
-    pub class_counts: Vec<usize>,
-    /// On the test images.
-    pub accuracy: Accuracy,
-    /// On the test images.
-    pub calibration: Calibration,
-    /// On both sets.
-    pub nc: Geometry,
 }
 
 impl Trained {
@@ -54,7 +39,7 @@ impl Trained {
             _ => Error::Read { path: weights.clone(), source },
         })?;
         let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-        let model = build_model(&experiment, &data, options, resnet(&experiment))?;
+        let model = build_model(&experiment, &data, &options.device, resnet(&experiment))?;
         model
             .params()
             .load_safetensors(&bytes)
@@ -114,28 +99,4 @@ impl Trained {
             test: Some(TestFeatures { features: test.features, labels: test.labels }),
         })
     }
-}
-
-/// Measures `model` on the training subset and the test set of `data`; also gives its training features in the plane.
-pub(crate) fn evaluate(
-    model: &Model,
-    data: &Data,
-    options: &RunOptions,
-) -> Result<(Evaluation, Option<Projection>)> {
-    let (train, test) = outputs(model, data, options)?;
-    let class_counts = data.train.class_counts().to_vec();
-    let classifier = classifier(model)?;
-    let evaluation = Evaluation {
-        accuracy: test.accuracy(&class_counts)?,
-        calibration: test.calibration(class_counts.len())?,
-        nc: geometry(&train, &test, &classifier)?,
-        class_counts,
-    };
-    Ok((evaluation, projection(&train, &classifier)?))
-}
-
-/// The training subset and the test set of `data` as `model` sees them.
-fn outputs(model: &Model, data: &Data, options: &RunOptions) -> Result<(Outputs, Outputs)> {
-    let of = |subset| Outputs::of(model, &data.sequential(subset, options.loader_threads, &options.device)?);
-    Ok((of(&data.train)?, of(&data.test)?))
 }

@@ -97,9 +97,7 @@ impl Experiment {
         let weighted = objective.reweighting != Reweighting::None;
         ensure(!weighted || loss.takes_class_weights(), key("reweighting"), || {
             let (weights, loss) = (shown(objective.reweighting), shown(objective.loss));
-            format!(
-                "is {weights}, but class weights go with cross-entropy, ldam and logit-adjustment, not with {loss}"
-            )
+            format!("is {weights}, but loss is {loss}, which takes no class weights")
         })?;
         if let Some(from_epoch) = objective.reweighting.first_epoch() {
             within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
@@ -108,9 +106,11 @@ impl Experiment {
         within_phase(phase, nc.start_epoch, key("neural_collapse.start_epoch"))?;
         if matches!(nc.centers, Centers::Learnable { .. }) {
             ensure(nc.within_weight > 0.0, key("neural_collapse.within_weight"), || {
-                "is 0, but learnable centres step along grad(lambda1 L_W + lambda2 L_B) / lambda1 and L_B reaches the \
-                 features through L_W alone: set neural_collapse.centers={kind=\"batch-means\"} to use L_B by itself"
-                    .into()
+                format!(
+                    "is 0, but learnable centres step along grad(lambda1 L_W + lambda2 L_B) / lambda1 and L_B reaches \
+                     the features through L_W alone: set {}={{kind=\"batch-means\"}} to use L_B by itself",
+                    key("neural_collapse.centers")
+                )
             })?;
         }
         Ok(())

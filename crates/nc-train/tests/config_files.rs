@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use nc_train::{Error, Experiment, Settings, presets};
+use nc_train::{Error, Experiment, Profile, Settings, presets};
 use proptest::prelude::*;
 
 fn read(text: &[u8]) -> Result<Experiment, Error> {
@@ -21,6 +21,22 @@ fn complaint(from: &str, to: &str) -> String {
     let text = whole();
     assert!(text.contains(from), "{text}");
     read(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+}
+
+/// Its keys are others, and those of the preset's kind would be refused.
+#[test]
+fn a_section_of_another_kind_takes_the_place_of_the_preset_s() {
+    let profile = |text: &str| read(text.as_bytes()).unwrap().data.profile;
+    assert_eq!(profile("preset = \"cifar10-lt-r100/ce\"\ndata.profile.kind = \"full\"\n"), Profile::Full);
+    assert_eq!(
+        profile("preset = \"cifar10-lt-r100/ce\"\n[data.profile]\nkind = \"step\"\nratio = 10\n"),
+        Profile::Step { ratio: 10.0, largest: None }
+    );
+    // One of the same kind is merged.
+    assert_eq!(
+        profile("preset = \"cifar10-lt-r100/ce\"\n[data.profile]\nkind = \"exponential\"\nlargest = 20\n"),
+        Profile::Exponential { ratio: 100.0, largest: Some(20) }
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn second_phase(data: &Data) -> Phase {
     let (classifier_rate, head, tail) = constants(data);
     let first = crt::phase(data);
     Phase {
-        // Batch norm stays as it is on CIFAR-10 alone.
+        // Published with shifting batch norm for all data but CIFAR-10; data without published constants follow CIFAR-10.
         trains: Trains::ScaledClassifier {
             classifier_rate,
             shift_batch_norm: data.source == DataSource::Cifar100,

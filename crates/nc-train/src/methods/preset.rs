@@ -18,7 +18,8 @@ pub(crate) struct Method {
     pub(super) reweighting: Reweighting,
     pub(super) head: HeadKind,
     pub(super) normalize_features: bool,
-    pub(super) parts: &'static [Part],
+    /// The parts it comes with.
+    pub(crate) parts: &'static [Part],
 }
 
 /// Something that can be added to a method.
@@ -107,13 +108,11 @@ impl Method {
 
     /// The part it comes with that `part` must not undo. Other regularisers take the place of its own.
     pub(crate) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
-        let undone =
-            |own: &&Part| part.sets == Sets::PostHoc && own.sets == part.sets && own.name != part.name;
+        let undone = |own: &&Part| match part.sets {
+            Sets::SecondPhase => own.sets == part.sets,
+            Sets::PostHoc => own.sets == part.sets && own.name != part.name,
+            Sets::NeuralCollapse | Sets::Network | Sets::Settings => false,
+        };
         self.parts.iter().find(undone)
-    }
-
-    /// The parts it comes with.
-    pub(crate) fn parts(&self) -> &'static [Part] {
-        self.parts
     }
 }

@@ -6,13 +6,13 @@ use crate::SamplerKind;
 pub(super) const METHODS: &[Method] = &[
     Method {
         name: "ce-rs",
-        description: "cross entropy, classes sampled by the inverse of their effective number",
+        description: "cross entropy, images sampled by the inverse effective number of their class",
         sampler: SamplerKind::EffectiveNumber { beta: BETA },
         ..RECIPE_L
     },
     Method {
         name: "ce-rs-inverse",
-        description: "cross entropy, each class sampled equally often",
+        description: "cross entropy, each class sampled with equal probability",
         sampler: SamplerKind::ClassBalanced,
         ..RECIPE_L
     },

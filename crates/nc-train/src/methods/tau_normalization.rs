@@ -28,10 +28,12 @@ impl Adjustment for TauNormalization {
     }
 
     fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<(Tensor, Tensor)> {
-        let tau = match (self.tau, facts.validation()?) {
-            (Some(tau), _) => tau,
-            (None, Some((features, labels))) => best(weight, &features, &labels)?,
-            (None, None) => 1.0,
+        let tau = match self.tau {
+            Some(tau) => tau,
+            None => match facts.validation()? {
+                Some((features, labels)) => best(weight, &features, &labels)?,
+                None => 1.0,
+            },
         };
         Ok((normalized(weight, tau)?, bias.zeros_like()?))
     }

@@ -1,7 +1,22 @@
+use std::sync::LazyLock;
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
 use toml::{Table, Value};
 
 use super::node::{IfAbsent, KIND, Key, Node, Variant, join, listed};
-use crate::{Error, Result, error::did_you_mean, suggest::nearest};
+use crate::{Error, Experiment, Result, error::did_you_mean, suggest::nearest};
+
+/// The whole configuration.
+pub(super) static EXPERIMENT: LazyLock<Node> = LazyLock::new(|| {
+    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+    let schema = SchemaGenerator::new(settings).into_root_schema_for::<Experiment>();
+    Node::read(schema.as_value())
+});
+
+/// Refuses the first unknown, missing or mistyped key of a configuration, and the first number out of its range.
+pub(crate) fn check(config: &Value) -> Result<()> {
+    value(&EXPERIMENT, config, "")
+}
 
 /// Refuses what in `value`, which stands at `path`, is not as `node` says.
 pub(super) fn value(node: &Node, value: &Value, path: &str) -> Result<()> {
@@ -74,6 +89,6 @@ fn missing(path: String, wanted: &str) -> Error {
 }
 
 /// As `--set` names an element: by its `name` where it has one, else by its number.
-pub(super) fn element_name(element: &Value, index: usize) -> String {
+pub(crate) fn element_name(element: &Value, index: usize) -> String {
     element.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned)
 }

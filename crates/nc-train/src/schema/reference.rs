@@ -1,7 +1,7 @@
 use toml::Value;
 
 use super::{
-    EXPERIMENT,
+    check::EXPERIMENT,
     node::{IfAbsent, KIND, Key, Node, Variant, join, listed},
 };
 use crate::presets;

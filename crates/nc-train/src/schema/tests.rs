@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::{
-    EXPERIMENT, check,
+    check::{self, EXPERIMENT, check},
     node::{IfAbsent, KIND, Key, Node, Variant, join},
     range::{Bound, Range},
 };

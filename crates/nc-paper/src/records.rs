@@ -1,0 +1,196 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use nc_record::{Claim, FORMAT_VERSION, write_atomically};
+use nc_train::Experiment;
+
+use crate::{Error, Job, Record, Result, Scale, job::key};
+
+/// The records of one scale.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Records {
+    by_key: BTreeMap<String, Record>,
+    /// All files of a key.
+    files: BTreeMap<String, Vec<PathBuf>>,
+}
+
+impl Records {
+    /// Where the records of `scale` stand below `results`.
+    pub(crate) fn directory(results: &Path, scale: Scale) -> PathBuf {
+        results.join(scale.name())
+    }
+
+    /// Where the run directories of `scale` stand below `results`.
+    pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
+        results.join("runs").join(scale.name())
+    }
+
+    /// Reads the records of `scale` below `results`; none if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRecord`] for a directory or file that cannot be read, a file that is no record, or one of another
+    /// scale or format, or whose figures are not of all its classes.
+    pub fn read(results: &Path, scale: Scale) -> Result<Self> {
+        let directory = Self::directory(results, scale);
+        let mut records = Self::default();
+        let list = |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+        let mut paths: Vec<PathBuf> = match fs::read_dir(&directory).and_then(list) {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(records),
+            Err(error) => return Err(Error::BadRecord { path: directory, reason: error.to_string() }),
+        };
+        paths.retain(|path| {
+            let is_tables = path.file_name().is_some_and(|name| name == TABLES);
+            path.extension().is_some_and(|extension| extension == "json") && !is_tables
+        });
+        paths.sort();
+        for path in paths {
+            let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
+            let text = match fs::read(&path) {
+                // Another process has recorded the run under another name since the files were listed.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                text => text.map_err(|error| bad(error.to_string()))?,
+            };
+            let record: Record = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+            if record.format_version != FORMAT_VERSION {
+                return Err(bad(format!(
+                    "format version {}, expected {FORMAT_VERSION}",
+                    record.format_version
+                )));
+            }
+            if record.scale != scale {
+                return Err(bad(format!(
+                    "it is of {} scale and stands among {}",
+                    record.scale.name(),
+                    scale.name()
+                )));
+            }
+            record.check_classes().map_err(bad)?;
+            records.files.entry(record.key.clone()).or_default().push(path.clone());
+            // Of two, made when the experiment had different names, the one that knows more.
+            match records.by_key.get(&record.key) {
+                Some(other) if other.noise.len() >= record.noise.len() => {}
+                _ => {
+                    records.by_key.insert(record.key.clone(), record);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Writes `record` below `results`, in place of others of the same run, if the `claim` on that still stands: minutes may have gone by
+    /// since it was taken.
+    pub(crate) fn write(results: &Path, record: &Record, claim: &Claim) -> Result<()> {
+        let directory = Self::directory(results, record.scale);
+        let path = directory.join(record.file_name());
+        let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
+        fs::create_dir_all(&directory).map_err(|error| bad(error.to_string()))?;
+        let mut text = serde_json::to_vec_pretty(record).map_err(|error| bad(error.to_string()))?;
+        text.push(b'\n');
+        let records = Self::read(results, record.scale)?;
+        claim.confirm()?;
+        write_atomically(&path, &text)?;
+        for former in records.files(&record.key).iter().filter(|former| **former != path) {
+            match fs::remove_file(former) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::BadRecord { path: former.clone(), reason: error.to_string() });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `job` is done, with all it is to find out.
+    pub fn has(&self, job: &Job) -> bool {
+        self.get(&job.key).is_some_and(|record| job.is_done_by(record))
+    }
+
+    /// The files that hold the experiment with this [`Job::key`]: more than one if it had another name when it was
+    /// recorded before.
+    pub(crate) fn files(&self, key: &str) -> &[PathBuf] {
+        self.files.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The record of the experiment with this [`Job::key`].
+    pub fn get(&self, key: &str) -> Option<&Record> {
+        self.by_key.get(key)
+    }
+
+    /// The record of this experiment.
+    pub(crate) fn of(&self, experiment: &Experiment) -> Result<Option<&Record>> {
+        Ok(self.get(&key(experiment)?))
+    }
+
+    /// The seeds there are records of.
+    pub(crate) fn seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        seeds
+    }
+}
+
+/// The tables as JSON, beside the records.
+pub(crate) const TABLES: &str = "tables.json";
+
+#[cfg(test)]
+mod tests {
+    use nc_record::RunDir;
+    use nc_train::{Observer, RunOptions};
+
+    use super::*;
+    use crate::{PaperTable, Plan, Queue, Reporter, Selection};
+
+    struct Silent;
+
+    impl Reporter for Silent {
+        fn say(&mut self, _: &str) {}
+
+        fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
+            Box::new(())
+        }
+
+        fn wants_to_stop(&self) -> bool {
+            false
+        }
+    }
+
+    fn only_run(results: &Path) -> PathBuf {
+        let entries = fs::read_dir(Records::runs(results, Scale::Smoke)).unwrap();
+        let mut runs = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        runs.next().unwrap()
+    }
+
+    #[test]
+    fn a_record_is_not_written_under_a_lost_claim() {
+        let results = tempfile::tempdir().unwrap();
+        let cells = "table3/cifar10-lt-r100/ce".into();
+        let selection = Selection { tables: vec![], cells, seeds: vec![], scale: Scale::Smoke };
+        let plan = Plan::new(&PaperTable::all().unwrap(), &[], &selection).unwrap();
+        let directories = BTreeMap::new();
+        let options = RunOptions::default();
+        let mut queue = Queue::new(&plan, results.path(), &directories, options.clone());
+        queue.run(None, &mut Silent).unwrap();
+        let records = Records::read(results.path(), Scale::Smoke).unwrap();
+        let key = &plan.jobs[0].key;
+        let (record, [path]) = (records.get(key).unwrap(), records.files(key)) else { panic!("one file") };
+        fs::remove_file(path).unwrap();
+
+        let directory = RunDir::open(only_run(results.path())).unwrap();
+        let claim = directory.claim(options.rhythm).unwrap();
+        fs::write(directory.path().join("claim.json"), "another's").unwrap();
+        let lost = Records::write(results.path(), record, &claim);
+        assert!(matches!(lost, Err(Error::Record(nc_record::Error::Held { .. }))), "{lost:?}");
+        assert!(!path.exists());
+        drop(claim);
+        fs::remove_file(directory.path().join("claim.json")).unwrap();
+        Records::write(results.path(), record, &directory.claim(options.rhythm).unwrap()).unwrap();
+        assert!(path.exists());
+    }
+}

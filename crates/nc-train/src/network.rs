@@ -1,0 +1,63 @@
+//! From the configuration of the model to the network.
+
+use candle_core::Device;
+use candle_nn::VarBuilder;
+use nc_data::ImageShape;
+use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
+
+use crate::{BackboneKind, Error, Experiment, HeadKind, ModelConfig, Result, data::Data};
+
+/// The layer between backbone and head, where there is one.
+const FEATURE_NORM: &str = "feature_norm";
+
+/// How the experiment's backbone is built.
+pub(crate) fn resnet(
+    experiment: &Experiment,
+) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
+    let backbone = experiment.model.backbone;
+    move |vb, shape| {
+        let in_channels = shape.channels;
+        let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
+        let resnet = match backbone {
+            BackboneKind::ResNet8 => cifar(8, 1),
+            BackboneKind::ResNet20 => cifar(20, 1),
+            BackboneKind::ResNet32 => cifar(32, 1),
+            BackboneKind::ResNet44 => cifar(44, 1),
+            BackboneKind::ResNet56 => cifar(56, 1),
+            BackboneKind::WideResNet32 => cifar(32, 2),
+            BackboneKind::ResNet18 => ResNet::resnet18(in_channels, vb),
+        }?;
+        Ok(Box::new(resnet) as Box<dyn Backbone>)
+    }
+}
+
+/// The model at the start of a run.
+pub(crate) fn build_model(
+    experiment: &Experiment,
+    data: &Data,
+    device: &Device,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+) -> Result<Model> {
+    let params = ParamStore::new(experiment.seed, device);
+    let mut network = build(&params.builder(), data.train.dataset().shape())?;
+    let is_taken =
+        |name: &String| [Model::HEAD, FEATURE_NORM].contains(&name.split('.').next().unwrap_or_default());
+    if let Some((name, _)) = params.vars().into_iter().find(|(name, _)| is_taken(name)) {
+        return Err(Error::BackboneName { name });
+    }
+    let ModelConfig { head, normalize_features, .. } = experiment.model;
+    if normalize_features {
+        network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
+    }
+    Ok(Model::new(params, network, &head.into(), data.train.class_counts().len())?)
+}
+
+impl From<HeadKind> for HeadConfig {
+    fn from(head: HeadKind) -> Self {
+        match head {
+            HeadKind::Linear => Self::Linear,
+            HeadKind::Cosine { scale } => Self::Cosine { scale },
+            HeadKind::Etf => Self::Etf,
+        }
+    }
+}
