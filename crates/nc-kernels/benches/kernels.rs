@@ -46,7 +46,8 @@ const RESNET_18: [LayerShape; 8] = [
     (512, 512, 4, 3, 1, 1),
 ];
 
-/// The general kernels: a 7x7 stem, a shortcut's projection, a bottleneck, ResNeXt's groups.
+/// Other layers: a 7x7 stem, a shortcut's projection and a bottleneck on the general kernels, ResNeXt's groups on the
+/// direct one.
 const GENERAL: [LayerShape; 4] =
     [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
 

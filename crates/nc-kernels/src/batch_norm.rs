@@ -26,7 +26,9 @@ impl Moments {
             let (sum, square) = (f64::from(block.sum[lane]), f64::from(block.square[lane]));
             let offset = sum / moments.count;
             *mean = f64::from(block.shift[lane]) + offset;
-            *squares = (square - sum * offset).max(0.0);
+            // Rounded off below 0; `max` would make 0 of NaN, too.
+            let difference = square - sum * offset;
+            *squares = if difference < 0.0 { 0.0 } else { difference };
         }
         moments
     }

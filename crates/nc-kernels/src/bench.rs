@@ -8,7 +8,8 @@ use crate::buffer::Buffer;
 use crate::graph::Kernels;
 use crate::kernels::{Conv, Epilogue, pack, pack_transposed, transposed_len};
 
-/// A convolution of a batch of made-up images, cut into chunks as the layers cut them.
+/// A convolution of a batch of made-up images, in chunks of so many as the layers have at a time. Wide kernels' gradients,
+/// which the layers compute for all images in one pass, are measured chunk by chunk, too.
 pub struct Convolution {
     kernels: Kernels,
     conv: Conv,

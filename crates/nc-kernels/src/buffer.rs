@@ -101,12 +101,6 @@ impl Drop for Buffer {
     }
 }
 
-impl std::fmt::Debug for Buffer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Buffer({} values)", self.len)
-    }
-}
-
 /// Idle blocks, the one idle longest in front. Sizes are in values.
 struct Pool {
     idle: VecDeque<Block>,

@@ -18,8 +18,8 @@ pub enum Shortcut<'a> {
     None,
     /// A feature map of the output's shape.
     Identity(&'a FeatureMap),
-    /// ResNet's option A: every so many-th pixel (the number given; it is the stride of the block's first
-    /// convolution, not of the one the shortcut joins) of a feature map with fewer channels, between
+    /// ResNet's option A: one pixel in so many in both directions (the number given, the stride of the block's first
+    /// convolution and not of the one the shortcut joins) of a feature map with at most as many channels, between
     /// (C_out - C_shortcut) / 2 channels of zeros on both sides.
     Subsample(&'a FeatureMap, usize),
 }

@@ -52,7 +52,7 @@ pub enum Error {
         expected: (usize, usize, usize, usize),
         /// Shape of the shortcut.
         found: (usize, usize, usize, usize),
-        /// Every how manieth pixel is taken; 1 for an identity shortcut.
+        /// The stride: one pixel in so many is taken, in both directions; 1 for an identity shortcut.
         stride: usize,
     },
     /// Batch statistics of one value per channel: the variance is zero and the output does not depend on the input.

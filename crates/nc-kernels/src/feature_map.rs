@@ -8,7 +8,8 @@ use crate::{Error, composed, isa};
 /// Activations (N, C, H, W) inside a network.
 ///
 /// The layout in memory is this crate's secret; [`FeatureMap::from_images`] and [`FeatureMap::to_tensor`] are the
-/// borders. Cloning is cheap and shares the data.
+/// borders. Cloning is cheap and shares the data. Backward passes through the same feature map must not run at the same time;
+/// one after the other they may.
 #[derive(Clone)]
 pub struct FeatureMap {
     pub(crate) repr: Repr,
@@ -134,7 +135,7 @@ pub(crate) fn pooled_size(
     if kernel == 0 || stride == 0 {
         return fail("kernel and stride must be at least 1");
     }
-    if 2 * padding > kernel {
+    if padding > kernel / 2 {
         return fail("the padding must be at most half the kernel");
     }
     let side = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);

@@ -40,7 +40,7 @@ impl InstructionSet {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if std::arch::is_x86_feature_detected!("avx512f") => {
-                // SAFETY: the feature was just detected.
+                // SAFETY: handed out only where the feature was detected.
                 const SET: Set<Avx512> = unsafe { Set::new() };
                 Some(&SET)
             }
@@ -49,7 +49,7 @@ impl InstructionSet {
                 if std::arch::is_x86_feature_detected!("avx2")
                     && std::arch::is_x86_feature_detected!("fma") =>
             {
-                // SAFETY: the features were just detected.
+                // SAFETY: handed out only where the features were detected.
                 const SET: Set<Avx2> = unsafe { Set::new() };
                 Some(&SET)
             }
@@ -93,19 +93,10 @@ pub(crate) fn kernels() -> Result<&'static dyn KernelSet, Error> {
 /// The instruction set that the vector kernels use: "avx512", "avx2" or "portable", the best that the processor has
 /// unless the environment variable NC_KERNELS_ISA names another.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If NC_KERNELS_ISA names none of the three or one that the processor lacks; [`checked_instruction_set`] returns
-/// the error instead, and so do the layers.
-pub fn instruction_set() -> &'static str {
-    match checked_instruction_set() {
-        Ok(name) => name,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// As [`instruction_set`], for programs that report a wrong environment variable themselves.
-pub fn checked_instruction_set() -> candle_core::Result<&'static str> {
+/// If NC_KERNELS_ISA names none of the three or one that the processor lacks.
+pub fn instruction_set() -> candle_core::Result<&'static str> {
     Ok(chosen()?.name())
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The unit of composition is [`ConvNorm::forward`], relu(batch_norm(conv(x)) + shortcut), on a [`FeatureMap`].
 //! On the CPU a feature map lives in a layout of this crate's own and the work is done by vector kernels chosen
-//! at run time ([`instruction_set`]); on other devices, and for number types other than f32, the same
-//! calls use Candle's own operations.
+//! at run time ([`instruction_set`]); on other devices, for number types other than f32 and for strides above 2, the
+//! same calls use Candle's own operations.
 // Vector kernels read and write through raw pointers; every unsafe block states why it is sound.
 #![allow(unsafe_code)]
 // A vector that is handed to a function instead of inlined goes through memory.
@@ -28,7 +28,7 @@ pub mod threads;
 pub use conv_norm::{ConvNorm, Mode, Shortcut, conv2d};
 pub use error::Error;
 pub use feature_map::FeatureMap;
-pub use isa::{checked_instruction_set, instruction_set};
+pub use isa::instruction_set;
 pub use shape::ConvShape;
 
 #[cfg(test)]

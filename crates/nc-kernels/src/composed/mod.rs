@@ -1,5 +1,5 @@
-//! The layers out of Candle's own operations on NCHW tensors: the path of every device but the CPU, and an
-//! independent answer to test the vector kernels against.
+//! The layers out of Candle's own operations on NCHW tensors: the path of other devices than the CPU, of other number
+//! types than f32 and of strides above 2, and an independent answer to test the vector kernels against.
 
 mod batch_norm;
 mod conv;
@@ -34,10 +34,10 @@ pub(crate) fn conv_norm(
     if relu { positive_part(&y) } else { Ok(y) }
 }
 
-/// max(x, 0) with gradient 0 at 0 (Candle's own has 1 there).
+/// max(x, 0), of which NaN is NaN, with gradient 0 at 0 (Candle's own has 1 there).
 fn positive_part(x: &Tensor) -> Result<Tensor> {
     let zeros = x.zeros_like()?.detach();
-    x.gt(&zeros)?.where_cond(x, &zeros)
+    x.le(&zeros)?.where_cond(&zeros, x)
 }
 
 /// Every `stride`-th pixel of every `stride`-th row of (N, C, H, W), from the first on.
@@ -55,6 +55,8 @@ fn every_nth(x: &Tensor, dim: usize, step: usize) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let mut dims = x.dims().to_vec();
+    // A longer step takes the first alone, too.
+    let step = step.min(dims[dim]);
     let count = dims[dim].div_ceil(step);
     let x = x.pad_with_zeros(dim, 0, count * step - dims[dim])?;
     dims[dim] = count;

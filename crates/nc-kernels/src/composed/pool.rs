@@ -4,7 +4,7 @@ use super::every_nth;
 use crate::feature_map::pooled_size;
 
 /// Max pooling as a chain of selections over the windows' pixels, row by row: a later pixel wins only if it is
-/// strictly greater, so the first maximum gets the gradient.
+/// strictly greater, so the first maximum gets the gradient, or NaN.
 pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     let (out_h, out_w) = pooled_size((height, width), kernel, stride, padding)?;
@@ -22,7 +22,10 @@ pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize)
             let candidate = every_nth(&every_nth(&shifted, 2, stride)?, 3, stride)?;
             best = Some(match best {
                 None => candidate,
-                Some(best) => candidate.gt(&best)?.where_cond(&candidate, &best)?,
+                Some(best) => {
+                    let wins = (candidate.gt(&best)? + candidate.ne(&candidate)?)?;
+                    wins.where_cond(&candidate, &best)?
+                }
             });
         }
     }

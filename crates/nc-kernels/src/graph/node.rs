@@ -87,7 +87,7 @@ struct Gradient {
 
 impl Node {
     pub(crate) fn new(dims: Dims, data: Buffer, norm: Option<LazyNorm>, kernels: Kernels) -> Self {
-        debug_assert_eq!(dims.len(), data.len());
+        assert_eq!(dims.len(), data.len());
         Self { dims, data, norm, kernels, consumers: AtomicUsize::new(0), gradient: Mutex::default() }
     }
 

@@ -8,7 +8,6 @@ use super::with_values;
 use crate::kernels::Conv;
 
 /// What a convolution reads.
-#[derive(Clone)]
 pub(crate) enum Source {
     /// The few planes of pictures: a contiguous tensor (N, C, H, W).
     Planes(Tensor),

@@ -17,7 +17,7 @@ impl Zeros {
 /// A tile is `PX` pixels of an output row; every value that is read of the input feeds the three taps of a kernel
 /// row. `PLANAR` says that the input's channels are planes (see [`super::geometry::Conv`]).
 pub(super) struct DirectForward<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> {
-    /// First input block of the output blocks; `sources` blocks, together `channels` channels.
+    /// First input block of the output blocks; `sources` blocks. `channels`: from there to the last of the input.
     pub(super) x: *const f32,
     pub(super) sources: usize,
     pub(super) channels: usize,

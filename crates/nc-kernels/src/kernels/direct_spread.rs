@@ -10,7 +10,7 @@ pub(super) struct DirectSpread<const PX: usize> {
     /// Gradient of the output: its first block that depends on the input block.
     pub(super) dy: *const f32,
     pub(super) targets: usize,
-    /// Output channels in these blocks.
+    /// Output channels from the first of these blocks to the last of all.
     pub(super) channels: usize,
     /// Transposed kernel of the input block.
     pub(super) weight: *const f32,

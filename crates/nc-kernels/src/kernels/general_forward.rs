@@ -4,7 +4,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 /// Convolution of any kernel with stride `S` over an image that lies in its border, for one block of output
 /// channels: tiles of `PX` pixels, one tap after the other.
 pub(super) struct GeneralForward<const S: usize, const PX: usize, const PLANAR: bool> {
-    /// First input block of the output block; `sources` blocks, together `channels` channels.
+    /// First input block of the output block; `sources` blocks. `channels`: from there to the last of the input.
     pub(super) x: *const f32,
     pub(super) sources: usize,
     pub(super) channels: usize,

@@ -68,7 +68,7 @@ impl Lanes for Avx2 {
         // SAFETY: see above.
         unsafe {
             let zero = _mm256_setzero_ps();
-            Self(_mm256_max_ps(self.0, zero), _mm256_max_ps(self.1, zero))
+            Self(_mm256_max_ps(zero, self.0), _mm256_max_ps(zero, self.1))
         }
     }
     #[inline(always)]

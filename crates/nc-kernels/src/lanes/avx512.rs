@@ -63,7 +63,7 @@ impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn positive_part(self) -> Self {
         // SAFETY: see above.
-        Self(unsafe { _mm512_max_ps(self.0, _mm512_setzero_ps()) })
+        Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
     }
     #[inline(always)]
     unsafe fn where_positive(self, mask: Self) -> Self {

@@ -28,7 +28,7 @@ pub(crate) const LANES: usize = 16;
 /// # Safety
 ///
 /// All functions need a processor with the instruction set; pointers must be valid for sixteen values (one for
-/// [`Lanes::splat`]), at any alignment.
+/// [`Lanes::splat`]) and aligned as an f32 is, not as a vector.
 pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     /// Most pixels of a tile of a 3x3 convolution with stride 1 and one block of output channels.
     const TILE_STRIDE_1: usize;
@@ -53,7 +53,7 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
-    /// max(self, 0).
+    /// max(self, 0); NaN stays NaN, so that a run which leaves the numbers is found out.
     unsafe fn positive_part(self) -> Self;
     /// self where `mask` > 0, else 0.
     unsafe fn where_positive(self, mask: Self) -> Self;

@@ -70,7 +70,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn positive_part(self) -> Self {
-        self.zip(self, |a, _| if a > 0.0 { a } else { 0.0 })
+        self.zip(self, |a, _| if a < 0.0 { 0.0 } else { a })
     }
     #[inline(always)]
     unsafe fn where_positive(self, mask: Self) -> Self {

@@ -166,3 +166,23 @@ fn evaluation_without_gradients() {
         }
     }
 }
+
+/// Else a run that has left the finite numbers would go on with features of zeros.
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let mut random = Random::new(11);
+    let shape = conv3x3(16, 32, 1);
+    let layer = Layer::random(shape, &mut random);
+    let x = random.tensor(&[2, 16, 5, 5]).affine(1.0, f64::NAN).unwrap();
+    let all = all_kernels().into_iter().map(|(name, kernels)| (name, Some(kernels)));
+    for (name, kernels) in all.chain([("Candle's own", None)]) {
+        for mode in [Mode::Train, Mode::Eval] {
+            let map = FeatureMap::with_kernels(&x, kernels).unwrap();
+            let out = layer.try_forward(&map, Shortcut::None, true, mode, false).unwrap();
+            for out in [out.clone(), out.max_pool(3, 2, 1).unwrap()] {
+                let values = out.to_tensor().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                assert!(values.iter().all(|value| value.is_nan()), "{name}, {mode:?}");
+            }
+        }
+    }
+}
