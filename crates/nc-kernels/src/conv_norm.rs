@@ -123,7 +123,7 @@ pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<Featu
     check_convolution(x, weight, shape)?;
     match x.kernels() {
         Some(kernels) if shape.has_kernels() => {
-            Ok(FeatureMap::from_blocked(graph::plain(x, kernels, weight, shape)?))
+            Ok(FeatureMap::from_blocked(graph::conv2d(x, kernels, weight, shape)?))
         }
         kernels => FeatureMap::with_kernels(&composed::conv2d(&x.to_tensor()?, weight, shape)?, kernels),
     }

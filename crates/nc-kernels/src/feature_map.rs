@@ -8,8 +8,8 @@ use crate::{Error, composed, isa};
 /// Activations (N, C, H, W) inside a network.
 ///
 /// The layout in memory is this crate's secret; [`FeatureMap::from_images`] and [`FeatureMap::to_tensor`] are the
-/// borders. Cloning is cheap and shares the data. Backward passes through the same feature map must not run at the same time;
-/// one after the other they may.
+/// borders. Cloning is cheap and shares the data. Backward passes through the same feature map must not run at the same
+/// time; one after the other they may.
 #[derive(Clone)]
 pub struct FeatureMap {
     pub(crate) repr: Repr,

@@ -19,7 +19,11 @@ pub struct ConvShape {
 
 impl ConvShape {
     /// Checks that the numbers make a convolution.
-    pub(crate) fn validate(self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] with the reason.
+    pub fn validate(self) -> Result<(), Error> {
         let Self { in_channels, out_channels, kernel, stride, padding, groups } = self;
         let fail = |reason| Err(Error::Shape { shape: self, reason });
         if in_channels == 0 || out_channels == 0 {

@@ -64,11 +64,11 @@ impl ConvGradient {
 
 /// `step` - 1 zeros between neighbours along `dim`.
 fn insert_zeros(x: &Tensor, dim: usize, step: usize) -> Result<Tensor> {
-    if step == 1 {
-        return Ok(x.clone());
-    }
     let mut dims = x.dims().to_vec();
     let length = dims[dim];
+    if step == 1 || length <= 1 {
+        return Ok(x.clone());
+    }
     let spread = x.unsqueeze(dim + 1)?.pad_with_zeros(dim + 1, 0, step - 1)?;
     dims[dim] = length * step;
     spread.reshape(dims)?.narrow(dim, 0, (length - 1) * step + 1)

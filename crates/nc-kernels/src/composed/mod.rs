@@ -56,7 +56,7 @@ fn every_nth(x: &Tensor, dim: usize, step: usize) -> Result<Tensor> {
     }
     let mut dims = x.dims().to_vec();
     // A longer step takes the first alone, too.
-    let step = step.min(dims[dim]);
+    let step = step.min(dims[dim].max(1));
     let count = dims[dim].div_ceil(step);
     let x = x.pad_with_zeros(dim, 0, count * step - dims[dim])?;
     dims[dim] = count;

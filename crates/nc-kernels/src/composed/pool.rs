@@ -8,8 +8,10 @@ use crate::feature_map::pooled_size;
 pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     let (out_h, out_w) = pooled_size((height, width), kernel, stride, padding)?;
+    // A stride beyond the padded image has one window; it is not to take so much room.
+    let [stride_h, stride_w] = [height, width].map(|size| stride.min(size + 2 * padding));
     let mut padded = x.clone();
-    for (dim, out) in [(2, out_h), (3, out_w)] {
+    for (dim, out, stride) in [(2, out_h, stride_h), (3, out_w, stride_w)] {
         // Room for the last window and for taking every stride-th pixel of every offset.
         let needed = kernel - 1 + out * stride;
         let after = needed.saturating_sub(padding + padded.dim(dim)?);
@@ -18,8 +20,8 @@ pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize)
     let mut best: Option<Tensor> = None;
     for row in 0..kernel {
         for column in 0..kernel {
-            let shifted = padded.narrow(2, row, out_h * stride)?.narrow(3, column, out_w * stride)?;
-            let candidate = every_nth(&every_nth(&shifted, 2, stride)?, 3, stride)?;
+            let shifted = padded.narrow(2, row, out_h * stride_h)?.narrow(3, column, out_w * stride_w)?;
+            let candidate = every_nth(&every_nth(&shifted, 2, stride_h)?, 3, stride_w)?;
             best = Some(match best {
                 None => candidate,
                 Some(best) => {

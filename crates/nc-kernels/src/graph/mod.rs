@@ -7,14 +7,18 @@
 mod borders;
 mod conv;
 mod conv_backward;
+mod convolution_pass;
+mod input_gradient;
+mod job;
 mod node;
 mod parameters;
 mod pool;
+mod residual;
 mod source;
 mod subsample;
 
 pub(crate) use borders::{enter, leave};
-pub(crate) use conv::{conv_norm, plain};
+pub(crate) use conv::{conv_norm, conv2d};
 pub(crate) use node::{Blocked, Dims};
 pub(crate) use pool::{global_average, max_pool};
 

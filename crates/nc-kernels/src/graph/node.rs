@@ -46,7 +46,7 @@ impl Dims {
 }
 
 /// A batch norm, and perhaps ReLU, that a node's readers apply while reading.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LazyNorm {
     pub(crate) affine: Affine,
     pub(crate) relu: bool,

@@ -16,6 +16,8 @@ fn max_pool_on_both_paths() {
         ([1, 1, 1, 4], 3, 2, 1),
         ([2, 4, 7, 7], 7, 1, 0),
         ([2, 4, 7, 7], 2, 3, 1),
+        // One window, and room for no more.
+        ([2, 4, 7, 7], 3, 1 << 40, 1),
     ] {
         for ties in [false, true] {
             let x = random.tensor(&dims);

@@ -1,0 +1,181 @@
+//! The passes over a batch that a convolution's backward takes.
+
+use std::ops::Range;
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::conv_backward::Saved;
+use super::input_gradient::{InputChunk, InputGradient, Treatment};
+use super::job::{Convolution, images_at_once};
+use super::source::View;
+use super::{Kernels, chunk_images, pieces, to_vec};
+use crate::batch_norm::Sums;
+use crate::buffer::Buffer;
+use crate::kernels::{NormCoefficients, pack_transposed, transposed_len, unpack};
+
+/// Packed kernels of more values than this get their gradient in one pass over all images, parallel over blocks of
+/// output channels, instead of one partial gradient per chunk.
+const WIDE: usize = 100_000;
+
+/// The passes over the images that give kernel gradient and input gradient.
+pub(super) struct ConvolutionPass<'a> {
+    pub(super) saved: &'a Saved,
+    /// The output's gradient, after the ReLU.
+    pub(super) gradient: &'a [f32],
+    /// How batch norm's input gradient follows from it; none without batch norm.
+    pub(super) coefficients: Option<&'a NormCoefficients>,
+    pub(super) kernel_wanted: bool,
+}
+
+pub(super) struct PassResults {
+    /// In PyTorch's layout.
+    pub(super) kernel: Option<Vec<f32>>,
+    /// Of the input's norm, if finished.
+    pub(super) sums: Sums,
+}
+
+/// What one chunk of images writes to.
+struct ChunkTargets<'a> {
+    input: Option<&'a mut [f32]>,
+    /// Copies of the output's gradient and of the input for a wide kernel's gradient.
+    dy: Option<&'a mut [f32]>,
+    x: Option<&'a mut [f32]>,
+}
+
+impl ConvolutionPass<'_> {
+    pub(super) fn run(&self, target: &mut InputGradient) -> Result<PassResults> {
+        let Convolution { kernels, conv, out } = self.saved.convolution;
+        let chunk = chunk_images(out.n);
+        let chunks = out.n.div_ceil(chunk);
+        let wide = self.kernel_wanted && conv.packed_len() > WIDE;
+        let input_wanted = !matches!(target, InputGradient::Unwanted);
+
+        let mut transposed = Buffer::take(if input_wanted { transposed_len(&conv) } else { 0 });
+        if input_wanted {
+            pack_transposed(&conv, &to_vec(&self.saved.weight)?, &mut transposed);
+        }
+        let channels = crate::kernels::blocks(conv.shape.in_channels) * crate::lanes::LANES;
+        let in_image = match target {
+            InputGradient::Planes(_) => conv.shape.in_channels * conv.h * conv.w,
+            _ => conv.in_len_blocked(),
+        };
+        self.saved.source.with_view(|view| {
+            let copies = |needed: bool, len: usize| (wide && needed).then(|| Buffer::take(out.n * len));
+            let mut dy_copy = copies(self.coefficients.is_some(), conv.out_len());
+            let mut x_copy = copies(view.scratch_len(1) > 0, conv.in_len());
+
+            let (treatment, values) = target.split();
+            let input = pieces(values, chunk * in_image, chunks);
+            let dy = pieces(dy_copy.as_deref_mut(), chunk * conv.out_len(), chunks);
+            let x = pieces(x_copy.as_deref_mut(), chunk * conv.in_len(), chunks);
+            let targets: Vec<_> = input
+                .into_iter()
+                .zip(dy)
+                .zip(x)
+                .map(|((input, dy), x)| ChunkTargets { input, dy, x })
+                .collect();
+            let results: Vec<(Option<Buffer>, Sums)> = targets
+                .into_par_iter()
+                .enumerate()
+                .map(|(index, targets)| {
+                    let images = index * chunk..((index + 1) * chunk).min(out.n);
+                    self.chunk(images, view, &transposed, treatment, targets, wide)
+                })
+                .collect();
+
+            let (kernel_parts, sums): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+            let kernel = if wide {
+                let dy = dy_copy.as_deref().unwrap_or(self.gradient);
+                Some(self.wide_kernel(view, x_copy.as_deref(), dy))
+            } else {
+                reduce(kernels, kernel_parts).map(|sum| unpack(&conv, &sum))
+            };
+            PassResults { kernel, sums: Sums::total(sums, channels) }
+        })
+    }
+
+    /// One chunk of images: a partial kernel gradient (unless wide), the input gradient, and the sums of the input's
+    /// norm.
+    fn chunk(
+        &self,
+        images: Range<usize>,
+        view: View<'_>,
+        transposed: &[f32],
+        treatment: Treatment<'_>,
+        mut targets: ChunkTargets<'_>,
+        wide: bool,
+    ) -> (Option<Buffer>, Sums) {
+        let Convolution { kernels, conv, .. } = self.saved.convolution;
+        let (in_len, out_len) = (conv.in_len(), conv.out_len());
+        let at_once = images_at_once(&conv, images.len());
+        let mut kernel = (self.kernel_wanted && !wide).then(|| Buffer::zeros(conv.packed_len()));
+        let mut border = Buffer::take(conv.scratch_len());
+        let mut dy_scratch = Buffer::take(if self.coefficients.is_some() { at_once * out_len } else { 0 });
+        let mut x_scratch = Buffer::take(view.scratch_len(at_once));
+        let mut input = InputChunk::new(self.saved, treatment, transposed, at_once);
+
+        for start in images.clone().step_by(at_once) {
+            let step = start..(start + at_once).min(images.end);
+            let local = start - images.start..step.end - images.start;
+            let dy = self.dy(step.clone(), &mut dy_scratch);
+            if let Some(copy) = &mut targets.dy {
+                copy[local.start * out_len..local.end * out_len].copy_from_slice(dy);
+            }
+            if kernel.is_some() || targets.x.is_some() {
+                let x = view.images(&conv, step.clone(), &mut x_scratch);
+                if let Some(copy) = &mut targets.x {
+                    copy[local.start * in_len..local.end * in_len].copy_from_slice(x);
+                }
+                if let Some(kernel) = &mut kernel {
+                    kernels.kernel_gradient(&conv, x, dy, 0..conv.out_blocks(), kernel, &mut border);
+                }
+            }
+            if let Some(target) = &mut targets.input {
+                let len = target.len() / images.len();
+                let target = &mut target[local.start * len..local.end * len];
+                input.run(step, dy, target, &mut border);
+            }
+        }
+        (kernel, input.sums)
+    }
+
+    /// The gradient of the convolution's output for some images.
+    fn dy<'s>(&'s self, images: Range<usize>, scratch: &'s mut [f32]) -> &'s [f32] {
+        let Convolution { kernels, conv, .. } = self.saved.convolution;
+        let len = conv.out_len();
+        let whole = images.start * len..images.end * len;
+        let Some(coefficients) = self.coefficients else {
+            return &self.gradient[whole];
+        };
+        let y = &self.saved.y()[whole.clone()];
+        let gradient = &self.gradient[whole];
+        for ((gradient, y), dy) in gradient.chunks(len).zip(y.chunks(len)).zip(scratch.chunks_mut(len)) {
+            kernels.norm_gradient(gradient, y, coefficients, dy);
+        }
+        &scratch[..images.len() * len]
+    }
+
+    /// The gradient of a kernel too large for a copy per chunk.
+    fn wide_kernel(&self, view: View<'_>, x: Option<&[f32]>, dy: &[f32]) -> Vec<f32> {
+        let Convolution { kernels, conv, .. } = self.saved.convolution;
+        let x = x.unwrap_or_else(|| view.values());
+        let mut sum = Buffer::zeros(conv.packed_len());
+        let block_len = conv.packed_len() / conv.out_blocks();
+        sum.par_chunks_mut(block_len).enumerate().for_each(|(block, sum)| {
+            let mut border = Buffer::take(conv.scratch_len());
+            kernels.kernel_gradient(&conv, x, dy, block..block + 1, sum, &mut border);
+        });
+        unpack(&conv, &sum)
+    }
+}
+
+/// The sum of the chunks' kernel gradients, in their order.
+fn reduce(kernels: Kernels, parts: Vec<Option<Buffer>>) -> Option<Buffer> {
+    let mut parts = parts.into_iter().flatten();
+    let mut sum = parts.next()?;
+    for part in parts {
+        kernels.add(&mut sum, &part);
+    }
+    Some(sum)
+}

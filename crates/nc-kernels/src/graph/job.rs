@@ -1,0 +1,173 @@
+//! Running a convolution over the chunks of a batch.
+
+use std::ops::Range;
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+
+use super::residual::{Residual, ShortcutImages};
+use super::source::{Source, View};
+use super::{Dims, Kernels, chunk_images, to_vec};
+use crate::batch_norm::{Affine, Moments};
+use crate::buffer::Buffer;
+use crate::feature_map::Repr;
+use crate::kernels::{BlockSums, Conv, Epilogue, pack};
+use crate::{ConvShape, FeatureMap};
+
+/// Kernels and geometry of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Convolution {
+    pub(super) kernels: Kernels,
+    pub(super) conv: Conv,
+    pub(super) out: Dims,
+}
+
+/// A convolution about to run.
+pub(super) struct Job {
+    pub(super) convolution: Convolution,
+    pub(super) source: Source,
+    /// The argument that stands for the source in Candle's graph.
+    pub(super) argument: Tensor,
+    packed: Buffer,
+}
+
+impl Job {
+    pub(super) fn new(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: ConvShape) -> Result<Self> {
+        let (n, c, h, w) = x.dims();
+        let (out_h, out_w) = shape.output_size(h, w)?;
+        let (source, argument) = match &x.repr {
+            Repr::Tensor { tensor, .. } if c <= Conv::MOST_PLANES && shape.groups == 1 => {
+                let tensor = tensor.contiguous()?;
+                (Source::Planes(tensor.detach()), tensor)
+            }
+            _ => {
+                let x = x.blocked(kernels)?;
+                (Source::Node(x.node), x.token)
+            }
+        };
+        let planar = matches!(source, Source::Planes(_));
+        let conv = Conv { shape, h, w, out_h, out_w, planar };
+        let mut packed = Buffer::take(conv.packed_len());
+        pack(&conv, &to_vec(weight)?, &mut packed);
+        let out = Dims { n, c: shape.out_channels, h: out_h, w: out_w };
+        Ok(Self { convolution: Convolution { kernels, conv, out }, source, argument, packed })
+    }
+
+    /// Whether gradients of the input are wanted; if so, this is a consumer of its node.
+    pub(super) fn consume(&self) -> bool {
+        let tracked = self.argument.track_op();
+        if let (true, Source::Node(node)) = (tracked, &self.source) {
+            node.add_consumer();
+        }
+        tracked
+    }
+
+    /// Runs `each` for every chunk: its first image, its output and a worker that convolves images of it.
+    fn run<T: Send>(
+        &self,
+        each: impl Fn(usize, &mut [f32], &mut Worker<'_>) -> T + Sync,
+    ) -> Result<(Buffer, Vec<T>)> {
+        let mut y = Buffer::take(self.convolution.out.len());
+        let chunk = chunk_images(self.convolution.out.n);
+        let results = self.source.with_view(|view| {
+            y.par_chunks_mut(chunk * self.convolution.out.image_len())
+                .enumerate()
+                .map(|(index, y)| each(index * chunk, y, &mut Worker::new(self, view, chunk)))
+                .collect()
+        })?;
+        Ok((y, results))
+    }
+
+    /// The convolution alone.
+    pub(super) fn run_plain(&self) -> Result<Buffer> {
+        let (y, _) = self.run(|first, y, worker| {
+            for (images, y) in worker.steps(first, y) {
+                worker.convolve(images, y, Epilogue::Plain);
+            }
+        })?;
+        Ok(y)
+    }
+
+    /// The convolution and the moments of its output.
+    pub(super) fn run_with_moments(&self) -> Result<(Buffer, Moments)> {
+        let (blocks, pixels) = (self.convolution.out.blocks(), self.convolution.out.pixels());
+        let (y, parts) = self.run(|first, y, worker| {
+            let mut moments = Moments::empty(self.convolution.out.padded_channels());
+            let mut sums = vec![BlockSums::ZERO; blocks];
+            for (index, (images, y)) in worker.steps(first, y).enumerate() {
+                let count = images.len() * pixels;
+                let epilogue = Epilogue::Statistics { sums: &mut sums, first: index == 0 };
+                worker.convolve(images, y, epilogue);
+                moments.merge(&Moments::from_sums(&sums, count));
+                sums.iter_mut().for_each(BlockSums::restart);
+            }
+            moments
+        })?;
+        let mut moments = Moments::empty(self.convolution.out.padded_channels());
+        for part in parts {
+            moments.merge(&part);
+        }
+        Ok((y, moments))
+    }
+
+    /// relu?(affine(conv(x)) + residual) in one pass.
+    pub(super) fn run_fused(
+        &self,
+        affine: &Affine,
+        residual: Option<&Residual>,
+        relu: bool,
+    ) -> Result<Buffer> {
+        let len = self.convolution.out.image_len();
+        let (y, _) = self.run(|first, y, worker| {
+            let mut shortcut = ShortcutImages::new(residual, worker.at_once * len);
+            for (images, y) in worker.steps(first, y) {
+                let residual = shortcut.images(images.clone(), len);
+                let (scale, shift) = (&affine.scale, &affine.shift);
+                worker.convolve(images, y, Epilogue::Affine { scale, shift, residual, relu });
+            }
+        })?;
+        Ok(y)
+    }
+}
+
+/// Images to hand to the kernels at once: one, so that it stays in the cache between the passes, unless the kernel
+/// is so large that it should be read once for many.
+pub(super) fn images_at_once(conv: &Conv, chunk: usize) -> usize {
+    if conv.packed_len() > 64 * 1024 { chunk } else { 1 }
+}
+
+/// Convolves images of a chunk, with scratch memory for it.
+struct Worker<'a> {
+    job: &'a Job,
+    view: View<'a>,
+    at_once: usize,
+    input: Buffer,
+    border: Buffer,
+}
+
+impl<'a> Worker<'a> {
+    fn new(job: &'a Job, view: View<'a>, chunk: usize) -> Self {
+        let at_once = images_at_once(&job.convolution.conv, chunk);
+        let input = Buffer::take(view.scratch_len(at_once));
+        Self { job, view, at_once, input, border: Buffer::take(job.convolution.conv.scratch_len()) }
+    }
+
+    /// Cuts a chunk's output, which begins with image `first`, into what is convolved at once.
+    fn steps<'y>(
+        &self,
+        first: usize,
+        y: &'y mut [f32],
+    ) -> impl Iterator<Item = (Range<usize>, &'y mut [f32])> + use<'y> {
+        let (at_once, len) = (self.at_once, self.job.convolution.out.image_len());
+        y.chunks_mut(at_once * len).enumerate().map(move |(step, y)| {
+            let start = first + step * at_once;
+            (start..start + y.len() / len, y)
+        })
+    }
+
+    fn convolve(&mut self, images: Range<usize>, y: &mut [f32], epilogue: Epilogue<'_>) {
+        let Job { convolution: Convolution { kernels, conv, .. }, packed, .. } = self.job;
+        let x = self.view.images(conv, images, &mut self.input);
+        kernels.convolve(conv, x, packed, y, epilogue, &mut self.border);
+    }
+}
