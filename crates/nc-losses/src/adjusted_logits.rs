@@ -2,17 +2,18 @@ use candle_core::Tensor;
 
 use crate::{Error, Result, check};
 
-/// Logits that account for how often each class occurs: of them any cross entropy is taken in training.
+/// Logits that account for how often each class occurs, to take any cross entropy of in training.
 ///
 /// ```text
-/// z_k + tau log n_k
+/// z_k + tau log( n_k / sum_j n_j )
 /// ```
 ///
+/// A class with n_k = 0 is taken out, whatever tau is: its logit becomes -1e30.
+///
 /// - With the sizes n_k of the training set this is **logit adjustment** (Menon et al. 2021), and with tau = 1
-///   **balanced softmax** (Ren et al. 2020): dividing all n_k by their sum would change no probability.
+///   **balanced softmax** (Ren et al. 2020): the division by the sum changes no probability.
 /// - With tau = 1 and the counts of the batch it is **ARB-Loss** (Xie et al. 2023), since
-///   -log( e^{z_y} / sum_k (n_k / n_y) e^{z_k} ) is the cross entropy of z_k + log n_k. A class that the counts do not
-///   have contributes nothing.
+///   -log( e^{z_y} / sum_k (n_k / n_y) e^{z_k} ) is the cross entropy of z_k + log n_k.
 ///
 /// For post-hoc adjustment of a model trained without it, use a negative tau and take the largest.
 ///

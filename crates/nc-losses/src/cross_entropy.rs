@@ -116,7 +116,7 @@ pub fn smoothed_cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) 
 /// Cross entropy with both class weights and label smoothing, combined as PyTorch combines them.
 ///
 /// Smoothing moves mass to every class, and the mass on a class carries that class's weight; the sum is
-/// still normalised by the weights of the labels.
+/// still normalised by the weights of the labels; if all of those are 0, so is the loss.
 ///
 /// ```text
 /// L = [ (1 - s) sum_i w_{y_i} (-log p_{i, y_i}) + (s/K) sum_i sum_k w_k (-log p_{i,k}) ] / sum_i w_{y_i}
@@ -161,7 +161,10 @@ pub fn weighted_smoothed_cross_entropy(
 /// The weights of the labels in a batch.
 struct ClassWeights {
     of_samples: Tensor,
+    /// Their sum; 1 if that is 0.
     total: Tensor,
+    /// 1, or 0 if their sum is 0.
+    counted: Tensor,
 }
 
 impl ClassWeights {
@@ -169,13 +172,14 @@ impl ClassWeights {
         check::shape("class_weights", class_weights, &logits.dims()[1..])?;
         check::dtype("class_weights", class_weights, logits.dtype())?;
         let of_samples = class_weights.contiguous()?.index_select(labels, 0)?;
-        // The floor turns 0 / 0 into 0 and changes nothing else.
-        let total = of_samples.sum_all()?.maximum(f64::from(f32::MIN_POSITIVE))?;
-        Ok(Self { of_samples, total })
+        let sum = of_samples.sum_all()?;
+        let nothing = sum.eq(0.0)?.to_dtype(sum.dtype())?;
+        Ok(Self { of_samples, total: (sum + &nothing)?, counted: (1.0 - nothing)? })
     }
 
+    /// `sum` over the sum of the weights; 0 if that is 0.
     fn normalise(&self, sum: &Tensor) -> Result<Tensor> {
-        Ok((sum / &self.total)?)
+        Ok(((sum * &self.counted)? / &self.total)?)
     }
 }
 

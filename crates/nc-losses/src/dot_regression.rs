@@ -37,8 +37,10 @@ use crate::{Result, distance::of_samples};
 /// of Deep Neural Network?", NeurIPS 2022, eq. 10.
 pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let own = of_samples("weight", weight, features, labels)?;
-    // The floor keeps the slope of the root finite.
-    let norm = features.sqr()?.sum(1)?.maximum(f64::from(f32::MIN_POSITIVE))?.sqrt()?;
-    let cosine = (features * own)?.sum(1)?.div(&norm)?;
+    let squared = features.sqr()?.sum(1)?;
+    let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?;
+    let norm = has_direction.where_cond(&squared, &squared.ones_like()?.detach())?.sqrt()?;
+    let along = (features * own)?.sum(1)?;
+    let cosine = has_direction.where_cond(&along, &along.zeros_like()?.detach())?.div(&norm)?;
     Ok(((cosine - 1.0)?.sqr()?.mean_all()? * 0.5)?)
 }

@@ -79,8 +79,10 @@ impl<'a> MseAccumulator<'a> {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
+    /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another shape;
+    /// then nothing is taken in.
     pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+        self.classifier.check_fits(self.means)?;
         let dims = self.means.dims();
         let seen = self.counts.iter().sum();
         check("features", features, dims, labels, self.means.classes(), seen)?;

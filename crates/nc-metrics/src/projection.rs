@@ -37,7 +37,7 @@ pub struct ProjectedSample {
 }
 
 impl Projection {
-    /// Projects at most `limit` of the samples, of which `means` are the means. None if there are fewer than two
+    /// Projects at most `limit` of the samples, or one of each class if there are more classes, of which `means` are the means. None if there are fewer than two
     /// dimensions or samples, or all samples are the same.
     ///
     /// ```
@@ -97,14 +97,14 @@ impl Projection {
     }
 }
 
-/// At most `limit` samples, by class: evenly spaced, and no more of a class than its share.
+/// At most `limit` samples, by class: evenly spaced, and no more of a class than its share, but one at least.
 fn draw(labels: &[u32], classes: usize, limit: usize) -> Vec<usize> {
     let mut by_class = vec![vec![]; classes];
     for (sample, &label) in labels.iter().enumerate() {
         by_class[label as usize].push(sample);
     }
     by_class.retain(|samples| !samples.is_empty());
-    let share = limit / by_class.len().max(1);
+    let share = (limit / by_class.len().max(1)).max(1);
     by_class
         .iter()
         .flat_map(|samples| {

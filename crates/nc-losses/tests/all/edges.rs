@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
     BetweenForm, Error, Result, adjusted_logits, between_class, center_loss, class_means, cross_entropy,
     dot_regression, effective_number, focal, inverse_frequency, label_aware_smoothing, mixed, mse,
-    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, with_margins, within_class,
+    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
+    with_margins, within_class,
 };
 
 use crate::support::{assert_finite, gradient, scalar, values};
@@ -66,7 +67,8 @@ fn a_feature_without_direction_gets_no_gradient() -> Result<()> {
     let loss =
         dot_regression(&features, &Tensor::new(&[0u32], CPU)?, &Tensor::new(&[[1f32, 0.0, 0.0]], CPU)?)?;
     assert_eq!(scalar(&loss)?, 0.5);
-    Ok(assert_finite(&gradient(&loss, &features)?)?)
+    assert_eq!(values(&gradient(&loss, &features)?.flatten_all()?)?, [0.0; 3]);
+    Ok(())
 }
 
 #[test]
@@ -210,7 +212,14 @@ fn extreme_logits_and_weights() -> Result<()> {
     let logits = Var::new(&[[1f32, 2.0], [0.0, 1.0]], CPU)?;
     let loss = weighted_cross_entropy(&logits, &labels, &Tensor::zeros(2, DType::F32, CPU)?)?;
     assert_eq!(scalar(&loss)?, 0.0);
-    assert_finite(&gradient(&loss, &logits)?).map_err(Into::into)
+    assert_finite(&gradient(&loss, &logits)?)?;
+
+    // Smoothing has mass on a class of weight, though no label has any.
+    let (ones, weights) = (Tensor::new(&[1u32, 1], CPU)?, Tensor::new(&[3f32, 0.0], CPU)?);
+    let loss = (weighted_smoothed_cross_entropy(&logits, &ones, &weights, 0.1)? * 1e3)?;
+    assert_eq!(scalar(&loss)?, 0.0);
+    assert_eq!(values(&gradient(&loss, &logits)?.flatten_all()?)?, [0.0; 4]);
+    Ok(())
 }
 
 #[test]

@@ -126,6 +126,8 @@ fn the_plane_gives_each_class_its_share() {
     let plane = Projection::of(samples, &means, Some(&case.classifier), 200).unwrap().unwrap();
     let count = |class| plane.samples.iter().filter(|sample| sample.class == class).count();
     assert_eq!([0, 1, 2, 3, 4].map(count), [40, 40, 40, 30, 5]);
+    let few = Projection::of(samples, &means, None, K - 1).unwrap().unwrap();
+    assert_eq!(few.samples.iter().map(|sample| sample.class).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert_eq!((plane.means.len(), plane.weights.len()), (K, K));
     assert!(plane.explained[0] >= plane.explained[1] && plane.explained.iter().sum::<f64>() <= 1.0);
     // No direction is longer in the plane than in space, and the plane is that of the largest variance.

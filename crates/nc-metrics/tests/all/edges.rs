@@ -1,8 +1,8 @@
 //! Where a figure is not defined it is absent, never NaN; where the input makes no sense there is an error.
 
 use nc_metrics::{
-    ClassMeans, ClassMeansAccumulator, Classifier, Directions, Error, Nc3, NearestMeanAccumulator,
-    NeuralCollapse, NeuralCollapseAccumulator,
+    ClassMeans, ClassMeansAccumulator, Classifier, Directions, Error, MseAccumulator, Nc3,
+    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator,
 };
 
 fn measure(features: &[f32], labels: &[u32], classes: usize, dims: usize) -> NeuralCollapse {
@@ -155,6 +155,8 @@ fn a_classifier_of_another_shape_is_an_error() {
     assert_eq!(error.to_string(), expected);
     let mut nearest = NearestMeanAccumulator::new(&means, &wide);
     assert_eq!(nearest.update(&[1.0, 2.0], &[0]).unwrap_err().to_string(), expected);
+    let mut mse = MseAccumulator::new(&means, &wide, MseAccumulator::RIDGE);
+    assert_eq!(mse.update(&[1.0, 2.0], &[0]).unwrap_err().to_string(), expected);
 
     let message =
         |weight: &[f32], bias: &[f32]| Classifier::new(weight, Some(bias), 2, 2).unwrap_err().to_string();
