@@ -33,7 +33,7 @@ fn names_of_the_head_are_refused() -> anyhow::Result<()> {
         &options,
         &mut (),
     );
-    assert!(matches!(error, Err(Error::BackboneName { .. })), "{error:?}");
+    assert!(matches!(error, Err(Error::Model(nc_models::Error::NameTaken(_)))), "{error:?}");
     assert_eq!(out.path().read_dir()?.count(), 0);
     Ok(())
 }

@@ -21,7 +21,7 @@ pub enum Error {
         features: usize,
     },
     /// A head for too few classes.
-    #[error("a classifier needs at least {least} classes, found {found}")]
+    #[error("too few classes for this head: expected at least {least}, found {found}")]
     Classes {
         /// The fewest classes this head can have.
         least: usize,
@@ -29,11 +29,14 @@ pub enum Error {
         found: usize,
     },
     /// Something that only a linear head can do.
-    #[error("this needs a linear head, z = W h + b")]
+    #[error("the head is no linear one, z = W h + b, and only that can be scaled or given a classifier")]
     NotLinear,
     /// Weights that do not fit the model.
     #[error("the weights do not fit the model: {0}")]
     Weights(String),
+    /// A parameter of a backbone under a name that another part of the model needs.
+    #[error("the name of parameter {0:?} is another part's of the model: call it something else")]
+    NameTaken(String),
     /// A parameter that does not exist.
     #[error("the model has no parameter named {0:?}")]
     UnknownParameter(String),

@@ -24,7 +24,12 @@ impl ConvNormLayer {
     const MOMENTUM: f64 = 0.1;
 
     /// A layer whose convolution and batch norm take their parameters from `conv` and `norm`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such convolution, or parameters of these names have another shape.
     pub fn new(shape: ConvShape, relu: bool, conv: &VarBuilder<'_>, norm: &VarBuilder<'_>) -> Result<Self> {
+        shape.validate().map_err(candle_core::Error::from)?;
         let ConvShape { in_channels, out_channels, kernel, groups, .. } = shape;
         let dims = (out_channels, in_channels / groups, kernel, kernel);
         let buffer = |name, init| {

@@ -23,12 +23,18 @@ pub struct Output {
 impl Model {
     /// Joins `backbone`, built on `params`, with a new head for `classes` classes, whose parameters are
     /// named `linear.*`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NameTaken`] if the backbone has parameters of such names, [`Error::Classes`] and
+    /// [`Error::EtfDimension`] if there is no such head.
     pub fn new(
         params: ParamStore,
         backbone: impl Backbone + 'static,
         head: &HeadConfig,
         classes: usize,
     ) -> Result<Self> {
+        params.ensure_free(Self::HEAD)?;
         let kind = *head;
         let head = kind.build(backbone.feature_dim(), classes, &params.builder().pp(Self::HEAD))?;
         Ok(Self { backbone: Box::new(backbone), head, kind, classes, params })

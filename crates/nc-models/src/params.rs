@@ -63,6 +63,16 @@ impl ParamStore {
         Ok(())
     }
 
+    /// Sees to it that no parameter stands under `prefix`: whoever asks for a name that is there shares its variable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NameTaken`] with the first that does.
+    pub fn ensure_free(&self, prefix: &str) -> Result<()> {
+        let taken = self.lock().keys().find(|name| name.split('.').next() == Some(prefix)).cloned();
+        taken.map_or(Ok(()), |name| Err(Error::NameTaken(name)))
+    }
+
     /// Whether there is a parameter `name`.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.lock().contains_key(name)

@@ -2,7 +2,8 @@
 
 use candle_core::{D, DType, Device, Tensor, Var};
 use nc_models::{
-    Backbone, Error, HeadConfig, Model, NormalizedFeatures, ParamStore, Pass, ResNet, ResNetConfig,
+    Backbone, ConvNormLayer, ConvShape, Error, HeadConfig, Model, NormalizedFeatures, ParamStore, Pass,
+    ResNet, ResNetConfig,
 };
 
 fn model(depth: usize, in_channels: usize, seed: u64, head: HeadConfig, classes: usize) -> Model {
@@ -63,6 +64,25 @@ fn depths_that_do_not_exist_are_refused() {
         let result = ResNet::new(ResNetConfig { depth, in_channels: 3, width: 1 }, &params.builder());
         assert!(matches!(result, Err(Error::Depth(found)) if found == depth));
     }
+}
+
+#[test]
+fn convolutions_that_do_not_exist_are_refused() {
+    let vb = ParamStore::new(0, &Device::Cpu).builder();
+    for groups in [0, 3] {
+        let shape = ConvShape { in_channels: 4, out_channels: 4, kernel: 3, stride: 1, padding: 1, groups };
+        let error = ConvNormLayer::new(shape, true, &vb.pp("conv"), &vb.pp("norm")).err().unwrap();
+        assert!(error.to_string().contains("the groups must divide the channels"), "{error}");
+    }
+}
+
+#[test]
+fn a_backbone_has_no_names_of_the_head() {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    params.builder().pp("linear").get((10, 64), "weight").unwrap();
+    let error = Model::new(params, resnet, &HeadConfig::Linear, 10).err().unwrap();
+    assert!(matches!(&error, Error::NameTaken(name) if name == "linear.weight"), "{error}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Run<'_> {
     }
 }
 
-/// The first of `tensors` that does not hold finite numbers alone, without the part of the run that its name begins with.
+/// The name of the first of `tensors` that does not hold finite numbers alone.
 fn not_finite(tensors: &BTreeMap<String, Array>) -> Option<String> {
     let all_finite = |array: &Array| array.values.iter().all(|value| value.is_finite());
     tensors.iter().find(|(_, array)| !all_finite(array)).map(|(name, _)| name.clone())

@@ -47,15 +47,6 @@ pub enum Error {
         /// Their names.
         names: String,
     },
-    /// A backbone of one's own with a parameter that would be taken for the head's.
-    #[error(
-        "the backbone has a parameter {name:?}, but names that begin with \"linear\" or \"feature_norm\" are the head's: \
-         call it something else"
-    )]
-    BackboneName {
-        /// The parameter.
-        name: String,
-    },
     /// A loss, gradient or value that is not a finite number.
     #[error("{0}")]
     Diverged(Box<Diverged>),

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 
-use crate::{BackboneKind, Error, Experiment, HeadKind, ModelConfig, Result, data::Data};
+use crate::{BackboneKind, Experiment, HeadKind, ModelConfig, Result, data::Data};
 
 /// The layer between backbone and head, where there is one.
 const FEATURE_NORM: &str = "feature_norm";
@@ -40,13 +40,9 @@ pub(crate) fn build_model(
 ) -> Result<Model> {
     let params = ParamStore::new(experiment.seed, device);
     let mut network = build(&params.builder(), data.train.dataset().shape())?;
-    let is_taken =
-        |name: &String| [Model::HEAD, FEATURE_NORM].contains(&name.split('.').next().unwrap_or_default());
-    if let Some((name, _)) = params.vars().into_iter().find(|(name, _)| is_taken(name)) {
-        return Err(Error::BackboneName { name });
-    }
     let ModelConfig { head, normalize_features, .. } = experiment.model;
     if normalize_features {
+        params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
     Ok(Model::new(params, network, &head.into(), data.train.class_counts().len())?)

@@ -33,6 +33,7 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
             Classes,
             NotLinear,
             Weights,
+            NameTaken,
             UnknownParameter,
             Safetensors,
             Candle,
@@ -46,6 +47,10 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
             ("factors on the logits of another head", Error::NotLinear),
             ("weights of another model", loaded(&file("conv1.weight", &[4])?)),
             ("weights of another shape", loaded(&file("weight", &[4, 2])?)),
+            ("a backbone with a name of the head's", {
+                store.builder().pp("linear").get(3, "bias").unwrap();
+                store.ensure_free("linear").unwrap_err()
+            }),
             (
                 "a parameter of no model",
                 store.reinitialize("fc.weight", Init::Const(0.0), "phase").unwrap_err()

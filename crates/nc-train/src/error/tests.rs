@@ -39,7 +39,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     let keyless = toml::to_string(&3).unwrap_err();
     assert_worded!(
         Error {
-            Config, Setting, UnknownPreset, DataDirMissing, EmptyClasses, BackboneName, Diverged, Stopped, OtherRun, PartsExclude,
+            Config, Setting, UnknownPreset, DataDirMissing, EmptyClasses, Diverged, Stopped, OtherRun, PartsExclude,
             OtherTestImages, OtherModel, Read, NotARun, NoWeights, Weights, WriteConfig, Data, Model, Loss, Metrics,
             Record, Candle,
         },
@@ -50,7 +50,6 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
             ("a preset that is misspelt", presets::find("cifar10/ldam").unwrap_err()),
             ("files that could be anywhere", Error::DataDirMissing { source_name: "image-folder" }),
             ("classes without images", Error::EmptyClasses { names: "Dress, Bag".into() }),
-            ("a backbone that has the head's names", Error::BackboneName { name: "linear.weight".into() }),
             ("a loss without measure", diverged(NotFinite::Loss, Some("runs/one/checkpoint-000000812.safetensors"))),
             ("gradients without measure", diverged(NotFinite::Gradient(f64::INFINITY), None)),
             ("a weight without measure", diverged(NotFinite::Value("model/conv1.weight".into()), None)),

@@ -1,0 +1,121 @@
+//! Which runs are planned, and the commands and the script that do them.
+
+use std::{fs, process::Command};
+
+use nc_paper::{Job, Scale, slurm_script};
+
+use crate::support::{FEW, plan};
+
+#[test]
+fn every_cell_can_be_planned_and_no_run_stands_twice() {
+    for scale in [Scale::Smoke, Scale::Quick, Scale::Paper] {
+        let plan = plan(&[], "*", scale).unwrap();
+        assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
+        for (index, job) in plan.jobs.iter().enumerate() {
+            assert!(plan.jobs[..index].iter().all(|other| other.key != job.key), "{}", job.preset);
+            let name = |job: &Job| (job.preset.clone(), job.experiment.seed);
+            assert!(plan.jobs[..index].iter().all(|other| name(other) != name(job)), "{}", job.preset);
+            if let Some(needs) = &job.needs {
+                assert!(plan.jobs[..index].iter().any(|other| other.key == *needs), "{}", job.preset);
+            }
+        }
+        let seeds: Vec<u64> = plan.jobs.iter().map(|job| job.experiment.seed).collect();
+        assert!(scale.seeds().iter().all(|seed| seeds.contains(seed)));
+    }
+}
+
+#[test]
+fn cells_share_runs_and_runs_share_first_phases() {
+    let plan = plan(&["3", "7", "figure2", "6"], FEW, Scale::Quick).unwrap();
+    let names: Vec<&str> = plan.jobs.iter().map(|job| job.preset.as_str()).collect();
+    assert_eq!(names[..2], ["cifar10-lt-r100/nc-drw", "cifar10-lt-r100/nc-drw-crt"]);
+    let (first, second) = (&plan.jobs[0], &plan.jobs[1]);
+    assert_eq!(second.needs.as_ref(), Some(&first.key));
+    let cells =
+        ["table3", "table6", "table7", "figure2"].map(|group| format!("{group}/cifar10-lt-r100/nc-drw"));
+    assert!(cells.iter().all(|cell| first.cells.contains(cell)), "{:?}", first.cells);
+    assert_eq!(first.noise, [0.1, 0.2, 0.3, 0.4]);
+    assert_eq!(first.experiment.phases[0].epochs, 40);
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let message = |tables: &[&str], cells: &str| plan(tables, cells, Scale::Quick).unwrap_err().to_string();
+    assert_eq!(
+        message(&["8"], "*"),
+        "there is no table or figure \"8\", only table2, table3, table4, table5, table6, table7, figure2, figure3"
+    );
+    assert_eq!(
+        message(&["4"], "*"),
+        "nothing of table4 is built yet: it stands in the tables, but there is nothing to run"
+    );
+    let beside = plan(&["3", "4"], "*", Scale::Quick).unwrap();
+    assert_eq!(beside.jobs, plan(&["3"], "*", Scale::Quick).unwrap().jobs);
+    assert!(message(&["3"], "*/imagenet/*").starts_with("no cell matches \"*/imagenet/*\""));
+}
+
+#[test]
+fn the_slurm_script_runs_one_task_and_passes_on_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("a directory");
+    fs::create_dir(&place).unwrap();
+    let program = place.join("it's nclt");
+    fs::write(&program, "#!/bin/sh\necho \"$@\" >> arguments\nexit 7\n").unwrap();
+    let words =
+        ["sh", &program.display().to_string(), "reproduce-tables", "--cells", "*/x"].map(String::from);
+    let script = slurm_script(&words, &place.display().to_string(), 12, 2);
+    assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n"));
+    let file = directory.path().join("slurm.sh");
+    fs::write(&file, script).unwrap();
+    let status = Command::new("bash").arg(&file).status().unwrap();
+    assert_eq!(status.code(), Some(7));
+    assert_eq!(
+        fs::read_to_string(place.join("arguments")).unwrap(),
+        "reproduce-tables --cells */x --max-runs 1\n"
+    );
+}
+
+#[test]
+fn commands_repeat_the_runs_they_stand_beside() {
+    let plan = plan(&[], "*/cifar10-lt-r100/*", Scale::Quick).unwrap();
+    let job = |preset: &str| {
+        plan.jobs.iter().find(|job| job.preset == format!("cifar10-lt-r100/{preset}")).unwrap()
+    };
+    let command = |preset: &str| job(preset).command(Scale::Quick);
+    assert_eq!(
+        command("ldam-drw"),
+        "cargo xtask train --preset cifar10-lt-r100/ldam-drw --epochs 40 --seed 0"
+    );
+    // Only Table 6 shows accuracy under noise, though other tables come before it.
+    assert_eq!(
+        command("nc-drw"),
+        "cargo xtask reproduce-tables --scale quick --cells table6/cifar10-lt-r100/nc-drw --seeds 0"
+    );
+    // The first phase of a run that is no preset of its own has a name of its own, and is done with what needs it.
+    let first = "logit-adjustment-post-hoc (first phases)";
+    assert_ne!(job(first).key, job("logit-adjustment-post-hoc").key);
+    let cell = job("logit-adjustment-post-hoc").cells[0].clone();
+    assert_eq!(
+        command(first),
+        format!("cargo xtask reproduce-tables --scale quick --cells {cell} --seeds 0")
+    );
+}
+
+/// At smoke scale no preset is what is run, which holds for first phases that no cell shows, too.
+#[test]
+fn commands_of_first_phases_repeat_them_at_their_scale() {
+    let command = |scale| {
+        let plan = plan(&["3"], "*/cifar10-lt-r100/nc-drw-crt", scale).unwrap();
+        let first = &plan.jobs[0];
+        assert_eq!((first.preset.as_str(), first.cells.len()), ("cifar10-lt-r100/nc-drw", 0));
+        first.command(scale)
+    };
+    assert_eq!(
+        command(Scale::Smoke),
+        "cargo xtask reproduce-tables --scale smoke --cells table3/cifar10-lt-r100/nc-drw-crt --seeds 0"
+    );
+    assert_eq!(
+        command(Scale::Quick),
+        "cargo xtask train --preset cifar10-lt-r100/nc-drw --epochs 40 --seed 0"
+    );
+}

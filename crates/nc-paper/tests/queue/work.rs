@@ -1,0 +1,121 @@
+//! The queue at work.
+
+use std::{collections::BTreeMap, fs};
+
+use nc_paper::{Job, PaperTable, Queue, Records, Reporter, Scale, fill_tables, write_reports};
+use nc_train::{DataSource, Experiment, Observer, RunOptions};
+
+use crate::support::{FEW, Listener, plan, work};
+
+#[test]
+fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], FEW, Scale::Smoke).unwrap();
+    let (ended, said) = work(&plan, results.path(), Some(1));
+    assert_eq!((ended.done, ended.missing), (1, plan.jobs.len() - 1), "{said:?}");
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing), (plan.jobs.len() - 1, 0), "{said:?}");
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing, said.len()), (0, 0, 0));
+
+    let records = Records::read(results.path(), Scale::Smoke).unwrap();
+    let tables = fill_tables(&PaperTable::all().unwrap(), &records, Scale::Smoke).unwrap();
+    let table = tables.iter().find(|table| table.id == "3").unwrap();
+    let row = |name: &str| table.rows.iter().find(|row| row.name == name).unwrap();
+    for job in plan.jobs.iter().filter(|job| !job.preset.contains("paper-text")) {
+        let record = records.get(&job.key).unwrap();
+        let name = if job.preset.ends_with("crt") { "NC-DRW-cRT" } else { "NC-DRW" };
+        let cell = &row(name).cells[0];
+        assert_eq!(cell.mean(), Some(100.0 * record.accuracy.top1));
+        assert_eq!(cell.runs[0].provenance.subset_hash, record.data.train_hash);
+        assert!(record.config.contains("[[phases]]") && record.geometry.norms.len() == 10);
+    }
+    assert!(row("CE").cells[0].runs.is_empty() && row("CE").cells[0].published == Some(70.4));
+    for run in fs::read_dir(results.path().join("runs/smoke")).unwrap().map(|entry| entry.unwrap().path()) {
+        assert!(!run.is_dir() || run.join("report.html").exists(), "{} has no page", run.display());
+    }
+    write_reports(results.path(), Scale::Smoke).unwrap();
+    let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
+    assert!(markdown.contains("| NC-DRW | 81.9 | "), "{markdown}");
+    // What was written does not disturb what is read.
+    assert_eq!(Records::read(results.path(), Scale::Smoke).unwrap(), records);
+}
+
+#[test]
+fn two_processes_share_the_work() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], "*/cifar10-lt-r100/ce*", Scale::Smoke).unwrap();
+    let (a, b) = std::thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(|| work(&plan, results.path(), None)));
+        let [a, b] = workers.map(|worker| worker.join().unwrap());
+        (a, b)
+    });
+    assert_eq!(a.0.done + b.0.done, plan.jobs.len(), "{:?} {:?}", a.1, b.1);
+    assert!(a.0.done > 0 && b.0.done > 0, "{:?} {:?}", a.1, b.1);
+    assert_eq!((a.0.missing, b.0.missing), (0, 0));
+}
+
+#[test]
+fn a_failed_run_is_told_and_the_others_are_done() {
+    let results = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["7"], "*/cifar10-lt-r100/ce-drw-mixup+*", Scale::Smoke).unwrap();
+    plan.jobs.truncate(2);
+    // There are no such images.
+    plan.jobs[0].experiment.data.source = DataSource::Cifar10;
+    let (ended, said) = work(&plan, results.path(), None);
+    assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{said:?}");
+    assert!(ended.failed[0].1.contains("--data-dir"), "{}", ended.failed[0].1);
+}
+
+#[test]
+fn what_stays_missing_though_recorded_is_a_failure() {
+    let results = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["6"], "table6/cifar10-lt-r100/ce-drw-mixup", Scale::Smoke).unwrap();
+    // Two jobs of one key, with noise that no one record has.
+    let noise = [vec![0.1], vec![0.2]];
+    plan.jobs = noise.map(|noise| Job { noise, ..plan.jobs[0].clone() }).to_vec();
+    let mut listener = Impatient::default();
+    let directories = BTreeMap::new();
+    let ended = Queue::new(&plan, results.path(), &directories, RunOptions::default())
+        .run(None, &mut listener)
+        .unwrap();
+    assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{:?}", listener.0.said);
+    let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its record lacks some of what its cells show";
+    assert!(ended.failed[0].1.starts_with(message), "{}", ended.failed[0].1);
+}
+
+/// Stops a queue that does not end.
+#[derive(Default)]
+struct Impatient(Listener);
+
+impl Reporter for Impatient {
+    fn say(&mut self, line: &str) {
+        self.0.say(line);
+    }
+
+    fn observer(&mut self, experiment: &Experiment) -> Box<dyn Observer + '_> {
+        self.0.observer(experiment)
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        self.0.said.len() > 10
+    }
+}
+
+#[test]
+fn first_phases_that_are_not_here_count_in_the_estimate() {
+    let results = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["3"], "*/cifar10-lt-r100/nc-drw-crt", Scale::Smoke).unwrap();
+    work(&plan, results.path(), Some(1));
+    plan.jobs[1].experiment.phases[0].epochs = 10_000;
+    let directories = BTreeMap::new();
+    let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
+    let missing = queue.missing().unwrap();
+    assert_eq!(missing, [&plan.jobs[1]]);
+    let second_phase = queue.estimate(&missing).unwrap();
+    // As in a fresh clone, where only the records are.
+    fs::remove_dir_all(results.path().join("runs")).unwrap();
+    assert_eq!(queue.missing().unwrap(), missing);
+    let both = queue.estimate(&missing).unwrap();
+    assert!(both > 10.0 * second_phase, "{both} {second_phase}");
+}
