@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::ConvShape;
 use crate::buffer::Buffer;
-use crate::graph::Kernels;
+use crate::kernels::Kernels;
 use crate::kernels::{Conv, Epilogue, pack, pack_transposed, transposed_len};
 
 /// A convolution of a batch of made-up images, in chunks of so many as the layers have at a time. Wide kernels' gradients,
@@ -27,10 +27,7 @@ const CHUNK: usize = 8;
 impl Convolution {
     /// A convolution of `images` images of `h` x `w` pixels.
     pub fn new(shape: ConvShape, images: usize, h: usize, w: usize) -> Result<Self> {
-        shape.validate()?;
-        let (out_h, out_w) = shape.output_size(h, w)?;
-        let planar = shape.in_channels <= Conv::MOST_PLANES && shape.groups == 1;
-        let conv = Conv { shape, h, w, out_h, out_w, planar };
+        let conv = Conv::new(shape, h, w, Conv::reads_planes(shape))?;
         let weight: Vec<f32> = wave(shape.weight_dims().iter().product());
         let mut packed = Buffer::take(conv.packed_len());
         pack(&conv, &weight, &mut packed);
@@ -46,7 +43,7 @@ impl Convolution {
 
     /// Floating-point operations of one pass; a multiplication and an addition count as two.
     pub fn operations(&self) -> u64 {
-        let ConvShape { in_channels, out_channels, kernel, groups, .. } = self.conv.shape;
+        let ConvShape { in_channels, out_channels, kernel, groups, .. } = self.conv.shape();
         let taps = in_channels / groups * kernel * kernel;
         (2 * self.images * self.conv.out_pixels() * out_channels * taps) as u64
     }

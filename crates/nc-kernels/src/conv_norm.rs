@@ -1,4 +1,4 @@
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Device, DeviceLocation, Result, Tensor, Var};
 
 use crate::{ConvShape, Error, FeatureMap, composed, graph};
 
@@ -51,7 +51,7 @@ impl ConvNorm<'_> {
     ///
     /// # Errors
     ///
-    /// If shapes do not fit, or in [`Mode::Train`] if there is a single value per channel.
+    /// If shapes, number types or devices do not fit, or in [`Mode::Train`] if there is a single value per channel.
     pub fn forward(
         &self,
         x: &FeatureMap,
@@ -61,8 +61,8 @@ impl ConvNorm<'_> {
     ) -> Result<FeatureMap> {
         let (h, w) = check_convolution(x, self.weight, self.shape)?;
         let out = (x.dims().0, self.shape.out_channels, h, w);
-        self.check_parameters()?;
-        check_shortcut(shortcut, out)?;
+        self.check_parameters(x)?;
+        check_shortcut(shortcut, out, x)?;
         if mode == Mode::Train && out.0 * h * w == 1 {
             return Err(Error::OneValuePerChannel.into());
         }
@@ -78,7 +78,7 @@ impl ConvNorm<'_> {
         }
     }
 
-    fn check_parameters(&self) -> std::result::Result<(), Error> {
+    fn check_parameters(&self, x: &FeatureMap) -> std::result::Result<(), Error> {
         let expected = [self.shape.out_channels];
         for (name, tensor) in [
             ("gamma", self.gamma),
@@ -86,7 +86,7 @@ impl ConvNorm<'_> {
             ("running mean", self.running_mean.as_tensor()),
             ("running variance", self.running_var.as_tensor()),
         ] {
-            check_dims(name, tensor, &expected)?;
+            check_parameter(name, tensor, &expected, x)?;
         }
         Ok(())
     }
@@ -95,12 +95,15 @@ impl ConvNorm<'_> {
 fn check_shortcut(
     shortcut: Shortcut<'_>,
     expected: (usize, usize, usize, usize),
+    x: &FeatureMap,
 ) -> std::result::Result<(), Error> {
-    let (found, stride) = match shortcut {
+    let (map, stride) = match shortcut {
         Shortcut::None => return Ok(()),
-        Shortcut::Identity(map) => (map.dims(), 1),
-        Shortcut::Subsample(map, stride) => (map.dims(), stride),
+        Shortcut::Identity(map) => (map, 1),
+        Shortcut::Subsample(map, stride) => (map, stride),
     };
+    check_storage("shortcut", map.storage(), x)?;
+    let found = map.dims();
     let (n, c, h, w) = found;
     let channels_fit = match shortcut {
         Shortcut::Subsample(..) => c <= expected.1 && (expected.1 - c).is_multiple_of(2),
@@ -118,7 +121,7 @@ fn check_shortcut(
 ///
 /// # Errors
 ///
-/// If shapes do not fit.
+/// If shapes, number types or devices do not fit.
 pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<FeatureMap> {
     check_convolution(x, weight, shape)?;
     match x.kernels() {
@@ -140,14 +143,40 @@ fn check_convolution(
     if channels != shape.in_channels {
         return Err(Error::Channels { expected: shape.in_channels, found: channels });
     }
-    check_dims("weight", weight, &shape.weight_dims())?;
+    check_parameter("weight", weight, &shape.weight_dims(), x)?;
     shape.output_size(height, width)
 }
 
-fn check_dims(name: &'static str, tensor: &Tensor, expected: &[usize]) -> std::result::Result<(), Error> {
+/// A parameter needs the shape `expected`, and the number type and the device of `x`.
+fn check_parameter(
+    name: &'static str,
+    tensor: &Tensor,
+    expected: &[usize],
+    x: &FeatureMap,
+) -> std::result::Result<(), Error> {
     if tensor.dims() == expected {
-        Ok(())
+        check_storage(name, (tensor.dtype(), tensor.device()), x)
     } else {
         Err(Error::Parameter { name, expected: expected.to_vec(), found: tensor.dims().to_vec() })
     }
+}
+
+fn check_storage(
+    name: &'static str,
+    found: (DType, &Device),
+    x: &FeatureMap,
+) -> std::result::Result<(), Error> {
+    let expected = x.storage();
+    if found.0 == expected.0 && found.1.same_device(expected.1) {
+        return Ok(());
+    }
+    let words = |(dtype, device): (DType, &Device)| {
+        let device = match device.location() {
+            DeviceLocation::Cpu => "cpu".to_string(),
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        };
+        format!("{} on {device}", dtype.as_str())
+    };
+    Err(Error::Storage { name, expected: words(expected), found: words(found) })
 }

@@ -42,6 +42,16 @@ pub enum Error {
         /// Shape found.
         found: Vec<usize>,
     },
+    /// Something lies on another device than the images, or has another number type.
+    #[error("{name} is {found}, the images are {expected}")]
+    Storage {
+        /// What it is.
+        name: &'static str,
+        /// Number type and device of the images.
+        expected: String,
+        /// Number type and device found.
+        found: String,
+    },
     /// The shortcut cannot be added to the layer's output.
     #[error(
         "shortcut of shape {found:?} cannot be added to an output of shape {expected:?} (N, C, H, W), \

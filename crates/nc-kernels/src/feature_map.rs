@@ -1,8 +1,9 @@
 use std::fmt;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
-use crate::graph::{self, Blocked, Dims, Kernels};
+use crate::graph::{self, Blocked, Dims};
+use crate::kernels::Kernels;
 use crate::{Error, composed, isa};
 
 /// Activations (N, C, H, W) inside a network.
@@ -84,6 +85,14 @@ impl FeatureMap {
         }
     }
 
+    /// Number type and device of the activations.
+    pub(crate) fn storage(&self) -> (DType, &Device) {
+        match &self.repr {
+            Repr::Tensor { tensor, .. } => (tensor.dtype(), tensor.device()),
+            Repr::Blocked(_) => (DType::F32, &Device::Cpu),
+        }
+    }
+
     /// The activations as a tensor (N, C, H, W); differentiable.
     pub fn to_tensor(&self) -> Result<Tensor> {
         match &self.repr {
@@ -121,26 +130,5 @@ impl FeatureMap {
 impl fmt::Debug for FeatureMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FeatureMap{:?}", self.dims())
-    }
-}
-
-/// Height and width after max pooling, as in PyTorch (rounded down).
-pub(crate) fn pooled_size(
-    (height, width): (usize, usize),
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-) -> std::result::Result<(usize, usize), Error> {
-    let fail = |reason| Err(Error::Pooling { kernel, stride, padding, reason });
-    if kernel == 0 || stride == 0 {
-        return fail("kernel and stride must be at least 1");
-    }
-    if padding > kernel / 2 {
-        return fail("the padding must be at most half the kernel");
-    }
-    let side = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);
-    match (side(height), side(width)) {
-        (Some(h), Some(w)) => Ok((h, w)),
-        _ => fail("no window fits the image"),
     }
 }

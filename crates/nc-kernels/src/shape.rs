@@ -47,15 +47,44 @@ impl ConvShape {
     /// Height and width of the output for an image of `height` x `width`.
     pub(crate) fn output_size(self, height: usize, width: usize) -> Result<(usize, usize), Error> {
         let Self { kernel, stride, padding, .. } = self;
-        let side = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);
-        match (side(height), side(width)) {
-            (Some(h), Some(w)) => Ok((h, w)),
-            _ => Err(Error::ImageTooSmall { kernel, padding, height, width }),
-        }
+        windows((height, width), kernel, stride, padding).ok_or(Error::ImageTooSmall {
+            kernel,
+            padding,
+            height,
+            width,
+        })
     }
 
     /// Shape of the weight, as in PyTorch.
     pub(crate) fn weight_dims(self) -> [usize; 4] {
         [self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel]
     }
+}
+
+/// Height and width of the output of max pooling, as in PyTorch (rounded down).
+pub(crate) fn pooled_size(
+    (height, width): (usize, usize),
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<(usize, usize), Error> {
+    let fail = |reason| Error::Pooling { kernel, stride, padding, reason };
+    if kernel == 0 || stride == 0 {
+        Err(fail("kernel and stride must be at least 1"))
+    } else if padding > kernel / 2 {
+        Err(fail("the padding must be at most half the kernel"))
+    } else {
+        windows((height, width), kernel, stride, padding).ok_or(fail("no window fits the image"))
+    }
+}
+
+/// Places of a square window in a padded image, in both directions; none if it does not fit.
+fn windows(
+    (height, width): (usize, usize),
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Option<(usize, usize)> {
+    let places = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);
+    places(height).zip(places(width))
 }

@@ -22,7 +22,8 @@ pub fn init(threads: usize) -> Result<()> {
         threads
     };
     if std::env::var_os(CANDLE_NUM_THREADS).is_none() {
-        // SAFETY: documented to be called first thing in main, before other threads could read the environment.
+        // SAFETY: documented to be called first thing in main, before there are threads of C code that read the
+        // environment; Rust's own readers are kept apart by std's lock.
         unsafe { std::env::set_var(CANDLE_NUM_THREADS, "1") };
     }
     // Fails if there is a pool; whether it is the right one is what counts.

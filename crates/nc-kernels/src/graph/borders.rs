@@ -6,8 +6,11 @@ use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::node::Node;
-use super::{Blocked, Dims, Kernels, to_vec, token, token_gradient, token_storage, with_values};
+use super::node::{Blocked, Dims};
+use super::token::{token, token_gradient, token_storage};
+use super::values::{to_vec, with_values};
 use crate::buffer::Buffer;
+use crate::kernels::Kernels;
 use crate::layout::{to_blocks, to_planes};
 
 /// A tensor (N, C, H, W) into blocks; differentiable.

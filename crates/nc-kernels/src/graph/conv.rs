@@ -4,11 +4,14 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::conv_backward::{Saved, SavedNorm};
 use super::job::{Convolution, Job};
+use super::node::Blocked;
 use super::node::{LazyNorm, Node};
 use super::parameters::parameters;
 use super::residual::Residual;
-use super::{Blocked, Kernels, to_vec, token, token_gradient, token_storage};
+use super::token::{token, token_gradient, token_storage};
+use super::values::to_vec;
 use crate::batch_norm::{Affine, Moments, Statistics};
+use crate::kernels::Kernels;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
 /// The convolution of `x`, without norm; differentiable.

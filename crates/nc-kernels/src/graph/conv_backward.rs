@@ -3,7 +3,7 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::chunk_images;
+use super::chunks::chunk_images;
 use super::convolution_pass::ConvolutionPass;
 use super::input_gradient::InputGradient;
 use super::job::Convolution;

@@ -5,13 +5,15 @@ use std::ops::Range;
 use candle_core::Result;
 use rayon::prelude::*;
 
+use super::chunks::{chunk_images, pieces};
 use super::conv_backward::Saved;
 use super::input_gradient::{InputChunk, InputGradient, Treatment};
 use super::job::{Convolution, images_at_once};
 use super::source::View;
-use super::{Kernels, chunk_images, pieces, to_vec};
+use super::values::to_vec;
 use crate::batch_norm::Sums;
 use crate::buffer::Buffer;
+use crate::kernels::Kernels;
 use crate::kernels::{NormCoefficients, pack_transposed, transposed_len, unpack};
 
 /// Packed kernels of more values than this get their gradient in one pass over all images, parallel over blocks of
@@ -55,9 +57,9 @@ impl ConvolutionPass<'_> {
         if input_wanted {
             pack_transposed(&conv, &to_vec(&self.saved.weight)?, &mut transposed);
         }
-        let channels = crate::kernels::blocks(conv.shape.in_channels) * crate::lanes::LANES;
+        let channels = crate::kernels::blocks(conv.shape().in_channels) * crate::lanes::LANES;
         let in_image = match target {
-            InputGradient::Planes(_) => conv.shape.in_channels * conv.h * conv.w,
+            InputGradient::Planes(_) => conv.in_len_planar(),
             _ => conv.in_len_blocked(),
         };
         self.saved.source.with_view(|view| {

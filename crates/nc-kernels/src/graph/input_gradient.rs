@@ -96,7 +96,7 @@ impl<'a> InputChunk<'a> {
     ) -> Self {
         let conv = &saved.convolution.conv;
         let scratch = if treatment.planes || treatment.add { at_once * conv.in_len_blocked() } else { 0 };
-        let blocks = crate::kernels::blocks(conv.shape.in_channels);
+        let blocks = crate::kernels::blocks(conv.shape().in_channels);
         Self {
             saved,
             treatment,
@@ -114,10 +114,9 @@ impl<'a> InputChunk<'a> {
             let part = &mut self.scratch[..images.len() * len];
             kernels.input_gradient(&conv, dy, self.transposed, part, border);
             if self.treatment.planes {
-                let pixels = conv.h * conv.w;
-                let planes = target.chunks_mut(conv.shape.in_channels * pixels);
+                let planes = target.chunks_mut(conv.in_len_planar());
                 for (planes, image) in planes.zip(part.chunks(len)) {
-                    to_planes(image, pixels, planes);
+                    to_planes(image, conv.in_pixels(), planes);
                 }
             } else {
                 kernels.add(target, part);

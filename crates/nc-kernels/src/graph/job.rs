@@ -5,12 +5,15 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::chunks::chunk_images;
+use super::node::Dims;
 use super::residual::{Residual, ShortcutImages};
 use super::source::{Source, View};
-use super::{Dims, Kernels, chunk_images, to_vec};
+use super::values::to_vec;
 use crate::batch_norm::{Affine, Moments};
 use crate::buffer::Buffer;
 use crate::feature_map::Repr;
+use crate::kernels::Kernels;
 use crate::kernels::{BlockSums, Conv, Epilogue, pack};
 use crate::{ConvShape, FeatureMap};
 
@@ -33,10 +36,9 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: ConvShape) -> Result<Self> {
-        let (n, c, h, w) = x.dims();
-        let (out_h, out_w) = shape.output_size(h, w)?;
+        let (n, _, h, w) = x.dims();
         let (source, argument) = match &x.repr {
-            Repr::Tensor { tensor, .. } if c <= Conv::MOST_PLANES && shape.groups == 1 => {
+            Repr::Tensor { tensor, .. } if Conv::reads_planes(shape) => {
                 let tensor = tensor.contiguous()?;
                 (Source::Planes(tensor.detach()), tensor)
             }
@@ -46,10 +48,11 @@ impl Job {
             }
         };
         let planar = matches!(source, Source::Planes(_));
-        let conv = Conv { shape, h, w, out_h, out_w, planar };
+        let conv = Conv::new(shape, h, w, planar)?;
         let mut packed = Buffer::take(conv.packed_len());
         pack(&conv, &to_vec(weight)?, &mut packed);
-        let out = Dims { n, c: shape.out_channels, h: out_h, w: out_w };
+        let (h, w) = conv.out_size();
+        let out = Dims { n, c: shape.out_channels, h, w };
         Ok(Self { convolution: Convolution { kernels, conv, out }, source, argument, packed })
     }
 

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::chunks::chunk_images;
 use super::subsample::Subsample;
-use super::{Kernels, chunk_images};
 use crate::batch_norm::{Affine, Sums};
 use crate::buffer::Buffer;
+use crate::kernels::Kernels;
 use crate::kernels::{Mask, blocks};
 use crate::lanes::LANES;
 

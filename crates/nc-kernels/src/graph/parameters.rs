@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
-use super::{token, token_storage};
+use super::token::{token, token_storage};
 
 /// Gradients of a layer's parameters, between the layer's backward and theirs.
 #[derive(Default)]

@@ -4,10 +4,12 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::node::Node;
-use super::{Blocked, Dims, to_vec, token, token_gradient, token_storage};
+use super::node::{Blocked, Dims};
+use super::token::{token, token_gradient, token_storage};
+use super::values::to_vec;
 use crate::buffer::Buffer;
-use crate::feature_map::pooled_size;
 use crate::lanes::LANES;
+use crate::shape::pooled_size;
 
 /// The mean over height and width, (N, C); differentiable.
 pub(crate) fn global_average(x: &Blocked) -> Result<Tensor> {

@@ -5,11 +5,13 @@ use std::ops::Range;
 use candle_core::Result;
 use rayon::prelude::*;
 
+use super::chunks::chunk_images;
+use super::node::{Blocked, Dims};
 use super::subsample::Subsample;
-use super::{Blocked, Dims, Kernels, chunk_images};
 use crate::Shortcut;
 use crate::batch_norm::Affine;
 use crate::buffer::Buffer;
+use crate::kernels::Kernels;
 
 /// A shortcut's node and, for option A, how it is read.
 pub(super) struct Residual {

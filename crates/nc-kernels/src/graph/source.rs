@@ -4,7 +4,7 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use super::node::Node;
-use super::with_values;
+use super::values::with_values;
 use crate::kernels::Conv;
 
 /// What a convolution reads.

@@ -1,20 +1,23 @@
 use std::ops::Range;
 
-use crate::ConvShape;
 use crate::lanes::LANES;
+use crate::{ConvShape, Error};
 
 /// A convolution of images of one size, and how its data lie in memory.
 ///
 /// Activations are blocked, `[block of 16 channels][row][column][16]` an image, channels padded with zeros; the
 /// input may be planar instead, `[channel][row][column]`, for the few channels of a picture.
+///
+/// The kernels' pointer arithmetic rests on these numbers agreeing with each other: [`Conv::new`] is the one way to
+/// come by them, and outside of the kernels they are only read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conv {
-    pub(crate) shape: ConvShape,
-    pub(crate) h: usize,
-    pub(crate) w: usize,
-    pub(crate) out_h: usize,
-    pub(crate) out_w: usize,
-    pub(crate) planar: bool,
+    pub(super) shape: ConvShape,
+    pub(super) h: usize,
+    pub(super) w: usize,
+    pub(super) out_h: usize,
+    pub(super) out_w: usize,
+    pub(super) planar: bool,
 }
 
 /// Number of blocks of 16 channels.
@@ -23,8 +26,38 @@ pub(crate) fn blocks(channels: usize) -> usize {
 }
 
 impl Conv {
-    /// Most channels that are read as planes, without a copy into blocks.
-    pub(crate) const MOST_PLANES: usize = 4;
+    /// A convolution of images of `h` x `w` pixels, that are planar or in blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the shape is no convolution or its kernel does not fit the images.
+    ///
+    /// # Panics
+    ///
+    /// On a shape that the vector kernels do not cover ([`ConvShape::has_kernels`], [`Conv::reads_planes`]).
+    pub(crate) fn new(shape: ConvShape, h: usize, w: usize, planar: bool) -> Result<Self, Error> {
+        shape.validate()?;
+        assert!(shape.has_kernels(), "{shape:?} is left to Candle's operations");
+        assert!(!planar || Self::reads_planes(shape), "{shape:?} reads blocks");
+        let (out_h, out_w) = shape.output_size(h, w)?;
+        Ok(Self { shape, h, w, out_h, out_w, planar })
+    }
+
+    /// Whether a planar input can be read as it is: pictures have few channels, of which blocks would be mostly
+    /// padding.
+    pub(crate) fn reads_planes(shape: ConvShape) -> bool {
+        shape.in_channels <= 4 && shape.groups == 1
+    }
+
+    /// The convolution's shape.
+    pub(crate) fn shape(&self) -> ConvShape {
+        self.shape
+    }
+
+    /// Values of an input image (or of its gradient) as planes.
+    pub(crate) fn in_len_planar(&self) -> usize {
+        self.shape.in_channels * self.h * self.w
+    }
 
     /// Whether the 3x3 kernels that handle the border themselves apply; the general ones copy the image into a
     /// zero border first.
@@ -59,6 +92,16 @@ impl Conv {
     /// Values of an output image.
     pub(crate) fn out_len(&self) -> usize {
         self.out_blocks() * LANES * self.out_h * self.out_w
+    }
+
+    /// Pixels of an input image.
+    pub(crate) fn in_pixels(&self) -> usize {
+        self.h * self.w
+    }
+
+    /// Height and width of an output image.
+    pub(crate) fn out_size(&self) -> (usize, usize) {
+        (self.out_h, self.out_w)
     }
 
     /// Pixels of an output image.

@@ -12,102 +12,14 @@ mod elementwise;
 mod general_forward;
 mod geometry;
 mod kernel_gradient;
+mod kernel_set;
 mod pack;
 mod set;
 mod tile;
 
 pub(crate) use elementwise::GradientSums;
 pub(crate) use geometry::{Conv, blocks};
+pub(crate) use kernel_set::{Epilogue, KernelSet, Kernels, Mask, NormCoefficients};
 pub(crate) use pack::{pack, pack_transposed, transposed_len, unpack};
 pub(crate) use set::Set;
 pub(crate) use tile::BlockSums;
-
-/// What is done with the convolution's output on its way to memory. Slices hold all of the output's channels.
-pub(crate) enum Epilogue<'a> {
-    /// Nothing.
-    Plain,
-    /// Sums for the batch's statistics; `first` for the first images that go into `sums`.
-    Statistics { sums: &'a mut [BlockSums], first: bool },
-    /// relu?(y * scale + shift + residual).
-    Affine { scale: &'a [f32], shift: &'a [f32], residual: Option<&'a [f32]>, relu: bool },
-}
-
-/// Where a ReLU let the gradient through.
-#[derive(Clone, Copy)]
-pub(crate) enum Mask<'a> {
-    /// Everywhere: there was none.
-    Open,
-    /// Where these values are positive.
-    Values(&'a [f32]),
-    /// Where y * scale + shift is positive.
-    Affine { scale: &'a [f32], shift: &'a [f32] },
-}
-
-/// Batch norm's gradient: dy = gradient * scale + (y - mean) * slope + offset, each per channel.
-pub(crate) struct NormCoefficients {
-    pub(crate) mean: Vec<f32>,
-    pub(crate) scale: Vec<f32>,
-    pub(crate) slope: Vec<f32>,
-    pub(crate) offset: Vec<f32>,
-}
-
-/// The kernels of one instruction set. Images lie one after the other in their slices (see [`Conv`]); coefficients
-/// have one value per channel, padded to whole blocks.
-///
-/// # Panics
-///
-/// All functions, on slices of lengths that do not fit each other.
-pub(crate) trait KernelSet: Sync {
-    /// The convolution of the images `x`; `packed` from [`pack`].
-    fn convolve(
-        &self,
-        conv: &Conv,
-        x: &[f32],
-        packed: &[f32],
-        y: &mut [f32],
-        epilogue: Epilogue<'_>,
-        scratch: &mut [f32],
-    );
-
-    /// The gradient `dx` of the images (in blocks), given the gradient `dy` of the output; `packed` from
-    /// [`pack_transposed`].
-    fn input_gradient(&self, conv: &Conv, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]);
-
-    /// Adds to the packed kernel gradient `dw` of the output blocks `out_blocks`.
-    fn kernel_gradient(
-        &self,
-        conv: &Conv,
-        x: &[f32],
-        dy: &[f32],
-        out_blocks: std::ops::Range<usize>,
-        dw: &mut [f32],
-        scratch: &mut [f32],
-    );
-
-    /// out = relu?(y * scale + shift + residual) for one image.
-    fn normalise(
-        &self,
-        y: &[f32],
-        scale: &[f32],
-        shift: &[f32],
-        residual: Option<&[f32]>,
-        relu: bool,
-        out: &mut [f32],
-    );
-
-    /// Sets the gradient of one image to zero where the mask is closed and adds to the sums.
-    fn mask_and_sum(
-        &self,
-        gradient: &mut [f32],
-        mask: Mask<'_>,
-        y: &[f32],
-        mean: &[f32],
-        sums: &mut [GradientSums],
-    );
-
-    /// Batch norm's gradient of one image.
-    fn norm_gradient(&self, gradient: &[f32], y: &[f32], by: &NormCoefficients, dy: &mut [f32]);
-
-    /// sum += term.
-    fn add(&self, sum: &mut [f32], term: &[f32]);
-}

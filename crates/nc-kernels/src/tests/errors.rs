@@ -53,6 +53,18 @@ fn shapes_that_do_not_fit() {
 }
 
 #[test]
+fn number_types_that_do_not_fit() {
+    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
+    let weight = zeros(&[4, 3, 3, 3]).to_dtype(DType::F64).unwrap();
+    let said = message(conv2d(&x, &weight, conv3x3(3, 4, 1)));
+    assert!(said.starts_with("weight is f64 on cpu, the images are f32 on cpu"), "{said}");
+    let layer = Layer::random(conv3x3(3, 3, 1), &mut Random::new(1));
+    let wide = FeatureMap::from_images(&zeros(&[2, 3, 4, 4]).to_dtype(DType::F64).unwrap()).unwrap();
+    let added = layer.try_forward(&x, Shortcut::Identity(&wide), true, Mode::Train, true);
+    assert!(message(added).starts_with("shortcut is f64 on cpu, the images are f32 on cpu"));
+}
+
+#[test]
 fn shortcuts_that_do_not_fit() {
     let layer = Layer::random(conv3x3(3, 8, 1), &mut Random::new(1));
     let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
@@ -84,6 +96,7 @@ fn every_error_is_worded_as_it_is_kept() {
             ImageTooSmall,
             Shape,
             Parameter,
+            Storage,
             Shortcut,
             OneValuePerChannel,
             UnknownInstructionSet,
@@ -103,6 +116,14 @@ fn every_error_is_worded_as_it_is_kept() {
             (
                 "another block's shortcut",
                 Error::Shortcut { expected: (2, 8, 4, 4), found: (2, 7, 8, 8), stride: 2 }
+            ),
+            (
+                "a weight in double precision",
+                Error::Storage {
+                    name: "weight",
+                    expected: "f32 on cuda:0".into(),
+                    found: "f64 on cpu".into()
+                }
             ),
             ("an image of one pixel", Error::OneValuePerChannel),
             ("NC_KERNELS_ISA=sse", Error::UnknownInstructionSet("sse".into())),

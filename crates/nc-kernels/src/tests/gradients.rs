@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::common::Random;
 use super::{Layer, conv3x3, loss};
-use crate::graph::Kernels;
+use crate::kernels::Kernels;
 use crate::{FeatureMap, Mode, Shortcut};
 
 /// A stem, a block that halves the image and one that does not; the loss is linear in the pooled features.

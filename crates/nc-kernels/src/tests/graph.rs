@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::common::{Random, assert_close};
 use super::{Layer, conv3x3, kernels, loss};
-use crate::graph::Kernels;
+use crate::kernels::Kernels;
 use crate::{FeatureMap, Mode, Shortcut, conv2d};
 
 /// Bit for bit.

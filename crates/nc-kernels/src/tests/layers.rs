@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::common::{Random, assert_close};
 use super::{Layer, all_kernels, conv3x3, loss, random_problem};
-use crate::graph::Kernels;
+use crate::kernels::Kernels;
 use crate::{ConvShape, FeatureMap, Mode, Shortcut};
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -16,8 +16,8 @@ mod common;
 use candle_core::{Tensor, Var};
 use common::Random;
 
-use crate::graph::Kernels;
 use crate::isa::InstructionSet;
+use crate::kernels::Kernels;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
 /// All kernels that run on this processor, with AVX-512's tiles on AVX2's registers among them.

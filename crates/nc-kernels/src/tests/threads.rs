@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::common::Random;
 use super::{Layer, all_kernels, conv3x3};
-use crate::graph::Kernels;
+use crate::kernels::Kernels;
 use crate::{ConvShape, FeatureMap, Shortcut};
 
 /// The weights' bits after some steps of gradient descent on a small network.
