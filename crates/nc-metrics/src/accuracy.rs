@@ -10,6 +10,9 @@ use crate::{
 };
 
 /// Accuracies as shares from 0 to 1. Predictions are those of [`predictions`].
+///
+/// The means other than `balanced`, `worst_class` and `macro_f1` are always measured; they are None only where read from
+/// a record that was written before they were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Samples measured.

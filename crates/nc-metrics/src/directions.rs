@@ -27,14 +27,14 @@ pub struct Directions {
     pub cosine_std: Option<f64>,
     /// The smallest angle between two vectors, in degrees; arccos(-1/(K-1)) at collapse.
     pub min_angle_degrees: Option<f64>,
-    /// The mean over vectors of the angle to the nearest other one, in degrees: what L_B of Liu et al. (2023, eq. 15)
+    /// The mean over vectors of the angle to the nearest other one, in degrees: what L_B of Liu et al. (2023a, eq. 15)
     /// maximises. arccos(-1/(K-1)) at collapse.
     pub mean_nearest_angle_degrees: Option<f64>,
     /// || G/||G||_F - (I - J/K)/sqrt(K-1) ||_F of the Gram matrix G, whose entries are the inner products of the
     /// vectors (Zhu et al. 2021): norms and angles against those of a simplex ETF in one figure; 0 at collapse.
     pub etf_error: Option<f64>,
     /// Mean over pairs of log(1/||u_i - u_j||), with u the vectors scaled to length 1: the energy that generalised
-    /// neural collapse minimises where there are more classes than a simplex ETF can have (Liu et al. 2023, GNC2;
+    /// neural collapse minimises where there are more classes than a simplex ETF can have (Liu et al. 2023b, GNC2;
     /// Wu and Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide.
     pub log_energy: Option<f64>,
     /// Population standard deviation over pairs of the same; 0 where every pair is equally far apart.

@@ -16,6 +16,22 @@ use crate::{
 /// The weights p_i of the samples sum to 1. W~_LS, the classifier of least L, is that of the features themselves; the
 /// first two parts are its L, which says how far the features have collapsed whatever the classifier; the third is how
 /// far the classifier is from it.
+///
+/// ```
+/// use nc_metrics::{Classifier, NeuralCollapse};
+///
+/// // Features collapsed to -1 and 1; W h + b is exactly the one-hot label, so that the ridge alone is left.
+/// let classifier = Classifier::new(&[0.5, -0.5], Some(&[0.5, 0.5]), 2, 1)?;
+/// let nc = NeuralCollapse::of(&[1.0, 1.0, -1.0], &[0, 0, 1], 2, 1, Some(&classifier))?;
+/// let mse = nc.mse.unwrap();
+/// let parts = mse.class_weighted.unwrap();
+/// assert!((parts.total - mse.ridge / 2.0 * 1.0).abs() < 1e-12); // ||W~||_F^2 = 4 * 0.5^2
+/// assert!((parts.total - (parts.nc1 + parts.nc23 + parts.perpendicular)).abs() < 1e-12);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
+///
+/// Source: Han, Papyan and Donoho, "Neural collapse under MSE loss: proximity to and dynamics on the central path", ICLR
+/// 2022.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MseDecomposition {
     /// r: the weight of ||W~||_F^2.

@@ -8,6 +8,23 @@ use crate::linalg::{mean, normalized_distance};
 /// Distance to the orthogonal frame (Dang et al. 2024), where features that cannot be negative, as behind a ReLU, go
 /// with a classifier without bias: the class means themselves, not centred, at right angles; their norms and the
 /// classifier depend on the class counts.
+///
+/// ```
+/// use nc_metrics::{Classifier, NeuralCollapse};
+///
+/// // Four samples of class 0 at (2, 0), one of class 1 at (0, 3): at right angles, whatever the norms. The classifier
+/// // that belongs to them: t_0 = 1/2 (2 mu_0 - mu_1), t_1 = 1/2 (mu_1 - 2 mu_0).
+/// let features = [2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0, 3.0];
+/// let classifier = Classifier::new(&[4.0, -3.0, -4.0, 3.0], None, 2, 2)?;
+/// let nc = NeuralCollapse::of(&features, &[0, 0, 0, 0, 1], 2, 2, Some(&classifier))?;
+/// let frame = nc.orthogonal_frame.unwrap();
+/// assert_eq!((frame.mean_cosine, frame.means_error), (Some(0.0), Some(0.0)));
+/// assert!(frame.classifier_error.unwrap() < 1e-12);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
+///
+/// Source: Dang et al., "Neural collapse for cross-entropy class-imbalanced learning with unconstrained ReLU features
+/// model", ICML 2024.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrthogonalFrame {
     /// Mean over pairs of |cos(mu_j, mu_k)| of the class means, not centred; 0 in that geometry. None for fewer than two

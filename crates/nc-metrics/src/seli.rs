@@ -11,7 +11,26 @@ use crate::linalg::{centering, normalized_distance, square_roots};
 ///
 /// Each figure is || G/||G||_F - T/||T||_F ||_F of a (K, K) matrix G and its target T: 0 in that geometry, invariant to
 /// the scale of the vectors. With N = diag(n_k) of the training counts, C = I - J/K and S = C N C (rank K - 1, so
-/// that its inverse root is a pseudo-inverse):
+/// that its inverse root is a pseudo-inverse), the targets stand at the fields.
+///
+/// ```
+/// use nc_metrics::{Classifier, NeuralCollapse};
+///
+/// // Equal counts, features collapsed to the corners of an equilateral triangle about the origin, and a classifier along
+/// // them.
+/// let triangle = [1.0, 0.0, -0.5, 0.75f32.sqrt(), -0.5, -0.75f32.sqrt()];
+/// let classifier = Classifier::new(&triangle, None, 3, 2)?;
+/// let seli = NeuralCollapse::of(&triangle, &[0, 1, 2], 3, 2, Some(&classifier))?.seli.unwrap();
+/// assert!(seli.means_error.unwrap() < 1e-6 && seli.logits_error.unwrap() < 1e-6);
+///
+/// // Class means that are not about the origin are no such geometry, though they are a simplex ETF once centred.
+/// let moved = triangle.map(|x| x + 1.0);
+/// let seli = NeuralCollapse::of(&moved, &[0, 1, 2], 3, 2, Some(&classifier))?.seli.unwrap();
+/// assert!(seli.means_error.unwrap() > 0.5);
+/// # Ok::<(), nc_metrics::Error>(())
+/// ```
+///
+/// Source: Thrampoulidis, Kini, Vakilian and Behnia, "Imbalance trouble: revisiting neural-collapse geometry", NeurIPS 2022.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seli {
     /// G = W W^T of the classifier's rows, T = S^(1/2). None without a classifier.
@@ -59,11 +78,6 @@ impl SeliTargets {
     /// H H^T of the class means.
     pub fn means(&self) -> Vec<Vec<f64>> {
         rows(&self.means)
-    }
-
-    /// W H^T.
-    pub fn logits(&self) -> Vec<Vec<f64>> {
-        rows(&self.logits)
     }
 
     /// Compares class means and classifier rows, both (K, P), with the targets.

@@ -30,7 +30,8 @@ pub struct Nc1 {
     /// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating
     /// features. The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest.
     pub trace: Weighted,
-    /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse.
+    /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse. Like `normalized` undefined where read
+    /// from a record that was written before it was measured.
     #[serde(default)]
     pub quotient: Weighted,
     /// tr(S_W) / (tr(S_W) + tr(S_B)) (Rangamani et al. 2023): the quotient brought between 0, at collapse, and 1.

@@ -213,6 +213,10 @@ fn in_one_dimension_the_trace_is_a_quotient() {
     let between = 26.0 / 4.0;
     close(nc.nc1.trace.sample_weighted, (2.0 * 1.0 + 4.0 * 4.0) / 8.0 / between / 4.0);
     close(nc.nc1.trace.class_weighted, (1.0 + 4.0) / 4.0 / between / 4.0);
+    close(nc.nc1.quotient.sample_weighted, 18.0 / 8.0 / between);
+    close(nc.nc1.quotient.class_weighted, 5.0 / 4.0 / between);
+    close(nc.nc1.normalized.sample_weighted, 2.25 / (2.25 + 6.5));
+    close(nc.nc1.normalized.class_weighted, 1.25 / (1.25 + 6.5));
     assert_eq!(nc.nc1.within_class_variance, [Some(0.0), Some(1.0), Some(4.0), Some(0.0)]);
     // Pairs of means 0, 1, 5, 6 with variances 0, 1, 4, 0.
     let pairs = [1.0 / 1.0, 4.0 / 25.0, 0.0 / 36.0, 5.0 / 16.0, 1.0 / 25.0, 4.0 / 1.0];
@@ -223,6 +227,19 @@ fn in_one_dimension_the_trace_is_a_quotient() {
     // Of the six pairs two are parallel and four opposite; each has a parallel neighbour.
     close(norms.coherence, (2.0 * (4.0 / 3.0) + 4.0 * (2.0 / 3.0)) / 6.0);
     assert_eq!(norms.mean_nearest_angle_degrees, Some(0.0));
+}
+
+#[test]
+fn the_classifier_against_the_class_means() {
+    // Means (3, 0) and (-1, 2) about mu_C = (1, 1), rows (1, 0) and (0, 1): products 2 and 1, W mu_C + b = (1.5, -2).
+    let classifier = Classifier::new(&[1.0, 0.0, 0.0, 1.0], Some(&[0.5, -3.0]), 2, 2).unwrap();
+    let nc = NeuralCollapse::of(&[3.0, 0.0, -1.0, 2.0], &[0, 1], 2, 2, Some(&classifier)).unwrap();
+    let nc3 = nc.nc3.unwrap();
+    let cosines = [2.0 / 5.0_f64.sqrt(), 1.0 / 5.0_f64.sqrt()];
+    nc3.alignment_cosines.iter().zip(cosines).for_each(|(ours, theirs)| close(Some(*ours), theirs));
+    close(nc3.mean_alignment_cosine, 1.5 / 5.0_f64.sqrt());
+    close(nc3.uniformity_cov, 0.5 / 1.5);
+    close(nc.mean_output_norm, 2.5);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every figure against PyTorch in double precision, in one piece and in ragged pieces.
+//! The figures of the golden file against PyTorch in double precision, in one piece and in ragged pieces.
 
 use nc_metrics::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, ClassMeansAccumulator,
