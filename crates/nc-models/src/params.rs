@@ -38,7 +38,7 @@ impl ParamStore {
         self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
     }
 
-    /// Number of learnable scalars: everything but running statistics.
+    /// Number of scalars in all variables but running statistics; those of a head that is fixed count as well.
     pub fn parameter_count(&self) -> usize {
         let is_buffer = |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
         self.lock().iter().filter(|(name, _)| !is_buffer(name)).map(|(_, var)| var.elem_count()).sum()
@@ -83,12 +83,7 @@ impl ParamStore {
         self.lock().remove(name);
     }
 
-    /// All variables in the safetensors format, under their names.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        self.to_safetensors_with(|_, tensor| Some(tensor.clone()))
-    }
-
-    /// The same with what `change` makes of each variable; none to leave it out.
+    /// In the safetensors format, under their names, what `change` makes of each variable; none to leave it out.
     pub(crate) fn to_safetensors_with(
         &self,
         change: impl Fn(&str, &Tensor) -> Option<Tensor>,

@@ -1,0 +1,47 @@
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+
+use super::{CosineHead, EtfHead, LinearHead};
+use crate::{Error, Result};
+
+/// A classifier on features.
+pub trait Head: Send + Sync {
+    /// Logits (B, K) of features (B, P).
+    fn forward(&self, features: &Tensor) -> Result<Tensor>;
+
+    /// The class directions w_k as rows, (K, P).
+    fn weight(&self) -> Result<Tensor>;
+
+    /// The biases b_k, (K), where the head has them.
+    fn bias(&self) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+}
+
+/// Which head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HeadConfig {
+    /// [`LinearHead`].
+    Linear,
+    /// [`CosineHead`] with its scale s.
+    Cosine {
+        /// The factor s on the cosines; 30 in LDAM.
+        scale: f64,
+    },
+    /// [`EtfHead`].
+    Etf,
+}
+
+impl HeadConfig {
+    /// A head for features of `features` dimensions and `classes` classes.
+    pub fn build(&self, features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Box<dyn Head>> {
+        if classes == 0 {
+            return Err(Error::Classes { least: 1, found: 0 });
+        }
+        Ok(match *self {
+            Self::Linear => Box::new(LinearHead::new(features, classes, vb)?),
+            Self::Cosine { scale } => Box::new(CosineHead::new(features, classes, scale, vb)?),
+            Self::Etf => Box::new(EtfHead::new(features, classes, vb)?),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+use candle_core::Tensor;
+use candle_nn::{VarBuilder, init};
+
+use super::{Head, LinearHead};
+use crate::Result;
+
+/// z_k = f_k (<w_k, h> + b_k): a [`LinearHead`] with a learnable factor on each logit, `scale` (K), at first 1: learnable
+/// weight scaling (Kang et al. 2020, section 4.2).
+pub struct ScaledHead {
+    linear: LinearHead,
+    scale: Tensor,
+}
+
+impl ScaledHead {
+    /// A scaled head with parameters from `vb`.
+    pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
+        let linear = LinearHead::new(features, classes, vb)?;
+        Ok(Self { linear, scale: vb.get_with_hints(classes, "scale", init::ONE)? })
+    }
+}
+
+impl Head for ScaledHead {
+    fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        Ok(self.linear.forward(features)?.broadcast_mul(&self.scale)?)
+    }
+
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.linear.weight()?.broadcast_mul(&self.scale.unsqueeze(1)?)?)
+    }
+
+    fn bias(&self) -> Result<Option<Tensor>> {
+        self.linear.bias()?.map(|bias| Ok(bias.broadcast_mul(&self.scale)?)).transpose()
+    }
+}

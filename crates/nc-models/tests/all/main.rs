@@ -1,0 +1,6 @@
+//! Models as a user of the crate sees them.
+
+mod backbones;
+mod heads;
+mod models;
+mod support;
