@@ -1,8 +1,8 @@
 //! Neural-collapse regularisers and long-tail losses for Candle.
 //!
 //! Pure functions on tensors: no state, no configuration structs, no framework around them. Each takes `f32` or
-//! `f64` tensors (in mixed precision, cast logits and features to `f32` first), checks its arguments, returns a
-//! scalar that can be differentiated, and runs on any device.
+//! `f64` tensors (in mixed precision, cast logits and features to `f32` first), checks its arguments, and runs on any
+//! device. Losses and regularisers return a scalar that can be differentiated.
 //!
 //! | | |
 //! |---|---|
@@ -94,3 +94,8 @@ pub use mixed::mixed;
 pub use mse::mse;
 pub use soft_cross_entropy::soft_cross_entropy;
 pub use within_class::within_class;
+
+/// Runs the README's code as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

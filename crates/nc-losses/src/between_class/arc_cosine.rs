@@ -1,6 +1,6 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::COSINE_LIMIT;
+use super::limits::COSINE_LIMIT;
 
 /// The angle of each cosine after clamping; where the clamp acts the gradient is 0.
 ///

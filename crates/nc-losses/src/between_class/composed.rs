@@ -2,8 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
+use super::BetweenForm;
 use super::arc_cosine::arc_cosine;
-use super::{BLOCK, BetweenForm, TINY, rounding};
+use super::limits::{BLOCK, TINY, rounding};
 
 /// The two angle forms.
 ///

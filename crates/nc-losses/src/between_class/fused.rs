@@ -12,9 +12,10 @@ use candle_core::{
 };
 use rayon::prelude::*;
 
+use super::BetweenForm;
 use super::arc_cosine::{angle, slope};
+use super::limits::{BLOCK, TINY, rounding};
 use super::rows::{column_means, map_rows, squared_norm, subtract};
-use super::{BLOCK, BetweenForm, TINY, rounding};
 
 /// Minus the mean angle of the pairs of rows that `form` selects.
 pub(super) fn smallest_angles<T: WithDType>(centers: &Tensor, form: BetweenForm) -> Result<Tensor> {

@@ -5,7 +5,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{BLOCK, BetweenForm, composed, fused};
+use super::limits::BLOCK;
+use super::{BetweenForm, composed, fused};
 
 const FORMS: [BetweenForm; 2] = [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle];
 
