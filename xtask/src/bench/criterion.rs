@@ -7,7 +7,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::read_json;
+use super::files::read_json;
 use crate::cargo::{Cargo, workspace};
 
 /// A benchmark of one of the crates.

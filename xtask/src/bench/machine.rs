@@ -3,7 +3,7 @@ use std::{fs, path::Path, process::Command, thread::available_parallelism};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::printed;
+use super::files::printed;
 
 /// What kind of machine the figures are from, and the versions that took part.
 #[derive(Serialize, Deserialize)]

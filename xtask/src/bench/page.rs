@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::{
-    Measured,
+    command::Measured,
     criterion::Benchmark,
     machine::Machine,
     step::{Figures, Pass, Steps},

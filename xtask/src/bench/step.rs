@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    files::printed,
     machine::{Machine, torch_version},
-    printed,
 };
 use crate::cargo::{Cargo, workspace};
 

@@ -1,0 +1,91 @@
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::criterion::{self, Benchmark};
+use super::files::read_json;
+use super::machine::Machine;
+use super::page;
+use super::step::{self, Rounds, Steps};
+use crate::cargo::workspace;
+
+/// Measure speed and write docs/performance.md: whole steps, kernels, losses, metrics and loader.
+///
+/// Takes about a quarter of an hour on two cores, on which nothing else should run. The figures are kept in
+/// docs/performance.json.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Alternate whole steps with the same work in PyTorch (channels last), run by this Python.
+    #[arg(long, value_name = "PYTHON")]
+    against_torch: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Step(step::Args),
+    /// Write docs/performance.md anew from docs/performance.json.
+    Page,
+}
+
+/// All that the page shows.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Measured {
+    pub(super) machine: Machine,
+    pub(super) steps: Vec<Steps>,
+    pub(super) benchmarks: Vec<Benchmark>,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.what {
+            Some(What::Step(step)) => step.run(),
+            Some(What::Page) => write_page(),
+            None => {
+                let measured = self.measure()?;
+                let text = serde_json::to_string_pretty(&measured)? + "\n";
+                write("performance.json", &text)?;
+                write_page()
+            }
+        }
+    }
+
+    fn measure(&self) -> Result<Measured> {
+        let torch = self.against_torch.as_deref();
+        let rounds = Rounds { threads: 2, steps: 15, count: 3 };
+        let wide = Rounds { steps: 6, ..rounds };
+        Ok(Measured {
+            machine: Machine::this(torch)?,
+            steps: vec![
+                Steps::measure("resnet32", torch, rounds, true)?,
+                Steps::measure("resnet18", torch, wide, true)?,
+            ],
+            benchmarks: criterion::measure()?,
+        })
+    }
+}
+
+fn write_page() -> Result<()> {
+    let measured = read_json(&workspace().join("docs/performance.json"))?;
+    write("performance.md", &page::render(&measured))
+}
+
+fn write(name: &str, text: &str) -> Result<()> {
+    let path = workspace().join("docs").join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_what_was_measured() {
+        let read = |name| fs::read_to_string(workspace().join("docs").join(name)).unwrap();
+        let measured: Measured = serde_json::from_str(&read("performance.json")).unwrap();
+        assert!(read("performance.md") == page::render(&measured), "run `cargo xtask bench page`");
+    }
+}

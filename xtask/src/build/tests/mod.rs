@@ -1,0 +1,3 @@
+mod accelerators;
+mod cuda;
+mod machine;
