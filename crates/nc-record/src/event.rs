@@ -25,7 +25,7 @@ pub enum Event {
         subset_hash: String,
         /// Training images of each class.
         class_counts: Vec<usize>,
-        /// Learnable scalars of the model.
+        /// Scalars in the model's parameters.
         parameters: usize,
         /// Hash of the test images.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,11 +52,11 @@ impl TensorBoard {
 
     fn append_at(&mut self, time: f64, event: &Event) -> Result<()> {
         if let Event::PhaseStarted { epochs, .. } = event {
-            self.before += self.current;
+            self.before = self.before.saturating_add(self.current);
             self.current = *epochs;
         }
         let Some((epoch, scalars)) = scalars(event) else { return Ok(()) };
-        let step = (self.before + epoch + 1) as u64;
+        let step = self.before.saturating_add(epoch).saturating_add(1) as u64;
         self.write(&message(time, step, |event| {
             let mut summary = vec![];
             for (tag, value) in scalars {

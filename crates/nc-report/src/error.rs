@@ -29,6 +29,14 @@ pub enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A run's file whose parts do not fit each other.
+    #[error("{}: {reason}", path.display())]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// A run without a result, where one is needed.
     #[error("{run}: the run is not finished; only finished runs can be set side by side")]
     Unfinished {

@@ -100,8 +100,8 @@ impl ClassBars<'_> {
 /// without bins.
 pub(crate) fn reliability(calibration: &Calibration) -> Result<Option<Drawing>> {
     let bins = &calibration.bins;
-    let samples: usize = bins.iter().map(|bin| bin.samples).sum();
-    if samples == 0 {
+    let samples: f64 = bins.iter().map(|bin| bin.samples as f64).sum();
+    if samples == 0.0 {
         return Ok(None);
     }
     let label = "accuracy of test images by the confidence of their prediction";
@@ -138,11 +138,10 @@ pub(crate) fn reliability(calibration: &Calibration) -> Result<Option<Drawing>> 
         };
         chart.draw_series(bar(|bin| bin.accuracy.unwrap_or_default(), color(0).filled()))?;
         // How many predictions are that sure.
-        let total = samples as f64;
         chart.draw_series(LineSeries::new(
             bins.iter()
                 .enumerate()
-                .map(|(index, bin)| ((index as f64 + 0.5) * width, bin.samples as f64 / total)),
+                .map(|(index, bin)| ((index as f64 + 0.5) * width, bin.samples as f64 / samples)),
             line(color(1)),
         ))?;
         chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(3)))?;

@@ -38,6 +38,18 @@ pub(crate) enum Scale {
     Percent,
 }
 
+impl Scale {
+    /// Whether a value has a place; one far beyond what can be measured would leave none to the others.
+    fn has(self, value: f64) -> bool {
+        match self {
+            Self::Linear => value.abs() < 1e30,
+            // Of numbers so far apart that their quotient is infinite, plotters would count the decades for ever.
+            Self::Log => (1e-30..1e30).contains(&value),
+            Self::Percent => (0.0..=1.0).contains(&value),
+        }
+    }
+}
+
 /// A line.
 pub(crate) struct Series {
     pub(crate) name: String,
@@ -57,8 +69,9 @@ pub(crate) struct Mark {
 impl Curves<'_> {
     /// The drawing; none if there is nothing to draw.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
-        let fits =
-            |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite() && (self.scale != Scale::Log || y > 0.0);
+        let fits = |&(x, y): &(f64, f64)| {
+            self.x_range.is_none_or(|(first, last)| (first..=last).contains(&x)) && self.scale.has(y)
+        };
         let lines: Vec<(&Series, Vec<(f64, f64)>)> = self
             .series
             .iter()
@@ -68,7 +81,8 @@ impl Curves<'_> {
         let points = || lines.iter().flat_map(|(_, points)| points);
         let Some(x) = range(points().map(|point| point.0)) else { return Ok(None) };
         let x = self.x_range.unwrap_or(x);
-        let values = points().map(|point| point.1).chain(self.reference.map(|(value, _)| value));
+        let reference = self.reference.filter(|(value, _)| self.scale.has(*value));
+        let values = points().map(|point| point.1).chain(reference.map(|(value, _)| value));
         let Some((low, high)) = range(values) else { return Ok(None) };
         let x = if x.0 < x.1 { x } else { (x.0 - 0.5, x.0 + 0.5) };
         let swatches = lines.iter().map(|(series, _)| Swatch {
@@ -132,12 +146,15 @@ impl Curves<'_> {
             .bold_line_style(INK.mix(0.1).stroke_width(2))
             .draw()?;
         for (Mark { at, .. }, letter) in self.marks.iter().zip('a'..) {
+            if !(x.0..=x.1).contains(at) {
+                continue;
+            }
             let across = vec![(*at, low), (*at, high)];
             chart.draw_series(DashedLineSeries::new(across, 4, 8, GREY.stroke_width(2)))?;
             let above = EmptyElement::at((*at, high)) + Text::new(letter.to_string(), (-6, -38), text());
             chart.draw_series(std::iter::once(above))?;
         }
-        if let Some((value, name)) = self.reference {
+        if let Some((value, name)) = self.reference.filter(|(value, _)| self.scale.has(*value)) {
             let along = vec![(x.0, value), (x.1, value)];
             chart.draw_series(DashedLineSeries::new(along, 14, 8, INK.stroke_width(2)))?;
             let below =

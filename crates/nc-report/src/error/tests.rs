@@ -11,7 +11,7 @@ fn every_error_is_worded_as_it_is_kept() {
     let no_json = || serde_json::from_str::<u32>("nothing").unwrap_err();
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     assert_worded!(
-        Error { Csv, Json, Record, Read, Malformed, Unfinished, Drawing },
+        Error { Csv, Json, Record, Read, Malformed, Inconsistent, Unfinished, Drawing },
         vec![
             (
                 "CSV to a disk that is full",
@@ -30,6 +30,13 @@ fn every_error_is_worded_as_it_is_kept() {
             (
                 "features that were edited",
                 Error::Malformed { path: "projection.json".into(), source: no_json() }
+            ),
+            (
+                "a result that lost a class",
+                Error::Inconsistent {
+                    path: "runs/one/result.json".into(),
+                    reason: "accuracy.per_class: expected one for each class, 10, found 9".into()
+                }
             ),
             ("a run that goes on", Error::Unfinished { run: "runs/one".into() }),
             ("a drawing", Error::Drawing(fmt::Error.to_string())),

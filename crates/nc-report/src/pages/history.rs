@@ -45,20 +45,20 @@ impl History {
     pub(crate) fn of(events: &[Event]) -> Self {
         let mut history = Self::default();
         // Epochs of earlier phases, and of this one.
-        let (mut before, mut current) = (0, 0);
+        let (mut before, mut current) = (0.0, 0.0);
         let mut last: Option<(f64, bool)> = None;
         for event in events {
             match event {
                 Event::PhaseStarted { phase, epochs, .. } => {
                     before += current;
-                    current = *epochs;
+                    current = *epochs as f64;
                     last = None;
-                    if before > 0 {
-                        history.mark(before as f64 + 0.5, format!("phase {phase}"));
+                    if before > 0.0 {
+                        history.mark(before + 0.5, format!("phase {phase}"));
                     }
                 }
                 Event::EpochFinished { epoch, learning_rate, class_weights, losses, .. } => {
-                    let at = (before + epoch + 1) as f64;
+                    let at = before + *epoch as f64 + 1.0;
                     history.losses.push((at, *losses));
                     history.learning_rates.push((at, *learning_rate));
                     if let Some((rate, weights)) = last {
@@ -72,12 +72,12 @@ impl History {
                     last = Some((*learning_rate, *class_weights));
                 }
                 Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
-                    let at = (before + epoch + 1) as f64;
+                    let at = before + *epoch as f64 + 1.0;
                     history.test_accuracy.push((at, *test_accuracy));
                     history.validation_accuracy.extend(validation_accuracy.map(|accuracy| (at, accuracy)));
                 }
                 Event::Measured { epoch, train, test, .. } => history.collapse.push(Collapse {
-                    at: (before + epoch + 1) as f64,
+                    at: before + *epoch as f64 + 1.0,
                     train: train.clone(),
                     test: test.clone(),
                 }),

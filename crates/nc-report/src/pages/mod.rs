@@ -2,6 +2,7 @@
 
 mod analysis;
 mod comparison;
+mod consistency;
 mod figures;
 mod history;
 mod run;

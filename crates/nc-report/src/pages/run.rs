@@ -14,6 +14,7 @@ use crate::{
     format,
     html::{document, escape, figures},
     pages::{
+        consistency::{check_projection, check_result},
         history::{Drawings, History, over_epochs},
         snapshot::{Snapshot, optimum},
     },
@@ -37,25 +38,17 @@ impl RunReport {
     ///
     /// # Errors
     ///
-    /// If there is no configuration or no event log, or a file cannot be understood; each names the file.
+    /// If there is no configuration or no event log, a file cannot be understood, or its parts do not fit each other; each
+    /// names the file.
     pub fn read(directory: &Path) -> Result<Self> {
         let config = directory.join(RunDir::CONFIG);
         let config =
             std::fs::read_to_string(&config).map_err(|source| Error::Read { path: config, source })?;
-        let finished = directory.join(RunDir::RESULT).exists();
-        let projection = directory.join(RunDir::PROJECTION);
-        let projection = match std::fs::read(&projection) {
-            Ok(text) => Some(
-                serde_json::from_slice(&text)
-                    .map_err(|source| Error::Malformed { path: projection, source })?,
-            ),
-            Err(_) => None,
-        };
         Ok(Self {
             config,
             events: RunDir::read_events(directory)?,
-            result: if finished { Some(RunDir::read_result(directory)?) } else { None },
-            projection,
+            result: read_result(directory)?,
+            projection: read_projection(directory)?,
         })
     }
 
@@ -169,11 +162,34 @@ impl RunReport {
                 " Best epoch by test accuracy, for comparison only: {} ({} {}).",
                 percent(Some(best.accuracy.all)),
                 escape(&best.phase),
-                best.epoch + 1
+                best.epoch.saturating_add(1)
             );
         }
         body.push_str("</p>\n");
     }
+}
+
+fn read_result(directory: &Path) -> Result<Option<RunResult<Accuracy, Calibration, Geometry>>> {
+    let path = directory.join(RunDir::RESULT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let result = RunDir::read_result(directory)?;
+    check_result(&result).map_err(|reason| Error::Inconsistent { path, reason })?;
+    Ok(Some(result))
+}
+
+/// None where there is no file: features need not be kept.
+fn read_projection(directory: &Path) -> Result<Option<Projection>> {
+    let path = directory.join(RunDir::PROJECTION);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|source| Error::Read { path: path.clone(), source })?,
+    };
+    let projection =
+        serde_json::from_slice(&text).map_err(|source| Error::Malformed { path: path.clone(), source })?;
+    check_projection(&projection).map_err(|reason| Error::Inconsistent { path, reason })?;
+    Ok(Some(projection))
 }
 
 fn training(history: &History) -> Result<Drawings> {

@@ -61,7 +61,7 @@ impl Snapshot<'_> {
         let order = by_size(self.class_counts);
         let row = |&class: &usize| {
             let row = &accuracy.confusion[class];
-            let total = row.iter().sum::<u64>().max(1) as f64;
+            let total = row.iter().map(|&n| n as f64).sum::<f64>().max(1.0);
             order.iter().map(|&other| row[other] as f64 / total).collect()
         };
         HeatMap {

@@ -1,0 +1,6 @@
+//! Reports as a user of the crate sees them.
+
+mod case;
+mod damaged;
+mod pages;
+mod reports;
