@@ -120,11 +120,13 @@ pub fn fill_figures(figures: &[PaperFigure], records: &Records, scale: Scale) ->
                 Panels::Norms { groups: paper.groups.iter().map(group).collect::<Result<_>>()? }
             }
         };
+        let series = paper.groups.iter().flat_map(|group| &group.series);
+        let notes = series.filter_map(|series| Some(format!("{}: {}.", series.name, series.note.as_ref()?)));
         Ok(Figure {
             id: paper.id.clone(),
             title: paper.title.clone(),
             scale: scale.description().into(),
-            notes: paper.notes.clone(),
+            notes: paper.notes.iter().cloned().chain(notes).collect(),
             panels,
         })
     };

@@ -1,22 +1,72 @@
-//! The records that are kept with the code.
+//! The records that are kept with the code, and the tables made from them.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use nc_paper::{PaperFigure, PaperTable, Records, Scale, fill_figures, fill_tables};
+use nc_paper::{PaperFigure, PaperTable, Records, Scale, fill_figures, fill_tables, write_reports};
+
+fn results() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results")
+}
 
 #[test]
 fn committed_records_can_be_read_and_are_found_from_the_tables() {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results");
     let mut shown = 0;
     for scale in [Scale::Quick, Scale::Paper] {
-        let records = Records::read(&results, scale).unwrap();
-        fill_figures(&PaperFigure::all().unwrap(), &records, scale).unwrap();
+        let records = Records::read(&results(), scale).unwrap();
         for table in fill_tables(&PaperTable::all().unwrap(), &records, scale).unwrap() {
             for run in table.rows.iter().flat_map(|row| &row.cells).flat_map(|cell| &cell.runs) {
-                assert!(results.join(&run.provenance.record).is_file(), "{}", run.provenance.record);
+                assert!(results().join(&run.provenance.record).is_file(), "{}", run.provenance.record);
                 shown += 1;
             }
         }
     }
     assert!(shown > 0);
+}
+
+#[test]
+fn committed_tables_are_those_of_the_records() {
+    for scale in [Scale::Quick, Scale::Paper] {
+        let (copy, name) = (tempfile::tempdir().unwrap(), scale.name());
+        fs::create_dir(copy.path().join(name)).unwrap();
+        for entry in fs::read_dir(results().join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                fs::copy(&path, copy.path().join(name).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        write_reports(copy.path(), scale).unwrap();
+        for file in ["tables.md", "tables.html", "tables.json", "tables.csv", "figures.csv"] {
+            let read = |results: &Path| {
+                fs::read_to_string(results.join(name).join(file)).unwrap().replace("\r\n", "\n")
+            };
+            assert!(
+                read(&results()) == read(copy.path()),
+                "results/{name}/{file} is not made from the records beside it: \
+                 `cargo xtask reproduce-tables --scale {name} --max-runs 0` does that"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_remark_on_a_run_stands_under_its_figure() {
+    let paper = PaperFigure::all().unwrap();
+    let figures = fill_figures(&paper, &Records::default(), Scale::Quick).unwrap();
+    let remarks = |figure: &PaperFigure| -> Vec<String> {
+        figure
+            .groups
+            .iter()
+            .flat_map(|group| &group.series)
+            .filter_map(|series| series.note.clone())
+            .collect()
+    };
+    assert!(paper.iter().any(|figure| !remarks(figure).is_empty()));
+    for (paper, figure) in paper.iter().zip(figures) {
+        for remark in remarks(paper) {
+            assert!(figure.notes.iter().any(|note| note.contains(&remark)), "{remark}");
+        }
+    }
 }
