@@ -2,126 +2,16 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
+    path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
-use crate::run::{failure, last_line, nclt, run_dir, small, stdout};
-
-/// A run with two phases, L_W and L_B, class weights, mix-up, validation and several evaluations.
-fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let own = [
-        "--epochs=5",
-        "--set=evaluation.every_epochs=2",
-        "--set=data.validation.fraction=0.02",
-        // Of 40 epochs; the centres then start at class means.
-        "--set=phases.representation.objective.neural_collapse.start_epoch=16",
-        "--set=phases.representation.objective.neural_collapse.centers.init=class-means",
-    ];
-    small(&[&own, more].concat())
-}
-
-const EACH_STEP: [&str; 2] = ["--checkpoint-every", "1steps"];
-
-fn start(dir: &Path, args: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nclt"));
-    command.args(args).current_dir(dir).env("NCLT_DATA_DIR", dir.join("downloads"));
-    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("nclt can be started")
-}
-
-/// What a run leaves, without wall times.
-#[derive(PartialEq)]
-struct Left {
-    weights: Vec<u8>,
-    selected: Vec<u8>,
-    result: Value,
-    events: Vec<Value>,
-}
-
-impl Left {
-    fn by(dir: &Path) -> Self {
-        let run = run_dir(dir);
-        let read = |name: &str| fs::read(run.join(name)).unwrap();
-        let events = String::from_utf8(read("events.jsonl")).unwrap();
-        let mut files: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        files.sort();
-        let expected = [
-            "claim.lock",
-            "config.toml",
-            "events.jsonl",
-            "events.out.tfevents.0.nclt",
-            "projection.json",
-            "report.html",
-            "result.json",
-            "weights-selected.safetensors",
-            "weights.safetensors",
-        ];
-        assert_eq!(files, expected, "a finished run needs nothing else");
-        Self {
-            weights: read("weights.safetensors"),
-            selected: read("weights-selected.safetensors"),
-            result: timeless(serde_json::from_slice(&read("result.json")).unwrap()),
-            events: events.lines().map(|line| timeless(serde_json::from_str(line).unwrap())).collect(),
-        }
-    }
-
-    fn of_an_uninterrupted_run() -> &'static Self {
-        static LEFT: OnceLock<Left> = OnceLock::new();
-        LEFT.get_or_init(|| {
-            let dir = tempfile::tempdir().unwrap();
-            stdout(&nclt(dir.path(), &args(&[])));
-            Self::by(dir.path())
-        })
-    }
-
-    fn assert_is(&self, other: &Self) {
-        assert_eq!(self.events, other.events);
-        assert_eq!(self.result, other.result);
-        assert!(self.weights == other.weights, "the weights differ");
-        assert!(self.selected == other.selected, "the selected weights differ");
-    }
-}
-
-fn timeless(mut value: Value) -> Value {
-    value.as_object_mut().unwrap().remove("timing");
-    value
-}
-
-/// The checkpoints of a run, oldest first.
-fn checkpoints(run: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.starts_with("checkpoint-") && name.ends_with(".safetensors")
-    });
-    paths.sort();
-    paths
-}
-
-/// Waits until the run started in `dir` has a directory of which `condition` holds.
-fn wait_until(dir: &Path, condition: impl Fn(&Path) -> bool) {
-    let started = Instant::now();
-    let begun = || fs::read_dir(dir.join("runs")).ok()?.next()?.ok();
-    while !begun().is_some_and(|run| condition(&run.path())) {
-        assert!(started.elapsed() < Duration::from_mins(2), "it does not come to that");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A run that was killed once it had at least two checkpoints.
-fn killed_run() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let mut child = start(dir.path(), &args(&EACH_STEP));
-    wait_until(dir.path(), |run| checkpoints(run).len() >= 2);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    dir
-}
+use crate::{
+    interrupted::{EACH_STEP, Left, args, checkpoints, killed_run, start, timeless, wait_until},
+    run::{failure, last_line, nclt, run_dir, stdout},
+};
 
 /// Kills as many processes as `NCLT_KILLS` says (default 12), at moments all over the run. With a checkpoint after
 /// each step, many of them fall into the writing of one.
@@ -282,49 +172,6 @@ fn records_of_another_version_or_run_are_refused() {
     let message = failure(&nclt(dir.path(), &["train", "--resume", run.to_str().unwrap()]));
     assert!(message.contains("belongs to another run"), "{message}");
     assert!(fs::read(run.join("events.jsonl")).unwrap() == before, "a refusal changes nothing");
-}
-
-#[test]
-fn a_run_that_diverges_names_its_last_good_checkpoint() {
-    let dir = tempfile::tempdir().unwrap();
-    let rate = "phases.representation.optimizer.learning_rate=1e12";
-    let more = [
-        "--set",
-        rate,
-        "--set=phases.representation.schedule.warmup_epochs=0",
-        "--set=phases.representation.objective.neural_collapse.start_epoch=0",
-    ];
-    let message = failure(&nclt(dir.path(), &args(&[&more[..], &EACH_STEP].concat())));
-    for word in ["running_var is no longer finite", "supervised", "L_W", "step", "learning rate", "clip_norm"]
-    {
-        assert!(message.contains(word), "no {word:?} in {message}");
-    }
-    let run = run_dir(dir.path());
-    let newest = checkpoints(&run).pop().map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
-    assert!(newest.is_some_and(|newest| message.contains(&newest)), "{message}");
-}
-
-/// Batch norm hides weights without measure from the loss, but not from a checkpoint, nor from the end of an epoch.
-#[test]
-fn a_checkpoint_holds_finite_numbers_only() {
-    let dir = tempfile::tempdir().unwrap();
-    let rate = "phases.representation.optimizer.learning_rate=1e12";
-    let more = ["--set", rate, "--set=phases.representation.schedule.warmup_epochs=0"];
-    let two_steps_an_epoch =
-        [&more[..], &["--set=data.profile={kind=\"exponential\", ratio=10, largest=14}"]].concat();
-    let message = failure(&nclt(tempfile::tempdir().unwrap().path(), &args(&two_steps_an_epoch)));
-    assert!(message.contains("running_var is no longer finite"), "{message}");
-
-    let message = failure(&nclt(dir.path(), &args(&[&more[..], &EACH_STEP].concat())));
-    assert!(message.contains("running_var is no longer finite"), "{message}");
-    for path in checkpoints(&run_dir(dir.path())) {
-        let tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
-        let finite = |tensor: &candle_core::Tensor| {
-            let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            values.iter().all(|value| value.is_finite())
-        };
-        assert!(tensors.values().all(finite), "{}", path.display());
-    }
 }
 
 #[test]

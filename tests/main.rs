@@ -2,8 +2,10 @@
 
 mod analyze;
 mod checkpoints;
+mod divergence;
 mod downloads;
 mod errors;
+mod interrupted;
 mod interruptions;
 mod own_backbone;
 mod own_images;

@@ -25,8 +25,8 @@ pub const FILES: [&str; 4] = [
 /// Where `download` puts the files of Fashion-MNIST.
 const FASHION_MNIST: &str = "fashion-mnist";
 
-/// Reads the four [`FILES`] in `directory`, or in a directory `fashion-mnist` inside it. Classes are the labels from 0 to the largest training label. Of a file
-/// that is there both plain and gzipped, the plain one is read.
+/// Reads the four [`FILES`] in `directory`, or in a directory `fashion-mnist` inside it. Classes are the labels from 0 to
+/// the largest training label. Of a file that is there both plain and gzipped, the plain one is read.
 ///
 /// ```no_run
 /// let source = nc_data::idx::read_dir("/usr/share/datasets/fashion-mnist".as_ref())?;

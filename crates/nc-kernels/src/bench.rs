@@ -8,8 +8,8 @@ use crate::buffer::Buffer;
 use crate::kernels::Kernels;
 use crate::kernels::{Conv, Epilogue, pack, pack_transposed, transposed_len};
 
-/// A convolution of a batch of made-up images, in chunks of so many as the layers have at a time. Wide kernels' gradients,
-/// which the layers compute for all images in one pass, are measured chunk by chunk, too.
+/// A convolution of a batch of made-up images, in chunks of so many as the layers have at a time. Wide kernels'
+/// gradients, which the layers compute for all images in one pass, are measured chunk by chunk, too.
 pub struct Convolution {
     kernels: Kernels,
     conv: Conv,

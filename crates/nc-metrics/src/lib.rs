@@ -2,10 +2,10 @@
 //! `f32`, in `f64`, without Candle.
 //!
 //! [`FeatureSet::analyze`] measures everything there is to measure of training and test features with their classifier.
-//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure one thing of what is in memory. What is too large for
-//! memory goes in pieces of any size through [`AccuracyAccumulator`] and [`CalibrationAccumulator`], and features in two
-//! passes through [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`]; the second pass also measures test
-//! features about the means of training features.
+//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure one thing of what is in memory. What is too
+//! large for memory goes in pieces of any size through [`AccuracyAccumulator`] and [`CalibrationAccumulator`], and
+//! features in two passes through [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`]; the second pass also
+//! measures test features about the means of training features.
 //!
 //! Conventions: K classes, n_k samples of class k, features h_i of P dimensions in rows, mu_k the mean of class k, mu_C
 //! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Classes without samples are left out of the

@@ -37,8 +37,8 @@ pub struct ProjectedSample {
 }
 
 impl Projection {
-    /// Projects at most `limit` of the samples, or one of each class if there are more classes, of which `means` are the means. None if there are fewer than two
-    /// dimensions or samples, or all samples are the same.
+    /// Projects at most `limit` of the samples, or one of each class if there are more classes, of which `means` are the
+    /// means. None if there are fewer than two dimensions or samples, or all samples are the same.
     ///
     /// ```
     /// use nc_metrics::{ClassMeans, Projection, Samples};

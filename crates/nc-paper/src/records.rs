@@ -83,8 +83,8 @@ impl Records {
         Ok(records)
     }
 
-    /// Writes `record` below `results`, in place of others of the same run, if the `claim` on that still stands: minutes may have gone by
-    /// since it was taken.
+    /// Writes `record` below `results`, in place of others of the same run, if the `claim` on that still stands: minutes
+    /// may have gone by since it was taken.
     pub(crate) fn write(results: &Path, record: &Record, claim: &Claim) -> Result<()> {
         let directory = Self::directory(results, record.scale);
         let path = directory.join(record.file_name());

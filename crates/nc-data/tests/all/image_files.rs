@@ -1,29 +1,12 @@
-//! Folders and lists of images.
+//! Folders of images.
 
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaImage};
-use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder, list};
+use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder};
 use proptest::prelude::*;
 
-use crate::support::{dataset, shuffled};
-
-const SIZE: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
-
-/// Image `index` of `dataset` as an image of the image library.
-fn picture(dataset: &Dataset, index: usize) -> DynamicImage {
-    let ImageShape { channels, height, width } = dataset.shape();
-    let pixels = dataset.image(index);
-    let value = |channel: usize, x: u32, y: u32| {
-        pixels[(channel.min(channels - 1) * height + y as usize) * width + x as usize]
-    };
-    let (width, height) = (width as u32, height as u32);
-    if channels == 1 {
-        GrayImage::from_fn(width, height, |x, y| [value(0, x, y)].into()).into()
-    } else {
-        RgbImage::from_fn(width, height, |x, y| [0, 1, 2].map(|channel| value(channel, x, y)).into()).into()
-    }
-}
+use crate::support::{SIZE, complaint, dataset, picture, shuffled};
 
 /// Writes the images into a directory for each class, under names that say nothing of their order.
 fn write_folder(root: &Path, dataset: &Dataset) {
@@ -32,10 +15,6 @@ fn write_folder(root: &Path, dataset: &Dataset) {
         fs::create_dir_all(&class).unwrap();
         picture(dataset, index).save(class.join(format!("{}.png", (index * 37) % 101))).unwrap();
     }
-}
-
-fn complaint(result: Result<Source, Error>) -> String {
-    result.unwrap_err().to_string()
 }
 
 #[test]
@@ -160,82 +139,6 @@ fn the_size_in_an_image_takes_no_memory() {
     }
 }
 
-/// Images in one directory, with lists that name them.
-fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
-    fs::create_dir(root.join("images of all")).unwrap();
-    for (name, dataset) in [("train", train), ("test", test)] {
-        let mut lines = String::new();
-        for (index, label) in dataset.labels().iter().enumerate() {
-            let file = format!("images of all/{name}{index}.png");
-            picture(dataset, index).save(root.join(&file)).unwrap();
-            lines = format!("{lines}{file} {label}\r\n\n");
-        }
-        fs::write(root.join(format!("Birds_LT_{name}.txt")), lines).unwrap();
-    }
-}
-
-#[test]
-fn lists_give_the_same_subset_as_memory() {
-    let directory = tempfile::tempdir().unwrap();
-    let (train, test) = (shuffled(&dataset(SIZE, &[7, 4, 2]), 1), dataset(SIZE, &[2, 2]));
-    write_lists(directory.path(), &train, &test);
-    let source = list::read_dir(directory.path(), None).unwrap();
-    assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
-    assert_eq!(source.test.class_counts(), [2, 2, 0]);
-    // iNaturalist has a list named "val"; a list of either name is optional.
-    fs::rename(directory.path().join("Birds_LT_test.txt"), directory.path().join("val.txt")).unwrap();
-    assert_eq!(list::read_dir(directory.path(), None).unwrap().test.len(), 4);
-    fs::remove_file(directory.path().join("val.txt")).unwrap();
-    assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty());
-}
-
-#[test]
-fn the_verifier_says_which_files_are_missing() {
-    let directory = tempfile::tempdir().unwrap();
-    write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));
-    let path = directory.path().join("Birds_LT_train.txt");
-    let read = list::ImageList::read(&path).unwrap();
-    assert_eq!(read.missing(directory.path()), Vec::<&list::Entry>::new());
-    for index in [3, 1] {
-        fs::remove_file(directory.path().join(format!("images of all/train{index}.png"))).unwrap();
-    }
-    let missing: Vec<_> =
-        read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label)).collect();
-    assert_eq!(missing, [(3, 0), (7, 1)]);
-    let message = complaint(list::read_dir(directory.path(), None));
-    assert!(message.ends_with("lacks images of all/train1.png, images of all/train3.png"), "{message}");
-}
-
-#[test]
-fn what_is_wrong_with_a_list_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("train.txt");
-    assert!(
-        complaint(list::read_dir(directory.path(), None))
-            .ends_with("expected a list *train*.txt, found none")
-    );
-    let with = |text: &str| {
-        fs::write(&path, text).unwrap();
-        complaint(list::read_dir(directory.path(), None))
-    };
-    for line in ["a.png", "a.png b", "a.png -1", "a.png 4294967296"] {
-        let message = with(&format!("x.png 0\n{line}\n"));
-        assert!(message.ends_with(&format!("line 2: expected \"path label\", found {line:?}")), "{message}");
-    }
-    assert!(
-        with("a.png 0\nb.png 4000000000").ends_with("has images of class 4000000000 but none of class 1")
-    );
-    fs::write(directory.path().join("train_2.txt"), "").unwrap();
-    assert!(with("a.png 0").ends_with("expected one list *train*.txt, found train.txt, train_2.txt"));
-}
-
-fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("train.txt");
-    fs::write(&path, text).unwrap();
-    list::ImageList::read(&path)
-}
-
 /// One image as a folder of a class.
 fn read_image(bytes: &[u8]) -> Result<Source, Error> {
     let directory = tempfile::tempdir().unwrap();
@@ -252,33 +155,6 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
 }
 
 proptest! {
-    #[test]
-    fn a_list_is_read_as_written(
-        entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 0..9),
-    ) {
-        let lines = entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}"));
-        let text = lines.collect::<Vec<_>>().concat();
-        let read = read_list(text.as_bytes()).unwrap();
-        let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label));
-        let written = entries.iter().map(|(path, label, ..)| (path.into(), *label));
-        prop_assert!(read.eq(written));
-    }
-
-    #[test]
-    fn any_text_is_a_list_or_the_line_is_named(text in "[a0 \t\r\n\u{0}\u{e9}-]{0,40}") {
-        match read_list(text.as_bytes()) {
-            Ok(list) => prop_assert!(list.entries().len() <= text.lines().count()),
-            Err(error) => prop_assert!(error.to_string().contains("train.txt: line "), "{error}"),
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_no_list(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-        bytes.push(0xff);
-        let refused = read_list(&bytes);
-        prop_assert!(matches!(refused, Err(Error::Read { .. })), "{refused:?}");
-    }
-
     #[test]
     fn changed_images_are_read_or_refused(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),

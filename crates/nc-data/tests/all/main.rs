@@ -9,9 +9,12 @@ mod downloads;
 mod embedded;
 mod idx_files;
 mod image_files;
+mod image_lists;
 mod loader;
 mod profiles;
 mod samplers;
+#[cfg(feature = "download")]
+mod server;
 mod streams;
 mod subsets;
 mod support;

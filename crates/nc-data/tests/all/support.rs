@@ -1,6 +1,7 @@
 use candle_core::Device;
+use image::{DynamicImage, GrayImage, RgbImage};
 use nc_data::{
-    Batch, Dataset, Epoch, ImageShape, LoaderConfig, Normalize, Result, Subset,
+    Batch, Dataset, Epoch, ImageShape, LoaderConfig, Normalize, Result, Source, Subset,
     rng::{Purpose, stream},
 };
 use rand::{Rng, seq::SliceRandom};
@@ -58,3 +59,25 @@ pub(crate) fn subset(shape: ImageShape, counts: &[usize]) -> Subset {
 }
 
 pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
+
+/// The size of small images.
+pub(crate) const SIZE: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
+
+/// Image `index` of `dataset` as an image of the image library.
+pub(crate) fn picture(dataset: &Dataset, index: usize) -> DynamicImage {
+    let ImageShape { channels, height, width } = dataset.shape();
+    let pixels = dataset.image(index);
+    let value = |channel: usize, x: u32, y: u32| {
+        pixels[(channel.min(channels - 1) * height + y as usize) * width + x as usize]
+    };
+    let (width, height) = (width as u32, height as u32);
+    if channels == 1 {
+        GrayImage::from_fn(width, height, |x, y| [value(0, x, y)].into()).into()
+    } else {
+        RgbImage::from_fn(width, height, |x, y| [0, 1, 2].map(|channel| value(channel, x, y)).into()).into()
+    }
+}
+
+pub(crate) fn complaint(result: Result<Source>) -> String {
+    result.unwrap_err().to_string()
+}

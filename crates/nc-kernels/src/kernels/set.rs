@@ -83,7 +83,8 @@ impl<V: Lanes> KernelSet for Set<V> {
                 border::pad(conv, x, scratch);
                 problem.x = scratch.as_ptr();
                 (problem.h, problem.w) = conv.padded();
-                // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above, and `scratch` has room for the image in its border.
+                // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
+                // `scratch` has room for the image in its border.
                 unsafe { dispatch_forward::general::<V>(problem, kernel, stride, conv.planar, sources) }
             }
         }
@@ -117,14 +118,16 @@ impl<V: Lanes> KernelSet for Set<V> {
             if kernel == 1 && conv.shape.stride > 1 {
                 (problem.out_h, problem.out_w) = (conv.out_h, conv.out_w);
                 problem.y = scratch.as_mut_ptr();
-                // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above, and `scratch` has room for the seen pixels' gradients.
+                // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
+                // `scratch` has room for the seen pixels' gradients.
                 unsafe { dispatch_forward::general::<V>(problem, 1, 1, false, targets) }
                 border::place(conv, scratch, dx);
             } else if !conv.is_direct() {
                 border::spread(conv, dy, scratch);
                 problem.x = scratch.as_ptr();
                 (problem.h, problem.w) = conv.spread();
-                // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above, and `scratch` has room for the spread gradient.
+                // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
+                // `scratch` has room for the spread gradient.
                 unsafe { dispatch_forward::general::<V>(problem, kernel, 1, false, targets) }
             } else if conv.shape.stride == 1 {
                 // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above.
@@ -187,7 +190,8 @@ impl<V: Lanes> KernelSet for Set<V> {
                 out_w: conv.out_w,
                 dw: dw.as_mut_ptr(),
             };
-            // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above, and `scratch` has room for the image in its border.
+            // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
+            // `scratch` has room for the image in its border.
             unsafe { dispatch_gradient::kernel_gradient::<V>(conv, image, out_blocks.clone(), 0) }
         }
     }

@@ -1,7 +1,7 @@
 //! The classifiers.
 
 use candle_core::{D, DType, Device, Tensor, Var};
-use nc_models::{Backbone, Error, HeadConfig, Model, ParamStore};
+use nc_models::{Error, HeadConfig, Model, ParamStore};
 
 use crate::support::{images, model, values};
 

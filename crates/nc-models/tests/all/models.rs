@@ -1,7 +1,7 @@
 //! Models: their parameters, and what a pass does to them.
 
 use candle_core::{Device, Var};
-use nc_models::{Backbone, Error, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_models::{Error, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
 
 use crate::support::{images, model, resnet18, values};
 

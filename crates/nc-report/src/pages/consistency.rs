@@ -19,7 +19,7 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     let shares = result.accuracy.per_class.iter().flatten();
     within("accuracy.per_class", 0.0, 1.0, shares.copied())?;
     let bins = result.calibration.bins.iter();
-    within("calibration.bins", 0.0, 1.0, bins.flat_map(|bin| bin.accuracy))?;
+    within("calibration.bins", 0.0, 1.0, bins.filter_map(|bin| bin.accuracy))?;
     if !result.accuracy.confusion.is_empty() {
         square("accuracy.confusion", classes, &result.accuracy.confusion)?;
     }

@@ -24,8 +24,8 @@ static SOUND: LazyLock<Vec<(&str, Vec<Value>)>> = LazyLock::new(|| {
 fn write(directory: &Path, files: &[(&str, Vec<Value>)]) {
     fs::write(directory.join(RunDir::CONFIG), "name = 1").unwrap();
     for (name, values) in files {
-        let lines: String = values.iter().map(|value| format!("{value}\n")).collect();
-        fs::write(directory.join(name), lines).unwrap();
+        let lines: Vec<String> = values.iter().map(Value::to_string).collect();
+        fs::write(directory.join(name), lines.join("\n")).unwrap();
     }
 }
 

@@ -1,0 +1,124 @@
+//! Runs that are started, watched and killed, and what they leave.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::run::{nclt, run_dir, small, stdout};
+
+/// A run with two phases, L_W and L_B, class weights, mix-up, validation and several evaluations.
+pub(crate) fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let own = [
+        "--epochs=5",
+        "--set=evaluation.every_epochs=2",
+        "--set=data.validation.fraction=0.02",
+        // Of 40 epochs; the centres then start at class means.
+        "--set=phases.representation.objective.neural_collapse.start_epoch=16",
+        "--set=phases.representation.objective.neural_collapse.centers.init=class-means",
+    ];
+    small(&[&own, more].concat())
+}
+
+pub(crate) const EACH_STEP: [&str; 2] = ["--checkpoint-every", "1steps"];
+
+pub(crate) fn start(dir: &Path, args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nclt"));
+    command.args(args).current_dir(dir).env("NCLT_DATA_DIR", dir.join("downloads"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("nclt can be started")
+}
+
+/// What a run leaves, without wall times.
+#[derive(PartialEq)]
+pub(crate) struct Left {
+    weights: Vec<u8>,
+    selected: Vec<u8>,
+    result: Value,
+    events: Vec<Value>,
+}
+
+impl Left {
+    pub(crate) fn by(dir: &Path) -> Self {
+        let run = run_dir(dir);
+        let read = |name: &str| fs::read(run.join(name)).unwrap();
+        let events = String::from_utf8(read("events.jsonl")).unwrap();
+        let mut files: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        let expected = [
+            "claim.lock",
+            "config.toml",
+            "events.jsonl",
+            "events.out.tfevents.0.nclt",
+            "projection.json",
+            "report.html",
+            "result.json",
+            "weights-selected.safetensors",
+            "weights.safetensors",
+        ];
+        assert_eq!(files, expected, "a finished run needs nothing else");
+        Self {
+            weights: read("weights.safetensors"),
+            selected: read("weights-selected.safetensors"),
+            result: timeless(serde_json::from_slice(&read("result.json")).unwrap()),
+            events: events.lines().map(|line| timeless(serde_json::from_str(line).unwrap())).collect(),
+        }
+    }
+
+    pub(crate) fn of_an_uninterrupted_run() -> &'static Self {
+        static LEFT: OnceLock<Left> = OnceLock::new();
+        LEFT.get_or_init(|| {
+            let dir = tempfile::tempdir().unwrap();
+            stdout(&nclt(dir.path(), &args(&[])));
+            Self::by(dir.path())
+        })
+    }
+
+    pub(crate) fn assert_is(&self, other: &Self) {
+        assert_eq!(self.events, other.events);
+        assert_eq!(self.result, other.result);
+        assert!(self.weights == other.weights, "the weights differ");
+        assert!(self.selected == other.selected, "the selected weights differ");
+    }
+}
+
+pub(crate) fn timeless(mut value: Value) -> Value {
+    value.as_object_mut().unwrap().remove("timing");
+    value
+}
+
+/// The checkpoints of a run, oldest first.
+pub(crate) fn checkpoints(run: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("checkpoint-") && name.ends_with(".safetensors")
+    });
+    paths.sort();
+    paths
+}
+
+/// Waits until the run started in `dir` has a directory of which `condition` holds.
+pub(crate) fn wait_until(dir: &Path, condition: impl Fn(&Path) -> bool) {
+    let started = Instant::now();
+    let begun = || fs::read_dir(dir.join("runs")).ok()?.next()?.ok();
+    while !begun().is_some_and(|run| condition(&run.path())) {
+        assert!(started.elapsed() < Duration::from_mins(2), "it does not come to that");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run that was killed once it had at least two checkpoints.
+pub(crate) fn killed_run() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = start(dir.path(), &args(&EACH_STEP));
+    wait_until(dir.path(), |run| checkpoints(run).len() >= 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    dir
+}
