@@ -62,6 +62,10 @@ impl Subset {
     }
 
     /// [`Subset::draw`] from the images of this subset.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Profile::counts`].
     pub fn thinned(&self, profile: &Profile, seed: u64) -> Result<Self> {
         let counts = profile.counts(&self.class_counts)?;
         let mut classes = self.by_digest();

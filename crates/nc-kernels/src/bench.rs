@@ -26,6 +26,10 @@ const CHUNK: usize = 8;
 
 impl Convolution {
     /// A convolution of `images` images of `h` x `w` pixels.
+    ///
+    /// # Errors
+    ///
+    /// If the shape is no convolution, its kernel does not fit the images, or NC_KERNELS_ISA is wrong.
     pub fn new(shape: ConvShape, images: usize, h: usize, w: usize) -> Result<Self> {
         let conv = Conv::new(shape, h, w, Conv::reads_planes(shape))?;
         let weight: Vec<f32> = wave(shape.weight_dims().iter().product());

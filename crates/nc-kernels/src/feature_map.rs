@@ -94,6 +94,10 @@ impl FeatureMap {
     }
 
     /// The activations as a tensor (N, C, H, W); differentiable.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
     pub fn to_tensor(&self) -> Result<Tensor> {
         match &self.repr {
             Repr::Tensor { tensor, .. } => Ok(tensor.clone()),
@@ -102,6 +106,10 @@ impl FeatureMap {
     }
 
     /// The mean over height and width, (N, C); differentiable.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
     pub fn global_avg_pool(&self) -> Result<Tensor> {
         match &self.repr {
             Repr::Tensor { tensor, .. } => tensor.mean((2, 3)),

@@ -111,6 +111,10 @@ impl ClassMeans {
     /// assert_eq!(means.global_mean(), [8.0 / 3.0]);
     /// # Ok::<(), nc_metrics::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit, a label is not below K, a feature is not finite, or there is no sample.
     pub fn of(features: &[f32], labels: &[u32], classes: usize, dims: usize) -> Result<Self> {
         let mut accumulator = ClassMeansAccumulator::new(classes, dims);
         accumulator.update(features, labels)?;

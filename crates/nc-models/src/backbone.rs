@@ -47,6 +47,10 @@ impl Pass {
 /// ```
 pub trait Backbone: Send + Sync {
     /// Features (B, P) of images (B, C, H, W).
+    ///
+    /// # Errors
+    ///
+    /// The network's own, as for images of other channels or too few pixels.
     fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor>;
 
     /// The feature dimension P.

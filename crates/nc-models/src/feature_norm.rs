@@ -27,6 +27,10 @@ const MOMENTUM: f64 = 0.1;
 
 impl<B: Backbone> NormalizedFeatures<B> {
     /// Normalises the features of `backbone`, with parameters from `vb`.
+    ///
+    /// # Errors
+    ///
+    /// If `vb` has parameters of these names in other shapes.
     pub fn new(backbone: B, vb: &VarBuilder<'_>) -> Result<Self> {
         let get = |name: &str, init: Init| vb.get_with_hints(backbone.feature_dim(), name, init);
         let (gamma, beta) = (get("weight", init::ONE)?, get("bias", init::ZERO)?);

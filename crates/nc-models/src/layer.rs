@@ -47,6 +47,10 @@ impl ConvNormLayer {
     }
 
     /// relu(batch_norm(conv(x)) + shortcut), the ReLU if the layer has one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ConvNorm::forward`](nc_kernels::ConvNorm::forward).
     pub fn forward(&self, x: &FeatureMap, shortcut: Shortcut<'_>, pass: Pass) -> Result<FeatureMap> {
         let parameter = |tensor: &Tensor| if pass.gradient { tensor.clone() } else { tensor.detach() };
         let (weight, gamma, beta) = (parameter(&self.weight), parameter(&self.gamma), parameter(&self.beta));

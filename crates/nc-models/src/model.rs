@@ -47,6 +47,10 @@ impl Model {
     pub const SCALE: &'static str = "linear.scale";
 
     /// Features and logits of images (B, C, H, W).
+    ///
+    /// # Errors
+    ///
+    /// The backbone's, as for images of other channels or too few pixels.
     pub fn forward(&self, images: &Tensor, pass: Pass) -> Result<Output> {
         let features = self.features(images, pass)?;
         let logits = self.head.forward(&features)?;
@@ -55,6 +59,10 @@ impl Model {
     }
 
     /// The features (B, P) of images (B, C, H, W).
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
     pub fn features(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
         let features = self.backbone.forward(images, pass)?;
         // A user's backbone need not look at `pass.gradient`.
@@ -80,6 +88,10 @@ impl Model {
     }
 
     /// Multiplies the factors of [`Model::scale_logits`] into weights and biases: the same logits from a linear head.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLinear`] for heads that were never scaled.
     pub fn fold_scale(&mut self) -> Result<()> {
         self.linear()?;
         if let Some(bias) = self.head.bias()? {
@@ -93,6 +105,10 @@ impl Model {
 
     /// All parameters in the safetensors format, as [`Model::fold_scale`] would leave them: a model that learns
     /// `linear.scale` is a linear one to whoever reads them.
+    ///
+    /// # Errors
+    ///
+    /// Those of safetensors and Candle.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let (weight, bias) = (self.head.weight()?, self.head.bias()?);
         let is_scaled = self.params.contains(Self::SCALE);

@@ -46,6 +46,10 @@ impl ParamStore {
 
     /// Draws the parameter `name` anew from `init`. The stream is keyed by `purpose` as well, so that the
     /// values differ from those of the first initialisation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownParameter`].
     pub fn reinitialize(&self, name: &str, init: Init, purpose: &str) -> Result<()> {
         let vars = self.lock();
         let var = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;

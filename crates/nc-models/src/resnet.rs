@@ -50,6 +50,10 @@ impl ResNet {
     ///
     /// Parameters are named as in the common PyTorch implementation for CIFAR: as above, and `layer2.0.shortcut.0` and
     /// `layer2.0.shortcut.1` for convolution and batch norm of a projection.
+    ///
+    /// # Errors
+    ///
+    /// If there are no channels, or `vb` has parameters of these names in other shapes.
     pub fn resnet18(in_channels: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         Self::build(in_channels, &[64, 128, 256, 512], 2, Widening::Project, vb)
     }

@@ -175,6 +175,10 @@ impl EventLog {
     }
 
     /// Appends `event`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn append(&mut self, event: &Event) -> Result<()> {
         let mut write = || {
             let mut line = serde_json::to_vec(event)?;
@@ -187,6 +191,10 @@ impl EventLog {
     }
 
     /// Makes sure that what was appended is on the disk, and says how many bytes it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn sync(&mut self) -> Result<u64> {
         self.file.sync_data().map_err(io_error("write", &self.path))?;
         Ok(self.bytes)

@@ -37,6 +37,10 @@ impl RunDir {
     pub const REPORT: &'static str = "report.html";
 
     /// Opens the directory of a run, which is made (with its parents) if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(io_error("create the directory", &path))?;
@@ -71,6 +75,10 @@ impl RunDir {
     }
 
     /// Removes what earlier runs left, for a new one to start.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn clear(&self) -> Result<()> {
         for name in [
             Self::RESULT,
@@ -93,11 +101,19 @@ impl RunDir {
     }
 
     /// Starts the event log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn event_log(&self) -> Result<EventLog> {
         EventLog::create(&self.path.join(Self::EVENTS))
     }
 
     /// Starts the TensorBoard file, with the events so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn tensorboard(&self, earlier: &[Event]) -> Result<TensorBoard> {
         TensorBoard::create(&self.path.join(Self::TENSORBOARD), earlier)
     }
@@ -114,6 +130,10 @@ impl RunDir {
 
     /// Writes a checkpoint taken after `steps` steps of the run, and removes all others but the one before. One of more
     /// steps is a damaged one, which the run went back behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn write_checkpoint<S>(&self, steps: u64, checkpoint: &Checkpoint<S>) -> Result<PathBuf>
     where
         S: Serialize + DeserializeOwned,
@@ -130,6 +150,10 @@ impl RunDir {
     }
 
     /// The checkpoints there are, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
         let mut paths = self.checkpoint_files()?;
         paths.retain(|path| {
@@ -139,6 +163,10 @@ impl RunDir {
     }
 
     /// Removes all checkpoints, of a run that needs none any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn remove_checkpoints(&self) -> Result<()> {
         self.checkpoint_files()?.iter().try_for_each(|path| remove(path))
     }
@@ -155,6 +183,10 @@ impl RunDir {
     }
 
     /// Writes the file `name`, [atomically](write_atomically).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.path.join(name);
         write_atomically(&path, bytes)?;
@@ -162,6 +194,10 @@ impl RunDir {
     }
 
     /// Writes `result` as the finished run's `result.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Malformed`] if `result` has no JSON.
     pub fn write_result<T: Serialize>(&self, result: &T) -> Result<PathBuf> {
         let mut text = serde_json::to_vec_pretty(result)
             .map_err(|source| Error::Malformed { path: self.path.join(Self::RESULT), source })?;
@@ -170,6 +206,10 @@ impl RunDir {
     }
 
     /// Writes `value` as JSON into the file `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Malformed`] if `value` has no JSON.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<PathBuf> {
         let text = serde_json::to_vec(value)
             .map_err(|source| Error::Malformed { path: self.path.join(name), source })?;
@@ -216,6 +256,10 @@ fn remove(path: &Path) -> Result<()> {
 
 /// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
 /// that it is never seen half written, whoever else writes it at the same time.
+///
+/// # Errors
+///
+/// [`Error::Io`]; what stood there before is untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));

@@ -3,6 +3,10 @@ use csv::Writer;
 use crate::{Error, Figure, Panels, Result, Row, RunFigure, Table, format};
 
 /// Tables as CSV: a line for each run, and one for each cell that has none.
+///
+/// # Errors
+///
+/// [`Error::Csv`].
 pub fn tables_csv(tables: &[Table]) -> Result<String> {
     let mut out = Writer::from_writer(vec![]);
     out.write_record([
@@ -67,6 +71,10 @@ fn write(
 }
 
 /// The numbers of figures as CSV: angles in degrees between two classes, or norms of one.
+///
+/// # Errors
+///
+/// [`Error::Csv`].
 pub fn figures_csv(figures: &[Figure]) -> Result<String> {
     let mut out = Writer::from_writer(vec![]);
     out.write_record(["figure", "panel", "series", "class", "other_class", "value"])?;

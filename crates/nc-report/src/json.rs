@@ -3,6 +3,10 @@ use serde_json::{Value, json};
 use crate::{Figure, Result, Table};
 
 /// Tables and figures as JSON: all that is in them, and in each cell `mean`, `std`, `n` and `difference`.
+///
+/// # Errors
+///
+/// [`Error::Json`](crate::Error::Json).
 pub fn json(tables: &[Table], figures: &[Figure]) -> Result<String> {
     let tables = tables.iter().map(with_means).collect::<Result<Vec<_>>>()?;
     let mut text = serde_json::to_string_pretty(&json!({ "tables": tables, "figures": figures }))?;

@@ -53,6 +53,10 @@ pub struct Speed {
 
 impl Speed {
     /// Times a few steps of the backbone of `experiment` on images of zeros.
+    ///
+    /// # Errors
+    ///
+    /// Those of the network and the device.
     pub fn measure(experiment: &Experiment, data: &DataFacts, device: &Device) -> Result<Self> {
         const STEPS: usize = 3;
         let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);

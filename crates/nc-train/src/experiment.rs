@@ -178,6 +178,10 @@ pub enum SamplerKind {
 
 impl Experiment {
     /// The experiment as TOML, complete: [`Settings`](crate::Settings) reads it from a file.
+    ///
+    /// # Errors
+    ///
+    /// If a number of it has no TOML, as a seed above `i64::MAX`.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string(self)?)
     }
@@ -209,6 +213,10 @@ impl Experiment {
     }
 
     /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// As [`Experiment::to_toml`].
     pub fn hash(&self, subset_hash: &str) -> Result<String> {
         let nameless = Self { name: String::new(), ..self.clone() };
         let digest = Sha256::digest(format!("{}\n{subset_hash}", nameless.to_toml()?));

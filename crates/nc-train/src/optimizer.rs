@@ -63,6 +63,10 @@ impl Sgd {
     /// Returns the norm of all their gradients; if it is not finite, nothing is moved.
     ///
     /// The configuration's own learning rate is not looked at: pass it, times the schedule's factor.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
     pub fn step(
         &mut self,
         vars: &[(String, Var)],

@@ -49,6 +49,10 @@ pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn O
 /// Like [`train`], but on the backbone that `build` makes, from parameters of the given builder and for images of the
 /// given shape, in place of `experiment.model.backbone`. Its `name` becomes part of the run's hash. Parameters named
 /// `linear.*` and `feature_norm.*` are the head's: the backbone's must have other names.
+///
+/// # Errors
+///
+/// Those of [`train`], and of `build`.
 pub fn train_backbone(
     experiment: &Experiment,
     name: &str,

@@ -26,6 +26,10 @@ pub struct Settings<'a> {
 
 impl Settings<'_> {
     /// The experiment they make. Without preset and file it is that of [`presets::DEFAULT`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] names the preset, the file or the setting that is wrong, and what it should be.
     pub fn resolve(&self) -> Result<Experiment> {
         let mut root = Value::Table(self.base()?);
         for text in self.overrides {

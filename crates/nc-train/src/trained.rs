@@ -48,6 +48,10 @@ impl Trained {
     }
 
     /// The experiment that `checkpoint`, as [`Trained::open`] takes it, comes from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARun`] if no configuration lies there; those of [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<Experiment> {
         let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
         let config = directory.map_or_else(PathBuf::new, Path::to_owned).join(RunDir::CONFIG);
@@ -58,12 +62,20 @@ impl Trained {
     }
 
     /// Measures it on its training subset and test set.
+    ///
+    /// # Errors
+    ///
+    /// Those of the data, the network and the measures.
     pub fn evaluate(&self) -> Result<Evaluation> {
         Ok(evaluate(&self.model, &self.data, &self.options)?.0)
     }
 
     /// The share of test images it decides right when Gaussian noise of standard deviation `std` is added to them after
     /// normalisation, as in Table 6 of the paper. The noise is keyed by the experiment's `seed`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the data and the network.
     pub fn accuracy_under_noise(&self, std: f64, seed: u64) -> Result<f64> {
         let loader =
             self.data.sequential(&self.data.test, self.options.loader_threads, &self.options.device)?;
@@ -84,6 +96,10 @@ impl Trained {
     }
 
     /// Its features on both sets, and its classifier.
+    ///
+    /// # Errors
+    ///
+    /// Those of the data and the network.
     pub fn features(&self) -> Result<Features> {
         let (train, test) = outputs(&self.model, &self.data, &self.options)?;
         let head = self.model.head();

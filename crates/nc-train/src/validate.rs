@@ -9,6 +9,10 @@ use crate::{
 
 impl Experiment {
     /// Checks what can be checked without the data: that every number is in its range, and that settings go together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] names the setting, its value and its range, or what it contradicts.
     pub fn validate(&self) -> Result<()> {
         schema::check(&Value::try_from(self)?)?;
         let data = &self.data;

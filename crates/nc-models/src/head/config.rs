@@ -7,12 +7,24 @@ use crate::{Error, Result};
 /// A classifier on features.
 pub trait Head: Send + Sync {
     /// Logits (B, K) of features (B, P).
+    ///
+    /// # Errors
+    ///
+    /// If the features have another dimension.
     fn forward(&self, features: &Tensor) -> Result<Tensor>;
 
     /// The class directions w_k as rows, (K, P).
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
     fn weight(&self) -> Result<Tensor>;
 
     /// The biases b_k, (K), where the head has them.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
     fn bias(&self) -> Result<Option<Tensor>> {
         Ok(None)
     }
@@ -34,6 +46,11 @@ pub enum HeadConfig {
 
 impl HeadConfig {
     /// A head for features of `features` dimensions and `classes` classes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Classes`] and [`Error::EtfDimension`] if there is no such head; if `vb` has parameters of these names in other
+    /// shapes.
     pub fn build(&self, features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Box<dyn Head>> {
         if classes == 0 {
             return Err(Error::Classes { least: 1, found: 0 });

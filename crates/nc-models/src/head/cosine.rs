@@ -12,6 +12,10 @@ pub struct CosineHead {
 
 impl CosineHead {
     /// A cosine head of scale `scale` with parameters from `vb`.
+    ///
+    /// # Errors
+    ///
+    /// If `vb` has a parameter of this name in another shape.
     pub fn new(features: usize, classes: usize, scale: f64, vb: &VarBuilder<'_>) -> Result<Self> {
         let weight = vb.get_with_hints((classes, features), "weight", init::DEFAULT_KAIMING_NORMAL)?;
         Ok(Self { weight, scale })

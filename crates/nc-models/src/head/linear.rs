@@ -13,6 +13,10 @@ pub struct LinearHead {
 
 impl LinearHead {
     /// A linear head with parameters from `vb`.
+    ///
+    /// # Errors
+    ///
+    /// If `vb` has parameters of these names in other shapes.
     pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         let bound = 1.0 / (features as f64).sqrt();
         Ok(Self {

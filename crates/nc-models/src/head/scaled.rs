@@ -13,6 +13,10 @@ pub struct ScaledHead {
 
 impl ScaledHead {
     /// A scaled head with parameters from `vb`.
+    ///
+    /// # Errors
+    ///
+    /// If `vb` has parameters of these names in other shapes.
     pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         let linear = LinearHead::new(features, classes, vb)?;
         Ok(Self { linear, scale: vb.get_with_hints(classes, "scale", init::ONE)? })
