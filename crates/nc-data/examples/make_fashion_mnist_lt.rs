@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `SOURCE_DIR` is by default where Debian's package `dataset-fashion-mnist` puts them, `OUT_DIR` is
-//! `data/fashion-mnist-lt`. The files it writes are the same whenever it runs.
+//! `data/fashion-mnist-lt`. The images it writes are the same whenever it runs.
 
 use std::{
     error::Error,

@@ -76,7 +76,7 @@ impl Cifar {
     }
 }
 
-/// Reads the files in `directory`, or in the directory of the official name inside it.
+/// Reads the files in `directory`, or, if it has none of them, in the directory of the official name inside it.
 ///
 /// ```no_run
 /// use nc_data::cifar::{self, Cifar};
@@ -93,11 +93,12 @@ impl Cifar {
 /// set does not have.
 pub fn read_dir(directory: &Path, cifar: Cifar) -> Result<Source> {
     fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
+    let files = || cifar.training_files().iter().copied().chain([cifar.test_file()]);
     let inside = directory.join(cifar.directory());
-    let directory = if inside.is_dir() { inside } else { directory.to_owned() };
-    let files = cifar.training_files().iter().copied().chain([cifar.test_file()]);
+    let here = files().any(|file| directory.join(file).is_file());
+    let directory = if !here && inside.is_dir() { inside } else { directory.to_owned() };
     let missing: Vec<String> =
-        files.filter(|file| !directory.join(file).is_file()).map(str::to_owned).collect();
+        files().filter(|file| !directory.join(file).is_file()).map(str::to_owned).collect();
     if !missing.is_empty() {
         return Err(Error::MissingFiles { directory, missing });
     }

@@ -4,7 +4,6 @@ use std::{
         mpsc::{Receiver, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
 use candle_core::Device;
@@ -26,7 +25,6 @@ pub struct Epoch {
     device: Device,
     turn: usize,
     left: usize,
-    wait: Duration,
 }
 
 impl Epoch {
@@ -58,12 +56,7 @@ impl Epoch {
             // Without its thread a receiver finds its sender gone, which `next` reports.
             threads.extend(thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work));
         }
-        Self { receivers, threads, device, turn: 0, left, wait: Duration::ZERO }
-    }
-
-    /// How long the consumer has waited for batches so far: what faster workers, or more of them, could save.
-    pub fn wait(&self) -> Duration {
-        self.wait
+        Self { receivers, threads, device, turn: 0, left }
     }
 }
 
@@ -72,9 +65,7 @@ impl Iterator for Epoch {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let started = Instant::now();
         let prepared = self.receivers[self.turn].recv();
-        self.wait += started.elapsed();
         self.turn = (self.turn + 1) % self.receivers.len();
         let Ok(prepared) = prepared else {
             self.left = 0;

@@ -15,7 +15,7 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 
 /// Reads PNG and JPEG files from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`,
 /// `validation`; the first of these that exists), or from `directory/CLASS/`, where there is no test set. Directories
-/// inside a class belong to it. Files of other kinds and hidden ones are passed over.
+/// inside a class belong to it, but not links to directories. Files of other kinds and hidden ones are passed over.
 ///
 /// Classes are labelled in the order of their directories' names. Images are grey if all are, in colour otherwise;
 /// transparency and EXIF orientation are ignored. With `size` (height, width), each image is
@@ -30,12 +30,13 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 /// # Errors
 ///
 /// [`Error::Read`] and [`Error::Malformed`] name a directory or file that cannot be read, is no image, or a class
-/// without images or without training images; [`Error::ImageSizes`] two images of different size, where there is no
+/// without images or without training images, or directories beside `train` of which none is the test set's;
+/// [`Error::ImageSizes`] two images of different size, where there is no
 /// `size`.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let train_dir = directory.join("train");
     let (train_dir, test_dir) = if train_dir.is_dir() {
-        (train_dir, TEST.map(|name| directory.join(name)).into_iter().find(|path| path.is_dir()))
+        (train_dir, test_directory(directory)?)
     } else {
         (directory.to_owned(), None)
     };
@@ -48,6 +49,24 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
     };
     let (train, test) = decode(train, test, &names, size)?;
     Ok(Source { name: file_name(directory), train, test })
+}
+
+/// The directory with test images beside `train`, if there is one. Where other directories stand there and none of them
+/// is it, a test set under another name would be passed over, or classes of which one is called train.
+fn test_directory(directory: &Path) -> Result<Option<PathBuf>> {
+    let directories: Vec<PathBuf> = entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
+    let found = TEST.iter().find_map(|name| directories.iter().find(|path| file_name(path) == *name));
+    let others: Vec<String> =
+        directories.iter().map(|path| file_name(path)).filter(|name| name != "train").collect();
+    if found.is_none() && !others.is_empty() {
+        let message = format!(
+            "has a directory train, and beside it {}: expected {} for test images, or no other directory",
+            others.join(", "),
+            TEST.join(", ")
+        );
+        return Err(Error::Malformed { path: directory.to_owned(), message });
+    }
+    Ok(found.cloned())
 }
 
 fn class_directories(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -80,7 +99,10 @@ fn labelled(classes: &[PathBuf], names: &[String]) -> Result<Labelled> {
 fn images(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for path in entries(directory)? {
         if path.is_dir() {
-            images(&path, found)?;
+            // A link to a directory could lead back, and its images be counted again and again.
+            if !path.is_symlink() {
+                images(&path, found)?;
+            }
         } else if path
             .extension()
             .is_some_and(|kind| ["png", "jpg", "jpeg"].iter().any(|image| kind.eq_ignore_ascii_case(image)))

@@ -25,8 +25,8 @@ pub const FILES: [&str; 4] = [
 /// Where `download` puts the files of Fashion-MNIST.
 const FASHION_MNIST: &str = "fashion-mnist";
 
-/// Reads the four [`FILES`] in `directory`, or in a directory `fashion-mnist` inside it. Classes are the labels from 0 to
-/// the largest training label. Of a file that is there both plain and gzipped, the plain one is read.
+/// Reads the four [`FILES`] in `directory`, or, if it has none of them, in a directory `fashion-mnist` inside it. Classes
+/// are the labels from 0 to the largest training label. Of a file that is there both plain and gzipped, the plain one is read.
 ///
 /// ```no_run
 /// let source = nc_data::idx::read_dir("/usr/share/datasets/fashion-mnist".as_ref())?;
@@ -41,12 +41,14 @@ const FASHION_MNIST: &str = "fashion-mnist";
 /// size of images that does not fit the other files.
 pub fn read_dir(directory: &Path) -> Result<Source> {
     fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
-    let inside = directory.join(FASHION_MNIST);
-    let directory = if inside.is_dir() { &inside } else { directory };
-    let find = |name: &str| {
+    let find_in = |directory: &Path, name: &str| {
         let names = [name.to_owned(), format!("{name}.gz")];
         names.map(|name| directory.join(name)).into_iter().find(|path| path.is_file())
     };
+    let inside = directory.join(FASHION_MNIST);
+    let here = FILES.iter().any(|name| find_in(directory, name).is_some());
+    let directory = if !here && inside.is_dir() { &inside } else { directory };
+    let find = |name: &str| find_in(directory, name);
     let [Some(train_images), Some(train_labels), Some(test_images), Some(test_labels)] = FILES.map(find)
     else {
         let missing = FILES.into_iter().filter(|name| find(name).is_none());

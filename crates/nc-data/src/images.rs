@@ -1,7 +1,8 @@
 //! PNG and JPEG files as images of one size.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::BufReader,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +10,7 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
@@ -30,20 +31,14 @@ pub(crate) fn decode(
     size: Option<(usize, usize)>,
 ) -> Result<(Dataset, Dataset)> {
     let paths: Vec<&PathBuf> = train.paths.iter().chain(&test.paths).collect();
+    if size.is_none() {
+        refuse_different_sizes(&paths)?;
+    }
     let mut pictures: Vec<Picture> =
         paths.par_iter().map(|path| Picture::read(path, size)).collect::<Result<_>>()?;
     let Some(first) = pictures.first() else {
         return Err(Error::Dataset("a data set should have images, found none".into()));
     };
-    if let Some(other) = pictures.iter().position(|picture| picture.size() != first.size()) {
-        let (a, b) = (first.size(), pictures[other].size());
-        return Err(Error::ImageSizes {
-            first: paths[0].clone(),
-            first_size: (a.1, a.0),
-            other: paths[other].clone(),
-            other_size: (b.1, b.0),
-        });
-    }
     let (height, width) = first.size();
     let channels = if pictures.iter().all(|picture| picture.grey) { 1 } else { 3 };
     let shape = ImageShape { channels, height, width };
@@ -58,6 +53,37 @@ pub(crate) fn decode(
     Ok((dataset(pictures, train.labels)?, dataset(test_pictures, test.labels)?))
 }
 
+/// By what the files say of themselves, before any is decoded: all of them at their own size may be more than the memory.
+fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
+    let sizes: Vec<(u32, u32)> =
+        paths.par_iter().map(|path| width_and_height(path)).collect::<Result<_>>()?;
+    let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
+    let size = |(width, height): (u32, u32)| (width as usize, height as usize);
+    Err(Error::ImageSizes {
+        first: paths[0].clone(),
+        first_size: size(sizes[0]),
+        other: paths[other].clone(),
+        other_size: size(sizes[other]),
+    })
+}
+
+fn width_and_height(path: &Path) -> Result<(u32, u32)> {
+    open(path)?.into_dimensions().map_err(|error| not_an_image(path, &error))
+}
+
+/// Opens an image, whose decoder gets no more memory than its file can make use of.
+fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
+    let unreadable = |source| Error::Read { path: path.to_owned(), source };
+    let mut reader =
+        ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+    reader.limits(limits(fs::metadata(path).map_err(unreadable)?.len()));
+    Ok(reader)
+}
+
+fn not_an_image(path: &Path, error: &ImageError) -> Error {
+    Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {error}") }
+}
+
 /// A decoded image: rows of pixels of one byte if it is grey, of three if it is not.
 struct Picture {
     grey: bool,
@@ -66,11 +92,11 @@ struct Picture {
     bytes: Vec<u8>,
 }
 
-/// Bytes that one deflated byte of a PNG file can stand for (<https://zlib.net/zlib_tech.html>). One of a JPEG file stands
-/// for fewer.
-const MOST_INFLATED: u64 = 1032;
+/// Bytes that one byte of a PNG file can become: 1032 where it is inflated (<https://zlib.net/zlib_tech.html>), and of each
+/// eight pixels of four, where a palette has two colours. One of a JPEG file becomes fewer.
+const MOST_INFLATED: u64 = 1032 * 32;
 
-/// What every image may take: a plain one of 4096x4096 has a small file.
+/// What every image may take.
 const ALWAYS: u64 = 16 << 20;
 
 /// Memory to decode a file of `length` bytes in, however large it says its image is.
@@ -84,18 +110,15 @@ fn limits(length: u64) -> Limits {
 impl Picture {
     /// Reads a file; with a `size`, scales it to just cover that and cuts out the middle.
     fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
-        let unreadable = |source| Error::Read { path: path.to_owned(), source };
-        let damaged = |what: String| Error::Malformed { path: path.to_owned(), message: what };
-        let mut reader =
-            ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
-        reader.limits(limits(fs::metadata(path).map_err(unreadable)?.len()));
-        let image =
-            reader.decode().map_err(|error| damaged(format!("expected a PNG or JPEG image: {error}")))?;
+        let image = open(path)?.decode().map_err(|error| not_an_image(path, &error))?;
         let picture = Self::new(image);
         match size {
-            Some((height, width)) if (height, width) != picture.size() => picture
-                .resized(height, width)
-                .map_err(|error| damaged(format!("cannot be scaled to {height}x{width}: {error}"))),
+            Some((height, width)) if (height, width) != picture.size() => {
+                picture.resized(height, width).map_err(|error| Error::Malformed {
+                    path: path.to_owned(),
+                    message: format!("cannot be scaled to {height}x{width}: {error}"),
+                })
+            }
             _ => Ok(picture),
         }
     }

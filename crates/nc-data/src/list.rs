@@ -68,6 +68,10 @@ impl ImageList {
     }
 
     fn labelled(&self, root: &Path) -> Result<Labelled> {
+        if self.entries.is_empty() {
+            let message = "expected images, found none".into();
+            return Err(Error::Malformed { path: self.path.clone(), message });
+        }
         let missing = self.missing(root);
         if !missing.is_empty() {
             let missing = missing.iter().map(|entry| entry.path.display().to_string()).collect();
@@ -109,11 +113,12 @@ impl ImageList {
 /// no such list or more than one, or a class has no training image; [`Error::MissingFiles`] names images without file.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let expected = |message: String| Error::Malformed { path: directory.to_owned(), message };
-    let train = find(directory, "train")?;
+    let train = find(directory, "train", None)?;
     let train = train.ok_or_else(|| expected("expected a list *train*.txt, found none".into()))?;
-    let test = match find(directory, "test")? {
+    // The training list's own name may hold these parts, too, as trainval.txt does.
+    let test = match find(directory, "test", Some(&train))? {
         Some(list) => Some(list),
-        None => find(directory, "val")?,
+        None => find(directory, "val", Some(&train))?,
     };
     let train = ImageList::read(&train)?;
     let names: Vec<String> = (0..train.classes()?).map(|class| class.to_string()).collect();
@@ -137,14 +142,15 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
     Ok(Source { name: file_name(directory), train, test })
 }
 
-/// The only `.txt` file in `directory` with `part` in its name.
-fn find(directory: &Path, part: &str) -> Result<Option<PathBuf>> {
+/// The only `.txt` file in `directory`, `other` apart, with `part` in its name.
+fn find(directory: &Path, part: &str, other: Option<&PathBuf>) -> Result<Option<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
     let mut lists = vec![];
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let is_text = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("txt"));
-        if is_text && path.is_file() && file_name(&path).to_lowercase().contains(part) {
+        if is_text && Some(&path) != other && path.is_file() && file_name(&path).to_lowercase().contains(part)
+        {
             lists.push(path);
         }
     }

@@ -24,8 +24,8 @@ impl Default for Fetcher {
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(30)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
-            // A stalled connection is taken up again where it broke.
-            .timeout_recv_body(Some(Duration::from_mins(10)))
+            // A stalled connection is taken up again where it broke; one that goes on may take its time.
+            .timeout_per_read(Some(Duration::from_mins(1)))
             .build();
         Self { agent: config.into(), pause: Duration::from_secs(1) }
     }
@@ -48,16 +48,21 @@ impl From<io::Error> for Failure {
 }
 
 impl Fetcher {
-    /// Fetches `file` into `directory` and checks its size and digests. The file grows as `NAME.part`; what is there of
-    /// it from an earlier time is continued. `progress` hears how many bytes are there.
+    /// Fetches `file` into `directory`, where another of its name is replaced, and checks its size and digests. The file
+    /// grows as `NAME.part`; what is there of it from an earlier time is continued, and if it is there already, nothing is
+    /// fetched. `progress` hears how many bytes are there.
     ///
     /// # Errors
     ///
-    /// [`Error::Download`] says of each mirror why it would not do; [`Error::Write`] names what could not be written.
+    /// [`Error::Download`] says of each mirror why it would not do; [`Error::Read`] and [`Error::Write`] name what
+    /// could not be read or written.
     pub fn fetch(&self, file: &File, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<PathBuf> {
         let unwritable = |path: &Path, source| Error::Write { path: path.to_owned(), source };
         fs::create_dir_all(directory).map_err(|source| unwritable(directory, source))?;
         let path = directory.join(&file.name);
+        if path.exists() && verify(file, &path).is_ok() {
+            return Ok(path);
+        }
         let part = part_of(&path);
         let mut reasons = vec![];
         for mirror in &file.mirrors {

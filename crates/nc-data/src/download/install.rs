@@ -1,6 +1,6 @@
 use std::{
     fs,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -38,7 +38,7 @@ pub fn install(entry: &Entry, file: &File, source: &Path, data: &Path) -> Result
     fs::create_dir_all(&directory).map_err(unwritable)?;
     if file.members.is_empty() {
         let content = fs::File::open(source).map_err(|error| unreadable(source, error))?;
-        return write(&directory.join(&file.name), content, file.size);
+        return write(&directory.join(&file.name), content, file.size, source);
     }
     let missing = unpack(entry, file, source, &directory)?;
     if !missing.is_empty() {
@@ -69,27 +69,41 @@ fn unpack(entry: &Entry, file: &File, source: &Path, directory: &Path) -> Result
             return Err(Error::Malformed { path: source.to_owned(), message });
         }
         let size = member.size();
-        write(&directory.join(name), member, size)?;
+        write(&directory.join(name), member, size, source)?;
     }
     Ok(missing)
 }
 
-/// Writes a file of `size` bytes beside its place and renames it.
-fn write(path: &Path, mut content: impl Read, size: u64) -> Result<()> {
+/// Writes a file of `size` bytes, which `content` reads from `source`, beside its place and renames it.
+fn write(path: &Path, content: impl Read, size: u64, source: &Path) -> Result<()> {
     let part = part_of(path);
-    let mut copy = || {
-        let mut file = fs::File::create(&part)?;
-        // An archive that was cut off reads as one whose member ends early.
-        if io::copy(&mut content, &mut file)? != size {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        file.sync_all()?;
-        fs::rename(&part, path)
-    };
-    copy().map_err(|source| {
+    let written = copy(content, &part, size, source).and_then(|()| {
+        fs::rename(&part, path).map_err(|source| Error::Write { path: path.to_owned(), source })
+    });
+    if written.is_err() {
         let _ = fs::remove_file(&part);
-        Error::Write { path: path.to_owned(), source }
-    })
+    }
+    written
+}
+
+fn copy(mut content: impl Read, part: &Path, size: u64, source: &Path) -> Result<()> {
+    let unwritable = |source| Error::Write { path: part.to_owned(), source };
+    let mut file = fs::File::create(part).map_err(unwritable)?;
+    let (mut buffer, mut copied) = (vec![0; 1 << 16], 0);
+    loop {
+        let n = content.read(&mut buffer).map_err(|error| unreadable(source, error))?;
+        if n == 0 {
+            break;
+        }
+        file.write_all(&buffer[..n]).map_err(unwritable)?;
+        copied += n as u64;
+    }
+    if copied != size {
+        // Of an archive that the manifest itself describes as cut off.
+        let message = format!("ends after {copied} of {size} bytes of a file in it");
+        return Err(Error::Malformed { path: source.to_owned(), message });
+    }
+    file.sync_all().map_err(unwritable)
 }
 
 /// Where a file grows.

@@ -68,6 +68,12 @@ impl Manifest {
         let malformed = |message: String| Error::Malformed { path: path.to_owned(), message };
         let manifest: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         for (name, entry) in &manifest.entries {
+            if name == "all" {
+                return Err(malformed("all: stands for every data set and names none".into()));
+            }
+            if entry.files.is_empty() {
+                return Err(malformed(format!("{name}: expected files, found none")));
+            }
             let files = entry.files.iter().flat_map(|file| file.members.iter().chain([&file.name]));
             for part in files.chain([&entry.directory]) {
                 // They become paths below the directory for data.

@@ -1,5 +1,5 @@
 //! Fetching the public data sets of a [`Manifest`]: from the network with resumption, or from files at hand; nothing is
-//! used before its size and digests are those of the manifest. (Feature `download`.)
+//! installed before its size and digests are those of the manifest; what is installed is not looked at again. (Feature `download`.)
 
 mod digest;
 mod fetch;

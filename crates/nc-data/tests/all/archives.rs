@@ -95,7 +95,7 @@ fn a_member_of_absurd_size_is_refused_and_one_cut_off_leaves_nothing() {
     assert!(result.unwrap_err().to_string().ends_with("a.bin has 1099511627776 bytes, more than 1073741824"));
     assert_eq!(files, Vec::<String>::new());
     let (result, files) = installed(&claiming(1 << 29));
-    assert!(matches!(result.unwrap_err(), Error::Write { .. }));
+    assert!(matches!(result.unwrap_err(), Error::Read { .. } | Error::Malformed { .. }));
     assert_eq!(files, Vec::<String>::new());
 }
 
@@ -113,6 +113,11 @@ fn a_damaged_file_is_not_installed() {
     let mut other = whole.clone();
     other[20] ^= 1;
     assert!(complaint(&other).contains("should have SHA-256"));
+    let mut of_other_md5 = entry.files[0].clone();
+    of_other_md5.md5 = "0".repeat(32);
+    fs::write(&source, &whole).unwrap();
+    let refused = install(&entry, &of_other_md5, &source, directory.path()).unwrap_err().to_string();
+    assert!(refused.contains("should have MD5"), "{refused}");
     assert!(!directory.path().join("set").exists());
 }
 

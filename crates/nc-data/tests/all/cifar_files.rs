@@ -73,7 +73,12 @@ fn the_official_directory_is_found_inside() {
         let inside = directory.path().join(cifar.directory());
         fs::create_dir(&inside).unwrap();
         write(&inside);
-        assert!(!cifar::read_dir(directory.path(), cifar).unwrap().train.is_empty());
+        let found = cifar::read_dir(directory.path(), cifar).unwrap();
+        assert!(!found.train.is_empty());
+        // Files in the directory itself come before it, whatever is in there.
+        write(directory.path());
+        fs::write(inside.join(if cifar == Cifar::Ten { TEN[0] } else { "train.bin" }), "unfinished").unwrap();
+        assert_eq!(cifar::read_dir(directory.path(), cifar).unwrap().train.labels(), found.train.labels());
     }
 }
 

@@ -73,6 +73,18 @@ fn what_was_there_is_continued() {
 }
 
 #[test]
+fn a_file_that_is_there_already_is_not_fetched_again() {
+    let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file.bin"), content()).unwrap();
+    assert_eq!(fetch(&server, directory.path()).unwrap(), content());
+    assert_eq!(server.starts(), [0usize; 0]);
+    fs::write(directory.path().join("file.bin"), "another").unwrap();
+    assert_eq!(fetch(&server, directory.path()).unwrap(), content());
+    assert_eq!(server.starts(), [0]);
+}
+
+#[test]
 fn a_broken_connection_is_taken_up_where_it_broke() {
     let server = Server::start(|number, _, start, stream| {
         let content = content();

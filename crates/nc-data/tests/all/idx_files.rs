@@ -49,6 +49,19 @@ fn complaint(index: usize, bytes: Vec<u8>) -> String {
     }
 }
 
+/// A download of Fashion-MNIST lies in a directory of that name.
+#[test]
+fn files_in_the_directory_itself_come_before_those_inside() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("fashion-mnist");
+    fs::create_dir(&inside).unwrap();
+    write(&inside, &valid());
+    assert!(!idx::read_dir(directory.path()).unwrap().train.is_empty());
+    fs::write(inside.join(idx::FILES[0]), "others").unwrap();
+    write(directory.path(), &valid());
+    assert!(!idx::read_dir(directory.path()).unwrap().train.is_empty());
+}
+
 #[test]
 fn plain_and_gzipped_files_are_read_alike() {
     for zipped in [0usize, 0b0001, 0b1010, 0b1111] {

@@ -37,6 +37,22 @@ fn lists_give_the_same_subset_as_memory() {
 }
 
 #[test]
+fn the_training_list_is_no_test_list() {
+    for name in ["trainval.txt", "latest_train.txt"] {
+        let directory = tempfile::tempdir().unwrap();
+        write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));
+        fs::remove_file(directory.path().join("Birds_LT_test.txt")).unwrap();
+        fs::rename(directory.path().join("Birds_LT_train.txt"), directory.path().join(name)).unwrap();
+        assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty(), "{name}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("train.txt"), "\n").unwrap();
+    assert!(
+        complaint(list::read_dir(directory.path(), None)).ends_with("train.txt: expected images, found none")
+    );
+}
+
+#[test]
 fn the_verifier_says_which_files_are_missing() {
     let directory = tempfile::tempdir().unwrap();
     write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));

@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler};
 use sha2::{Digest, Sha256};
 
@@ -201,21 +199,6 @@ fn dropping_an_epoch_early_stops_its_workers() {
         drop(epoch);
         assert_eq!(loader.epoch(0).take(2).count(), 2);
     }
-}
-
-#[test]
-fn waiting_is_counted() {
-    let subset = subset(SMALL, &COUNTS);
-    let loader = Loader::new(&subset, Sampler::Uniform, everything()).unwrap();
-    let started = Instant::now();
-    let mut epoch = loader.epoch(0);
-    let mut before = epoch.wait();
-    assert_eq!(before, Duration::ZERO);
-    while epoch.next().is_some() {
-        assert!(epoch.wait() > before);
-        before = epoch.wait();
-    }
-    assert!(before <= started.elapsed());
 }
 
 #[test]

@@ -2,7 +2,20 @@ use nc_data::rng::{Purpose, stream};
 use proptest::prelude::*;
 use rand::RngCore;
 
-const PURPOSES: [Purpose; 4] = [Purpose::Subset, Purpose::Plan, Purpose::Augment, Purpose::Mix];
+const PURPOSES: [Purpose; 7] = [
+    Purpose::Subset,
+    Purpose::Plan,
+    Purpose::Augment,
+    Purpose::Mix,
+    Purpose::Test,
+    Purpose::Validation,
+    Purpose::Noise,
+];
+
+#[test]
+fn purposes_keep_their_numbers() {
+    assert_eq!(PURPOSES.map(|purpose| purpose as u8), [1, 2, 3, 4, 5, 6, 7]);
+}
 
 /// The numbers are those of an independent ChaCha8, with the key that the documentation describes.
 #[test]
@@ -14,7 +27,7 @@ fn streams_stay_what_they_are() {
 proptest! {
     #[test]
     fn streams_differ_where_any_part_of_their_key_does(
-        a in (any::<u64>(), 0usize..4, any::<u64>(), any::<u64>()), part in 0usize..4, bit in 0u32..64,
+        a in (any::<u64>(), 0usize..7, any::<u64>(), any::<u64>()), part in 0usize..4, bit in 0u32..64,
     ) {
         let (seed, purpose, epoch, index) = a;
         let draw = |seed, purpose: usize, epoch, index| {
@@ -25,7 +38,7 @@ proptest! {
         prop_assert_eq!(here, draw(seed, purpose, epoch, index));
         let other = match part {
             0 => draw(seed ^ 1 << bit, purpose, epoch, index),
-            1 => draw(seed, (purpose + 1) % 4, epoch, index),
+            1 => draw(seed, (purpose + 1) % 7, epoch, index),
             2 => draw(seed, purpose, epoch ^ 1 << bit, index),
             _ => draw(seed, purpose, epoch, index ^ 1 << bit),
         };

@@ -2,7 +2,7 @@
 
     pip install pyarrow pillow && python make.py DIRECTORY
 
-The images of tests/hub.rs: of image number n, the pixel (channel, y, x) is (3 y + 5 x + 31 channel + 7 n) mod 256.
+The images of tests/hub/main.rs: of image number n, the pixel (channel, y, x) is (3 y + 5 x + 31 channel + 7 n) mod 256.
 """
 
 import io
