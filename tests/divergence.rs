@@ -2,7 +2,7 @@
 
 use crate::{
     interrupted::{EACH_STEP, args, checkpoints},
-    run::{failure, nclt, run_dir},
+    run::{failure, nclt, run_dir, small},
 };
 
 #[test]
@@ -46,4 +46,16 @@ fn a_checkpoint_holds_finite_numbers_only() {
         };
         assert!(tensors.values().all(finite), "{}", path.display());
     }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_without_a_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = small(&["--epochs", "1", "--set", "phases.representation.optimizer.learning_rate=1e12"]);
+    let message = failure(&nclt(dir.path(), &args));
+    for word in ["the loss became", "epoch 1", "learning rate", "no checkpoint yet"] {
+        assert!(message.contains(word), "no {word:?} in {message}");
+    }
+    let run = run_dir(dir.path());
+    assert!(!run.join("result.json").exists() && !run.join("weights.safetensors").exists());
 }

@@ -35,7 +35,6 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> Child {
 }
 
 /// What a run leaves, without wall times.
-#[derive(PartialEq)]
 pub(crate) struct Left {
     weights: Vec<u8>,
     selected: Vec<u8>,

@@ -13,5 +13,6 @@ mod plain_loop;
 mod reference;
 mod reproduce_tables;
 mod run;
+mod selection;
 mod snapshot;
 mod train;

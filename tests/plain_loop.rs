@@ -53,3 +53,11 @@ fn a_loop_of_ones_own_collapses() -> anyhow::Result<()> {
     assert!(nc.nc1.trace.sample_weighted.unwrap() < 0.2, "{:?}", nc.nc1.trace);
     Ok(())
 }
+
+#[test]
+fn the_readme_shows_this_loop() {
+    let (_, code) = include_str!("plain_loop.rs").split_once("\n\n").unwrap();
+    let (code, _) = code.split_once("\n#[test]").unwrap();
+    let readme = include_str!("../README.md");
+    assert!(readme.replace("\r\n", "\n").contains(&code.replace("\r\n", "\n")));
+}

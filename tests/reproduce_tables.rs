@@ -38,6 +38,13 @@ fn tables_are_reproduced_run_by_run() {
         text(&third.stderr).contains("4 runs at smoke scale") && text(&third.stderr).contains("0 missing")
     );
 
+    let script = reproduce(&["--slurm"]);
+    assert!(script.status.success(), "{}", text(&script.stderr));
+    let script = fs::read_to_string(results.path().join("smoke/slurm.sh")).unwrap();
+    assert!(script.contains(" --results . --max-runs 1 &") && !script.contains("cpus-per-task"), "{script}");
+    let twice = reproduce(&["--slurm", "--max-runs", "3"]);
+    assert!(text(&twice.stderr).contains("cannot be used with"), "{}", text(&twice.stderr));
+
     let wrong = reproduce(&["--tables", "9"]);
     assert!(!wrong.status.success());
     assert!(text(&wrong.stderr).starts_with("error: there is no table or figure \"9\""));

@@ -14,6 +14,7 @@ pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
         .current_dir(dir)
         // What the user of this machine has downloaded is none of a test's business.
         .env("NCLT_DATA_DIR", dir.join("downloads"))
+        .env_remove("CLICOLOR_FORCE")
         .output()
         .expect("nclt can be started")
 }

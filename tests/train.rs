@@ -2,13 +2,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::run::{last_line, nclt, run_dir, small, stdout};
-
-/// Everything but the wall times.
-fn timeless(mut result: Value) -> Value {
-    result.as_object_mut().expect("a result is an object").remove("timing");
-    result
-}
+use crate::{
+    interrupted::timeless,
+    run::{last_line, nclt, run_dir, small, stdout},
+};
 
 #[test]
 fn a_run_leaves_its_configuration_events_result_and_weights() {
@@ -165,7 +162,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
     assert!(weights[0] == weights[1] && weights[0] == weights[2], "the weights differ");
 }
 
-/// What the two epochs of the first phase said of `key`, with L_W, L_B and class weights from the second epoch on.
+/// What the two epochs of the first phase say: L_W, L_B and whether class weights were on, all of which begin with the
+/// second epoch.
 fn deferred(centers: &str) -> Vec<(Value, Value, Value)> {
     let dir = tempfile::tempdir().unwrap();
     let objective = "phases.representation.objective";

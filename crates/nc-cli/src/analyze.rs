@@ -1,6 +1,6 @@
-use std::{io::Write, path::PathBuf, thread::available_parallelism};
+use std::{io::Write, path::PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use nc_kernels::threads;
 use nc_metrics::{
     Accuracy, Analysis, Calibration, ClassMeans, Classifier, FeatureSet, Measured, Projection, Samples,
@@ -9,7 +9,7 @@ use nc_record::{Features, write_atomically};
 use nc_report::{AnalysisReport, figure_rows};
 use serde::Serialize;
 
-use crate::summary::percent;
+use crate::{compute, summary::percent};
 
 /// Measure neural collapse, accuracy and calibration of features from anywhere.
 ///
@@ -26,19 +26,15 @@ pub(crate) struct Args {
     /// Also write a page with pictures, which needs no network.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Threads to compute with [default: all cores]. The figures do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: compute::Threads,
 }
 
 /// Samples that are drawn in the plane.
 const DRAWN: usize = 1000;
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    if args.threads == Some(0) {
-        bail!("--threads 0: should be at least 1");
-    }
-    threads::init(args.threads.unwrap_or_else(|| available_parallelism().map_or(1, Into::into)))?;
+    args.threads.start()?;
     threads::install(|| analyze(args))
 }
 
@@ -57,6 +53,11 @@ fn analyze(args: &Args) -> Result<()> {
         training_counts: class_counts.as_deref(),
     };
     let analysis = set.analyze()?;
+    let to_output = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if !to_output {
+        // First of all: a file that cannot be written must not cost the figures.
+        print(&mut std::io::stdout().lock(), &analysis)?;
+    }
     if args.json.is_some() || args.html.is_some() {
         let means = ClassMeans::of(&features, &labels, classes, dims)?;
         if let Some(path) = &args.html {
@@ -80,16 +81,15 @@ fn analyze(args: &Args) -> Result<()> {
                 global_mean: means.global_mean(),
                 predictions,
             })?;
-            if path.as_os_str() == "-" {
+            if to_output {
                 let mut out = std::io::stdout().lock();
                 out.write_all(&json)?;
                 writeln!(out)?;
-                return Ok(());
+            } else {
+                write_atomically(path, &json)?;
             }
-            write_atomically(path, &json)?;
         }
     }
-    print(&mut std::io::stdout().lock(), &analysis)?;
     Ok(())
 }
 

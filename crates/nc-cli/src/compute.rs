@@ -1,10 +1,6 @@
 //! Arguments that say where to compute and where the images are.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    thread::available_parallelism,
-};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
@@ -12,15 +8,16 @@ use nc_data::download::{Manifest, is_installed};
 use nc_kernels::threads;
 use nc_train::{DataSource, RunOptions};
 
+use crate::terminal::say;
+
 #[derive(Clone, clap::Args)]
 pub(crate) struct Args {
     /// Where the images are, for sources that are read from files [default: where `nclt download` puts them].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Threads to compute with [default: all cores]. The result does not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Where to compute: cpu, cuda:N or metal.
+    #[command(flatten)]
+    threads: Threads,
+    /// Where to compute: cpu, cuda, cuda:N or metal.
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = parse_device)]
     device: DeviceName,
 }
@@ -28,10 +25,7 @@ pub(crate) struct Args {
 impl Args {
     /// Starts the threads and opens the device, for a run on `source`.
     pub(crate) fn start(&self, source: DataSource) -> Result<RunOptions> {
-        if self.threads == Some(0) {
-            bail!("--threads 0: should be at least 1");
-        }
-        threads::init(self.threads())?;
+        self.threads.start()?;
         let data_dir = match &self.data_dir {
             Some(data_dir) => Some(data_dir.clone()),
             None => downloaded(source)?,
@@ -58,15 +52,49 @@ impl Args {
         Ok((options, directories))
     }
 
-    /// Threads to compute with.
-    pub(crate) fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| available_parallelism().map_or(1, Into::into))
+    /// Threads to compute with, if that was said.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        self.threads.threads
     }
 
-    /// Where the images are, if that was said.
-    pub(crate) fn data_dir(&self) -> Option<&Path> {
-        self.data_dir.as_deref()
+    /// What was said, as arguments of another command.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let mut words = vec![];
+        if let Some(directory) = &self.data_dir {
+            words.extend(["--data-dir".into(), directory.into()]);
+        }
+        if let Some(threads) = self.threads() {
+            words.extend(["--threads".into(), threads.to_string().into()]);
+        }
+        if !matches!(self.device, DeviceName::Cpu) {
+            words.extend(["--device".into(), self.device.to_string().into()]);
+        }
+        words
     }
+}
+
+/// How many threads.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Threads {
+    /// Threads to compute with [default: all cores]. The result does not depend on it.
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    threads: Option<usize>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub(crate) fn start(&self) -> Result<()> {
+        // 0 stands for all cores.
+        Ok(threads::init(self.threads.unwrap_or(0))?)
+    }
+}
+
+/// More than any machine has cores; each takes memory.
+const MOST_THREADS: usize = 1024;
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=MOST_THREADS).contains(threads));
+    threads.ok_or_else(|| format!("should be a whole number from 1 to {MOST_THREADS}"))
 }
 
 /// Where `nclt download` puts the files of `source`, if it does.
@@ -74,7 +102,8 @@ fn downloaded(source: DataSource) -> Result<Option<PathBuf>> {
     let Some(name) = crate::download::name(source) else { return Ok(None) };
     let directory = crate::download::default_dir()?;
     let manifest = Manifest::built_in()?;
-    if manifest.entries.get(name).is_some_and(|entry| is_installed(entry, &directory)) {
+    if let Some(entry) = manifest.entries.get(name).filter(|entry| is_installed(entry, &directory)) {
+        say(&format!("images: {name} in {}", directory.join(&entry.directory).display()));
         return Ok(Some(directory));
     }
     bail!(
@@ -91,7 +120,7 @@ enum DeviceName {
     Metal,
 }
 
-const DEVICES: &str = "should be cpu, cuda:N (N = 0, 1, ...) or metal";
+const DEVICES: &str = "should be cpu, cuda, cuda:N (N = 0, 1, ...) or metal";
 
 fn parse_device(text: &str) -> Result<DeviceName, String> {
     match text.split_once(':') {
@@ -103,19 +132,31 @@ fn parse_device(text: &str) -> Result<DeviceName, String> {
     }
 }
 
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
+}
+
 impl DeviceName {
     fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !candle_core::utils::cuda_is_available() => {
-                bail!("--device cuda: this program was built without CUDA; build it with `--features cuda`")
+                bail!(
+                    "--device {self}: this program was built without CUDA; `cargo xtask build --cuda` builds one with it"
+                )
             }
             Self::Cuda(ordinal) => {
                 Device::new_cuda(ordinal).with_context(|| format!("cannot use CUDA device {ordinal}"))
             }
             Self::Metal if !candle_core::utils::metal_is_available() => {
                 bail!(
-                    "--device metal: this program was built without Metal; build it with `--features metal`"
+                    "--device metal: this program was built without Metal; `cargo xtask build --metal` builds one with it"
                 )
             }
             Self::Metal => Device::new_metal(0).context("cannot use the Metal device"),

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     manifest: Option<PathBuf>,
 }
 
+/// What is being fetched, below the directory for all data.
+const FETCHED: &str = ".nclt-download";
+
 /// The name under which the files of `source` can be fetched.
 pub(crate) fn name(source: DataSource) -> Option<&'static str> {
     match source {
@@ -118,9 +121,16 @@ fn fetch(entry: &Entry, file: &File, data: &Path) -> Result<()> {
         bar.set_style(style);
     }
     bar.set_message(file.name.clone());
-    let fetched = Fetcher::default().fetch(file, data, &mut |bytes| bar.set_position(bytes));
+    // In a place of its own: in the directory for all data the user may have files of these names.
+    let place = data.join(FETCHED).join(&entry.directory);
+    let fetched = Fetcher::default().fetch(file, &place, &mut |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
     let archive = fetched?;
     install(entry, file, &archive, data)?;
-    std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
+    std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
+    // Other files of the entry may still be on their way.
+    for directory in [&place, &data.join(FETCHED)] {
+        let _ = std::fs::remove_dir(directory);
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use nc_kernels::threads;
 use nc_record::write_atomically;
 use nc_train::Trained;
@@ -21,6 +21,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
+    if let Some(parent) =
+        args.out.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+    {
+        // Before minutes of work.
+        bail!("cannot write {}: there is no directory {}", args.out.display(), parent.display());
+    }
     let options = args.checkpoint.start()?;
     let features = threads::install(|| Trained::open(args.checkpoint.path(), &options)?.features())?;
     write_atomically(&args.out, &features.to_safetensors()?)?;

@@ -12,6 +12,7 @@ mod checkpoint;
 mod compute;
 mod config;
 mod download;
+mod duration;
 mod eval;
 mod export_features;
 mod presets;
@@ -20,6 +21,7 @@ mod report;
 mod reproduce_tables;
 mod signals;
 mod summary;
+mod terminal;
 mod train;
 
 use std::process::ExitCode;
@@ -69,9 +71,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            use std::io::Write;
-            // If not even standard error can be written to, the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
+            terminal::say(&format!("error: {}", message(&error)));
             ExitCode::FAILURE
         }
     }
@@ -90,7 +90,7 @@ fn message(error: &anyhow::Error) -> String {
     message
 }
 
-/// Whether the reader of our output has gone, as `nclt presets | head -1` does.
+/// Whether the reader of our output has gone, as `nclt presets | head -1` does: what is said beside it never fails.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)

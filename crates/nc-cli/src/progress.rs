@@ -1,7 +1,7 @@
 //! A run as it goes: a progress bar on a terminal, a line an epoch elsewhere. Both on standard error.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +13,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use nc_record::{Event, ShotAccuracy};
 use nc_train::{Experiment, Observer, Resumed, Step};
 
-use crate::summary::percent;
+use crate::{summary::percent, terminal::say};
 
 const TEMPLATE: &str = "{bar:20.cyan} {msg} {per_sec}, {eta} left";
 
@@ -60,8 +60,7 @@ impl Progress {
         if self.interactive {
             self.bar.println(line);
         } else {
-            // A run goes on when nobody can read about it.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            say(line);
         }
     }
 

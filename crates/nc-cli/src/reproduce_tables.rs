@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsString,
     io::Write,
     path::PathBuf,
     process::ExitCode,
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use indicatif::HumanDuration;
 use nc_kernels::threads;
@@ -20,7 +21,7 @@ use nc_paper::{
 };
 use nc_train::{Experiment, Observer};
 
-use crate::{compute, progress::Progress, signals};
+use crate::{compute, duration, progress::Progress, signals, terminal::say};
 
 /// Run what is missing of the paper's tables and figures, and write them: paper beside ours.
 #[derive(clap::Args)]
@@ -49,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "dry_run")]
     list: bool,
     /// Write an array-job script for Slurm beside the records, and run nothing.
-    #[arg(long, conflicts_with_all = ["dry_run", "list"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "list", "max_runs"])]
     slurm: bool,
     /// End after so many runs.
     #[arg(long, value_name = "N")]
@@ -95,18 +96,21 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if args.slurm {
         return write_slurm(args, &plan).map(|()| ExitCode::SUCCESS);
     }
-    let (options, data_dirs) = args.compute.start_all(&plan.sources())?;
+    let terminal = Terminal { stop: signals::wants_to_stop()?, time_is_up: Arc::default() };
+    if let Some(limit) = args.time_limit {
+        terminal.stop_after(limit);
+    }
+    let missing = plan.missing(&Records::read(&args.results, scale)?);
+    // Of what is recorded no images are needed.
+    let (options, data_dirs) = args.compute.start_all(&Plan::sources(&missing))?;
     let mut queue = Queue::new(&plan, &args.results, &data_dirs, options);
-    let missing = queue.missing()?;
-    let mut out = std::io::stderr();
     if args.dry_run {
         for job in &missing {
-            writeln!(out, "{} seed {}{}", job.preset, job.experiment.seed, reason(job))?;
+            say(&format!("{} seed {}{}", job.preset, job.experiment.seed, reason(job)));
         }
     }
     let estimate = threads::install(|| queue.estimate(&missing))?;
-    writeln!(
-        out,
+    say(&format!(
         "{} runs at {}; {} missing{}",
         plan.jobs.len(),
         scale.description(),
@@ -116,15 +120,12 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         } else {
             format!(", about {} at the speed measured here", HumanDuration(Duration::from_secs_f64(estimate)))
         }
-    )?;
+    ));
     if args.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let mut terminal = Terminal { stop: signals::wants_to_stop()?, time_is_up: Arc::default() };
-    if let Some(limit) = args.time_limit {
-        terminal.stop_after(limit);
-    }
+    let mut terminal = terminal;
     let ended = threads::install(|| queue.run(args.max_runs, &mut terminal))?;
     write_reports(&args.results, scale)?;
     terminal.end(args, &ended)
@@ -135,25 +136,9 @@ fn reason(job: &Job) -> &'static str {
     if job.cells.is_empty() { " (a first phase of others)" } else { "" }
 }
 
-/// Each cell with its runs that are done and all of them, sorted by name.
-fn cells<'a>(plan: &'a Plan, records: &Records) -> Vec<(&'a str, usize, usize)> {
-    let mut cells: Vec<(&str, usize, usize)> = vec![];
-    for job in &plan.jobs {
-        let done = usize::from(records.has(job));
-        for cell in &job.cells {
-            match cells.iter_mut().find(|(name, ..)| name == cell) {
-                Some((_, seeds_done, seeds)) => (*seeds_done, *seeds) = (*seeds_done + done, *seeds + 1),
-                None => cells.push((cell, done, 1)),
-            }
-        }
-    }
-    cells.sort_unstable();
-    cells
-}
-
 fn list(plan: &Plan, records: &Records) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let cells = cells(plan, records);
+    let cells = plan.cells(records);
     let width = cells.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, done, seeds) in cells {
         writeln!(out, "{name:width$}  {done} of {seeds}")?;
@@ -161,19 +146,18 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
     Ok(())
 }
 
-/// How many runs are to be done.
-fn missing(plan: &Plan, records: &Records) -> usize {
-    plan.jobs.iter().filter(|job| !records.has(job)).count()
-}
-
 fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
-    let records = Records::read(&args.results, plan.scale)?;
-    let missing = missing(plan, &records);
+    let missing = plan.missing(&Records::read(&args.results, plan.scale)?).len();
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let program = std::env::current_exe().context("cannot tell this program's file")?;
     // The command as it was given, without what asks for the script.
-    let arguments = std::env::args().skip(1).filter(|argument| argument != "--slurm");
-    let command: Vec<String> = [program.display().to_string()].into_iter().chain(arguments).collect();
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--slurm");
+    let word = |argument: OsString| {
+        let text = argument.into_string();
+        text.map_err(|argument| anyhow!("{}: the script is text, and this is none", argument.display()))
+    };
+    let command: Vec<String> =
+        [program.into_os_string()].into_iter().chain(arguments).map(word).collect::<Result<_>>()?;
     let script =
         slurm_script(&command, &directory.display().to_string(), missing.max(1), args.compute.threads());
     let path = args.results.join(plan.scale.name()).join("slurm.sh");
@@ -202,12 +186,11 @@ impl Terminal {
 
     /// Says how it ended, and how the program ends.
     fn end(&self, args: &Args, ended: &Ended) -> Result<ExitCode> {
-        let mut err = std::io::stderr();
         for (_, message) in &ended.failed {
-            writeln!(err, "failed: {message}")?;
+            say(&format!("failed: {message}"));
         }
         if ended.missing > 0 {
-            writeln!(err, "{} runs missing; the same command goes on with them", ended.missing)?;
+            say(&format!("{} runs missing; the same command goes on with them", ended.missing));
         }
         let directory = args.results.join(Scale::from(args.scale).name());
         writeln!(std::io::stdout(), "{}", directory.join("tables.md").display())?;
@@ -224,8 +207,7 @@ impl Terminal {
 
 impl Reporter for Terminal {
     fn say(&mut self, line: &str) {
-        // The queue goes on when nobody can read about it.
-        let _ = writeln!(std::io::stderr(), "{line}");
+        say(line);
     }
 
     fn observer(&mut self, experiment: &Experiment) -> Box<dyn Observer + '_> {
@@ -237,47 +219,7 @@ impl Reporter for Terminal {
     }
 }
 
-/// `90s`, `3min` or `8h`.
 fn parse_time(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || "should be a number above 0 of s, min or h, as in 90s, 3min or 8h".to_owned();
-    let number = text.trim_end_matches(char::is_alphabetic).trim_end();
-    let unit = match text[number.len()..].trim_start() {
-        "s" => 1.0,
-        "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    match number.parse::<f64>().map(|number| Duration::try_from_secs_f64(unit * number)) {
-        Ok(Ok(time)) if !time.is_zero() => Ok(time),
-        _ => Err(wrong()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use nc_train::RunOptions;
-
-    use super::*;
-
-    fn plan(cells: &str) -> Plan {
-        let (tables, scale) = (PaperTable::all().unwrap(), Scale::Smoke);
-        let selection = Selection { tables: vec![], cells: cells.into(), seeds: vec![], scale };
-        Plan::new(&tables, &[], &selection).unwrap()
-    }
-
-    #[test]
-    fn a_run_without_its_noise_is_not_done() {
-        let results = tempfile::tempdir().unwrap();
-        let (plain, directories) = (plan("table3/cifar10-lt-r100/nc-drw"), BTreeMap::new());
-        let mut queue = Queue::new(&plain, results.path(), &directories, RunOptions::default());
-        queue.run(None, &mut Terminal { stop: Arc::default(), time_is_up: Arc::default() }).unwrap();
-        let records = Records::read(results.path(), Scale::Smoke).unwrap();
-        assert_eq!(cells(&plain, &records), [("table3/cifar10-lt-r100/nc-drw", 1, 1)]);
-        assert_eq!(missing(&plain, &records), 0);
-        let noisy = plan("table6/cifar10-lt-r100/nc-drw");
-        assert_eq!(cells(&noisy, &records), [("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
-        assert_eq!(missing(&noisy, &records), 1);
-    }
+    duration::parse(text)
+        .ok_or_else(|| "should be a number above 0 of s, min or h, as in 90s, 3min or 8h".to_owned())
 }

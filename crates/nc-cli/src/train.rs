@@ -1,16 +1,12 @@
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use nc_kernels::threads;
+use nc_paper::shell_word;
 use nc_report::RunReport;
 use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
 
-use crate::{compute, progress::Progress, signals, summary};
+use crate::{compute, duration, progress::Progress, signals, summary, terminal::say};
 
 /// Train one experiment from start to end, or from where it was interrupted.
 #[derive(clap::Args)]
@@ -43,8 +39,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     measure_every: Option<usize>,
     /// How often to write a checkpoint: as in 5min or 200steps.
-    #[arg(long, value_name = "INTERVAL", default_value = "1min", value_parser = parse_interval)]
-    checkpoint_every: CheckpointEvery,
+    #[arg(long, value_name = "INTERVAL", default_value = MINUTE, value_parser = parse_interval)]
+    checkpoint_every: Interval,
     /// Directory in which the run's directory is made.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
@@ -59,7 +55,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         out: args.out.clone(),
         directory: args.resume.clone(),
         measure_every: args.measure_every,
-        checkpoint_every: args.checkpoint_every,
+        checkpoint_every: args.checkpoint_every.every,
         fresh: args.fresh,
         ..args.compute.start(experiment.data.source)?
     };
@@ -69,14 +65,14 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     match finished {
         Ok(finished) => {
             if finished.earlier {
-                writeln!(std::io::stderr(), "this run was finished before; --fresh repeats it")?;
+                say("this run was finished before; --fresh repeats it");
             }
             RunReport::write_page(&finished.directory)?;
             tell(&finished, args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(stopped @ Error::Stopped { .. }) => {
-            writeln!(std::io::stderr(), "{stopped}\n\n    {}\n", args.resume_command(&stopped))?;
+            say(&format!("{stopped}\n\n    {}\n", args.resume_command(&stopped)));
             Ok(ExitCode::from(signals::INTERRUPTED))
         }
         Err(error) => Err(error.into()),
@@ -87,7 +83,7 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
     let text = summary::run(finished);
     let mut out = std::io::stdout().lock();
     if json {
-        write!(std::io::stderr(), "{text}")?;
+        say(text.trim_end());
         writeln!(out, "{}", serde_json::to_string(&finished.result)?)?;
     } else {
         write!(out, "{text}")?;
@@ -110,40 +106,50 @@ impl Args {
         Ok(settings.resolve()?)
     }
 
-    /// What goes on with a stopped run.
+    /// What goes on with a stopped run as it was begun.
     fn resume_command(&self, stopped: &Error) -> String {
-        let mut command = "nclt train".to_owned();
+        let program = std::env::args_os().next().unwrap_or_else(|| "nclt".into());
+        let mut words: Vec<OsString> = vec![program, "train".into()];
         if let Error::Stopped { checkpoint, .. } = stopped {
-            let directory = checkpoint.parent().unwrap_or(checkpoint);
-            command = format!("{command} --resume {}", quoted(directory));
+            words.extend(["--resume".into(), checkpoint.parent().unwrap_or(checkpoint).into()]);
         }
-        if let Some(data) = self.compute.data_dir() {
-            command = format!("{command} --data-dir {}", quoted(data));
+        words.extend(self.compute.words());
+        if let Some(epochs) = self.measure_every {
+            words.extend(["--measure-every".into(), epochs.to_string().into()]);
         }
-        command
+        words.extend(self.checkpoint_every.words());
+        if self.json {
+            words.push("--json".into());
+        }
+        let words: Vec<String> = words.iter().map(|word| shell_word(&word.to_string_lossy())).collect();
+        words.join(" ")
     }
 }
 
-/// As a shell takes it for one word.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@\\".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+/// How often, and how that was said.
+#[derive(Clone)]
+struct Interval {
+    every: CheckpointEvery,
+    text: String,
 }
 
-/// `200steps` or `5min`.
-fn parse_interval(text: &str) -> std::result::Result<CheckpointEvery, String> {
-    let wrong = || "should be a number above 0 of min or steps, as in 5min or 200steps".to_owned();
-    let number = text.trim_end_matches(char::is_alphabetic).trim_end();
-    match &text[number.len()..].trim_start() {
-        &"steps" | &"step" => match number.parse() {
-            Ok(steps) if steps > 0 => Ok(CheckpointEvery::Steps(steps)),
-            _ => Err(wrong()),
-        },
-        &"min" => match number.parse::<f64>().map(|minutes| Duration::try_from_secs_f64(60.0 * minutes)) {
-            Ok(Ok(time)) if !time.is_zero() => Ok(CheckpointEvery::Time(time)),
-            _ => Err(wrong()),
-        },
-        _ => Err(wrong()),
+const MINUTE: &str = "1min";
+
+impl Interval {
+    /// What was said, as arguments of another command.
+    fn words(&self) -> Vec<OsString> {
+        if self.text == MINUTE { vec![] } else { vec!["--checkpoint-every".into(), self.text.clone().into()] }
     }
+}
+
+/// `200steps`, or a time as in `5min`.
+fn parse_interval(text: &str) -> std::result::Result<Interval, String> {
+    let steps = || {
+        let (number, unit) = duration::split(text);
+        let steps = number.parse().ok().filter(|&steps| steps > 0 && ["step", "steps"].contains(&unit));
+        steps.map(CheckpointEvery::Steps)
+    };
+    let every = duration::parse(text).map(CheckpointEvery::Time).or_else(steps);
+    let wrong = || "should be a number above 0 of s, min, h or steps, as in 5min or 200steps".to_owned();
+    Ok(Interval { every: every.ok_or_else(wrong)?, text: text.to_owned() })
 }

@@ -4,7 +4,7 @@ use nc_train::{DataSource, Experiment, presets};
 use wildmatch::WildMatch;
 
 use crate::{
-    CellPlan, Error, Job, PaperFigure, PaperTable, Result, Scale,
+    CellPlan, Error, Job, PaperFigure, PaperTable, Records, Result, Scale,
     job::{self, key},
 };
 
@@ -134,10 +134,28 @@ impl Plan {
         Ok(names)
     }
 
-    /// The sources of images the runs need.
-    pub fn sources(&self) -> Vec<DataSource> {
-        let mut sources: Vec<DataSource> = vec![];
+    /// The jobs that are not among `records`, with all they are to find out.
+    pub fn missing<'a>(&'a self, records: &Records) -> Vec<&'a Job> {
+        self.jobs.iter().filter(|job| !records.has(job)).collect()
+    }
+
+    /// Each cell with its runs that are done and all of them, sorted by name.
+    pub fn cells<'a>(&'a self, records: &Records) -> Vec<(&'a str, usize, usize)> {
+        let mut cells: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for job in &self.jobs {
+            for cell in &job.cells {
+                let (done, all) = cells.entry(cell).or_default();
+                *done += usize::from(records.has(job));
+                *all += 1;
+            }
+        }
+        cells.into_iter().map(|(name, (done, all))| (name, done, all)).collect()
+    }
+
+    /// The sources of images that `jobs` need.
+    pub fn sources(jobs: &[&Job]) -> Vec<DataSource> {
+        let mut sources: Vec<DataSource> = vec![];
+        for job in jobs {
             let source = job.experiment.data.source;
             if !sources.contains(&source) {
                 sources.push(source);

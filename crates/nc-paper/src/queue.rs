@@ -77,8 +77,7 @@ impl<'a> Queue<'a> {
     ///
     /// Those of [`Records::read`].
     pub fn missing(&self) -> Result<Vec<&'a Job>> {
-        let records = Records::read(self.results, self.plan.scale)?;
-        Ok(self.plan.jobs.iter().filter(|job| !records.has(job)).collect())
+        Ok(self.plan.missing(&Records::read(self.results, self.plan.scale)?))
     }
 
     /// Seconds that `jobs` will take here, from the measured speed of their backbones.

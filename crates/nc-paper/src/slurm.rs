@@ -1,17 +1,18 @@
 /// A Slurm array-job script of `tasks` tasks, each of which takes the next run that nobody works on. `command` is the
-/// queue's command, as words; `directory` is where it is given.
+/// queue's command, as words; `directory` is where it is given; without `threads` the cluster's default number of CPUs is
+/// asked for.
 ///
 /// Tasks find each other's work through the results directory, which all machines must share. A task that is cut off at
 /// its time limit gets SIGTERM a minute before, writes a checkpoint and is queued again; if a machine dies, another task
 /// goes on with its run.
-pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: usize) -> String {
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: Option<usize>) -> String {
+    let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
+    let cpus = threads.map_or_else(String::new, |threads| format!("#SBATCH --cpus-per-task={threads}\n"));
     format!(
         "#!/bin/bash
 #SBATCH --job-name=nclt-tables
 #SBATCH --array=1-{tasks}
-#SBATCH --cpus-per-task={threads}
-#SBATCH --mem=4G
+{cpus}#SBATCH --mem=4G
 #SBATCH --requeue
 #SBATCH --signal=B:TERM@60
 #SBATCH --output=nclt-tables-%A_%a.log
@@ -35,13 +36,18 @@ if [ \"$code\" -eq 130 ] && [ -n \"${{SLURM_JOB_ID:-}}\" ]; then
 fi
 exit \"$code\"
 ",
-        directory = quoted(directory),
+        directory = shell_word(directory),
         command = words.join(" "),
     )
 }
 
-/// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+/// As a POSIX shell takes it for one word.
+///
+/// ```
+/// assert_eq!(nc_paper::shell_word("it's mine"), r"'it'\''s mine'");
+/// assert_eq!(nc_paper::shell_word("results/quick"), "results/quick");
+/// ```
+pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

@@ -25,9 +25,12 @@ fn of_two_records_of_a_run_the_one_with_noise_counts() {
     work(&plain, results.path(), None);
     let records = |plan: &Plan| {
         let records = Records::read(results.path(), Scale::Smoke).unwrap();
-        plan.jobs.iter().filter(|job| records.has(job)).count()
+        plan.jobs.len() - plan.missing(&records).len()
     };
     assert_eq!((records(&plain), records(&noisy)), (1, 0), "the noise is not measured yet");
+    let read = Records::read(results.path(), Scale::Smoke).unwrap();
+    assert_eq!(plain.cells(&read), [("table3/cifar10-lt-r100/nc-drw", 1, 1)]);
+    assert_eq!(noisy.cells(&read), [("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
     // A record under a name that comes first, from when the preset was called otherwise.
     let path = the_record(results.path());
     let former = path.with_file_name("a-former-name.json");

@@ -11,6 +11,8 @@ fn every_cell_can_be_planned_and_no_run_stands_twice() {
     for scale in [Scale::Smoke, Scale::Quick, Scale::Paper] {
         let plan = plan(&[], "*", scale).unwrap();
         assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
+        // As the README has it.
+        assert!(scale != Scale::Smoke || plan.jobs.len() == 105, "{}", plan.jobs.len());
         for (index, job) in plan.jobs.iter().enumerate() {
             assert!(plan.jobs[..index].iter().all(|other| other.key != job.key), "{}", job.preset);
             let name = |job: &Job| (job.preset.clone(), job.experiment.seed);
@@ -63,7 +65,7 @@ fn the_slurm_script_runs_one_task_and_passes_on_its_end() {
     fs::write(&program, "#!/bin/sh\necho \"$@\" >> arguments\nexit 7\n").unwrap();
     let words =
         ["sh", &program.display().to_string(), "reproduce-tables", "--cells", "*/x"].map(String::from);
-    let script = slurm_script(&words, &place.display().to_string(), 12, 2);
+    let script = slurm_script(&words, &place.display().to_string(), 12, Some(2));
     assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n"));
     let file = directory.path().join("slurm.sh");
     fs::write(&file, script).unwrap();
