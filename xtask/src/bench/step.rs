@@ -88,16 +88,20 @@ impl Args {
 impl Steps {
     /// Measures `network`; with `more`, ours without AVX-512 and Candle's own layers, too.
     pub(super) fn measure(network: &str, torch: Option<&Path>, rounds: Rounds, more: bool) -> Result<Self> {
-        Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"]).run()?;
-        let ours = Path::new("target/release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX));
-        let ours = workspace().join(ours);
+        // A directory that is told, whatever the user's cargo is set to: an older program is not to be measured.
+        let target = workspace().join("target");
+        Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"])
+            .args(vec!["--target-dir".into(), target.clone().into()])
+            .run()?;
+        let ours = target.join("release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX));
         let script = workspace().join("xtask/bench/step.py");
         let pass = |mode| {
             let torch = torch.map(|python| (python, &script));
             let avx2 = more && Machine::has_avx512();
             let mut measured: [Vec<Figures>; 3] = Default::default();
             for _ in 0..rounds.count {
-                measured[0].push(run(&mut Command::new(&ours), mode, network, rounds)?);
+                let mut command = Command::new(&ours);
+                measured[0].push(run(command.env_remove("NC_KERNELS_ISA"), mode, network, rounds)?);
                 if let Some((python, script)) = torch {
                     measured[1].push(run(Command::new(python).arg(script), mode, network, rounds)?);
                 }

@@ -29,6 +29,21 @@ pub(super) fn probe(
         tools.platform().0 != "macos",
         "--cuda: there is no CUDA for macOS; its GPUs are reached with --metal"
     );
+    if let Some(named) = tools.var("NVCC") {
+        ensure!(
+            tools.is_file(Path::new(&named)),
+            "NVCC={named}: there is no such file; name an nvcc, or unset it"
+        );
+    }
+    if let Some(bindings) = tools.var("CUDARC_CUDA_VERSION") {
+        let number: Option<u32> = bindings.parse().ok();
+        let known = number
+            .is_some_and(|number| number % 10 == 0 && is_supported((number / 1000, number % 1000 / 10)));
+        ensure!(
+            known,
+            "CUDARC_CUDA_VERSION={bindings}: expected a version that cudarc has bindings for, as 13040 for 13.4"
+        );
+    }
     let nvcc = find_nvcc(tools).with_context(|| {
         format!(
             "no CUDA compiler: nvcc is not on PATH, nor where NVCC, CUDA_HOME or CUDA_PATH say, nor in {}; install a \
@@ -84,9 +99,12 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.trim().parse().ok()?, minor.parse().ok()?))
 }
 
+fn is_supported((major, minor): (u32, u32)) -> bool {
+    SUPPORTED.iter().any(|(known, minors)| *known == major && minors.contains(&minor))
+}
+
 fn check_version(tools: &impl Tools, (major, minor): (u32, u32)) -> Result<()> {
-    let known = SUPPORTED.iter().any(|(known, minors)| *known == major && minors.contains(&minor));
-    if known || tools.var("CUDARC_CUDA_VERSION").is_some() {
+    if is_supported((major, minor)) || tools.var("CUDARC_CUDA_VERSION").is_some() {
         return Ok(());
     }
     if (major, minor) > (13, 4) {

@@ -36,7 +36,27 @@ fn nvcc_is_sought_in_the_order_of_the_build_script() {
     ] {
         assert_eq!(found(&machine), expected);
         machine.files.remove(Path::new(expected));
+        // One that is named must be there.
+        machine.vars.remove("NVCC");
     }
+}
+
+#[test]
+fn what_the_environment_names_must_be_there() {
+    let machine = with_cuda().var("NVCC", "/usr/local/cuda/bin/nvc");
+    assert_eq!(
+        refusal("--cuda", &machine),
+        "NVCC=/usr/local/cuda/bin/nvc: there is no such file; name an nvcc, or unset it"
+    );
+    for wrong in ["12.4", "12041", "10020"] {
+        assert_eq!(
+            refusal("--cuda", &with_cuda().var("CUDARC_CUDA_VERSION", wrong)),
+            format!(
+                "CUDARC_CUDA_VERSION={wrong}: expected a version that cudarc has bindings for, as 13040 for 13.4"
+            )
+        );
+    }
+    plan("--cuda", &with_cuda().var("CUDARC_CUDA_VERSION", "12040"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::build::tools::Tools;
 #[derive(Clone, Default)]
 pub(super) struct Fake {
     platform: Option<(&'static str, &'static str)>,
-    vars: BTreeMap<String, String>,
+    pub(super) vars: BTreeMap<String, String>,
     pub(super) files: BTreeSet<PathBuf>,
     /// By program and arguments.
     outputs: BTreeMap<String, Result<String, String>>,
