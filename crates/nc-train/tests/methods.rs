@@ -237,6 +237,14 @@ fn a_fixed_etf_stays_and_its_features_have_length_one() {
     let out = tempfile::tempdir().unwrap();
     let run = run(&experiment("etf-dr+nc"), out.path());
     assert!(norms(&run).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
+    let frame = weights(&run)["linear.weight"].clone();
+    let rows: Vec<&[f32]> = frame.chunks(64).collect();
+    for (index, row) in rows.iter().enumerate() {
+        for other in &rows[..index] {
+            let cosine: f32 = row.iter().zip(*other).map(|(a, b)| a * b).sum();
+            assert!((cosine + 1.0 / 9.0).abs() < 1e-5, "{cosine}");
+        }
+    }
     let options = RunOptions::default();
     let features = Trained::open(&run.directory, &options).unwrap().features().unwrap();
     for feature in features
