@@ -201,9 +201,11 @@ impl EventLog {
     }
 }
 
-/// The events of the log `path`.
+/// The events of the log `path`. What follows its last end of a line is being written, or was when the process died.
 pub(crate) fn read(path: &Path) -> Result<Vec<Event>> {
-    parse(path, &std::fs::read(path).map_err(io_error("read", path))?)
+    let text = std::fs::read(path).map_err(io_error("read", path))?;
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    parse(path, &text[..whole])
 }
 
 /// The events of a log, of which the first says the format version.

@@ -216,7 +216,7 @@ impl RunDir {
         self.write(name, &text)
     }
 
-    /// Reads the events of the run in `path`.
+    /// Reads the events of the run in `path`, also while it goes on.
     ///
     /// # Errors
     ///

@@ -52,5 +52,5 @@ pub(crate) fn duration(seconds: f64) -> String {
 
 /// The first 8 digits.
 pub(crate) fn short(hash: &str) -> &str {
-    hash.get(..8).unwrap_or(hash)
+    hash.char_indices().nth(8).map_or(hash, |(end, _)| &hash[..end])
 }

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use crate::{
     AngleMap, Figure, NormGroup, Panels, Result, Table,
-    charts::{Curves, Drawing, HeatMap, Scale, Series},
+    charts::{Cells, Curves, Drawing, HeatMap, Scale, Series},
     figure::{mean_nearest, smallest, spread},
     format,
 };
@@ -147,8 +147,8 @@ fn add_runs(out: &mut String, table: &Table) {
             format::epochs(p),
             escape(&p.epoch),
             escape(&p.data),
-            format::short(&p.subset_hash),
-            format::short(&p.run_hash),
+            escape(format::short(&p.subset_hash)),
+            escape(format::short(&p.run_hash)),
             format::duration(p.seconds),
             escape(&p.command),
             escape(&p.record)
@@ -194,8 +194,8 @@ fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
         label: &format!("angles between class means, {}", map.name),
         classes: &map.classes,
         values: &map.degrees,
-        range: (0.0, 120.0),
-        unit: "°",
+        range: (0.0, map.optimum_degrees().unwrap_or_default().max(120.0)),
+        cells: Cells::Degrees,
         mark: map.optimum_degrees(),
         axes: None,
     }

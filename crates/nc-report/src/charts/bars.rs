@@ -13,6 +13,8 @@ use crate::{
 
 /// Accuracy of each class beside its number of training images.
 pub(crate) struct ClassBars<'a> {
+    /// What the accuracy is of, as in "test".
+    pub(crate) set: &'a str,
     /// Names of the classes, the largest first.
     pub(crate) classes: &'a [String],
     /// Training images of each.
@@ -54,7 +56,7 @@ impl ClassBars<'_> {
             chart
                 .configure_mesh()
                 .x_desc("class, the largest first")
-                .y_desc("test accuracy")
+                .y_desc(format!("{} accuracy", self.set))
                 .x_labels(k.min(20))
                 .x_label_formatter(&name)
                 .y_label_formatter(&|share| format!("{:.0} %", 100.0 * share))
@@ -96,16 +98,16 @@ impl ClassBars<'_> {
     }
 }
 
-/// A reliability diagram: accuracy of each bin of confidence, beside what it would be if confidence were right; none
+/// A reliability diagram of the samples of `set`: accuracy of each bin of confidence, beside what it would be if confidence were right; none
 /// without bins.
-pub(crate) fn reliability(calibration: &Calibration) -> Result<Option<Drawing>> {
+pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option<Drawing>> {
     let bins = &calibration.bins;
     let samples: f64 = bins.iter().map(|bin| bin.samples as f64).sum();
     if samples == 0.0 {
         return Ok(None);
     }
-    let label = "accuracy of test images by the confidence of their prediction";
-    let drawing = Drawing::new(label, (WIDTH, HEIGHT), |area| {
+    let label = format!("accuracy of {set} samples by the confidence of their prediction");
+    let drawing = Drawing::new(&label, (WIDTH, HEIGHT), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(20)
             .margin_right(60)
@@ -154,7 +156,7 @@ pub(crate) fn reliability(calibration: &Calibration) -> Result<Option<Drawing>> 
         drawing
             .with_swatches(vec![
                 swatch(color(0), "accuracy"),
-                swatch(color(1), "share of the images"),
+                swatch(color(1), "share of the samples"),
                 swatch(INK, "confidence"),
             ])
             .with_caption(format!(

@@ -19,9 +19,12 @@ const TEXT: f64 = 38.0;
 pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(crate) const GREY: RGBColor = RGBColor(140, 140, 140);
 
+/// How many colours can be told apart; more lines are dashed.
+pub(crate) const COLORS: usize = 7;
+
 /// The colours of Okabe and Ito (2008) that stand out from white, which colour-blind people can tell apart, darkest
 /// contrasts first.
-const PALETTE: [RGBColor; 7] = [
+const PALETTE: [RGBColor; COLORS] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

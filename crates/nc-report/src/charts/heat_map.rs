@@ -23,12 +23,30 @@ pub(crate) struct HeatMap<'a> {
     pub(crate) values: &'a [Vec<f64>],
     /// The values of the first and the last colour.
     pub(crate) range: (f64, f64),
-    /// Its unit, behind a number.
-    pub(crate) unit: &'a str,
+    /// What stands in the squares.
+    pub(crate) cells: Cells,
     /// A value to be marked on the scale.
     pub(crate) mark: Option<f64>,
     /// What rows and columns are, where they are different things.
     pub(crate) axes: Option<(&'a str, &'a str)>,
+}
+
+/// What stands in the squares of a matrix.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Cells {
+    /// Degrees between the two, nothing of which is said of a class and itself.
+    Degrees,
+    /// Shares of a row, which add up to 1; shown as percentages.
+    Shares,
+}
+
+impl Cells {
+    fn text(self, value: f64, decimals: usize) -> String {
+        match self {
+            Self::Degrees => format!("{value:.decimals$}°"),
+            Self::Shares => format!("{:.decimals$} %", 100.0 * value),
+        }
+    }
 }
 
 /// Classes with numbers in their squares, and with names beside them.
@@ -40,7 +58,7 @@ const SQUARES: usize = 100;
 impl HeatMap<'_> {
     /// The drawing; none without classes.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
-        let (values, group) = grouped(self.values);
+        let (values, group) = grouped(self.values, self.cells);
         let k = values.len();
         if k == 0 {
             return Ok(None);
@@ -57,7 +75,7 @@ impl HeatMap<'_> {
                     area.draw(&Rectangle::new([(x, y), (x + side, y + side)], shade(share).filled()))?;
                     if k <= NUMBERED {
                         let ink = if share > 0.55 { INK } else { RGBColor(255, 255, 255) };
-                        let number = if self.range.1 <= 1.0 { 100.0 * value } else { value };
+                        let number = if self.cells == Cells::Shares { 100.0 * value } else { value };
                         let style = centered((f64::from(side) * 0.38).min(36.0)).color(&ink);
                         area.draw(&Text::new(format!("{number:.0}"), (x + side / 2, y + side / 2), style))?;
                     }
@@ -81,7 +99,9 @@ impl HeatMap<'_> {
             self.draw_scale(area, (margin, margin + map + 24), map)
         })?;
         Ok(Some(if group > 1 {
-            drawing.with_caption(format!("Each square is the mean over {group} classes of like size."))
+            drawing.with_caption(format!(
+                "Each square stands for {group} classes of like size and as many others."
+            ))
         } else {
             drawing
         }))
@@ -102,21 +122,19 @@ impl HeatMap<'_> {
         }
         let place = |value: f64| x + (f64::from(width) * self.share(value)) as i32;
         let style = |h_pos| sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
-        let name = |value: f64| {
-            if self.range.1 <= 1.0 {
-                format!("{:.0} %", 100.0 * value)
-            } else {
-                format!("{value:.0}{}", self.unit)
-            }
-        };
-        area.draw(&Text::new(name(self.range.0), (x, y + 36), style(HPos::Left)))?;
-        area.draw(&Text::new(name(self.range.1), (x + width, y + 36), style(HPos::Right)))?;
+        area.draw(&Text::new(self.cells.text(self.range.0, 0), (x, y + 36), style(HPos::Left)))?;
+        // The mark's text takes the place of the end's where it would run into it.
+        let near_the_end = self.mark.is_some_and(|mark| self.share(mark) > 0.82);
+        if !near_the_end {
+            area.draw(&Text::new(self.cells.text(self.range.1, 0), (x + width, y + 36), style(HPos::Right)))?;
+        }
         if let Some(mark) = self.mark {
             let at = place(mark);
             let black = ShapeStyle { color: INK.to_rgba(), filled: true, stroke_width: 1 };
             area.draw(&Rectangle::new([(at - 2, y - 8), (at + 2, y + 34)], black))?;
-            let text = format!("optimum {mark:.1}{}", self.unit);
-            area.draw(&Text::new(text, (at, y + 36), style(HPos::Center)))?;
+            let text = format!("optimum {}", self.cells.text(mark, 1));
+            let (at, h_pos) = if near_the_end { (x + width, HPos::Right) } else { (at, HPos::Center) };
+            area.draw(&Text::new(text, (at, y + 36), style(h_pos)))?;
         }
         Ok(())
     }
@@ -131,19 +149,32 @@ fn centered(size: f64) -> TextStyle<'static> {
     sized_text(size).pos(Pos::new(HPos::Center, VPos::Center))
 }
 
-/// At most [`SQUARES`] rows and columns: means over as many neighbours as it takes, and how many those are.
-fn grouped(values: &[Vec<f64>]) -> (Vec<Vec<f64>>, usize) {
+/// At most [`SQUARES`] rows and columns, each of as many neighbours as it takes, and how many those are: of shares what
+/// goes from the one into all of the other, the mean over the rows of sums; of angles the mean over pairs of two classes.
+fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
     let group = values.len().div_ceil(SQUARES).max(1);
     if group == 1 {
         return (values.to_vec(), 1);
     }
-    let mean = |rows: &[Vec<f64>], from: usize| {
-        let cells = rows.iter().flat_map(|row| row.iter().skip(from).take(group));
-        let (sum, count) = cells.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-        sum / f64::from(count.max(1))
+    let starts = || (0..values.len()).step_by(group);
+    let square = |rows: usize, columns: usize| {
+        let (mut sum, mut pairs, mut count) = (0.0, 0.0, 0.0);
+        for (i, row) in values.iter().enumerate().skip(rows).take(group) {
+            count += 1.0;
+            for (j, value) in row.iter().enumerate().skip(columns).take(group) {
+                if cells == Cells::Shares || i != j {
+                    sum += value;
+                    pairs += 1.0;
+                }
+            }
+        }
+        match cells {
+            Cells::Shares => sum / count,
+            Cells::Degrees if pairs > 0.0 => sum / pairs,
+            Cells::Degrees => 0.0,
+        }
     };
-    let row = |rows: &[Vec<f64>]| (0..values.len()).step_by(group).map(|from| mean(rows, from)).collect();
-    (values.chunks(group).map(row).collect(), group)
+    (starts().map(|rows| starts().map(|columns| square(rows, columns)).collect()).collect(), group)
 }
 
 /// From dark blue at 0 to yellow at 1 (after the colour map cividis, which reads the same for colour-blind people).
@@ -161,4 +192,21 @@ fn shade(share: f64) -> RGBColor {
     let channel =
         |i: usize| (STOPS[below][i] + share * (STOPS[below + 1][i] - STOPS[below][i])).round() as u8;
     RGBColor(channel(0), channel(1), channel(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_that_share_a_square_keep_their_meaning() {
+        let matrix = |diagonal: f64, other: f64| -> Vec<Vec<f64>> {
+            (0..200).map(|i| (0..200).map(|j| if i == j { diagonal } else { other }).collect()).collect()
+        };
+        // Every class predicted right; all class means at right angles.
+        let (shares, group) = grouped(&matrix(1.0, 0.0), Cells::Shares);
+        assert_eq!((group, shares.len(), shares[3][3], shares[3][4]), (2, 100, 1.0, 0.0));
+        let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees);
+        assert!(angles.iter().flatten().all(|&angle| angle == 90.0));
+    }
 }

@@ -7,7 +7,7 @@ mod heat_map;
 mod scatter;
 
 pub(crate) use bars::{ClassBars, reliability};
-pub(crate) use canvas::Drawing;
+pub(crate) use canvas::{COLORS, Drawing};
 pub(crate) use curves::{Curves, Mark, Scale, Series, key};
-pub(crate) use heat_map::HeatMap;
+pub(crate) use heat_map::{Cells, HeatMap};
 pub(crate) use scatter::plane;

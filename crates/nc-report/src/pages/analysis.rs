@@ -35,6 +35,7 @@ impl AnalysisReport<'_> {
         let snapshot = Snapshot {
             train: &train.nc,
             test: test.as_ref().map(|test| &test.nc),
+            decided: if test.is_some() { "test" } else { "training" },
             accuracy: decided.accuracy.as_ref(),
             calibration: decided.calibration.as_ref(),
             class_counts: self.class_counts,
@@ -58,7 +59,8 @@ impl AnalysisReport<'_> {
             let _ = writeln!(body, "<p>{}</p>", escape(&remark));
         }
         figures(&mut body, "Pictures", "", &snapshot.drawings()?);
-        let _ = write!(body, "<section>\n<h2>All figures</h2>\n{}</section>\n", snapshot.table());
+        let _ =
+            write!(body, "<section>\n<h2>Figures of neural collapse</h2>\n{}</section>\n", snapshot.table());
         Ok(document(self.name, &body))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     Error, Result,
-    charts::{Curves, Drawing, Mark, Scale, Series, key},
+    charts::{COLORS, Curves, Drawing, Mark, Scale, Series, key},
     html::{document, escape, figures},
     pages::{
         figures::figure_rows,
@@ -21,10 +21,11 @@ use crate::{
 ///
 /// [`Error::Unfinished`] if one has no result, [`Error::Drawing`].
 pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
-    let titles: Vec<String> = runs.iter().map(RunReport::title).collect();
+    let titles = titles(runs);
     let mut results = vec![];
     for run in runs {
-        results.push(run.result.as_ref().ok_or_else(|| Error::Unfinished { run: run.title() })?);
+        let unfinished = || Error::Unfinished { run: run.directory.display().to_string() };
+        results.push(run.result.as_ref().ok_or_else(unfinished)?);
     }
     let mut body = "<h1>Runs side by side</h1>\n<div class=\"wide\"><table>\n<tr><th></th>".to_owned();
     for title in &titles {
@@ -52,10 +53,17 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     row("macro F1", accuracy(|accuracy| accuracy.macro_f1), &percent);
     row("calibration error (15 bins)", results.iter().map(|r| r.calibration.ece15).collect(), &percent);
     let all: Vec<_> = results.iter().map(|result| figure_rows(&result.nc.train, None)).collect();
-    for figure in all.iter().max_by_key(|rows| rows.len()).into_iter().flatten() {
+    let mut figures_of_any: Vec<&crate::FigureRow> = vec![];
+    for figure in all.iter().flatten() {
+        if !figures_of_any.iter().any(|other| other.key == figure.key) {
+            figures_of_any.push(figure);
+        }
+    }
+    for figure in figures_of_any {
         let of = |rows: &Vec<crate::FigureRow>| rows.iter().find(|row| row.key == figure.key)?.train;
+        let same = |row: &crate::FigureRow| row.key != figure.key || row.ideal == figure.ideal;
         let name = match figure.ideal.to_string() {
-            ideal if ideal.is_empty() => figure.title.to_owned(),
+            ideal if ideal.is_empty() || !all.iter().flatten().all(same) => figure.title.to_owned(),
             ideal => format!("{} ({ideal} at collapse)", figure.title),
         };
         row(&name, all.iter().map(of).collect(), &|value| format!("{value:.3}"));
@@ -80,7 +88,7 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
                 Some(((place + 1) as f64, result.accuracy.per_class[class]?))
             };
             let points = order.iter().enumerate().filter_map(accuracy).collect();
-            Series { name: title.clone(), points, hue, dashed: false }
+            Series { name: title.clone(), points, hue, dashed: hue >= COLORS }
         });
         let by_class = Curves {
             label: "test accuracy of each class, the largest class first",
@@ -107,6 +115,16 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     Ok(document("Runs side by side", &body))
 }
 
+/// What the runs are called; where two would be called alike, with their directories.
+fn titles(runs: &[RunReport]) -> Vec<String> {
+    let named: Vec<String> = runs.iter().map(RunReport::title).collect();
+    let title = |(run, title): (&RunReport, &String)| {
+        let alone = named.iter().filter(|other| *other == title).count() == 1;
+        if alone { title.clone() } else { format!("{title} ({})", run.directory.display()) }
+    };
+    runs.iter().zip(&named).map(title).collect()
+}
+
 /// The marks that all runs have.
 fn common_marks(histories: &[History]) -> Vec<Mark> {
     let Some(first) = histories.first() else { return vec![] };
@@ -122,7 +140,7 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Dr
             name: title.clone(),
             points: of(history),
             hue,
-            dashed: false,
+            dashed: hue >= COLORS,
         })
         .collect()
     };
@@ -133,7 +151,9 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Dr
     };
     let accuracy = lines(&|history| history.test_accuracy.iter().map(|(at, a)| (*at, a.all)).collect());
     let loss = lines(&|history| history.losses.iter().map(|(at, losses)| (*at, losses.supervised)).collect());
-    let optimum = histories.iter().find_map(History::optimum).map(|optimum| (optimum, "optimum"));
+    let optima: Vec<Option<f64>> = histories.iter().map(History::optimum).collect();
+    let shared = optima.windows(2).all(|pair| pair[0] == pair[1]);
+    let optimum = optima.first().copied().flatten().filter(|_| shared).map(|optimum| (optimum, "optimum"));
     let charts = [
         ("Test accuracy", "accuracy", Scale::Percent, accuracy, None),
         ("Supervised training loss", "loss", Scale::Linear, loss, None),

@@ -19,6 +19,10 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     let shares = result.accuracy.per_class.iter().flatten();
     within("accuracy.per_class", 0.0, 1.0, shares.copied())?;
     let bins = result.calibration.bins.iter();
+    let Accuracy { top1, top5, many, medium, few, worst_class, macro_f1, .. } = &result.accuracy;
+    let shares = [Some(*top1), Some(*top5), *many, *medium, *few, *worst_class, *macro_f1];
+    within("accuracy", 0.0, 1.0, shares.into_iter().flatten())?;
+    within("calibration.ece15", 0.0, 1.0, result.calibration.ece15)?;
     within("calibration.bins", 0.0, 1.0, bins.filter_map(|bin| bin.accuracy))?;
     if !result.accuracy.confusion.is_empty() {
         square("accuracy.confusion", classes, &result.accuracy.confusion)?;
@@ -33,6 +37,13 @@ fn check_collapse(name: &str, nc: &NeuralCollapse, classes: usize) -> Checked {
     let measured = nc.classes.len();
     if measured == 0 || measured > classes {
         return Err(format!("{name}.classes: expected 1 to {classes} classes, found {measured}"));
+    }
+    let ascending = nc.classes.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || nc.classes.iter().any(|&class| class as usize >= classes) {
+        return Err(format!(
+            "{name}.classes: expected ascending classes below {classes}, found {:?}",
+            nc.classes
+        ));
     }
     let means = &nc.nc2.centered_means;
     let norms = format!("{name}.nc2.centered_means.norms");
@@ -49,6 +60,13 @@ pub(super) fn check_projection(projection: &Projection) -> Checked {
     expect("means", "one for each of its classes", classes, projection.means.len())?;
     if !projection.weights.is_empty() {
         expect("weights", "one for each of its classes", classes, projection.weights.len())?;
+    }
+    if let Some(sample) = projection.samples.iter().find(|sample| !projection.classes.contains(&sample.class))
+    {
+        return Err(format!(
+            "samples: expected classes among {:?}, found {}",
+            projection.classes, sample.class
+        ));
     }
     within("explained", 0.0, 1.0 + 1e-6, projection.explained)?;
     within("weights", -1.0 - 1e-6, 1.0 + 1e-6, projection.weights.iter().flatten().copied())?;

@@ -38,15 +38,40 @@ impl Collapse {
     }
 }
 
-/// A fall of the learning rate from one epoch to the next that is a step, not part of a curve.
+/// A fall of the learning rate from one epoch to the next that is worth a mark.
 const STEP: f64 = 0.5;
+
+/// By what the learning rate is divided before each epoch of `events`, where that is a step: the rate falls and is level
+/// before or after, as it is not on a curve.
+fn rate_steps(events: &[Event]) -> Vec<Option<f64>> {
+    let mut phases: Vec<Vec<f64>> = vec![vec![]];
+    for event in events {
+        match event {
+            Event::PhaseStarted { .. } => phases.push(vec![]),
+            Event::EpochFinished { learning_rate, .. } => {
+                if let Some(phase) = phases.last_mut() {
+                    phase.push(*learning_rate);
+                }
+            }
+            _ => {}
+        }
+    }
+    let step = |rates: &[f64], epoch: usize| {
+        let (before, now) = (*rates.get(epoch.checked_sub(1)?)?, rates[epoch]);
+        let level_before = epoch >= 2 && rates[epoch - 2] == before;
+        let level_after = rates.get(epoch + 1) == Some(&now);
+        (now > 0.0 && now <= STEP * before && (level_before || level_after)).then(|| before / now)
+    };
+    phases.iter().flat_map(|rates| (0..rates.len()).map(move |epoch| step(rates, epoch))).collect()
+}
 
 impl History {
     pub(crate) fn of(events: &[Event]) -> Self {
         let mut history = Self::default();
         // Epochs of earlier phases, and of this one.
         let (mut before, mut current) = (0.0, 0.0);
-        let mut last: Option<(f64, bool)> = None;
+        let mut last: Option<bool> = None;
+        let mut rate_steps = rate_steps(events).into_iter();
         for event in events {
             match event {
                 Event::PhaseStarted { phase, epochs, .. } => {
@@ -61,15 +86,13 @@ impl History {
                     let at = before + *epoch as f64 + 1.0;
                     history.losses.push((at, *losses));
                     history.learning_rates.push((at, *learning_rate));
-                    if let Some((rate, weights)) = last {
-                        if *class_weights && !weights {
-                            history.mark(at - 0.5, "class weights".into());
-                        }
-                        if *learning_rate <= STEP * rate && *learning_rate > 0.0 {
-                            history.mark(at - 0.5, format!("rate / {:.0}", rate / learning_rate));
-                        }
+                    if last == Some(false) && *class_weights {
+                        history.mark(at - 0.5, "class weights".into());
                     }
-                    last = Some((*learning_rate, *class_weights));
+                    if let Some(factor) = rate_steps.next().flatten() {
+                        history.mark(at - 0.5, format!("rate / {factor:.0}"));
+                    }
+                    last = Some(*class_weights);
                 }
                 Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
                     let at = before + *epoch as f64 + 1.0;
@@ -134,4 +157,33 @@ pub(crate) fn over_epochs(
         drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
     }
     Ok(drawings)
+}
+
+#[cfg(test)]
+mod tests {
+    use nc_record::Timing;
+
+    use super::*;
+
+    fn marks(rates: &[f64]) -> Vec<String> {
+        let start = Event::PhaseStarted { phase: "only".into(), epochs: rates.len(), steps_per_epoch: 1 };
+        let epochs = rates.iter().enumerate().map(|(epoch, &learning_rate)| Event::EpochFinished {
+            phase: "only".into(),
+            epoch,
+            learning_rate,
+            class_weights: false,
+            losses: EpochLosses::default(),
+            timing: Timing::default(),
+        });
+        let events: Vec<Event> = [start].into_iter().chain(epochs).collect();
+        History::of(&events).marks.into_iter().map(|mark| mark.name).collect()
+    }
+
+    #[test]
+    fn steps_of_the_learning_rate_are_marked_and_curves_are_not() {
+        assert_eq!(marks(&[0.02, 0.1, 0.1, 0.01, 0.001, 0.001]), ["rate / 10", "rate / 10"]);
+        let cosine: Vec<f64> =
+            (0..10).map(|epoch| (std::f64::consts::PI * f64::from(epoch) / 20.0).cos().powi(2)).collect();
+        assert!(cosine[9] < 0.5 * cosine[8] && marks(&cosine).is_empty());
+    }
 }

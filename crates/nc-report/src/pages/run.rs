@@ -23,6 +23,8 @@ use crate::{
 /// What a run directory holds, finished or not.
 #[derive(Clone, Debug)]
 pub struct RunReport {
+    /// Where it lies.
+    pub directory: PathBuf,
     /// The resolved configuration, as TOML.
     pub config: String,
     /// What happened so far.
@@ -45,6 +47,7 @@ impl RunReport {
         let config =
             std::fs::read_to_string(&config).map_err(|source| Error::Read { path: config, source })?;
         Ok(Self {
+            directory: directory.to_owned(),
             config,
             events: RunDir::read_events(directory)?,
             result: read_result(directory)?,
@@ -88,6 +91,7 @@ impl RunReport {
             let snapshot = Snapshot {
                 train: &result.nc.train,
                 test: Some(&result.nc.test),
+                decided: "test",
                 accuracy: Some(&result.accuracy),
                 calibration: Some(&result.calibration),
                 class_counts: &result.data.class_counts,
@@ -96,7 +100,11 @@ impl RunReport {
             figures(&mut body, "After the last epoch", "", &snapshot.drawings()?);
             let remark =
                 snapshot.remark().map_or_else(String::new, |text| format!("<p>{}</p>\n", escape(&text)));
-            let _ = write!(body, "<section>\n<h2>All figures</h2>\n{remark}{}</section>\n", snapshot.table());
+            let _ = write!(
+                body,
+                "<section>\n<h2>Figures of neural collapse</h2>\n{remark}{}</section>\n",
+                snapshot.table()
+            );
         }
         let _ = write!(
             body,
@@ -127,8 +135,8 @@ impl RunReport {
             result.data.test_images,
             epochs.join(" + "),
             format::duration(result.timing.seconds),
-            format::short(&result.run_hash),
-            format::short(&result.data.train_hash)
+            escape(format::short(&result.run_hash)),
+            escape(format::short(&result.data.train_hash))
         );
         let percent =
             |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
@@ -156,6 +164,16 @@ impl RunReport {
             let _ = writeln!(body, "<div><dt>{name}</dt><dd>{value}</dd></div>");
         }
         body.push_str("</dl>\n<p class=\"notes\">Geometry of training features.");
+        if let Some(selected) = &result.selected_epoch {
+            let _ = write!(
+                body,
+                " Chosen by validation accuracy, {}: {} ({} {}), whose weights are kept beside the last.",
+                percent(Some(selected.validation_accuracy.all)),
+                percent(Some(selected.test_accuracy.all)),
+                escape(&selected.phase),
+                selected.epoch.saturating_add(1)
+            );
+        }
         if let Some(best) = &result.best_epoch {
             let _ = write!(
                 body,
@@ -170,11 +188,13 @@ impl RunReport {
 }
 
 fn read_result(directory: &Path) -> Result<Option<RunResult<Accuracy, Calibration, Geometry>>> {
+    let result = match RunDir::read_result(directory) {
+        Err(nc_record::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        result => result?,
+    };
     let path = directory.join(RunDir::RESULT);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let result = RunDir::read_result(directory)?;
     check_result(&result).map_err(|reason| Error::Inconsistent { path, reason })?;
     Ok(Some(result))
 }

@@ -6,7 +6,7 @@ use nc_metrics::{Accuracy, Calibration, NeuralCollapse, Projection, largest_min_
 
 use crate::{
     Result,
-    charts::{ClassBars, Curves, Drawing, HeatMap, Scale, Series, plane, reliability},
+    charts::{Cells, ClassBars, Curves, Drawing, HeatMap, Scale, Series, plane, reliability},
     html::escape,
     pages::figures::figure_rows,
 };
@@ -15,7 +15,8 @@ use crate::{
 pub(crate) struct Snapshot<'a> {
     pub(crate) train: &'a NeuralCollapse,
     pub(crate) test: Option<&'a NeuralCollapse>,
-    /// Of the test samples, or if there are none of the training samples.
+    /// What `accuracy` and `calibration` are of: "test" or, where there are no test samples, "training".
+    pub(crate) decided: &'a str,
     pub(crate) accuracy: Option<&'a Accuracy>,
     pub(crate) calibration: Option<&'a Calibration>,
     /// Training samples of each class (K).
@@ -35,7 +36,10 @@ impl Snapshot<'_> {
             ("Features in the plane", self.projection.map_or(Ok(None), plane)?),
             ("Accuracy by class", self.accuracy.map_or(Ok(None), |accuracy| self.bars(accuracy))?),
             ("Confusion", self.accuracy.map_or(Ok(None), |accuracy| self.confusion(accuracy))?),
-            ("Reliability", self.calibration.map_or(Ok(None), reliability)?),
+            (
+                "Reliability",
+                self.calibration.map_or(Ok(None), |calibration| reliability(calibration, self.decided))?,
+            ),
         ];
         Ok(drawings.into_iter().filter_map(|(title, drawing)| Some((title, drawing?))).collect())
     }
@@ -47,6 +51,7 @@ impl Snapshot<'_> {
     fn bars(&self, accuracy: &Accuracy) -> Result<Option<Drawing>> {
         let order = by_size(self.class_counts);
         ClassBars {
+            set: self.decided,
             classes: &names(&order),
             counts: &order.iter().map(|&class| self.class_counts[class]).collect::<Vec<_>>(),
             accuracy: &order.iter().map(|&class| accuracy.per_class[class]).collect::<Vec<_>>(),
@@ -69,7 +74,7 @@ impl Snapshot<'_> {
             classes: &names(&order),
             values: &order.iter().map(row).collect::<Vec<Vec<f64>>>(),
             range: (0.0, 1.0),
-            unit: "",
+            cells: Cells::Shares,
             mark: None,
             axes: Some(("true class, the largest first", "predicted class, % of the true one")),
         }
@@ -152,8 +157,8 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
         label: "angles between the centred means of each two classes, the largest class first",
         classes: &names(&rows.iter().map(|&(class, _)| class).collect::<Vec<_>>()),
         values: &values.collect::<Vec<Vec<f64>>>(),
-        range: (0.0, 120.0),
-        unit: "°",
+        range: (0.0, optimum(nc).unwrap_or_default().max(120.0)),
+        cells: Cells::Degrees,
         mark: optimum(nc),
         axes: None,
     }

@@ -25,7 +25,7 @@ fn write(directory: &Path, files: &[(&str, Vec<Value>)]) {
     fs::write(directory.join(RunDir::CONFIG), "name = 1").unwrap();
     for (name, values) in files {
         let lines: Vec<String> = values.iter().map(Value::to_string).collect();
-        fs::write(directory.join(name), lines.join("\n")).unwrap();
+        fs::write(directory.join(name), lines.join("\n") + "\n").unwrap();
     }
 }
 
@@ -136,4 +136,15 @@ fn curves_over_hundreds_of_decades_end() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &files);
     RunReport::read(directory.path()).unwrap().to_html().unwrap();
+}
+
+#[test]
+fn text_of_a_file_is_text_on_the_page() {
+    let mut files = SOUND.clone();
+    files[0].1[0]["run_hash"] = json!("<img xx\u{e9} src=x>");
+    files[0].1[0]["data"]["train_hash"] = json!("<script>");
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &files);
+    let page = RunReport::read(directory.path()).unwrap().to_html().unwrap();
+    assert!(!page.contains("<img") && !page.contains("<script"));
 }

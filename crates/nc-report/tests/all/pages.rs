@@ -71,8 +71,14 @@ fn a_run_under_way_has_a_page() {
     assert_whole(&page);
     assert!(page.contains("Not finished.") && page.contains("Training loss"));
     assert!(!page.contains("Confusion"));
+    // A line that is being written.
+    let log = directory.path().join(RunDir::EVENTS);
+    let events = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, format!("{events}{{\"event\":\"eva")).unwrap();
+    assert_eq!(RunReport::read(directory.path()).unwrap().events, report.events);
     let error = comparison_page(&[report.clone(), report]).unwrap_err();
-    assert!(matches!(error, Error::Unfinished { .. }), "{error}");
+    let named = directory.path().display().to_string();
+    assert!(matches!(&error, Error::Unfinished { run } if *run == named), "{error}");
 }
 
 #[test]
@@ -92,6 +98,11 @@ fn runs_stand_side_by_side() {
     assert!(page.contains("<th>one, seed 0</th><th>two, seed 0</th>"));
     assert!(page.contains("a: class weights, rate / 10 (epoch 3); b: phase second (epoch 4)"));
     assert!(page.contains("Norms of centred class means"));
+    // Runs that are called alike are told apart by their directories.
+    case.run(&directory.path().join("again"), "one", 2);
+    let twins = [runs[0].clone(), RunReport::read(&directory.path().join("again")).unwrap()];
+    let again = format!("<th>one, seed 0 ({})</th>", directory.path().join("again").display());
+    assert!(comparison_page(&twins).unwrap().contains(&again));
     // Norms by class size belong in one drawing only where the classes have the same sizes.
     let page = comparison_page(&runs).unwrap();
     assert_whole(&page);
@@ -113,6 +124,8 @@ fn feature_sets_have_a_page() {
         let page = report.to_html().unwrap();
         assert_whole(&page);
         assert_eq!(page.contains("Reliability"), with_classifier);
+        assert_eq!(page.contains("training accuracy"), with_classifier && !with_test);
+        assert_eq!(page.contains("test accuracy"), with_test);
         assert_eq!(page.contains("<th>test</th>"), with_test);
         let rows = figure_rows(&analysis.train.nc, None);
         let row = rows.iter().find(|row| row.key == "nc2.centered_means.mean_nearest_angle_degrees").unwrap();
