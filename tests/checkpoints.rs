@@ -55,6 +55,21 @@ fn a_run_is_measured_again_and_gives_its_features() {
 }
 
 #[test]
+fn weights_by_themselves_are_not_trained_over() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
+    let run = run_dir(dir.path());
+    std::fs::remove_file(run.join("result.json")).unwrap();
+    let weights = std::fs::read(run.join("weights.safetensors")).unwrap();
+    let message = failure(&nclt(dir.path(), &["train", "--resume", run.to_str().unwrap()]));
+    assert!(
+        message.contains("weights.safetensors are there, but neither a result nor a checkpoint"),
+        "{message}"
+    );
+    assert!(std::fs::read(run.join("weights.safetensors")).unwrap() == weights);
+}
+
+#[test]
 fn what_is_no_checkpoint_is_named() {
     let dir = tempfile::tempdir().unwrap();
     assert!(failure(&nclt(dir.path(), &["eval", "nowhere"])).contains("config.toml"));

@@ -58,13 +58,10 @@ impl RunDir {
         Ok(claim)
     }
 
-    /// Removes files that a process which is gone began to write; claims are written by those that have none, too.
+    /// Removes files that a process which is gone began to write.
     fn remove_parts(&self) -> Result<()> {
         let mut files = self.files()?;
-        files.retain(|path| {
-            let claim = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("claim"));
-            !claim && path.extension().is_some_and(|extension| extension == "part")
-        });
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "part"));
         files.iter().try_for_each(|path| remove(path))
     }
 
@@ -80,8 +77,10 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn clear(&self) -> Result<()> {
+        // First what a run would be taken for finished by, or go on from.
+        remove(&self.path.join(Self::RESULT))?;
+        self.remove_checkpoints()?;
         for name in [
-            Self::RESULT,
             Self::REPORT,
             Self::PROJECTION,
             Self::TENSORBOARD,
@@ -92,7 +91,7 @@ impl RunDir {
         ] {
             remove(&self.path.join(name))?;
         }
-        self.remove_checkpoints()
+        Ok(())
     }
 
     /// Where it is.
@@ -143,9 +142,9 @@ impl RunDir {
             io_error("write", &self.path.join(&name))(io::Error::other(error.to_string()))
         })?;
         let path = self.write(&name, &bytes)?;
-        let (before, after): (Vec<_>, Vec<_>) =
-            self.checkpoints()?.into_iter().filter(|other| *other != path).partition(|other| *other < path);
-        before.iter().skip(1).chain(&after).try_for_each(|old| remove(old))?;
+        let others = self.checkpoint_files()?.into_iter().filter(|(other, _)| *other != steps);
+        let (before, after): (Vec<_>, Vec<_>) = others.partition(|(other, _)| *other < steps);
+        before.iter().skip(1).chain(&after).try_for_each(|(_, old)| remove(old))?;
         Ok(path)
     }
 
@@ -155,11 +154,7 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
-        let mut paths = self.checkpoint_files()?;
-        paths.retain(|path| {
-            path.is_file() && path.extension().is_some_and(|extension| extension == "safetensors")
-        });
-        Ok(paths)
+        Ok(self.checkpoint_files()?.into_iter().map(|(_, path)| path).collect())
     }
 
     /// Removes all checkpoints, of a run that needs none any more.
@@ -168,18 +163,22 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn remove_checkpoints(&self) -> Result<()> {
-        self.checkpoint_files()?.iter().try_for_each(|path| remove(path))
+        self.checkpoint_files()?.iter().try_for_each(|(_, path)| remove(path))
     }
 
-    /// Checkpoints and beginnings of such, the newest first.
-    fn checkpoint_files(&self) -> Result<Vec<PathBuf>> {
-        let mut paths = self.files()?;
-        paths.retain(|path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"))
-        });
-        paths.sort();
-        paths.reverse();
-        Ok(paths)
+    /// Checkpoints after how many steps, the newest first. What has another name is the user's.
+    fn checkpoint_files(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let steps = |path: &Path| -> Option<u64> {
+            let name = path.file_name()?.to_str()?;
+            let digits = name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?;
+            if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+        };
+        let files = self.files()?.into_iter().filter(|path| path.is_file());
+        let mut checkpoints: Vec<(u64, PathBuf)> =
+            files.filter_map(|path| Some((steps(&path)?, path))).collect();
+        checkpoints.sort_unstable();
+        checkpoints.reverse();
+        Ok(checkpoints)
     }
 
     /// Writes the file `name`, [atomically](write_atomically).
@@ -255,26 +254,38 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
-/// that it is never seen half written, whoever else writes it at the same time.
+/// that it is never seen half written, whoever else writes it at the same time. A link is followed, and what is no file, as
+/// `/dev/stdout`, is written into.
 ///
 /// # Errors
 ///
 /// [`Error::Io`]; what stood there before is untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let there = fs::metadata(path);
+    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::write(path, bytes).map_err(io_error("write", path));
+    }
+    let target = if there.is_ok() {
+        fs::canonicalize(path).map_err(io_error("write", path))?
+    } else {
+        path.to_owned()
+    };
     let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
-    let mut part = path.as_os_str().to_owned();
+    let mut part = target.as_os_str().to_owned();
     part.push(format!(".{process}-{number}.part"));
     let part = PathBuf::from(part);
     let write = || {
         let mut file = File::create(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&part, path)?;
-        // The new name, too, should outlive a loss of power.
+        fs::rename(&part, &target)?;
+        // The new name, too, should outlive a loss of power, where the file system can see to it.
         #[cfg(unix)]
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            File::open(directory)?.sync_all()?;
+        if let Some(directory) = target.parent() {
+            let here = Path::new(".");
+            let directory = if directory.as_os_str().is_empty() { here } else { directory };
+            let _ = File::open(directory).and_then(|directory| directory.sync_all());
         }
         Ok(())
     };

@@ -17,17 +17,22 @@ fn checkpoint() -> Checkpoint<Vec<f64>> {
 fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
-    for steps in [9, 10, 100, 1_000_000_000] {
+    // What the user keeps under a name like theirs is none of them.
+    let kept_by_hand = root.path().join("checkpoint-keep.safetensors");
+    fs::write(&kept_by_hand, "mine").unwrap();
+    fs::create_dir(root.path().join("checkpoint-old")).unwrap();
+    for steps in [9, 10, 999_999_999, 1_000_000_000] {
         dir.write_checkpoint(steps, &checkpoint()).unwrap();
     }
     let kept = dir.checkpoints().unwrap();
     let names: Vec<_> = kept.iter().map(|path| path.file_name().unwrap()).collect();
-    assert_eq!(names, ["checkpoint-1000000000.safetensors", "checkpoint-000000100.safetensors"]);
+    assert_eq!(names, ["checkpoint-1000000000.safetensors", "checkpoint-999999999.safetensors"]);
     let read = Checkpoint::<Vec<f64>>::read(&kept[0]).unwrap();
     assert_eq!(read, checkpoint());
     assert!(read.tensors["a"].values[2].is_sign_negative());
     dir.remove_checkpoints().unwrap();
     assert_eq!(dir.checkpoints().unwrap().len(), 0);
+    assert!(kept_by_hand.exists());
 }
 
 #[test]

@@ -81,9 +81,25 @@ fn what_cannot_be_written_is_named_and_leaves_nothing() {
     fs::write(root.path().join("taken/file"), "").unwrap();
     let error = dir.write("taken", b"bytes").unwrap_err();
     assert!(error.to_string().contains("taken"), "{error}");
-    assert!(!root.path().join("taken.part").exists());
+    let files: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["taken"]);
     let error = RunDir::open(root.path().join("taken/file/run")).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_stay() {
+    use nc_record::write_atomically;
+
+    let root = tempfile::tempdir().unwrap();
+    let (file, link) = (root.path().join("file"), root.path().join("link"));
+    fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink("file", &link).unwrap();
+    write_atomically(&link, b"new").unwrap();
+    assert!(link.is_symlink() && fs::read(&file).unwrap() == b"new");
+    write_atomically("/dev/null".as_ref(), b"nothing").unwrap();
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
 
 /// One of each kind of event but a measurement.

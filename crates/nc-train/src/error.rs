@@ -117,6 +117,16 @@ pub enum Error {
         /// What was named.
         path: PathBuf,
     },
+    /// A directory that holds the weights of a run, and nothing to go on with it from.
+    #[error(
+        "{} are there, but neither a result nor a checkpoint to go on from: --fresh starts from the beginning and replaces \
+         them",
+        weights.display()
+    )]
+    WeightsAlone {
+        /// The weights.
+        weights: PathBuf,
+    },
     /// A run that has not ended, where its weights are needed.
     #[error(
         "{0} has no weights.safetensors, which a run writes when it ends: go on with it by `nclt train --resume {0}`",

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{self, Path},
 };
 
@@ -12,10 +13,10 @@ use crate::{Error, Experiment, Finished, Result, RunResult, resume::State};
 /// The result of the run `hash` in `directory`, if it was finished before, with the test images `test_hash`.
 pub(crate) fn find(directory: &RunDir, hash: &str, test_hash: &str) -> Result<Option<Finished>> {
     let path = directory.path().join(RunDir::RESULT);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let result: RunResult = RunDir::read_result(directory.path())?;
+    let result: RunResult = match RunDir::read_result(directory.path()) {
+        Err(nc_record::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        result => result?,
+    };
     if result.run_hash != hash {
         return Err(Error::OtherRun { path });
     }

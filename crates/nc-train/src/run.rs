@@ -92,6 +92,10 @@ fn run(
     let (log, state, start) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
         (log, state, Start::Resumed(events, tensors))
     } else {
+        let weights = directory.path().join(RunDir::WEIGHTS);
+        if !options.fresh && weights.exists() && directory.checkpoints()?.is_empty() {
+            return Err(Error::WeightsAlone { weights });
+        }
         let beginning = if options.fresh {
             None
         } else {

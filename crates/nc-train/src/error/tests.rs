@@ -40,8 +40,8 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     assert_worded!(
         Error {
             Config, Setting, UnknownPreset, DataDirMissing, EmptyClasses, Diverged, Stopped, OtherRun, PartsExclude,
-            OtherTestImages, OtherModel, Read, NotARun, NoWeights, Weights, WriteConfig, Data, Model, Loss, Metrics,
-            Record, Candle,
+            OtherTestImages, OtherModel, Read, NotARun, WeightsAlone, NoWeights, Weights, WriteConfig, Data, Model, Loss,
+            Metrics, Record, Candle,
         },
         vec![
             ("a preset that is a number", config),
@@ -65,6 +65,10 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
             ("a checkpoint of another model", Error::OtherModel { parameter: "conv1.weight".into() }),
             ("a file that is not there", Error::Read { path: "mine.toml".into(), source: missing() }),
             ("a run that is not there", Error::NotARun { path: "runs/two".into() }),
+            (
+                "weights by themselves",
+                Error::WeightsAlone { weights: "runs/one/weights.safetensors".into() }
+            ),
             ("a run that has not ended", Error::NoWeights { run: "runs/one".into() }),
             ("weights of another model", Error::Weights {
                 path: "runs/one/weights.safetensors".into(),
