@@ -10,7 +10,7 @@ use std::{
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use nc_record::{Event, ShotAccuracy};
+use nc_record::{Event, Holder, ShotAccuracy};
 use nc_train::{Experiment, Observer, Resumed, Step};
 
 use crate::{summary::percent, terminal::say};
@@ -113,6 +113,14 @@ impl Observer for Progress {
         self.bar.set_position(self.earlier);
         self.bar.reset_eta();
         self.say("goes on from a finished run of its first phases");
+    }
+
+    fn watches(&mut self, holder: Option<&Holder>, time: Duration) {
+        let holder = holder.map_or_else(|| "another process".into(), Holder::to_string);
+        self.say(&format!(
+            "{holder} worked on this run and may still: waiting {} s for a sign of it",
+            time.as_secs()
+        ));
     }
 
     fn passed_over(&mut self, checkpoint: &nc_record::Error) {

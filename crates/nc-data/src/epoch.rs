@@ -1,4 +1,5 @@
 use std::{
+    io,
     sync::{
         Arc,
         mpsc::{Receiver, sync_channel},
@@ -22,6 +23,8 @@ pub struct Epoch {
     /// The workers take turns: batch `first + i` comes from receiver `i % receivers.len()`.
     receivers: Vec<Receiver<Prepared>>,
     threads: Vec<JoinHandle<()>>,
+    /// Why a worker is missing.
+    not_started: Option<io::Error>,
     device: Device,
     turn: usize,
     left: usize,
@@ -41,7 +44,7 @@ impl Epoch {
         let left = batches - first;
         let workers = workers.min(left).max(1);
         let plan: Arc<[u32]> = plan.into();
-        let (mut receivers, mut threads) = (Vec::new(), Vec::new());
+        let (mut receivers, mut threads, mut not_started) = (Vec::new(), Vec::new(), None);
         for worker in 0..workers {
             let (sender, receiver) = sync_channel(AHEAD);
             receivers.push(receiver);
@@ -53,10 +56,13 @@ impl Epoch {
                     }
                 }
             };
-            // Without its thread a receiver finds its sender gone, which `next` reports.
-            threads.extend(thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work));
+            match thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work) {
+                Ok(thread) => threads.push(thread),
+                // `next` tells it: the sender of the receiver is gone.
+                Err(error) => not_started = Some(error),
+            }
         }
-        Self { receivers, threads, device, turn: 0, left }
+        Self { receivers, threads, not_started, device, turn: 0, left }
     }
 }
 
@@ -69,7 +75,10 @@ impl Iterator for Epoch {
         self.turn = (self.turn + 1) % self.receivers.len();
         let Ok(prepared) = prepared else {
             self.left = 0;
-            return Some(Err(Error::LoaderDied));
+            return Some(Err(match self.not_started.take() {
+                Some(source) => Error::LoaderThread { threads: self.receivers.len(), source },
+                None => Error::LoaderDied,
+            }));
         };
         Some(prepared.on(&self.device))
     }

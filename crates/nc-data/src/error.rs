@@ -86,8 +86,16 @@ pub enum Error {
     /// A sampler, augmentation, normalisation or loader that cannot work.
     #[error("{0}")]
     Config(String),
-    /// The threads that prepare batches are gone without having delivered them all.
-    #[error("a thread that prepares batches could not be started or has died")]
+    /// The system gave no thread to prepare batches.
+    #[error("cannot start {threads} threads that prepare batches")]
+    LoaderThread {
+        /// Threads wanted.
+        threads: usize,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A thread that prepares batches ended without having delivered them all.
+    #[error("a thread that prepares batches has died")]
     LoaderDied,
     /// A batch could not become a tensor.
     #[error(transparent)]

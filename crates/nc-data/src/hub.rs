@@ -13,6 +13,10 @@ use crate::{Dataset, Error, ImageShape, Result, Source, cifar::Cifar, embedded};
 /// # Errors
 ///
 /// [`Error::Hub`] if the files are neither in the cache nor can be fetched, or cannot be read.
+///
+/// # Panics
+///
+/// [`candle_datasets`] does if a cached file holds something that is no image.
 pub fn cifar10() -> Result<Source> {
     let name = "cifar10";
     let mut fetched = vision::cifar::load().map_err(|source| Error::Hub { name, source })?;
@@ -27,6 +31,10 @@ pub fn cifar10() -> Result<Source> {
 /// # Errors
 ///
 /// As for [`cifar10`].
+///
+/// # Panics
+///
+/// As [`cifar10`].
 pub fn mnist() -> Result<Source> {
     let name = "mnist";
     let fetched = vision::mnist::load().map_err(|source| Error::Hub { name, source })?;
@@ -39,6 +47,10 @@ pub fn mnist() -> Result<Source> {
 /// # Errors
 ///
 /// As for [`cifar10`].
+///
+/// # Panics
+///
+/// As [`cifar10`].
 pub fn fashion_mnist() -> Result<Source> {
     let name = "fashion-mnist";
     let fetched = vision::fashion_mnist::load().map_err(|source| Error::Hub { name, source })?;

@@ -115,7 +115,7 @@ impl Loader {
     /// taken, without the work of making those.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let plan = match self.sampler {
-            Some(sampler) => sampler.plan(&self.recipe.subset, self.recipe.seed, epoch),
+            Some(sampler) => sampler.checked_plan(&self.recipe.subset, self.recipe.seed, epoch),
             None => (0..self.recipe.subset.len() as u32).collect(),
         };
         Epoch::start(&self.recipe, plan, epoch, first_batch, self.workers, self.device.clone())

@@ -6,6 +6,10 @@ use crate::rng::{Purpose, stream};
 /// the place `first` in its set: robustness as in Table 6 of the paper. Nothing is clamped.
 ///
 /// The noise of an image depends on `seed`, `std` and its place alone, not on how images are put into batches.
+///
+/// # Panics
+///
+/// If `size` is 0.
 pub fn add_gaussian(images: &mut [f32], size: usize, std: f64, seed: u64, first: usize) {
     for (image, place) in images.chunks_mut(size).zip(first..) {
         let mut rng = stream(seed, Purpose::Noise, std.to_bits(), place as u64);

@@ -40,15 +40,25 @@ impl Sampler {
     /// ```
     /// use nc_data::Sampler;
     ///
-    /// assert_eq!(Sampler::Uniform.class_probabilities(&[12, 4], 0), [0.75, 0.25]);
-    /// assert_eq!(Sampler::ClassBalanced.class_probabilities(&[12, 4], 0), [0.5, 0.5]);
-    /// assert_eq!(Sampler::SquareRoot.class_probabilities(&[9, 1], 0), [0.75, 0.25]);
-    /// assert_eq!(Sampler::Progressive { epochs: 3 }.class_probabilities(&[12, 4], 1), [0.625, 0.375]);
+    /// assert_eq!(Sampler::Uniform.class_probabilities(&[12, 4], 0)?, [0.75, 0.25]);
+    /// assert_eq!(Sampler::ClassBalanced.class_probabilities(&[12, 4], 0)?, [0.5, 0.5]);
+    /// assert_eq!(Sampler::SquareRoot.class_probabilities(&[9, 1], 0)?, [0.75, 0.25]);
+    /// assert_eq!(Sampler::Progressive { epochs: 3 }.class_probabilities(&[12, 4], 1)?, [0.625, 0.375]);
+    /// # Ok::<(), nc_data::Error>(())
     /// ```
-    pub fn class_probabilities(&self, counts: &[usize], epoch: usize) -> Vec<f64> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if beta is not from 0 to 1.
+    pub fn class_probabilities(&self, counts: &[usize], epoch: usize) -> Result<Vec<f64>> {
+        self.check()?;
+        Ok(self.probabilities(counts, epoch))
+    }
+
+    fn probabilities(self, counts: &[usize], epoch: usize) -> Vec<f64> {
         let images = counts.iter().sum::<usize>() as f64;
         let classes = counts.iter().filter(|&&n| n > 0).count() as f64;
-        let weight = |n: f64| match *self {
+        let weight = |n: f64| match self {
             Self::Uniform => n,
             Self::EffectiveNumber { beta } if beta < 1.0 => n * (1.0 - beta) / (1.0 - beta.powf(n)),
             // Where beta is 1, the limit.
@@ -72,16 +82,26 @@ impl Sampler {
     /// use nc_data::{Sampler, Subset, fashion_mnist_lt};
     ///
     /// let subset = Subset::all(&fashion_mnist_lt()?.train);
-    /// let plan = Sampler::Reverse.plan(&subset, 0, 0);
+    /// let plan = Sampler::Reverse.plan(&subset, 0, 0)?;
     /// assert_eq!(plan.len(), 2478);
     /// let rarest = plan.iter().filter(|&&position| subset.labels()[position as usize] == 9).count();
     /// assert!(rarest > 800); // 10 of 2478 images, drawn with probability 0.37
     /// # Ok::<(), nc_data::Error>(())
     /// ```
-    pub fn plan(&self, subset: &Subset, seed: u64, epoch: usize) -> Vec<u32> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if beta is not from 0 to 1.
+    pub fn plan(&self, subset: &Subset, seed: u64, epoch: usize) -> Result<Vec<u32>> {
+        self.check()?;
+        Ok(self.checked_plan(subset, seed, epoch))
+    }
+
+    /// The plan of a sampler that was checked.
+    pub(crate) fn checked_plan(self, subset: &Subset, seed: u64, epoch: usize) -> Vec<u32> {
         let mut rng = stream(seed, Purpose::Plan, epoch as u64, 0);
         let images = 0..subset.len() as u32;
-        if *self == Self::Uniform {
+        if self == Self::Uniform {
             let mut plan: Vec<u32> = images.collect();
             plan.shuffle(&mut rng);
             return plan;
@@ -89,7 +109,7 @@ impl Sampler {
         // A subset's images stand by class. Classes without images are left out, so that rounding can draw none.
         let counts = subset.class_counts();
         let (mut classes, mut start, mut cumulated) = (Vec::new(), 0, 0.0);
-        for (&count, probability) in counts.iter().zip(self.class_probabilities(counts, epoch)) {
+        for (&count, probability) in counts.iter().zip(self.probabilities(counts, epoch)) {
             let positions = start..start + count as u32;
             start = positions.end;
             if count > 0 {

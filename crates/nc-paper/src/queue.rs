@@ -219,7 +219,7 @@ impl<'a> Queue<'a> {
 
     /// Writes the page about a finished run and records it, unless another process has done so: one of them does.
     fn record(&self, job: &Job, finished: &Finished, options: &RunOptions) -> Result<bool> {
-        let claim = RunDir::open(&finished.directory)?.claim(options.rhythm)?;
+        let claim = RunDir::open(&finished.directory)?.claim(options.rhythm, |_, _| {})?;
         if !self.missing()?.iter().any(|missing| missing.key == job.key) {
             return Ok(false);
         }

@@ -183,14 +183,14 @@ mod tests {
         fs::remove_file(path).unwrap();
 
         let directory = RunDir::open(only_run(results.path())).unwrap();
-        let claim = directory.claim(options.rhythm).unwrap();
+        let claim = directory.claim(options.rhythm, |_, _| {}).unwrap();
         fs::write(directory.path().join("claim.json"), "another's").unwrap();
         let lost = Records::write(results.path(), record, &claim);
         assert!(matches!(lost, Err(Error::Record(nc_record::Error::Held { .. }))), "{lost:?}");
         assert!(!path.exists());
         drop(claim);
         fs::remove_file(directory.path().join("claim.json")).unwrap();
-        Records::write(results.path(), record, &directory.claim(options.rhythm).unwrap()).unwrap();
+        Records::write(results.path(), record, &directory.claim(options.rhythm, |_, _| {}).unwrap()).unwrap();
         assert!(path.exists());
     }
 }

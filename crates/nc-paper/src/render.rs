@@ -178,7 +178,7 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
 fn turn(results: &Path, scale: Scale) -> Result<Claim> {
     let directory = RunDir::open(Records::runs(results, scale))?;
     loop {
-        match Claim::acquire(directory.path(), Rhythm::default()) {
+        match Claim::acquire(directory.path(), Rhythm::default(), |_, _| {}) {
             Err(nc_record::Error::Held { .. }) => std::thread::sleep(Duration::from_millis(50)),
             claim => return Ok(claim?),
         }

@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, FORMAT_VERSION, Result, error::io_error};
+use crate::{Error, FORMAT_VERSION, Result, error::io_error, version};
 
 /// A tensor of a [`Checkpoint`].
 #[derive(Clone, Debug, PartialEq)]
@@ -73,9 +73,7 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
         let version = entry("format_version")?;
         let version: u32 =
             version.parse().map_err(|_| damaged(format!("its format version is {version:?}")))?;
-        if version != FORMAT_VERSION {
-            return Err(Error::Version { path: path.to_owned(), found: version, expected: FORMAT_VERSION });
-        }
+        version::expect(path, version)?;
         let tensors = SafeTensors::deserialize(&file).map_err(|error| damaged(error.to_string()))?;
         let mut views: Vec<(String, TensorView<'_>)> = tensors.tensors();
         views.sort_by(|(a, _), (b, _)| a.cmp(b));

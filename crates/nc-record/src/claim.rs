@@ -4,29 +4,10 @@ use std::{
     path::{Path, PathBuf},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Error, FORMAT_VERSION, Result, error::io_error};
-
-/// Who works on a run directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// [`FORMAT_VERSION`](crate::FORMAT_VERSION) of the claim.
-    pub format_version: u32,
-    /// The machine's name.
-    pub host: String,
-    /// The number of the process there.
-    pub process: u32,
-    /// When it began, in seconds since 1970 by that machine's clock.
-    pub since: u64,
-    /// What tells the machine, as long as it runs, from all others.
-    machine: String,
-    /// Grows with every sign of life.
-    beat: u64,
-}
+use crate::{Error, Holder, Result, error::io_error};
 
 /// How often a holder gives a sign of life, and after what time without one it is taken for dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,37 +48,45 @@ const LOCK: &str = "claim.lock";
 const HOLDER: &str = "claim.json";
 
 impl Claim {
-    /// Claims `directory`.
+    /// Claims `directory`. `watching` is called if a holder that may be dead has to be watched for the time given: one on
+    /// another machine, or on this one before it was started anew.
     ///
     /// # Errors
     ///
     /// [`Error::Held`] names the process that has the claim, [`Error::Io`] if the files cannot be opened or written.
-    pub fn acquire(directory: &Path, rhythm: Rhythm) -> Result<Self> {
+    pub fn acquire(
+        directory: &Path,
+        rhythm: Rhythm,
+        watching: impl FnOnce(Option<&Holder>, Duration),
+    ) -> Result<Self> {
         let (path, lock_path) = (directory.join(HOLDER), directory.join(LOCK));
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(io_error("open", &lock_path))?;
         let read = || content(&path).map_err(io_error("read", &path));
         let locked = match lock.try_lock() {
             Ok(()) => true,
-            Err(TryLockError::WouldBlock) => return Err(held(directory, &read()?, rhythm)),
+            Err(TryLockError::WouldBlock) => return Err(held(directory, &read()?, None)),
             // A file system without locks: the beat alone decides.
             Err(TryLockError::Error(_)) => false,
         };
         let ours = Holder::this_process();
         let before = read()?;
         let holder: Option<Holder> = serde_json::from_slice(&before).ok();
-        let died_here = locked && holder.is_some_and(|holder| holder.machine == ours.machine);
+        let died_here = locked && holder.as_ref().is_some_and(|holder| holder.is_beside(&ours));
         let must_watch = !before.is_empty() && !died_here;
-        if must_watch && lives(&path, &before, rhythm).map_err(io_error("read", &path))? {
-            return Err(held(directory, &before, rhythm));
+        if must_watch {
+            watching(holder.as_ref(), rhythm.dead_after);
+            if lives(&path, &before, rhythm).map_err(io_error("read", &path))? {
+                return Err(held(directory, &before, Some(rhythm.dead_after)));
+            }
         }
         put(&path, &ours).map_err(io_error("write", &path))?;
-        if must_watch {
-            // Another machine may have watched with us: the last to write has it.
+        if must_watch || !locked {
+            // Another machine may have come to the same end at the same time: the last to write has it.
             thread::sleep(rhythm.beat / 4);
             let now = read()?;
             if !ours.wrote(&now) {
-                return Err(held(directory, &now, rhythm));
+                return Err(held(directory, &now, Some(rhythm.dead_after)));
             }
         }
         let (end, ended) = channel();
@@ -137,13 +126,17 @@ impl Claim {
     pub fn confirm(&self) -> Result<()> {
         let path = self.directory.join(HOLDER);
         let now = content(&path).map_err(io_error("read", &path))?;
-        if self.holder.wrote(&now) { Ok(()) } else { Err(held(&self.directory, &now, self.rhythm)) }
+        if self.holder.wrote(&now) {
+            Ok(())
+        } else {
+            Err(held(&self.directory, &now, Some(self.rhythm.dead_after)))
+        }
     }
 }
 
-fn held(directory: &Path, content: &[u8], rhythm: Rhythm) -> Error {
+fn held(directory: &Path, content: &[u8], dead_after: Option<Duration>) -> Error {
     let holder = serde_json::from_slice(content).ok();
-    Error::Held { directory: directory.to_owned(), holder, dead_after: rhythm.dead_after }
+    Error::Held { directory: directory.to_owned(), holder, dead_after }
 }
 
 impl Drop for Claim {
@@ -152,27 +145,6 @@ impl Drop for Claim {
         if let Some(beating) = self.beating.take() {
             let _ = beating.join();
         }
-    }
-}
-
-impl Holder {
-    fn this_process() -> Self {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        // On Linux a number that is drawn anew whenever the machine starts; containers on it share it, and its locks.
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-        Self {
-            format_version: FORMAT_VERSION,
-            machine: boot.map_or_else(|_| host.clone(), |boot| boot.trim().to_owned()),
-            host,
-            process: std::process::id(),
-            since: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            beat: 0,
-        }
-    }
-
-    /// Whether `content` is this process's claim.
-    fn wrote(&self, content: &[u8]) -> bool {
-        serde_json::from_slice(content).is_ok_and(|found: Self| Self { beat: self.beat, ..found } == *self)
     }
 }
 
@@ -205,17 +177,4 @@ fn put(path: &Path, holder: &Holder) -> io::Result<()> {
     file.write_all(&bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
-}
-
-/// For messages.
-pub(crate) fn describe(holder: Option<&Holder>, directory: &Path, dead_after: Duration) -> String {
-    let who = holder.map_or_else(
-        || "another process".into(),
-        |holder| format!("process {} on {}", holder.process, holder.host),
-    );
-    format!(
-        "{} is being worked on by {who}; it is free again when that process ends, or {} s after its last sign of life",
-        directory.display(),
-        dead_after.as_secs()
-    )
 }

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf, time::Duration};
 
-use crate::{Holder, claim::describe};
+use crate::Holder;
 
 /// What can go wrong with a run's records.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +41,14 @@ pub enum Error {
         reason: String,
     },
     /// A run directory on which another process works.
-    #[error("{}", describe(holder.as_ref(), directory, *dead_after))]
+    #[error("{} is being worked on by {}; it is free again {}", directory.display(), who(holder.as_ref()), when(*dead_after))]
     Held {
         /// The directory.
         directory: PathBuf,
         /// That process, if it can be told.
         holder: Option<Holder>,
-        /// After what time without a sign of life it counts as dead.
-        dead_after: Duration,
+        /// After what time without a sign of life it counts as dead; none where it holds a lock, which ends with it.
+        dead_after: Option<Duration>,
     },
     /// A record of a format this version does not know.
     #[error("{} has format version {found}; this program reads version {expected}", path.display())]
@@ -69,6 +69,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub(crate) fn io_error(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Io { action, path, source }
+}
+
+/// For messages.
+fn who(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".into(), Holder::to_string)
+}
+
+fn when(dead_after: Option<Duration>) -> String {
+    let dead = dead_after.map(|time| format!(", or {} s after its last sign of life", time.as_secs()));
+    format!("when that process ends{}", dead.unwrap_or_default())
 }
 
 #[cfg(test)]

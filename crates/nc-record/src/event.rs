@@ -1,14 +1,9 @@
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
-};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FORMAT_VERSION, Figures, Result, error::io_error};
+use crate::{FORMAT_VERSION, Figures};
 
-/// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration.
+/// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration. All numbers are
+/// finite: JSON has no others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -28,8 +23,7 @@ pub enum Event {
         /// Scalars in the model's parameters.
         parameters: usize,
         /// Hash of the test images.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        test_hash: Option<String>,
+        test_hash: String,
     },
     /// A phase begins.
     PhaseStarted {
@@ -100,8 +94,15 @@ impl Event {
         parameters: usize,
         test_hash: String,
     ) -> Self {
-        let (format_version, test_hash) = (FORMAT_VERSION, Some(test_hash));
-        Self::RunStarted { format_version, name, seed, subset_hash, class_counts, parameters, test_hash }
+        Self::RunStarted {
+            format_version: FORMAT_VERSION,
+            name,
+            seed,
+            subset_hash,
+            class_counts,
+            parameters,
+            test_hash,
+        }
     }
 }
 
@@ -140,88 +141,4 @@ pub struct Timing {
     pub seconds: f64,
     /// Images passed through per second.
     pub images_per_second: f64,
-}
-
-/// A growing file of events, one JSON object a line, each line written at once.
-#[derive(Debug)]
-pub struct EventLog {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
-}
-
-impl EventLog {
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(io_error("create", path))?;
-        Ok(Self { path: path.to_owned(), file, bytes: 0 })
-    }
-
-    /// Opens the log to go on after its first `bytes` bytes; what follows them is cut off. Also gives the events in
-    /// them.
-    pub(crate) fn reopen(path: &Path, bytes: u64) -> Result<(Self, Vec<Event>)> {
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(path).map_err(io_error("open", path))?;
-        let mut text = vec![];
-        (&file).take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
-        let found = text.len() as u64;
-        if found != bytes {
-            let reason = format!("expected {bytes} bytes of events, found {found}");
-            return Err(Error::Damaged { path: path.to_owned(), reason });
-        }
-        let events = parse(path, &text)?;
-        file.set_len(bytes).map_err(io_error("cut", path))?;
-        file.seek(SeekFrom::End(0)).map_err(io_error("append to", path))?;
-        Ok((Self { path: path.to_owned(), file, bytes }, events))
-    }
-
-    /// Appends `event`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn append(&mut self, event: &Event) -> Result<()> {
-        let mut write = || {
-            let mut line = serde_json::to_vec(event)?;
-            line.push(b'\n');
-            self.file.write_all(&line)?;
-            self.bytes += line.len() as u64;
-            Ok(())
-        };
-        write().map_err(io_error("append to", &self.path))
-    }
-
-    /// Makes sure that what was appended is on the disk, and says how many bytes it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn sync(&mut self) -> Result<u64> {
-        self.file.sync_data().map_err(io_error("write", &self.path))?;
-        Ok(self.bytes)
-    }
-}
-
-/// The events of the log `path`. What follows its last end of a line is being written, or was when the process died.
-pub(crate) fn read(path: &Path) -> Result<Vec<Event>> {
-    let text = std::fs::read(path).map_err(io_error("read", path))?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    parse(path, &text[..whole])
-}
-
-/// The events of a log, of which the first says the format version.
-fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>> {
-    #[derive(Deserialize)]
-    struct Header {
-        format_version: u32,
-    }
-    let malformed = |source| Error::Malformed { path: path.to_owned(), source };
-    let mut lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).peekable();
-    if let Some(first) = lines.peek() {
-        let Header { format_version } = serde_json::from_slice(first).map_err(malformed)?;
-        if format_version != FORMAT_VERSION {
-            let path = path.to_owned();
-            return Err(Error::Version { path, found: format_version, expected: FORMAT_VERSION });
-        }
-    }
-    lines.map(|line| serde_json::from_slice(line).map_err(malformed)).collect()
 }

@@ -1,24 +1,31 @@
 #![doc = include_str!("../README.md")]
 
+mod atomic;
 mod checkpoint;
 mod claim;
 mod error;
 mod event;
+mod event_log;
 mod features;
 mod figures;
+mod holder;
 mod result;
 mod run_dir;
 mod tensorboard;
+mod version;
 
+pub use atomic::write_atomically;
 pub use checkpoint::{Array, Checkpoint};
-pub use claim::{Claim, Holder, Rhythm};
+pub use claim::{Claim, Rhythm};
 pub use error::{Error, Result};
-pub use event::{EpochLosses, Event, EventLog, ShotAccuracy, Timing};
+pub use event::{EpochLosses, Event, ShotAccuracy, Timing};
+pub use event_log::EventLog;
 pub use features::{Features, TestFeatures};
 pub use figures::{Figures, figures};
+pub use holder::Holder;
 pub use result::{BestEpoch, DataSummary, RunResult, SelectedEpoch};
-pub use run_dir::{RunDir, write_atomically};
+pub use run_dir::RunDir;
 pub use tensorboard::TensorBoard;
 
-/// The version of the records this crate writes: events, results, checkpoints, claims.
+/// The version of the records this crate writes: events, results, checkpoints.
 pub const FORMAT_VERSION: u32 = 1;

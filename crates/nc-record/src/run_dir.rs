@@ -1,14 +1,16 @@
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Checkpoint, Claim, Error, Event, EventLog, FORMAT_VERSION, Result, Rhythm, TensorBoard, error::io_error,
+    Checkpoint, Claim, Error, Event, EventLog, Holder, Result, Rhythm, TensorBoard,
+    atomic::{is_part, write_atomically},
+    error::io_error,
+    event_log, version,
 };
 
 /// The directory of one run.
@@ -47,13 +49,13 @@ impl RunDir {
         Ok(Self { path })
     }
 
-    /// Takes the directory for this process, see [`Claim`].
+    /// Takes the directory for this process, see [`Claim::acquire`].
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] if another process has it.
-    pub fn claim(&self, rhythm: Rhythm) -> Result<Claim> {
-        let claim = Claim::acquire(&self.path, rhythm)?;
+    /// [`Error::Held`] if another process has it, [`Error::Io`].
+    pub fn claim(&self, rhythm: Rhythm, watching: impl FnOnce(Option<&Holder>, Duration)) -> Result<Claim> {
+        let claim = Claim::acquire(&self.path, rhythm, watching)?;
         self.remove_parts()?;
         Ok(claim)
     }
@@ -61,7 +63,7 @@ impl RunDir {
     /// Removes files that a process which is gone began to write.
     fn remove_parts(&self) -> Result<()> {
         let mut files = self.files()?;
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "part"));
+        files.retain(|path| path.file_name().is_some_and(is_part));
         files.iter().try_for_each(|path| remove(path))
     }
 
@@ -122,7 +124,8 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if the log is shorter, [`Error::Malformed`] and [`Error::Version`] if it cannot be read.
+    /// [`Error::Io`] if the log is not there or cannot be read, [`Error::Damaged`] if it is shorter,
+    /// [`Error::Malformed`] and [`Error::Version`] if it cannot be understood.
     pub fn reopen_event_log(&self, bytes: u64) -> Result<(EventLog, Vec<Event>)> {
         EventLog::reopen(&self.path.join(Self::EVENTS), bytes)
     }
@@ -196,10 +199,10 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Malformed`] if `result` has no JSON.
+    /// [`Error::Io`], also if `result` has no JSON.
     pub fn write_result<T: Serialize>(&self, result: &T) -> Result<PathBuf> {
-        let mut text = serde_json::to_vec_pretty(result)
-            .map_err(|source| Error::Malformed { path: self.path.join(Self::RESULT), source })?;
+        let text = serde_json::to_vec_pretty(result).map_err(io::Error::from);
+        let mut text = text.map_err(io_error("write", &self.path.join(Self::RESULT)))?;
         text.push(b'\n');
         self.write(Self::RESULT, &text)
     }
@@ -208,40 +211,33 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Malformed`] if `value` has no JSON.
+    /// [`Error::Io`], also if `value` has no JSON.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<PathBuf> {
-        let text = serde_json::to_vec(value)
-            .map_err(|source| Error::Malformed { path: self.path.join(name), source })?;
-        self.write(name, &text)
+        let text = serde_json::to_vec(value).map_err(io::Error::from);
+        self.write(name, &text.map_err(io_error("write", &self.path.join(name)))?)
     }
 
     /// Reads the events of the run in `path`, also while it goes on.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] and [`Error::Version`] if they cannot be understood.
+    /// [`Error::Io`] if there are none or they cannot be read, [`Error::Malformed`] and [`Error::Version`] if they cannot
+    /// be understood.
     pub fn read_events(path: &Path) -> Result<Vec<Event>> {
-        crate::event::read(&path.join(Self::EVENTS))
+        event_log::read(&path.join(Self::EVENTS))
     }
 
     /// Reads a finished run's result.
     ///
     /// # Errors
     ///
-    /// [`Error::Version`] for a record of another format version.
+    /// [`Error::Io`] if there is none or it cannot be read, [`Error::Malformed`] if it is not one, [`Error::Version`] if
+    /// it is of another format version.
     pub fn read_result<T: DeserializeOwned>(path: &Path) -> Result<T> {
-        #[derive(serde::Deserialize)]
-        struct Header {
-            format_version: u32,
-        }
         let path = path.join(Self::RESULT);
         let text = fs::read(&path).map_err(io_error("read", &path))?;
-        let malformed = |source| Error::Malformed { path: path.clone(), source };
-        let header: Header = serde_json::from_slice(&text).map_err(malformed)?;
-        if header.format_version != FORMAT_VERSION {
-            return Err(Error::Version { path, found: header.format_version, expected: FORMAT_VERSION });
-        }
-        serde_json::from_slice(&text).map_err(malformed)
+        version::check(&path, &text)?;
+        serde_json::from_slice(&text).map_err(|source| Error::Malformed { path, source })
     }
 }
 
@@ -251,46 +247,4 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
         _ => Ok(()),
     }
-}
-
-/// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
-/// that it is never seen half written, whoever else writes it at the same time. A link is followed, and what is no file, as
-/// `/dev/stdout`, is written into.
-///
-/// # Errors
-///
-/// [`Error::Io`]; what stood there before is untouched.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let there = fs::metadata(path);
-    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        return fs::write(path, bytes).map_err(io_error("write", path));
-    }
-    let target = if there.is_ok() {
-        fs::canonicalize(path).map_err(io_error("write", path))?
-    } else {
-        path.to_owned()
-    };
-    let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
-    let mut part = target.as_os_str().to_owned();
-    part.push(format!(".{process}-{number}.part"));
-    let part = PathBuf::from(part);
-    let write = || {
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, &target)?;
-        // The new name, too, should outlive a loss of power, where the file system can see to it.
-        #[cfg(unix)]
-        if let Some(directory) = target.parent() {
-            let here = Path::new(".");
-            let directory = if directory.as_os_str().is_empty() { here } else { directory };
-            let _ = File::open(directory).and_then(|directory| directory.sync_all());
-        }
-        Ok(())
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&part);
-        io_error("write", path)(error)
-    })
 }

@@ -144,8 +144,7 @@ const RHYTHM: Rhythm = Rhythm { beat: Duration::from_millis(100), dead_after: Du
 /// The claim of a process on another machine.
 fn write_foreign(directory: &Path, beat: u64) {
     let holder = BTreeMap::from([
-        ("format_version", serde_json::json!(FORMAT_VERSION)),
-        ("host", "elsewhere".into()),
+        ("host", serde_json::json!("elsewhere")),
         ("process", 12.into()),
         ("since", 0.into()),
         ("machine", "another".into()),
@@ -158,16 +157,23 @@ fn write_foreign(directory: &Path, beat: u64) {
 fn one_claim_at_a_time() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
-    let claim = dir.claim(RHYTHM).unwrap();
-    let error = dir.claim(RHYTHM).unwrap_err();
+    let claim = dir.claim(RHYTHM, |_, _| {}).unwrap();
+    let error = dir.claim(RHYTHM, |_, _| {}).unwrap_err();
     let process = std::process::id();
     assert!(matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == process));
     assert!(error.to_string().contains(&process.to_string()), "{error}");
+    // The lock keeps others out on this machine, the beat on others.
+    let beat = || {
+        let text = fs::read(root.path().join("claim.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()["beat"].as_u64().unwrap()
+    };
+    let before = beat();
     std::thread::sleep(RHYTHM.dead_after);
+    assert!(beat() > before + 1, "{} after {before}", beat());
     claim.confirm().unwrap();
     drop(claim);
     assert!(!root.path().join("claim.json").exists());
-    dir.claim(RHYTHM).unwrap();
+    dir.claim(RHYTHM, |_, _| {}).unwrap();
 }
 
 #[test]
@@ -175,8 +181,13 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
     let root = tempfile::tempdir().unwrap();
     write_foreign(root.path(), 5);
     let started = std::time::Instant::now();
-    let claim = Claim::acquire(root.path(), RHYTHM).unwrap();
+    let mut told = String::new();
+    let claim = Claim::acquire(root.path(), RHYTHM, |holder, time| {
+        told = format!("{} for {time:?}", holder.unwrap());
+    });
     assert!(started.elapsed() >= RHYTHM.dead_after);
+    assert_eq!(told, "process 12 on elsewhere for 600ms");
+    let claim = claim.unwrap();
     drop(claim);
 
     // One that beats is alive.
@@ -188,7 +199,7 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
             write_foreign(&beating, beat);
         }
     });
-    let error = Claim::acquire(root.path(), RHYTHM).unwrap_err();
+    let error = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
     beats.join().unwrap();
 }
@@ -196,7 +207,7 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
 #[test]
 fn a_claim_that_was_taken_is_not_confirmed() {
     let root = tempfile::tempdir().unwrap();
-    let claim = Claim::acquire(root.path(), RHYTHM).unwrap();
+    let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap();
     write_foreign(root.path(), 1);
     let error = claim.confirm().unwrap_err();
     assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
@@ -209,7 +220,7 @@ fn a_claim_that_was_taken_is_not_confirmed() {
 #[test]
 fn a_claim_that_another_held_and_gave_back_is_not_confirmed() {
     let root = tempfile::tempdir().unwrap();
-    let suspended = Claim::acquire(root.path(), RHYTHM).unwrap();
+    let suspended = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap();
     // On a file system without locks, another took it for dead, did the work and gave the claim back.
     fs::remove_file(root.path().join("claim.json")).unwrap();
     let error = suspended.confirm().unwrap_err();
@@ -223,8 +234,12 @@ fn beginnings_of_files_are_removed_by_the_next_holder() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     fs::write(root.path().join("weights.safetensors.12-0.part"), "half").unwrap();
-    fs::write(root.path().join("weights.safetensors"), "whole").unwrap();
-    let _claim = dir.claim(RHYTHM).unwrap();
+    for name in ["weights.safetensors", "notes.part", "weights.12.part"] {
+        fs::write(root.path().join(name), "whole").unwrap();
+    }
+    let _claim = dir.claim(RHYTHM, |_, _| {}).unwrap();
     assert!(!root.path().join("weights.safetensors.12-0.part").exists());
-    assert!(root.path().join("weights.safetensors").exists());
+    for name in ["weights.safetensors", "notes.part", "weights.12.part"] {
+        assert!(root.path().join(name).exists(), "{name} is the user's");
+    }
 }

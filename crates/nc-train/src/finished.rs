@@ -31,7 +31,7 @@ pub(crate) fn find(directory: &RunDir, hash: &str, test_hash: &str) -> Result<Op
 /// different images must not stand in one log.
 pub(crate) fn check_test_images(events: &[Event], test_hash: &str, directory: &Path) -> Result<()> {
     let other = |event: &Event| match event {
-        Event::RunStarted { test_hash: Some(begun_with), .. } => begun_with != test_hash,
+        Event::RunStarted { test_hash: begun_with, .. } => begun_with != test_hash,
         _ => false,
     };
     if events.iter().any(other) {

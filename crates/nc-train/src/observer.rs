@@ -1,4 +1,6 @@
-use nc_record::Event;
+use std::time::Duration;
+
+use nc_record::{Event, Holder};
 
 /// Somebody who watches a run.
 pub trait Observer {
@@ -18,6 +20,12 @@ pub trait Observer {
     /// The run starts after the phases of a finished one, which logged `events`.
     fn continued(&mut self, events: &[Event]) {
         let _ = events;
+    }
+
+    /// The process `holder` may be working on the run, perhaps on another machine. The run starts if there is no sign of
+    /// it for `time`.
+    fn watches(&mut self, holder: Option<&Holder>, time: Duration) {
+        let _ = (holder, time);
     }
 
     /// A checkpoint cannot be used; an older one will be, or the run starts from the beginning.

@@ -81,7 +81,7 @@ fn run(
         options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
     };
     let directory = RunDir::open(options.directory.clone().unwrap_or_else(named))?;
-    let claim = directory.claim(options.rhythm)?;
+    let claim = directory.claim(options.rhythm, |holder, time| observer.watches(holder, time))?;
     if options.fresh {
         claim.confirm()?;
         directory.clear()?;

@@ -65,6 +65,9 @@ impl Fetcher {
         }
         let part = part_of(&path);
         let mut reasons = vec![];
+        if file.mirrors.is_empty() {
+            reasons.push("no mirror is known".into());
+        }
         for mirror in &file.mirrors {
             let transfer = Transfer { agent: &self.agent, url: mirror, file, part: &part };
             match transfer.complete(self.pause, progress) {

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -68,19 +71,33 @@ impl Manifest {
         let malformed = |message: String| Error::Malformed { path: path.to_owned(), message };
         let manifest: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         for (name, entry) in &manifest.entries {
+            let malformed = |message: String| malformed(format!("{name}: {message}"));
             if name == "all" {
-                return Err(malformed("all: stands for every data set and names none".into()));
+                return Err(malformed("stands for every data set and names none".into()));
             }
             if entry.files.is_empty() {
-                return Err(malformed(format!("{name}: expected files, found none")));
+                return Err(malformed("expected files, found none".into()));
             }
-            let files = entry.files.iter().flat_map(|file| file.members.iter().chain([&file.name]));
-            for part in files.chain([&entry.directory]) {
+            let names = entry.files.iter().flat_map(|file| file.members.iter().chain([&file.name]));
+            let mut seen = BTreeSet::new();
+            for part in names.chain([&entry.directory]) {
                 // They become paths below the directory for data.
                 if part.is_empty() || part.starts_with('.') || part.contains(['/', '\\', ':']) {
-                    return Err(malformed(format!(
-                        "{name}: {part:?} should be the name of a file or directory"
-                    )));
+                    return Err(malformed(format!("{part:?} should be the name of a file or directory")));
+                }
+                if !seen.insert(part) {
+                    return Err(malformed(format!("{part:?} stands there twice")));
+                }
+            }
+            for file in &entry.files {
+                for (kind, digest, digits) in [("MD5", &file.md5, 32), ("SHA-256", &file.sha256, 64)] {
+                    if digest.len() != digits || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                        let message = format!(
+                            "the {kind} of {} should have {digits} hexadecimal digits, found {digest:?}",
+                            file.name
+                        );
+                        return Err(malformed(message));
+                    }
                 }
             }
         }

@@ -77,7 +77,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     assert_worded!(
         Error {
             Read, MissingFiles, Malformed, Write, Download, Hub, ImageSizes, Dataset,
-            TooFewImages, Profile, Config, LoaderDied, Candle,
+            TooFewImages, Profile, Config, LoaderThread, LoaderDied, Candle,
         },
         vec![
             ("a directory that is not there", idx::read_dir(&root.join("none")).unwrap_err()),
@@ -127,6 +127,10 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
                 ..config()
             })),
             ("all of it held out", subset.hold_out(1.0, 0, Purpose::Test).unwrap_err()),
+            ("threads that the system denies", Error::LoaderThread {
+                threads: 64,
+                source: io::ErrorKind::OutOfMemory.into(),
+            }),
             ("threads that end", Error::LoaderDied),
             ("a tensor that does not fit", candle_core::Error::Msg("out of memory".into()).into()),
         ], in root

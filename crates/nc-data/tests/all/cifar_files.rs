@@ -1,10 +1,13 @@
 use std::{fs, path::Path};
 
 use nc_data::{
-    Error, Source,
+    Dataset, Error, Source, Subset,
     cifar::{self, Cifar},
+    folder,
 };
 use proptest::prelude::*;
+
+use crate::support::picture;
 
 const TEN: [&str; 6] = [
     "data_batch_1.bin",
@@ -54,6 +57,33 @@ fn any_number_of_records_is_read_in_order() {
     assert_eq!(source.train.image(2), &record(&[2], 1)[1..]);
     assert_eq!(source.test.labels(), [5, 6, 7, 8, 9, 0]);
     assert_eq!(source.train.class_names()[..2], ["airplane", "automobile"]);
+}
+
+/// So that a run on either gives the same weights.
+#[test]
+fn binaries_and_png_files_give_the_same_subset() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut ten = [[0, 3], [4, 7], [9, 1], [2, 8], [6, 5], [1, 2]];
+    for (labels, name) in ten.iter_mut().zip(TEN) {
+        let records = labels.map(|label| record(&[label], label.wrapping_mul(29)));
+        fs::write(directory.path().join(name), records.concat()).unwrap();
+    }
+    let binary = cifar::read_dir(directory.path(), Cifar::Ten).unwrap();
+    let folders = tempfile::tempdir().unwrap();
+    let write = |part: &str, images: &Dataset| {
+        for (class, name) in images.class_names().iter().enumerate() {
+            let class_directory = folders.path().join(part).join(name);
+            for index in (0..images.len()).filter(|&index| images.labels()[index] as usize == class) {
+                fs::create_dir_all(&class_directory).unwrap();
+                picture(images, index).save(class_directory.join(format!("{}.png", 99 - index))).unwrap();
+            }
+        }
+    };
+    write("train", &binary.train);
+    write("test", &binary.test);
+    let png = folder::read_dir(folders.path(), None).unwrap();
+    assert_eq!(png.train.class_names(), binary.train.class_names());
+    assert_eq!(Subset::all(&png.train).hash(), Subset::all(&binary.train).hash());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaIma
 use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder};
 use proptest::prelude::*;
 
-use crate::support::{SIZE, complaint, dataset, picture, shuffled};
+use crate::support::{SMALL, complaint, dataset, picture, shuffled};
 
 /// Writes the images into a directory for each class, under names that say nothing of their order.
 fn write_folder(root: &Path, dataset: &Dataset) {
@@ -20,7 +20,7 @@ fn write_folder(root: &Path, dataset: &Dataset) {
 #[test]
 fn a_folder_gives_the_same_subset_as_memory() {
     for channels in [1, 3] {
-        let shape = ImageShape { channels, ..SIZE };
+        let shape = ImageShape { channels, ..SMALL };
         let (train, test) = (dataset(shape, &[7, 4, 2]), shuffled(&dataset(shape, &[2, 2, 1]), 3));
         for test_name in ["test", "val", "validation"] {
             let directory = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ fn a_folder_gives_the_same_subset_as_memory() {
 #[test]
 fn a_folder_of_classes_alone_has_no_test_set() {
     let directory = tempfile::tempdir().unwrap();
-    let images = dataset(SIZE, &[3, 1]);
+    let images = dataset(SMALL, &[3, 1]);
     write_folder(directory.path(), &images);
     // Neither other files nor hidden directories are classes or images; directories inside a class belong to it.
     fs::write(directory.path().join("README.txt"), "nothing").unwrap();
@@ -54,8 +54,8 @@ fn a_folder_of_classes_alone_has_no_test_set() {
 #[test]
 fn a_test_set_under_another_name_is_not_passed_over() {
     let directory = tempfile::tempdir().unwrap();
-    write_folder(&directory.path().join("train"), &dataset(SIZE, &[3, 1]));
-    write_folder(&directory.path().join("Test"), &dataset(SIZE, &[1, 1]));
+    write_folder(&directory.path().join("train"), &dataset(SMALL, &[3, 1]));
+    write_folder(&directory.path().join("Test"), &dataset(SMALL, &[1, 1]));
     let message = complaint(folder::read_dir(directory.path(), None));
     assert!(
         message.ends_with(
@@ -70,7 +70,7 @@ fn a_test_set_under_another_name_is_not_passed_over() {
 #[test]
 fn a_link_that_leads_back_counts_no_image_twice() {
     let directory = tempfile::tempdir().unwrap();
-    write_folder(directory.path(), &dataset(SIZE, &[3, 1]));
+    write_folder(directory.path(), &dataset(SMALL, &[3, 1]));
     std::os::unix::fs::symlink(".", directory.path().join("class 0/again")).unwrap();
     assert_eq!(folder::read_dir(directory.path(), None).unwrap().train.class_counts(), [3, 1]);
 }
@@ -145,7 +145,7 @@ fn what_is_wrong_with_a_folder_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     assert!(complaint(folder::read_dir(path, None)).ends_with("for each class, found no directory"));
-    write_folder(&path.join("train"), &dataset(SIZE, &[2, 2]));
+    write_folder(&path.join("train"), &dataset(SMALL, &[2, 2]));
     fs::create_dir_all(path.join("test/class 7")).unwrap();
     let message = complaint(folder::read_dir(path, None));
     assert!(message.ends_with("class 7: is a class that the training images do not have"), "{message}");

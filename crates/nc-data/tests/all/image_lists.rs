@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use nc_data::{Dataset, Error, Subset, list};
 use proptest::prelude::*;
 
-use crate::support::{SIZE, complaint, dataset, picture, shuffled};
+use crate::support::{SMALL, complaint, dataset, picture, shuffled};
 
 /// Images in one directory, with lists that name them.
 fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
@@ -24,7 +24,7 @@ fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
 #[test]
 fn lists_give_the_same_subset_as_memory() {
     let directory = tempfile::tempdir().unwrap();
-    let (train, test) = (shuffled(&dataset(SIZE, &[7, 4, 2]), 1), dataset(SIZE, &[2, 2]));
+    let (train, test) = (shuffled(&dataset(SMALL, &[7, 4, 2]), 1), dataset(SMALL, &[2, 2]));
     write_lists(directory.path(), &train, &test);
     let source = list::read_dir(directory.path(), None).unwrap();
     assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
@@ -40,7 +40,7 @@ fn lists_give_the_same_subset_as_memory() {
 fn the_training_list_is_no_test_list() {
     for name in ["trainval.txt", "latest_train.txt"] {
         let directory = tempfile::tempdir().unwrap();
-        write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));
+        write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
         fs::remove_file(directory.path().join("Birds_LT_test.txt")).unwrap();
         fs::rename(directory.path().join("Birds_LT_train.txt"), directory.path().join(name)).unwrap();
         assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty(), "{name}");
@@ -55,7 +55,7 @@ fn the_training_list_is_no_test_list() {
 #[test]
 fn the_verifier_says_which_files_are_missing() {
     let directory = tempfile::tempdir().unwrap();
-    write_lists(directory.path(), &dataset(SIZE, &[3, 1]), &dataset(SIZE, &[1, 1]));
+    write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
     let path = directory.path().join("Birds_LT_train.txt");
     let read = list::ImageList::read(&path).unwrap();
     assert_eq!(read.missing(directory.path()), Vec::<&list::Entry>::new());

@@ -19,7 +19,7 @@ fn all() -> [Sampler; 6] {
 /// How often each image is in the plans of these seeds and epochs.
 fn drawn(subset: &Subset, sampler: Sampler, plans: &[(u64, usize)]) -> Vec<usize> {
     let mut drawn = vec![0; subset.len()];
-    for position in plans.iter().flat_map(|&(seed, epoch)| sampler.plan(subset, seed, epoch)) {
+    for position in plans.iter().flat_map(|&(seed, epoch)| sampler.plan(subset, seed, epoch).unwrap()) {
         drawn[position as usize] += 1;
     }
     drawn
@@ -48,7 +48,7 @@ fn assert_even(drawn: &[usize], what: &str) {
 #[test]
 fn probabilities_have_their_formulas() {
     let close = |sampler: Sampler, epoch: usize, expected: [f64; 5]| {
-        let found = sampler.class_probabilities(&COUNTS, epoch);
+        let found = sampler.class_probabilities(&COUNTS, epoch).unwrap();
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{sampler:?}: {found} is not {expected}");
         }
@@ -74,13 +74,14 @@ fn probabilities_have_their_formulas() {
 #[test]
 fn progressive_goes_from_the_images_frequencies_to_balance() {
     let sampler = Sampler::Progressive { epochs: 5 };
-    let at = |epoch| sampler.class_probabilities(&[30, 10], epoch);
+    let at = |epoch| sampler.class_probabilities(&[30, 10], epoch).unwrap();
     assert_eq!(at(0), [0.75, 0.25]);
     assert_eq!(at(2), [0.625, 0.375]);
     assert_eq!(at(4), [0.5, 0.5]);
     assert_eq!(at(9), [0.5, 0.5]);
     for epochs in [0, 1] {
-        assert_eq!(Sampler::Progressive { epochs }.class_probabilities(&[30, 10], 0), [0.75, 0.25]);
+        let sampler = Sampler::Progressive { epochs };
+        assert_eq!(sampler.class_probabilities(&[30, 10], 0).unwrap(), [0.75, 0.25]);
     }
 }
 
@@ -93,7 +94,7 @@ fn classes_and_their_images_come_as_often_as_they_should() {
             let plans: Vec<_> = (0..60).map(|seed| (seed, epoch)).collect();
             let draws = subset.len() * plans.len();
             let drawn = drawn(&subset, sampler, &plans);
-            let probabilities = sampler.class_probabilities(&COUNTS, epoch);
+            let probabilities = sampler.class_probabilities(&COUNTS, epoch).unwrap();
             let mut start = 0;
             for (class, (&count, probability)) in COUNTS.iter().zip(probabilities).enumerate() {
                 let images = &drawn[start..start + count];
@@ -112,15 +113,16 @@ fn classes_and_their_images_come_as_often_as_they_should() {
 fn uniform_takes_each_image_once_and_never_in_the_same_order() {
     let subset = subset(SMALL, &COUNTS);
     assert!(drawn(&subset, Sampler::Uniform, &[(7, 0), (7, 1), (7, 2)]).iter().all(|&times| times == 3));
-    assert_ne!(Sampler::Uniform.plan(&subset, 7, 0), Sampler::Uniform.plan(&subset, 7, 1));
-    assert_ne!(Sampler::Uniform.plan(&subset, 7, 0), Sampler::Uniform.plan(&subset, 8, 0));
+    let plan = |seed, epoch| Sampler::Uniform.plan(&subset, seed, epoch).unwrap();
+    assert_ne!(plan(7, 0), plan(7, 1));
+    assert_ne!(plan(7, 0), plan(8, 0));
 }
 
 /// Plans are part of what makes a run repeatable: a change here changes every run.
 #[test]
 fn plans_stay_what_they_are() {
     let subset = subset(SMALL, &COUNTS);
-    let first = |sampler: Sampler| sampler.plan(&subset, 0, 3)[..6].to_vec();
+    let first = |sampler: Sampler| sampler.plan(&subset, 0, 3).unwrap()[..6].to_vec();
     assert_eq!(first(Sampler::Uniform), [451, 507, 277, 141, 173, 350]);
     assert_eq!(first(Sampler::ClassBalanced), [552, 187, 31, 516, 473, 552]);
 }
@@ -130,8 +132,13 @@ fn a_beta_out_of_range_is_refused() {
     let subset = subset(SMALL, &COUNTS);
     for beta in [-0.1, 1.1, f64::NAN] {
         let sampler = Sampler::EffectiveNumber { beta };
-        let error = Loader::new(&subset, sampler, plain(3, 2)).unwrap_err().to_string();
-        assert!(error.contains(&format!("found {beta}")), "{error}");
+        for error in [
+            Loader::new(&subset, sampler, plain(3, 2)).unwrap_err(),
+            sampler.plan(&subset, 0, 0).unwrap_err(),
+            sampler.class_probabilities(&COUNTS, 0).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(&format!("found {beta}")), "{error}");
+        }
     }
 }
 
@@ -145,24 +152,24 @@ proptest! {
     ) {
         prop_assume!(counts.iter().any(|&count| count > 0));
         let (sampler, subset) = (all()[which], subset(SMALL, &counts));
-        let probabilities = sampler.class_probabilities(&counts, epoch);
+        let probabilities = sampler.class_probabilities(&counts, epoch).unwrap();
         prop_assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         for (probability, &count) in probabilities.iter().zip(&counts) {
             prop_assert_eq!(*probability > 0.0, count > 0);
         }
-        let plan = sampler.plan(&subset, seed, epoch);
+        let plan = sampler.plan(&subset, seed, epoch).unwrap();
         prop_assert_eq!(plan.len(), subset.len());
         prop_assert!(plan.iter().all(|&position| (position as usize) < subset.len()));
-        prop_assert_eq!(plan, sampler.plan(&subset, seed, epoch));
+        prop_assert_eq!(plan, sampler.plan(&subset, seed, epoch).unwrap());
     }
 
     #[test]
     fn no_sampler_gives_nan(
-        counts in proptest::collection::vec(0usize..5, 0..5), beta in any::<f64>(), epochs in any::<usize>(),
+        counts in proptest::collection::vec(0usize..5, 0..5), beta in 0.0..=1.0f64, epochs in any::<usize>(),
         epoch in any::<usize>(),
     ) {
         for sampler in [Sampler::EffectiveNumber { beta }, Sampler::Progressive { epochs }, Sampler::Reverse] {
-            let probabilities = sampler.class_probabilities(&counts, epoch);
+            let probabilities = sampler.class_probabilities(&counts, epoch).unwrap();
             prop_assert!(probabilities.iter().all(|probability| !probability.is_nan()));
         }
     }

@@ -58,10 +58,8 @@ pub(crate) fn subset(shape: ImageShape, counts: &[usize]) -> Subset {
     Subset::all(&dataset(shape, counts))
 }
 
-pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
-
 /// The size of small images.
-pub(crate) const SIZE: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
+pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
 
 /// Image `index` of `dataset` as an image of the image library.
 pub(crate) fn picture(dataset: &Dataset, index: usize) -> DynamicImage {

@@ -16,7 +16,7 @@ fn reports_wait_for_their_turn_and_then_show_what_is_there() {
     let aside = results.path().join("aside");
     fs::rename(&path, &aside).unwrap();
     // Another process writes reports, and meanwhile a run is recorded.
-    let other = Claim::acquire(&results.path().join("runs/smoke"), Rhythm::default()).unwrap();
+    let other = Claim::acquire(&results.path().join("runs/smoke"), Rhythm::default(), |_, _| {}).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_reports(results.path(), Scale::Smoke));
         std::thread::sleep(Duration::from_millis(500));

@@ -1,0 +1,88 @@
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Event, Result, error::io_error, version};
+
+/// A growing file of events, one JSON object a line, each line written at once.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl EventLog {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        File::create(path).map_err(io_error("create", path))?;
+        Ok(Self { path: path.to_owned(), file: open(path)?, bytes: 0 })
+    }
+
+    /// Opens the log to go on after its first `bytes` bytes; what follows them is cut off. Also gives the events in
+    /// them.
+    pub(crate) fn reopen(path: &Path, bytes: u64) -> Result<(Self, Vec<Event>)> {
+        let file = open(path)?;
+        let mut text = vec![];
+        (&file).take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
+        let found = text.len() as u64;
+        if found != bytes {
+            let reason = format!("expected {bytes} bytes of events, found {found}");
+            return Err(Error::Damaged { path: path.to_owned(), reason });
+        }
+        let events = parse(path, &text)?;
+        file.set_len(bytes).map_err(io_error("cut", path))?;
+        Ok((Self { path: path.to_owned(), file, bytes }, events))
+    }
+
+    /// Appends `event`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn append(&mut self, event: &Event) -> Result<()> {
+        let mut write = || {
+            let mut line = serde_json::to_vec(event)?;
+            line.push(b'\n');
+            self.file.write_all(&line)?;
+            self.bytes += line.len() as u64;
+            Ok(())
+        };
+        write().map_err(io_error("append to", &self.path))
+    }
+
+    /// Makes sure that what was appended is on the disk, and says how many bytes it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn sync(&mut self) -> Result<u64> {
+        self.file.sync_data().map_err(io_error("write", &self.path))?;
+        Ok(self.bytes)
+    }
+}
+
+/// Opens a log, to which every line is appended where it ends by then.
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).append(true).open(path).map_err(io_error("open", path))
+}
+
+/// The events of the log `path`. What follows its last end of a line is being written, or was when the process died.
+pub(crate) fn read(path: &Path) -> Result<Vec<Event>> {
+    let text = fs::read(path).map_err(io_error("read", path))?;
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    parse(path, &text[..whole])
+}
+
+/// The events of a log, of which the first says the format version.
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>> {
+    if text.is_empty() {
+        return Ok(vec![]);
+    }
+    let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    version::check(path, first)?;
+    // As one stream, so that an error names its line.
+    let events = serde_json::Deserializer::from_slice(text).into_iter().collect::<serde_json::Result<_>>();
+    events.map_err(|source| Error::Malformed { path: path.to_owned(), source })
+}

@@ -1,0 +1,58 @@
+//! Crates depend on those of lower floors alone, so that data, models, losses and metrics can be used by themselves.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+const FLOORS: [&[&str]; 5] = [
+    &["nc-kernels"],
+    &["nc-data", "nc-losses", "nc-metrics", "nc-models", "nc-record"],
+    &["nc-report", "nc-train"],
+    &["nc-paper"],
+    &["nc-cli"],
+];
+
+/// What users take one by one must not grow dependencies by mistake.
+const ALONE: [(&str, &[&str]); 5] = [
+    ("nc-data", &[]),
+    ("nc-losses", &[]),
+    ("nc-metrics", &[]),
+    ("nc-models", &["nc-kernels"]),
+    ("nc-record", &[]),
+];
+
+/// The workspace's packages, and which of them each is built with.
+fn packages() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let of = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let ours = dependencies.filter(|on| on["path"].is_string() && on["kind"] != "dev");
+        (text(&package["name"]), ours.map(|on| text(&on["name"])).collect())
+    };
+    packages.map(of).collect()
+}
+
+#[test]
+fn crates_know_lower_floors_alone() {
+    let mut packages = packages();
+    assert!(packages.remove("xtask").unwrap().is_empty(), "xtask builds before everything and knows nothing");
+    let floor = |name: &str| FLOORS.iter().position(|crates| crates.contains(&name));
+    for (name, dependencies) in &packages {
+        let own = floor(name).unwrap_or_else(|| panic!("{name} stands on no floor"));
+        for dependency in dependencies {
+            assert!(floor(dependency).unwrap() < own, "{name} must not depend on {dependency}");
+        }
+    }
+    assert_eq!(packages.len(), FLOORS.concat().len());
+    for (name, expected) in ALONE {
+        assert_eq!(packages[name], expected, "{name}");
+    }
+}
