@@ -2,11 +2,9 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::Result;
 use nc_kernels::threads;
-use nc_metrics::{
-    Accuracy, Analysis, Calibration, ClassMeans, Classifier, FeatureSet, Measured, Projection, Samples,
-};
+use nc_metrics::{Analysis, ClassMeans, Classifier, FeatureSet, Projection, Samples};
 use nc_record::{Features, write_atomically};
-use nc_report::{AnalysisReport, figure_rows};
+use nc_report::{AccuracyRow, AnalysisReport, accuracy_rows, figure_rows};
 use serde::Serialize;
 
 use crate::{compute, summary::percent};
@@ -114,9 +112,6 @@ fn counted(labels: &[u32], classes: usize) -> Vec<usize> {
     counts
 }
 
-/// A share out of what the classifier decided.
-type Share = fn(&Accuracy, &Calibration) -> Option<f64>;
-
 fn print(out: &mut dyn Write, analysis: &Analysis) -> std::io::Result<()> {
     let Analysis { train, test } = analysis;
     let (nc, test_nc) = (&train.nc, test.as_ref().map(|test| &test.nc));
@@ -137,27 +132,9 @@ fn print(out: &mut dyn Write, analysis: &Analysis) -> std::io::Result<()> {
     for figure in figure_rows(nc, test_nc) {
         row(figure.title, &number(figure.train), &number(figure.test), &figure.ideal.to_string())?;
     }
-    let shares: [(&str, Share); 12] = [
-        ("accuracy", |accuracy, _| Some(accuracy.top1)),
-        ("accuracy, class among the five largest logits", |accuracy, _| Some(accuracy.top5)),
-        ("accuracy, many-shot classes (over 100)", |accuracy, _| accuracy.many),
-        ("accuracy, medium-shot classes (20 to 100)", |accuracy, _| accuracy.medium),
-        ("accuracy, few-shot classes (below 20)", |accuracy, _| accuracy.few),
-        ("accuracy, mean over classes", |accuracy, _| Some(accuracy.balanced)),
-        ("accuracy, harmonic mean over classes", |accuracy, _| accuracy.harmonic_mean),
-        ("accuracy, geometric mean over classes", |accuracy, _| accuracy.geometric_mean),
-        ("accuracy, worst class", |accuracy, _| accuracy.worst_class),
-        ("macro F1", |accuracy, _| accuracy.macro_f1),
-        ("expected calibration error, 15 bins", |_, calibration| calibration.ece15),
-        ("largest calibration error of a bin", |_, calibration| calibration.mce15),
-    ];
-    for (title, share) in shares {
-        let of = |measured: &Measured| share(measured.accuracy.as_ref()?, measured.calibration.as_ref()?);
-        let (train, test) = (of(train), test.as_ref().and_then(of));
-        if train.is_some() || test.is_some() {
-            let show = |share: Option<f64>| share.map_or_else(|| "-".into(), percent);
-            row(title, &show(train), &show(test), "")?;
-        }
+    for AccuracyRow { title, train, test } in accuracy_rows(analysis) {
+        let show = |share: Option<f64>| share.map_or_else(|| "-".into(), percent);
+        row(title, &show(train), &show(test), "")?;
     }
     if !nc.etf_exists {
         let (classes, dims) = (nc.classes.len(), nc.dims);

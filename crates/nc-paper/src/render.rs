@@ -164,10 +164,12 @@ fn map(series: &FigureSeries, records: &Records, scale: Scale) -> Result<AngleMa
 
 fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormSeries> {
     let record = record(series, records, scale)?;
+    let classes = record.map_or_else(Vec::new, by_size);
     Ok(NormSeries {
         name: series.name.clone(),
+        classes: classes.iter().map(ToString::to_string).collect(),
         norms: record.map_or_else(Vec::new, |record| {
-            by_size(record).iter().map(|&class| record.geometry.norms[class]).collect()
+            classes.iter().map(|&class| record.geometry.norms[class]).collect()
         }),
         provenance: record.map(provenance),
     })

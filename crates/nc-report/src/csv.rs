@@ -92,9 +92,9 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
             Panels::Norms { groups } => {
                 for group in groups {
                     for series in &group.series {
-                        for (rank, norm) in series.norms.iter().enumerate() {
-                            let (rank, norm) = (rank.to_string(), norm.to_string());
-                            out.write_record([&figure.id, &group.title, &series.name, &rank, "", &norm])?;
+                        for (class, norm) in series.classes.iter().zip(&series.norms) {
+                            let (panel, norm) = (&group.title, norm.to_string());
+                            out.write_record([&figure.id, panel, &series.name, class, "", &norm])?;
                         }
                     }
                 }

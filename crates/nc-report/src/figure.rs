@@ -1,3 +1,4 @@
+use nc_metrics::etf_angle_degrees;
 use serde::Serialize;
 
 use crate::Provenance;
@@ -15,6 +16,26 @@ pub struct Figure {
     pub notes: Vec<String>,
     /// What is drawn.
     pub panels: Panels,
+}
+
+impl Figure {
+    /// The runs it is drawn from, with what they are called in it.
+    pub(crate) fn runs(&self) -> Vec<(String, &Provenance)> {
+        match &self.panels {
+            Panels::Angles { maps } => {
+                maps.iter().filter_map(|map| Some((map.name.clone(), map.provenance.as_ref()?))).collect()
+            }
+            Panels::Norms { groups } => {
+                let series =
+                    groups.iter().flat_map(|group| group.series.iter().map(move |series| (group, series)));
+                series
+                    .filter_map(|(group, series)| {
+                        Some((format!("{}, {}", group.title, series.name), series.provenance.as_ref()?))
+                    })
+                    .collect()
+            }
+        }
+    }
 }
 
 /// What is drawn.
@@ -47,10 +68,9 @@ pub struct AngleMap {
 }
 
 impl AngleMap {
-    /// arccos(-1/(K-1)): what all angles are at collapse.
-    pub fn optimum_degrees(&self) -> Option<f64> {
-        let others = self.classes.len().checked_sub(1).filter(|&others| others > 0)?;
-        Some((-1.0 / others as f64).acos().to_degrees())
+    /// arccos(-1/(K-1)): what all angles are at collapse, where the features have K - 1 dimensions or more.
+    pub(crate) fn optimum_degrees(&self) -> Option<f64> {
+        etf_angle_degrees(self.classes.len())
     }
 }
 
@@ -68,7 +88,9 @@ pub struct NormGroup {
 pub struct NormSeries {
     /// The setting.
     pub name: String,
-    /// One a class, the largest class first; empty if there is no run.
+    /// Names of the classes, the largest first.
+    pub classes: Vec<String>,
+    /// One a class, in that order; empty if there is no run.
     pub norms: Vec<f64>,
     /// How the run was done.
     pub provenance: Option<Provenance>,

@@ -17,5 +17,7 @@ pub use figure::{AngleMap, Figure, NormGroup, NormSeries, Panels};
 pub use html::page;
 pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
-pub use pages::{AnalysisReport, FigureRow, Ideal, RunReport, comparison_page, figure_rows};
+pub use pages::{
+    AccuracyRow, AnalysisReport, FigureRow, Ideal, RunReport, accuracy_rows, comparison_page, figure_rows,
+};
 pub use table::{Cell, Gain, Provenance, Row, RunFigure, Table};

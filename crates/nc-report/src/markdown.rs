@@ -146,21 +146,14 @@ pub fn figure_markdown(figure: &Figure) -> String {
     for note in &figure.notes {
         let _ = writeln!(out, "- {note}");
     }
+    for (name, run) in figure.runs() {
+        let (epochs, command, record) = (format::epochs(run), &run.command, &run.record);
+        let _ = writeln!(out, "- {name}: {epochs} epochs, `{command}`, record `{record}`.");
+    }
     out
 }
 
 fn line(out: &mut String, cells: &[String]) {
     let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     let _ = writeln!(out, "| {} |", cells.join(" | "));
-}
-
-impl crate::Row {
-    /// What is to be said of the row, in a sentence.
-    pub(crate) fn remarks(&self) -> Option<String> {
-        let control = self.control.as_ref().map(|control| format!("gain over {control:?}"));
-        let source = self.source.as_ref().map(|source| format!("published figures: {source}"));
-        let parts = [self.not_built.clone(), self.note.clone(), source, control];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| format!("{}: {}.", self.name, parts.join("; ")))
-    }
 }

@@ -155,3 +155,14 @@ impl Table {
         })
     }
 }
+
+impl Row {
+    /// What is to be said of the row, in a sentence.
+    pub(crate) fn remarks(&self) -> Option<String> {
+        let control = self.control.as_ref().map(|control| format!("gain over {control:?}"));
+        let source = self.source.as_ref().map(|source| format!("published figures: {source}"));
+        let parts = [self.not_built.clone(), self.note.clone(), source, control];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("{}: {}.", self.name, parts.join("; ")))
+    }
+}

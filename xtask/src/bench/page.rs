@@ -4,7 +4,7 @@ use super::{
     command::Measured,
     criterion::Benchmark,
     machine::Machine,
-    step::{Figures, Pass, Steps},
+    step::{Figures, Pass, Rounds, STOCK_STEPS, Steps},
 };
 
 /// The page, as Markdown.
@@ -14,11 +14,10 @@ pub(super) fn render(measured: &Measured) -> String {
     page += "```sh\ncargo xtask bench --against-torch PYTHON\n```\n\n";
     page += &introduction(&measured.machine);
     page += "\n## Whole steps\n\n";
-    page += "Batches of 128 images of 3x32x32, 10 classes, 2 threads. A training step is forward, cross entropy + L_W + \
-             L_B, backward, SGD with momentum and weight decay, for model and centres; evaluation is forward without \
-             gradients. PyTorch does the same work with channels last. The programs alternate in three rounds of 15 steps \
-             (ResNet-18: 6); a figure is the median of the rounds' medians. Stock Candle is the same ResNet-32 of Candle's own \
-             layers, three steps of it.\n";
+    page += "Batches of 128 images of 3x32x32, 10 classes. A training step is forward, cross entropy + L_W + L_B, backward, \
+             SGD with momentum and weight decay, for model and centres; evaluation is forward without gradients. PyTorch \
+             does the same work with channels last. The programs alternate; a figure is the median of the rounds' medians. \
+             Stock Candle is the same ResNet-32 of Candle's own layers.\n";
     for steps in &measured.steps {
         page += &network(steps);
     }
@@ -61,7 +60,12 @@ type Column = (&'static str, fn(&Pass) -> Option<&Figures>);
 
 fn network(steps: &Steps) -> String {
     let title = if steps.network == "resnet18" { "ResNet-18" } else { "ResNet-32" };
-    let mut text = format!("\n### {title}\n\n");
+    let Rounds { threads, steps: each, count } = steps.rounds;
+    let mut text = format!("\n### {title}\n\n{threads} threads; rounds: {count}, of {each} steps");
+    if steps.train.stock.is_some() {
+        let _ = write!(text, " (stock Candle: one of {STOCK_STEPS})");
+    }
+    text += ".\n\n";
     let columns: [Column; 4] = [
         ("ours", |pass| Some(&pass.ours)),
         ("PyTorch", |pass| pass.torch.as_ref()),

@@ -4,7 +4,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -38,12 +38,15 @@ pub(crate) struct Args {
 }
 
 /// How often each program is run, for how many steps, on how many threads.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Rounds {
     pub(super) threads: usize,
     pub(super) steps: usize,
     pub(super) count: usize,
 }
+
+/// Steps of Candle's own layers, in one round: they are slow and steady.
+pub(super) const STOCK_STEPS: usize = 3;
 
 /// What a program printed: a name and a number a line.
 pub(super) type Figures = BTreeMap<String, f64>;
@@ -52,6 +55,7 @@ pub(super) type Figures = BTreeMap<String, f64>;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Steps {
     pub(super) network: String,
+    pub(super) rounds: Rounds,
     pub(super) train: Pass,
     pub(super) eval: Pass,
     /// Percent of a training step.
@@ -112,9 +116,8 @@ impl Steps {
             }
             let [ours_figures, torch, avx2] = measured.map(|rounds| median(&rounds));
             let ours_figures = ours_figures.context("no round was measured")?;
-            // Slow and steady: three steps will do.
             let stock = if more && network == "resnet32" {
-                let few = Rounds { steps: 3, ..rounds };
+                let few = Rounds { steps: STOCK_STEPS, ..rounds };
                 Some(run(&mut Command::new(&ours), mode, "stock-resnet32", few)?)
             } else {
                 None
@@ -125,6 +128,7 @@ impl Steps {
         };
         Ok(Self {
             network: network.to_owned(),
+            rounds,
             train: pass("train")?,
             eval: pass("eval")?,
             shares: run(&mut Command::new(&ours), "shares", network, rounds)?,
@@ -159,7 +163,19 @@ fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Resu
     let figure = |line: &str| {
         line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
     };
-    Ok(text.lines().filter_map(figure).collect())
+    let figures: Figures = text.lines().filter_map(figure).collect();
+    let expected: &[&str] = match mode {
+        "shares" => &["K10_regularisers_percent", "K100_regularisers_percent", "K10_loader_wait_percent"],
+        _ => &["median_ms", "min_ms", "peak_mb"],
+    };
+    for name in expected {
+        ensure!(
+            figures.contains_key(*name),
+            "{} did not print {name}, but:\n{text}",
+            command.get_program().display()
+        );
+    }
+    Ok(figures)
 }
 
 /// Of each figure, its median over the rounds; none without rounds.
@@ -168,7 +184,8 @@ fn median(rounds: &[Figures]) -> Option<Figures> {
     let median_of = |name: &String| {
         let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
         values.sort_by(f64::total_cmp);
-        (name.clone(), values[values.len() / 2])
+        let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+        (name.clone(), f64::midpoint(lower, upper))
     };
     Some(names.map(median_of).collect())
 }
@@ -180,4 +197,18 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn print(text: &str) -> Result<()> {
     use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_even_number_of_rounds_the_median_lies_between_two() {
+        let round = |time: f64| Figures::from([("median_ms".to_owned(), time)]);
+        let of = |times: &[f64]| median(&times.iter().map(|&time| round(time)).collect::<Vec<_>>());
+        assert_eq!(of(&[5.0, 1.0, 2.0]).unwrap()["median_ms"], 2.0);
+        assert_eq!(of(&[5.0, 1.0, 2.0, 4.0]).unwrap()["median_ms"], 3.0);
+        assert!(of(&[]).is_none());
+    }
 }

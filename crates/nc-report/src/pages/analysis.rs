@@ -7,7 +7,10 @@ use nc_metrics::{Analysis, Projection};
 use crate::{
     Result,
     html::{document, escape, figures},
-    pages::snapshot::Snapshot,
+    pages::{
+        accuracy::{AccuracyRow, accuracy_rows},
+        snapshot::Snapshot,
+    },
 };
 
 /// What was measured of a feature set.
@@ -55,12 +58,46 @@ impl AnalysisReport<'_> {
             train.nc.dims,
             train.nc.classes.len()
         );
+        if !train.nc.absent_classes.is_empty() {
+            let _ = writeln!(
+                body,
+                "<p>Classes without training features, left out: {:?}.</p>",
+                train.nc.absent_classes
+            );
+        }
         if let Some(remark) = snapshot.remark() {
             let _ = writeln!(body, "<p>{}</p>", escape(&remark));
         }
         figures(&mut body, "Pictures", "", &snapshot.drawings()?);
         let _ =
             write!(body, "<section>\n<h2>Figures of neural collapse</h2>\n{}</section>\n", snapshot.table());
+        body.push_str(&decisions(&accuracy_rows(self.analysis), test.is_some()));
         Ok(document(self.name, &body))
     }
+}
+
+/// Accuracy and calibration as a table, if there was a classifier.
+fn decisions(rows: &[AccuracyRow], with_test: bool) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cell = |share: Option<f64>| {
+        share.map_or_else(|| "<td>–</td>".into(), |share| format!("<td>{:.2} %</td>", 100.0 * share))
+    };
+    let test = |cell: String| if with_test { cell } else { String::new() };
+    let mut out = format!(
+        "<section>\n<h2>Accuracy and calibration</h2>\n<div class=\"wide\"><table>\n<tr><th></th><th>training</th>{}</tr>\n",
+        test("<th>test</th>".into())
+    );
+    for row in rows {
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td>{}{}</tr>",
+            escape(row.title),
+            cell(row.train),
+            test(cell(row.test))
+        );
+    }
+    out.push_str("</table></div>\n</section>\n");
+    out
 }

@@ -45,7 +45,7 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let accuracy =
         |of: fn(&nc_metrics::Accuracy) -> Option<f64>| results.iter().map(|r| of(&r.accuracy)).collect();
-    row("test accuracy, last epoch", accuracy(|accuracy| Some(accuracy.top1)), &percent);
+    row("test accuracy at the end", accuracy(|accuracy| Some(accuracy.top1)), &percent);
     row("... many (over 100 training images)", accuracy(|accuracy| accuracy.many), &percent);
     row("... medium (20 to 100)", accuracy(|accuracy| accuracy.medium), &percent);
     row("... few (below 20)", accuracy(|accuracy| accuracy.few), &percent);

@@ -1,13 +1,16 @@
 //! Pages about runs and feature sets.
 
+mod accuracy;
 mod analysis;
 mod comparison;
 mod consistency;
 mod figures;
 mod history;
 mod run;
+mod run_curves;
 mod snapshot;
 
+pub use accuracy::{AccuracyRow, accuracy_rows};
 pub use analysis::AnalysisReport;
 pub use comparison::comparison_page;
 pub use figures::{FigureRow, Ideal, figure_rows};

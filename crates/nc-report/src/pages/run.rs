@@ -6,16 +6,17 @@ use std::{
 };
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{EpochLosses, Event, RunDir, RunResult, ShotAccuracy, write_atomically};
+use nc_record::{Event, RunDir, RunResult, write_atomically};
 
 use crate::{
     Error, Result,
-    charts::{Scale, Series, key},
+    charts::key,
     format,
     html::{document, escape, figures},
     pages::{
         consistency::{check_projection, check_result},
-        history::{Drawings, History, over_epochs},
+        history::History,
+        run_curves::{collapse, training},
         snapshot::{Snapshot, optimum},
     },
 };
@@ -147,7 +148,7 @@ impl RunReport {
         let (accuracy, nc) = (&result.accuracy, &result.nc.train);
         let angle = nc.nc2.centered_means.mean_nearest_angle_degrees;
         let cards = [
-            ("test accuracy, last epoch", percent(Some(accuracy.top1))),
+            ("test accuracy at the end", percent(Some(accuracy.top1))),
             (
                 "many / medium / few, %",
                 [accuracy.many, accuracy.medium, accuracy.few].map(hundredths).join(" / "),
@@ -210,93 +211,4 @@ fn read_projection(directory: &Path) -> Result<Option<Projection>> {
         serde_json::from_slice(&text).map_err(|source| Error::Malformed { path: path.clone(), source })?;
     check_projection(&projection).map_err(|reason| Error::Inconsistent { path, reason })?;
     Ok(Some(projection))
-}
-
-fn training(history: &History) -> Result<Drawings> {
-    type Group = fn(&ShotAccuracy) -> Option<f64>;
-    let groups: [(&str, Group); 4] = [
-        ("all", |accuracy| Some(accuracy.all)),
-        ("many", |accuracy| accuracy.many),
-        ("medium", |accuracy| accuracy.medium),
-        ("few", |accuracy| accuracy.few),
-    ];
-    let mut accuracy: Vec<Series> = groups
-        .iter()
-        .zip([6, 0, 5, 1])
-        .map(|((name, of), hue)| {
-            let points = history.test_accuracy.iter().filter_map(|(at, accuracy)| Some((*at, of(accuracy)?)));
-            Series { name: (*name).into(), points: points.collect(), hue, dashed: false }
-        })
-        .collect();
-    accuracy.push(Series {
-        name: "validation".into(),
-        points: history.validation_accuracy.iter().map(|(at, accuracy)| (*at, accuracy.all)).collect(),
-        hue: 6,
-        dashed: true,
-    });
-    let loss = |name: &str, hue, of: &dyn Fn(&EpochLosses) -> Option<f64>| Series {
-        name: name.into(),
-        points: history.losses.iter().filter_map(|(at, losses)| Some((*at, of(losses)?))).collect(),
-        hue,
-        dashed: false,
-    };
-    let rate = Series {
-        name: "learning rate".into(),
-        points: history.learning_rates.clone(),
-        hue: 6,
-        dashed: false,
-    };
-    let losses = vec![
-        loss("whole", 6, &|losses| Some(losses.total)),
-        loss("supervised", 0, &|losses| Some(losses.supervised)),
-    ];
-    let within = vec![loss("L_W", 2, &|losses| losses.within_class)];
-    let between = vec![loss("L_B", 3, &|losses| losses.between_class)];
-    let charts = [
-        ("Test accuracy", "accuracy", Scale::Percent, accuracy),
-        ("Training loss", "loss", Scale::Linear, losses),
-        ("Within-class compactness", "L_W", Scale::Linear, within),
-        ("Between-class angles", "L_B", Scale::Linear, between),
-        ("Learning rate", "rate", Scale::Log, vec![rate]),
-    ];
-    over_epochs(
-        history.range(),
-        &history.marks,
-        charts.map(|(title, y, scale, series)| (title, y, scale, series, None)),
-    )
-}
-
-fn collapse(history: &History) -> Result<Drawings> {
-    let mut nc1 = history.figure("nc1.trace.class_weighted", "each class the same, ", 0);
-    nc1.extend(history.figure("nc1.trace.sample_weighted", "each sample the same, ", 1));
-    let mut norms = history.figure("nc2.centered_means.equinorm_cov", "class means, ", 0);
-    norms.extend(history.figure("nc2.weights.equinorm_cov", "classifier, ", 1).into_iter().take(1));
-    let mut angles = history.figure("nc2.centered_means.mean_nearest_angle_degrees", "class means, ", 0);
-    angles.extend(
-        history.figure("nc2.weights.mean_nearest_angle_degrees", "classifier, ", 1).into_iter().take(1),
-    );
-    let angle_optimum = history.optimum().map(|optimum| (optimum, "optimum"));
-    over_epochs(
-        history.range(),
-        &history.marks,
-        [
-            ("NC1, within over between classes", "tr(S_W pinv(S_B))/K", Scale::Log, nc1, None),
-            ("NC2, mean nearest angle", "degrees", Scale::Linear, angles, angle_optimum),
-            ("NC2, spread of the norms", "std / mean", Scale::Linear, norms, None),
-            (
-                "NC3, classifier against class means",
-                "squared distance",
-                Scale::Linear,
-                history.figure("nc3.duality_gap_squared", "", 0),
-                None,
-            ),
-            (
-                "NC4, disagreement with the nearest mean",
-                "share",
-                Scale::Percent,
-                history.figure("nc4.mismatch", "", 0),
-                None,
-            ),
-        ],
-    )
 }

@@ -1,7 +1,7 @@
 //! Pages about runs and feature sets of all sizes, the smallest and the oddest among them.
 
 use nc_record::RunDir;
-use nc_report::{AnalysisReport, Error, RunReport, comparison_page, figure_rows};
+use nc_report::{AnalysisReport, Error, RunReport, accuracy_rows, comparison_page, figure_rows};
 
 use crate::case::Case;
 
@@ -109,6 +109,29 @@ fn runs_stand_side_by_side() {
     assert!(!page.contains("Norms of centred class means"));
 }
 
+/// A figure renamed in nc-metrics would silently be missing from every page.
+#[test]
+fn every_figure_that_is_shown_exists() {
+    let case = Case::new(6, 8, |class| [300, 150, 50, 30, 12, 8][class]);
+    let analysis = case.set(true, true).analyze().unwrap();
+    let rows = figure_rows(&analysis.train.nc, analysis.test.as_ref().map(|test| &test.nc));
+    assert_eq!(rows.len(), 31, "{:?}", rows.iter().map(|row| row.key).collect::<Vec<_>>());
+    let figures = nc_record::figures(&analysis.train.nc);
+    for curve in [
+        "nc1.trace.class_weighted",
+        "nc1.trace.sample_weighted",
+        "nc2.centered_means.equinorm_cov",
+        "nc2.weights.equinorm_cov",
+        "nc2.centered_means.mean_nearest_angle_degrees",
+        "nc2.weights.mean_nearest_angle_degrees",
+        "nc3.duality_gap_squared",
+        "nc4.mismatch",
+    ] {
+        assert!(figures.contains_key(curve), "{curve}");
+    }
+    assert_eq!(accuracy_rows(&analysis).len(), 12);
+}
+
 #[test]
 fn feature_sets_have_a_page() {
     let case = Case::new(10, 64, |class| 300 / (class + 1));
@@ -124,6 +147,8 @@ fn feature_sets_have_a_page() {
         let page = report.to_html().unwrap();
         assert_whole(&page);
         assert_eq!(page.contains("Reliability"), with_classifier);
+        let shares = page.contains("<td>accuracy, medium-shot classes (20 to 100)</td>");
+        assert_eq!(shares, with_classifier);
         assert_eq!(page.contains("training accuracy"), with_classifier && !with_test);
         assert_eq!(page.contains("test accuracy"), with_test);
         assert_eq!(page.contains("<th>test</th>"), with_test);

@@ -5,8 +5,8 @@ use nc_report::{
     figure_markdown, figures_csv, json, page, table_markdown, tables_csv,
 };
 
-fn run(seed: u64, value: f64) -> RunFigure {
-    let provenance = Provenance {
+fn provenance() -> Provenance {
+    Provenance {
         command: "nclt train --preset a/b".into(),
         run_hash: "0123456789abcdef".into(),
         subset_hash: "fedcba9876543210".into(),
@@ -15,8 +15,11 @@ fn run(seed: u64, value: f64) -> RunFigure {
         data: "CIFAR-10".into(),
         seconds: 1754.0,
         record: "quick/a.json".into(),
-    };
-    RunFigure { seed, value, best_epoch: Some(value + 0.5), provenance }
+    }
+}
+
+fn run(seed: u64, value: f64) -> RunFigure {
+    RunFigure { seed, value, best_epoch: Some(value + 0.5), provenance: provenance() }
 }
 
 fn table() -> Table {
@@ -122,11 +125,15 @@ fn figures() -> [Figure; 2] {
         degrees,
         provenance: None,
     };
-    let series =
-        |name: &str, norms: &[f64]| NormSeries { name: name.into(), norms: norms.to_vec(), provenance: None };
+    let series = |name: &str, norms: &[f64], provenance| NormSeries {
+        name: name.into(),
+        classes: ["7", "0"].map(String::from).to_vec(),
+        norms: norms.to_vec(),
+        provenance,
+    };
     let group = NormGroup {
         title: "CIFAR-10".into(),
-        series: vec![series("balanced", &[1.0, 3.0]), series("not run", &[])],
+        series: vec![series("balanced", &[1.0, 3.0], Some(provenance())), series("not run", &[], None)],
     };
     [
         figure("2", Panels::Angles { maps: vec![map("vanilla <b>", degrees), map("not run", vec![])] }),
@@ -145,8 +152,10 @@ fn figures_are_numbers_too() {
     assert!(
         figure_markdown(&norms).contains("- balanced: spread (standard deviation / mean) 0.500: 1.00, 3.00")
     );
+    let run = "CIFAR-10, balanced: 40 + 2 epochs, `nclt train --preset a/b`, record `quick/a.json`.";
+    assert!(figure_markdown(&norms).contains(run));
     let csv = figures_csv(&figures()).unwrap();
-    assert!(csv.contains("2,,vanilla <b>,2,0,120\n") && csv.contains("3,CIFAR-10,balanced,1,,3\n"), "{csv}");
+    assert!(csv.contains("2,,vanilla <b>,2,0,120\n") && csv.contains("3,CIFAR-10,balanced,0,,3\n"), "{csv}");
     assert_eq!(csv.lines().count(), 1 + 9 + 2);
 }
 

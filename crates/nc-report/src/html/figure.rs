@@ -1,0 +1,99 @@
+use std::fmt::Write;
+
+use crate::{
+    AngleMap, Figure, NormGroup, NormSeries, Panels, Result,
+    charts::{Cells, Curves, Drawing, HeatMap, Scale, Series},
+    figure::{mean_nearest, smallest, spread},
+    format,
+    html::escape,
+};
+
+pub(super) fn add_figure(out: &mut String, figure: &Figure) -> Result<()> {
+    let mut drawings: Vec<(&str, Drawing)> = vec![];
+    match &figure.panels {
+        Panels::Angles { maps } => {
+            for map in maps {
+                drawings.extend(angles(map)?.map(|drawing| (map.name.as_str(), drawing)));
+            }
+        }
+        Panels::Norms { groups } => {
+            for group in groups {
+                drawings.extend(norms(group)?.map(|drawing| (group.title.as_str(), drawing)));
+            }
+        }
+    }
+    // Writing to a string cannot fail.
+    let _ = write!(
+        out,
+        "<h2>Figure {}: {}</h2>\n<p>{}.</p>\n<div class=\"panels\">\n",
+        escape(&figure.id),
+        escape(&figure.title),
+        escape(&figure.scale)
+    );
+    for (title, drawing) in drawings {
+        out.push_str(&drawing.to_html(title));
+    }
+    out.push_str("</div>\n<ul class=\"notes\">\n");
+    for note in &figure.notes {
+        let _ = writeln!(out, "<li>{}</li>", escape(note));
+    }
+    for (name, run) in figure.runs() {
+        let _ = writeln!(
+            out,
+            "<li>{}: {} epochs, <code>{}</code>, record <code>{}</code>.</li>",
+            escape(&name),
+            format::epochs(run),
+            escape(&run.command),
+            escape(&run.record)
+        );
+    }
+    out.push_str("</ul>\n");
+    Ok(())
+}
+
+fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
+    let drawing = HeatMap {
+        label: &format!("angles between class means, {}", map.name),
+        classes: &map.classes,
+        values: &map.degrees,
+        range: (0.0, map.optimum_degrees().unwrap_or_default().max(120.0)),
+        cells: Cells::Degrees,
+        mark: map.optimum_degrees(),
+        axes: None,
+    }
+    .draw()?;
+    let caption = format!(
+        "Mean nearest angle {}°, smallest {}°; at collapse all are {}°.",
+        format::figure(mean_nearest(&map.degrees)),
+        format::figure(smallest(&map.degrees)),
+        format::figure(map.optimum_degrees())
+    );
+    Ok(drawing.map(|drawing| drawing.with_caption(caption)))
+}
+
+fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
+    let line = |(hue, series): (usize, &NormSeries)| Series {
+        name: series.name.clone(),
+        points: series.norms.iter().enumerate().map(|(class, &norm)| ((class + 1) as f64, norm)).collect(),
+        hue,
+        dashed: false,
+    };
+    let drawing = Curves {
+        label: &format!("norms of centred class means, {}", group.title),
+        x_title: "class, the largest first",
+        y_title: "norm",
+        scale: Scale::Linear,
+        series: group.series.iter().enumerate().map(line).collect(),
+        x_range: None,
+        marks: &[],
+        reference: None,
+    }
+    .draw()?;
+    let spreads: Vec<String> = group
+        .series
+        .iter()
+        .filter_map(|series| Some(format!("{} {:.3}", series.name, spread(&series.norms)?)))
+        .collect();
+    let caption = format!("Standard deviation / mean: {}.", spreads.join(", "));
+    Ok(drawing.map(|drawing| drawing.with_caption(caption)))
+}

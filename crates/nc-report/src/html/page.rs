@@ -1,0 +1,18 @@
+use super::{document::document, escape, figure::add_figure, table::add_table};
+use crate::{Figure, Result, Table};
+
+/// One page of tables and figures that needs no network and no script.
+///
+/// # Errors
+///
+/// [`Error::Drawing`](crate::Error::Drawing).
+pub fn page(title: &str, tables: &[Table], figures: &[Figure]) -> Result<String> {
+    let mut body = format!("<h1>{}</h1>\n", escape(title));
+    for table in tables {
+        add_table(&mut body, table);
+    }
+    for figure in figures {
+        add_figure(&mut body, figure)?;
+    }
+    Ok(document(title, &body))
+}
