@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use nc_metrics::{Accuracy, NeuralCollapse};
+use nc_metrics::Accuracy;
 use nc_record::RunDir;
+use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
 /// A share as a percentage.
@@ -17,7 +18,7 @@ pub(crate) fn run(finished: &Finished) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = (|| {
-        groups(&mut out, "test accuracy, last epoch", &result.accuracy)?;
+        groups(&mut out, "test accuracy at the end", &result.accuracy)?;
         chosen_epochs(&mut out, result)?;
         classes(&mut out, &result.accuracy, &result.data.class_counts)?;
         geometry(&mut out, &result.nc)?;
@@ -69,25 +70,29 @@ fn classes(out: &mut String, accuracy: &Accuracy, class_counts: &[usize]) -> std
     Ok(())
 }
 
+/// The figures that say most; `nclt analyze` and the page have all.
+const SHOWN: [&str; 8] = [
+    "nc1.trace.sample_weighted",
+    "nc1.trace.class_weighted",
+    "nc2.centered_means.equinorm_cov",
+    "nc2.centered_means.coherence",
+    "nc2.centered_means.mean_nearest_angle_degrees",
+    "nc2.centered_means.min_angle_degrees",
+    "nc3.duality_gap_squared",
+    "nc4.mismatch",
+];
+
 fn geometry(out: &mut String, Geometry { train, test }: &Geometry) -> std::fmt::Result {
-    let angle = train.etf_angle_degrees.map_or_else(String::new, |angle| format!("; {angle:.1} at collapse"));
-    writeln!(out, "\nneural collapse{:33}train       test", "")?;
-    let mut row = |name: &str, figure: &dyn Fn(&NeuralCollapse) -> Option<f64>| {
-        let show = |nc| figure(nc).map_or_else(|| "-".into(), |value| format!("{value:.3}"));
-        writeln!(out, "{name:42} {:>10} {:>10}", show(train), show(test))
-    };
-    row("NC1 within/between, by sample (0)", &|nc| nc.nc1.trace.sample_weighted)?;
-    row("NC1 within/between, by class (0)", &|nc| nc.nc1.trace.class_weighted)?;
-    row("NC2 spread of the means' norms (0)", &|nc| nc.nc2.centered_means.equinorm_cov)?;
-    row("NC2 deviation of the means' cosines (0)", &|nc| nc.nc2.centered_means.coherence)?;
-    row("NC2 mean nearest angle, degrees", &|nc| nc.nc2.centered_means.mean_nearest_angle_degrees)?;
-    row("NC2 smallest angle, degrees", &|nc| nc.nc2.centered_means.min_angle_degrees)?;
-    row("NC3 classifier against means (0)", &|nc| nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared))?;
-    row("NC4 disagreement with nearest mean (0)", &|nc| nc.nc4.and_then(|nc4| nc4.mismatch))?;
-    write!(out, "(0): at collapse{angle}")?;
+    writeln!(out, "\n{:<54} {:>10} {:>10}  at collapse", "neural collapse", "training", "test")?;
+    let show = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
+    let rows = figure_rows(train, Some(test));
+    for FigureRow { title, ideal, train, test, .. } in rows.iter().filter(|row| SHOWN.contains(&row.key)) {
+        let (train, test, ideal) = (show(*train), show(*test), ideal.to_string());
+        writeln!(out, "{}", format!("{title:<54} {train:>10} {test:>10}  {ideal}").trim_end())?;
+    }
     if !train.etf_exists {
         let (classes, dims) = (train.classes.len(), train.dims);
-        write!(out, "; {classes} classes cannot collapse fully in {dims} dimensions")?;
+        writeln!(out, "{classes} classes cannot collapse fully in {dims} dimensions")?;
     }
-    writeln!(out)
+    Ok(())
 }

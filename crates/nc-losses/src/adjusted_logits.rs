@@ -46,10 +46,12 @@ pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Te
     /// Takes a class out of a softmax, in `f32` too, without an infinity to become no number in the gradient.
     const NOTHING: f64 = -1e30;
     let (_, classes) = check::matrix("logits", logits)?;
+    if counts.len() != classes {
+        return Err(Error::Counts { classes, found: counts.len() });
+    }
     let total: usize = counts.iter().sum();
-    if counts.len() != classes || total == 0 {
-        let expected = format!("{classes} counts, not all of them 0");
-        return Err(Error::Shape { argument: "counts", expected, found: vec![counts.len()] });
+    if total == 0 {
+        return Err(Error::Range { argument: "sum of counts", expected: "a number above 0", found: 0.0 });
     }
     if !tau.is_finite() {
         return Err(Error::Range { argument: "tau", expected: "a finite number", found: tau });

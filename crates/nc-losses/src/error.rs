@@ -16,6 +16,14 @@ pub enum Error {
         /// Shape that was passed.
         found: Vec<usize>,
     },
+    /// Counts of training samples that are not of the logits' classes.
+    #[error("counts: expected one for each of {classes} classes, found {found}")]
+    Counts {
+        /// Classes of the logits.
+        classes: usize,
+        /// Counts that were passed.
+        found: usize,
+    },
     /// An argument has the wrong element type.
     #[error("{argument}: expected dtype {expected}, found {found:?}")]
     DType {

@@ -48,8 +48,7 @@ pub fn label_aware_smoothing(
     let log_p = log_probabilities(logits, labels)?;
     let classes = logits.dim(1)?;
     if counts.len() != classes {
-        let expected = format!("{classes} counts");
-        return Err(Error::Shape { argument: "counts", expected, found: vec![counts.len()] });
+        return Err(Error::Counts { classes, found: counts.len() });
     }
     let (least, most) =
         (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
