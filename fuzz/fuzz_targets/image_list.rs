@@ -9,8 +9,12 @@ use nc_data::list;
 const PIXEL: &[u8] = include_bytes!("../seeds/pixel.png");
 
 fuzz_target!(|bytes: &[u8]| {
-    let directory =
-        nclt_fuzz::directory(&[("train.txt", bytes), ("a.png", PIXEL), ("b b/c.png", PIXEL), ("test.txt", b"a.png 0")]);
+    let directory = nclt_fuzz::directory(&[
+        ("train.txt", bytes),
+        ("a.png", PIXEL),
+        ("b b/c.png", PIXEL),
+        ("test.txt", b"a.png 0"),
+    ]);
     if let Some(source) = nclt_fuzz::read(list::read_dir(directory.path(), None)) {
         assert!(source.train.len() <= bytes.len());
         assert!(source.train.num_classes() <= source.train.len());
