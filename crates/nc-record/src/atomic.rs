@@ -14,7 +14,7 @@ use crate::{Result, error::io_error};
 ///
 /// # Errors
 ///
-/// [`Error::Io`]; what stood there before is untouched.
+/// [`Error::Io`](crate::Error::Io); what stood there before is untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let there = fs::metadata(path);
     if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
