@@ -101,21 +101,22 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         terminal.stop_after(limit);
     }
     let missing = plan.missing(&Records::read(&args.results, scale)?);
-    // Of what is recorded no images are needed.
-    let (options, data_dirs) = args.compute.start_all(&Plan::sources(&missing))?;
+    // Of what is recorded, or not to be run, no images are needed.
+    let to_run = if args.max_runs == Some(0) { &[] } else { &missing[..] };
+    let (options, data_dirs) = args.compute.start_all(&Plan::sources(to_run))?;
     let mut queue = Queue::new(&plan, &args.results, &data_dirs, options);
     if args.dry_run {
         for job in &missing {
             say(&format!("{} seed {}{}", job.preset, job.experiment.seed, reason(job)));
         }
     }
-    let estimate = threads::install(|| queue.estimate(&missing))?;
+    let estimate = threads::install(|| queue.estimate(to_run))?;
     say(&format!(
         "{} runs at {}; {} missing{}",
         plan.jobs.len(),
         scale.description(),
         missing.len(),
-        if missing.is_empty() {
+        if to_run.is_empty() {
             String::new()
         } else {
             format!(", about {} at the speed measured here", HumanDuration(Duration::from_secs_f64(estimate)))
