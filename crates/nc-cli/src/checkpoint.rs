@@ -8,6 +8,7 @@ use nc_train::{RunOptions, Trained};
 use crate::compute;
 
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     /// A run's directory, or a file of weights beside the run's config.toml.
     #[arg(value_name = "CHECKPOINT")]

@@ -10,7 +10,9 @@ use nc_train::{DataSource, RunOptions};
 
 use crate::terminal::say;
 
+// Shared by commands: no group of its own, whose name would be taken.
 #[derive(Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     /// Where the images are, for sources that are read from files [default: where `nclt download` puts them].
     #[arg(long, value_name = "DIR")]
@@ -75,6 +77,7 @@ impl Args {
 
 /// How many threads.
 #[derive(Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Threads {
     /// Threads to compute with [default: all cores]. The result does not depend on it.
     #[arg(long, value_name = "N", value_parser = parse_threads)]

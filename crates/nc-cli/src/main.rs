@@ -95,3 +95,23 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// Clap looks at this in unoptimised programs alone, which then panic at their start.
+    #[test]
+    fn arguments_that_commands_share_are_no_groups_of_one_name() {
+        for command in Cli::command().get_subcommands() {
+            let mut seen = BTreeSet::new();
+            for group in command.get_groups() {
+                assert!(seen.insert(group.get_id().as_str()), "{}: {}", command.get_name(), group.get_id());
+            }
+        }
+    }
+}
