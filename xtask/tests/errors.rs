@@ -9,8 +9,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 mod snapshot;
 
 const REFUSED: &[&str] = &[
-    "cargo xtask chek",
-    "cargo xtask check",
+    "cargo xtask check-cud",
     "cargo xtask build x",
     "cargo xtask build --cuda --metal",
     "cargo xtask build --compute-cap",

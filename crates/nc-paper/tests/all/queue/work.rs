@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use nc_paper::{Job, PaperTable, Queue, Records, Reporter, Scale, fill_tables, write_reports};
 use nc_train::{DataSource, Experiment, Observer, RunOptions};
 
-use crate::support::{FEW, Listener, plan, work};
+use super::support::{FEW, Listener, plan, work};
 
 #[test]
 fn the_queue_does_each_run_once_and_tables_come_from_its_records() {

@@ -1,20 +1,8 @@
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::cargo::{Cargo, workspace};
-
-/// Type-check what the ordinary build leaves out.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Check the CUDA build, on a machine without CUDA: a stand-in takes the compiler's place. Nothing it builds can
-    /// run.
-    #[arg(long)]
-    cuda: bool,
-    /// Check the feature `hub`, whose dependencies take minutes to compile.
-    #[arg(long)]
-    hub: bool,
-}
 
 /// Answers what Candle's build scripts ask of nvcc: its version, its targets, and that its outputs exist.
 const STAND_IN: &str = r#"#!/bin/sh
@@ -33,21 +21,7 @@ done
 if [ -n "$directory" ] && [ -n "$source" ]; then : > "$directory/$(basename "$source" .cu).ptx"; fi
 "#;
 
-impl Args {
-    pub(crate) fn run(self) -> Result<()> {
-        ensure!(self.cuda || self.hub, "say what to check: --cuda, --hub");
-        if self.hub {
-            let packages = ["--package=nc-data", "--package=nc-cli", "--features=nc-data/hub,nc-cli/hub"];
-            Cargo::new(["check", "--tests"]).args(packages.map(Into::into).into()).run()?;
-        }
-        if self.cuda {
-            check_cuda()?;
-        }
-        Ok(())
-    }
-}
-
-fn check_cuda() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     // A directory of its own: what the stand-in compiles must never be taken for the real thing.
     let directory = workspace().join("target").join("cuda-check");
     let compiler = write_stand_in(&directory)?;

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use nc_paper::{Records, Scale, write_reports};
 use nc_record::{Claim, Rhythm};
 
-use crate::support::{plan, the_record, work};
+use super::support::{plan, the_record, work};
 
 #[test]
 fn reports_wait_for_their_turn_and_then_show_what_is_there() {

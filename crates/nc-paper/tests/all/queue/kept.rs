@@ -4,7 +4,7 @@ use std::fs;
 
 use nc_paper::{Error, Plan, Records, Scale, write_reports};
 
-use crate::support::{edit, plan, the_record, work};
+use super::support::{edit, plan, the_record, work};
 
 #[test]
 fn records_of_two_scales_do_not_mix() {

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use nc_paper::{Job, Scale, slurm_script};
 
-use crate::support::{FEW, plan};
+use super::support::{FEW, plan};
 
 #[test]
 fn every_cell_can_be_planned_and_no_run_stands_twice() {

@@ -1,0 +1,8 @@
+//! The crate from outside, in one binary.
+
+mod committed;
+mod malformed;
+mod published;
+mod queue;
+mod records;
+mod runs;

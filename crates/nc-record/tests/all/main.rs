@@ -1,0 +1,6 @@
+//! The crate from outside, in one binary.
+
+mod features;
+mod interrupted;
+mod records;
+mod tensorboard;

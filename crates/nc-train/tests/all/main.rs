@@ -1,0 +1,8 @@
+//! The crate from outside, in one binary.
+
+mod config_files;
+mod experiments;
+mod methods;
+mod optimizer;
+mod resnet_steps;
+mod resume;
