@@ -9,8 +9,13 @@ const CANDLE_NUM_THREADS: &str = "CANDLE_NUM_THREADS";
 
 /// Sets the process up for `threads` threads (0: one per core). Call it once, first thing in `main`.
 ///
-/// Builds rayon's global pool and, unless the user has set it, CANDLE_NUM_THREADS=1. Calling it again with the
-/// same number does nothing.
+/// Builds rayon's global pool and, unless the user has set it, CANDLE_NUM_THREADS=1, since Candle can be told in no
+/// other way. Calling it again with the same number does nothing.
+///
+/// While it sets that variable, no other thread may read the environment except through `std::env`, whose lock keeps
+/// readers and writer apart: C code does (`getenv`, `localtime`), and `std::net` when it looks up a host. The compiler
+/// cannot check that; on Windows it does not matter. Where such threads may run, set CANDLE_NUM_THREADS before the
+/// program starts: then nothing is set here. See [`std::env::set_var`].
 ///
 /// # Errors
 ///
@@ -22,8 +27,7 @@ pub fn init(threads: usize) -> Result<()> {
         threads
     };
     if std::env::var_os(CANDLE_NUM_THREADS).is_none() {
-        // SAFETY: documented to be called first thing in main, before there are threads of C code that read the
-        // environment; Rust's own readers are kept apart by std's lock.
+        // SAFETY: as documented above, no other thread reads the environment, or it waits for std's lock.
         unsafe { std::env::set_var(CANDLE_NUM_THREADS, "1") };
     }
     // Fails if there is a pool; whether it is the right one is what counts.

@@ -11,8 +11,8 @@ use crate::{
 
 /// Accuracies as shares from 0 to 1. Predictions are those of [`predictions`].
 ///
-/// The means other than `balanced`, `worst_class` and `macro_f1` are always measured; they are None only where read from
-/// a record that was written before they were.
+/// `harmonic_mean`, `geometric_mean`, `worst_class` and `macro_f1` are always measured; they are None only where read
+/// from a record that was written before they were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Samples measured.
@@ -48,8 +48,8 @@ pub struct Accuracy {
     pub confusion: Vec<Vec<u64>>,
 }
 
-/// The most classes with a confusion matrix.
-const CONFUSION_CLASSES: usize = 1000;
+/// The most classes of which a matrix over pairs of them is kept.
+pub(crate) const MATRIX_CLASSES: usize = 1000;
 
 /// Counts predictions.
 #[derive(Clone, Debug)]
@@ -68,17 +68,17 @@ pub struct AccuracyAccumulator {
 impl AccuracyAccumulator {
     /// For `classes` classes (K).
     pub fn new(classes: usize) -> Self {
-        let confusion = if classes <= CONFUSION_CLASSES { vec![vec![0; classes]; classes] } else { vec![] };
+        let confusion = if classes <= MATRIX_CLASSES { vec![vec![0; classes]; classes] } else { vec![] };
         let zeros = || vec![0; classes];
         Self { totals: zeros(), right: zeros(), predicted: zeros(), ranks: zeros(), confusion }
     }
 
-    /// Takes in logits (N, K), row after row, and labels.
+    /// Takes in logits (N, K), f32 or f64, row after row, and labels.
     ///
     /// # Errors
     ///
     /// If the lengths do not fit, a label is not below K, or a logit is not finite; then nothing is taken in.
-    pub fn update(&mut self, logits: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Copy + Into<f64>>(&mut self, logits: &[T], labels: &[u32]) -> Result<()> {
         let classes = self.totals.len();
         let seen = self.totals.iter().sum::<u64>() as usize;
         check("logits", logits, classes, labels, classes, seen)?;
@@ -180,7 +180,7 @@ impl Accuracy {
     /// # Errors
     ///
     /// As for [`AccuracyAccumulator::update`] and [`AccuracyAccumulator::finish`].
-    pub fn of(logits: &[f32], labels: &[u32], training_counts: &[usize]) -> Result<Self> {
+    pub fn of<T: Copy + Into<f64>>(logits: &[T], labels: &[u32], training_counts: &[usize]) -> Result<Self> {
         let mut accumulator = AccuracyAccumulator::new(training_counts.len());
         accumulator.update(logits, labels)?;
         accumulator.finish(training_counts)
@@ -199,19 +199,20 @@ impl Accuracy {
 /// # Errors
 ///
 /// If the length is no multiple of K, K is zero, or a logit is not finite.
-pub fn predictions(logits: &[f32], classes: usize) -> Result<Vec<u32>> {
+pub fn predictions<T: Copy + Into<f64>>(logits: &[T], classes: usize) -> Result<Vec<u32>> {
     check_rows("logits", logits, classes)?;
     Ok(logits.chunks_exact(classes).map(|logits| prediction(logits) as u32).collect())
 }
 
 /// The class of the first largest logit.
-pub(crate) fn prediction(logits: &[f32]) -> usize {
-    argmax(logits.iter().map(|&z| f64::from(z)))
+pub(crate) fn prediction<T: Copy + Into<f64>>(logits: &[T]) -> usize {
+    argmax(logits.iter().map(|&z| z.into()))
 }
 
 /// How many classes come before `label`: those of larger logits, and of equal ones the earlier.
-fn rank(logits: &[f32], label: usize) -> usize {
-    let z = logits[label];
+fn rank<T: Copy + Into<f64>>(logits: &[T], label: usize) -> usize {
+    let z: f64 = logits[label].into();
     let (earlier, later) = logits.split_at(label);
-    earlier.iter().filter(|&&other| other >= z).count() + later.iter().filter(|&&other| other > z).count()
+    earlier.iter().filter(|&&other| other.into() >= z).count()
+        + later.iter().filter(|&&other| other.into() > z).count()
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, Classifier,
-    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator, Result, error::check,
+    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator, Result,
+    error::{check_finite, check_labels, check_length},
 };
 
 /// Features (N, P), row after row, and their labels (N).
@@ -70,7 +71,8 @@ pub struct Measured {
 }
 
 impl FeatureSet<'_> {
-    /// Measures everything.
+    /// Measures everything. Accuracy and calibration are of the logits in f64, which decide as
+    /// [`Classifier::predictions`] does.
     ///
     /// ```
     /// use nc_metrics::{Classifier, FeatureSet, Samples};
@@ -93,9 +95,10 @@ impl FeatureSet<'_> {
     /// # Errors
     ///
     /// If the lengths do not fit, a label is not below K, a value is not finite, the classifier is of another shape, or
-    /// there is no sample.
+    /// there is no sample. The test samples are called `test_features` and `test_labels`.
     pub fn analyze(&self) -> Result<Analysis> {
         let means = self.means_of(self.train)?;
+        self.check_test()?;
         let counts = self.training_counts(&means);
         let measured = |samples: Samples<'_>, nc| {
             let decisions = |classifier| self.decisions(samples, classifier, &counts);
@@ -118,12 +121,21 @@ impl FeatureSet<'_> {
     /// Those of [`analyze`](Self::analyze).
     pub fn geometry(&self) -> Result<Geometry> {
         let means = self.means_of(self.train)?;
+        self.check_test()?;
         let counts = self.training_counts(&means);
         let test = self.test.unwrap_or(self.train);
         Ok(Geometry {
             train: self.collapse(self.train, &means, &counts)?,
             test: self.collapse_of_test(test, &means, &counts)?,
         })
+    }
+
+    /// Checks the test samples under their own names: what measures them has but one for features and labels.
+    fn check_test(&self) -> Result<()> {
+        let Some(Samples { features, labels }) = self.test else { return Ok(()) };
+        check_length("test_features", features, labels.len() * self.dims)?;
+        check_labels("test_labels", labels, self.classes, 0)?;
+        check_finite("test_features", features, self.dims, 0)
     }
 
     fn means_of(&self, samples: Samples<'_>) -> Result<ClassMeans> {
@@ -162,7 +174,7 @@ impl FeatureSet<'_> {
         Ok(nc)
     }
 
-    /// Accuracy and calibration of the classifier.
+    /// Accuracy and calibration of the classifier on samples that are checked.
     fn decisions(
         &self,
         samples: Samples<'_>,
@@ -170,17 +182,17 @@ impl FeatureSet<'_> {
         training_counts: &[usize],
     ) -> Result<(Accuracy, Calibration)> {
         let Samples { features, labels } = samples;
-        check("features", features, self.dims, labels, self.classes, 0)?;
         let mut accuracy = AccuracyAccumulator::new(self.classes);
         let mut calibration = CalibrationAccumulator::new(self.classes);
         for (features, labels) in features.chunks(ROWS * self.dims).zip(labels.chunks(ROWS)) {
             let blocks = features.par_chunks(BLOCK * self.dims).map(|block| {
                 let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-                classifier.logits(&block).into_iter().map(|z| z as f32).collect::<Vec<f32>>()
+                classifier.logits(&block)
             });
-            let logits = blocks.collect::<Vec<_>>().concat();
-            accuracy.update(&logits, labels)?;
-            calibration.update(&logits, labels)?;
+            for (logits, labels) in blocks.collect::<Vec<_>>().iter().zip(labels.chunks(BLOCK)) {
+                accuracy.update(logits, labels)?;
+                calibration.update(logits, labels)?;
+            }
         }
         Ok((accuracy.finish(training_counts)?, calibration.finish()))
     }

@@ -53,17 +53,17 @@ impl CalibrationAccumulator {
         Self { classes, bins: [Bin::default(); BINS] }
     }
 
-    /// Takes in logits (N, K), row after row, and labels.
+    /// Takes in logits (N, K), f32 or f64, row after row, and labels.
     ///
     /// # Errors
     ///
     /// If the lengths do not fit, a label is not below K, or a logit is not finite; then nothing is taken in.
-    pub fn update(&mut self, logits: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Copy + Into<f64>>(&mut self, logits: &[T], labels: &[u32]) -> Result<()> {
         check("logits", logits, self.classes, labels, self.classes, self.samples() as usize)?;
         for (logits, &label) in logits.chunks_exact(self.classes.max(1)).zip(labels) {
             let predicted = prediction(logits);
-            let largest = f64::from(logits[predicted]);
-            let confidence = 1.0 / logits.iter().map(|&z| (f64::from(z) - largest).exp()).sum::<f64>();
+            let largest: f64 = logits[predicted].into();
+            let confidence = 1.0 / logits.iter().map(|&z| (z.into() - largest).exp()).sum::<f64>();
             let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
             let bin = &mut self.bins[bin];
             bin.samples += 1;
@@ -113,7 +113,7 @@ impl Calibration {
     /// # Errors
     ///
     /// As for [`CalibrationAccumulator::update`].
-    pub fn of(logits: &[f32], labels: &[u32], classes: usize) -> Result<Self> {
+    pub fn of<T: Copy + Into<f64>>(logits: &[T], labels: &[u32], classes: usize) -> Result<Self> {
         let mut accumulator = CalibrationAccumulator::new(classes);
         accumulator.update(logits, labels)?;
         Ok(accumulator.finish())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
+    accuracy::MATRIX_CLASSES,
     error::check_rows,
     linalg::{centering, mean, norm, normalized_distance, std, times_transposed},
 };
@@ -18,8 +19,9 @@ pub struct Directions {
     pub norms: Vec<f64>,
     /// Population standard deviation of the norms over their mean; 0 at collapse. None if all norms are 0.
     pub equinorm_cov: Option<f64>,
-    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty, and everything below None, for fewer than two
-    /// vectors or where one has norm zero and so no direction.
+    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty for more than 1,000 vectors, where they would be
+    /// larger than everything else. Empty too, and everything below None, for fewer than two vectors or where one has
+    /// norm zero and so no direction.
     pub cosines: Vec<Vec<f64>>,
     /// Mean over ordered pairs of |cos + 1/(K-1)|; 0 at collapse.
     pub coherence: Option<f64>,
@@ -114,7 +116,9 @@ impl Directions {
             self.log_energy = Some(mean(&energies));
             self.log_energy_std = Some(std(&energies));
         }
-        self.cosines = cosines;
+        if classes <= MATRIX_CLASSES {
+            self.cosines = cosines;
+        }
     }
 }
 

@@ -23,8 +23,10 @@ pub enum Error {
         found: (usize, usize),
     },
     /// A label without a class.
-    #[error("labels: expected classes below {classes}, found {label} at sample {sample}")]
+    #[error("{argument}: expected classes below {classes}, found {label} at sample {sample}")]
     Label {
+        /// The argument.
+        argument: &'static str,
         /// The sample, counted from the first given.
         sample: usize,
         /// Its label.
@@ -52,19 +54,30 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Checks that `values` are rows of `width` finite values, one for each of `labels`, which are below `classes`.
 /// `seen` samples were given before.
-pub(crate) fn check(
+pub(crate) fn check<T: Copy + Into<f64>>(
     argument: &'static str,
-    values: &[f32],
+    values: &[T],
     width: usize,
     labels: &[u32],
     classes: usize,
     seen: usize,
 ) -> Result<()> {
     check_length(argument, values, labels.len() * width)?;
-    if let Some(index) = labels.iter().position(|&label| label as usize >= classes) {
-        return Err(Error::Label { sample: seen + index, label: labels[index], classes });
-    }
+    check_labels("labels", labels, classes, seen)?;
     check_finite(argument, values, width, seen)
+}
+
+/// Checks that labels, the first of which is of sample `seen`, are below `classes`.
+pub(crate) fn check_labels(
+    argument: &'static str,
+    labels: &[u32],
+    classes: usize,
+    seen: usize,
+) -> Result<()> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(index) => Err(Error::Label { argument, sample: seen + index, label: labels[index], classes }),
+        None => Ok(()),
+    }
 }
 
 /// Checks that there are `expected` values.

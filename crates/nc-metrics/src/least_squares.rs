@@ -58,7 +58,7 @@ pub struct MseParts {
 
 /// Second pass over the features of which the means are: [`MseDecomposition`].
 ///
-/// It keeps two (P, P) matrices.
+/// It keeps two (P, P) matrices and a row for each class.
 #[derive(Clone, Debug)]
 pub struct MseAccumulator<'a> {
     means: &'a ClassMeans,
@@ -66,6 +66,10 @@ pub struct MseAccumulator<'a> {
     ridge: f64,
     rows: Vec<Option<usize>>,
     counts: Vec<usize>,
+    /// sum d_i of each class with a mean, by rows: 0 up to rounding for the samples of the means.
+    deviations: Vec<f64>,
+    /// max |h_ij|.
+    largest: f64,
     by_sample: Mat<f64>,
     by_class: Mat<f64>,
 }
@@ -86,6 +90,8 @@ impl<'a> MseAccumulator<'a> {
             ridge,
             rows: means.rows(),
             counts: vec![0; means.present().len()],
+            deviations: vec![0.0; means.means().len()],
+            largest: 0.0,
             by_sample: Mat::zeros(dims, dims),
             by_class: Mat::zeros(dims, dims),
         }
@@ -113,6 +119,9 @@ impl<'a> MseAccumulator<'a> {
                 let sample_weight = (1.0 / samples as f64).sqrt();
                 let class_weight = (1.0 / (classes * self.means.counts()[row] as f64)).sqrt();
                 let deviation = || feature.iter().zip(mean).map(|(&x, mean)| f64::from(x) - mean);
+                let sums = self.deviations[row * dims..][..dims].iter_mut();
+                sums.zip(deviation()).for_each(|(sum, d)| *sum += d);
+                self.largest = feature.iter().fold(self.largest, |largest, &x| largest.max(x.abs().into()));
                 by_sample.extend(deviation().map(|d| d * sample_weight));
                 by_class.extend(deviation().map(|d| d * class_weight));
             }
@@ -124,10 +133,10 @@ impl<'a> MseAccumulator<'a> {
         Ok(())
     }
 
-    /// The figures. None if the samples were not those of the means, or the least-squares problem has no unique
-    /// solution up to rounding.
+    /// The figures. None if the samples were not those of the means, as their number or their mean in a class shows,
+    /// or the least-squares problem has no unique solution up to rounding.
     pub fn finish(mut self) -> Option<MseDecomposition> {
-        if self.counts != self.means.counts() {
+        if self.counts != self.means.counts() || !self.is_about_own_means() {
             return None;
         }
         mirror(&mut self.by_sample);
@@ -140,6 +149,19 @@ impl<'a> MseAccumulator<'a> {
             ridge: self.ridge,
             sample_weighted: self.parts(&self.by_sample, &by_sample),
             class_weighted: self.parts(&self.by_class, &by_class),
+        })
+    }
+
+    /// Whether the deviations of each class add up to zero up to rounding, as they do about the samples' own mean.
+    ///
+    /// With n samples, h the largest |h_ij| and u half the machine epsilon, rounding in any order is to first order at
+    /// most n (n - 1) h u in the sum behind the mean, n h u in n times the quotient, 2 n h u in the deviations, none of
+    /// which is above 2 h, and 2 n (n - 1) h u in their sum: together 3 n^2 h u. Twice that is let pass.
+    fn is_about_own_means(&self) -> bool {
+        let mut classes = self.deviations.chunks_exact(self.means.dims()).zip(&self.counts);
+        classes.all(|(sums, &n)| {
+            let rounding = 3.0 * (n as f64).powi(2) * self.largest * f64::EPSILON;
+            sums.iter().all(|sum| sum.abs() <= rounding)
         })
     }
 

@@ -29,8 +29,11 @@ pub enum Error {
         found: usize,
     },
     /// Something that only a linear head can do.
-    #[error("the head is no linear one, z = W h + b, and only that can be scaled or given a classifier")]
-    NotLinear,
+    #[error("only a linear head, z = W h + b, can be scaled or given a classifier, and this one is {head:?}")]
+    NotLinear {
+        /// The kind of the head.
+        head: &'static str,
+    },
     /// Weights that do not fit the model.
     #[error("the weights do not fit the model: {0}")]
     Weights(String),

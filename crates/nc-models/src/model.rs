@@ -88,10 +88,11 @@ impl Model {
     }
 
     /// Multiplies the factors of [`Model::scale_logits`] into weights and biases: the same logits from a linear head.
+    /// One without factors stays as it is.
     ///
     /// # Errors
     ///
-    /// [`Error::NotLinear`] for heads that were never scaled.
+    /// [`Error::NotLinear`] for other heads.
     pub fn fold_scale(&mut self) -> Result<()> {
         self.linear()?;
         if let Some(bias) = self.head.bias()? {
@@ -132,7 +133,11 @@ impl Model {
     }
 
     fn linear(&self) -> Result<()> {
-        if self.kind == HeadConfig::Linear { Ok(()) } else { Err(Error::NotLinear) }
+        match self.kind {
+            HeadConfig::Linear => Ok(()),
+            HeadConfig::Cosine { .. } => Err(Error::NotLinear { head: "cosine" }),
+            HeadConfig::Etf => Err(Error::NotLinear { head: "etf" }),
+        }
     }
 
     /// The classifier.

@@ -43,9 +43,22 @@ pub enum Error {
         /// Its name.
         run: String,
     },
+    /// Measurements of a feature set that do not fit each other.
+    #[error("{name}: {reason}")]
+    Analysis {
+        /// What the feature set is called.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A drawing failed.
-    #[error("cannot draw: {0}")]
-    Drawing(String),
+    #[error("cannot draw {drawing:?}: {reason}")]
+    Drawing {
+        /// What it shows.
+        drawing: String,
+        /// The reason.
+        reason: String,
+    },
 }
 
 /// A result with this crate's [`Error`].

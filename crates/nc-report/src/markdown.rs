@@ -127,8 +127,12 @@ pub fn figure_markdown(figure: &Figure) -> String {
         }
         Panels::Norms { groups } => {
             for group in groups {
+                let drawn: Vec<_> = group.series.iter().filter(|series| !series.norms.is_empty()).collect();
+                if drawn.is_empty() {
+                    continue;
+                }
                 let _ = writeln!(out, "{}\n", group.title);
-                for series in group.series.iter().filter(|series| !series.norms.is_empty()) {
+                for series in drawn {
                     let norms: Vec<String> = series.norms.iter().map(|norm| format!("{norm:.2}")).collect();
                     let norms =
                         if norms.len() <= MANY { format!(": {}", norms.join(", ")) } else { String::new() };

@@ -47,11 +47,11 @@ impl Case {
         }
     }
 
-    fn logits(&self, features: &[f32]) -> Vec<f32> {
-        let row = |h: &[f32]| -> Vec<f32> {
+    fn logits(&self, features: &[f32]) -> Vec<f64> {
+        let row = |h: &[f32]| -> Vec<f64> {
             let dot = |w: &[f64]| w.iter().zip(h).map(|(w, &h)| w * f64::from(h)).sum::<f64>();
             let rows = self.classifier.weight().chunks(P).zip(self.classifier.bias());
-            rows.map(|(w, b)| (dot(w) + b) as f32).collect()
+            rows.map(|(w, b)| dot(w) + b).collect()
         };
         features.chunks(P).flat_map(row).collect()
     }
@@ -87,6 +87,50 @@ fn everything_is_each_thing() {
     assert_eq!(test.nc.nc4, Some(nearest.finish(&counts).unwrap()));
     let geometry = case.set().geometry().unwrap();
     assert_eq!((geometry.train, geometry.test), (analysis.train.nc, analysis.test.unwrap().nc));
+}
+
+#[test]
+fn accuracy_is_of_the_predictions() {
+    // Logits that are equal in f32, then some that are infinite there.
+    let step = f32::EPSILON;
+    let classifier = Classifier::new(&[1.0, 1.0 + step], Some(&[1024.0; 2]), 2, 1).unwrap();
+    let decide = |classifier: &Classifier, features: &[f32]| {
+        let train = Samples { features, labels: &[1, 0] };
+        let set = FeatureSet {
+            classes: 2,
+            dims: 1,
+            train,
+            test: None,
+            classifier: Some(classifier),
+            training_counts: None,
+        };
+        let measured = set.analyze().unwrap().train;
+        (classifier.predictions(features).unwrap(), measured.accuracy.unwrap(), measured.calibration.unwrap())
+    };
+    let (predicted, accuracy, _) = decide(&classifier, &[1.0, -1.0]);
+    assert_eq!((predicted, accuracy.top1), (vec![1, 0], 1.0));
+    let large = Classifier::new(&[1e30, 2e30], None, 2, 1).unwrap();
+    let (predicted, accuracy, calibration) = decide(&large, &[1e30, -1e30]);
+    assert_eq!((predicted, accuracy.top1, calibration.ece15), (vec![1, 0], 1.0, Some(0.0)));
+}
+
+#[test]
+fn test_samples_have_names_of_their_own() {
+    let case = Case::draw();
+    let told = |features: &[f32], labels: &[u32]| {
+        let set = FeatureSet { test: Some(Samples { features, labels }), ..case.set() };
+        let error = set.analyze().unwrap_err().to_string();
+        assert_eq!(set.geometry().unwrap_err().to_string(), error);
+        error
+    };
+    assert_eq!(told(&[0.0; P + 1], &[0]), "test_features: expected 12 values, found 13");
+    assert_eq!(told(&[0.0; P], &[5]), "test_labels: expected classes below 5, found 5 at sample 0");
+    assert_eq!(told(&[f32::NAN; P], &[0]), "test_features: expected finite values, found NaN in row 0");
+    let set = FeatureSet { train: Samples { features: &[0.0; P], labels: &[5] }, ..case.set() };
+    assert_eq!(
+        set.analyze().unwrap_err().to_string(),
+        "labels: expected classes below 5, found 5 at sample 0"
+    );
 }
 
 #[test]

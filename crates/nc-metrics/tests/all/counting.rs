@@ -1,7 +1,7 @@
 //! Accuracy, shot groups and calibration, counted by hand.
 
 use nc_metrics::{
-    Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ShotClasses, predictions,
+    Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, Directions, ShotClasses, predictions,
 };
 
 /// Logits (N, K) that predict the given classes.
@@ -48,10 +48,28 @@ fn of_equal_logits_the_first_counts() {
 }
 
 #[test]
-fn many_classes_have_no_confusion_matrix() {
+fn many_classes_have_no_matrix() {
     let classes = 1001;
     let accuracy = Accuracy::of(&predicting(&[7, 8], classes), &[7, 9], &vec![1; classes]).unwrap();
     assert_eq!((accuracy.top1, accuracy.confusion), (0.5, vec![]));
+    // Equally far apart on a circle.
+    let step = 360.0 / classes as f64;
+    let at = |place: usize| (place as f64 * step).to_radians().sin_cos();
+    let rows: Vec<f64> = (0..classes).flat_map(|place| [at(place).0, at(place).1]).collect();
+    let all = Directions::of(&rows, 2).unwrap();
+    assert!((all.mean_nearest_angle_degrees.unwrap() - step).abs() < 1e-6);
+    assert!(all.cosines.is_empty());
+    assert_eq!(Directions::of(&rows[2..], 2).unwrap().cosines.len(), 1000);
+}
+
+#[test]
+fn numbers_beyond_f32_are_logits() {
+    // In f32 the first is infinite and the last two are equal.
+    let logits = [1e60, 0.0, 1.0, 1.0 + f64::EPSILON];
+    assert_eq!(predictions(&logits, 2).unwrap(), [0, 1]);
+    assert_eq!(Accuracy::of(&logits, &[0, 1], &[1; 2]).unwrap().top1, 1.0);
+    let calibration = Calibration::of(&logits, &[0, 1], 2).unwrap();
+    assert_eq!(calibration.bins.iter().filter_map(|bin| bin.accuracy).collect::<Vec<_>>(), [1.0, 1.0]);
 }
 
 #[test]

@@ -112,4 +112,26 @@ fn other_samples_than_those_of_the_means_have_no_parts() {
     let mut accumulator = MseAccumulator::new(&means, &classifier, RIDGE);
     accumulator.update(&case.features[..P], &case.labels[..1]).unwrap();
     assert_eq!(accumulator.finish(), None);
+    // As many as there are of each class, but others.
+    let means = ClassMeans::of(&[-2.0, 2.0], &[0, 1], 2, 1).unwrap();
+    let classifier = Classifier::new(&[-1.0, 1.0], None, 2, 1).unwrap();
+    let mut accumulator = MseAccumulator::new(&means, &classifier, RIDGE);
+    accumulator.update(&[10.0, -7.0], &[0, 1]).unwrap();
+    assert_eq!(accumulator.finish(), None);
+}
+
+#[test]
+fn the_samples_of_the_means_are_known_in_any_order() {
+    let case = Case::draw();
+    let classifier = Classifier::new(&[1.0; K * P], None, K, P).unwrap();
+    // Far from the origin sums are rounded more.
+    for offset in [0.0, 1e3, 1e7] {
+        let features: Vec<f32> = case.features.iter().map(|x| x + offset).collect();
+        let means = ClassMeans::of(&features, &case.labels, K, P).unwrap();
+        let mut accumulator = MseAccumulator::new(&means, &classifier, RIDGE);
+        for (feature, &label) in features.chunks(P).zip(&case.labels).rev() {
+            accumulator.update(feature, &[label]).unwrap();
+        }
+        assert!(accumulator.finish().is_some(), "{offset}");
+    }
 }

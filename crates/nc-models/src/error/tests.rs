@@ -44,7 +44,7 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
             ("an ETF of 100 classes in 64 dimensions", head(HeadConfig::Etf, 64, 100)),
             ("a classifier of nothing", head(HeadConfig::Linear, 64, 0)),
             ("an ETF of one class", head(HeadConfig::Etf, 64, 1)),
-            ("factors on the logits of another head", Error::NotLinear),
+            ("factors on the logits of another head", Error::NotLinear { head: "cosine" }),
             ("weights of another model", loaded(&file("conv1.weight", &[4])?)),
             ("weights of another shape", loaded(&file("weight", &[4, 2])?)),
             ("a backbone with a name of the head's", {

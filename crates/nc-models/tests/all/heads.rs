@@ -98,11 +98,16 @@ fn a_learnt_scale_folds_into_the_classifier() {
     for (folded, scaled) in logits(&model).iter().zip(&scaled) {
         assert!((folded - scaled).abs() <= 1e-5 * scaled.abs(), "{folded} {scaled}");
     }
+    // Without factors there is nothing to do.
+    model.fold_scale().unwrap();
+    assert_eq!(saved, model.to_safetensors().unwrap());
 }
 
 #[test]
 fn only_a_linear_classifier_is_scaled_or_replaced() {
-    let mut model = model(20, 1, 0, HeadConfig::Cosine { scale: 30.0 }, 3);
-    assert!(matches!(model.scale_logits(), Err(Error::NotLinear)));
-    assert!(matches!(model.fold_scale(), Err(Error::NotLinear)));
+    for (kind, name) in [(HeadConfig::Cosine { scale: 30.0 }, "cosine"), (HeadConfig::Etf, "etf")] {
+        let mut model = model(20, 1, 0, kind, 3);
+        let is_named = |told| matches!(told, Err(Error::NotLinear { head }) if head == name);
+        assert!(is_named(model.scale_logits()) && is_named(model.fold_scale()));
+    }
 }

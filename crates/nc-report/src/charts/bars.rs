@@ -98,8 +98,8 @@ impl ClassBars<'_> {
     }
 }
 
-/// A reliability diagram of the samples of `set`: accuracy of each bin of confidence, beside what it would be if confidence were right; none
-/// without bins.
+/// A reliability diagram of the samples of `set`, as in "test": accuracy of each bin of confidence, beside what it would
+/// be if confidence were right; none without bins.
 pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option<Drawing>> {
     let bins = &calibration.bins;
     let samples: f64 = bins.iter().map(|bin| bin.samples as f64).sum();
@@ -118,7 +118,7 @@ pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option
         chart
             .configure_mesh()
             .x_desc("confidence")
-            .y_desc("accuracy")
+            .y_desc(format!("{set} accuracy"))
             .x_label_formatter(&percent)
             .y_label_formatter(&percent)
             .x_labels(6)
@@ -159,7 +159,7 @@ pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option
                 swatch(color(1), "share of the samples"),
                 swatch(INK, "confidence"),
             ])
-            .with_caption(format!(
+            .with_caption(&format!(
                 "Expected calibration error {}, largest of a bin {}.",
                 percent(calibration.ece15),
                 percent(calibration.mce15)

@@ -77,7 +77,10 @@ impl Drawing {
         draw: impl FnOnce(&Area<'_>) -> std::result::Result<(), Box<dyn std::error::Error>>,
     ) -> Result<Self> {
         let mut drawn = String::new();
-        let failed = |error: Box<dyn std::error::Error>| Error::Drawing(error.to_string());
+        let failed = |error: Box<dyn std::error::Error>| Error::Drawing {
+            drawing: label.into(),
+            reason: error.to_string(),
+        };
         {
             let area = SVGBackend::with_string(&mut drawn, (width, height)).into_drawing_area();
             area.fill(&plotters::style::WHITE).map_err(|error| failed(error.into()))?;
@@ -96,8 +99,12 @@ impl Drawing {
         self
     }
 
-    pub(crate) fn with_caption(mut self, caption: impl Into<String>) -> Self {
-        self.caption = caption.into();
+    /// Says `caption` after what is said under it already.
+    pub(crate) fn with_caption(mut self, caption: &str) -> Self {
+        if !self.caption.is_empty() {
+            self.caption.push(' ');
+        }
+        self.caption.push_str(caption);
         self
     }
 

@@ -99,7 +99,7 @@ impl HeatMap<'_> {
             self.draw_scale(area, (margin, margin + map + 24), map)
         })?;
         Ok(Some(if group > 1 {
-            drawing.with_caption(format!(
+            drawing.with_caption(&format!(
                 "Each square stands for {group} classes of like size and as many others."
             ))
         } else {

@@ -11,7 +11,7 @@ fn every_error_is_worded_as_it_is_kept() {
     let no_json = || serde_json::from_str::<u32>("nothing").unwrap_err();
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     assert_worded!(
-        Error { Csv, Json, Record, Read, Malformed, Inconsistent, Unfinished, Drawing },
+        Error { Csv, Json, Record, Read, Malformed, Inconsistent, Unfinished, Analysis, Drawing },
         vec![
             (
                 "CSV to a disk that is full",
@@ -39,7 +39,14 @@ fn every_error_is_worded_as_it_is_kept() {
                 }
             ),
             ("a run that goes on", Error::Unfinished { run: "runs/one".into() }),
-            ("a drawing", Error::Drawing(fmt::Error.to_string())),
+            (
+                "features of another number of classes",
+                Error::Analysis {
+                    name: "features.npz".into(),
+                    reason: "class_counts: expected one for each class, 10, found 9".into()
+                }
+            ),
+            ("a drawing", Error::Drawing { drawing: "Training loss".into(), reason: fmt::Error.to_string() }),
         ]
     );
 }

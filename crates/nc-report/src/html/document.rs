@@ -50,9 +50,27 @@ pub(crate) fn figures(body: &mut String, title: &str, note: &str, drawings: &[(&
     }
     let note =
         if note.is_empty() { String::new() } else { format!("<p class=\"notes\">{}</p>\n", escape(note)) };
-    let _ = write!(body, "<section>\n<h2>{}</h2>\n{note}<div class=\"panels\">\n", escape(title));
-    for (title, drawing) in drawings {
-        body.push_str(&drawing.to_html(title));
+    let _ = write!(body, "<section>\n<h2>{}</h2>\n{note}", escape(title));
+    panels(body, drawings);
+    body.push_str("</section>\n");
+}
+
+/// Drawings beside each other, if there are any.
+pub(crate) fn panels(out: &mut String, drawings: &[(&str, Drawing)]) {
+    if drawings.is_empty() {
+        return;
     }
-    body.push_str("</div>\n</section>\n");
+    out.push_str("<div class=\"panels\">\n");
+    for (title, drawing) in drawings {
+        out.push_str(&drawing.to_html(title));
+    }
+    out.push_str("</div>\n");
+}
+
+/// Remarks, given as HTML, if there are any.
+pub(crate) fn notes(out: &mut String, notes: impl Iterator<Item = String>) {
+    let items: Vec<String> = notes.map(|note| format!("<li>{note}</li>\n")).collect();
+    if !items.is_empty() {
+        let _ = write!(out, "<ul class=\"notes\">\n{}</ul>\n", items.concat());
+    }
 }

@@ -1,11 +1,11 @@
 use std::fmt::Write;
 
 use crate::{
-    AngleMap, Figure, NormGroup, NormSeries, Panels, Result,
-    charts::{Cells, Curves, Drawing, HeatMap, Scale, Series},
+    AngleMap, Figure, NormGroup, NormSeries, Panels, Provenance, Result,
+    charts::{COLORS, Cells, Curves, Drawing, HeatMap, Scale, Series},
     figure::{mean_nearest, smallest, spread},
     format,
-    html::escape,
+    html::{escape, notes, panels},
 };
 
 pub(super) fn add_figure(out: &mut String, figure: &Figure) -> Result<()> {
@@ -25,29 +25,22 @@ pub(super) fn add_figure(out: &mut String, figure: &Figure) -> Result<()> {
     // Writing to a string cannot fail.
     let _ = write!(
         out,
-        "<h2>Figure {}: {}</h2>\n<p>{}.</p>\n<div class=\"panels\">\n",
+        "<h2>Figure {}: {}</h2>\n<p>{}.</p>\n",
         escape(&figure.id),
         escape(&figure.title),
         escape(&figure.scale)
     );
-    for (title, drawing) in drawings {
-        out.push_str(&drawing.to_html(title));
-    }
-    out.push_str("</div>\n<ul class=\"notes\">\n");
-    for note in &figure.notes {
-        let _ = writeln!(out, "<li>{}</li>", escape(note));
-    }
-    for (name, run) in figure.runs() {
-        let _ = writeln!(
-            out,
-            "<li>{}: {} epochs, <code>{}</code>, record <code>{}</code>.</li>",
+    panels(out, &drawings);
+    let run = |(name, run): (String, &Provenance)| {
+        format!(
+            "{}: {} epochs, <code>{}</code>, record <code>{}</code>.",
             escape(&name),
             format::epochs(run),
             escape(&run.command),
             escape(&run.record)
-        );
-    }
-    out.push_str("</ul>\n");
+        )
+    };
+    notes(out, figure.notes.iter().map(|note| escape(note)).chain(figure.runs().into_iter().map(run)));
     Ok(())
 }
 
@@ -68,7 +61,7 @@ fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
         format::figure(smallest(&map.degrees)),
         format::figure(map.optimum_degrees())
     );
-    Ok(drawing.map(|drawing| drawing.with_caption(caption)))
+    Ok(drawing.map(|drawing| drawing.with_caption(&caption)))
 }
 
 fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
@@ -76,7 +69,7 @@ fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
         name: series.name.clone(),
         points: series.norms.iter().enumerate().map(|(class, &norm)| ((class + 1) as f64, norm)).collect(),
         hue,
-        dashed: false,
+        dashed: hue >= COLORS,
     };
     let drawing = Curves {
         label: &format!("norms of centred class means, {}", group.title),
@@ -95,5 +88,5 @@ fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
         .filter_map(|series| Some(format!("{} {:.3}", series.name, spread(&series.norms)?)))
         .collect();
     let caption = format!("Standard deviation / mean: {}.", spreads.join(", "));
-    Ok(drawing.map(|drawing| drawing.with_caption(caption)))
+    Ok(drawing.map(|drawing| drawing.with_caption(&caption)))
 }

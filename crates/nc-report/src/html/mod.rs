@@ -6,6 +6,6 @@ mod figure;
 mod page;
 mod table;
 
-pub(crate) use document::{document, figures};
+pub(crate) use document::{document, figures, notes, panels};
 pub(crate) use escape::escape;
 pub use page::page;

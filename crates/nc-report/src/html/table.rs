@@ -1,6 +1,9 @@
 use std::fmt::Write;
 
-use crate::{Row, Table, format, html::escape};
+use crate::{
+    Row, Table, format,
+    html::{escape, notes},
+};
 
 pub(super) fn add_table(out: &mut String, table: &Table) {
     let gains = table.has_gains();
@@ -42,22 +45,24 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table></div>\n<ul class=\"notes\">\n");
-    for note in table.notes.iter().cloned().chain(table.rows.iter().filter_map(Row::remarks)) {
-        let _ = writeln!(out, "<li>{}</li>", escape(&note));
-    }
-    out.push_str("</ul>\n");
+    out.push_str("</tbody></table></div>\n");
+    let remarks = table.notes.iter().cloned().chain(table.rows.iter().filter_map(Row::remarks));
+    notes(out, remarks.map(|note| escape(&note)));
     add_runs(out, table);
 }
 
 fn add_runs(out: &mut String, table: &Table) {
+    let mut runs = table.runs().peekable();
+    if runs.peek().is_none() {
+        return;
+    }
     out.push_str(
         "<details><summary>How each cell was run</summary>\n<div class=\"wide\"><table class=\"runs\">\n<tr><th>row</th>\
          <th>column</th><th>seed</th><th>figure</th><th>best epoch on the test set,<br>for comparison only</th>\
          <th>epochs</th><th>reported</th><th>data</th><th>subset</th><th>configuration</th><th>wall time</th>\
          <th>command</th><th>record</th></tr>\n",
     );
-    for (row, column, run) in table.runs() {
+    for (row, column, run) in runs {
         let p = &run.provenance;
         let best = run.best_epoch.map_or_else(String::new, |best| format!("{best:.2}"));
         let _ = writeln!(

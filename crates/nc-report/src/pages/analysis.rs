@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use nc_metrics::{Analysis, Projection};
+use nc_metrics::{Analysis, ClassMeans, Projection};
+use serde::Serialize;
 
 use crate::{
-    Result,
+    Error, Result,
     html::{document, escape, figures},
     pages::{
         accuracy::{AccuracyRow, accuracy_rows},
+        consistency::check_analysis,
         snapshot::Snapshot,
     },
 };
@@ -31,8 +33,9 @@ impl AnalysisReport<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Drawing`](crate::Error::Drawing).
+    /// [`Error::Analysis`] if its parts do not fit each other, [`Error::Drawing`].
     pub fn to_html(&self) -> Result<String> {
+        check_analysis(self).map_err(|reason| Error::Analysis { name: self.name.into(), reason })?;
         let Analysis { train, test } = self.analysis;
         let decided = test.as_ref().unwrap_or(train);
         let snapshot = Snapshot {
@@ -74,6 +77,33 @@ impl AnalysisReport<'_> {
         body.push_str(&decisions(&accuracy_rows(self.analysis), test.is_some()));
         Ok(document(self.name, &body))
     }
+
+    /// Every figure under its name, and beside them `class_means` of the classes that have samples,
+    /// `mean_of_class_means`, `global_mean`, and `predictions`, those of the classifier for the training features.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`].
+    pub fn to_json(&self, means: &ClassMeans, predictions: Option<&[u32]>) -> Result<String> {
+        Ok(serde_json::to_string(&Json {
+            analysis: self.analysis,
+            class_means: means.means().chunks_exact(means.dims()).collect(),
+            mean_of_class_means: means.mean_of_class_means(),
+            global_mean: means.global_mean(),
+            predictions,
+        })?)
+    }
+}
+
+/// What [`AnalysisReport::to_json`] writes.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    analysis: &'a Analysis,
+    class_means: Vec<&'a [f64]>,
+    mean_of_class_means: &'a [f64],
+    global_mean: &'a [f64],
+    predictions: Option<&'a [u32]>,
 }
 
 /// Accuracy and calibration as a table, if there was a classifier.

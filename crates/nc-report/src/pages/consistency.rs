@@ -3,6 +3,8 @@
 use nc_metrics::{Accuracy, Calibration, Geometry, NeuralCollapse, Projection};
 use nc_record::RunResult;
 
+use crate::AnalysisReport;
+
 /// What does not fit, if something does not.
 type Checked = std::result::Result<(), String>;
 
@@ -15,42 +17,64 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     if counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count)).is_none() {
         return Err("its class_counts have no sum".into());
     }
-    expect("accuracy.per_class", "one for each class", classes, result.accuracy.per_class.len())?;
-    let shares = result.accuracy.per_class.iter().flatten();
-    within("accuracy.per_class", 0.0, 1.0, shares.copied())?;
-    let bins = result.calibration.bins.iter();
-    let Accuracy { top1, top5, many, medium, few, worst_class, macro_f1, .. } = &result.accuracy;
-    let shares = [Some(*top1), Some(*top5), *many, *medium, *few, *worst_class, *macro_f1];
-    within("accuracy", 0.0, 1.0, shares.into_iter().flatten())?;
-    within("calibration.ece15", 0.0, 1.0, result.calibration.ece15)?;
-    within("calibration.bins", 0.0, 1.0, bins.filter_map(|bin| bin.accuracy))?;
-    if !result.accuracy.confusion.is_empty() {
-        square("accuracy.confusion", classes, &result.accuracy.confusion)?;
-    }
-    for (name, nc) in [("nc.train", &result.nc.train), ("nc.test", &result.nc.test)] {
-        check_collapse(name, nc, classes)?;
-    }
-    Ok(())
+    check_accuracy("", &result.accuracy, classes)?;
+    check_calibration("", &result.calibration)?;
+    check_collapse("nc.train.", &result.nc.train, classes)?;
+    check_collapse("nc.test.", &result.nc.test, classes)
 }
 
-fn check_collapse(name: &str, nc: &NeuralCollapse, classes: usize) -> Checked {
+/// Names are those of the figures in JSON.
+pub(super) fn check_analysis(report: &AnalysisReport<'_>) -> Checked {
+    let nc = &report.analysis.train.nc;
+    let classes = nc.classes.len() + nc.absent_classes.len();
+    expect("class_counts", "one for each class", classes, report.class_counts.len())?;
+    let test = report.analysis.test.as_ref().map(|test| ("test.", test));
+    for (prefix, measured) in std::iter::once(("", &report.analysis.train)).chain(test) {
+        check_collapse(prefix, &measured.nc, classes)?;
+        measured.accuracy.iter().try_for_each(|accuracy| check_accuracy(prefix, accuracy, classes))?;
+        measured.calibration.iter().try_for_each(|calibration| check_calibration(prefix, calibration))?;
+    }
+    let projection = report.projection.map_or(Ok(()), check_projection);
+    projection.map_err(|reason| format!("projection: {reason}"))
+}
+
+fn check_accuracy(prefix: &str, accuracy: &Accuracy, classes: usize) -> Checked {
+    let named = |name: &str| format!("{prefix}accuracy{name}");
+    expect(&named(".per_class"), "one for each class", classes, accuracy.per_class.len())?;
+    within(&named(".per_class"), 0.0, 1.0, accuracy.per_class.iter().flatten().copied())?;
+    let Accuracy { top1, top5, many, medium, few, worst_class, macro_f1, .. } = accuracy;
+    let shares = [Some(*top1), Some(*top5), *many, *medium, *few, *worst_class, *macro_f1];
+    within(&named(""), 0.0, 1.0, shares.into_iter().flatten())?;
+    if accuracy.confusion.is_empty() {
+        return Ok(());
+    }
+    square(&named(".confusion"), classes, &accuracy.confusion)
+}
+
+fn check_calibration(prefix: &str, calibration: &Calibration) -> Checked {
+    within(&format!("{prefix}calibration.ece15"), 0.0, 1.0, calibration.ece15)?;
+    let accuracies = calibration.bins.iter().filter_map(|bin| bin.accuracy);
+    within(&format!("{prefix}calibration.bins"), 0.0, 1.0, accuracies)
+}
+
+fn check_collapse(prefix: &str, nc: &NeuralCollapse, classes: usize) -> Checked {
     let measured = nc.classes.len();
     if measured == 0 || measured > classes {
-        return Err(format!("{name}.classes: expected 1 to {classes} classes, found {measured}"));
+        return Err(format!("{prefix}classes: expected 1 to {classes} classes, found {measured}"));
     }
     let ascending = nc.classes.windows(2).all(|pair| pair[0] < pair[1]);
     if !ascending || nc.classes.iter().any(|&class| class as usize >= classes) {
         return Err(format!(
-            "{name}.classes: expected ascending classes below {classes}, found {:?}",
+            "{prefix}classes: expected ascending classes below {classes}, found {:?}",
             nc.classes
         ));
     }
     let means = &nc.nc2.centered_means;
-    let norms = format!("{name}.nc2.centered_means.norms");
+    let norms = format!("{prefix}nc2.centered_means.norms");
     expect(&norms, "one for each of its classes", measured, means.norms.len())?;
     within(&norms, 0.0, LONGEST, means.norms.iter().copied())?;
     if !means.cosines.is_empty() {
-        square(&format!("{name}.nc2.centered_means.cosines"), measured, &means.cosines)?;
+        square(&format!("{prefix}nc2.centered_means.cosines"), measured, &means.cosines)?;
     }
     Ok(())
 }

@@ -79,9 +79,9 @@ pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec
         ("seli.weights_error", "distance to SELI, classifier", Ideal::None),
         ("seli.means_error", "distance to SELI, class means", Ideal::None),
         ("orthogonal_frame.means_error", "distance to the orthogonal frame, class means", Ideal::None),
-        ("mse.class_weighted.nc1", "squared error, part of NC1", zero),
+        ("mse.class_weighted.nc1", "squared error, part of NC1", Ideal::None),
         ("mse.class_weighted.nc23", "squared error, part of NC2 and NC3", Ideal::None),
-        ("mse.class_weighted.perpendicular", "squared error, part of the classifier", zero),
+        ("mse.class_weighted.perpendicular", "squared error, part of the classifier", Ideal::None),
     ];
     let (train, test) = (figures(train), test.map(figures).unwrap_or_default());
     let row = |(key, title, ideal): (&'static str, &'static str, Ideal)| {

@@ -6,7 +6,7 @@ use nc_metrics::{Accuracy, Calibration, NeuralCollapse, Projection, largest_min_
 
 use crate::{
     Result,
-    charts::{Cells, ClassBars, Curves, Drawing, HeatMap, Scale, Series, plane, reliability},
+    charts::{COLORS, Cells, ClassBars, Curves, Drawing, HeatMap, Scale, Series, plane, reliability},
     html::escape,
     pages::figures::figure_rows,
 };
@@ -70,13 +70,16 @@ impl Snapshot<'_> {
             order.iter().map(|&other| row[other] as f64 / total).collect()
         };
         HeatMap {
-            label: "share of each class's samples by the class predicted",
+            label: &format!("share of each class's {} samples by the class predicted", self.decided),
             classes: &names(&order),
             values: &order.iter().map(row).collect::<Vec<Vec<f64>>>(),
             range: (0.0, 1.0),
             cells: Cells::Shares,
             mark: None,
-            axes: Some(("true class, the largest first", "predicted class, % of the true one")),
+            axes: Some((
+                &format!("{} samples by true class, the largest first", self.decided),
+                "predicted class, % of the true one",
+            )),
         }
         .draw()
     }
@@ -166,7 +169,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     let means = &nc.nc2.centered_means;
     let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.1}°"));
     Ok(drawing.map(|drawing| {
-        drawing.with_caption(format!(
+        drawing.with_caption(&format!(
             "Classes from the largest to the smallest. Mean nearest angle {}, smallest {}; the largest that all angles \
              can reach {}.",
             show(means.mean_nearest_angle_degrees),
@@ -194,7 +197,7 @@ pub(crate) fn norms(
             name: format!("{name}{spread}"),
             points: norms.iter().enumerate().map(|(i, norm)| ((i + 1) as f64, norm / mean)).collect(),
             hue: *hue,
-            dashed: false,
+            dashed: *hue >= COLORS,
         }
     };
     Curves {

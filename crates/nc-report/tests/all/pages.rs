@@ -1,7 +1,8 @@
 //! Pages about runs and feature sets of all sizes, the smallest and the oddest among them.
 
+use nc_metrics::ClassMeans;
 use nc_record::RunDir;
-use nc_report::{AnalysisReport, Error, RunReport, accuracy_rows, comparison_page, figure_rows};
+use nc_report::{AnalysisReport, Error, Ideal, RunReport, accuracy_rows, comparison_page, figure_rows};
 
 use crate::case::Case;
 
@@ -57,6 +58,10 @@ fn runs_of_every_size_have_a_page() {
             let undefined = title.starts_with("NC1") && case.classes == 1;
             assert_eq!(page.contains(title), !undefined, "{title} of {} classes", case.classes);
         }
+        // Angles and confusion, beside what else is said of them.
+        let grouped =
+            page.matches("Each square stands for 3 classes of like size and as many others.").count();
+        assert_eq!(grouped, if case.classes == 230 { 2 } else { 0 });
         assert!(page.len() < 4_000_000, "{} bytes", page.len());
     }
 }
@@ -103,6 +108,11 @@ fn runs_stand_side_by_side() {
     let twins = [runs[0].clone(), RunReport::read(&directory.path().join("again")).unwrap()];
     let again = format!("<th>one, seed 0 ({})</th>", directory.path().join("again").display());
     assert!(comparison_page(&twins).unwrap().contains(&again));
+    // More runs than colours.
+    let page = comparison_page(&vec![runs[0].clone(); 8]).unwrap();
+    let (_, norms) = page.split_once("<h3>Norms of centred class means</h3>").unwrap();
+    let (norms, _) = norms.split_once("</figure>").unwrap();
+    assert_eq!(norms.matches("stroke-dasharray").count(), 1);
     // Norms by class size belong in one drawing only where the classes have the same sizes.
     let page = comparison_page(&runs).unwrap();
     assert_whole(&page);
@@ -116,6 +126,10 @@ fn every_figure_that_is_shown_exists() {
     let analysis = case.set(true, true).analyze().unwrap();
     let rows = figure_rows(&analysis.train.nc, analysis.test.as_ref().map(|test| &test.nc));
     assert_eq!(rows.len(), 31, "{:?}", rows.iter().map(|row| row.key).collect::<Vec<_>>());
+    // Of the squared error the ridge is left at collapse, and the classifier need not be that of the least error.
+    let of_error = || rows.iter().filter(|row| row.key.starts_with("mse."));
+    assert_eq!(of_error().count(), 3);
+    assert!(of_error().all(|row| row.ideal == Ideal::None));
     let figures = nc_record::figures(&analysis.train.nc);
     for curve in [
         "nc1.trace.class_weighted",
@@ -149,13 +163,62 @@ fn feature_sets_have_a_page() {
         assert_eq!(page.contains("Reliability"), with_classifier);
         let shares = page.contains("<td>accuracy, medium-shot classes (20 to 100)</td>");
         assert_eq!(shares, with_classifier);
-        assert_eq!(page.contains("training accuracy"), with_classifier && !with_test);
-        assert_eq!(page.contains("test accuracy"), with_test);
+        // By class and by confidence; and the confusion.
+        let (set, other) = if with_test { ("test", "training") } else { ("training", "test") };
+        let named = |set: &str| page.matches(&format!("{set} accuracy")).count();
+        assert_eq!((named(set), named(other)), (if with_classifier { 2 } else { 0 }, 0));
+        let confused = format!("{set} samples by true class, the largest first");
+        assert_eq!(page.contains(&confused), with_classifier);
         assert_eq!(page.contains("<th>test</th>"), with_test);
         let rows = figure_rows(&analysis.train.nc, None);
         let row = rows.iter().find(|row| row.key == "nc2.centered_means.mean_nearest_angle_degrees").unwrap();
         assert_eq!(row.train, analysis.train.nc.nc2.centered_means.mean_nearest_angle_degrees);
         assert_eq!(row.ideal.to_string(), "96.4");
         assert_eq!(rows.iter().any(|row| row.key.starts_with("nc3")), with_classifier);
+    }
+}
+
+#[test]
+fn measurements_that_do_not_fit_are_named() {
+    let case = Case::new(10, 64, |class| 300 / (class + 1));
+    let analysis = case.set(true, true).analyze().unwrap();
+    let (counts, mut projection) = (case.counts(), case.projection().unwrap());
+    let report =
+        AnalysisReport { name: "<f>", analysis: &analysis, class_counts: &counts[1..], projection: None };
+    let told = |report: AnalysisReport<'_>| report.to_html().unwrap_err().to_string();
+    assert_eq!(told(report), "<f>: class_counts: expected one for each class, 10, found 9");
+    let report = AnalysisReport { class_counts: &counts, ..report };
+    report.to_html().unwrap();
+
+    projection.classes.pop();
+    let means = "<f>: projection: means: expected one for each of its classes, 9, found 10";
+    assert_eq!(told(AnalysisReport { projection: Some(&projection), ..report }), means);
+
+    let mut damaged = analysis.clone();
+    damaged.test.as_mut().unwrap().accuracy.as_mut().unwrap().confusion.pop();
+    let row = "<f>: test.accuracy.confusion: expected a row for each class, 10, found 9";
+    assert_eq!(told(AnalysisReport { analysis: &damaged, ..report }), row);
+}
+
+#[test]
+fn a_feature_set_is_its_figures_and_means_as_json() {
+    let case = Case::new(3, 2, |class| 4 - class);
+    let analysis = case.set(true, true).analyze().unwrap();
+    let samples = case.samples();
+    let means = ClassMeans::of(samples.features, samples.labels, case.classes, case.dims).unwrap();
+    let counts = case.counts();
+    let report = AnalysisReport { name: "f", analysis: &analysis, class_counts: &counts, projection: None };
+    let json = |values: &[f64]| serde_json::to_string(values).unwrap();
+    let figures = serde_json::to_string(&analysis).unwrap();
+    let rows: Vec<String> = means.means().chunks(case.dims).map(json).collect();
+    for (predictions, shown) in [(Some(&[2, 0, 1][..]), "[2,0,1]"), (None, "null")] {
+        let expected = format!(
+            "{},\"class_means\":[{}],\"mean_of_class_means\":{},\"global_mean\":{},\"predictions\":{shown}}}",
+            figures.strip_suffix('}').unwrap(),
+            rows.join(","),
+            json(means.mean_of_class_means()),
+            json(means.global_mean())
+        );
+        assert_eq!(report.to_json(&means, predictions).unwrap(), expected);
     }
 }

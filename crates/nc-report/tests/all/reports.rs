@@ -174,3 +174,26 @@ fn the_page_is_safe_and_whole() {
         assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
     }
 }
+
+#[test]
+fn what_was_not_run_leaves_no_empty_frames() {
+    let mut table = table();
+    table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.runs.clear());
+    let [mut angles, mut norms] = figures();
+    if let Panels::Angles { maps } = &mut angles.panels {
+        maps.remove(0);
+    }
+    if let Panels::Norms { groups } = &mut norms.panels {
+        groups[0].series.remove(0);
+    }
+    for figure in [&mut angles, &mut norms] {
+        figure.notes.clear();
+        let text = figure_markdown(figure);
+        assert!(text.ends_with(".\n\n") && !text.contains("CIFAR-10"), "{text}");
+    }
+    let html = page("Nothing yet", &[table], &[angles, norms]).unwrap();
+    assert!(html.contains("<h2>Table 3: ") && html.contains("<h2>Figure 3: "));
+    for frame in ["How each cell", "class=\"panels\">\n</div>", "class=\"notes\">\n</ul>"] {
+        assert!(!html.contains(frame), "{frame}");
+    }
+}
