@@ -83,6 +83,14 @@ fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
 
     let run = run.to_str().unwrap();
     stdout(&nclt(dir.path(), &["export-features", run, "--out", "features.safetensors"]));
+    let exported = nclt(dir.path(), &["export-features", run, "--out", "-"]);
+    assert!(exported.stdout == std::fs::read(dir.path().join("features.safetensors")).unwrap());
+    let analyzed = stdout(&nclt(dir.path(), &["analyze", "features.safetensors", "--html", "-"]));
+    assert!(
+        analyzed.starts_with("<!doctype html>") && analyzed.trim_end().ends_with("</html>"),
+        "{analyzed}"
+    );
+    assert!(!dir.path().join("-").exists());
     let analysis = nclt(dir.path(), &["analyze", "features.safetensors", "--json", "-"]);
     let analysis: Value = serde_json::from_str(&stdout(&analysis)).unwrap();
     let result = std::fs::read_to_string(Path::new(run).join("result.json")).unwrap();
@@ -94,9 +102,20 @@ fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
     // Alone again, and beside itself.
     stdout(&nclt(dir.path(), &["report", run, "--out", "alone.html"]));
     assert_eq!(std::fs::read_to_string(dir.path().join("alone.html")).unwrap(), page);
+    assert_eq!(stdout(&nclt(dir.path(), &["report", run, "--out", "-"])), page);
     assert_eq!(stdout(&nclt(dir.path(), &["report", run, run])).trim_end(), "comparison.html");
     let page = std::fs::read_to_string(dir.path().join("comparison.html")).unwrap();
     assert!(page.contains("Runs side by side"));
+}
+
+/// Two features of two dimensions with their labels.
+fn write_two(path: &Path, features: [f32; 4], labels: [i64; 2]) {
+    let (features, labels) = (features.map(f32::to_le_bytes).concat(), labels.map(i64::to_le_bytes).concat());
+    let entries = [
+        ("features", TensorView::new(Dtype::F32, vec![2, 2], &features).unwrap()),
+        ("labels", TensorView::new(Dtype::I64, vec![2], &labels).unwrap()),
+    ];
+    std::fs::write(path, safetensors::serialize(entries, None).unwrap()).unwrap();
 }
 
 #[test]
@@ -107,6 +126,20 @@ fn what_cannot_be_shown_or_measured_is_named() {
     assert!(message.contains("page.html: not a safetensors or npz file"), "{message}");
     let message = failure(&nclt(dir.path(), &["analyze", "nowhere.npz"]));
     assert!(message.contains("cannot open nowhere.npz"), "{message}");
+    write_two(&dir.path().join("nan.safetensors"), [0.0, 1.0, f32::NAN, 0.0], [0, 1]);
+    let message = failure(&nclt(dir.path(), &["analyze", "nan.safetensors"]));
+    assert!(
+        message.contains("nan.safetensors: features: expected finite values, found NaN in row 1"),
+        "{message}"
+    );
+    write_two(&dir.path().join("one.safetensors"), [0.0, 1.0, 1.0, 0.0], [0, 0]);
+    let output = nclt(dir.path(), &["analyze", "one.safetensors"]);
+    let message = failure(&output);
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert!(
+        message.contains("one.safetensors: expected features of at least two classes, found 1"),
+        "{message}"
+    );
     let message = failure(&nclt(dir.path(), &["report", "nowhere"]));
     assert!(message.contains("nowhere cannot be shown: cannot read nowhere/config.toml"), "{message}");
 }

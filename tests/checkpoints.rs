@@ -1,8 +1,11 @@
-//! A finished run, measured again and exported.
+//! A finished run, measured again and exported; what is taken for none.
 
 use safetensors::{Dtype, SafeTensors};
 
-use crate::run::{failure, last_line, nclt, run_dir, small, stdout};
+use crate::{
+    interrupted::{checkpoints, killed_run},
+    run::{failure, last_line, nclt, run_dir, small, stdout},
+};
 
 #[test]
 fn a_run_is_measured_again_and_gives_its_features() {
@@ -70,7 +73,19 @@ fn weights_by_themselves_are_not_trained_over() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_named() {
+fn a_checkpoint_is_told_from_weights() {
+    let dir = killed_run();
+    let run = run_dir(dir.path());
+    let checkpoint = checkpoints(&run).pop().unwrap();
+    let message = failure(&nclt(dir.path(), &["eval", checkpoint.to_str().unwrap()]));
+    let (checkpoint, run) = (checkpoint.display(), run.display());
+    let expected =
+        format!("{checkpoint} is a checkpoint, from which a run goes on by `nclt train --resume {run}`");
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn what_is_no_run_is_named() {
     let dir = tempfile::tempdir().unwrap();
     assert!(failure(&nclt(dir.path(), &["eval", "nowhere"])).contains("config.toml"));
     stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));

@@ -214,6 +214,11 @@ fn records_of_another_version_or_run_are_refused() {
     let message = failure(&nclt(dir.path(), &["train", "--resume", run.to_str().unwrap()]));
     assert!(message.contains("belongs to another run"), "{message}");
     assert!(fs::read(run.join("events.jsonl")).unwrap() == before, "a refusal changes nothing");
+
+    // By the configuration that lies there, as the message says.
+    let fresh = ["train", "--resume", run.to_str().unwrap(), "--fresh", "--json"];
+    assert_eq!(last_line(&nclt(dir.path(), &fresh))["seed"], 1);
+    assert!(fs::read_to_string(run.join("config.toml")).unwrap().contains("seed = 1"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use image::RgbImage;
 
-use crate::run::{failure, last_line, nclt, stdout};
+use crate::run::{failure, last_line, nclt, nclt_unread, stdout};
 
 /// `counts[k]` images of class k, each its own shade of the class's colour, named so that their order is `order`'s.
 fn write(root: &Path, counts: &[usize], (width, height): (u32, u32), order: u32) {
@@ -68,8 +68,17 @@ fn a_list_is_checked() {
     write(dir.path(), &[2], (2, 2), 1);
     fs::write(dir.path().join("list.txt"), "ant/000.png 0\nant/001.png 0\n").unwrap();
     assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all there\n");
+    fs::write(dir.path().join("five.txt"), "ant/000.png 5\n").unwrap();
+    let message = failure(&nclt(dir.path(), &["check-list", "five.txt"]));
+    assert!(message.contains("five.txt: has images of class 5 but none of class 0"), "{message}");
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 images, all there\n");
+    fs::write(dir.path().join("empty.txt"), "\n").unwrap();
+    let message = failure(&nclt(dir.path(), &["check-list", "empty.txt"]));
+    assert!(message.contains("empty.txt: expected images, found none"), "{message}");
     fs::remove_file(dir.path().join("ant/001.png")).unwrap();
     let output = nclt(dir.path(), &["check-list", "list.txt"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("line 2: ant/001.png is missing"));
     assert!(failure(&output).contains("1 of 2 images are missing"));
+    let unread = nclt_unread(dir.path(), &["check-list", "list.txt"]);
+    assert!(failure(&unread).contains("1 of 2 images are missing"));
 }

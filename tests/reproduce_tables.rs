@@ -2,7 +2,7 @@
 
 use std::{fs, process::Output};
 
-use crate::run::nclt;
+use crate::run::{failure, nclt, nclt_unread, stdout};
 
 #[test]
 fn tables_are_reproduced_run_by_run() {
@@ -14,9 +14,9 @@ fn tables_are_reproduced_run_by_run() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
 
     let dry = reproduce(&["--dry-run"]);
-    assert!(dry.status.success());
     assert!(
-        text(&dry.stderr).contains("4 runs at smoke scale") && text(&dry.stderr).contains("4 missing, about")
+        stdout(&dry).contains("4 runs at smoke scale") && stdout(&dry).contains("4 missing, about"),
+        "{dry:?}"
     );
     assert!(!results.path().join("smoke").exists(), "a dry run leaves nothing");
 
@@ -52,4 +52,30 @@ fn tables_are_reproduced_run_by_run() {
     let wrong = reproduce(&["--tables", "9"]);
     assert!(!wrong.status.success());
     assert!(text(&wrong.stderr).starts_with("error: there is no table or figure \"9\""));
+}
+
+#[test]
+fn what_is_missing_is_listed_without_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = nclt(dir.path(), &["reproduce-tables", "--cells", "table3/cifar10-lt-r100/ce", "--dry-run"]);
+    assert_eq!(
+        stdout(&output),
+        "cifar10-lt-r100/ce seed 0\n1 runs at quick scale (40 epochs in place of 200); 1 missing\n"
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("how long they take cannot be told: cifar10 is not in "), "{said}");
+}
+
+#[test]
+fn a_run_that_fails_is_told_by_the_exit_code_whoever_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["reproduce-tables", "--scale=smoke", "--cells=table3/cifar10-lt-r100/ce", "--results=."];
+    stdout(&nclt(dir.path(), &args));
+    fs::remove_dir_all(dir.path().join("smoke")).unwrap();
+    let run = fs::read_dir(dir.path().join("runs/smoke")).unwrap().map(|entry| entry.unwrap().path());
+    let run = run.into_iter().find(|path| path.is_dir()).unwrap();
+    fs::remove_dir_all(&run).unwrap();
+    fs::write(&run, "no directory").unwrap();
+    let message = failure(&nclt_unread(dir.path(), &args));
+    assert!(message.contains("failed: cifar10-lt-r100/ce seed 0: cannot create the directory"), "{message}");
 }

@@ -7,16 +7,25 @@ use std::{
 
 use serde_json::Value;
 
+/// `nclt` with these arguments, in the directory `dir`.
+fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nclt"));
+    // What the user of this machine has downloaded is none of a test's business.
+    command.args(args).current_dir(dir).env("NCLT_DATA_DIR", dir.join("downloads"));
+    command.env_remove("CLICOLOR_FORCE");
+    command
+}
+
 /// What `nclt` with these arguments did, in the directory `dir`.
 pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nclt"))
-        .args(args)
-        .current_dir(dir)
-        // What the user of this machine has downloaded is none of a test's business.
-        .env("NCLT_DATA_DIR", dir.join("downloads"))
-        .env_remove("CLICOLOR_FORCE")
-        .output()
-        .expect("nclt can be started")
+    command(dir, args).output().expect("nclt can be started")
+}
+
+/// The same where nobody reads its standard output.
+pub(crate) fn nclt_unread(dir: &Path, args: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().expect("there are pipes");
+    drop(reader);
+    command(dir, args).stdout(writer).output().expect("nclt can be started")
 }
 
 /// The arguments of a run of a few seconds: `args`, on 78 training images.

@@ -18,11 +18,6 @@ static MODEL: LazyLock<ParamStore> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let directory = nclt_fuzz::directory(&[("checkpoint", bytes)]);
-    let checkpoint = Checkpoint::<serde_json::Value>::read(&directory.path().join("checkpoint"));
-    if let Some(checkpoint) = nclt_fuzz::read(checkpoint) {
-        for array in checkpoint.tensors.values() {
-            assert_eq!(array.values.len(), array.shape.iter().product::<usize>());
-        }
-    }
+    nclt_fuzz::read(Checkpoint::<serde_json::Value>::read(&directory.path().join("checkpoint")));
     nclt_fuzz::read(MODEL.load_safetensors(bytes));
 });

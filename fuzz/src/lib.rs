@@ -30,7 +30,7 @@ pub fn analyze(bytes: &[u8]) {
     let Some(read_features) = read(Features::read(&directory.path().join("features"))) else { return };
     let Features { classes, dims, features, labels, weight, bias, class_counts, test } = read_features;
     let classifier = weight.map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims));
-    let Some(classifier) = classifier.map(read) else { return };
+    let Some(classifier) = read(classifier.transpose()) else { return };
     let set = FeatureSet {
         classes,
         dims,

@@ -91,6 +91,10 @@ fn build() {
         "80 cuda DIR/cuda/bin/nvcc\nbuild --release --package nc-cli --features cuda\n",
     );
     toolkit.says(&["build"], " cuda \nbuild --release --package nc-cli\n");
+    toolkit.says(
+        &["build", "--dry-run", "--", "--config", "profile.release.lto = \"fat\""],
+        "cargo build --release --package nc-cli --config 'profile.release.lto = \"fat\"'\n",
+    );
 }
 
 /// The flags of the build are taken out of the arguments, wherever they stand.
@@ -109,6 +113,21 @@ fn train() {
         &format!("80 cuda DIR/cuda/bin/nvcc\n{run} --features cuda -- reproduce-tables --device cuda:1\n"),
     );
     toolkit.says(&["train", "--help"], &format!(" cuda \n{run} -- train --help\n"));
+}
+
+/// Cargo takes `--workspace` for all packages, whichever are named beside it.
+#[test]
+fn test() {
+    let toolkit = Toolkit::new();
+    for (args, called) in [
+        (&[][..], "test --release --workspace"),
+        (&["-p", "nc-data", "list"], "test --release -p nc-data list"),
+        (&["--package=nc-data"], "test --release --package=nc-data"),
+        (&["list", "--", "--nocapture"], "test --release --workspace list -- --nocapture"),
+        (&["list", "--", "-p"], "test --release --workspace list -- -p"),
+    ] {
+        toolkit.says(&[&["test"], args].concat(), &format!(" cuda \n{called}\n"));
+    }
 }
 
 #[test]

@@ -1,19 +1,18 @@
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use nc_kernels::threads;
 use nc_metrics::{Analysis, ClassMeans, Classifier, FeatureSet, Projection, Samples};
-use nc_record::{Features, write_atomically};
+use nc_record::Features;
 use nc_report::{AccuracyRow, AnalysisReport, accuracy_rows, figure_rows};
-use serde::Serialize;
 
-use crate::{compute, summary::percent};
+use crate::{compute, output, summary::percent};
 
 /// Measure neural collapse, accuracy and calibration of features from anywhere.
 ///
-/// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N); `weight` (K, P) and `bias` (K) of the last
-/// layer, `class_counts` (K) of the training set, `test_features` (M, P) and `test_labels` (M) are used where they are
-/// there. The features should be those of the training images, without augmentation and in evaluation mode.
+/// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N); `weight` (K, P) and `bias` (K) of the
+/// last layer, `class_counts` (K) of the training set, `test_features` (M, P) and `test_labels` (M) are used where they
+/// are there. The features should be those of the training images, without augmentation and in evaluation mode.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The features.
@@ -21,7 +20,7 @@ pub(crate) struct Args {
     /// Also write every figure as JSON; - for standard output, in place of the table.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also write a page with pictures, which needs no network.
+    /// Also write a page with pictures, which needs no network; - for standard output, in place of the table.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
@@ -37,10 +36,16 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 }
 
 fn analyze(args: &Args) -> Result<()> {
+    let outputs = || [&args.json, &args.html].into_iter().flatten();
+    outputs().try_for_each(|path| output::check(path))?;
+    // The reader's messages name the file themselves.
+    let in_file = || args.file.display().to_string();
     let Features { classes, dims, features, labels, weight, bias, class_counts, test } =
         Features::read(&args.file)?;
-    let classifier =
-        weight.map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims)).transpose()?;
+    let classifier = weight
+        .map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims))
+        .transpose()
+        .with_context(in_file)?;
     let train = Samples { features: &features, labels: &labels };
     let set = FeatureSet {
         classes,
@@ -50,58 +55,36 @@ fn analyze(args: &Args) -> Result<()> {
         classifier: classifier.as_ref(),
         training_counts: class_counts.as_deref(),
     };
-    let analysis = set.analyze()?;
-    let to_output = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    if !to_output {
+    let analysis = set.analyze().with_context(in_file)?;
+    let found = analysis.train.nc.classes.len();
+    ensure!(found >= 2, "{}: expected features of at least two classes, found {found}", in_file());
+    if !outputs().any(|path| output::is_stdout(path)) {
         // First of all: a file that cannot be written must not cost the figures.
         print(&mut std::io::stdout().lock(), &analysis)?;
     }
     if args.json.is_some() || args.html.is_some() {
         let means = ClassMeans::of(&features, &labels, classes, dims)?;
+        let projection = match args.html {
+            Some(_) => Projection::of(train, &means, classifier.as_ref(), DRAWN)?,
+            None => None,
+        };
+        let report = AnalysisReport {
+            name: &args.file.file_name().unwrap_or_default().to_string_lossy(),
+            analysis: &analysis,
+            class_counts: &class_counts.unwrap_or_else(|| counted(&labels, classes)),
+            projection: projection.as_ref(),
+        };
         if let Some(path) = &args.html {
-            let projection = Projection::of(train, &means, classifier.as_ref(), DRAWN)?;
-            let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-            let report = AnalysisReport {
-                name: &name,
-                analysis: &analysis,
-                class_counts: &class_counts.unwrap_or_else(|| counted(&labels, classes)),
-                projection: projection.as_ref(),
-            };
-            write_atomically(path, report.to_html()?.as_bytes())?;
+            output::write(path, report.to_html()?.as_bytes())?;
         }
         if let Some(path) = &args.json {
             let predictions =
                 classifier.as_ref().map(|classifier| classifier.predictions(&features)).transpose()?;
-            let json = serde_json::to_vec(&Json {
-                analysis: &analysis,
-                class_means: means.means().chunks(dims).collect(),
-                mean_of_class_means: means.mean_of_class_means(),
-                global_mean: means.global_mean(),
-                predictions,
-            })?;
-            if to_output {
-                let mut out = std::io::stdout().lock();
-                out.write_all(&json)?;
-                writeln!(out)?;
-            } else {
-                write_atomically(path, &json)?;
-            }
+            let json = report.to_json(&means, predictions.as_deref())?;
+            output::write(path, format!("{json}\n").as_bytes())?;
         }
     }
     Ok(())
-}
-
-/// Everything, under the names that the figures have.
-#[derive(Serialize)]
-struct Json<'a> {
-    #[serde(flatten)]
-    analysis: &'a Analysis,
-    /// Of the classes that have samples.
-    class_means: Vec<&'a [f64]>,
-    mean_of_class_means: &'a [f64],
-    global_mean: &'a [f64],
-    /// Of the classifier, for the training features.
-    predictions: Option<Vec<u32>>,
 }
 
 fn counted(labels: &[u32], classes: usize) -> Vec<usize> {

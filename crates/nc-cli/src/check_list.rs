@@ -1,9 +1,11 @@
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nc_data::list::ImageList;
 
-/// Check an image list ("path label" lines): every line well formed, every image there.
+use crate::terminal::show;
+
+/// Check an image list ("path label" lines): every line well formed, every image there, every class with one.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The list.
@@ -11,6 +13,9 @@ pub(crate) struct Args {
     /// The directory that its paths start from [default: the list's].
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// It is a list of test images, which need not be of all classes.
+    #[arg(long)]
+    test: bool,
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
@@ -20,14 +25,16 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         None => args.list.parent().map_or_else(PathBuf::new, PathBuf::from),
     };
     let missing = list.missing(&root);
-    let mut out = std::io::stdout().lock();
     for entry in &missing {
-        writeln!(out, "line {}: {} is missing", entry.line, root.join(&entry.path).display())?;
+        show(&format!("line {}: {} is missing", entry.line, root.join(&entry.path).display()));
     }
     let images = list.entries().len();
     if !missing.is_empty() {
         bail!("{} of {images} images are missing", missing.len());
     }
-    writeln!(out, "{images} images, all there")?;
+    if !args.test {
+        list.classes().context("cannot be trained on (--test checks a list of test images)")?;
+    }
+    show(&format!("{images} images, all there"));
     Ok(())
 }

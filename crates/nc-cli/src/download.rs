@@ -1,5 +1,5 @@
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::{Path, PathBuf},
 };
 
@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nc_data::download::{Entry, Fetcher, File, Manifest, install, is_installed};
 use nc_train::DataSource;
+
+use crate::terminal::show;
 
 /// Fetch public data sets, verify them and put them where `nclt train` finds them.
 #[derive(clap::Args)]
@@ -24,9 +26,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
-
-/// What is being fetched, below the directory for all data.
-const FETCHED: &str = ".nclt-download";
 
 /// The name under which the files of `source` can be fetched.
 pub(crate) fn name(source: DataSource) -> Option<&'static str> {
@@ -64,9 +63,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     };
     for (name, entry) in wanted(&manifest, &args.names)? {
         let directory = data.join(&entry.directory);
-        let mut out = std::io::stdout().lock();
         if is_installed(entry, &data) {
-            writeln!(out, "{name}: already in {}", directory.display())?;
+            show(&format!("{name}: already in {}", directory.display()));
             continue;
         }
         for file in &entry.files {
@@ -75,25 +73,19 @@ pub(crate) fn main(args: &Args) -> Result<()> {
                 None => fetch(entry, file, &data)?,
             }
         }
-        writeln!(out, "{name}: {} in {}", entry.about, directory.display())?;
+        show(&format!("{name}: {} in {}", entry.about, directory.display()));
     }
     Ok(())
 }
 
+/// Each entry that is among `names` once.
 fn wanted<'a>(manifest: &'a Manifest, names: &[String]) -> Result<Vec<(&'a str, &'a Entry)>> {
-    let all = || manifest.entries.iter().map(|(name, entry)| (name.as_str(), entry));
-    let mut wanted = vec![];
-    for name in names {
-        if name == "all" {
-            return Ok(all().collect());
-        }
-        let Some(entry) = all().find(|(known, _)| known == name) else {
-            let known: Vec<&str> = all().map(|(name, _)| name).collect();
-            bail!("there is no data set {name:?} to download: {} or all", known.join(", "))
-        };
-        wanted.push(entry);
+    if let Some(name) = names.iter().find(|name| *name != "all" && !manifest.entries.contains_key(*name)) {
+        let known: Vec<&str> = manifest.entries.keys().map(String::as_str).collect();
+        bail!("there is no data set {name:?} to download: {} or all", known.join(", "))
     }
-    Ok(wanted)
+    let entries = manifest.entries.iter().map(|(name, entry)| (name.as_str(), entry));
+    Ok(entries.filter(|(known, _)| names.iter().any(|name| name == "all" || name == known)).collect())
 }
 
 /// The file at hand that should be `file`.
@@ -121,16 +113,7 @@ fn fetch(entry: &Entry, file: &File, data: &Path) -> Result<()> {
         bar.set_style(style);
     }
     bar.set_message(file.name.clone());
-    // In a place of its own: in the directory for all data the user may have files of these names.
-    let place = data.join(FETCHED).join(&entry.directory);
-    let fetched = Fetcher::default().fetch(file, &place, &mut |bytes| bar.set_position(bytes));
+    let done = Fetcher::default().install(entry, file, data, &mut |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
-    let archive = fetched?;
-    install(entry, file, &archive, data)?;
-    std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
-    // Other files of the entry may still be on their way.
-    for directory in [&place, &data.join(FETCHED)] {
-        let _ = std::fs::remove_dir(directory);
-    }
-    Ok(())
+    Ok(done?)
 }

@@ -1,11 +1,13 @@
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use nc_kernels::threads;
-use nc_record::write_atomically;
 use nc_train::Trained;
 
-use crate::checkpoint;
+use crate::{
+    output, run,
+    terminal::{say, show},
+};
 
 /// Write the features of a trained model, and its classifier, to a safetensors file.
 ///
@@ -14,29 +16,24 @@ use crate::checkpoint;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    checkpoint: checkpoint::Args,
-    /// The file to write.
+    run: run::Args,
+    /// The file to write; - for standard output.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    if let Some(parent) =
-        args.out.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
-    {
-        // Before minutes of work.
-        bail!("cannot write {}: there is no directory {}", args.out.display(), parent.display());
-    }
-    let options = args.checkpoint.start()?;
-    let features = threads::install(|| Trained::open(args.checkpoint.path(), &options)?.features())?;
-    write_atomically(&args.out, &features.to_safetensors()?)?;
+    output::check(&args.out)?;
+    let options = args.run.start()?;
+    let features = threads::install(|| Trained::open(args.run.path(), &options)?.features())?;
+    output::write(&args.out, &features.to_safetensors()?)?;
     let test = features.test.as_ref().map_or(0, |test| test.labels.len());
     let (train, dims) = (features.labels.len(), features.dims);
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{train} training and {test} test features of {dims} dimensions in {}",
-        args.out.display()
-    )?;
+    let written = format!("{train} training and {test} test features of {dims} dimensions");
+    if output::is_stdout(&args.out) {
+        say(&written);
+    } else {
+        show(&format!("{written} in {}", args.out.display()));
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use nc_train::presets;
 /// List the presets, or print one as a configuration file.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A preset to print as TOML: DATA/METHOD, or DATA/METHOD+PART.
+    /// A preset to print as TOML: DATA/METHOD, DATA/METHOD+PART, or DATA alone for the paper's method.
     name: Option<String>,
 }
 

@@ -1,11 +1,9 @@
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nc_record::write_atomically;
 use nc_report::{RunReport, comparison_page};
+
+use crate::{output, terminal::show};
 
 /// Write the page about a run, or one about several runs side by side.
 ///
@@ -15,12 +13,16 @@ pub(crate) struct Args {
     /// Run directories.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Where to write it [default: report.html in the run's directory, or comparison.html here for several runs].
+    /// Where to write it [default: report.html in the run's directory, or comparison.html here for several runs];
+    /// - for standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
+    if let Some(out) = &args.out {
+        output::check(out)?;
+    }
     let path = match (&args.runs[..], &args.out) {
         ([run], None) => RunReport::write_page(run).with_context(|| cannot_be_shown(run))?,
         ([run], Some(out)) => write(out, &read(run)?.to_html()?)?,
@@ -29,12 +31,14 @@ pub(crate) fn main(args: &Args) -> Result<()> {
             write(out.as_deref().unwrap_or("comparison.html".as_ref()), &comparison_page(&runs)?)?
         }
     };
-    writeln!(std::io::stdout().lock(), "{}", path.display())?;
+    if !output::is_stdout(&path) {
+        show(&path.display().to_string());
+    }
     Ok(())
 }
 
 fn write(path: &Path, page: &str) -> Result<PathBuf> {
-    write_atomically(path, page.as_bytes())?;
+    output::write(path, page.as_bytes())?;
     Ok(path.to_owned())
 }
 

@@ -1,6 +1,7 @@
 use std::{
     ffi::OsString,
     io::Write,
+    ops::RangeInclusive,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -12,16 +13,21 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use clap::ValueEnum;
+use clap::{ValueEnum, value_parser};
 use indicatif::HumanDuration;
 use nc_kernels::threads;
 use nc_paper::{
     Ended, Job, PaperFigure, PaperTable, Plan, Queue, Records, Reporter, Scale, Selection, slurm_script,
-    write_reports,
+    write_reports, write_slurm_script,
 };
 use nc_train::{Experiment, Observer};
 
-use crate::{compute, duration, progress::Progress, signals, terminal::say};
+use crate::{
+    compute, duration,
+    progress::Progress,
+    signals,
+    terminal::{say, show},
+};
 
 /// Run what is missing of the paper's tables and figures, and write them: paper beside ours.
 #[derive(clap::Args)]
@@ -33,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "GLOB", default_value = "*")]
     cells: String,
     /// Seeds [default: 0, at paper scale 0,1,2].
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = value_parser!(u64).range(SEEDS))]
     seeds: Vec<u64>,
     /// How long runs are.
     #[arg(long, value_enum, default_value_t = ScaleName::Quick)]
@@ -80,6 +86,9 @@ impl From<ScaleName> for Scale {
     }
 }
 
+/// Those that TOML can hold.
+const SEEDS: RangeInclusive<u64> = 0..=i64::MAX as u64;
+
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let scale = Scale::from(args.scale);
     let selection = Selection {
@@ -96,40 +105,53 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if args.slurm {
         return write_slurm(args, &plan).map(|()| ExitCode::SUCCESS);
     }
-    let terminal = Terminal { stop: signals::wants_to_stop()?, time_is_up: Arc::default() };
+    let missing = plan.missing(&Records::read(&args.results, scale)?);
+    let summary = format!("{} runs at {}; {} missing", plan.jobs.len(), scale.description(), missing.len());
+    if args.dry_run {
+        return dry_run(args, &plan, &missing, &summary).map(|()| ExitCode::SUCCESS);
+    }
+    let mut terminal = Terminal { stop: signals::wants_to_stop()?, time_is_up: Arc::default() };
     if let Some(limit) = args.time_limit {
         terminal.stop_after(limit);
     }
-    let missing = plan.missing(&Records::read(&args.results, scale)?);
     // Of what is recorded, or not to be run, no images are needed.
     let to_run = if args.max_runs == Some(0) { &[] } else { &missing[..] };
     let (options, data_dirs) = args.compute.start_all(&Plan::sources(to_run))?;
     let mut queue = Queue::new(&plan, &args.results, &data_dirs, options);
-    if args.dry_run {
-        for job in &missing {
-            say(&format!("{} seed {}{}", job.preset, job.experiment.seed, reason(job)));
-        }
-    }
     let estimate = threads::install(|| queue.estimate(to_run))?;
-    say(&format!(
-        "{} runs at {}; {} missing{}",
-        plan.jobs.len(),
-        scale.description(),
-        missing.len(),
-        if to_run.is_empty() {
-            String::new()
-        } else {
-            format!(", about {} at the speed measured here", HumanDuration(Duration::from_secs_f64(estimate)))
-        }
-    ));
-    if args.dry_run {
-        return Ok(ExitCode::SUCCESS);
-    }
-
-    let mut terminal = terminal;
+    say(&format!("{summary}{}", time(to_run, estimate)));
     let ended = threads::install(|| queue.run(args.max_runs, &mut terminal))?;
     write_reports(&args.results, scale)?;
-    terminal.end(args, &ended)
+    Ok(terminal.end(args, &ended))
+}
+
+/// Lists what is missing and, where the images are there, tells how long it would take.
+fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for job in missing {
+        writeln!(out, "{} seed {}{}", job.preset, job.experiment.seed, reason(job))?;
+    }
+    let estimate = || -> Result<f64> {
+        let (options, data_dirs) = args.compute.start_all(&Plan::sources(missing))?;
+        let mut queue = Queue::new(plan, &args.results, &data_dirs, options);
+        Ok(threads::install(|| queue.estimate(missing))?)
+    };
+    match estimate() {
+        Ok(estimate) => writeln!(out, "{summary}{}", time(missing, estimate))?,
+        Err(error) => {
+            writeln!(out, "{summary}")?;
+            say(&format!("how long they take cannot be told: {}", crate::message(&error)));
+        }
+    }
+    Ok(())
+}
+
+/// How long `jobs` take, if there are any.
+fn time(jobs: &[&Job], seconds: f64) -> String {
+    if jobs.is_empty() {
+        return String::new();
+    }
+    format!(", about {} at the speed measured here", HumanDuration(Duration::from_secs_f64(seconds)))
 }
 
 /// What a run is for, if no cell shows it.
@@ -161,11 +183,8 @@ fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
         [program.into_os_string()].into_iter().chain(arguments).map(word).collect::<Result<_>>()?;
     let script =
         slurm_script(&command, &directory.display().to_string(), missing.max(1), args.compute.threads());
-    let path = args.results.join(plan.scale.name()).join("slurm.sh");
-    std::fs::create_dir_all(args.results.join(plan.scale.name()))
-        .and_then(|()| std::fs::write(&path, script))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    writeln!(std::io::stdout(), "{missing} runs missing: sbatch {}", path.display())?;
+    let path = write_slurm_script(&args.results, plan.scale, &script)?;
+    show(&format!("{missing} runs missing: sbatch {}", path.display()));
     Ok(())
 }
 
@@ -186,7 +205,7 @@ impl Terminal {
     }
 
     /// Says how it ended, and how the program ends.
-    fn end(&self, args: &Args, ended: &Ended) -> Result<ExitCode> {
+    fn end(&self, args: &Args, ended: &Ended) -> ExitCode {
         for (_, message) in &ended.failed {
             say(&format!("failed: {message}"));
         }
@@ -194,15 +213,15 @@ impl Terminal {
             say(&format!("{} runs missing; the same command goes on with them", ended.missing));
         }
         let directory = args.results.join(Scale::from(args.scale).name());
-        writeln!(std::io::stdout(), "{}", directory.join("tables.md").display())?;
+        show(&directory.join("tables.md").display().to_string());
         let interrupted = self.wants_to_stop() && !self.time_is_up.load(Ordering::Relaxed);
-        Ok(if !ended.failed.is_empty() {
+        if !ended.failed.is_empty() {
             ExitCode::FAILURE
         } else if interrupted && ended.missing > 0 {
             ExitCode::from(signals::INTERRUPTED)
         } else {
             ExitCode::SUCCESS
-        })
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use nc_kernels::threads;
 use nc_paper::shell_word;
+use nc_record::RunDir;
 use nc_report::RunReport;
 use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
 
@@ -20,7 +21,8 @@ pub(crate) struct Args {
     /// Change one setting, as in `--set phases.representation.optimizer.learning_rate=0.05`.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Epochs of the first phase; every other epoch number is scaled by the same ratio.
+    /// Epochs of the first phase. Every other epoch number, also one given by --set, counts in the epochs of the preset
+    /// or file and is scaled by the same ratio; evaluation.every_epochs is not.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Seed of initialisation, data order, augmentation and mix-up.
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     compute: compute::Args,
     /// Go on with the run in this directory, by the configuration that lies there.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "seed", "out", "fresh"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "seed", "out"])]
     resume: Option<PathBuf>,
     /// Start from the beginning. Without it, a run that was begun before goes on from its last checkpoint, and of a
     /// finished one the result is shown.
@@ -94,6 +96,11 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
 impl Args {
     fn experiment(&self) -> Result<Experiment> {
         if let Some(directory) = &self.resume {
+            ensure!(
+                directory.join(RunDir::CONFIG).is_file(),
+                "--resume {}: expected a run's directory, which holds a config.toml",
+                directory.display()
+            );
             return Ok(Trained::experiment_of(directory)?);
         }
         let settings = Settings {

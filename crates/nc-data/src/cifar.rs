@@ -25,7 +25,7 @@ const PIXELS: usize = 3 * 32 * 32;
 
 impl Cifar {
     /// The directory that the official archive unpacks to.
-    pub fn directory(self) -> &'static str {
+    fn directory(self) -> &'static str {
         match self {
             Self::Ten => "cifar-10-batches-bin",
             Self::Hundred => "cifar-100-binary",

@@ -87,7 +87,7 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
     /// The system gave no thread to prepare batches.
-    #[error("cannot start {threads} threads that prepare batches")]
+    #[error("cannot start {threads} threads that prepare batches: {source}")]
     LoaderThread {
         /// Threads wanted.
         threads: usize,

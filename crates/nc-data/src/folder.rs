@@ -1,6 +1,7 @@
 //! Folders of images, a directory for each class.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -30,9 +31,8 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 /// # Errors
 ///
 /// [`Error::Read`] and [`Error::Malformed`] name a directory or file that cannot be read, is no image, or a class
-/// without images or without training images, or directories beside `train` of which none is the test set's;
-/// [`Error::ImageSizes`] two images of different size, where there is no
-/// `size`.
+/// without images or without training images, directories beside `train` of which none is the test set's, or one of
+/// a set's name without `train`; [`Error::ImageSizes`] two images of different size, where there is no `size`.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let train_dir = directory.join("train");
     let (train_dir, test_dir) = if train_dir.is_dir() {
@@ -42,6 +42,9 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
     };
     let classes = class_directories(&train_dir)?;
     let names: Vec<String> = classes.iter().map(|class| file_name(class)).collect();
+    if train_dir == directory {
+        refuse_sets(directory, &names)?;
+    }
     let train = labelled(&classes, &names)?;
     let test = match &test_dir {
         Some(test_dir) => labelled(&class_directories(test_dir)?, &names)?,
@@ -69,10 +72,32 @@ fn test_directory(directory: &Path) -> Result<Option<PathBuf>> {
     Ok(found.cloned())
 }
 
+/// Where there is no `train`, sets under other names would be read as classes.
+fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
+    let is_set =
+        |name: &&str| ["train", "training"].iter().chain(&TEST).any(|set| name.eq_ignore_ascii_case(set));
+    let sets: Vec<&str> = classes.iter().map(String::as_str).filter(is_set).collect();
+    if sets.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "has no directory train, but {}: expected train, and {} for test images, or directories of classes alone",
+        sets.join(", "),
+        TEST.join(", ")
+    );
+    Err(Error::Malformed { path: directory.to_owned(), message })
+}
+
 fn class_directories(directory: &Path) -> Result<Vec<PathBuf>> {
     let classes: Vec<PathBuf> = entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
     if classes.is_empty() {
         let message = "expected a directory of images for each class, found no directory".into();
+        return Err(Error::Malformed { path: directory.to_owned(), message });
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = classes.iter().map(|class| file_name(class)).find(|name| !names.insert(name.clone()))
+    {
+        let message = format!("expected names in UTF-8, found two classes {twice}");
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
     Ok(classes)

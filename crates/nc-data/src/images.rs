@@ -10,7 +10,7 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
-use image::{DynamicImage, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
@@ -68,7 +68,7 @@ fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
 }
 
 fn width_and_height(path: &Path) -> Result<(u32, u32)> {
-    open(path)?.into_dimensions().map_err(|error| not_an_image(path, &error))
+    open(path)?.into_dimensions().map_err(|error| not_an_image(path, &error.to_string()))
 }
 
 /// Opens an image, whose decoder gets no more memory than its file can make use of.
@@ -80,8 +80,23 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     Ok(reader)
 }
 
-fn not_an_image(path: &Path, error: &ImageError) -> Error {
-    Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {error}") }
+fn not_an_image(path: &Path, reason: &str) -> Error {
+    Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {reason}") }
+}
+
+/// Whether a JPEG file goes on to the end of its image; the decoder makes grey of what is missing. A marker is 0xff and
+/// a byte that is not 0, and a segment's length follows it; start, restarts and end have none (ITU-T T.81, B.1).
+fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
+    let is_segment = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
+    while let Some(at) = bytes.windows(2).position(is_segment) {
+        if bytes[at + 1] == 0xd9 {
+            return true;
+        }
+        let [_, _, high, low, ..] = bytes[at..] else { return false };
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        bytes = bytes.get(end..).unwrap_or_default();
+    }
+    false
 }
 
 /// A decoded image: rows of pixels of one byte if it is grey, of three if it is not.
@@ -110,7 +125,14 @@ fn limits(length: u64) -> Limits {
 impl Picture {
     /// Reads a file; with a `size`, scales it to just cover that and cuts out the middle.
     fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
-        let image = open(path)?.decode().map_err(|error| not_an_image(path, &error))?;
+        let file = open(path)?;
+        if file.format() == Some(ImageFormat::Jpeg) {
+            let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+            if !is_whole_jpeg(&bytes) {
+                return Err(not_an_image(path, "it is cut off"));
+            }
+        }
+        let image = file.decode().map_err(|error| not_an_image(path, &error.to_string()))?;
         let picture = Self::new(image);
         match size {
             Some((height, width)) if (height, width) != picture.size() => {

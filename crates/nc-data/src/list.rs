@@ -36,7 +36,7 @@ impl ImageList {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if it cannot be read, [`Error::Malformed`] names the line that is none.
+    /// [`Error::Read`] if it cannot be read, [`Error::Malformed`] if it is empty, or names the line that is none.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -54,7 +54,12 @@ impl ImageList {
             })?;
             Ok(Entry { line: index + 1, path: file.into(), label })
         });
-        Ok(Self { path: path.to_owned(), entries: entries.collect::<Result<_>>()? })
+        let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
+        if entries.is_empty() {
+            let message = "expected images, found none".into();
+            return Err(Error::Malformed { path: path.to_owned(), message });
+        }
+        Ok(Self { path: path.to_owned(), entries })
     }
 
     /// The images, in the order of their lines.
@@ -68,10 +73,6 @@ impl ImageList {
     }
 
     fn labelled(&self, root: &Path) -> Result<Labelled> {
-        if self.entries.is_empty() {
-            let message = "expected images, found none".into();
-            return Err(Error::Malformed { path: self.path.clone(), message });
-        }
         let missing = self.missing(root);
         if !missing.is_empty() {
             let missing = missing.iter().map(|entry| entry.path.display().to_string()).collect();
@@ -83,8 +84,12 @@ impl ImageList {
         })
     }
 
-    /// The number of classes, each of which has an image.
-    fn classes(&self) -> Result<usize> {
+    /// The number of classes of a training list, in which each has an image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] names a class that has none.
+    pub fn classes(&self) -> Result<usize> {
         let mut labels: Vec<u32> = self.entries.iter().map(|entry| entry.label).collect();
         labels.sort_unstable();
         labels.dedup();

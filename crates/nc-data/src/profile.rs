@@ -47,21 +47,29 @@ impl Profile {
     /// # Errors
     ///
     /// [`Error::TooFewImages`] where a class has fewer than it should keep. [`Error::Profile`] for a ratio that is not
-    /// a number from 1 on, a wrong number of counts, a profile that keeps nothing, or a class that keeps nothing
-    /// though neither `available` ([`Profile::Full`]) nor [`Profile::Counts`] says so.
+    /// a number from 1 on, a wrong number of counts, a profile that keeps nothing, a class that keeps nothing though
+    /// neither `available` ([`Profile::Full`]) nor [`Profile::Counts`] says so, or a class without images where the
+    /// size is that of the smallest class.
     pub fn counts(&self, available: &[usize]) -> Result<Vec<usize>> {
         let classes = available.len();
-        let smallest = available.iter().min().copied().unwrap_or(0);
+        // Without a size, that of the smallest class.
+        let size = |given: Option<usize>| match (given, available.iter().position(|&there| there == 0)) {
+            (Some(size), _) => Ok(size),
+            (None, Some(class)) => Err(Error::Profile(format!(
+                "class {class} has no images, and without a size the profile takes that of the smallest class"
+            ))),
+            (None, None) => Ok(available.iter().min().copied().unwrap_or(0)),
+        };
         let counts = match self {
             Self::Full => available.to_vec(),
-            Self::Balanced { per_class } => vec![per_class.unwrap_or(smallest); classes],
+            Self::Balanced { per_class } => vec![size(*per_class)?; classes],
             Self::Exponential { ratio, largest } => {
-                let (ratio, largest) = (checked(*ratio)?, largest.unwrap_or(smallest));
+                let (ratio, largest) = (checked(*ratio)?, size(*largest)?);
                 let last = classes.saturating_sub(1).max(1) as f64;
                 (0..classes).map(|class| share(largest, ratio.powf(class as f64 / last))).collect()
             }
             Self::Step { ratio, largest } => {
-                let (ratio, largest) = (checked(*ratio)?, largest.unwrap_or(smallest));
+                let (ratio, largest) = (checked(*ratio)?, size(*largest)?);
                 let few = share(largest, ratio);
                 (0..classes).map(|class| if class < classes / 2 { largest } else { few }).collect()
             }

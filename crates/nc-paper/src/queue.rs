@@ -144,7 +144,8 @@ impl<'a> Queue<'a> {
                                     .to_owned(),
                             )
                         } else {
-                            reporter.say(&format!("{label}: recorded, {} missing", left.len()));
+                            let what = if recorded { "recorded" } else { "left to another process" };
+                            reporter.say(&format!("{label}: {what}, {} missing", left.len()));
                             None
                         }
                     }
@@ -236,10 +237,11 @@ impl<'a> Queue<'a> {
         Ok(true)
     }
 
-    /// Whether the run of the job `key` lies here, finished.
+    /// Whether the run of the job `key` lies here, finished and with its weights.
     fn has_run(&mut self, key: &str) -> Result<bool> {
         let Some(job) = self.plan.jobs.iter().find(|job| job.key == key) else { return Ok(false) };
-        Ok(self.directory(job)?.join(RunDir::RESULT).exists())
+        let directory = self.directory(job)?;
+        Ok([RunDir::RESULT, RunDir::WEIGHTS].iter().all(|file| directory.join(file).exists()))
     }
 
     /// The run directory of a job.

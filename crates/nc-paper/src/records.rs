@@ -24,6 +24,15 @@ impl Records {
         results.join(scale.name())
     }
 
+    /// As [`Records::directory`], which is made if it is not there.
+    pub(crate) fn make_directory(results: &Path, scale: Scale) -> Result<PathBuf> {
+        let directory = Self::directory(results, scale);
+        match fs::create_dir_all(&directory) {
+            Ok(()) => Ok(directory),
+            Err(error) => Err(Error::BadRecord { path: directory, reason: error.to_string() }),
+        }
+    }
+
     /// Where the run directories of `scale` stand below `results`.
     pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
         results.join("runs").join(scale.name())
@@ -34,7 +43,7 @@ impl Records {
     /// # Errors
     ///
     /// [`Error::BadRecord`] for a directory or file that cannot be read, a file that is no record, or one of another
-    /// scale or format, or whose figures are not of all its classes.
+    /// scale or format, or whose seed no run has, or whose figures are not of all its classes.
     pub fn read(results: &Path, scale: Scale) -> Result<Self> {
         let directory = Self::directory(results, scale);
         let mut records = Self::default();
@@ -70,6 +79,10 @@ impl Records {
                     scale.name()
                 )));
             }
+            if i64::try_from(record.seed).is_err() {
+                let (seed, most) = (record.seed, i64::MAX);
+                return Err(bad(format!("seed is {seed}, should be a whole number from 0 to {most}")));
+            }
             record.check_classes().map_err(bad)?;
             records.files.entry(record.key.clone()).or_default().push(path.clone());
             // Of two, made when the experiment had different names, the one that knows more.
@@ -86,10 +99,8 @@ impl Records {
     /// Writes `record` below `results`, in place of others of the same run, if the `claim` on that still stands: minutes
     /// may have gone by since it was taken.
     pub(crate) fn write(results: &Path, record: &Record, claim: &Claim) -> Result<()> {
-        let directory = Self::directory(results, record.scale);
-        let path = directory.join(record.file_name());
+        let path = Self::make_directory(results, record.scale)?.join(record.file_name());
         let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
-        fs::create_dir_all(&directory).map_err(|error| bad(error.to_string()))?;
         let mut text = serde_json::to_vec_pretty(record).map_err(|error| bad(error.to_string()))?;
         text.push(b'\n');
         let records = Self::read(results, record.scale)?;

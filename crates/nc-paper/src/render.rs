@@ -7,8 +7,8 @@ use nc_report::{
 };
 
 use crate::{
-    CellPlan, Error, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result,
-    Scale, records::TABLES,
+    CellPlan, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result, Scale,
+    records::TABLES,
 };
 
 /// Fills the paper's tables with the records of `scale`.
@@ -194,9 +194,7 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
 ///
 /// Those of reading the records and of writing.
 pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
-    let directory = Records::directory(results, scale);
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| Error::BadRecord { path: directory.clone(), reason: error.to_string() })?;
+    let directory = Records::make_directory(results, scale)?;
     // Whoever writes last has read last: no older tables over newer ones.
     let _turn = turn(results, scale)?;
     let records = Records::read(results, scale)?;

@@ -1,4 +1,4 @@
-use nc_train::{BackboneKind, DataConfig, Experiment, Profile, presets};
+use nc_train::{BackboneKind, DataConfig, Experiment, Profile, Reweighting, presets};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -77,6 +77,17 @@ fn shrink(experiment: &mut Experiment) -> Result<()> {
     experiment.evaluation.every_epochs = usize::MAX >> 1;
     for phase in &mut experiment.phases {
         phase.batch_size = 32;
+        // What begins late in 200 epochs would round to the end of one, and never begin.
+        let last = phase.epochs - 1;
+        let objective = &mut phase.objective;
+        if let Reweighting::EffectiveNumber { from_epoch, .. }
+        | Reweighting::InverseFrequency { from_epoch } = &mut objective.reweighting
+        {
+            *from_epoch = last.min(*from_epoch);
+        }
+        if let Some(nc) = &mut objective.neural_collapse {
+            nc.start_epoch = last.min(nc.start_epoch);
+        }
     }
     Ok(())
 }

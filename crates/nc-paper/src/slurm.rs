@@ -1,3 +1,21 @@
+use std::path::{Path, PathBuf};
+
+use nc_record::write_atomically;
+
+use crate::{Records, Result, Scale};
+
+/// Writes `script` as `slurm.sh` beside the records of `scale` below `results`. Gives its path.
+///
+/// # Errors
+///
+/// [`Error::BadRecord`](crate::Error::BadRecord) if there is no directory for it and none can be made, and those of
+/// writing.
+pub fn write_slurm_script(results: &Path, scale: Scale, script: &str) -> Result<PathBuf> {
+    let path = Records::make_directory(results, scale)?.join("slurm.sh");
+    write_atomically(&path, script.as_bytes())?;
+    Ok(path)
+}
+
 /// A Slurm array-job script of `tasks` tasks, each of which takes the next run that nobody works on. `command` is the
 /// queue's command, as words; `directory` is where it is given; without `threads` the cluster's default number of CPUs is
 /// asked for.

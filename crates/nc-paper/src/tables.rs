@@ -134,18 +134,6 @@ impl PaperTable {
         let rows = rows.into_iter().map(|row| row.resolve(file, &columns)).collect::<Result<_>>()?;
         Ok(Self { id, title, measure, notes, columns, rows })
     }
-
-    /// The row named `name`.
-    pub fn row(&self, name: &str) -> Option<&PaperRow> {
-        self.rows.iter().find(|row| row.name == name)
-    }
-}
-
-impl PaperRow {
-    /// Whether the paper has this row; the others are controls and variants.
-    pub fn is_published(&self) -> bool {
-        self.cells.iter().any(|cell| cell.published.is_some())
-    }
 }
 
 impl PaperCell {

@@ -9,8 +9,8 @@ use std::{
 use crate::{Result, error::io_error};
 
 /// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
-/// that it is never seen half written, whoever else writes it at the same time. A link is followed, and what is no file, as
-/// `/dev/stdout`, is written into.
+/// that it is never seen half written, whoever else writes it at the same time. A link is followed, also to where nothing
+/// is yet, and what is no file, as `/dev/stdout`, is written into.
 ///
 /// # Errors
 ///
@@ -19,6 +19,12 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let there = fs::metadata(path);
     if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return fs::write(path, bytes).map_err(io_error("write", path));
+    }
+    // A link to where nothing is. One that leads back to itself is another error.
+    if there.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        && let (Ok(link), Some(directory)) = (fs::read_link(path), path.parent())
+    {
+        return write_atomically(&directory.join(link), bytes);
     }
     let target = if there.is_ok() {
         fs::canonicalize(path).map_err(io_error("write", path))?

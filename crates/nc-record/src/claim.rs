@@ -63,30 +63,41 @@ impl Claim {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(io_error("open", &lock_path))?;
         let read = || content(&path).map_err(io_error("read", &path));
+        let ours = Holder::this_process();
         let locked = match lock.try_lock() {
             Ok(()) => true,
-            Err(TryLockError::WouldBlock) => return Err(held(directory, &read()?, None)),
+            Err(TryLockError::WouldBlock) => {
+                // One on another machine may be dead, and watched by the process that has the lock.
+                let holder = in_file(&read()?).filter(|holder| holder.is_beside(&ours));
+                return Err(held(directory, holder, None));
+            }
             // A file system without locks: the beat alone decides.
             Err(TryLockError::Error(_)) => false,
         };
-        let ours = Holder::this_process();
-        let before = read()?;
-        let holder: Option<Holder> = serde_json::from_slice(&before).ok();
-        let died_here = locked && holder.as_ref().is_some_and(|holder| holder.is_beside(&ours));
-        let must_watch = !before.is_empty() && !died_here;
-        if must_watch {
-            watching(holder.as_ref(), rhythm.dead_after);
-            if lives(&path, &before, rhythm).map_err(io_error("read", &path))? {
-                return Err(held(directory, &before, Some(rhythm.dead_after)));
+        let before = match create(&path, &ours) {
+            Ok(()) => None,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Some(read()?),
+            Err(error) => return Err(io_error("write", &path)(error)),
+        };
+        let mut is_sure = locked;
+        if let Some(before) = before {
+            let holder = in_file(&before);
+            let died_here = locked && holder.as_ref().is_some_and(|holder| holder.is_beside(&ours));
+            if !died_here {
+                is_sure = false;
+                watching(holder.as_ref(), rhythm.dead_after);
+                if let Some(now) = changed(&path, &before, rhythm).map_err(io_error("read", &path))? {
+                    return Err(held(directory, in_file(&now), Some(rhythm.dead_after)));
+                }
             }
+            put(&path, &ours).map_err(io_error("write", &path))?;
         }
-        put(&path, &ours).map_err(io_error("write", &path))?;
-        if must_watch || !locked {
+        if !is_sure {
             // Another machine may have come to the same end at the same time: the last to write has it.
             thread::sleep(rhythm.beat / 4);
             let now = read()?;
             if !ours.wrote(&now) {
-                return Err(held(directory, &now, Some(rhythm.dead_after)));
+                return Err(held(directory, in_file(&now), Some(rhythm.dead_after)));
             }
         }
         let (end, ended) = channel();
@@ -129,13 +140,17 @@ impl Claim {
         if self.holder.wrote(&now) {
             Ok(())
         } else {
-            Err(held(&self.directory, &now, Some(self.rhythm.dead_after)))
+            Err(held(&self.directory, in_file(&now), Some(self.rhythm.dead_after)))
         }
     }
 }
 
-fn held(directory: &Path, content: &[u8], dead_after: Option<Duration>) -> Error {
-    let holder = serde_json::from_slice(content).ok();
+/// Who wrote this content, if that can be told.
+fn in_file(content: &[u8]) -> Option<Holder> {
+    serde_json::from_slice(content).ok()
+}
+
+fn held(directory: &Path, holder: Option<Holder>, dead_after: Option<Duration>) -> Error {
     Error::Held { directory: directory.to_owned(), holder, dead_after }
 }
 
@@ -148,16 +163,21 @@ impl Drop for Claim {
     }
 }
 
-/// Whether what the file holds changes from `before`.
-fn lives(path: &Path, before: &[u8], rhythm: Rhythm) -> io::Result<bool> {
+/// What the file holds when that is no longer `before`, by the hand of a process that lives. A file that is gone was
+/// given back, and one that is still empty was left by a process that died as it made it.
+fn changed(path: &Path, before: &[u8], rhythm: Rhythm) -> io::Result<Option<Vec<u8>>> {
     let looks = 12;
     for _ in 0..looks {
         thread::sleep(rhythm.dead_after / looks);
-        if content(path)? != before {
-            return Ok(true);
+        let now = content(path)?;
+        if now.is_empty() {
+            return Ok(None);
+        }
+        if now != before {
+            return Ok(Some(now));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// What the file holds; nothing if it is not there. Opened anew each time, as network file systems need it to show what
@@ -169,11 +189,19 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Without a moment in which the file is empty and the claim would seem to be free.
+/// Makes the file: of several processes that do so at once, one succeeds.
+fn create(path: &Path, holder: &Holder) -> io::Result<()> {
+    write(File::create_new(path)?, holder)
+}
+
+/// Writes over what the file holds, so that there is no moment in which it is empty.
 fn put(path: &Path, holder: &Holder) -> io::Result<()> {
+    write(OpenOptions::new().write(true).create(true).truncate(false).open(path)?, holder)
+}
+
+fn write(mut file: File, holder: &Holder) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(holder)?;
     bytes.push(b'\n');
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.write_all(&bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()

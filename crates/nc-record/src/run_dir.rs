@@ -73,7 +73,7 @@ impl RunDir {
         fs::read_dir(&self.path).and_then(paths).map_err(io_error("list", &self.path))
     }
 
-    /// Removes what earlier runs left, for a new one to start.
+    /// Removes what earlier runs left, for a new one to start, which writes its configuration in place of theirs.
     ///
     /// # Errors
     ///
@@ -89,7 +89,6 @@ impl RunDir {
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,
             Self::EVENTS,
-            Self::CONFIG,
         ] {
             remove(&self.path.join(name))?;
         }
@@ -130,8 +129,7 @@ impl RunDir {
         EventLog::reopen(&self.path.join(Self::EVENTS), bytes)
     }
 
-    /// Writes a checkpoint taken after `steps` steps of the run, and removes all others but the one before. One of more
-    /// steps is a damaged one, which the run went back behind.
+    /// Writes a checkpoint taken after `steps` steps of the run, and removes all others but the one before.
     ///
     /// # Errors
     ///
@@ -140,15 +138,26 @@ impl RunDir {
     where
         S: Serialize + DeserializeOwned,
     {
-        let name = format!("checkpoint-{steps:09}.safetensors");
+        let name = checkpoint_name(steps);
         let bytes = checkpoint.to_bytes().map_err(|error| {
             io_error("write", &self.path.join(&name))(io::Error::other(error.to_string()))
         })?;
         let path = self.write(&name, &bytes)?;
-        let others = self.checkpoint_files()?.into_iter().filter(|(other, _)| *other != steps);
-        let (before, after): (Vec<_>, Vec<_>) = others.partition(|(other, _)| *other < steps);
-        before.iter().skip(1).chain(&after).try_for_each(|(_, old)| remove(old))?;
+        self.remove_checkpoints_after(steps)?;
+        self.checkpoint_files()?.iter().skip(2).try_for_each(|(_, old)| remove(old))?;
         Ok(path)
+    }
+
+    /// Removes the checkpoints of more than `steps` steps: damaged ones that a run went back behind, which would push
+    /// out the good one when the next is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn remove_checkpoints_after(&self, steps: u64) -> Result<()> {
+        let mut after = self.checkpoint_files()?;
+        after.retain(|(other, _)| *other > steps);
+        after.iter().try_for_each(|(_, damaged)| remove(damaged))
     }
 
     /// The checkpoints there are, the newest first.
@@ -173,8 +182,8 @@ impl RunDir {
     fn checkpoint_files(&self) -> Result<Vec<(u64, PathBuf)>> {
         let steps = |path: &Path| -> Option<u64> {
             let name = path.file_name()?.to_str()?;
-            let digits = name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?;
-            if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+            let steps = name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse().ok()?;
+            (name == checkpoint_name(steps)).then_some(steps)
         };
         let files = self.files()?.into_iter().filter(|path| path.is_file());
         let mut checkpoints: Vec<(u64, PathBuf)> =
@@ -239,6 +248,10 @@ impl RunDir {
         version::check(&path, &text)?;
         serde_json::from_slice(&text).map_err(|source| Error::Malformed { path, source })
     }
+}
+
+fn checkpoint_name(steps: u64) -> String {
+    format!("checkpoint-{steps:09}.safetensors")
 }
 
 /// Removes a file, if it is there.

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::{
-    Result,
+    Error, Result,
     evaluate::Outputs,
     methods::{Facts, PostHoc},
     run::Run,
@@ -12,12 +12,14 @@ use crate::{
 impl Run<'_> {
     pub(crate) fn adjust_classifier(&self, post_hoc: &PostHoc) -> Result<()> {
         let head = self.model.head();
-        // A linear head, as validation has made sure of, has biases.
-        if let Some(bias) = head.bias()? {
-            let (weight, bias) = post_hoc.method().adjusted(&head.weight()?, &bias, self)?;
-            self.model.set_classifier(&weight, &bias)?;
-        }
-        Ok(())
+        let Some(bias) = head.bias()? else {
+            return Err(Error::setting(
+                "post_hoc",
+                "changes a linear classifier, but this one has no biases",
+            ));
+        };
+        let (weight, bias) = post_hoc.method().adjusted(&head.weight()?, &bias, self)?;
+        Ok(self.model.set_classifier(&weight, &bias)?)
     }
 }
 

@@ -22,11 +22,16 @@ impl Run<'_> {
         criterion: &Criterion,
         end_of_epoch: bool,
     ) -> Result<()> {
+        let State { phase, epoch, .. } = self.state;
+        let phases = &self.experiment.phases;
+        // What follows has weights, and no result for a while: if it is cut off, it goes on from here.
+        let last = end_of_epoch && phase + 1 == phases.len() && epoch + 1 == phases[phase].epochs;
         let stop = self.observer.wants_to_stop();
-        let due = match self.options.checkpoint_every {
-            CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
-            CheckpointEvery::Time(time) => self.checkpointed.elapsed() >= time,
-        };
+        let due = last
+            || match self.options.checkpoint_every {
+                CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
+                CheckpointEvery::Time(time) => self.checkpointed.elapsed() >= time,
+            };
         if !stop && !due && !end_of_epoch {
             return Ok(());
         }

@@ -32,6 +32,21 @@ pub enum Error {
         /// The nearest existing name.
         nearest: Option<String>,
     },
+    /// A method or a part where a preset's name has something else.
+    #[error(
+        "{name:?} is a {is} and no {what}: a preset is DATA/METHOD or DATA/METHOD+PART, as in {example}; `nclt presets` \
+         lists them"
+    )]
+    Misplaced {
+        /// The name.
+        name: String,
+        /// What it names.
+        is: &'static str,
+        /// What kind of name it should be.
+        what: &'static str,
+        /// A preset with it in its place.
+        example: String,
+    },
     /// A source that lies in files was asked for without saying where.
     #[error("the data source {source_name:?} is read from files: say where they are with --data-dir DIR")]
     DataDirMissing {
@@ -68,12 +83,17 @@ pub enum Error {
     },
     /// A result or checkpoint that another experiment left in this one's directory.
     #[error(
-        "{} belongs to another run: the configuration or the data have changed; --fresh starts it again",
+        "{} belongs to another run, {found} and not {expected}: the configuration or the data have changed; --fresh starts \
+         it again",
         path.display()
     )]
     OtherRun {
         /// The file.
         path: PathBuf,
+        /// The run's hash.
+        expected: String,
+        /// That in the file.
+        found: String,
     },
     /// Two parts of a preset of which the second would undo the first.
     #[error(
@@ -87,18 +107,29 @@ pub enum Error {
     },
     /// A run that was tested on other test images than are there now.
     #[error(
-        "the run in {} was tested on other images than are there now; put those back, or start it again with --fresh",
+        "the run in {} was tested on other images than are there now, {found} and not {expected}; put those back, or start \
+         it again with --fresh",
         path.display()
     )]
     OtherTestImages {
         /// Its directory.
         path: PathBuf,
+        /// Hash of the images that are there.
+        expected: String,
+        /// Hash of those it was tested on.
+        found: String,
     },
     /// A checkpoint of another model.
-    #[error("the checkpoint has no parameter {parameter:?} of the model's shape: it is of another model")]
+    #[error("{} is of another model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
     OtherModel {
-        /// The parameter.
+        /// The file.
+        path: PathBuf,
+        /// The first parameter that does not fit.
         parameter: String,
+        /// The model's shape of it.
+        expected: Vec<usize>,
+        /// The checkpoint's, if it has it.
+        found: Option<Vec<usize>>,
     },
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
@@ -133,6 +164,15 @@ pub enum Error {
         run.display()
     )]
     NoWeights {
+        /// Its directory.
+        run: PathBuf,
+    },
+    /// A finished run whose weights were removed.
+    #[error(
+        "{0} was finished, but its weights.safetensors are gone: repeat it by `nclt train --resume {0} --fresh`",
+        run.display()
+    )]
+    WeightsGone {
         /// Its directory.
         run: PathBuf,
     },
@@ -180,6 +220,14 @@ impl Error {
 /// The hint that ends what is said of an unknown name.
 pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+}
+
+/// What is wrong with a parameter of a checkpoint.
+fn misfit(expected: &[usize], found: Option<&[usize]>) -> String {
+    match found {
+        Some(found) => format!("should have shape {expected:?}, not {found:?}"),
+        None => "is missing".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub struct Experiment {
     pub evaluation: EvaluationConfig,
     /// What is learned, one phase after the other.
     pub phases: Vec<Phase>,
-    /// What is done to the classifier after the last phase; absent for nothing.
+    /// What is done to the classifier after the last phase; absent for nothing. With it no epoch is called the best or
+    /// selected, since none had that classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_hoc: Option<PostHoc>,
 }
@@ -98,7 +99,7 @@ pub struct EvaluationConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// A name for people, and for `--set phases.NAME.key=value`.
+    /// Its name, as in `--set phases.NAME.key=value`. A new classifier is drawn by it: another name, another draw.
     pub name: String,
     /// Passes over the training subset.
     #[schemars(range(min = 1, max = MOST_EPOCHS))]
@@ -181,7 +182,7 @@ impl Experiment {
     ///
     /// # Errors
     ///
-    /// If a number of it has no TOML, as a seed above `i64::MAX`.
+    /// If a number of it has no TOML, as one above `i64::MAX`; [`Experiment::validate`] refuses such seeds.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string(self)?)
     }

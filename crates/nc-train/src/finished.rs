@@ -6,6 +6,7 @@ use std::{
     path::{self, Path},
 };
 
+use nc_models::Model;
 use nc_record::{Event, RunDir, Timing};
 
 use crate::{Error, Experiment, Finished, Result, RunResult, resume::State};
@@ -18,10 +19,10 @@ pub(crate) fn find(directory: &RunDir, hash: &str, test_hash: &str) -> Result<Op
         result => result?,
     };
     if result.run_hash != hash {
-        return Err(Error::OtherRun { path });
+        return Err(Error::OtherRun { path, expected: hash.to_owned(), found: result.run_hash });
     }
     if result.data.test_hash != test_hash {
-        return Err(Error::OtherTestImages { path: directory.path().to_owned() });
+        return Err(other_images(directory.path(), test_hash, &result.data.test_hash));
     }
     directory.remove_checkpoints()?;
     Ok(Some(Finished { result, directory: directory.path().to_owned(), earlier: true }))
@@ -30,21 +31,22 @@ pub(crate) fn find(directory: &RunDir, hash: &str, test_hash: &str) -> Result<Op
 /// Checks that the run in `directory`, which logged `events`, was begun with the test images `test_hash`: accuracies of
 /// different images must not stand in one log.
 pub(crate) fn check_test_images(events: &[Event], test_hash: &str, directory: &Path) -> Result<()> {
-    let other = |event: &Event| match event {
-        Event::RunStarted { test_hash: begun_with, .. } => begun_with != test_hash,
-        _ => false,
-    };
-    if events.iter().any(other) {
-        return Err(Error::OtherTestImages { path: directory.to_owned() });
-    }
-    Ok(())
+    let other = events.iter().find_map(|event| match event {
+        Event::RunStarted { test_hash: begun_with, .. } => Some(begun_with).filter(|hash| *hash != test_hash),
+        _ => None,
+    });
+    other.map_or(Ok(()), |begun_with| Err(other_images(directory, test_hash, begun_with)))
+}
+
+fn other_images(directory: &Path, expected: &str, found: &str) -> Error {
+    let path = directory.to_owned();
+    Error::OtherTestImages { path, expected: expected.to_owned(), found: found.to_owned() }
 }
 
 /// A finished run of an experiment's first phases, whose end is where the experiment goes on.
 pub(crate) struct Beginning {
     /// How many phases it had.
     pub(crate) phases: usize,
-    pub(crate) weights: Vec<u8>,
     /// Its weights of the epoch chosen by validation, if it has any.
     pub(crate) selected_weights: Option<Vec<u8>>,
     /// Its events, without the first and the last.
@@ -53,26 +55,33 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
-    /// The longest that lies beside `directory` and was tested on the images `test_hash`. One that cannot be read is none.
+    /// The longest that lies beside `directory` and was tested on the images `test_hash`; its weights are put into `model`.
+    /// One that cannot be read is none.
     pub(crate) fn find(
         directory: &Path,
         experiment: &Experiment,
         test_hash: &str,
+        model: &Model,
         hash: impl Fn(&Experiment) -> Result<String>,
     ) -> Result<Option<Self>> {
         let mut shorter = experiment.shorter();
-        while let Some(experiment) = shorter {
-            let found = Self::read(directory, &hash(&experiment)?, experiment.phases.len())
-                .filter(|beginning| beginning.result.data.test_hash == test_hash);
-            if found.is_some() {
-                return Ok(found);
+        while let Some(beginning) = shorter {
+            if let Some(mut found) =
+                Self::read(directory, &hash(&beginning)?, beginning.phases.len(), test_hash, model)
+            {
+                if experiment.post_hoc.is_some() {
+                    // Of its classifier, which will be another.
+                    (found.result.best_epoch, found.result.selected_epoch) = (None, None);
+                    found.selected_weights = None;
+                }
+                return Ok(Some(found));
             }
-            shorter = experiment.shorter();
+            shorter = beginning.shorter();
         }
         Ok(None)
     }
 
-    fn read(directory: &Path, hash: &str, phases: usize) -> Option<Self> {
+    fn read(directory: &Path, hash: &str, phases: usize, test_hash: &str, model: &Model) -> Option<Self> {
         let ending = format!("-{}", &hash[..8]);
         let candidates = fs::read_dir(path::absolute(directory).ok()?.parent()?)
             .ok()?
@@ -82,22 +91,18 @@ impl Beginning {
         candidates.sort();
         candidates.into_iter().find_map(|path| {
             let result: RunResult = RunDir::read_result(&path).ok()?;
-            if result.run_hash != hash {
+            if result.run_hash != hash || result.data.test_hash != test_hash {
                 return None;
             }
             let mut events = RunDir::read_events(&path).ok()?;
             events.retain(|event| !matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));
-            let selected = path.join(RunDir::SELECTED_WEIGHTS);
-            Some(Self {
-                phases,
-                weights: fs::read(path.join(RunDir::WEIGHTS)).ok()?,
-                selected_weights: match result.selected_epoch {
-                    Some(_) => Some(fs::read(selected).ok()?),
-                    None => None,
-                },
-                events,
-                result,
-            })
+            let selected_weights = match result.selected_epoch {
+                Some(_) => Some(fs::read(path.join(RunDir::SELECTED_WEIGHTS)).ok()?),
+                None => None,
+            };
+            // Last, since the model keeps them.
+            model.params().load_safetensors(&fs::read(path.join(RunDir::WEIGHTS)).ok()?).ok()?;
+            Some(Self { phases, selected_weights, events, result })
         })
     }
 

@@ -35,25 +35,15 @@ impl Run<'_> {
         if measure { self.measure(&phase.name, epoch, &test) } else { Ok(()) }
     }
 
-    /// Records test and validation accuracy, and keeps the weights if the latter is the best so far. `test` was begun at
-    /// `started`.
+    /// Records test and validation accuracy, and what is best so far. `test` was begun at `started`.
     fn evaluate(&mut self, phase: &str, epoch: usize, test: &Outputs, started: Instant) -> Result<()> {
         let accuracy = self.accuracy(test)?;
         let validation =
             self.data.validation.as_ref().map(|validation| self.outputs(validation)).transpose()?;
         let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
-        let best = BestEpoch { phase: phase.to_owned(), epoch, accuracy };
-        if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
-            self.state.best = Some(best);
-        }
-        if let Some(validation_accuracy) = validation_accuracy {
-            let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
-            if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
-                let phase = phase.to_owned();
-                self.state.selected =
-                    Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
-                self.write_weights(RunDir::SELECTED_WEIGHTS)?;
-            }
+        // What is adjusted in the end is another classifier than any epoch had.
+        if self.experiment.post_hoc.is_none() {
+            self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
         let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
         self.record(&Event::Evaluated {
@@ -63,6 +53,28 @@ impl Run<'_> {
             validation_accuracy,
             timing: timing(started.elapsed().as_secs_f64(), images),
         })
+    }
+
+    /// Keeps in mind the epoch if its test accuracy is the best so far, and its weights if its validation accuracy is.
+    fn choose(
+        &mut self,
+        phase: &str,
+        epoch: usize,
+        accuracy: ShotAccuracy,
+        validation_accuracy: Option<ShotAccuracy>,
+    ) -> Result<()> {
+        if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
+            self.state.best = Some(BestEpoch { phase: phase.to_owned(), epoch, accuracy });
+        }
+        let Some(validation_accuracy) = validation_accuracy else { return Ok(()) };
+        let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
+        if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
+            let phase = phase.to_owned();
+            self.state.selected =
+                Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
+            self.write_weights(RunDir::SELECTED_WEIGHTS)?;
+        }
+        Ok(())
     }
 
     /// Records neural collapse of the training images and of `test`.

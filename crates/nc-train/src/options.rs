@@ -19,7 +19,8 @@ pub struct RunOptions {
     /// After how many epochs of a phase neural collapse is measured on the training images and the test images, and after
     /// its last epoch; 0 for never. None for whenever the test set is looked at.
     pub measure_every: Option<usize>,
-    /// How often a checkpoint is written; the newest two are kept until the run is done.
+    /// How often a checkpoint is written, besides the one after the last step; the newest two are kept until the run is
+    /// done.
     pub checkpoint_every: CheckpointEvery,
     /// Start from the beginning, whatever earlier runs of the same experiment left.
     pub fresh: bool,

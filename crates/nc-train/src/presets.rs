@@ -32,25 +32,21 @@ pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
 ///
 /// # Errors
 ///
-/// [`Error::UnknownPreset`] with the nearest name, [`Error::PartsExclude`] for two parts that set the same. What else does
-/// not go together is found by [`Experiment::validate`].
+/// [`Error::UnknownPreset`] with the nearest name, [`Error::Misplaced`] for a method or a part in another's place,
+/// [`Error::PartsExclude`] for two parts that set the same. What else does not go together is found by
+/// [`Experiment::validate`].
 pub fn find(name: &str) -> Result<Experiment> {
     let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
     let mut words = method.split('+');
     let method = words.next().unwrap_or(METHOD);
-    let unknown = |what, word: &str, names: &mut dyn Iterator<Item = (&'static str, &'static str)>| {
-        let nearest = nearest(word, names.map(|(name, _)| name)).map(str::to_owned);
-        Error::UnknownPreset { what, name: word.to_owned(), nearest }
-    };
-    let data = DATA.iter().find(|known| known.name == data);
-    let data =
-        data.ok_or_else(|| unknown("data set", name.split('/').next().unwrap_or(name), &mut data_sets()))?;
+    let found = DATA.iter().find(|known| known.name == data);
+    let data = found.ok_or_else(|| unknown("data set", data, data_sets(), DATA[0].name))?;
     let found = METHODS.iter().copied().flatten().find(|known| known.name == method);
-    let method = found.ok_or_else(|| unknown("method", method, &mut methods()))?;
+    let method = found.ok_or_else(|| unknown("method", method, methods(), data.name))?;
     let mut added = vec![];
     for word in words {
         let part = PARTS.iter().copied().flatten().find(|known| known.name == word);
-        let part = part.ok_or_else(|| unknown("part", word, &mut parts()))?;
+        let part = part.ok_or_else(|| unknown("part", word, parts(), data.name))?;
         let before = added.iter().copied().find(|other: &&Part| other.sets == part.sets);
         if let Some(before) = before.filter(|_| part.sets != Sets::Settings).or(method.undone_by(part)) {
             return Err(Error::PartsExclude { first: before.name, second: part.name });
@@ -58,6 +54,25 @@ pub fn find(name: &str) -> Result<Experiment> {
         added.push(part);
     }
     Ok(data.experiment(name, method, &added))
+}
+
+/// The error of a `word` that is none of `names`; if it is a method or a part, with how that goes with `data`.
+fn unknown(
+    what: &'static str,
+    word: &str,
+    names: impl Iterator<Item = (&'static str, &'static str)>,
+    data: &str,
+) -> Error {
+    let first = word.split('+').next().unwrap_or(word);
+    let misplaced = |is, example| Error::Misplaced { name: first.to_owned(), is, what, example };
+    if methods().any(|(name, _)| name == first) {
+        misplaced("method", format!("{data}/{first}"))
+    } else if parts().any(|(name, _)| name == first) {
+        misplaced("part", format!("{data}/ce+{first}"))
+    } else {
+        let nearest = nearest(word, names.map(|(name, _)| name)).map(str::to_owned);
+        Error::UnknownPreset { what, name: word.to_owned(), nearest }
+    }
 }
 
 /// A data set with the settings that go with it.

@@ -2,7 +2,11 @@
 //!
 //! Data order, augmentation and mix-up follow from seed, epoch and step, so that no random state is kept.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use candle_core::{Device, Tensor, Var};
 use nc_models::Model;
@@ -75,6 +79,8 @@ impl State {
 /// The tensors of a checkpoint, by the part of the run they belong to.
 #[derive(Default)]
 pub(crate) struct Tensors {
+    /// The checkpoint.
+    pub(crate) path: PathBuf,
     model: BTreeMap<String, Tensor>,
     momenta: BTreeMap<String, Tensor>,
     centers: Option<Tensor>,
@@ -107,8 +113,8 @@ impl Tensors {
         Ok(arrays)
     }
 
-    fn on(device: &Device, arrays: BTreeMap<String, Array>) -> Result<Self> {
-        let mut tensors = Self::default();
+    fn of(path: &Path, arrays: BTreeMap<String, Array>, device: &Device) -> Result<Self> {
+        let mut tensors = Self { path: path.to_owned(), ..Self::default() };
         for (name, Array { shape, values }) in arrays {
             let tensor = Tensor::from_vec(values, shape, device)?;
             if let Some(name) = name.strip_prefix(MODEL) {
@@ -125,9 +131,17 @@ impl Tensors {
     /// Puts the weights into `model`; gives back the optimiser and, where there are any, the centres.
     pub(crate) fn restore(self, model: &Model, optimizer: SgdConfig) -> Result<(Sgd, Option<Var>)> {
         for (name, var) in model.params().vars() {
-            let tensor = self.model.get(&name).filter(|tensor| tensor.dims() == var.dims());
-            let tensor = tensor.ok_or_else(|| Error::OtherModel { parameter: name })?;
-            var.set(tensor)?;
+            match self.model.get(&name) {
+                Some(tensor) if tensor.dims() == var.dims() => var.set(tensor)?,
+                other => {
+                    return Err(Error::OtherModel {
+                        path: self.path,
+                        parameter: name,
+                        expected: var.dims().to_vec(),
+                        found: other.map(|tensor| tensor.dims().to_vec()),
+                    });
+                }
+            }
         }
         let centers = self.centers.as_ref().map(Var::from_tensor).transpose()?;
         Ok((Sgd::resume(optimizer, self.momenta), centers))
@@ -143,7 +157,8 @@ pub(crate) struct Interrupted {
 }
 
 impl Interrupted {
-    /// Finds it in `directory`. Checkpoints that are damaged, or whose events are lost, are passed over.
+    /// Finds it in `directory`. Checkpoints that are damaged, or whose events are lost, are passed over, and removed once an
+    /// older one is found.
     ///
     /// # Errors
     ///
@@ -159,13 +174,17 @@ impl Interrupted {
             let read = || {
                 let Checkpoint { state, tensors } = Checkpoint::<State>::read(&path)?;
                 if state.run_hash != run_hash {
-                    return Err(Error::OtherRun { path: path.clone() });
+                    let (path, expected) = (path.clone(), run_hash.to_owned());
+                    return Err(Error::OtherRun { path, expected, found: state.run_hash });
                 }
                 let (log, events) = directory.reopen_event_log(state.event_bytes)?;
-                Ok(Self { state, tensors: Tensors::on(device, tensors)?, log, events })
+                Ok(Self { state, tensors: Tensors::of(&path, tensors, device)?, log, events })
             };
             match read() {
-                Ok(found) => return Ok(Some(found)),
+                Ok(found) => {
+                    directory.remove_checkpoints_after(found.state.steps)?;
+                    return Ok(Some(found));
+                }
                 Err(Error::Record(error)) if is_lost(&error) => observer.passed_over(&error),
                 Err(error) => return Err(error),
             }

@@ -15,6 +15,7 @@ use crate::{
     finished::{self, Beginning},
     network::{build_model, resnet},
     resume::{Interrupted, State, Tensors},
+    validate::ensure,
 };
 
 /// The result of a run with this project's metrics.
@@ -34,9 +35,9 @@ pub struct Finished {
 /// Runs `experiment` and leaves its directory under `options.out`.
 ///
 /// Nothing is written before the data are read and the model is built; `weights.safetensors` and `result.json` are
-/// written when all phases are done. Until then checkpoints are: if the same experiment was begun before, it goes on from
-/// the newest one and ends with the same bits as if it had not been interrupted, wall times apart. If it was finished,
-/// its result is read.
+/// written when all phases are done. Until then checkpoints are, the last of them after the last step: if the same
+/// experiment was begun before, it goes on from the newest one and ends with the same bits as if it had not been
+/// interrupted, wall times apart. If it was finished, its result is read.
 ///
 /// # Errors
 ///
@@ -47,8 +48,8 @@ pub fn train(experiment: &Experiment, options: &RunOptions, observer: &mut dyn O
 }
 
 /// Like [`train`], but on the backbone that `build` makes, from parameters of the given builder and for images of the
-/// given shape, in place of `experiment.model.backbone`. Its `name` becomes part of the run's hash. Parameters named
-/// `linear.*` and `feature_norm.*` are the head's: the backbone's must have other names.
+/// given shape, in place of `experiment.model.backbone`. Its `name`, which must not be empty, becomes part of the run's
+/// hash. Parameters named `linear.*` and `feature_norm.*` are the head's: the backbone's must have other names.
 ///
 /// # Errors
 ///
@@ -60,6 +61,10 @@ pub fn train_backbone(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
+    ensure(!name.is_empty(), "train_backbone", || {
+        "has an empty name for the backbone: should have one, which tells its runs from those of others"
+            .into()
+    })?;
     run(experiment, name, build, options, observer)
 }
 
@@ -92,15 +97,19 @@ fn run(
     let (log, state, start) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
         (log, state, Start::Resumed(events, tensors))
     } else {
-        let weights = directory.path().join(RunDir::WEIGHTS);
-        if !options.fresh && weights.exists() && directory.checkpoints()?.is_empty() {
-            return Err(Error::WeightsAlone { weights });
-        }
         let beginning = if options.fresh {
             None
         } else {
-            Beginning::find(directory.path(), experiment, data.test.hash(), hash_of)?
+            Beginning::find(directory.path(), experiment, data.test.hash(), &model, hash_of)?
         };
+        // Until it has a result, a run keeps a checkpoint beside its weights. Only one that trains nothing, and adjusts the
+        // end of another, has none: its log tells that the weights are its own, and it is done again at once.
+        let weights = directory.path().join(RunDir::WEIGHTS);
+        let trains = beginning.as_ref().is_none_or(|shorter| shorter.phases < experiment.phases.len());
+        let is_own = !trains && directory.path().join(RunDir::EVENTS).exists();
+        if !options.fresh && weights.exists() && !is_own && directory.checkpoints()?.is_empty() {
+            return Err(Error::WeightsAlone { weights });
+        }
         claim.confirm()?;
         directory.clear()?;
         directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
@@ -185,9 +194,8 @@ impl Run<'_> {
         )
     }
 
-    /// Starts after the phases of `beginning`, as if this run had done them itself.
+    /// Starts after the phases of `beginning`, whose weights the model has, as if this run had done them itself.
     fn go_on(mut self, beginning: Beginning) -> Result<Finished> {
-        self.model.params().load_safetensors(&beginning.weights)?;
         if let Some(weights) = &beginning.selected_weights {
             self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
         }
@@ -202,8 +210,10 @@ impl Run<'_> {
 
     fn resume(self, events: &[Event], tensors: Tensors) -> Result<Finished> {
         let State { phase, epoch, step, .. } = self.state;
-        let Some(phase) = self.experiment.phases.get(phase).map(|phase| &phase.name) else {
-            return Err(Error::OtherRun { path: self.directory.path().to_owned() });
+        let phases = &self.experiment.phases;
+        let Some(phase) = phases.get(phase).map(|phase| &phase.name) else {
+            let reason = format!("it is of phase {phase}, expected one below {}", phases.len());
+            return Err(nc_record::Error::Damaged { path: tensors.path, reason }.into());
         };
         finished::check_test_images(events, self.data.test.hash(), self.directory.path())?;
         let images = self.state.images();

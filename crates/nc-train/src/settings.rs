@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use crate::{
     Error, Experiment, Result, error::did_you_mean, experiment::MOST_EPOCHS, presets, schema,
-    suggest::nearest,
+    suggest::nearest, validate::toml_seed,
 };
 
 /// Where an experiment's settings come from; later ones win.
@@ -18,7 +18,8 @@ pub struct Settings<'a> {
     pub config: Option<&'a Path>,
     /// `section.key=value`, with elements of lists by their number or `name`.
     pub overrides: &'a [String],
-    /// The number of epochs of the first phase; all other epoch numbers are scaled alike.
+    /// The number of epochs of the first phase; all other epoch numbers are scaled alike, also those of `overrides`, which
+    /// count in the preset's epochs, but not `evaluation.every_epochs`.
     pub epochs: Option<usize>,
     /// The seed.
     pub seed: Option<u64>,
@@ -36,13 +37,7 @@ impl Settings<'_> {
             set(&mut root, text)?;
         }
         if let (Some(seed), Value::Table(table)) = (self.seed, &mut root) {
-            let seed = i64::try_from(seed).map_err(|_| {
-                Error::setting(
-                    "--seed",
-                    format!("is {seed}, should be a whole number from 0 to {}", i64::MAX),
-                )
-            })?;
-            table.insert("seed".to_owned(), Value::Integer(seed));
+            table.insert("seed".to_owned(), Value::Integer(toml_seed("--seed", seed)?));
         }
         schema::check(&root)?;
         let mut experiment: Experiment = root
@@ -69,8 +64,10 @@ impl Settings<'_> {
         let refused = |error: Error| Error::Config { path: path.to_owned(), message: error.to_string() };
         let mut file = read_table(path)?;
         let preset = match (file.remove("preset"), self.preset) {
-            (None, flag) => flag.map(str::to_owned),
-            (Some(Value::String(name)), flag) if flag.is_none_or(|flag| flag == name) => Some(name),
+            (None, flag) => flag.map(preset_table).transpose()?,
+            (Some(Value::String(name)), flag) if flag.is_none_or(|flag| flag == name) => {
+                Some(preset_table(&name).map_err(refused)?)
+            }
             (Some(Value::String(name)), Some(flag)) => {
                 let message =
                     format!("is {name:?}, but the flag --preset says {flag:?}: leave one of them out");
@@ -82,7 +79,7 @@ impl Settings<'_> {
             }
         };
         let table = match preset {
-            Some(name) => merged(preset_table(&name)?, file),
+            Some(preset) => merged(preset, file),
             None if file.contains_key("phases") => file,
             None => {
                 let message =

@@ -35,6 +35,9 @@ impl Trained {
         let weights = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
         let experiment = Self::experiment_of(checkpoint)?;
         let bytes = std::fs::read(&weights).map_err(|source| match source.kind() {
+            ErrorKind::NotFound if run && checkpoint.join(RunDir::RESULT).exists() => {
+                Error::WeightsGone { run: checkpoint.to_owned() }
+            }
             ErrorKind::NotFound if run => Error::NoWeights { run: checkpoint.to_owned() },
             _ => Error::Read { path: weights.clone(), source },
         })?;

@@ -14,8 +14,11 @@ impl Experiment {
     ///
     /// [`Error`] names the setting, its value and its range, or what it contradicts.
     pub fn validate(&self) -> Result<()> {
-        schema::check(&Value::try_from(self)?)?;
         let data = &self.data;
+        toml_seed("seed", self.seed)?;
+        toml_seed("data.subset_seed", data.subset_seed)?;
+        toml_seed("data.validation.seed", data.validation.map_or(0, |validation| validation.seed))?;
+        schema::check(&Value::try_from(self)?)?;
         ensure(data.mean.len() == data.std.len(), "data.std", || {
             format!(
                 "has {} values, but data.mean has {}: should have as many",
@@ -127,6 +130,13 @@ pub(crate) fn ensure(
     message: impl FnOnce() -> String,
 ) -> Result<()> {
     if condition { Ok(()) } else { Err(Error::setting(setting, message())) }
+}
+
+/// A seed as TOML has it, which has no larger numbers.
+pub(crate) fn toml_seed(setting: &str, seed: u64) -> Result<i64> {
+    i64::try_from(seed).map_err(|_| {
+        Error::setting(setting, format!("is {seed}, should be a whole number from 0 to {}", i64::MAX))
+    })
 }
 
 /// A setting as it stands in a configuration.

@@ -54,7 +54,7 @@ impl Plan {
     pub(super) fn describe(&self, cargo: &[OsString]) -> String {
         let notes = self.notes.iter().map(|note| format!("# {note}\n"));
         let env = self.env.iter().map(|(name, value)| format!("{name}={} \\\n", quoted(value)));
-        let command: Vec<_> = cargo.iter().map(|arg| arg.to_string_lossy()).collect();
+        let command: Vec<_> = cargo.iter().map(|arg| quoted(&arg.to_string_lossy())).collect();
         notes.chain(env).chain([format!("cargo {}\n", command.join(" "))]).collect()
     }
 }
@@ -62,5 +62,9 @@ impl Plan {
 /// For a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

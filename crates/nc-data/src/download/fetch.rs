@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::{File, digest::verify, install::part_of};
+use super::{
+    Entry, File,
+    digest::verify,
+    install::{install, part_of},
+};
 use crate::{Error, Result};
 
 /// Fetches files over HTTP.
@@ -14,6 +18,9 @@ pub struct Fetcher {
     /// The pause before the second try; doubled before each further one.
     pub pause: Duration,
 }
+
+/// What is being fetched to be installed, below the directory for all data.
+const FETCHED: &str = ".nclt-download";
 
 /// Tries in a row that bring nothing new before a mirror is given up.
 const TRIES: u32 = 4;
@@ -82,6 +89,30 @@ impl Fetcher {
             }
         }
         Err(Error::Download { name: file.name.clone(), reasons: reasons.join("; ") })
+    }
+
+    /// [Fetches](Self::fetch) `file` and [installs](install) it, a file of `entry`, below `data`. It is fetched into a
+    /// place of its own there, since the user may have files of its name, and removed when it is installed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fetcher::fetch`] and [`install`].
+    pub fn install(
+        &self,
+        entry: &Entry,
+        file: &File,
+        data: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let place = data.join(FETCHED).join(&entry.directory);
+        let fetched = self.fetch(file, &place, progress)?;
+        install(entry, file, &fetched, data)?;
+        fs::remove_file(&fetched).map_err(|source| Error::Write { path: fetched.clone(), source })?;
+        // Other files of the entry may still be on their way.
+        for directory in [place, data.join(FETCHED)] {
+            let _ = fs::remove_dir(directory);
+        }
+        Ok(())
     }
 }
 

@@ -50,6 +50,8 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     }
     let hollow = at("hollow")?;
     fs::create_dir(hollow.join("cat"))?;
+    let sets = at("sets")?;
+    fs::create_dir(sets.join("training"))?;
     let broken = at("broken")?;
     fs::create_dir(broken.join("cat"))?;
     fs::write(broken.join("cat/1.png"), "no image")?;
@@ -57,6 +59,8 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
     fs::write(lists.join("train.txt"), "a.png 0\nb.png\n")?;
     let gaps = at("gaps")?;
     fs::write(gaps.join("train.txt"), "a.png 0\nb.png 2\n")?;
+    let nothing = at("nothing")?;
+    fs::write(nothing.join("train.txt"), "\n")?;
 
     let shape = ImageShape { channels: 1, height: 2, width: 2 };
     let names = || vec!["cat".to_owned(), "dog".to_owned()];
@@ -91,9 +95,11 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
             ("half of a batch", cifar_of("half", &[0; 1000])?),
             ("a label beyond the classes", cifar_of("label", &[10; 3073])?),
             ("a class without images", folder::read_dir(&hollow, None).unwrap_err()),
+            ("a training set under another name", folder::read_dir(&sets, None).unwrap_err()),
             ("an image that is none", folder::read_dir(&broken, None).unwrap_err()),
             ("a line without label", list::read_dir(&lists, None).unwrap_err()),
             ("labels with a gap", list::read_dir(&gaps, None).unwrap_err()),
+            ("an empty list", list::read_dir(&nothing, None).unwrap_err()),
             ("a disk that is full", Error::Write {
                 path: "data/cifar-10-binary.tar.gz".into(),
                 source: io::ErrorKind::StorageFull.into(),
@@ -113,6 +119,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
             ("more than there is", drawn(Profile::Balanced { per_class: Some(2) })),
             ("a ratio the wrong way round", drawn(Profile::Exponential { ratio: 0.1, largest: None })),
             ("a ratio too large", drawn(Profile::Step { ratio: 100.0, largest: Some(2) })),
+            ("the size of an empty class", Profile::Balanced { per_class: None }.counts(&[3, 0]).unwrap_err()),
             ("counts of other classes", drawn(Profile::Counts(vec![1]))),
             ("nothing at all", drawn(Profile::Counts(vec![0, 0]))),
             ("batches of nothing", loader(LoaderConfig { batch_size: 0, ..config() })),

@@ -99,8 +99,11 @@ fn cifar_100_has_its_fine_labels() {
 #[test]
 fn the_official_directory_is_found_inside() {
     let directory = tempfile::tempdir().unwrap();
-    for (cifar, write) in [(Cifar::Ten, write_ten as fn(&Path)), (Cifar::Hundred, write_hundred)] {
-        let inside = directory.path().join(cifar.directory());
+    for (cifar, name, write) in [
+        (Cifar::Ten, "cifar-10-batches-bin", write_ten as fn(&Path)),
+        (Cifar::Hundred, "cifar-100-binary", write_hundred),
+    ] {
+        let inside = directory.path().join(name);
         fs::create_dir(&inside).unwrap();
         write(&inside);
         let found = cifar::read_dir(directory.path(), cifar).unwrap();

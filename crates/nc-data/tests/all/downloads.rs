@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use md5::{Digest, Md5};
 use nc_data::{
     Error,
-    download::{Fetcher, File},
+    download::{Entry, Fetcher, File},
 };
 use sha2::Sha256;
 
@@ -82,6 +82,22 @@ fn a_file_that_is_there_already_is_not_fetched_again() {
     fs::write(directory.path().join("file.bin"), "another").unwrap();
     assert_eq!(fetch(&server, directory.path()).unwrap(), content());
     assert_eq!(server.starts(), [0]);
+}
+
+#[test]
+fn a_file_is_fetched_and_installed_and_leaves_nothing_else() {
+    let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
+    let data = tempfile::tempdir().unwrap();
+    let file = file(&content(), vec![server.url.clone()]);
+    let entry = Entry { about: "a test".into(), directory: "set".into(), files: vec![file] };
+    // One that was interrupted is gone on with.
+    let place = data.path().join(".nclt-download/set");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("file.bin.part"), &content()[..150_000]).unwrap();
+    fetcher().install(&entry, &entry.files[0], data.path(), &mut |_| {}).unwrap();
+    assert_eq!(server.starts(), [150_000]);
+    assert_eq!(fs::read(data.path().join("set/file.bin")).unwrap(), content());
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
 }
 
 #[test]

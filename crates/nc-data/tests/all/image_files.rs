@@ -66,6 +66,38 @@ fn a_test_set_under_another_name_is_not_passed_over() {
     );
 }
 
+// Where names are the same in any case, a directory "Train" is the training set.
+#[cfg(target_os = "linux")]
+#[test]
+fn sets_are_not_taken_for_classes() {
+    for names in [["Train", "test"], ["Val", "training"], ["VALIDATION", "cat"]] {
+        let directory = tempfile::tempdir().unwrap();
+        for name in names {
+            write_folder(&directory.path().join(name), &dataset(SMALL, &[2, 1]));
+        }
+        let message = complaint(folder::read_dir(directory.path(), None));
+        let found = names.into_iter().filter(|name| *name != "cat").collect::<Vec<_>>().join(", ");
+        let expected = format!(
+            "has no directory train, but {found}: expected train, and test, val, valid, validation for test images, or \
+             directories of classes alone"
+        );
+        assert!(message.ends_with(&expected), "{message}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn classes_that_cannot_be_told_apart_are_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let directory = tempfile::tempdir().unwrap();
+    for byte in [0xe9, 0xe8] {
+        write_folder(&directory.path().join(OsStr::from_bytes(&[b'a', byte])), &dataset(SMALL, &[1]));
+    }
+    let message = complaint(folder::read_dir(directory.path(), None));
+    assert!(message.ends_with("expected names in UTF-8, found two classes a\u{fffd}"), "{message}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_that_leads_back_counts_no_image_twice() {
@@ -190,6 +222,21 @@ fn read_image(bytes: &[u8]) -> Result<Source, Error> {
     folder::read_dir(directory.path(), None)
 }
 
+/// A preview and what else stands in a segment may hold the end of an image, and other data may follow the image.
+#[test]
+fn the_end_of_a_jpeg_image_is_its_own() {
+    let image = encoded(ImageFormat::Jpeg);
+    let preview = [&[0xff, 0xe1][..], &((image.len() + 2) as u16).to_be_bytes(), &image].concat();
+    let with_preview = [&image[..2], &preview, &image[2..]].concat();
+    let bare = read_image(&image).unwrap().train;
+    let read = read_image(&[&with_preview[..], b"a film \xff\xda"].concat()).unwrap().train;
+    assert_eq!(read.image(0), bare.image(0));
+    for left in [with_preview.len() - 2, with_preview.len() - 8] {
+        let message = complaint(read_image(&with_preview[..left]));
+        assert!(message.ends_with("a.png: expected a PNG or JPEG image: it is cut off"), "{message}");
+    }
+}
+
 /// A small image in either format.
 fn encoded(format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(vec![]);
@@ -214,10 +261,10 @@ proptest! {
     }
 
     #[test]
-    fn images_cut_off_are_refused(place: prop::sample::Index) {
-        let bytes = encoded(ImageFormat::Png);
-        // After its pixels an image of this format has only a mark of its end.
-        let pixels = bytes.len() - 12;
+    fn images_cut_off_are_refused(place: prop::sample::Index, png: bool) {
+        let bytes = encoded(if png { ImageFormat::Png } else { ImageFormat::Jpeg });
+        // After its pixels a PNG image has only a mark of its end.
+        let pixels = bytes.len() - if png { 12 } else { 0 };
         prop_assert!(read_image(&bytes[..place.index(pixels)]).is_err());
     }
 }

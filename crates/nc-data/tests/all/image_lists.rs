@@ -92,6 +92,15 @@ fn what_is_wrong_with_a_list_is_named() {
     assert!(with("a.png 0").ends_with("expected one list *train*.txt, found train.txt, train_2.txt"));
 }
 
+#[test]
+fn the_classes_of_a_list_are_counted() {
+    assert_eq!(read_list(b"a.png 1\nb.png 0\nc.png 1\n").unwrap().classes().unwrap(), 2);
+    let message = read_list(b"a.png 5\n").unwrap().classes().unwrap_err().to_string();
+    assert!(message.ends_with("train.txt: has images of class 5 but none of class 0"), "{message}");
+    let empty = read_list(b"\n \n").unwrap_err().to_string();
+    assert!(empty.ends_with("train.txt: expected images, found none"), "{empty}");
+}
+
 fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("train.txt");
@@ -102,7 +111,7 @@ fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
 proptest! {
     #[test]
     fn a_list_is_read_as_written(
-        entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 0..9),
+        entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 1..9),
     ) {
         let lines = entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}"));
         let text = lines.collect::<Vec<_>>().concat();
@@ -116,6 +125,9 @@ proptest! {
     fn any_text_is_a_list_or_the_line_is_named(text in "[a0 \t\r\n\u{0}\u{e9}-]{0,40}") {
         match read_list(text.as_bytes()) {
             Ok(list) => prop_assert!(list.entries().len() <= text.lines().count()),
+            Err(error) if text.trim().is_empty() => {
+                prop_assert!(error.to_string().ends_with("train.txt: expected images, found none"), "{error}");
+            }
             Err(error) => prop_assert!(error.to_string().contains("train.txt: line "), "{error}"),
         }
     }

@@ -1,4 +1,4 @@
-use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler};
+use nc_data::{Augment, Error, Loader, LoaderConfig, Normalize, Sampler};
 use sha2::{Digest, Sha256};
 
 use crate::support::{SMALL, bits, plain, subset, values};
@@ -227,4 +227,11 @@ fn configurations_that_cannot_work_say_why() {
     assert!(
         Loader::sequential(&none, plain(3, 4)).unwrap_err().to_string().contains("found 0 in batches of 4")
     );
+}
+
+#[test]
+fn why_there_are_no_threads_is_said() {
+    let source = std::io::ErrorKind::OutOfMemory.into();
+    let message = Error::LoaderThread { threads: 64, source }.to_string();
+    assert_eq!(message, "cannot start 64 threads that prepare batches: out of memory");
 }

@@ -58,6 +58,14 @@ fn what_cannot_be_kept_is_an_error_that_says_why() {
         assert!(error(exponential(ratio), &[9, 7]).contains(&format!("found {ratio}")));
     }
     assert!(error(exponential(100.0), &[50; 3]).starts_with("class 2 would keep no image"));
+    for profile in
+        [Profile::Balanced { per_class: None }, exponential(2.0), Profile::Step { ratio: 2.0, largest: None }]
+    {
+        assert_eq!(
+            error(profile, &[9, 0, 7]),
+            "class 1 has no images, and without a size the profile takes that of the smallest class"
+        );
+    }
     for (profile, available) in
         [(Profile::Full, vec![]), (Profile::Full, vec![0]), (Profile::Counts(vec![0, 0]), vec![1, 1])]
     {

@@ -6,3 +6,4 @@ mod published;
 mod queue;
 mod records;
 mod runs;
+mod tables;

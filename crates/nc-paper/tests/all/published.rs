@@ -2,18 +2,16 @@
 
 use nc_paper::{CellPlan, PaperCell, PaperFigure, PaperTable};
 
-fn table(id: &str) -> PaperTable {
-    PaperTable::all().unwrap().into_iter().find(|table| table.id == id).unwrap()
-}
+use super::tables::{is_published, row, table};
 
 /// The published figures of the row `name`.
 fn published(table: &PaperTable, name: &str) -> Vec<Option<f64>> {
-    table.row(name).unwrap().cells.iter().map(|cell| cell.published).collect()
+    row(table, name).cells.iter().map(|cell| cell.published).collect()
 }
 
 /// Rows and figures the paper has, and ten times the sum of the figures.
 fn totals(table: &PaperTable) -> (usize, usize, i64) {
-    let rows = table.rows.iter().filter(|row| row.is_published()).count();
+    let rows = table.rows.iter().filter(|row| is_published(row)).count();
     let figures: Vec<f64> =
         table.rows.iter().flat_map(|row| &row.cells).filter_map(|cell| cell.published).collect();
     (rows, figures.len(), figures.iter().map(|figure| (figure * 10.0).round() as i64).sum())
@@ -153,8 +151,8 @@ fn table_7() {
 fn every_row_says_where_it_comes_from() {
     for table in PaperTable::all().unwrap() {
         for row in &table.rows {
-            assert_eq!(row.source.is_some(), row.is_published(), "table {}: {}", table.id, row.name);
-            assert!(row.note.is_some() || row.is_published(), "table {}: {}", table.id, row.name);
+            assert_eq!(row.source.is_some(), is_published(row), "table {}: {}", table.id, row.name);
+            assert!(row.note.is_some() || is_published(row), "table {}: {}", table.id, row.name);
         }
     }
 }
@@ -165,7 +163,7 @@ fn tables_agree_where_the_paper_does() {
     let (third, seventh) = (table("3"), table("7"));
     assert_eq!(published(&third, "NC-DRW"), published(&seventh, "+ L_W & L_B"));
     let presets = |table: &PaperTable, name: &str| -> Vec<String> {
-        table.row(name).unwrap().cells.iter().map(|cell| cell.run().unwrap().preset()).collect()
+        row(table, name).cells.iter().map(|cell| cell.run().unwrap().preset()).collect()
     };
     assert_eq!(presets(&third, "NC-DRW"), presets(&seventh, "+ L_W & L_B"));
     assert_eq!(presets(&third, "control: CE-DRW + mix-up"), presets(&seventh, "CE"));

@@ -27,6 +27,16 @@ fn a_measured_record_is_read() {
     assert_ne!(read(&measured()).unwrap(), Records::default());
 }
 
+#[test]
+fn a_seed_that_no_run_has_is_refused() {
+    let mut record: serde_json::Value = serde_json::from_slice(&measured()).unwrap();
+    record["seed"] = (1u64 << 63).into();
+    let refused = read(&serde_json::to_vec(&record).unwrap()).unwrap_err();
+    assert!(matches!(refused, Error::BadRecord { .. }), "{refused}");
+    let range = "seed is 9223372036854775808, should be a whole number from 0 to 9223372036854775807";
+    assert!(refused.to_string().ends_with(range), "{refused}");
+}
+
 proptest! {
     #[test]
     fn changed_records_are_read_or_named(

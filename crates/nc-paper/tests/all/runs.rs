@@ -1,61 +1,13 @@
 //! The runs that the tables and figures ask for.
 
 use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable, Scale};
-use nc_train::BackboneKind;
+use nc_train::{BackboneKind, Experiment, Reweighting, presets};
 
-const DATA: [&str; 6] =
-    ["cifar10", "cifar100", "cifar10-lt-r100", "cifar10-lt-r10", "cifar100-lt-r100", "cifar100-lt-r10"];
-
-const METHODS: [&str; 20] = [
-    "ce",
-    "ce-rs",
-    "ce-rs-inverse",
-    "ce-rw",
-    "ce-rw-inverse",
-    "ce-drw",
-    "ce-mixup",
-    "ce-drw-mixup",
-    "focal",
-    "ldam-drw",
-    "logit-adjustment",
-    "logit-adjustment-post-hoc",
-    "balanced-softmax",
-    "arb",
-    "etf-dr",
-    "mse",
-    "mse-paper",
-    "mislas",
-    "nc-drw",
-    "nc-drw-crt",
-];
-
-const PARTS: [&str; 13] = [
-    "nc",
-    "nc-batch-means",
-    "nc-moving-average",
-    "within-class",
-    "between-class",
-    "center-loss",
-    "center-loss-between-class",
-    "crt",
-    "lws",
-    "tau-norm",
-    "ncm",
-    "paper-text",
-    "resnet18",
-];
+use super::tables::{row, table};
 
 fn assert_known(data: &str, method: &str) {
-    assert!(DATA.contains(&data), "{data}");
-    let mut words = method.split('+');
-    assert!(METHODS.contains(&words.next().unwrap()), "{method}");
-    for part in words {
-        assert!(PARTS.contains(&part), "{method}");
-    }
-}
-
-fn table(id: &str) -> PaperTable {
-    PaperTable::all().unwrap().into_iter().find(|table| table.id == id).unwrap()
+    let known = presets::find(&format!("{data}/{method}")).and_then(|experiment| experiment.validate());
+    known.unwrap_or_else(|error| panic!("{data}/{method}: {error}"));
 }
 
 /// Row and preset of each run in the column `at`.
@@ -70,7 +22,7 @@ fn presets_are_known() {
         for row in &table.rows {
             // Of a row in columns that are not built, too.
             if let Some(method) = &row.method {
-                assert_known(DATA[0], method);
+                assert_known("cifar10", method);
             }
             for run in row.cells.iter().filter_map(|cell| cell.run()) {
                 assert_known(&run.data, &run.method);
@@ -119,7 +71,7 @@ fn nc_rows_differ_from_their_controls_by_nc() {
             else {
                 continue;
             };
-            let control = table.row(row.control.as_deref().unwrap()).unwrap();
+            let control = self::row(&table, row.control.as_deref().unwrap());
             assert_eq!(control.method.as_deref(), Some(without_nc(method).as_str()));
             for (cell, beside) in row.cells.iter().zip(&control.cells) {
                 let data = |run: &nc_paper::PaperRun| (run.data.clone(), run.noise);
@@ -143,13 +95,12 @@ fn what_is_not_built_says_why() {
     let titles: Vec<&str> = fourth.columns.iter().map(|column| column.title.as_str()).collect();
     assert_eq!(titles, ["many", "medium", "few", "all"]);
     let imagenet = CellPlan::NotBuilt("ImageNet-LT is not built yet".into());
-    assert!(fourth.row("NC-DRW").unwrap().cells.iter().all(|cell| cell.plan == imagenet));
+    assert!(row(&fourth, "NC-DRW").cells.iter().all(|cell| cell.plan == imagenet));
     let fifth = table("5");
-    let plans: Vec<&CellPlan> =
-        fifth.row("LDAM-DRW + NC").unwrap().cells.iter().map(|cell| &cell.plan).collect();
+    let plans: Vec<&CellPlan> = row(&fifth, "LDAM-DRW + NC").cells.iter().map(|cell| &cell.plan).collect();
     assert!(matches!(plans[..], [CellPlan::Run(_), CellPlan::Run(_), CellPlan::NotBuilt(reason)]
         if reason == "ImageNet-LT is not built yet"));
-    let ride = &fifth.row("RIDE, 3 experts").unwrap().cells[2].plan;
+    let ride = &row(&fifth, "RIDE, 3 experts").cells[2].plan;
     assert_eq!(*ride, CellPlan::NotBuilt("several experts are not built yet".into()));
 }
 
@@ -164,11 +115,25 @@ fn noise_and_network_reach_the_runs_of_table_6() {
             assert!(cells.iter().all(|cell| cell.run().unwrap().method == method));
         }
     }
-    let preset = |column: usize| sixth.row("CIFAR100-LT CE++").unwrap().cells[column].run().unwrap().preset();
+    let preset = |column: usize| row(&sixth, "CIFAR100-LT CE++").cells[column].run().unwrap().preset();
     assert_eq!(preset(0), "cifar100-lt-r100/nc-drw");
     assert_eq!(preset(5), "cifar100-lt-r100/nc-drw+resnet18");
     let backbone = |column| Scale::Paper.experiment(&preset(column), 0).unwrap().model.backbone;
     assert_eq!((backbone(0), backbone(9)), (BackboneKind::ResNet32, BackboneKind::ResNet18));
+}
+
+/// With one epoch there is none to wait for.
+#[test]
+fn at_smoke_scale_every_method_is_at_work() {
+    let first = |preset: &str| {
+        let Experiment { mut phases, .. } = Scale::Smoke.experiment(preset, 0).unwrap();
+        phases.swap_remove(0).objective
+    };
+    let drw = Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 };
+    assert_eq!(first("cifar10-lt-r100/ldam-drw").reweighting, drw);
+    let nc = first("cifar100-lt-r100/nc-drw");
+    assert_eq!(nc.reweighting, drw);
+    assert_eq!(nc.neural_collapse.unwrap().start_epoch, 0);
 }
 
 #[test]

@@ -30,6 +30,23 @@ impl Container {
         }
     }
 
+    /// What is wrong where the entry `name` is missing.
+    pub(super) fn lacks(&self, name: &str) -> String {
+        const SHOWN: usize = 10;
+        let mut names = match self {
+            Self::Npz(file) => file.names(),
+            Self::Safetensors(file) => file.names(),
+        };
+        if names.is_empty() {
+            return format!("{name}: there is no such entry, nor any other");
+        }
+        names.sort_unstable();
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        let more = names.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{name}: there is no such entry among {shown}{more}")
+    }
+
     fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
         match self {
             Self::Npz(file) => file.array(name),

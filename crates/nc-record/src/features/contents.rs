@@ -59,9 +59,8 @@ impl Features {
     }
 
     fn from_container(file: &mut Container) -> std::result::Result<Self, String> {
-        let missing = |name: &str| format!("{name}: there is no such entry");
-        let (features, rows, dims) = file.matrix("features")?.ok_or_else(|| missing("features"))?;
-        let labels: Vec<u32> = file.integers("labels")?.ok_or_else(|| missing("labels"))?;
+        let (features, rows, dims) = file.matrix("features")?.ok_or_else(|| file.lacks("features"))?;
+        let labels: Vec<u32> = file.integers("labels")?.ok_or_else(|| file.lacks("labels"))?;
         expect("labels", "one for each of the features", rows, labels.len())?;
         let weight = file.matrix("weight")?;
         let bias = file.list("bias")?;
@@ -70,8 +69,8 @@ impl Features {
         let test_labels: Option<Vec<u32>> = file.integers("test_labels")?;
         let test = match (test_features, test_labels) {
             (None, None) => None,
-            (Some(_), None) => return Err(missing("test_labels")),
-            (None, Some(_)) => return Err(missing("test_features")),
+            (Some(_), None) => return Err(file.lacks("test_labels")),
+            (None, Some(_)) => return Err(file.lacks("test_features")),
             (Some((features, rows, test_dims)), Some(labels)) => {
                 expect("test_features", "as many columns as the features have", dims, test_dims)?;
                 expect("test_labels", "one for each of the test features", rows, labels.len())?;

@@ -23,7 +23,18 @@ impl Npz {
     pub(super) fn open(file: File) -> Result<Self, String> {
         let cannot = |error: ZipError| format!("not an npz file: {error}");
         let length = file.metadata().map_err(|error| cannot(error.into()))?.len();
-        Ok(Self { archive: ZipArchive::new(BufReader::new(file)).map_err(cannot)?, length })
+        let archive = ZipArchive::new(BufReader::new(file)).map_err(cannot)?;
+        if archive.file_names().flatten().any(|name| name.ends_with("/data.pkl")) {
+            return Err(
+                "not a safetensors or npz file, but one of PyTorch: write it with safetensors.torch".into()
+            );
+        }
+        Ok(Self { archive, length })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.archive.file_names().flatten();
+        names.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned()).collect()
     }
 
     /// The array `name`, if there is one.

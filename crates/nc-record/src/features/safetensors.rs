@@ -24,9 +24,17 @@ impl SafetensorsFile {
     pub(super) fn open(file: File) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("not a safetensors or npz file: {error}");
         let length = file.metadata().map_err(cannot)?.len();
+        if length == 0 {
+            return Err("not a safetensors or npz file: it is empty".into());
+        }
         let mut file = BufReader::new(file);
         let mut header = [0; 8];
         file.read_exact(&mut header).map_err(cannot)?;
+        if header.starts_with(b"\x93NUMPY") {
+            return Err(
+                "not a safetensors or npz file, but one array of NumPy: write all with numpy.savez".into()
+            );
+        }
         let header = u64::from_le_bytes(header);
         let Some(data) = length.checked_sub(8).and_then(|rest| rest.checked_sub(header)) else {
             return Err(format!(
@@ -41,10 +49,15 @@ impl SafetensorsFile {
         let metadata: Metadata = serde_json::from_slice(&text)
             .map_err(|error| format!("not a safetensors or npz file: {error}"))?;
         let needed = metadata.data_len() as u64;
-        if needed > data {
-            return Err(format!("the file is cut off: expected {needed} bytes of data, found {data}"));
+        if needed != data {
+            let how = if needed > data { "cut off" } else { "longer than its header says" };
+            return Err(format!("the file is {how}: expected {needed} bytes of data, found {data}"));
         }
         Ok(Self { file, metadata, start: 8 + header })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
     }
 
     /// The array `name`, if there is one.

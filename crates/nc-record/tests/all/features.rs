@@ -23,7 +23,7 @@ fn read(bytes: &[u8]) -> Result<Features, Error> {
 }
 
 /// What is wrong with a file, without its path.
-fn reason(bytes: &[u8]) -> String {
+pub(crate) fn reason(bytes: &[u8]) -> String {
     match read(bytes) {
         Err(Error::NotFeatures { reason, .. }) => reason,
         other => panic!("{other:?}"),
@@ -31,10 +31,10 @@ fn reason(bytes: &[u8]) -> String {
 }
 
 /// Name, element, shape and bytes.
-type Entry<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
+pub(crate) type Entry<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
 
 /// A safetensors file.
-fn file(entries: &[Entry<'_>]) -> Vec<u8> {
+pub(crate) fn file(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut views = vec![];
     for &(name, dtype, shape, bytes) in entries {
         views.push((name, TensorView::new(dtype, shape.to_vec(), bytes).unwrap()));
@@ -42,7 +42,7 @@ fn file(entries: &[Entry<'_>]) -> Vec<u8> {
     safetensors::serialize(views, None).unwrap()
 }
 
-fn example() -> Features {
+pub(crate) fn example() -> Features {
     Features {
         classes: 2,
         dims: 3,
@@ -117,8 +117,14 @@ fn what_does_not_fit_is_named() {
             "weight: expected as many columns as the features have, 2, found 3",
         ),
         (&[("bias", Dtype::F32, &[2], &[0; 8])], "bias: there is no weight it belongs to"),
-        (&[("test_labels", Dtype::U8, &[1], &[0])], "test_features: there is no such entry"),
-        (&[("test_features", Dtype::F32, &[1, 2], &[0; 8])], "test_labels: there is no such entry"),
+        (
+            &[("test_labels", Dtype::U8, &[1], &[0])],
+            "test_features: there is no such entry among features, labels, test_labels",
+        ),
+        (
+            &[("test_features", Dtype::F32, &[1, 2], &[0; 8])],
+            "test_labels: there is no such entry among features, labels, test_features",
+        ),
         (&[("class_counts", Dtype::U8, &[1], &[9])], "labels: expected classes below 1, found 1"),
         (&[("weight", Dtype::F32, &[8], &[0; 32])], "weight: expected rows and columns, found shape [8]"),
         (
@@ -140,7 +146,6 @@ fn what_does_not_fit_is_named() {
         labels(&[0, 1, 200]),
         "labels: found 200, but there are only 3 samples; give weight or class_counts, which say how many classes there are"
     );
-    assert_eq!(reason(&file(&[("labels", Dtype::U8, &[1], &[0])])), "features: there is no such entry");
     for (name, expected) in [
         ("negative_label.npz", "labels: value 0 is -1, which is not a class or a number of samples"),
         ("three_dimensions.npz", "features: expected rows and columns, found shape [1, 4, 3]"),

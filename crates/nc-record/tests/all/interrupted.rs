@@ -18,8 +18,11 @@ fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     // What the user keeps under a name like theirs is none of them.
-    let kept_by_hand = root.path().join("checkpoint-keep.safetensors");
-    fs::write(&kept_by_hand, "mine").unwrap();
+    let kept_by_hand = ["keep", "12", "0000000012", "+00000012"];
+    let kept_by_hand = kept_by_hand.map(|name| root.path().join(format!("checkpoint-{name}.safetensors")));
+    for path in &kept_by_hand {
+        fs::write(path, "mine").unwrap();
+    }
     fs::create_dir(root.path().join("checkpoint-old")).unwrap();
     for steps in [9, 10, 999_999_999, 1_000_000_000] {
         dir.write_checkpoint(steps, &checkpoint()).unwrap();
@@ -32,21 +35,27 @@ fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
     assert!(read.tensors["a"].values[2].is_sign_negative());
     dir.remove_checkpoints().unwrap();
     assert_eq!(dir.checkpoints().unwrap().len(), 0);
-    assert!(kept_by_hand.exists());
+    assert!(kept_by_hand.iter().all(|path| path.exists()));
 }
 
 #[test]
 fn checkpoints_that_were_gone_back_behind_do_not_push_out_good_ones() {
-    let root = tempfile::tempdir().unwrap();
-    let dir = RunDir::open(root.path()).unwrap();
-    // A process that dies may leave three.
-    let write = |steps: u64| dir.write_checkpoint(steps, &checkpoint()).unwrap();
-    let good = write(10);
-    for steps in [20, 30] {
-        fs::write(dir.path().join(format!("checkpoint-{steps:09}.safetensors")), "torn").unwrap();
+    for (next, told) in [(12, false), (12, true), (25, true), (35, true)] {
+        let root = tempfile::tempdir().unwrap();
+        let dir = RunDir::open(root.path()).unwrap();
+        // A process that dies may leave three.
+        let write = |steps: u64| dir.write_checkpoint(steps, &checkpoint()).unwrap();
+        let good = write(10);
+        for steps in [20, 30] {
+            fs::write(dir.path().join(format!("checkpoint-{steps:09}.safetensors")), "torn").unwrap();
+        }
+        if told {
+            dir.remove_checkpoints_after(10).unwrap();
+            assert_eq!(dir.checkpoints().unwrap(), std::slice::from_ref(&good));
+        }
+        let next = write(next);
+        assert_eq!(dir.checkpoints().unwrap(), [next, good]);
     }
-    let next = write(12);
-    assert_eq!(dir.checkpoints().unwrap(), [next, good]);
 }
 
 #[test]
@@ -204,6 +213,42 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
     let error = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
     beats.join().unwrap();
+}
+
+#[test]
+fn a_claim_that_is_given_back_while_it_is_watched_is_free() {
+    let root = tempfile::tempdir().unwrap();
+    write_foreign(root.path(), 5);
+    let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {
+        fs::remove_file(root.path().join("claim.json")).unwrap();
+    });
+    claim.unwrap().confirm().unwrap();
+}
+
+#[test]
+fn a_claim_that_another_is_making_is_watched() {
+    let root = tempfile::tempdir().unwrap();
+    let empty = || fs::write(root.path().join("claim.json"), "").unwrap();
+    empty();
+    let error = Claim::acquire(root.path(), RHYTHM, |_, _| write_foreign(root.path(), 0)).unwrap_err();
+    assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
+    // One that died as it made it.
+    empty();
+    let mut watched = false;
+    let claim = Claim::acquire(root.path(), RHYTHM, |holder, _| watched = holder.is_none()).unwrap();
+    assert!(watched);
+    claim.confirm().unwrap();
+}
+
+#[test]
+fn who_has_the_lock_is_named_only_if_it_is_known() {
+    let root = tempfile::tempdir().unwrap();
+    let lock = fs::File::create(root.path().join("claim.lock")).unwrap();
+    lock.lock().unwrap();
+    // It may be watching this one, which is dead.
+    write_foreign(root.path(), 5);
+    let error = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap_err();
+    assert!(matches!(error, Error::Held { holder: None, dead_after: None, .. }), "{error}");
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod features;
 mod interrupted;
+mod other_files;
 mod records;
 mod tensorboard;

@@ -1,6 +1,6 @@
 //! Run directories, event logs and results.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use nc_record::{
     BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION, RunDir, RunResult, SelectedEpoch,
@@ -67,10 +67,11 @@ fn a_new_run_of_the_same_name_starts_clean() {
     let dir = RunDir::open(root.path()).unwrap();
     dir.write_result(&result()).unwrap();
     dir.write(RunDir::WEIGHTS, b"old").unwrap();
+    dir.write(RunDir::CONFIG, b"").unwrap();
     fs::write(root.path().join("notes.txt"), "the user's own").unwrap();
     dir.clear().unwrap();
-    let names: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["notes.txt"]);
+    let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<BTreeSet<_>>(), ["config.toml", "notes.txt"].map(Into::into).into());
 }
 
 #[test]
@@ -98,6 +99,13 @@ fn links_are_followed_and_devices_stay() {
     std::os::unix::fs::symlink("file", &link).unwrap();
     write_atomically(&link, b"new").unwrap();
     assert!(link.is_symlink() && fs::read(&file).unwrap() == b"new");
+    // To a link to where nothing is yet.
+    for (name, to) in [("far", "near"), ("near", "new")] {
+        std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+    }
+    write_atomically(&root.path().join("far"), b"new").unwrap();
+    assert!(root.path().join("far").is_symlink() && root.path().join("near").is_symlink());
+    assert_eq!(fs::read(root.path().join("new")).unwrap(), b"new");
     write_atomically("/dev/null".as_ref(), b"nothing").unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }

@@ -28,26 +28,40 @@ fn diverged(cause: NotFinite, checkpoint: Option<&str>) -> Error {
     }))
 }
 
+fn other_model(found: Option<Vec<usize>>) -> Error {
+    Error::OtherModel {
+        path: "runs/one/checkpoint-000000812.safetensors".into(),
+        parameter: "conv1.weight".into(),
+        expected: vec![16, 3, 3, 3],
+        found,
+    }
+}
+
 /// What settings say is kept with the program's messages, of which they are most.
 #[test]
 fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("mine.toml");
-    std::fs::write(&file, "preset = 3\n")?;
-    let config = Settings { config: Some(&file), ..Settings::default() }.resolve().unwrap_err();
+    let config = |text| {
+        std::fs::write(&file, text).unwrap();
+        Settings { config: Some(&file), ..Settings::default() }.resolve().unwrap_err()
+    };
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let keyless = toml::to_string(&3).unwrap_err();
     assert_worded!(
         Error {
-            Config, Setting, UnknownPreset, DataDirMissing, EmptyClasses, Diverged, Stopped, OtherRun, PartsExclude,
-            OtherTestImages, OtherModel, Read, NotARun, WeightsAlone, NoWeights, Weights, WriteConfig, Data, Model, Loss,
-            Metrics, Record, Candle,
+            Config, Setting, UnknownPreset, Misplaced, DataDirMissing, EmptyClasses, Diverged, Stopped, OtherRun, PartsExclude,
+            OtherTestImages, OtherModel, Read, NotARun, WeightsAlone, NoWeights, WeightsGone, Weights, WriteConfig, Data,
+            Model, Loss, Metrics, Record, Candle,
         },
         vec![
-            ("a preset that is a number", config),
+            ("a preset that is a number", config("preset = 3\n")),
+            ("a preset that is misspelt in a file", config("preset = \"cifar10/ldam\"\n")),
             ("a momentum of 1", set("phases.0.optimizer.momentum=1")),
             ("a key that is misspelt", set("data.flp=true")),
             ("a preset that is misspelt", presets::find("cifar10/ldam").unwrap_err()),
+            ("a method without data", presets::find("nc-drw-crt").unwrap_err()),
+            ("a part without method", presets::find("cifar10/crt").unwrap_err()),
             ("files that could be anywhere", Error::DataDirMissing { source_name: "image-folder" }),
             ("classes without images", Error::EmptyClasses { names: "Dress, Bag".into() }),
             ("a loss without measure", diverged(NotFinite::Loss, Some("runs/one/checkpoint-000000812.safetensors"))),
@@ -59,10 +73,19 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
                 step: 14,
                 checkpoint: "runs/one/checkpoint-000000812.safetensors".into(),
             }),
-            ("the directory of another run", Error::OtherRun { path: "runs/one/result.json".into() }),
+            ("the directory of another run", Error::OtherRun {
+                path: "runs/one/result.json".into(),
+                expected: "13ecc5a72f12be20".into(),
+                found: "770a225198c3fba4".into(),
+            }),
             ("parts that set the same", presets::find("cifar10/ce+crt+lws").unwrap_err()),
-            ("images that were changed", Error::OtherTestImages { path: "runs/one".into() }),
-            ("a checkpoint of another model", Error::OtherModel { parameter: "conv1.weight".into() }),
+            ("images that were changed", Error::OtherTestImages {
+                path: "runs/one".into(),
+                expected: "00e45d12".into(),
+                found: "089d40eb".into(),
+            }),
+            ("a checkpoint of another model", other_model(Some(vec![32, 3, 3, 3]))),
+            ("a checkpoint of a smaller model", other_model(None)),
             ("a file that is not there", Error::Read { path: "mine.toml".into(), source: missing() }),
             ("a run that is not there", Error::NotARun { path: "runs/two".into() }),
             (
@@ -70,6 +93,7 @@ fn every_error_is_worded_as_it_is_kept() -> Result<(), Box<dyn std::error::Error
                 Error::WeightsAlone { weights: "runs/one/weights.safetensors".into() }
             ),
             ("a run that has not ended", Error::NoWeights { run: "runs/one".into() }),
+            ("a run whose weights are gone", Error::WeightsGone { run: "runs/one".into() }),
             ("weights of another model", Error::Weights {
                 path: "runs/one/weights.safetensors".into(),
                 source: Box::new(nc_models::Error::Weights("\"linear.weight\" is missing".into())),

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Adjustment, Facts, Part, PostHoc, Sets};
-use crate::{Experiment, Result, validate::ensure};
+use crate::{Error, Experiment, Result, validate::ensure};
 
 /// w_k / |w_k|^tau in place of w_k, and no biases: large classes, whose directions have grown long, lose that advantage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,13 +18,12 @@ pub struct TauNormalization {
     pub tau: Option<f64>,
 }
 
+const NO_TAU: &str = "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
+                      data.validation.fraction";
+
 impl Adjustment for TauNormalization {
     fn validate(&self, key: &dyn Fn(&str) -> String, experiment: &Experiment) -> Result<()> {
-        ensure(self.tau.is_some() || experiment.data.validation.is_some(), key("tau"), || {
-            "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
-             data.validation.fraction"
-                .into()
-        })
+        ensure(self.tau.is_some() || experiment.data.validation.is_some(), key("tau"), || NO_TAU.into())
     }
 
     fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<(Tensor, Tensor)> {
@@ -32,7 +31,7 @@ impl Adjustment for TauNormalization {
             Some(tau) => tau,
             None => match facts.validation()? {
                 Some((features, labels)) => best(weight, &features, &labels)?,
-                None => 1.0,
+                None => return Err(Error::setting("post_hoc.tau", NO_TAU)),
             },
         };
         Ok((normalized(weight, tau)?, bias.zeros_like()?))
@@ -66,3 +65,34 @@ pub(super) const PARTS: &[Part] = &[Part {
         experiment.post_hoc = Some(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) }));
     },
 }];
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    struct NoValidation;
+
+    impl Facts for NoValidation {
+        fn class_counts(&self) -> &[usize] {
+            &[2, 1]
+        }
+
+        fn class_means(&self) -> Result<Tensor> {
+            unreachable!()
+        }
+
+        fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn no_tau_is_made_up_where_none_can_be_chosen() {
+        let weight = Tensor::new(&[[3f32, 4.0], [0.0, 1.0]], &Device::Cpu).unwrap();
+        let bias = Tensor::new(&[0f32, 1.0], &Device::Cpu).unwrap();
+        let adjusted = TauNormalization { tau: None }.adjusted(&weight, &bias, &NoValidation);
+        assert!(matches!(adjusted, Err(Error::Setting { setting, .. }) if setting == "post_hoc.tau"));
+    }
+}

@@ -1,6 +1,6 @@
 //! Experiments: presets, scaling, hashing, settings.
 
-use nc_train::{Decay, Error, Experiment, Reweighting, SamplerKind, Settings, presets};
+use nc_train::{Decay, Error, Experiment, Reweighting, SamplerKind, Settings, Validation, presets};
 
 fn preset(name: &str) -> Experiment {
     presets::find(name).unwrap()
@@ -82,6 +82,15 @@ fn unknown_names_are_told_what_they_are() {
         message("cifar10/ce+tau-nrom"),
         "there is no part \"tau-nrom\" (did you mean \"tau-norm\"?); `nclt presets` lists them"
     );
+    let form = "a preset is DATA/METHOD or DATA/METHOD+PART, as in";
+    for (name, said, example) in [
+        ("ldam-drw+nc", "\"ldam-drw\" is a method and no data set", "fashion-mnist-lt/ldam-drw"),
+        ("lws", "\"lws\" is a part and no data set", "fashion-mnist-lt/ce+lws"),
+        ("cifar10/lws", "\"lws\" is a part and no method", "cifar10/ce+lws"),
+        ("cifar10/ce+arb", "\"arb\" is a method and no part", "cifar10/arb"),
+    ] {
+        assert_eq!(message(name), format!("{said}: {form} {example}; `nclt presets` lists them"));
+    }
 }
 
 #[test]
@@ -216,6 +225,24 @@ fn parts_do_not_undo_each_other() {
     // What the method brings may be replaced by another form of it.
     let replaced = preset("cifar10-lt-r100/nc-drw+nc-batch-means");
     assert_eq!(replaced.phases, preset("cifar10-lt-r100/ce-drw-mixup+nc-batch-means").phases);
+}
+
+#[test]
+fn seeds_that_no_configuration_can_hold_are_refused() {
+    type Change = fn(&mut Experiment);
+    let changes: [(&str, Change); 3] = [
+        ("seed", |experiment| experiment.seed = 1 << 63),
+        ("data.subset_seed", |experiment| experiment.data.subset_seed = 1 << 63),
+        ("data.validation.seed", |experiment| {
+            experiment.data.validation = Some(Validation { fraction: 0.1, seed: 1 << 63 });
+        }),
+    ];
+    let range = "is 9223372036854775808, should be a whole number from 0 to 9223372036854775807";
+    for (key, change) in changes {
+        let mut experiment = preset("cifar10/ce");
+        change(&mut experiment);
+        assert_eq!(experiment.validate().unwrap_err().to_string(), format!("{key}: {range}"));
+    }
 }
 
 #[test]

@@ -4,5 +4,7 @@ mod config_files;
 mod experiments;
 mod methods;
 mod optimizer;
+mod recipes;
 mod resnet_steps;
 mod resume;
+mod unfinished;

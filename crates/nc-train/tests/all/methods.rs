@@ -206,6 +206,21 @@ fn tau_normalisation_makes_directions_equally_long() {
     assert!((1..10).all(|class| (tau(class) - first).abs() < 1e-2));
 }
 
+/// By itself, and where it goes on from a run that had one.
+#[test]
+fn no_epoch_of_another_classifier_is_shown_beside_an_adjusted_one() {
+    let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut adjusted = experiment("ce+tau-norm");
+    adjusted.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    let plain = run(&Experiment { post_hoc: None, ..adjusted.clone() }, shared.path());
+    assert!(plain.result.best_epoch.is_some() && plain.result.selected_epoch.is_some());
+    for out in [alone, shared] {
+        let run = run(&adjusted, out.path());
+        assert_eq!((run.result.best_epoch, run.result.selected_epoch), (None, None));
+        assert!(!run.directory.join(RunDir::SELECTED_WEIGHTS).exists());
+    }
+}
+
 #[test]
 fn the_nearest_class_mean_agrees_with_itself() {
     let out = tempfile::tempdir().unwrap();

@@ -1,8 +1,15 @@
 //! The queue at work.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use nc_paper::{Job, PaperTable, Queue, Records, Reporter, Scale, fill_tables, write_reports};
+use nc_record::{Claim, Event, Rhythm, RunDir};
 use nc_train::{DataSource, Experiment, Observer, RunOptions};
 
 use super::support::{FEW, Listener, plan, work};
@@ -101,6 +108,65 @@ impl Reporter for Impatient {
     }
 }
 
+/// Another process that takes a run as soon as it is trained, and keeps it.
+struct Thief {
+    runs: PathBuf,
+    said: Vec<String>,
+    taken: Rc<RefCell<Option<Claim>>>,
+}
+
+impl Reporter for Thief {
+    fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
+
+    fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
+        Box::new(Waiting { runs: &self.runs, taken: Rc::clone(&self.taken) })
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        self.taken.borrow().is_some()
+    }
+}
+
+struct Waiting<'a> {
+    runs: &'a Path,
+    taken: Rc<RefCell<Option<Claim>>>,
+}
+
+impl Observer for Waiting<'_> {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// When the run is over.
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let run = the_directory(self.runs);
+        *self.taken.borrow_mut() = Claim::acquire(&run, Rhythm::default(), |_, _| {}).ok();
+    }
+}
+
+/// The only directory in `runs`.
+fn the_directory(runs: &Path) -> PathBuf {
+    let paths = fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
+    let mut directories = paths.filter(|path| path.is_dir());
+    directories.next().unwrap()
+}
+
+#[test]
+fn what_another_process_took_is_not_called_recorded() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap();
+    let runs = results.path().join("runs/smoke");
+    let mut thief = Thief { runs, said: vec![], taken: Rc::default() };
+    let directories = BTreeMap::new();
+    let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
+    let ended = queue.run(None, &mut thief).unwrap();
+    assert!(thief.taken.borrow().is_some());
+    assert_eq!((ended.done, ended.missing), (1, 1), "{:?}", thief.said);
+    assert!(thief.said[1].ends_with(": left to another process, 1 missing"), "{:?}", thief.said);
+}
+
 #[test]
 fn first_phases_that_are_not_here_count_in_the_estimate() {
     let results = tempfile::tempdir().unwrap();
@@ -112,6 +178,10 @@ fn first_phases_that_are_not_here_count_in_the_estimate() {
     let missing = queue.missing().unwrap();
     assert_eq!(missing, [&plan.jobs[1]]);
     let second_phase = queue.estimate(&missing).unwrap();
+    // From a run whose weights are gone nothing goes on.
+    let runs = results.path().join("runs/smoke");
+    fs::remove_file(the_directory(&runs).join(RunDir::WEIGHTS)).unwrap();
+    assert!(queue.estimate(&missing).unwrap() > 10.0 * second_phase);
     // As in a fresh clone, where only the records are.
     fs::remove_dir_all(results.path().join("runs")).unwrap();
     assert_eq!(queue.missing().unwrap(), missing);

@@ -1,0 +1,38 @@
+//! Arguments that name a trained model.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use nc_paper::shell_word;
+use nc_record::Checkpoint;
+use nc_train::{RunOptions, Trained};
+
+use crate::{compute, output};
+
+#[derive(clap::Args)]
+#[group(skip)]
+pub(crate) struct Args {
+    /// A finished run's directory, or a file of weights in one.
+    #[arg(value_name = "RUN")]
+    path: PathBuf,
+    #[command(flatten)]
+    compute: compute::Args,
+}
+
+impl Args {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Starts the threads and opens the device, for the run's data.
+    pub(crate) fn start(&self) -> Result<RunOptions> {
+        let experiment = Trained::experiment_of(&self.path)?;
+        ensure!(
+            self.path.is_dir() || Checkpoint::<serde_json::Value>::read(&self.path).is_err(),
+            "{} is a checkpoint, from which a run goes on by `nclt train --resume {}`",
+            self.path.display(),
+            shell_word(&output::directory_of(&self.path).to_string_lossy())
+        );
+        self.compute.start(experiment.data.source)
+    }
+}

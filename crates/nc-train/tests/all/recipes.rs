@@ -1,0 +1,87 @@
+//! The numbers of each recipe that no other test holds.
+
+use nc_train::{
+    CenterInit, Centers, Counts, Experiment, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, Phase,
+    PostHoc, PostHocAdjustment, Reweighting, SupervisedLoss, Trains, presets,
+};
+
+fn preset(name: &str) -> Experiment {
+    presets::find(name).unwrap()
+}
+
+#[test]
+fn mislas_has_the_constants_published_for_each_data_set() {
+    for (data, classifier_rate, head, tail, shift_batch_norm) in [
+        ("cifar10-lt-r100", 0.5, 0.3, 0.0, false),
+        ("cifar10-lt-r10", 0.2, 0.1, 0.0, false),
+        ("cifar100-lt-r100", 0.2, 0.4, 0.1, true),
+        ("cifar100-lt-r10", 0.1, 0.2, 0.0, true),
+    ] {
+        let experiment = preset(&format!("{data}/mislas"));
+        let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
+        assert_eq!(
+            (first.epochs, first.mixup_alpha, first.optimizer.weight_decay),
+            (200, 1.0, 5e-4),
+            "{data}"
+        );
+        assert_eq!((second.epochs, second.mixup_alpha), (10, 0.0), "{data}");
+        assert_eq!(second.trains, Trains::ScaledClassifier { classifier_rate, shift_batch_norm }, "{data}");
+        let smoothing = LabelAwareSmoothing { head, tail };
+        assert_eq!(second.objective.loss, SupervisedLoss::LabelAwareSmoothing(smoothing), "{data}");
+    }
+}
+
+#[test]
+fn lws_learns_for_five_epochs() {
+    let second = &preset("cifar10-lt-r100/ce+lws").phases[1];
+    assert_eq!((second.trains, second.epochs, second.mixup_alpha), (Trains::LogitScale, 5, 0.0));
+}
+
+#[test]
+fn regularisers_have_the_weights_of_table_1() {
+    use CenterInit::{ClassMeans, Normal};
+    for (data, within_weight, between_weight, start_epoch, init) in [
+        ("cifar10-lt-r100", 0.01, 0.1, 0, Normal),
+        ("cifar10-lt-r10", 0.01, 0.1, 0, Normal),
+        ("cifar10", 0.01, 0.1, 0, Normal),
+        ("cifar100-lt-r100", 0.01, 0.5, 100, ClassMeans),
+        ("cifar100-lt-r10", 0.01, 0.5, 100, ClassMeans),
+        ("cifar100", 0.01, 0.5, 100, ClassMeans),
+    ] {
+        for (part, centers) in [
+            ("nc", Centers::Learnable { learning_rate: 0.5, init }),
+            ("nc-moving-average", Centers::MovingAverage { momentum: 0.9, init }),
+            ("nc-batch-means", Centers::BatchMeans),
+        ] {
+            let name = format!("{data}/ce-drw-mixup+{part}");
+            let nc = preset(&name).phases[0].objective.neural_collapse.clone().unwrap();
+            assert_eq!((nc.within_weight, nc.between_weight), (within_weight, between_weight), "{name}");
+            assert_eq!((nc.start_epoch, nc.centers), (start_epoch, centers), "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_loss_has_its_recipe() {
+    let adjusted = |counts| SupervisedLoss::LogitAdjustment(LogitAdjustment { tau: 1.0, counts });
+    let squared = |halved_sum| SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum });
+    // Loss, mix-up, weight decay, and the factor on the learning rate in the last epoch.
+    for (method, loss, mixup, weight_decay, last) in [
+        ("logit-adjustment", adjusted(Counts::Training), 0.0, 5e-4, 1e-2),
+        ("balanced-softmax", adjusted(Counts::Training), 1.0, 5e-4, 1e-2),
+        ("arb", adjusted(Counts::Batch), 1.0, 5e-4, 1e-2),
+        ("mse", squared(false), 0.0, 2e-4, 1e-4),
+        ("mse-paper", squared(true), 0.0, 2e-4, 1e-4),
+    ] {
+        let experiment = preset(&format!("cifar10-lt-r100/{method}"));
+        let [Phase { objective, mixup_alpha, optimizer, schedule, .. }] = experiment.phases.as_slice() else {
+            panic!("one phase");
+        };
+        assert_eq!((objective.loss, objective.reweighting), (loss, Reweighting::None), "{method}");
+        assert_eq!((*mixup_alpha, optimizer.weight_decay), (mixup, weight_decay), "{method}");
+        assert!((schedule.factor(199, 200) - last).abs() < 1e-12, "{method}");
+    }
+    let post_hoc = preset("cifar10-lt-r100/logit-adjustment-post-hoc");
+    assert_eq!(post_hoc.post_hoc, Some(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 })));
+    assert_eq!(post_hoc.phases[0].mixup_alpha, 0.0);
+}
