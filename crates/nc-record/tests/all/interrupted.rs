@@ -150,7 +150,7 @@ fn a_log_goes_on_where_it_was_synced() {
 /// Fast enough for a test.
 const RHYTHM: Rhythm = Rhythm { beat: Duration::from_millis(100), dead_after: Duration::from_millis(600) };
 
-/// The claim of a process on another machine.
+/// The claim of a process on another machine, which is never seen half written.
 fn write_foreign(directory: &Path, beat: u64) {
     let holder = BTreeMap::from([
         ("host", serde_json::json!("elsewhere")),
@@ -159,7 +159,8 @@ fn write_foreign(directory: &Path, beat: u64) {
         ("machine", "another".into()),
         ("beat", beat.into()),
     ]);
-    fs::write(directory.join("claim.json"), serde_json::to_vec(&holder).unwrap()).unwrap();
+    fs::write(directory.join("written"), serde_json::to_vec(&holder).unwrap()).unwrap();
+    fs::rename(directory.join("written"), directory.join("claim.json")).unwrap();
 }
 
 #[test]
