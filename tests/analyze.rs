@@ -109,7 +109,7 @@ fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
 }
 
 /// Two features of two dimensions with their labels.
-fn write_two(path: &Path, features: [f32; 4], labels: [i64; 2]) {
+pub(crate) fn write_two(path: &Path, features: [f32; 4], labels: [i64; 2]) {
     let (features, labels) = (features.map(f32::to_le_bytes).concat(), labels.map(i64::to_le_bytes).concat());
     let entries = [
         ("features", TensorView::new(Dtype::F32, vec![2, 2], &features).unwrap()),
@@ -126,20 +126,9 @@ fn what_cannot_be_shown_or_measured_is_named() {
     assert!(message.contains("page.html: not a safetensors or npz file"), "{message}");
     let message = failure(&nclt(dir.path(), &["analyze", "nowhere.npz"]));
     assert!(message.contains("cannot open nowhere.npz"), "{message}");
-    write_two(&dir.path().join("nan.safetensors"), [0.0, 1.0, f32::NAN, 0.0], [0, 1]);
-    let message = failure(&nclt(dir.path(), &["analyze", "nan.safetensors"]));
-    assert!(
-        message.contains("nan.safetensors: features: expected finite values, found NaN in row 1"),
-        "{message}"
-    );
+    // Before anything is shown.
     write_two(&dir.path().join("one.safetensors"), [0.0, 1.0, 1.0, 0.0], [0, 0]);
-    let output = nclt(dir.path(), &["analyze", "one.safetensors"]);
-    let message = failure(&output);
-    assert!(output.stdout.is_empty(), "{output:?}");
-    assert!(
-        message.contains("one.safetensors: expected features of at least two classes, found 1"),
-        "{message}"
-    );
+    assert!(nclt(dir.path(), &["analyze", "one.safetensors"]).stdout.is_empty());
     let message = failure(&nclt(dir.path(), &["report", "nowhere"]));
     assert!(message.contains("nowhere cannot be shown: cannot read nowhere/config.toml"), "{message}");
 }

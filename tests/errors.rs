@@ -5,11 +5,12 @@
 use std::{fs, path::Path};
 
 use crate::{
+    analyze::write_two,
     run::{failure, nclt, run_dir, small, stdout},
     snapshot::assert_kept,
 };
 
-/// Commands that are refused at once, without anything in their directory but [`FILES`].
+/// Commands that are refused at once, without anything in their directory but [`FILES`] and two of features.
 const REFUSED: &[&str] = &[
     // Names.
     "nclt train --preset fashion-mnist-lt/nc-drw-crr",
@@ -17,6 +18,8 @@ const REFUSED: &[&str] = &[
     "nclt train --preset fashion-mnist-lt/ce+crtt",
     "nclt train --preset fashion-mnist-lt/ce+crt+lws",
     "nclt train --preset fashion-mnist-lt/nc-drw-crt+lws",
+    "nclt train --preset nc-drw-crt",
+    "nclt train --preset fashion-mnist-lt/crt",
     "nclt presets nothing-like-it",
     // Keys.
     "nclt train --set phases.representation.optimizer.learnin_rate=0.1",
@@ -86,6 +89,7 @@ const REFUSED: &[&str] = &[
     "nclt train --config typo.toml",
     "nclt train --config partial.toml",
     "nclt train --config incomplete.toml",
+    "nclt train --config unknown.toml",
     "nclt train --config preset.toml --preset fashion-mnist-lt/ce",
     "nclt train --resume no/such/run",
     "nclt train --resume broken.toml",
@@ -104,12 +108,17 @@ const REFUSED: &[&str] = &[
     "nclt export-features no/such/run --out .",
     "nclt analyze missing.safetensors",
     "nclt analyze broken.toml",
+    "nclt analyze empty.txt",
+    "nclt analyze one.safetensors",
+    "nclt analyze nan.safetensors",
     "nclt analyze missing.safetensors --html no/such/place/page.html",
     "nclt analyze missing.safetensors --json .",
     "nclt report no/such/run",
     "nclt report no/such/run --out no/such/place/page.html",
     "nclt check-list missing.txt",
     "nclt check-list broken.toml",
+    "nclt check-list empty.txt",
+    "nclt check-list gap.txt",
     "nclt download cifar",
     "nclt download all cifar",
     "nclt download cifar10 --manifest broken.toml",
@@ -135,6 +144,9 @@ const FILES: &[(&str, &str)] = &[
     ("partial.toml", "name = \"mine\"\nseed = 1\n"),
     ("incomplete.toml", "name = \"mine\"\nseed = 1\nphases = []\n"),
     ("preset.toml", "preset = \"fashion-mnist-lt/nc-drw\"\n"),
+    ("unknown.toml", "preset = \"fashion-mnist-lt/nc-drww\"\n"),
+    ("empty.txt", ""),
+    ("gap.txt", "empty.txt 1\n"),
 ];
 
 /// The command and what it said.
@@ -151,11 +163,14 @@ fn every_refusal_is_worded_as_it_is_kept() {
     for (name, content) in FILES {
         fs::write(dir.path().join(name), content).unwrap();
     }
+    write_two(&dir.path().join("one.safetensors"), [0.0, 1.0, 1.0, 0.0], [0, 0]);
+    write_two(&dir.path().join("nan.safetensors"), [0.0, 1.0, f32::NAN, 0.0], [0, 1]);
+    let there = || fs::read_dir(dir.path()).unwrap().count();
+    let files = there();
     let mut text = vec![];
     for command in REFUSED {
         text.push(told(dir.path(), command));
-        let left = fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(left, FILES.len(), "{command} left something behind");
+        assert_eq!(there(), files, "{command} left something behind");
     }
     assert_kept("../../tests/errors.txt", &text.concat());
 }
