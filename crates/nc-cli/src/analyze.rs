@@ -38,6 +38,10 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 fn analyze(args: &Args) -> Result<()> {
     let outputs = || [&args.json, &args.html].into_iter().flatten();
     outputs().try_for_each(|path| output::check(path))?;
+    ensure!(
+        outputs().filter(|path| output::is_stdout(path)).count() < 2,
+        "--json and --html cannot both be written to standard output"
+    );
     // The reader's messages name the file themselves.
     let in_file = || args.file.display().to_string();
     let Features { classes, dims, features, labels, weight, bias, class_counts, test } =
@@ -74,14 +78,14 @@ fn analyze(args: &Args) -> Result<()> {
             class_counts: &class_counts.unwrap_or_else(|| counted(&labels, classes)),
             projection: projection.as_ref(),
         };
-        if let Some(path) = &args.html {
-            output::write(path, report.to_html()?.as_bytes())?;
-        }
         if let Some(path) = &args.json {
             let predictions =
                 classifier.as_ref().map(|classifier| classifier.predictions(&features)).transpose()?;
             let json = report.to_json(&means, predictions.as_deref())?;
             output::write(path, format!("{json}\n").as_bytes())?;
+        }
+        if let Some(path) = &args.html {
+            output::write(path, report.to_html()?.as_bytes())?;
         }
     }
     Ok(())

@@ -40,18 +40,20 @@ impl Args {
         &self,
         sources: &[DataSource],
     ) -> Result<(RunOptions, BTreeMap<DataSource, Option<PathBuf>>)> {
-        let mut directories = BTreeMap::new();
-        for &source in sources {
-            let directory = match &self.data_dir {
-                Some(data_dir) if source != DataSource::FashionMnistLt => Some(data_dir.clone()),
-                Some(_) => None,
-                None => downloaded(source)?,
-            };
-            directories.insert(source, directory);
-        }
+        let directories = self.data_dirs(sources)?;
         // Of the sources, only the embedded one needs none.
         let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt)?;
         Ok((options, directories))
+    }
+
+    /// Where the images of each source are.
+    pub(crate) fn data_dirs(&self, sources: &[DataSource]) -> Result<BTreeMap<DataSource, Option<PathBuf>>> {
+        let directory = |source| match &self.data_dir {
+            Some(data_dir) if source != DataSource::FashionMnistLt => Ok(Some(data_dir.clone())),
+            Some(_) => Ok(None),
+            None => downloaded(source),
+        };
+        sources.iter().map(|&source| Ok((source, directory(source)?))).collect()
     }
 
     /// Threads to compute with, if that was said.

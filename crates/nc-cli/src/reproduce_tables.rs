@@ -131,18 +131,16 @@ fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<
     for job in missing {
         writeln!(out, "{} seed {}{}", job.preset, job.experiment.seed, reason(job))?;
     }
-    let estimate = || -> Result<f64> {
-        let (options, data_dirs) = args.compute.start_all(&Plan::sources(missing))?;
-        let mut queue = Queue::new(plan, &args.results, &data_dirs, options);
-        Ok(threads::install(|| queue.estimate(missing))?)
-    };
-    match estimate() {
-        Ok(estimate) => writeln!(out, "{summary}{}", time(missing, estimate))?,
-        Err(error) => {
-            writeln!(out, "{summary}")?;
-            say(&format!("how long they take cannot be told: {}", crate::message(&error)));
-        }
+    let sources = Plan::sources(missing);
+    if let Err(error) = args.compute.data_dirs(&sources) {
+        writeln!(out, "{summary}")?;
+        say(&format!("how long they take cannot be told: {}", crate::message(&error)));
+        return Ok(());
     }
+    let (options, data_dirs) = args.compute.start_all(&sources)?;
+    let mut queue = Queue::new(plan, &args.results, &data_dirs, options);
+    let estimate = threads::install(|| queue.estimate(missing))?;
+    writeln!(out, "{summary}{}", time(missing, estimate))?;
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use nc_paper::shell_word;
-use nc_record::Checkpoint;
+use nc_record::{Checkpoint, Error};
 use nc_train::{RunOptions, Trained};
 
 use crate::{compute, output};
@@ -27,12 +27,17 @@ impl Args {
     /// Starts the threads and opens the device, for the run's data.
     pub(crate) fn start(&self) -> Result<RunOptions> {
         let experiment = Trained::experiment_of(&self.path)?;
-        ensure!(
-            self.path.is_dir() || Checkpoint::<serde_json::Value>::read(&self.path).is_err(),
-            "{} is a checkpoint, from which a run goes on by `nclt train --resume {}`",
-            self.path.display(),
-            shell_word(&output::directory_of(&self.path).to_string_lossy())
-        );
+        if !self.path.is_dir() {
+            match Checkpoint::<serde_json::Value>::read(&self.path) {
+                Ok(_) => bail!(
+                    "{} is a checkpoint, from which a run goes on by `nclt train --resume {}`",
+                    self.path.display(),
+                    shell_word(&output::directory_of(&self.path).to_string_lossy())
+                ),
+                Err(error @ Error::Version { .. }) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
         self.compute.start(experiment.data.source)
     }
 }

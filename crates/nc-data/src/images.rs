@@ -129,7 +129,7 @@ impl Picture {
         if file.format() == Some(ImageFormat::Jpeg) {
             let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
             if !is_whole_jpeg(&bytes) {
-                return Err(not_an_image(path, "it is cut off"));
+                return Err(not_an_image(path, "it is cut off before the marker of its end"));
             }
         }
         let image = file.decode().map_err(|error| not_an_image(path, &error.to_string()))?;

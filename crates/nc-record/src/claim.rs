@@ -90,7 +90,17 @@ impl Claim {
                     return Err(held(directory, in_file(&now), Some(rhythm.dead_after)));
                 }
             }
-            put(&path, &ours).map_err(io_error("write", &path))?;
+            match create(&path, &ours) {
+                // What stands still is written over. What was given back another may have made anew.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let now = read()?;
+                    if now != before {
+                        return Err(held(directory, in_file(&now), Some(rhythm.dead_after)));
+                    }
+                    put(&path, &ours).map_err(io_error("write", &path))?;
+                }
+                made => made.map_err(io_error("write", &path))?,
+            }
         }
         if !is_sure {
             // Another machine may have come to the same end at the same time: the last to write has it.

@@ -66,22 +66,26 @@ impl Beginning {
     ) -> Result<Option<Self>> {
         let mut shorter = experiment.shorter();
         while let Some(beginning) = shorter {
-            if let Some(mut found) =
-                Self::read(directory, &hash(&beginning)?, beginning.phases.len(), test_hash, model)
-            {
-                if experiment.post_hoc.is_some() {
-                    // Of its classifier, which will be another.
-                    (found.result.best_epoch, found.result.selected_epoch) = (None, None);
-                    found.selected_weights = None;
-                }
-                return Ok(Some(found));
+            // What was chosen was chosen of its classifier, which is another where that is adjusted.
+            let keep_chosen = experiment.post_hoc.is_none();
+            let (hash, phases) = (hash(&beginning)?, beginning.phases.len());
+            let found = Self::read(directory, &hash, phases, test_hash, keep_chosen, model);
+            if found.is_some() {
+                return Ok(found);
             }
             shorter = beginning.shorter();
         }
         Ok(None)
     }
 
-    fn read(directory: &Path, hash: &str, phases: usize, test_hash: &str, model: &Model) -> Option<Self> {
+    fn read(
+        directory: &Path,
+        hash: &str,
+        phases: usize,
+        test_hash: &str,
+        keep_chosen: bool,
+        model: &Model,
+    ) -> Option<Self> {
         let ending = format!("-{}", &hash[..8]);
         let candidates = fs::read_dir(path::absolute(directory).ok()?.parent()?)
             .ok()?
@@ -90,9 +94,12 @@ impl Beginning {
             candidates.filter(|path| path.display().to_string().ends_with(&ending)).collect();
         candidates.sort();
         candidates.into_iter().find_map(|path| {
-            let result: RunResult = RunDir::read_result(&path).ok()?;
+            let mut result: RunResult = RunDir::read_result(&path).ok()?;
             if result.run_hash != hash || result.data.test_hash != test_hash {
                 return None;
+            }
+            if !keep_chosen {
+                (result.best_epoch, result.selected_epoch) = (None, None);
             }
             let mut events = RunDir::read_events(&path).ok()?;
             events.retain(|event| !matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));

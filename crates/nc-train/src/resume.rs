@@ -157,8 +157,7 @@ pub(crate) struct Interrupted {
 }
 
 impl Interrupted {
-    /// Finds it in `directory`. Checkpoints that are damaged, or whose events are lost, are passed over, and removed once an
-    /// older one is found.
+    /// Finds it in `directory`. Checkpoints that are damaged, or whose events are lost, are passed over.
     ///
     /// # Errors
     ///
@@ -181,10 +180,7 @@ impl Interrupted {
                 Ok(Self { state, tensors: Tensors::of(&path, tensors, device)?, log, events })
             };
             match read() {
-                Ok(found) => {
-                    directory.remove_checkpoints_after(found.state.steps)?;
-                    return Ok(Some(found));
-                }
+                Ok(found) => return Ok(Some(found)),
                 Err(Error::Record(error)) if is_lost(&error) => observer.passed_over(&error),
                 Err(error) => return Err(error),
             }

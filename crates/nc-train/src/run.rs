@@ -95,6 +95,8 @@ fn run(
     }
     let interrupted = Interrupted::find(&directory, &hash, &options.device, observer)?;
     let (log, state, start) = if let Some(Interrupted { state, tensors, log, events }) = interrupted {
+        claim.confirm()?;
+        directory.remove_checkpoints_after(state.steps)?;
         (log, state, Start::Resumed(events, tensors))
     } else {
         let beginning = if options.fresh {

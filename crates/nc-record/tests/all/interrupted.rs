@@ -224,6 +224,12 @@ fn a_claim_that_is_given_back_while_it_is_watched_is_free() {
         fs::remove_file(root.path().join("claim.json")).unwrap();
     });
     claim.unwrap().confirm().unwrap();
+    // Unless another is quicker, which may not have written yet.
+    write_foreign(root.path(), 5);
+    let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {
+        fs::write(root.path().join("claim.json"), "").unwrap();
+    });
+    assert!(matches!(claim, Err(Error::Held { holder: None, .. })));
 }
 
 #[test]
