@@ -113,6 +113,7 @@ const REFUSED: &[&str] = &[
     "nclt analyze nan.safetensors",
     "nclt analyze missing.safetensors --html no/such/place/page.html",
     "nclt analyze missing.safetensors --json .",
+    "nclt analyze missing.safetensors --json - --html -",
     "nclt report no/such/run",
     "nclt report no/such/run --out no/such/place/page.html",
     "nclt check-list missing.txt",
