@@ -7,4 +7,5 @@ mod optimizer;
 mod recipes;
 mod resnet_steps;
 mod resume;
+mod support;
 mod unfinished;

@@ -5,19 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 use candle_core::{D, Tensor};
 use nc_record::{Event, Features, RunDir};
 use nc_train::{
-    BackboneKind, Error, Experiment, Finished, Geometry, Profile, RunOptions, TauNormalization, Trained,
-    Validation, presets, train,
+    Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation, train,
 };
 use safetensors::SafeTensors;
 
-/// The method on 60 to 6 images a class, in one epoch and with a small network.
-fn experiment(method: &str) -> Experiment {
-    let mut experiment = presets::find(&format!("fashion-mnist-lt/{method}")).unwrap();
-    experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(60) };
-    experiment.model.backbone = BackboneKind::ResNet8;
-    experiment.scale_epochs(1);
-    experiment
-}
+use crate::support::experiment;
 
 fn run(experiment: &Experiment, out: &Path) -> Finished {
     let options = RunOptions { out: out.to_owned(), ..RunOptions::default() };

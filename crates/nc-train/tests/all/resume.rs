@@ -3,7 +3,9 @@
 use std::fs;
 
 use nc_record::{Event, RunDir};
-use nc_train::{BackboneKind, Error, Experiment, Observer, Profile, Resumed, RunOptions, presets, train};
+use nc_train::{Error, Experiment, Observer, Resumed, RunOptions, train};
+
+use crate::support;
 
 /// Asks a run to stop after some steps, and notes how it began.
 #[derive(Default)]
@@ -32,10 +34,7 @@ impl Observer for Watch {
 
 /// A run of four steps, stopped after the second.
 fn stopped(out: &tempfile::TempDir) -> (Experiment, RunOptions, RunDir) {
-    let mut experiment = presets::find("fashion-mnist-lt/ce").unwrap();
-    experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(60) };
-    experiment.model.backbone = BackboneKind::ResNet8;
-    experiment.scale_epochs(1);
+    let experiment = support::experiment("ce");
     let options = RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
     let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
     let error = train(&experiment, &options, &mut watch).unwrap_err();
@@ -80,4 +79,17 @@ fn what_is_lost_is_passed_over() {
         "{:?}",
         watch.passed_over
     );
+}
+
+#[test]
+fn a_damaged_checkpoint_does_not_outlive_the_good_one() {
+    let out = tempfile::tempdir().unwrap();
+    let (experiment, options, directory) = stopped(&out);
+    let [good] = &directory.checkpoints().unwrap()[..] else { panic!("one checkpoint") };
+    fs::write(directory.path().join("checkpoint-000000003.safetensors"), "torn").unwrap();
+    let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
+    let error = train(&experiment, &options, &mut watch).unwrap_err();
+    let Error::Stopped { checkpoint, .. } = error else { panic!("{error}") };
+    assert_eq!((watch.resumed, watch.passed_over.len()), (true, 1));
+    assert_eq!(directory.checkpoints().unwrap(), [checkpoint, good.clone()]);
 }

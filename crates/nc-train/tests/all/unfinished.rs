@@ -7,18 +7,9 @@ use std::{
 };
 
 use nc_record::{Event, RunDir};
-use nc_train::{
-    BackboneKind, Error, Experiment, Finished, Observer, Profile, Resumed, RunOptions, Trained, presets,
-    train, train_backbone,
-};
+use nc_train::{Error, Experiment, Finished, Observer, Resumed, RunOptions, Trained, train, train_backbone};
 
-fn experiment(method: &str) -> Experiment {
-    let mut experiment = presets::find(&format!("fashion-mnist-lt/{method}")).unwrap();
-    experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(60) };
-    experiment.model.backbone = BackboneKind::ResNet8;
-    experiment.scale_epochs(1);
-    experiment
-}
+use crate::support::experiment;
 
 fn options(out: &Path) -> RunOptions {
     RunOptions { out: out.to_owned(), ..RunOptions::default() }
