@@ -1,4 +1,4 @@
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::{Result, check};
 
@@ -20,4 +20,10 @@ pub(crate) fn of_samples(
     check::dtype(argument, rows, features.dtype())?;
     check::labels(labels, samples, classes)?;
     Ok(rows.contiguous()?.index_select(labels, 0)?)
+}
+
+/// How many of `labels` (B) each class has: (K). Counted on the labels' device: nothing waits for it.
+pub(crate) fn samples_of_classes(labels: &Tensor, classes: usize, dtype: DType) -> Result<Tensor> {
+    let each = Tensor::ones(labels.dims1()?, dtype, labels.device())?;
+    Ok(Tensor::zeros(classes, dtype, labels.device())?.index_add(&labels.contiguous()?, &each, 0)?)
 }

@@ -1,6 +1,9 @@
 use candle_core::Tensor;
 
-use crate::{Result, distance::of_samples};
+use crate::{
+    Result,
+    distance::{of_samples, samples_of_classes},
+};
 
 /// Dot regression: turns each feature towards its class's fixed direction, and only there.
 ///
@@ -36,11 +39,56 @@ use crate::{Result, distance::of_samples};
 /// Yang et al., "Inducing Neural Collapse in Imbalanced Learning: Do We Really Need a Learnable Classifier at the End
 /// of Deep Neural Network?", NeurIPS 2022, eq. 10.
 pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    Ok(of_each(features, labels, weight)?.mean_all()?)
+}
+
+/// Dot regression in which every class of the batch counts the same, however many samples it has.
+///
+/// ```text
+/// L = (1/C) sum_{k in the batch} (1/n_k) sum_{i: y_i = k} 1/2 (<w_k, h_i / |h_i|> - 1)^2
+/// ```
+///
+/// with n_k the samples of class k in this batch and C the classes that occur in it. [`dot_regression`] is the mean over
+/// samples. It is what the authors' code trains with, unless told otherwise, in another form: there the vector of class k
+/// is sqrt(B / (C n_k)) long, and the target of the product is that length.
+///
+/// Shapes and a feature of norm 0: as [`dot_regression`].
+///
+/// # Errors
+///
+/// As [`dot_regression`].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let features = Tensor::new(&[[3f32, 4.0], [3.0, 4.0], [0.0, 1.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32, 0, 1], &Device::Cpu)?;
+/// let weight = Tensor::new(&[[1f32, 0.0], [-1.0, 0.0]], &Device::Cpu)?;
+/// let loss = nc_losses::class_balanced_dot_regression(&features, &labels, &weight)?.to_scalar::<f32>()?;
+/// assert!((loss - 0.29).abs() < 1e-6); // (0.08 + 0.5) / 2
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// Yang et al., as above; the lengths are `produce_Ew` of their code.
+pub fn class_balanced_dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let of_each = of_each(features, labels, weight)?;
+    let counts = samples_of_classes(labels, weight.dim(0)?, features.dtype())?;
+    let present = counts.gt(0.0)?.to_dtype(features.dtype())?.sum_all()?;
+    let sum_of_means = (of_each / counts.index_select(labels, 0)?)?.sum_all()?;
+    Ok(sum_of_means.div(&present)?)
+}
+
+/// 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2 of each sample: (B).
+fn of_each(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let own = of_samples("weight", weight, features, labels)?;
     let squared = features.sqr()?.sum(1)?;
     let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?;
     let norm = has_direction.where_cond(&squared, &squared.ones_like()?.detach())?.sqrt()?;
     let along = (features * own)?.sum(1)?;
     let cosine = has_direction.where_cond(&along, &along.zeros_like()?.detach())?.div(&norm)?;
-    Ok(((cosine - 1.0)?.sqr()?.mean_all()? * 0.5)?)
+    Ok(((cosine - 1.0)?.sqr()? * 0.5)?)
 }

@@ -7,7 +7,7 @@
 //! | | |
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
-//! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`label_aware_smoothing`] |
+//! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
 //! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
 //!
@@ -85,7 +85,7 @@ pub use class_weights::{effective_number, inverse_frequency};
 pub use cross_entropy::{
     cross_entropy, smoothed_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
 };
-pub use dot_regression::dot_regression;
+pub use dot_regression::{class_balanced_dot_regression, dot_regression};
 pub use error::{Error, Result};
 pub use focal::focal;
 pub use label_aware_smoothing::label_aware_smoothing;

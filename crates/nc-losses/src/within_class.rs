@@ -1,7 +1,7 @@
 use candle_core::Tensor;
 
 use crate::Result;
-use crate::distance::squared_distances;
+use crate::distance::{samples_of_classes, squared_distances};
 
 /// Within-class regulariser L_W: draws each class's features together (NC1).
 ///
@@ -44,12 +44,6 @@ use crate::distance::squared_distances;
 pub fn within_class(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<Tensor> {
     let distances = squared_distances(features, labels, centers)?;
     let classes = centers.dim(0)?;
-    // Counted on the labels' device: nothing waits for it.
-    let counts = Tensor::zeros(classes, features.dtype(), features.device())?.index_add(
-        &labels.contiguous()?,
-        &distances.ones_like()?,
-        0,
-    )?;
-    let of_class = counts.index_select(labels, 0)?;
+    let of_class = samples_of_classes(labels, classes, features.dtype())?.index_select(labels, 0)?;
     Ok(((distances / of_class)?.sum_all()? / classes as f64)?)
 }

@@ -40,8 +40,9 @@ pub use experiment::{
     BackboneKind, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase, SamplerKind, Trains,
 };
 pub use methods::{
-    Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError,
-    NearestClassMean, PostHoc, PostHocAdjustment, SupervisedLoss, TauNormalization,
+    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam,
+    LogitAdjustment, MeanSquaredError, NearestClassMean, PostHoc, PostHocAdjustment, SupervisedLoss,
+    TauNormalization,
 };
 /// Neural collapse of training and test features, as results hold it.
 pub use nc_metrics::Geometry;

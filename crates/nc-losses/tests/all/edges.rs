@@ -2,10 +2,10 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, Error, Result, adjusted_logits, between_class, center_loss, class_means, cross_entropy,
-    dot_regression, effective_number, focal, inverse_frequency, label_aware_smoothing, mixed, mse,
-    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
-    with_margins, within_class,
+    BetweenForm, Error, Result, adjusted_logits, between_class, center_loss, class_balanced_dot_regression,
+    class_means, cross_entropy, dot_regression, effective_number, focal, inverse_frequency,
+    label_aware_smoothing, mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
+    weighted_smoothed_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{assert_finite, gradient, scalar, values};
@@ -64,10 +64,33 @@ fn a_class_that_is_not_counted_takes_no_part() -> Result<()> {
 #[test]
 fn a_feature_without_direction_gets_no_gradient() -> Result<()> {
     let features = Var::zeros((1, 3), DType::F32, CPU)?;
-    let loss =
-        dot_regression(&features, &Tensor::new(&[0u32], CPU)?, &Tensor::new(&[[1f32, 0.0, 0.0]], CPU)?)?;
-    assert_eq!(scalar(&loss)?, 0.5);
-    assert_eq!(values(&gradient(&loss, &features)?.flatten_all()?)?, [0.0; 3]);
+    let (label, direction) = (Tensor::new(&[0u32], CPU)?, Tensor::new(&[[1f32, 0.0, 0.0]], CPU)?);
+    for loss in [dot_regression, class_balanced_dot_regression] {
+        let loss = loss(&features, &label, &direction)?;
+        assert_eq!(scalar(&loss)?, 0.5);
+        assert_eq!(values(&gradient(&loss, &features)?.flatten_all()?)?, [0.0; 3]);
+    }
+    Ok(())
+}
+
+/// The authors' form: the direction of class k is sqrt(B / (C n_k)) long, and so is the product's target.
+#[test]
+fn class_balanced_dot_regression_is_that_of_longer_directions() -> Result<()> {
+    let features = [[0.3f64, -1.2], [2.0, 0.5], [-0.7, 0.1], [1.1, 1.0], [0.2, -0.4]];
+    let labels = [3usize, 0, 3, 3, 1];
+    let directions = [[1.0f64, 0.0], [0.6, -0.8], [0.0, 1.0], [-0.8, 0.6]];
+    let mut expected = 0.0;
+    for (h, &label) in features.iter().zip(&labels) {
+        let samples = labels.iter().filter(|&&other| other == label).count() as f64;
+        let length = (5.0 / (3.0 * samples)).sqrt();
+        let w = directions[label].map(|x| length * x);
+        let product = (w[0] * h[0] + w[1] * h[1]) / h[0].hypot(h[1]);
+        expected += (product - length).powi(2) / 2.0 / 5.0;
+    }
+    let labels = Tensor::new(labels.map(|label| label as u32).as_slice(), CPU)?;
+    let (features, directions) = (Tensor::new(&features, CPU)?, Tensor::new(&directions, CPU)?);
+    let loss = class_balanced_dot_regression(&features, &labels, &directions)?.to_scalar::<f64>()?;
+    assert!((loss - expected).abs() < 1e-12, "{loss} {expected}");
     Ok(())
 }
 

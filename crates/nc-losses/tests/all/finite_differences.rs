@@ -2,9 +2,10 @@
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, Result, adjusted_logits, between_class, center_loss, class_means, cross_entropy,
-    dot_regression, focal, label_aware_smoothing, mixed, mse, smoothed_cross_entropy, soft_cross_entropy,
-    weighted_cross_entropy, weighted_smoothed_cross_entropy, with_margins, within_class,
+    BetweenForm, Result, adjusted_logits, between_class, center_loss, class_balanced_dot_regression,
+    class_means, cross_entropy, dot_regression, focal, label_aware_smoothing, mixed, mse,
+    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
+    with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -55,7 +56,9 @@ fn losses_for_long_tails() -> Result<()> {
     }
     hold(&x, |x| cross_entropy(&with_margins(x, &y, &[0.1, 0.5, 0.0, 2.0, 1.0])?, &y))?;
     hold(&x, |x| label_aware_smoothing(x, &y, &[3, 30, 7, 7, 1], 0.5, 0.2))?;
-    hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &normal(4, 5, 4)?))
+    let directions = normal(4, 5, 4)?;
+    hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &directions))?;
+    hold(&normal(3, 7, 4)?, |h| class_balanced_dot_regression(h, &y, &directions))
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct DotRegression {}
 impl Loss for DotRegression {
     fn validate(&self, key: &dyn Fn(&str) -> String, model: &ModelConfig) -> Result<()> {
         ensure(model.head == HeadKind::Etf, key("kind"), || {
-            "is dot-regression, which is towards fixed directions: set model.head={kind=\"etf\"}".into()
+            "is dot regression, which is towards fixed directions: set model.head={kind=\"etf\"}".into()
         })
     }
 

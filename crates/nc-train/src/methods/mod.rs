@@ -5,6 +5,7 @@
 //! [`SupervisedLoss`], [`PostHoc`], [`METHODS`] and [`PARTS`].
 
 mod arb;
+mod class_balanced_dot_regression;
 mod cross_entropy;
 mod crt;
 mod deferred_reweighting;
@@ -27,6 +28,7 @@ mod resampling;
 mod reweighting;
 mod tau_normalization;
 
+pub use class_balanced_dot_regression::ClassBalancedDotRegression;
 pub use cross_entropy::CrossEntropy;
 pub use dot_regression::DotRegression;
 pub use focal::Focal;
@@ -56,6 +58,8 @@ loss::supervised_losses! {
     LabelAwareSmoothing(LabelAwareSmoothing),
     /// Dot regression on a fixed ETF.
     DotRegression(DotRegression),
+    /// Dot regression on a fixed ETF, each class of a batch counting the same.
+    ClassBalancedDotRegression(ClassBalancedDotRegression),
 }
 
 post_hoc::post_hocs! {
@@ -79,6 +83,7 @@ pub(crate) const METHODS: &[&[Method]] = &[
     logit_adjustment::METHODS,
     arb::METHODS,
     dot_regression::METHODS,
+    class_balanced_dot_regression::METHODS,
     mse::METHODS,
     mislas::METHODS,
     neural_collapse::METHODS,

@@ -50,7 +50,7 @@ fn every_method_takes_every_part_that_its_classifier_allows() {
             let refused = part == "post-hoc-adjustment" && !plain
                 || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
                 || method == "ldam-drw" && needs_linear
-                || method == "etf-dr" && (needs_linear || part == "crt");
+                || method.starts_with("etf-dr") && (needs_linear || part == "crt");
             let experiment = preset(&name);
             let plain = preset(&format!("cifar100-lt-r100/{method}"));
             match experiment.validate() {
