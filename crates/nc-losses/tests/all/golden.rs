@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var, safetensors};
 use nc_losses::{
-    BetweenForm, Result, adjusted_logits, between_class, center_loss, cross_entropy, dot_regression,
-    effective_number, focal, inverse_frequency, label_aware_smoothing, ldam_margins, mixed, mse,
-    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, with_margins, within_class,
+    BetweenForm, Result, adjusted_logits, between_class, center_loss, class_balanced_dot_regression,
+    cross_entropy, dot_regression, effective_number, focal, inverse_frequency, label_aware_smoothing,
+    ldam_margins, mixed, mse, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
+    with_margins, within_class,
 };
 
 use crate::support::{assert_close, gradient, scalar};
@@ -117,8 +118,23 @@ fn losses_for_long_tails(golden: &Golden) -> Result<()> {
     golden.hold("ldam.m0.5.s30.weighted", &weighted, &[("cosine_logits", &cosines)])?;
 
     let features = golden.variable("in.features")?;
-    let loss = dot_regression(&features, &labels, &golden.input("in.etf_weight", DType::F32)?)?;
-    golden.hold("dot_regression", &loss, &[("features", &features)])
+    let directions = golden.input("in.etf_weight", DType::F32)?;
+    let loss = dot_regression(&features, &labels, &directions)?;
+    golden.hold("dot_regression", &loss, &[("features", &features)])?;
+
+    // By class it is the mean over the classes of the batch, each taken alone.
+    let of_class = |class: usize| -> Result<Tensor> {
+        let samples = labels.to_vec1::<u32>()?.into_iter().zip(0u32..);
+        let samples: Vec<u32> =
+            samples.filter(|&(label, _)| label as usize == class).map(|(_, sample)| sample).collect();
+        let samples = Tensor::new(samples, &golden.device)?;
+        dot_regression(&features.index_select(&samples, 0)?, &labels.index_select(&samples, 0)?, &directions)
+    };
+    let present = (0..counts.len()).filter(|&class| in_batch[class] > 0);
+    let mean = Tensor::stack(&present.map(of_class).collect::<Result<Vec<_>>>()?, 0)?.mean_all()?;
+    let loss = class_balanced_dot_regression(&features, &labels, &directions)?;
+    assert_close(&loss, &mean, BOUND)?;
+    assert_close(&gradient(&loss, &features)?, &gradient(&mean, &features)?, BOUND).map_err(Into::into)
 }
 
 fn regularisers(golden: &Golden) -> Result<()> {
