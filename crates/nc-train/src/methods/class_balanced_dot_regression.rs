@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DotRegression, Labelled, Loss, Method, SupervisedLoss, preset::RECIPE_L};
-use crate::{HeadKind, ModelConfig, Result};
+use super::{DotRegression, Labelled, Loss, Method, SupervisedLoss, dot_regression::ETF_DR};
+use crate::{ModelConfig, Result};
 
 /// 1/2 (<w_y, h / |h|> - 1)^2, averaged over the images of each class in the batch, then over those classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,10 +27,6 @@ impl Loss for ClassBalancedDotRegression {
 pub(super) const METHODS: &[Method] = &[Method {
     name: "etf-dr-class-balanced",
     description: "dot regression on a fixed ETF, each class of a batch counting the same, with mix-up",
-    gamma: 0.1,
-    mixup: true,
     loss: SupervisedLoss::ClassBalancedDotRegression(ClassBalancedDotRegression {}),
-    head: HeadKind::Etf,
-    normalize_features: true,
-    ..RECIPE_L
+    ..ETF_DR
 }];

@@ -25,7 +25,7 @@ impl Loss for DotRegression {
     }
 }
 
-pub(super) const METHODS: &[Method] = &[Method {
+pub(super) const ETF_DR: Method = Method {
     name: "etf-dr",
     description: "dot regression on a fixed ETF, with mix-up",
     gamma: 0.1,
@@ -34,4 +34,6 @@ pub(super) const METHODS: &[Method] = &[Method {
     head: HeadKind::Etf,
     normalize_features: true,
     ..RECIPE_L
-}];
+};
+
+pub(super) const METHODS: &[Method] = &[ETF_DR];
