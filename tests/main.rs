@@ -16,3 +16,4 @@ mod run;
 mod selection;
 mod snapshot;
 mod train;
+mod weights;

@@ -1,7 +1,7 @@
 //! Starting `nclt` and looking at what it did.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -65,4 +65,9 @@ pub(crate) fn run_dir(dir: &Path) -> std::path::PathBuf {
         .collect();
     assert_eq!(entries.len(), 1, "{entries:?}");
     entries[0].clone()
+}
+
+/// The directory `name` under `tests/fixtures`.
+pub(crate) fn fixtures(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
 }

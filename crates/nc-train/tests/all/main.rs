@@ -2,6 +2,7 @@
 
 mod config_files;
 mod experiments;
+mod hashes;
 mod methods;
 mod optimizer;
 mod recipes;
