@@ -2,6 +2,7 @@
 
 mod analyze;
 mod checkpoints;
+mod compatibility;
 mod divergence;
 mod downloads;
 mod errors;
