@@ -14,6 +14,7 @@ mod download;
 mod duration;
 mod eval;
 mod export_features;
+mod message;
 mod output;
 mod presets;
 mod progress;
@@ -72,23 +73,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::say(&format!("error: {}", message(&error)));
+            terminal::say(&format!("error: {}", message::message(&error)));
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error and what it comes from, of which libraries often have told the end already.
-fn message(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.ends_with(&cause) {
-            message = format!("{message}: {cause}");
-        }
-    }
-    message
 }
 
 /// Whether the reader of our output has gone, as `nclt presets | head -1` does: what is said beside it never fails.

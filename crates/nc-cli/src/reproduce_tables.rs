@@ -24,6 +24,7 @@ use nc_train::{Experiment, Observer};
 
 use crate::{
     compute, duration,
+    message::message,
     progress::Progress,
     signals,
     terminal::{say, show},
@@ -134,7 +135,7 @@ fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<
     let sources = Plan::sources(missing);
     if let Err(error) = args.compute.data_dirs(&sources) {
         writeln!(out, "{summary}")?;
-        say(&format!("how long they take cannot be told: {}", crate::message(&error)));
+        say(&format!("how long they take cannot be told: {}", message(&error)));
         return Ok(());
     }
     let (options, data_dirs) = args.compute.start_all(&sources)?;

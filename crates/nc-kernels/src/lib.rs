@@ -16,14 +16,17 @@ mod graph;
 mod isa;
 mod kernels;
 mod lanes;
+mod layer;
 mod layout;
 mod shape;
 pub mod threads;
+mod windows;
 
-pub use conv_norm::{ConvNorm, Mode, Shortcut, conv2d};
+pub use conv_norm::conv2d;
 pub use error::Error;
 pub use feature_map::FeatureMap;
 pub use isa::instruction_set;
+pub use layer::{ConvNorm, Mode, Shortcut};
 pub use shape::ConvShape;
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result, ShotClasses, ShotGroup,
     error::{check, check_length, check_rows},
+    linalg::argmax,
     linalg::mean,
-    nearest_mean::argmax,
 };
 
 /// Accuracies as shares from 0 to 1. Predictions are those of [`predictions`].

@@ -3,8 +3,7 @@ use rayon::prelude::*;
 use crate::{
     ClassMeans, Error, Result,
     error::{check_finite, check_length, check_rows},
-    linalg::times_transposed,
-    nearest_mean::argmax,
+    linalg::{argmax, times_transposed},
 };
 
 /// A linear classifier z = W h + b, with one row w_k a class.

@@ -162,3 +162,14 @@ pub(crate) fn right_singular(rows: &[f64], p: usize) -> Option<(Vec<f64>, Vec<f6
     let vectors = vectors.col_iter().flat_map(|column| column.iter().copied()).collect();
     Some((values, vectors))
 }
+
+/// The index of the first largest value.
+pub(crate) fn argmax(values: impl Iterator<Item = f64>) -> usize {
+    let (mut best, mut largest) = (0, f64::NEG_INFINITY);
+    for (index, value) in values.enumerate() {
+        if value > largest {
+            (best, largest) = (index, value);
+        }
+    }
+    best
+}

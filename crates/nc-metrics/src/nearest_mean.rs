@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ClassMeans, Classifier, Result, ShotGroup,
     error::{check, check_length},
-    linalg::{dot, times_transposed},
+    linalg::{argmax, dot, times_transposed},
 };
 
 /// NC4 (Papyan et al. 2020): the classifier decides as the nearest class mean would.
@@ -124,15 +124,4 @@ impl<'a> NearestMeanAccumulator<'a> {
             few: share(Some(ShotGroup::Few)),
         })
     }
-}
-
-/// The index of the first largest value.
-pub(crate) fn argmax(values: impl Iterator<Item = f64>) -> usize {
-    let (mut best, mut largest) = (0, f64::NEG_INFINITY);
-    for (index, value) in values.enumerate() {
-        if value > largest {
-            (best, largest) = (index, value);
-        }
-    }
-    best
 }

@@ -1,6 +1,6 @@
 use nc_train::Experiment;
 
-use crate::{Record, Result, Scale};
+use crate::{Result, Scale};
 
 /// `table3/cifar10-lt-r100/nc-drw`: where a run's figure stands, and its preset.
 pub type CellName = String;
@@ -45,11 +45,6 @@ impl Job {
             }
             None => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
         }
-    }
-
-    /// Whether `record` has all it is to find out.
-    pub(crate) fn is_done_by(&self, record: &Record) -> bool {
-        self.noise.iter().all(|&std| record.percent(Some(std)).is_some())
     }
 }
 

@@ -136,6 +136,11 @@ impl Record {
         })
     }
 
+    /// True if the record has every figure that `job` measures.
+    pub(crate) fn completes(&self, job: &Job) -> bool {
+        job.noise.iter().all(|&std| self.percent(Some(std)).is_some())
+    }
+
     /// The file it stands in.
     pub(crate) fn file_name(&self) -> String {
         let preset = self.preset.replace(['/', '+', ' '], "-").replace(['(', ')'], "");

@@ -119,7 +119,7 @@ impl Records {
 
     /// Whether `job` is done, with all it is to find out.
     pub fn has(&self, job: &Job) -> bool {
-        self.get(&job.key).is_some_and(|record| job.is_done_by(record))
+        self.get(&job.key).is_some_and(|record| record.completes(job))
     }
 
     /// The files that hold the experiment with this [`Job::key`]: more than one if it had another name when it was

@@ -26,6 +26,4 @@ pub use holder::Holder;
 pub use result::{BestEpoch, DataSummary, RunResult, SelectedEpoch};
 pub use run_dir::RunDir;
 pub use tensorboard::TensorBoard;
-
-/// The version of the records this crate writes: events, results, checkpoints.
-pub const FORMAT_VERSION: u32 = 1;
+pub use version::FORMAT_VERSION;

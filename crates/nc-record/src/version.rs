@@ -2,7 +2,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Error, FORMAT_VERSION, Result};
+use crate::{Error, Result};
+
+/// The version of the records this crate writes: events, results, checkpoints.
+pub const FORMAT_VERSION: u32 = 1;
 
 /// Refuses JSON from the file `path` that is of another format version than this program's.
 pub(crate) fn check(path: &Path, json: &[u8]) -> Result<()> {

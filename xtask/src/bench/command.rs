@@ -1,12 +1,11 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 
-use super::criterion::{self, Benchmark};
+use super::criterion;
 use super::files::read_json;
 use super::machine::Machine;
-use super::page;
+use super::page::{self, Measured};
 use super::step::{self, Rounds, Steps};
 use crate::cargo::workspace;
 
@@ -29,14 +28,6 @@ enum What {
     Step(step::Args),
     /// Write docs/performance.md anew from docs/performance.json.
     Page,
-}
-
-/// All that the page shows.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Measured {
-    pub(super) machine: Machine,
-    pub(super) steps: Vec<Steps>,
-    pub(super) benchmarks: Vec<Benchmark>,
 }
 
 impl Args {

@@ -1,11 +1,20 @@
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    command::Measured,
     criterion::Benchmark,
     machine::Machine,
     step::{Figures, Pass, Rounds, STOCK_STEPS, Steps},
 };
+
+/// All that the page shows.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Measured {
+    pub(super) machine: Machine,
+    pub(super) steps: Vec<Steps>,
+    pub(super) benchmarks: Vec<Benchmark>,
+}
 
 /// The page, as Markdown.
 pub(super) fn render(measured: &Measured) -> String {

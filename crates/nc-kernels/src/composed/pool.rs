@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::stride::every_nth;
-use crate::shape::pooled_size;
+use crate::windows::pooled_size;
 
 /// Max pooling as a chain of selections over the windows' pixels, row by row: a later pixel wins only if it is
 /// strictly greater, so the first maximum gets the gradient, or NaN.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::node::Node;
-use super::node::{Blocked, Dims};
+use super::dims::Dims;
+use super::node::{Blocked, Node};
 use super::token::{token, token_gradient, token_storage};
 use super::values::{to_vec, with_values};
 use crate::buffer::Buffer;

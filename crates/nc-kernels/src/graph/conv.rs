@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::conv_backward::{Saved, SavedNorm};
+use super::conv_backward::backward;
 use super::job::{Convolution, Job};
 use super::node::Blocked;
 use super::node::{LazyNorm, Node};
 use super::parameters::parameters;
 use super::residual::Residual;
+use super::saved::{Saved, SavedNorm};
 use super::token::{token, token_gradient, token_storage};
 use super::values::to_vec;
 use crate::batch_norm::{Affine, Moments, Statistics};
@@ -145,7 +146,7 @@ impl CustomOp3 for ConvOp {
         _token: &Tensor,
         _gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let planes = self.0.backward(input.track_op(), shortcut.track_op())?;
+        let planes = backward(&self.0, input.track_op(), shortcut.track_op())?;
         let input = match planes {
             Some(planes) => Some(Tensor::from_vec(planes, input.shape(), input.device())?),
             None => token_gradient(input)?,

@@ -6,9 +6,9 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::chunks::{chunk_images, pieces};
-use super::conv_backward::Saved;
 use super::input_gradient::{InputChunk, InputGradient, Treatment};
 use super::job::{Convolution, images_at_once};
+use super::saved::Saved;
 use super::source::View;
 use super::values::to_vec;
 use crate::batch_norm::Sums;

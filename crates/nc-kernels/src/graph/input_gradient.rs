@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::conv_backward::Saved;
 use super::job::Convolution;
+use super::saved::Saved;
 use super::source::Source;
 use super::subsample::Subsample;
 use crate::batch_norm::Sums;

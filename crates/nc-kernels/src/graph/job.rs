@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::chunks::chunk_images;
-use super::node::Dims;
+use super::dims::Dims;
 use super::residual::{Residual, ShortcutImages};
 use super::source::{Source, View};
 use super::values::to_vec;

@@ -5,46 +5,11 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::chunks::chunk_images;
+use super::dims::Dims;
 use super::subsample::Subsample;
 use crate::batch_norm::{Affine, Sums};
 use crate::buffer::Buffer;
-use crate::kernels::Kernels;
-use crate::kernels::{Mask, blocks};
-use crate::lanes::LANES;
-
-/// Images, channels, height and width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dims {
-    pub(crate) n: usize,
-    pub(crate) c: usize,
-    pub(crate) h: usize,
-    pub(crate) w: usize,
-}
-
-impl Dims {
-    pub(crate) fn pixels(self) -> usize {
-        self.h * self.w
-    }
-
-    pub(crate) fn blocks(self) -> usize {
-        blocks(self.c)
-    }
-
-    /// Channels with the padding to whole blocks.
-    pub(crate) fn padded_channels(self) -> usize {
-        self.blocks() * LANES
-    }
-
-    /// Values of a blocked image.
-    pub(crate) fn image_len(self) -> usize {
-        self.padded_channels() * self.pixels()
-    }
-
-    /// Values of all blocked images.
-    pub(crate) fn len(self) -> usize {
-        self.n * self.image_len()
-    }
-}
+use crate::kernels::{Kernels, Mask};
 
 /// A batch norm, and perhaps ReLU, that a node's readers apply while reading.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::node::Node;
-use super::node::{Blocked, Dims};
+use super::dims::Dims;
+use super::node::{Blocked, Node};
 use super::token::{token, token_gradient, token_storage};
 use super::values::to_vec;
 use crate::buffer::Buffer;
 use crate::lanes::LANES;
-use crate::shape::pooled_size;
+use crate::windows::pooled_size;
 
 /// The mean over height and width, (N, C); differentiable.
 pub(crate) fn global_average(x: &Blocked) -> Result<Tensor> {

@@ -6,7 +6,8 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::chunks::chunk_images;
-use super::node::{Blocked, Dims};
+use super::dims::Dims;
+use super::node::Blocked;
 use super::subsample::Subsample;
 use crate::Shortcut;
 use crate::batch_norm::Affine;

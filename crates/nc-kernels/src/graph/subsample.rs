@@ -1,4 +1,4 @@
-use super::Dims;
+use super::dims::Dims;
 use crate::lanes::LANES;
 
 /// ResNet's option-A shortcut: every `stride`-th pixel, channels in the middle of more channels.

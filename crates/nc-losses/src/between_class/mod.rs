@@ -2,6 +2,7 @@
 
 mod arc_cosine;
 mod composed;
+mod form;
 mod fused;
 mod limits;
 mod regularizer;
@@ -9,4 +10,5 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use regularizer::{BetweenForm, between_class};
+pub use form::BetweenForm;
+pub use regularizer::between_class;

@@ -1,20 +1,7 @@
 use candle_core::{DType, Tensor};
 
-use super::{composed, fused};
+use super::{BetweenForm, composed, fused};
 use crate::{Result, check};
-
-/// Which angles L_B widens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum BetweenForm {
-    /// The angle of each class to its nearest neighbour, averaged over the classes. The paper's choice.
-    #[default]
-    MeanMinAngle,
-    /// Only the smallest angle of all.
-    GlobalMinAngle,
-    /// The distance of all cosines from those of a simplex ETF, -1/(K-1).
-    EtfGap,
-}
 
 /// Between-class regulariser L_B: spreads the class means to the largest possible angles (NC2).
 ///

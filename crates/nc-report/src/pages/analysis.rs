@@ -35,7 +35,8 @@ impl AnalysisReport<'_> {
     ///
     /// [`Error::Analysis`] if its parts do not fit each other, [`Error::Drawing`].
     pub fn to_html(&self) -> Result<String> {
-        check_analysis(self).map_err(|reason| Error::Analysis { name: self.name.into(), reason })?;
+        check_analysis(self.analysis, self.class_counts, self.projection)
+            .map_err(|reason| Error::Analysis { name: self.name.into(), reason })?;
         let Analysis { train, test } = self.analysis;
         let decided = test.as_ref().unwrap_or(train);
         let snapshot = Snapshot {

@@ -1,9 +1,7 @@
 //! Whether the parts of a run's files fit each other, as drawings and tables take them to.
 
-use nc_metrics::{Accuracy, Calibration, Geometry, NeuralCollapse, Projection};
+use nc_metrics::{Accuracy, Analysis, Calibration, Geometry, NeuralCollapse, Projection};
 use nc_record::RunResult;
-
-use crate::AnalysisReport;
 
 /// What does not fit, if something does not.
 type Checked = std::result::Result<(), String>;
@@ -24,17 +22,21 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
 }
 
 /// Names are those of the figures in JSON.
-pub(super) fn check_analysis(report: &AnalysisReport<'_>) -> Checked {
-    let nc = &report.analysis.train.nc;
+pub(super) fn check_analysis(
+    analysis: &Analysis,
+    class_counts: &[usize],
+    projection: Option<&Projection>,
+) -> Checked {
+    let nc = &analysis.train.nc;
     let classes = nc.classes.len() + nc.absent_classes.len();
-    expect("class_counts", "one for each class", classes, report.class_counts.len())?;
-    let test = report.analysis.test.as_ref().map(|test| ("test.", test));
-    for (prefix, measured) in std::iter::once(("", &report.analysis.train)).chain(test) {
+    expect("class_counts", "one for each class", classes, class_counts.len())?;
+    let test = analysis.test.as_ref().map(|test| ("test.", test));
+    for (prefix, measured) in std::iter::once(("", &analysis.train)).chain(test) {
         check_collapse(prefix, &measured.nc, classes)?;
         measured.accuracy.iter().try_for_each(|accuracy| check_accuracy(prefix, accuracy, classes))?;
         measured.calibration.iter().try_for_each(|calibration| check_calibration(prefix, calibration))?;
     }
-    let projection = report.projection.map_or(Ok(()), check_projection);
+    let projection = projection.map_or(Ok(()), check_projection);
     projection.map_err(|reason| format!("projection: {reason}"))
 }
 

@@ -1,4 +1,9 @@
 //! Crates depend on those of lower floors alone, so that data, models, losses and metrics can be used by themselves.
+//! Within a crate, files do not import each other in a circle.
+
+mod cycles;
+mod graph;
+mod modules;
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -25,7 +30,7 @@ const ALONE: [(&str, &[&str]); 5] = [
 const WITHOUT_CANDLE: [&str; 3] = ["nc-metrics", "nc-record", "xtask"];
 
 /// The workspace's packages, and what each is built with.
-fn packages() -> BTreeMap<String, Vec<String>> {
+pub(crate) fn packages() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

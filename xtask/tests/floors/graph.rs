@@ -1,0 +1,147 @@
+//! The graph of a crate's files: an edge leads from a file to the file that declares a name it mentions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::modules::{Modules, Names};
+
+/// From a file -> to a file -> the names that make the edge.
+pub(crate) type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, BTreeSet<String>>>;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target<'a> {
+    Module(&'a Names),
+    /// An item, by the file that declares it.
+    Item(&'a str),
+}
+
+/// Modules and names on the way to a target: re-exports may lead back.
+type Seen<'a> = BTreeSet<(&'a Names, String)>;
+
+pub(crate) fn edges(modules: &Modules) -> Edges<'_> {
+    let mut edges = Edges::new();
+    for (path, module) in modules {
+        for names in &module.mentions {
+            // The import of a name says the same with the whole path.
+            if names.len() == 1 && module.imports.iter().any(|(alias, _)| *alias == names[0]) {
+                continue;
+            }
+            for target in resolve(modules, path, names, &mut Seen::new()) {
+                match target {
+                    // A module by itself is no edge: the names that it is asked for are.
+                    Target::Item(file) if file != module.file => {
+                        let from = edges.entry(module.file.as_str()).or_default();
+                        from.entry(file).or_default().insert(names.join("::"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    edges
+}
+
+/// What a path of names means in a module. A name has several targets if it is a module and a function.
+fn resolve<'a>(
+    modules: &'a Modules,
+    within: &'a Names,
+    names: &[String],
+    seen: &mut Seen<'a>,
+) -> BTreeSet<Target<'a>> {
+    let mut targets = BTreeSet::from([Target::Module(within)]);
+    for (index, name) in names.iter().enumerate() {
+        let parents = targets.iter().filter_map(|target| match target {
+            Target::Module(path) => Some(*path),
+            Target::Item(_) => None,
+        });
+        let mut next = BTreeSet::new();
+        for parent in parents {
+            let found = look_up(modules, parent, name, seen);
+            // The name of a known module that nothing declares: a macro made it there.
+            if found.is_empty() && index > 0 {
+                next.insert(Target::Item(modules[parent].file.as_str()));
+            }
+            next.extend(found);
+        }
+        if next.is_empty() {
+            // Names below an item: variants and associated functions. Otherwise the name is not of this crate.
+            return if index > 0 { targets } else { next };
+        }
+        targets = next;
+    }
+    targets
+}
+
+fn look_up<'a>(
+    modules: &'a Modules,
+    within: &'a Names,
+    name: &str,
+    seen: &mut Seen<'a>,
+) -> BTreeSet<Target<'a>> {
+    let module_at = |path: &[String]| modules.get_key_value(path).map(|(path, _)| Target::Module(path));
+    match name {
+        "crate" => return module_at(&[]).into_iter().collect(),
+        "self" => return module_at(within).into_iter().collect(),
+        "super" => {
+            return within.split_last().and_then(|(_, parent)| module_at(parent)).into_iter().collect();
+        }
+        _ if !seen.insert((within, name.to_owned())) => return BTreeSet::new(),
+        _ => {}
+    }
+    let module = &modules[within];
+    let mut targets: BTreeSet<_> =
+        module_at(&[within.clone(), vec![name.to_owned()]].concat()).into_iter().collect();
+    if module.declares.contains(name) {
+        targets.insert(Target::Item(&module.file));
+    }
+    for (_, path) in module.imports.iter().filter(|(alias, _)| alias == name) {
+        targets.extend(resolve(modules, within, path, seen));
+    }
+    if targets.is_empty() {
+        for path in &module.globs {
+            for target in resolve(modules, within, path, seen) {
+                if let Target::Module(path) = target {
+                    targets.extend(look_up(modules, path, name, seen));
+                }
+            }
+        }
+    }
+    seen.remove(&(within, name.to_owned()));
+    targets
+}
+
+/// The groups of files that reach each other, one text a group: its edges with their names.
+pub(crate) fn cycles(edges: &Edges<'_>) -> Vec<String> {
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        edges.keys().map(|file| (*file, reachable(edges, file))).collect();
+    let reaches = |from: &str, to: &str| reached.get(from).is_some_and(|reached| reached.contains(to));
+    let mut texts = Vec::new();
+    for first in reached.keys().filter(|file| reaches(file, file)) {
+        let group: Vec<&str> =
+            reached.keys().copied().filter(|file| reaches(first, file) && reaches(file, first)).collect();
+        if group[0] != *first {
+            continue;
+        }
+        let mut text = group.join(" <-> ");
+        for (from, to) in group.iter().flat_map(|from| group.iter().map(move |to| (from, to))) {
+            if let Some(names) = edges[from].get(to) {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                text += &format!("\n    {from} -> {to}: {}", names.join(", "));
+            }
+        }
+        texts.push(text);
+    }
+    texts
+}
+
+fn reachable<'a>(edges: &Edges<'a>, from: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(file) = open.pop() {
+        for to in edges.get(file).into_iter().flat_map(BTreeMap::keys) {
+            if reached.insert(*to) {
+                open.push(to);
+            }
+        }
+    }
+    reached
+}
