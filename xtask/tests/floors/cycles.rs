@@ -1,4 +1,4 @@
-//! Import cycles between the files of a crate.
+//! Import cycles between the files of a crate. Edges come from imports and paths; a method call names no file and makes none.
 
 use std::fs;
 use std::path::{Path, PathBuf};

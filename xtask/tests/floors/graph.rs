@@ -20,11 +20,10 @@ type Seen<'a> = BTreeSet<(&'a Names, String)>;
 pub(crate) fn edges(modules: &Modules) -> Edges<'_> {
     let mut edges = Edges::new();
     for (path, module) in modules {
-        for names in &module.mentions {
-            // The import of a name says the same with the whole path.
-            if names.len() == 1 && module.imports.iter().any(|(alias, _)| *alias == names[0]) {
-                continue;
-            }
+        // A name alone that is imported: its import says the same with the whole path.
+        let imported =
+            |names: &Names| names.len() == 1 && module.imports.iter().any(|(alias, _)| *alias == names[0]);
+        for names in module.mentions.iter().filter(|names| !imported(names)) {
             for target in resolve(modules, path, names, &mut Seen::new()) {
                 match target {
                     // A module by itself is no edge: the names that it is asked for are.
@@ -40,25 +39,22 @@ pub(crate) fn edges(modules: &Modules) -> Edges<'_> {
     edges
 }
 
-/// What a path of names means in a module. A name has several targets if it is a module and a function.
+/// The targets of a path of names in a module: several if a name is a module and a function.
 fn resolve<'a>(
-    modules: &'a Modules,
+    all: &'a Modules,
     within: &'a Names,
     names: &[String],
     seen: &mut Seen<'a>,
 ) -> BTreeSet<Target<'a>> {
     let mut targets = BTreeSet::from([Target::Module(within)]);
     for (index, name) in names.iter().enumerate() {
-        let parents = targets.iter().filter_map(|target| match target {
-            Target::Module(path) => Some(*path),
-            Target::Item(_) => None,
-        });
         let mut next = BTreeSet::new();
-        for parent in parents {
-            let found = look_up(modules, parent, name, seen);
-            // The name of a known module that nothing declares: a macro made it there.
+        for target in &targets {
+            let Target::Module(parent) = *target else { continue };
+            let found = look_up(all, parent, name, seen);
+            // A known module without a declaration of the name: a macro made it there.
             if found.is_empty() && index > 0 {
-                next.insert(Target::Item(modules[parent].file.as_str()));
+                next.insert(Target::Item(&all[parent].file));
             }
             next.extend(found);
         }
@@ -71,13 +67,8 @@ fn resolve<'a>(
     targets
 }
 
-fn look_up<'a>(
-    modules: &'a Modules,
-    within: &'a Names,
-    name: &str,
-    seen: &mut Seen<'a>,
-) -> BTreeSet<Target<'a>> {
-    let module_at = |path: &[String]| modules.get_key_value(path).map(|(path, _)| Target::Module(path));
+fn look_up<'a>(all: &'a Modules, within: &'a Names, name: &str, seen: &mut Seen<'a>) -> BTreeSet<Target<'a>> {
+    let module_at = |path: &[String]| all.get_key_value(path).map(|(path, _)| Target::Module(path));
     match name {
         "crate" => return module_at(&[]).into_iter().collect(),
         "self" => return module_at(within).into_iter().collect(),
@@ -87,21 +78,21 @@ fn look_up<'a>(
         _ if !seen.insert((within, name.to_owned())) => return BTreeSet::new(),
         _ => {}
     }
-    let module = &modules[within];
+    let module = &all[within];
     let mut targets: BTreeSet<_> =
-        module_at(&[within.clone(), vec![name.to_owned()]].concat()).into_iter().collect();
+        module_at(&[&within[..], &[name.to_owned()]].concat()).into_iter().collect();
     if module.declares.contains(name) {
         targets.insert(Target::Item(&module.file));
     }
     for (_, path) in module.imports.iter().filter(|(alias, _)| alias == name) {
-        targets.extend(resolve(modules, within, path, seen));
+        targets.extend(resolve(all, within, path, seen));
     }
     if targets.is_empty() {
-        for path in &module.globs {
-            for target in resolve(modules, within, path, seen) {
-                if let Target::Module(path) = target {
-                    targets.extend(look_up(modules, path, name, seen));
-                }
+        for target in
+            module.globs.iter().flat_map(|path| resolve(all, within, path, seen)).collect::<Vec<_>>()
+        {
+            if let Target::Module(path) = target {
+                targets.extend(look_up(all, path, name, seen));
             }
         }
     }

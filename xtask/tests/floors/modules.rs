@@ -32,25 +32,16 @@ pub(crate) type Modules = BTreeMap<Names, Module>;
 pub(crate) fn read(sources: &Sources) -> Modules {
     let mut modules = Modules::new();
     for root in ["lib.rs", "main.rs"].into_iter().filter(|root| sources.contains_key(*root)) {
-        read_file(sources, root, &Names::new(), "", &mut modules);
+        read_items(sources, root, &parse(sources, root), Names::new(), &mut modules);
     }
     modules
 }
 
-/// Reads a file whose child modules are stored below `directory`.
-fn read_file(sources: &Sources, file: &str, path: &Names, directory: &str, modules: &mut Modules) {
-    let parsed = syn::parse_file(&sources[file]).unwrap_or_else(|error| panic!("{file}: {error}"));
-    read_items(sources, file, &parsed.items, path, directory, modules);
+fn parse(sources: &Sources, file: &str) -> Vec<Item> {
+    syn::parse_file(&sources[file]).unwrap_or_else(|error| panic!("{file}: {error}")).items
 }
 
-fn read_items(
-    sources: &Sources,
-    file: &str,
-    items: &[Item],
-    path: &Names,
-    directory: &str,
-    modules: &mut Modules,
-) {
+fn read_items(sources: &Sources, file: &str, items: &[Item], path: Names, modules: &mut Modules) {
     let mut module = Module { file: file.to_owned(), ..Module::default() };
     for item in items.iter().filter(|item| !is_for_tests(head(item).1)) {
         let Item::Mod(child) = item else {
@@ -58,19 +49,17 @@ fn read_items(
             module.visit_item(item);
             continue;
         };
-        let name = child.ident.to_string();
-        let below = format!("{directory}{name}/");
-        let path = [path.clone(), vec![name.clone()]].concat();
+        let path = [&path[..], &[child.ident.to_string()]].concat();
         if let Some((_, items)) = &child.content {
-            read_items(sources, file, items, &path, &below, modules);
+            read_items(sources, file, items, path, modules);
         } else {
-            let files = [format!("{directory}{name}.rs"), format!("{below}mod.rs")];
+            let files = [path.join("/") + ".rs", path.join("/") + "/mod.rs"];
             let found = files.iter().find(|file| sources.contains_key(*file));
             let found = found.unwrap_or_else(|| panic!("{file}: found none of {files:?}"));
-            read_file(sources, found, &path, &below, modules);
+            read_items(sources, found, &parse(sources, found), path, modules);
         }
     }
-    modules.insert(path.clone(), module);
+    modules.insert(path, module);
 }
 
 /// The name that an item declares, if any, and its attributes.
