@@ -20,7 +20,7 @@ fn add_sources(directory: &Path, below: &str, sources: &mut Sources) {
         let name = format!("{below}{}", path.file_name().unwrap().to_str().unwrap());
         if path.is_dir() {
             add_sources(&path, &format!("{name}/"), sources);
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             sources.insert(name, fs::read_to_string(&path).unwrap());
         }
     }

@@ -1,6 +1,7 @@
 //! The graph of a crate's files: an edge leads from a file to the file that declares a name it mentions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use super::modules::{Modules, Names};
 
@@ -116,7 +117,7 @@ pub(crate) fn cycles(edges: &Edges<'_>) -> Vec<String> {
         for (from, to) in group.iter().flat_map(|from| group.iter().map(move |to| (from, to))) {
             if let Some(names) = edges[from].get(to) {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                text += &format!("\n    {from} -> {to}: {}", names.join(", "));
+                let _ = write!(text, "\n    {from} -> {to}: {}", names.join(", "));
             }
         }
         texts.push(text);
