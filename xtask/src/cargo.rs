@@ -1,7 +1,7 @@
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result};
@@ -33,16 +33,29 @@ impl Cargo {
         self
     }
 
+    /// In place of the user's directory.
+    pub(crate) fn directory(mut self, path: &Path) -> Self {
+        self.0.current_dir(path);
+        self
+    }
+
     /// Runs it, and ends this process with its exit code if it fails: the child has said why, and there is nothing to
     /// add.
     pub(crate) fn run(mut self) -> Result<()> {
-        let program = self.0.get_program().to_owned();
-        let status = self.0.status().with_context(|| format!("cannot start {}", program.display()))?;
-        if !status.success() {
-            #[allow(clippy::exit)]
-            std::process::exit(status.code().unwrap_or(1));
-        }
+        let status = self.0.status().with_context(|| self.cannot_start())?;
+        exit_unless_successful(status);
         Ok(())
+    }
+
+    /// Like [`run`](Self::run), but returns the standard output; messages still reach the terminal.
+    pub(crate) fn printed(mut self) -> Result<String> {
+        let output = self.0.stderr(Stdio::inherit()).output().with_context(|| self.cannot_start())?;
+        exit_unless_successful(output.status);
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn cannot_start(&self) -> String {
+        format!("cannot start {}", self.0.get_program().display())
     }
 
     /// Runs it as the last thing this process does, which on Unix it becomes: a signal meant for the program reaches
@@ -58,6 +71,13 @@ impl Cargo {
         }
         #[cfg(not(unix))]
         self.run()
+    }
+}
+
+fn exit_unless_successful(status: ExitStatus) {
+    if !status.success() {
+        #[allow(clippy::exit)]
+        std::process::exit(status.code().unwrap_or(1));
     }
 }
 

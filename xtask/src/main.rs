@@ -7,6 +7,7 @@ mod build;
 mod cargo;
 mod check_cuda;
 mod nclt;
+mod package;
 mod test;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Task {
     /// Type-check the CUDA build on a machine without CUDA: a stand-in takes the compiler's place. Nothing it builds can
     /// run.
     CheckCuda,
+    Package(package::Args),
     Test(test::Args),
 }
 
@@ -57,6 +59,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(args) => args.run(),
         Task::Build(args) => args.run(),
         Task::CheckCuda => check_cuda::run(),
+        Task::Package(args) => args.run(),
         Task::Test(args) => args.run(),
     }
 }

@@ -17,10 +17,13 @@ const REFUSED: &[&str] = &[
     "cargo xtask train --compute-cap",
     "cargo xtask train --mkl --accelerate",
     "cargo xtask train",
+    "cargo xtask package nc-cli",
     "cargo xtask bench stp",
     "cargo xtask bench step --threads 0",
     "cargo xtask bench step --steps x",
     "cargo xtask bench step --model resnet19",
+    "cargo xtask bench step --against no-such-revision",
+    "cargo xtask bench step --against HEAD --against-torch DIRECTORY/python",
     "cargo xtask bench step --against-torch DIRECTORY/no-python",
     "cargo xtask bench --against-torch DIRECTORY/python",
     "cargo xtask bench --against-torch DIRECTORY/python step",
@@ -33,6 +36,8 @@ fn told(directory: &Path, command: &str) -> String {
         .args(command.split(' ').skip(2).map(|word| word.replace("DIRECTORY", name)))
         .env_clear()
         .env("CARGO", directory.join("no-cargo"))
+        // For git.
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .output()
         .unwrap();
     assert!(!output.status.success() && output.stdout.is_empty(), "{command}: {output:?}");

@@ -1,5 +1,6 @@
 //! Measuring speed, and the page of what was measured.
 
+mod against;
 mod command;
 mod criterion;
 mod files;

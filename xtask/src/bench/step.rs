@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    against::Comparison,
     files::printed,
     machine::{Machine, torch_version},
 };
@@ -17,6 +18,13 @@ use crate::cargo::{Cargo, workspace};
 /// and how long the program waits for the loader.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Compare training steps with those of another revision: alternates both programs and prints the ratio of their
+    /// times in each round.
+    ///
+    /// The other revision is checked out and built below target/against, where it is kept for the next comparison. The
+    /// first one compiles Candle again, which takes minutes.
+    #[arg(long, value_name = "REV", conflicts_with = "against_torch")]
+    against: Option<String>,
     /// Alternate with the same work in PyTorch (channels last), run by this Python.
     #[arg(long, value_name = "PYTHON")]
     against_torch: Option<PathBuf>,
@@ -81,9 +89,17 @@ pub(super) struct Pass {
 
 impl Args {
     pub(super) fn run(self) -> Result<()> {
+        let rounds = Rounds { threads: self.threads, steps: self.steps, count: self.rounds };
+        if let Some(revision) = &self.against {
+            let compared = Comparison::measure(revision, &self.model, rounds)?;
+            return print(&if self.json {
+                serde_json::to_string(&compared)? + "\n"
+            } else {
+                compared.text()
+            });
+        }
         // Before minutes of compiling.
         self.against_torch.as_deref().map(torch_version).transpose()?;
-        let rounds = Rounds { threads: self.threads, steps: self.steps, count: self.rounds };
         let steps = Steps::measure(&self.model, self.against_torch.as_deref(), rounds, false)?;
         print(&if self.json { serde_json::to_string(&steps)? + "\n" } else { steps.text() })
     }
@@ -92,12 +108,7 @@ impl Args {
 impl Steps {
     /// Measures `network`; with `more`, ours without AVX-512 and Candle's own layers, too.
     pub(super) fn measure(network: &str, torch: Option<&Path>, rounds: Rounds, more: bool) -> Result<Self> {
-        // A directory that is told, whatever the user's cargo is set to: an older program is not to be measured.
-        let target = workspace().join("target");
-        Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"])
-            .args(vec!["--target-dir".into(), target.clone().into()])
-            .run()?;
-        let ours = target.join("release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX));
+        let ours = build(&workspace(), &workspace().join("target"))?;
         let script = workspace().join("xtask/bench/step.py");
         let pass = |mode| {
             let torch = torch.map(|python| (python, &script));
@@ -156,24 +167,46 @@ impl Steps {
     }
 }
 
+/// Builds the program of the workspace `source`, and returns its path.
+pub(super) fn build(source: &Path, target: &Path) -> Result<PathBuf> {
+    // The target directory is explicit: with another in the user's configuration, an older program would be measured.
+    Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"])
+        .args(vec!["--target-dir".into(), target.into()])
+        .directory(source)
+        .run()?;
+    Ok(target.join("release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// What `command` prints of `network`.
 fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
-    let text =
-        printed(command.args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()]))?;
-    let figure = |line: &str| {
-        line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
-    };
-    let figures: Figures = text.lines().filter_map(figure).collect();
     let expected: &[&str] = match mode {
         "shares" => &["K10_regularisers_percent", "K100_regularisers_percent", "K10_loader_wait_percent"],
         _ => &["median_ms", "min_ms", "peak_mb"],
     };
+    run_for(expected, command, mode, network, rounds)
+}
+
+/// The figures that `command` prints of `network`; an error if an expected one is missing.
+pub(super) fn run_for(
+    expected: &[&str],
+    command: &mut Command,
+    mode: &str,
+    network: &str,
+    rounds: Rounds,
+) -> Result<Figures> {
+    let text =
+        printed(command.args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()]))?;
+    parse(&text, expected).with_context(|| command.get_program().display().to_string())
+}
+
+/// The figures among the lines of `text`.
+fn parse(text: &str, expected: &[&str]) -> Result<Figures> {
+    let figure = |line: &str| {
+        line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+    };
+    let figures: Figures = text.lines().filter_map(figure).collect();
     for name in expected {
-        ensure!(
-            figures.contains_key(*name),
-            "{} did not print {name}, but:\n{text}",
-            command.get_program().display()
-        );
+        ensure!(figures.contains_key(*name), "did not print {name}, but:\n{text}");
     }
     Ok(figures)
 }
@@ -182,12 +215,17 @@ fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Resu
 fn median(rounds: &[Figures]) -> Option<Figures> {
     let names = rounds.first()?.keys();
     let median_of = |name: &String| {
-        let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
-        values.sort_by(f64::total_cmp);
-        let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-        (name.clone(), f64::midpoint(lower, upper))
+        let values = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
+        Some((name.clone(), middle(values)?))
     };
-    Some(names.map(median_of).collect())
+    names.map(median_of).collect()
+}
+
+/// The median; none of no values.
+pub(super) fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    Some(f64::midpoint(values[(values.len() - 1) / 2], upper))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -202,6 +240,17 @@ fn print(text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn output_is_parsed_and_a_missing_figure_is_an_error() {
+        let text = "a line of something else\nmedian_ms 117.800\nmin_ms 114.900\n";
+        assert_eq!(
+            parse(text, &["median_ms"]).unwrap(),
+            Figures::from([("median_ms".to_owned(), 117.8), ("min_ms".to_owned(), 114.9)])
+        );
+        let error = parse(text, &["median_ms", "peak_mb"]).unwrap_err().to_string();
+        assert_eq!(error, format!("did not print peak_mb, but:\n{text}"));
+    }
 
     #[test]
     fn of_an_even_number_of_rounds_the_median_lies_between_two() {
