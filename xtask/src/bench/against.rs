@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::{
@@ -96,11 +96,10 @@ impl Ratio {
 /// The full hash of the commit that `revision` names.
 fn commit(revision: &str) -> Result<String> {
     let name = format!("{revision}^{{commit}}");
-    let hash = printed(git().args(["rev-parse", "--verify", "--end-of-options", &name]));
-    Ok(hash
-        .with_context(|| format!("--against {revision}: not a commit of this repository"))?
-        .trim()
-        .to_owned())
+    let output = git().args(["rev-parse", "--verify", "--end-of-options", &name]).output();
+    let output = output.context("cannot start git")?;
+    ensure!(output.status.success(), "--against {revision}: not a commit of this repository");
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Checks `commit` out below `home` and returns its workspace. Files that are the same as at the last call keep their

@@ -34,6 +34,6 @@ fn main() -> Result<()> {
         center_sgd.step(&gradients)?;
         losses.push(loss.to_scalar::<f32>()?);
     }
-    println!("loss {:.2} at the first step, {:.2} at the last", losses[0], losses[losses.len() - 1]);
+    println!("loss {:.1} at the first step, {:.1} at the last", losses[0], losses[losses.len() - 1]);
     Ok(())
 }
