@@ -42,56 +42,13 @@ fn nvcc_is_sought_in_the_order_of_the_build_script() {
 }
 
 #[test]
-fn what_the_environment_names_must_be_there() {
-    let machine = with_cuda().var("NVCC", "/usr/local/cuda/bin/nvc");
-    assert_eq!(
-        refusal("--cuda", &machine),
-        "NVCC=/usr/local/cuda/bin/nvc: there is no such file; name an nvcc, or unset it"
-    );
-    for wrong in ["12.4", "12041", "10020"] {
-        assert_eq!(
-            refusal("--cuda", &with_cuda().var("CUDARC_CUDA_VERSION", wrong)),
-            format!(
-                "CUDARC_CUDA_VERSION={wrong}: expected a version that cudarc has bindings for, as 13040 for 13.4"
-            )
-        );
-    }
-    plan("--cuda", &with_cuda().var("CUDARC_CUDA_VERSION", "12040"));
-}
-
-#[test]
-fn a_missing_compiler_is_told_with_what_to_do() {
-    assert_eq!(
-        refusal("--cuda", &linux()),
-        "no CUDA compiler: nvcc is not on PATH, nor where NVCC, CUDA_HOME or CUDA_PATH say, nor in /usr/local/cuda/bin, \
-         /opt/cuda/bin, /usr/lib/cuda/bin, /usr/bin; install a CUDA toolkit up to 13.4 \
-         (https://developer.nvidia.com/cuda-toolkit-archive), or set NVCC to its nvcc"
-    );
-    let silent = linux().tool("/usr/bin/nvcc", "--version", "hello");
-    assert_eq!(
-        refusal("--cuda", &silent),
-        "/usr/bin/nvcc --version does not say a version; is it NVIDIA's compiler?"
-    );
-}
-
-#[test]
-fn versions_without_bindings_are_refused() {
+fn versions_with_bindings_are_taken() {
     let with = |version| linux().nvcc("/usr/bin/nvcc", version).gpus("8.0\n");
-    assert_eq!(
-        refusal("--cuda", &with("13.5")),
-        "CUDA 13.5 is newer than the bindings that Candle uses, which end at 13.4: set CUDARC_CUDA_VERSION=13040 to build \
-         against those of 13.4, or install 13.4 (https://developer.nvidia.com/cuda-toolkit-archive)"
-    );
-    plan("--cuda", &with("13.5").var("CUDARC_CUDA_VERSION", "13040"));
-    for version in ["12.7", "11.3", "10.2"] {
-        assert!(
-            refusal("--cuda", &with(version))
-                .starts_with(&format!("CUDA {version} is not among the versions"))
-        );
-    }
     for version in ["12.0", "12.9", "13.4"] {
         plan("--cuda", &with(version));
     }
+    plan("--cuda", &with("13.5").var("CUDARC_CUDA_VERSION", "13040"));
+    plan("--cuda", &with_cuda().var("CUDARC_CUDA_VERSION", "12040"));
 }
 
 #[test]
@@ -116,85 +73,29 @@ fn the_compute_capability_is_told_or_found() {
     assert!(
         plan("--cuda --compute-cap 90", &machine).contains("# compiled for 90, the program will not run on")
     );
-
-    let no_gpu = linux().nvcc("/usr/bin/nvcc", "12.4");
-    assert_eq!(
-        refusal("--cuda", &no_gpu),
-        "no GPU to build for: nvidia-smi lists none; say its compute capability with --compute-cap, as in --compute-cap 80 \
-         (https://developer.nvidia.com/cuda-gpus)"
-    );
-    assert_eq!(
-        refusal("--cuda --compute-cap new", &machine),
-        "--compute-cap new: it is a number as 80 or 8.0, see https://developer.nvidia.com/cuda-gpus"
-    );
-    assert_eq!(
-        refusal("--cuda --compute-cap 70", &machine),
-        "CUDA 12.4 does not compile for compute capability 70, only for 75, 80, 86, 90, 90a, 100; for an older GPU install \
-         an older toolkit (https://developer.nvidia.com/cuda-toolkit-archive)"
-    );
-    assert_eq!(refusal("--compute-cap 80", &machine), "--compute-cap is for --cuda or --cudnn");
 }
 
 #[test]
-fn a_host_compiler_that_nvcc_refuses_is_replaced_or_told() {
-    const NVCC: &str = "/usr/local/cuda/bin/nvcc";
-    let refusal_of_gcc = "host_config.h:132:2: error: #error -- unsupported GNU version! gcc versions later than 11 are not \
-                          supported! The nvcc flag '-allow-unsupported-compiler' can be used\n  132 | #error";
-    let old = with_cuda().failing_tool(NVCC, TRIAL, refusal_of_gcc);
-    let expected = "no C++ compiler that nvcc takes (unsupported GNU version! gcc versions later than 11 are not supported!): \
-                    install one, such as g++-11 for CUDA 11 or g++-12 for later ones, or set NVCC_CCBIN to one";
-    assert_eq!(refusal("--cuda", &old), expected);
+fn a_host_compiler_that_nvcc_refuses_is_replaced() {
     // One that it refuses too, and one that it takes.
-    let old = old.file("/usr/bin/g++-12");
-    assert_eq!(refusal("--cuda", &old), expected);
-    let both = old.clone().tool("/usr/bin/g++-11", "", "").tool(
-        NVCC,
-        &format!("-ccbin /usr/bin/g++-11 {TRIAL}"),
-        "",
-    );
-    let text = plan("--cuda", &both);
-    assert!(
-        text.contains(
-            "\n# host compiler /usr/bin/g++-11, since nvcc refuses the ordinary one: unsupported GNU"
-        )
-    );
+    let machine = newer_gcc().file("/usr/bin/g++-12").tool("/usr/bin/g++-11", "", "");
+    let text = plan("--cuda", &machine.tool(NVCC, &format!("-ccbin /usr/bin/g++-11 {TRIAL}"), ""));
+    assert!(text.contains("\n# host compiler /usr/bin/g++-11, since nvcc refuses the ordinary one: "));
     assert!(text.contains("\nNVCC_CCBIN=/usr/bin/g++-11 \\\n"));
-
-    let named = both.var("NVCC_CCBIN", "clang++");
-    let trial = format!("-allow-unsupported-compiler -ccbin clang++ {TRIAL}");
-    assert!(!plan("--cuda", &named.clone().tool(NVCC, &trial, "")).contains("NVCC_CCBIN"));
-    let error =
-        "clang++: No such file or directory\nnvcc fatal   : Failed to preprocess host compiler properties.\n";
-    assert_eq!(
-        refusal("--cuda", &named.failing_tool(NVCC, &trial, error)),
-        "nvcc cannot use NVCC_CCBIN=clang++ (nvcc fatal   : Failed to preprocess host compiler properties.): name a C++ \
-         compiler that it takes"
-    );
+    let named = with_cuda().var("NVCC_CCBIN", "clang++").tool(NVCC, CLANG_TRIAL, "");
+    assert!(!plan("--cuda", &named).contains("NVCC_CCBIN"));
 }
 
 #[test]
 fn libraries_are_sought_where_the_linker_will() {
-    let mut machine = with_cuda().var("LIBRARY_PATH", "/elsewhere:/own");
-    for name in ["cuda", "curand"] {
-        machine.files.remove(Path::new(&format!("/usr/lib/x86_64-linux-gnu/lib{name}.so")));
-    }
-    assert_eq!(
-        refusal("--cuda", &machine),
-        "the linker would not find libcuda.so, libcurand.so, neither below /usr/local/cuda nor in LIBRARY_PATH: install \
-         them with the whole toolkit (libcudnn with cuDNN), or name their directory in LIBRARY_PATH"
-    );
     // Without a driver there is the toolkit's stub.
-    plan("--cuda", &machine.file("/usr/local/cuda/lib64/stubs/libcuda.so").file("/own/libcurand.so"));
+    let machine = without_libraries().file("/usr/local/cuda/lib64/stubs/libcuda.so");
+    plan("--cuda", &machine.file("/own/libcurand.so"));
 }
 
 #[test]
 fn cudnn_is_asked_for_where_it_is() {
     let machine = with_cuda().var("CUDNN_PATH", "/own");
-    assert_eq!(
-        refusal("--cudnn", &machine),
-        "no cuDNN: cudnn.h is not below /usr/local/cuda, /usr/local or /usr, nor where CUDNN_PATH says; install it \
-         (https://developer.nvidia.com/cudnn), or build with --cuda, which does without"
-    );
     for header in [
         "/usr/include/cudnn.h",
         "/usr/include/x86_64-linux-gnu/cudnn.h",
@@ -202,8 +103,7 @@ fn cudnn_is_asked_for_where_it_is() {
         "/own/include/cudnn.h",
     ] {
         let machine = machine.clone().file(header);
-        let error = refusal("--cudnn", &machine);
-        assert!(error.starts_with("the linker would not find libcudnn.so, neither"), "{header}: {error}");
+        assert!(flags("--cudnn").plan(&machine).is_err(), "{header} without library");
         let text = plan("--cudnn", &machine.file("/usr/lib/libcudnn.so"));
         assert!(text.ends_with("cargo build --package nc-cli --features cudnn\n"), "{text}");
         assert_eq!(text.contains("CUDNN_LIB=/own"), header.starts_with("/own"), "{text}");

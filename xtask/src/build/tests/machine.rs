@@ -71,7 +71,7 @@ impl Fake {
         self.tool("/usr/bin/nvidia-smi", "--query-gpu=compute_cap --format=csv,noheader", caps)
     }
 
-    pub(super) fn on(mut self, system: &'static str, processor: &'static str) -> Self {
+    fn on(mut self, system: &'static str, processor: &'static str) -> Self {
         self.platform = Some((system, processor));
         self
     }
@@ -87,8 +87,33 @@ pub(super) fn linux() -> Fake {
     libraries.iter().fold(fake, |fake, name| fake.file(&format!("/usr/lib/x86_64-linux-gnu/lib{name}.so")))
 }
 
+pub(super) fn mac() -> Fake {
+    Fake::default().on("macos", "aarch64")
+}
+
 pub(super) fn with_cuda() -> Fake {
-    linux().nvcc("/usr/local/cuda/bin/nvcc", "12.4").gpus("8.6\n8.0\n9.0\n")
+    linux().nvcc(NVCC, "12.4").gpus("8.6\n8.0\n9.0\n")
+}
+
+pub(super) const NVCC: &str = "/usr/local/cuda/bin/nvcc";
+
+/// What asks nvcc whether it takes the C++ compiler that NVCC_CCBIN=clang++ names.
+pub(super) const CLANG_TRIAL: &str = "-allow-unsupported-compiler -ccbin clang++ -E -x cu /dev/null";
+
+/// With a C++ compiler that is newer than nvcc takes.
+pub(super) fn newer_gcc() -> Fake {
+    let refusal = "host_config.h:132:2: error: #error -- unsupported GNU version! gcc versions later than 11 are not \
+                   supported! The nvcc flag '-allow-unsupported-compiler' can be used\n  132 | #error";
+    with_cuda().failing_tool(NVCC, TRIAL, refusal)
+}
+
+/// Without two of CUDA's libraries.
+pub(super) fn without_libraries() -> Fake {
+    let mut machine = with_cuda().var("LIBRARY_PATH", "/elsewhere:/own");
+    for name in ["cuda", "curand"] {
+        machine.files.remove(Path::new(&format!("/usr/lib/x86_64-linux-gnu/lib{name}.so")));
+    }
+    machine
 }
 
 pub(super) fn flags(text: &str) -> Accelerators {
@@ -98,8 +123,4 @@ pub(super) fn flags(text: &str) -> Accelerators {
 pub(super) fn plan(accelerators: &str, machine: &Fake) -> String {
     let plan = flags(accelerators).plan(machine).unwrap();
     plan.describe(&[vec!["build".into()], plan.cargo_args()].concat())
-}
-
-pub(super) fn refusal(accelerators: &str, machine: &Fake) -> String {
-    flags(accelerators).plan(machine).err().expect("a refusal").to_string()
 }

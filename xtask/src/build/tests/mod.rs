@@ -1,3 +1,4 @@
 mod accelerators;
 mod cuda;
 mod machine;
+mod refusals;
