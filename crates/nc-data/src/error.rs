@@ -111,6 +111,3 @@ fn first(names: &[String]) -> String {
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
-
-#[cfg(test)]
-mod tests;

@@ -112,6 +112,3 @@ pub(crate) fn check_finite<T: Copy + Into<f64>>(
         None => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

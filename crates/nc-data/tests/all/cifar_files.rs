@@ -7,7 +7,7 @@ use nc_data::{
 };
 use proptest::prelude::*;
 
-use crate::support::picture;
+use crate::{refusals::Refusals, support::picture};
 
 const TEN: [&str; 6] = [
     "data_batch_1.bin",
@@ -37,13 +37,6 @@ fn write_ten(directory: &Path) {
 fn write_hundred(directory: &Path) {
     fs::write(directory.join("train.bin"), [record(&[19, 99], 5), record(&[0, 7], 6)].concat()).unwrap();
     fs::write(directory.join("test.bin"), record(&[3, 42], 7)).unwrap();
-}
-
-fn complaint(result: Result<Source, Error>) -> String {
-    match result.unwrap_err() {
-        Error::Malformed { path, message } => format!("{}: {message}", path.file_name().unwrap().display()),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -115,41 +108,24 @@ fn the_official_directory_is_found_inside() {
     }
 }
 
-#[test]
-fn missing_files_are_all_named() {
+pub(crate) fn refused(told: &mut Refusals) {
     let directory = tempfile::tempdir().unwrap();
     write_ten(directory.path());
     fs::remove_file(directory.path().join(TEN[1])).unwrap();
     fs::remove_file(directory.path().join(TEN[5])).unwrap();
-    let message = cifar::read_dir(directory.path(), Cifar::Ten).unwrap_err().to_string();
-    assert!(message.ends_with("lacks data_batch_2.bin, test_batch.bin"), "{message}");
+    told.add("a CIFAR-10 directory that lacks two files", cifar::read_dir(directory.path(), Cifar::Ten));
     let nowhere = directory.path().join("nowhere");
-    assert!(
-        matches!(cifar::read_dir(&nowhere, Cifar::Ten), Err(Error::Read { path, .. }) if path == nowhere)
-    );
-}
-
-#[test]
-fn lengths_and_labels_are_checked() {
-    let with = |name: &str, bytes: &[u8]| {
-        let directory = tempfile::tempdir().unwrap();
+    told.add("a CIFAR-10 directory that does not exist", cifar::read_dir(&nowhere, Cifar::Ten));
+    for (tried, name, bytes) in [
+        ("a record cut off", TEN[3], &record(&[1], 0)[..3072]),
+        ("a batch without records", TEN[5], &[]),
+        ("a label beyond the classes", TEN[0], &[record(&[9], 0), record(&[10], 0)].concat()),
+    ] {
         write_ten(directory.path());
         fs::write(directory.path().join(name), bytes).unwrap();
-        complaint(cifar::read_dir(directory.path(), Cifar::Ten))
-    };
-    assert_eq!(
-        with(TEN[3], &record(&[1], 0)[..3072]),
-        "data_batch_4.bin: expected records of 3073 bytes, found 3072 bytes in all"
-    );
-    assert_eq!(with(TEN[5], &[]), "test_batch.bin: expected records of 3073 bytes, found 0 bytes in all");
-    let second = [record(&[9], 0), record(&[10], 0)].concat();
-    assert_eq!(with(TEN[0], &second), "data_batch_1.bin: record 1 has label 10, expected one below 10");
-
-    let directory = tempfile::tempdir().unwrap();
-    write_hundred(directory.path());
-    fs::write(directory.path().join("train.bin"), record(&[0, 100], 0)).unwrap();
-    let message = complaint(cifar::read_dir(directory.path(), Cifar::Hundred));
-    assert_eq!(message, "train.bin: record 0 has label 100, expected one below 100");
+        told.add(tried, cifar::read_dir(directory.path(), Cifar::Ten));
+    }
+    told.add("a fine label beyond the classes", read_hundred(&record(&[0, 100], 0)));
 }
 
 /// CIFAR-100 with these training images.

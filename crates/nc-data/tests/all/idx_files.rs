@@ -4,6 +4,8 @@ use flate2::{Compression, write::GzEncoder};
 use nc_data::{Error, Source, idx};
 use proptest::prelude::*;
 
+use crate::refusals::Refusals;
+
 fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut content = vec![0, 0, 8, dims.len() as u8];
     content.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
@@ -39,14 +41,11 @@ fn read(files: &[Vec<u8>; 4]) -> Result<Source, Error> {
     idx::read_dir(directory.path())
 }
 
-/// The message for the valid files with number `index` replaced, without the directory.
-fn complaint(index: usize, bytes: Vec<u8>) -> String {
+/// Reads the valid files with number `index` replaced.
+fn read_with(index: usize, bytes: Vec<u8>) -> Result<Source, Error> {
     let mut files = valid();
     files[index] = bytes;
-    match read(&files).unwrap_err() {
-        Error::Malformed { path, message } => format!("{}: {message}", path.file_name().unwrap().display()),
-        other => panic!("{other:?}"),
-    }
+    read(&files)
 }
 
 /// A download of Fashion-MNIST lies in a directory of that name.
@@ -94,70 +93,34 @@ fn gzip_files_of_several_members_are_read_whole() {
     assert_eq!(read(&files).unwrap().train.image(0), [1, 2, 3, 4, 5, 6]);
 }
 
-#[test]
-fn all_missing_files_are_named() {
+pub(crate) fn refused(told: &mut Refusals) {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &valid());
     fs::remove_file(directory.path().join(idx::FILES[1])).unwrap();
     fs::remove_file(directory.path().join(idx::FILES[2])).unwrap();
-    let error = idx::read_dir(directory.path()).unwrap_err();
-    let Error::MissingFiles { missing, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(missing, &["train-labels-idx1-ubyte[.gz]", "t10k-images-idx3-ubyte[.gz]"]);
-    assert!(error.to_string().ends_with("lacks train-labels-idx1-ubyte[.gz], t10k-images-idx3-ubyte[.gz]"));
+    told.add("an idx directory that lacks two files", idx::read_dir(directory.path()));
+    told.add("an idx directory that does not exist", idx::read_dir(&directory.path().join("nowhere")));
+    let file = idx::read_dir(&directory.path().join(idx::FILES[0]));
+    assert!(matches!(file, Err(Error::Read { .. })), "a file is no directory: {file:?}");
 
-    let error = idx::read_dir(&directory.path().join("nowhere")).unwrap_err();
-    assert!(matches!(error, Error::Read { .. }) && error.to_string().contains("nowhere"), "{error}");
-    let error = idx::read_dir(&directory.path().join(idx::FILES[0])).unwrap_err();
-    assert!(matches!(error, Error::Read { .. }), "a file is no directory: {error}");
-}
-
-#[test]
-fn damage_is_named_with_what_was_expected_and_found() {
     let images = |dims: &[u32], bytes: usize| idx(dims, &vec![0; bytes]);
-    for (index, bytes, expected) in [
-        (0, vec![], "train-images-idx3-ubyte: expected a header of 16 bytes, found 0 in all"),
-        (1, vec![0, 0, 8, 1], "train-labels-idx1-ubyte: expected a header of 8 bytes, found 4 in all"),
-        (
-            0,
-            images(&[2, 6], 12),
-            "train-images-idx3-ubyte: expected magic number 0x00000803, found 0x00000802",
-        ),
-        (
-            2,
-            images(&[1, 2, 3], 7),
-            "t10k-images-idx3-ubyte: expected 1x2x3 bytes after the header, found more",
-        ),
-        (
-            0,
-            images(&[2, 2, 3], 11),
-            "train-images-idx3-ubyte: expected 2x2x3 bytes after the header, found 11",
-        ),
-        (
-            0,
-            images(&[1 << 31, 28, 28], 84),
-            "train-images-idx3-ubyte: expected 2147483648x28x28 bytes after the header, found 84",
-        ),
-        (
-            0,
-            images(&[u32::MAX; 3], 0),
-            "train-images-idx3-ubyte: expected 4294967295x4294967295x4294967295 bytes after the header, found fewer",
-        ),
-        (1, idx(&[3], &[0; 3]), "train-labels-idx1-ubyte: expected a label for each of 2 images, found 3"),
-        (3, idx(&[1], &[3]), "t10k-labels-idx1-ubyte: image 0 has label 3, expected one below the 3 classes"),
-        (
-            2,
-            images(&[1, 3, 2], 6),
-            "t10k-images-idx3-ubyte: expected images of 1x2x3 like the training images, found 1x3x2",
-        ),
-        (0, images(&[0, 2, 3], 0), "train-images-idx3-ubyte: expected images, found 0 of 2x3"),
+    for (tried, index, bytes) in [
+        ("an empty idx file", 0, vec![]),
+        ("half an idx header", 1, vec![0, 0, 8, 1]),
+        ("images of one dimension", 0, images(&[2, 6], 12)),
+        ("images in place of labels", 1, images(&[2, 2, 3], 12)),
+        ("a byte too many", 2, images(&[1, 2, 3], 7)),
+        ("a byte too few", 0, images(&[2, 2, 3], 11)),
+        ("more images than bytes", 0, images(&[1 << 31, 28, 28], 84)),
+        ("more pixels than any memory", 0, images(&[u32::MAX; 3], 0)),
+        ("more labels than images", 1, idx(&[3], &[0; 3])),
+        ("a test label beyond the classes", 3, idx(&[1], &[3])),
+        ("test images of another size", 2, images(&[1, 3, 2], 6)),
+        ("no images", 0, images(&[0, 2, 3], 0)),
+        ("a gzip file cut off", 0, gz(&valid()[0])[..20].to_vec()),
     ] {
-        assert_eq!(complaint(index, bytes), expected);
+        told.add(tried, read_with(index, bytes));
     }
-    let mut cut = gz(&valid()[0]);
-    cut.truncate(20);
-    assert!(
-        complaint(0, cut).starts_with("train-images-idx3-ubyte: expected a whole gzip file, found damage: ")
-    );
 }
 
 #[test]
@@ -166,8 +129,8 @@ fn of_a_gzip_file_no_more_is_unpacked_than_its_header_announces() {
     let mut bomb = gz(&[idx(&[2, 2, 3], &[1; 12]), vec![0; 1 << 24]].concat());
     let end = bomb.len() - 1;
     bomb[end] ^= 1;
-    let message = complaint(0, bomb);
-    assert_eq!(message, "train-images-idx3-ubyte: expected 2x2x3 bytes after the header, found more");
+    let Err(Error::Malformed { message, .. }) = read_with(0, bomb) else { panic!("the file is accepted") };
+    assert!(message.ends_with("found more"), "{message}");
 }
 
 proptest! {

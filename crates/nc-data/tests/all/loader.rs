@@ -1,6 +1,7 @@
-use nc_data::{Augment, Error, Loader, LoaderConfig, Normalize, Sampler};
+use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler};
 use sha2::{Digest, Sha256};
 
+use crate::refusals::Refusals;
 use crate::support::{SMALL, bits, plain, subset, values};
 
 const COUNTS: [usize; 3] = [20, 9, 4];
@@ -201,37 +202,20 @@ fn dropping_an_epoch_early_stops_its_workers() {
     }
 }
 
-#[test]
-fn configurations_that_cannot_work_say_why() {
+pub(crate) fn refused(told: &mut Refusals) {
     let all = subset(SMALL, &COUNTS);
-    let error = |config| Loader::new(&all, Sampler::Uniform, config).unwrap_err().to_string();
-    assert_eq!(error(plain(3, 0)), "expected images, and at least one in a batch; found 33 in batches of 0");
-    assert_eq!(
-        error(plain(1, 4)),
-        "expected a mean and a standard deviation for each of 3 channels, found 1 and 1"
-    );
+    let mut add =
+        |tried: &str, config: LoaderConfig| told.add(tried, Loader::new(&all, Sampler::Uniform, config));
+    add("batches of nothing", plain(3, 0));
+    add("means of another number of channels", plain(1, 4));
+    let normalize = Normalize { mean: vec![0.0, f32::NAN, 0.0], std: vec![1.0; 3] };
+    add("a mean that is not finite", LoaderConfig { normalize, ..plain(3, 4) });
     for std in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         let normalize = Normalize { mean: vec![0.0; 3], std: vec![1.0, std, 1.0] };
-        assert!(
-            error(LoaderConfig { normalize, ..plain(3, 4) }).contains("standard deviations above 0"),
-            "{std}"
-        );
+        add(&format!("a standard deviation of {std}"), LoaderConfig { normalize, ..plain(3, 4) });
     }
-    let normalize = Normalize { mean: vec![0.0, f32::NAN, 0.0], std: vec![1.0; 3] };
-    assert!(error(LoaderConfig { normalize, ..plain(3, 4) }).contains("found [0.0, NaN, 0.0]"));
     for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9] {
-        let message = error(LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 4) });
-        assert_eq!(message, format!("mix-up's alpha should be from 1e-3 to 1e6, found {alpha}"));
+        add(&format!("a mix-up alpha of {alpha}"), LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 4) });
     }
-    let none = subset(SMALL, &[0]);
-    assert!(
-        Loader::sequential(&none, plain(3, 4)).unwrap_err().to_string().contains("found 0 in batches of 4")
-    );
-}
-
-#[test]
-fn why_there_are_no_threads_is_said() {
-    let source = std::io::ErrorKind::OutOfMemory.into();
-    let message = Error::LoaderThread { threads: 64, source }.to_string();
-    assert_eq!(message, "cannot start 64 threads that prepare batches: out of memory");
+    told.add("a loader without images", Loader::sequential(&subset(SMALL, &[0]), plain(3, 4)));
 }

@@ -12,6 +12,7 @@ mod image_files;
 mod image_lists;
 mod loader;
 mod profiles;
+mod refusals;
 mod samplers;
 #[cfg(feature = "download")]
 mod server;

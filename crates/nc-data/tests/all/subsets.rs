@@ -1,9 +1,8 @@
-use nc_data::{
-    Augment, Dataset, Error, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, rng::Purpose,
-};
+use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, rng::Purpose};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::refusals::Refusals;
 use crate::support::{SMALL, bits, dataset, plain, shuffled};
 
 const LONG_TAIL: Profile = Profile::Exponential { ratio: 10.0, largest: Some(20) };
@@ -103,23 +102,26 @@ fn the_hash_tells_pixels_labels_and_sizes_apart() {
     }
 }
 
-#[test]
-fn data_sets_that_do_not_fit_together_say_what_does_not() {
-    let error = |shape, pixels, labels: &[u32], classes| {
-        let names = vec!["a".to_owned(); classes];
-        match Dataset::new(shape, vec![0; pixels], labels.to_vec(), names) {
-            Err(Error::Dataset(message)) => message,
-            other => panic!("{other:?}"),
-        }
-    };
+pub(crate) fn refused(told: &mut Refusals) {
     let shape = ImageShape { channels: 1, height: 2, width: 3 };
-    assert_eq!(error(shape, 11, &[0, 0], 1), "2 images should have 1x2x3 bytes each, found 11 in all");
-    assert_eq!(error(shape, 12, &[0, 4], 3), "image 1 has label 4, expected one below the 3 classes");
-    assert_eq!(error(shape, 0, &[], 0), "a data set should have at least one class, found none");
-    let empty = ImageShape { width: 0, ..shape };
-    assert_eq!(error(empty, 0, &[0], 1), "images should have pixels, found a size of 1x2x0");
     let huge = ImageShape { channels: usize::MAX, height: 2, width: 2 };
-    assert!(error(huge, 4, &[0], 1).ends_with("found 4 in all"));
+    for (tried, shape, pixels, labels, classes) in [
+        ("a pixel too few", shape, 11, vec![0, 0], 1),
+        ("a label beyond the classes", shape, 12, vec![0, 4], 3),
+        ("a data set without classes", shape, 0, vec![], 0),
+        ("images without pixels", ImageShape { width: 0, ..shape }, 0, vec![0], 1),
+        ("images larger than any memory", huge, 4, vec![0], 1),
+    ] {
+        told.add(tried, Dataset::new(shape, vec![0; pixels], labels, vec!["a".to_owned(); classes]));
+    }
+    let all = Subset::all(&dataset(SMALL, &[2, 1]));
+    told.add(
+        "more images than there are",
+        Subset::draw(all.dataset(), &Profile::Balanced { per_class: Some(2) }, 0),
+    );
+    for fraction in [0.0, 1.0, -0.5, f64::NAN] {
+        told.add(format_args!("{fraction} of the images held out"), all.hold_out(fraction, 0, Purpose::Test));
+    }
 }
 
 proptest! {
@@ -160,7 +162,4 @@ fn held_out_images_are_a_seeded_share_of_each_class_that_no_order_changes() {
     // What is drawn from the rest has nothing of what was held out.
     let drawn = rest.thinned(&Profile::Balanced { per_class: Some(1) }, 0).unwrap();
     assert!(drawn.indices().iter().all(|place| rest.indices().contains(place)));
-    for fraction in [0.0, 1.0, -0.5, f64::NAN] {
-        assert!(all.hold_out(fraction, 0, Purpose::Test).is_err(), "{fraction}");
-    }
 }

@@ -6,7 +6,7 @@ use nc_metrics::{
 };
 use serde_json::Value;
 
-use crate::normal;
+use crate::{normal, refusals::Refusals};
 
 const P: usize = 12;
 const K: usize = 5;
@@ -114,23 +114,19 @@ fn accuracy_is_of_the_predictions() {
     assert_eq!((predicted, accuracy.top1, calibration.ece15), (vec![1, 0], 1.0, Some(0.0)));
 }
 
-#[test]
-fn test_samples_have_names_of_their_own() {
+pub(crate) fn refused(told: &mut Refusals) {
     let case = Case::draw();
-    let told = |features: &[f32], labels: &[u32]| {
-        let set = FeatureSet { test: Some(Samples { features, labels }), ..case.set() };
-        let error = set.analyze().unwrap_err().to_string();
-        assert_eq!(set.geometry().unwrap_err().to_string(), error);
-        error
-    };
-    assert_eq!(told(&[0.0; P + 1], &[0]), "test_features: expected 12 values, found 13");
-    assert_eq!(told(&[0.0; P], &[5]), "test_labels: expected classes below 5, found 5 at sample 0");
-    assert_eq!(told(&[f32::NAN; P], &[0]), "test_features: expected finite values, found NaN in row 0");
-    let set = FeatureSet { train: Samples { features: &[0.0; P], labels: &[5] }, ..case.set() };
-    assert_eq!(
-        set.analyze().unwrap_err().to_string(),
-        "labels: expected classes below 5, found 5 at sample 0"
-    );
+    for (tried, features, labels) in [
+        ("test features too many", &[0.0; P + 1][..], [0]),
+        ("a test label beyond the classes", &[0.0; P], [5]),
+        ("a test feature that is not finite", &[f32::NAN; P], [0]),
+    ] {
+        let set = FeatureSet { test: Some(Samples { features, labels: &labels }), ..case.set() };
+        assert!(set.geometry().is_err(), "{tried}");
+        told.add(tried, set.analyze());
+    }
+    let train = Samples { features: &[0.0; P], labels: &[5] };
+    told.add("a training label beyond the classes", FeatureSet { train, ..case.set() }.analyze());
 }
 
 #[test]

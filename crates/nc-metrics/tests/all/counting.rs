@@ -1,8 +1,6 @@
 //! Accuracy, shot groups and calibration, counted by hand.
 
-use nc_metrics::{
-    Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, Directions, ShotClasses, predictions,
-};
+use nc_metrics::{Accuracy, Calibration, Directions, ShotClasses, predictions};
 
 /// Logits (N, K) that predict the given classes.
 fn predicting(predicted: &[usize], classes: usize) -> Vec<f32> {
@@ -91,41 +89,4 @@ fn confidence_survives_large_logits() {
     let ece = |logits: &[f32]| Calibration::of(logits, &[0], 2).unwrap().ece15;
     assert_eq!(ece(&[3e38, -3e38]), Some(0.0));
     assert_eq!(ece(&[-3e38, 3e38]), Some(1.0));
-}
-
-#[test]
-fn nothing_measured_is_no_accuracy() {
-    assert_eq!(
-        AccuracyAccumulator::new(3).finish(&[1, 1, 1]).unwrap_err().to_string(),
-        "there is nothing to measure: no samples"
-    );
-    assert_eq!(CalibrationAccumulator::new(3).finish().ece15, None);
-}
-
-#[test]
-fn errors_name_argument_expected_and_found() {
-    let message = |logits: &[f32], labels: &[u32], counts: &[usize]| {
-        Accuracy::of(logits, labels, counts).unwrap_err().to_string()
-    };
-    assert_eq!(message(&[0.0; 5], &[0, 1], &[1; 3]), "logits: expected 6 values, found 5");
-    assert_eq!(message(&[0.0; 6], &[0, 3], &[1; 3]), "labels: expected classes below 3, found 3 at sample 1");
-    assert_eq!(
-        message(&[0.0, 0.0, 0.0, f32::NAN], &[0, 1], &[1; 2]),
-        "logits: expected finite values, found NaN in row 1"
-    );
-    let accumulator = AccuracyAccumulator::new(3);
-    assert_eq!(
-        accumulator.finish(&[1; 2]).unwrap_err().to_string(),
-        "training_counts: expected 3 values, found 2"
-    );
-    assert_eq!(predictions(&[0.0; 5], 3).unwrap_err().to_string(), "logits: expected 6 values, found 5");
-}
-
-#[test]
-fn rows_are_counted_from_the_first_piece() {
-    let mut accuracy = AccuracyAccumulator::new(2);
-    accuracy.update(&[0.0; 6], &[0, 1, 0]).unwrap();
-    let error = accuracy.update(&[0.0, 1.0, f32::INFINITY, 0.0], &[0, 1]).unwrap_err();
-    assert_eq!(error.to_string(), "logits: expected finite values, found inf in row 4");
-    assert_eq!(accuracy.finish(&[1; 2]).unwrap().samples, 3); // nothing of the bad piece
 }

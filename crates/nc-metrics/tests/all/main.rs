@@ -6,6 +6,7 @@ mod decomposition;
 mod edges;
 mod geometry;
 mod golden;
+mod refusals;
 mod targets;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};

@@ -1,0 +1,44 @@
+//! Everything the crate refuses, and the message it gives.
+
+#[path = "../../../../tests/refusals.rs"]
+mod kept;
+
+use std::io::ErrorKind::{OutOfMemory, StorageFull};
+
+pub(crate) use kept::Refusals;
+use nc_data::Error;
+
+use crate::{cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, samplers, subsets};
+
+/// `UPDATE_SNAPSHOTS=1` rewrites the file.
+#[test]
+fn refusals_have_the_messages_kept() {
+    let mut told = Refusals::default();
+    idx_files::refused(&mut told);
+    cifar_files::refused(&mut told);
+    image_files::refused(&mut told);
+    image_lists::refused(&mut told);
+    subsets::refused(&mut told);
+    profiles::refused(&mut told);
+    samplers::refused(&mut told);
+    loader::refused(&mut told);
+    crops::refused(&mut told);
+    // Those that only a broken machine or network causes.
+    let path = "data/cifar-10-binary.tar.gz".into();
+    let candle = || candle_core::Error::Msg("out of memory".into());
+    let mirrors = "https://one.example: HTTP status 404; https://two.example: ended after 7 of 9 bytes";
+    for (tried, error) in [
+        ("a full disk", Error::Write { path, source: StorageFull.into() }),
+        (
+            "failing mirrors",
+            Error::Download { name: "cifar-10-binary.tar.gz".into(), reasons: mirrors.into() },
+        ),
+        ("an unreachable hub", Error::Hub { name: "cifar10", source: candle() }),
+        ("no threads for the loader", Error::LoaderThread { threads: 64, source: OutOfMemory.into() }),
+        ("a dead thread of the loader", Error::LoaderDied),
+        ("a failing tensor operation", candle().into()),
+    ] {
+        told.add::<(), _>(tried, Err(error));
+    }
+    told.assert_kept();
+}
