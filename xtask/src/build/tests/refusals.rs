@@ -11,7 +11,7 @@ fn refusals_have_the_messages_kept() {
         "clang++: No such file or directory\nnvcc fatal   : Failed to preprocess host compiler properties.\n";
     let clang = with_cuda().var("NVCC_CCBIN", "clang++").failing_tool(NVCC, CLANG_TRIAL, clang);
     let mut text = String::new();
-    for (flags, machine_with, machine) in [
+    for (accelerators, machine_with, machine) in [
         ("--metal", "Linux", &linux()),
         ("--accelerate", "Linux", &linux()),
         ("--cuda", "macOS", &mac()),
@@ -39,9 +39,9 @@ fn refusals_have_the_messages_kept() {
         ("--cudnn", "no cuDNN", &with_cuda().var("CUDNN_PATH", "/own")),
         ("--cudnn", "only the header of cuDNN", &with_cuda().file("/usr/include/cudnn.h")),
     ] {
-        let error = super::machine::flags(flags).plan(machine).err();
-        let error = error.unwrap_or_else(|| panic!("{flags} on {machine_with} is not refused"));
-        text += &format!("{flags} on a machine with {machine_with}\n    {error}\n");
+        let error = flags(accelerators).plan(machine).err();
+        let error = error.unwrap_or_else(|| panic!("{accelerators} on {machine_with} is not refused"));
+        text = format!("{text}{accelerators} on a machine with {machine_with}\n    {error}\n");
     }
     snapshot::assert_kept("src/build/tests/refusals.txt", &text);
 }
