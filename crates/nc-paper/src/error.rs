@@ -148,6 +148,3 @@ impl From<nc_train::Error> for Error {
         Self::Train(Box::new(error))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -80,6 +80,3 @@ fn when(dead_after: Option<Duration>) -> String {
     let dead = dead_after.map(|time| format!(", or {} s after its last sign of life", time.as_secs()));
     format!("when that process ends{}", dead.unwrap_or_default())
 }
-
-#[cfg(test)]
-mod tests;

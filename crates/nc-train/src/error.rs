@@ -229,6 +229,3 @@ fn misfit(expected: &[usize], found: Option<&[usize]>) -> String {
         None => "is missing".to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests;

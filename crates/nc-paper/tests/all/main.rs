@@ -5,5 +5,6 @@ mod malformed;
 mod published;
 mod queue;
 mod records;
+mod refusals;
 mod runs;
 mod tables;

@@ -1,8 +1,9 @@
 //! What the reader refuses, and what it then says.
 
-use nc_paper::{CellPlan, Error, PaperFigure, PaperTable};
+use nc_paper::{CellPlan, PaperFigure, PaperTable};
 
 use super::tables::{is_published, row};
+use crate::refusals::Refusals;
 
 const COLUMNS: &str = r#"
 [[columns]]
@@ -17,11 +18,6 @@ data = "cifar100"
 fn parse(columns: &str, rows: &str) -> nc_paper::Result<PaperTable> {
     let head = "id = \"1\"\ntitle = \"a table\"\nmeasure = \"%\"\n";
     PaperTable::parse("x.toml", &format!("{head}{columns}\n{rows}"))
-}
-
-/// The error of a table with two columns, A on cifar10 and B on cifar100, and these rows.
-fn refused(rows: &str) -> Error {
-    parse(COLUMNS, rows).unwrap_err()
 }
 
 #[test]
@@ -50,103 +46,47 @@ control = "CE"
 }
 
 #[test]
-fn one_figure_a_column() {
-    for (figures, count) in [("[90.5]", 1), ("[90.5, 70.0, 60.0]", 3)] {
-        let error = refused(&format!("[[rows]]\nname = \"CE\"\nmethod = \"ce\"\npublished = {figures}"));
-        assert!(matches!(&error, Error::Published { expected: 2, found, .. } if *found == count), "{error}");
-        assert_eq!(
-            error.to_string(),
-            format!("x.toml: row \"CE\" has {count} published figures, expected 2 (one a column) or none")
-        );
-    }
-}
-
-#[test]
-fn a_control_is_another_row() {
-    for control in ["CE + mix-up", "CE"] {
-        let error = refused(&format!("[[rows]]\nname = \"CE\"\nmethod = \"ce\"\ncontrol = \"{control}\""));
-        assert!(matches!(error, Error::Control { .. }), "{error}");
-        assert_eq!(
-            error.to_string(),
-            format!("x.toml: row \"CE\" has the control {control:?}, but no other row is named so")
-        );
-    }
-}
-
-#[test]
-fn a_method_or_a_reason() {
-    let error = refused("[[rows]]\nname = \"CE\"");
-    assert!(matches!(error, Error::Method { both: false, .. }), "{error}");
-    assert_eq!(error.to_string(), "x.toml: row \"CE\" has neither of method and not_built, expected one");
-    let error = refused("[[rows]]\nname = \"CE\"\nmethod = \"ce\"\nnot_built = \"no\"");
-    assert!(matches!(error, Error::Method { both: true, .. }), "{error}");
-    assert_eq!(error.to_string(), "x.toml: row \"CE\" has both of method and not_built, expected one");
-}
-
-#[test]
-fn names_are_unique() {
-    let row = "[[rows]]\nname = \"CE\"\nmethod = \"ce\"\n";
-    let error = refused(&row.repeat(2));
-    assert!(matches!(error, Error::Duplicate { what: "row", .. }), "{error}");
-    assert_eq!(error.to_string(), "x.toml: row \"CE\" stands there more than once");
-    let error = parse(&COLUMNS.repeat(2), row).unwrap_err();
-    assert_eq!(error.to_string(), "x.toml: column \"A\" stands there more than once");
-}
-
-#[test]
-fn data_from_row_or_column() {
-    let error = refused("[[rows]]\nname = \"CE\"\nmethod = \"ce\"\ndata = \"cifar10\"");
-    assert!(matches!(error, Error::Data { both: true, .. }), "{error}");
-    assert_eq!(
-        error.to_string(),
-        "x.toml: row \"CE\": the data set for column \"A\" is named by both of row and column, expected one"
-    );
-    let columns = "[[columns]]\ntitle = \"A\"\n";
-    let error = parse(columns, "[[rows]]\nname = \"CE\"\nmethod = \"ce\"").unwrap_err();
-    assert!(matches!(error, Error::Data { both: false, .. }), "{error}");
-    assert_eq!(
-        error.to_string(),
-        "x.toml: row \"CE\": the data set for column \"A\" is named by neither of row and column, expected one"
-    );
-    // Nothing is run in a column that is not built.
+fn nothing_is_run_in_a_column_that_is_not_built() {
     let columns = "[[columns]]\ntitle = \"A\"\nnot_built = \"no images\"\n";
-    let table = parse(columns, "[[rows]]\nname = \"CE\"\nmethod = \"ce\"").unwrap();
+    let table = parse(columns, CE).unwrap();
     assert_eq!(table.rows[0].cells[0].plan, CellPlan::NotBuilt("no images".into()));
 }
 
-#[test]
-fn noise_is_positive() {
-    for noise in ["0.0", "-0.1", "nan", "inf"] {
-        let columns = format!("[[columns]]\ntitle = \"A\"\ndata = \"cifar10\"\nnoise = {noise}\n");
-        let error = parse(&columns, "[[rows]]\nname = \"CE\"\nmethod = \"ce\"").unwrap_err();
-        assert!(matches!(error, Error::Noise { .. }), "{error}");
-        assert!(error.to_string().starts_with("x.toml: column \"A\" has noise "), "{error}");
+/// A row whose method is built.
+const CE: &str = "[[rows]]\nname = \"CE\"\nmethod = \"ce\"\n";
+
+pub(crate) fn refused(told: &mut Refusals) {
+    for more in [
+        "published = [90.5]",
+        "published = [90.5, 70.0, 60.0]",
+        "control = \"CE + mix-up\"",
+        "control = \"CE\"",
+        "not_built = \"no experts\"",
+        "data = \"cifar10\"",
+        "publish = [1.0, 2.0]",
+    ] {
+        told.add(format_args!("a row with {more}"), parse(COLUMNS, &format!("{CE}{more}")));
     }
-}
+    told.add("a row without method", parse(COLUMNS, "[[rows]]\nname = \"CE\""));
+    told.add("two rows of one name", parse(COLUMNS, &CE.repeat(2)));
+    told.add("two columns of one name", parse(&COLUMNS.repeat(2), CE));
+    let column = "[[columns]]\ntitle = \"A\"\n";
+    told.add("a cell without data set", parse(column, CE));
+    told.add("a column with an unknown setting", parse(&format!("{column}sigma = 0.1\n"), "rows = []"));
+    for noise in ["0.0", "-0.1", "nan", "inf"] {
+        let columns = format!("{column}data = \"cifar10\"\nnoise = {noise}\n");
+        told.add(format_args!("a noise of {noise}"), parse(&columns, CE));
+    }
 
-#[test]
-fn unknown_settings() {
-    let error = refused("[[rows]]\nname = \"CE\"\nmethod = \"ce\"\npublish = [1.0, 2.0]");
-    assert!(matches!(error, Error::Malformed { .. }), "{error}");
-    let message = error.to_string();
-    assert!(message.starts_with("x.toml: ") && message.contains("publish"), "{message}");
-    assert!(parse("[[columns]]\ntitle = \"A\"\nsigma = 0.1\n", "rows = []").is_err());
-}
-
-#[test]
-fn malformed_figures() {
     let figure = |kind: &str, groups: &str| {
         let head = format!("id = \"2\"\ntitle = \"a figure\"\nkind = \"{kind}\"\n");
         PaperFigure::parse("y.toml", &format!("{head}{groups}"))
     };
-    let group = "[[groups]]\ntitle = \"G\"\n";
     let series = "[[groups.series]]\nname = \"S\"\ndata = \"cifar10\"\nmethod = \"ce\"\n";
-    let good = format!("{group}{series}");
+    let good = format!("[[groups]]\ntitle = \"G\"\n{series}");
     assert_eq!(figure("angles", &good).unwrap().groups[0].series[0].preset(), "cifar10/ce");
-    assert!(matches!(figure("distances", &good), Err(Error::Malformed { .. })));
-    assert!(matches!(figure("angles", &format!("{good}noise = 0.1\n")), Err(Error::Malformed { .. })));
-    let error = figure("angles", &good.repeat(2)).unwrap_err();
-    assert_eq!(error.to_string(), "y.toml: group \"G\" stands there more than once");
-    let error = figure("angles", &format!("{good}{series}")).unwrap_err();
-    assert!(matches!(error, Error::Duplicate { what: "series", .. }), "{error}");
+    told.add("a figure of an unknown kind", figure("distances", &good));
+    told.add("a series with an unknown setting", figure("angles", &format!("{good}noise = 0.1\n")));
+    told.add("two groups of one name", figure("angles", &good.repeat(2)));
+    told.add("two series of one name", figure("angles", &format!("{good}{series}")));
 }

@@ -59,6 +59,19 @@ fn checkpoints_that_were_gone_back_behind_do_not_push_out_good_ones() {
 }
 
 #[test]
+fn a_checkpoint_that_cannot_be_written_leaves_those_before() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::open(root.path()).unwrap();
+    let [first, second] = [1, 2].map(|steps| dir.write_checkpoint(steps, &checkpoint()).unwrap());
+    // A directory in the place of the file.
+    fs::create_dir(root.path().join("checkpoint-000000003.safetensors")).unwrap();
+    let error = dir.write_checkpoint(3, &checkpoint()).unwrap_err();
+    assert!(matches!(error, Error::Io { action: "write", .. }), "{error}");
+    fs::remove_dir(root.path().join("checkpoint-000000003.safetensors")).unwrap();
+    assert_eq!(dir.checkpoints().unwrap(), [second, first]);
+}
+
+#[test]
 fn damage_anywhere_is_noticed() {
     let root = tempfile::tempdir().unwrap();
     let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();

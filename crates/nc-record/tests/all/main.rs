@@ -4,4 +4,5 @@ mod features;
 mod interrupted;
 mod other_files;
 mod records;
+mod refusals;
 mod tensorboard;

@@ -3,4 +3,5 @@
 mod case;
 mod damaged;
 mod pages;
+mod refusals;
 mod reports;

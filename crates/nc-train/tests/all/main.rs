@@ -6,6 +6,7 @@ mod hashes;
 mod methods;
 mod optimizer;
 mod recipes;
+mod refusals;
 mod resnet_steps;
 mod resume;
 mod support;

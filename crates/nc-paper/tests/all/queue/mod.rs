@@ -5,3 +5,5 @@ mod plans;
 mod reports;
 mod support;
 mod work;
+
+pub(crate) use plans::refused;
