@@ -107,8 +107,7 @@ mod tests {
     #[test]
     fn wishes() {
         assert_eq!(InstructionSet::choose(Some("portable")).unwrap(), InstructionSet::Portable);
-        let error = InstructionSet::choose(Some("sse")).unwrap_err().to_string();
-        assert_eq!(error, "NC_KERNELS_ISA=\"sse\": expected avx512, avx2 or portable");
+        assert!(matches!(InstructionSet::choose(Some("sse")), Err(Error::UnknownInstructionSet(_))));
         for set in InstructionSet::ALL {
             let supported = set.kernels().is_some();
             assert_eq!(InstructionSet::choose(Some(set.name())).is_ok(), supported, "{set:?}");

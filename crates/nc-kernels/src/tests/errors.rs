@@ -1,8 +1,7 @@
-//! Calls that make no sense say so.
+//! Calls that make no sense, and the message each gives.
 
-#[macro_use]
-#[path = "../../../../tests/worded.rs"]
-mod worded;
+#[path = "../../../../tests/refusals.rs"]
+mod kept;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -14,123 +13,81 @@ fn zeros(dims: &[usize]) -> Tensor {
     Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap()
 }
 
-fn message<T: std::fmt::Debug>(result: candle_core::Result<T>) -> String {
-    result.unwrap_err().to_string()
+fn map(dims: &[usize]) -> FeatureMap {
+    FeatureMap::from_images(&zeros(dims)).unwrap()
+}
+
+/// Adds an error of this crate, out of Candle's, which may end with a backtrace.
+fn add<T>(told: &mut kept::Refusals, tried: impl std::fmt::Display, result: candle_core::Result<T>) {
+    told.add(
+        tried,
+        result.map_err(|error| {
+            std::io::Error::other(error.to_string().lines().next().unwrap_or_default().to_owned())
+        }),
+    );
 }
 
 #[test]
-fn one_value_per_channel() {
+fn one_value_per_channel_has_no_variance() {
     let layer = Layer::random(conv3x3(3, 4, 2), &mut Random::new(1));
     for kernels in [Some(kernels()), None] {
         let x = FeatureMap::with_kernels(&zeros(&[1, 3, 2, 2]), kernels).unwrap();
         let train = layer.try_forward(&x, Shortcut::None, true, Mode::Train, true);
-        assert!(message(train).contains("N*H*W = 1"));
+        assert!(train.unwrap_err().to_string().contains("N*H*W = 1"));
         layer.try_forward(&x, Shortcut::None, true, Mode::Eval, true).unwrap();
     }
 }
 
+/// `UPDATE_SNAPSHOTS=1` rewrites the file.
 #[test]
-fn shapes_that_do_not_fit() {
-    assert!(message(FeatureMap::from_images(&zeros(&[3, 4, 4]))).contains("[3, 4, 4]"));
-    assert!(message(FeatureMap::from_images(&zeros(&[0, 3, 4, 4]))).contains("[0, 3, 4, 4]"));
-    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
-    let shape = conv3x3(3, 4, 1);
-    let conv = |weight: &[usize], shape| message(conv2d(&x, &zeros(weight), shape));
-    assert!(conv(&[4, 5, 3, 3], conv3x3(5, 4, 1)).contains("convolution of 5 channels"));
-    assert!(conv(&[4, 3, 1, 3], shape).contains("weight has shape [4, 3, 1, 3], expected [4, 3, 3, 3]"));
-    let large = ConvShape { kernel: 7, ..shape };
-    assert!(conv(&[4, 3, 7, 7], large).contains("does not fit an image of 4x4"));
-    for wrong in [
-        ConvShape { groups: 2, ..shape },
-        ConvShape { groups: 0, ..shape },
-        ConvShape { stride: 0, ..shape },
-        ConvShape { kernel: 0, ..shape },
-        ConvShape { padding: 3, ..shape },
-        ConvShape { out_channels: 0, ..shape },
+fn refusals_have_the_messages_kept() {
+    let mut told = kept::Refusals::default();
+    for dims in [&[3, 4, 4][..], &[0, 3, 4, 4]] {
+        add(&mut told, format_args!("images of shape {dims:?}"), FeatureMap::from_images(&zeros(dims)));
+    }
+    let (x, shape) = (map(&[2, 3, 4, 4]), conv3x3(3, 4, 1));
+    let weight = zeros(&[4, 3, 3, 3]);
+    let conv = |dims: &[usize], shape| conv2d(&x, &zeros(dims), shape);
+    add(&mut told, "features of another layer", conv(&[4, 5, 3, 3], conv3x3(5, 4, 1)));
+    add(&mut told, "weight of another layer", conv(&[4, 3, 1, 3], shape));
+    add(&mut told, "a kernel larger than the image", conv(&[4, 3, 7, 7], ConvShape { kernel: 7, ..shape }));
+    for (tried, wrong) in [
+        ("groups that do not divide the channels", ConvShape { groups: 2, ..shape }),
+        ("no groups", ConvShape { groups: 0, ..shape }),
+        ("a stride of 0", ConvShape { stride: 0, ..shape }),
+        ("a kernel of 0", ConvShape { kernel: 0, ..shape }),
+        ("padding as large as the kernel", ConvShape { padding: 3, ..shape }),
+        ("no output channels", ConvShape { out_channels: 0, ..shape }),
     ] {
-        assert!(conv(&[4, 3, 3, 3], wrong).contains("is not a convolution"), "{wrong:?}");
+        add(&mut told, tried, conv2d(&x, &weight, wrong));
     }
-}
+    add(&mut told, "a weight in double precision", conv2d(&x, &weight.to_dtype(DType::F64).unwrap(), shape));
 
-#[test]
-fn number_types_that_do_not_fit() {
-    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
-    let weight = zeros(&[4, 3, 3, 3]).to_dtype(DType::F64).unwrap();
-    let said = message(conv2d(&x, &weight, conv3x3(3, 4, 1)));
-    assert!(said.starts_with("weight is f64 on cpu, the images are f32 on cpu"), "{said}");
-    let layer = Layer::random(conv3x3(3, 3, 1), &mut Random::new(1));
-    let wide = FeatureMap::from_images(&zeros(&[2, 3, 4, 4]).to_dtype(DType::F64).unwrap()).unwrap();
-    let added = layer.try_forward(&x, Shortcut::Identity(&wide), true, Mode::Train, true);
-    assert!(message(added).starts_with("shortcut is f64 on cpu, the images are f32 on cpu"));
-}
-
-#[test]
-fn shortcuts_that_do_not_fit() {
     let layer = Layer::random(conv3x3(3, 8, 1), &mut Random::new(1));
-    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
-    let map = |dims: &[usize]| FeatureMap::from_images(&zeros(dims)).unwrap();
-    let run = |shortcut: Shortcut<'_>| message(layer.try_forward(&x, shortcut, true, Mode::Train, true));
-    assert!(run(Shortcut::Identity(&map(&[2, 8, 4, 5]))).contains("(2, 8, 4, 5)"));
-    assert!(run(Shortcut::Identity(&map(&[2, 6, 4, 4]))).contains("(2, 6, 4, 4)"));
-    for dims in [[2, 7, 8, 8], [2, 10, 8, 8], [2, 4, 9, 8], [1, 4, 8, 8]] {
-        assert!(run(Shortcut::Subsample(&map(&dims), 2)).contains("subsampled by 2"), "{dims:?}");
+    let mut run = |tried: &str, layer: &Layer, shortcut: Shortcut<'_>| {
+        add(&mut told, tried, layer.try_forward(&x, shortcut, true, Mode::Train, true));
+    };
+    let wide = FeatureMap::from_images(&zeros(&[2, 8, 4, 4]).to_dtype(DType::F64).unwrap()).unwrap();
+    run("a shortcut in double precision", &layer, Shortcut::Identity(&wide));
+    for dims in [[2, 8, 4, 5], [2, 6, 4, 4]] {
+        run(&format!("a shortcut of shape {dims:?}"), &layer, Shortcut::Identity(&map(&dims)));
     }
-    assert!(run(Shortcut::Subsample(&map(&[2, 4, 4, 4]), 0)).contains("subsampled by 0"));
-}
+    for dims in [[2, 7, 8, 8], [2, 10, 8, 8], [2, 4, 9, 8], [1, 4, 8, 8]] {
+        run(&format!("a subsampled shortcut of shape {dims:?}"), &layer, Shortcut::Subsample(&map(&dims), 2));
+    }
+    run("a shortcut subsampled by 0", &layer, Shortcut::Subsample(&map(&[2, 4, 4, 4]), 0));
+    let gamma = Layer { gamma: Random::new(2).var(7), ..layer };
+    run("a gamma of another layer", &gamma, Shortcut::None);
 
-#[test]
-fn parameters_that_do_not_fit() {
-    let mut layer = Layer::random(conv3x3(3, 8, 1), &mut Random::new(1));
-    layer.gamma = Random::new(2).var(7);
-    let x = FeatureMap::from_images(&zeros(&[2, 3, 4, 4])).unwrap();
-    let error = message(layer.try_forward(&x, Shortcut::None, true, Mode::Train, true));
-    assert!(error.contains("gamma has shape [7], expected [8]"), "{error}");
-}
-
-#[test]
-fn every_error_is_worded_as_it_is_kept() {
-    let pooling = |reason| Error::Pooling { kernel: 3, stride: 0, padding: 1, reason };
-    assert_worded!(
-        Error {
-            Channels,
-            ImageTooSmall,
-            Shape,
-            Parameter,
-            Storage,
-            Shortcut,
-            OneValuePerChannel,
-            UnknownInstructionSet,
-            UnsupportedInstructionSet,
-            Threads,
-            NotImages,
-            Pooling,
-        },
-        vec![
-            ("another layer's features", Error::Channels { expected: 64, found: 3 }),
-            ("an image of few pixels", Error::ImageTooSmall { kernel: 7, padding: 1, height: 4, width: 4 }),
-            ("a stride of 0", ConvShape { stride: 0, ..conv3x3(3, 4, 1) }.validate().unwrap_err()),
-            (
-                "another layer's weight",
-                Error::Parameter { name: "weight", expected: vec![4, 3, 3, 3], found: vec![4, 3, 1, 3] }
-            ),
-            (
-                "another block's shortcut",
-                Error::Shortcut { expected: (2, 8, 4, 4), found: (2, 7, 8, 8), stride: 2 }
-            ),
-            (
-                "a weight in double precision",
-                Error::Storage {
-                    name: "weight",
-                    expected: "f32 on cuda:0".into(),
-                    found: "f64 on cpu".into()
-                }
-            ),
-            ("an image of one pixel", Error::OneValuePerChannel),
-            ("NC_KERNELS_ISA=sse", Error::UnknownInstructionSet("sse".into())),
-            ("NC_KERNELS_ISA=avx512 on an older processor", Error::UnsupportedInstructionSet("avx512")),
-            ("threads that run already", Error::Threads { requested: 4, running: 2 }),
-            ("a matrix", Error::NotImages(vec![128, 64])),
-            ("windows that stand still", pooling("kernel and stride must be at least 1")),
-        ]
-    );
+    let reason = "kernel and stride must be at least 1";
+    for (tried, error) in [
+        ("an image of one pixel", Error::OneValuePerChannel),
+        ("NC_KERNELS_ISA=sse", Error::UnknownInstructionSet("sse".into())),
+        ("NC_KERNELS_ISA=avx512 on an older processor", Error::UnsupportedInstructionSet("avx512")),
+        ("threads that run already", Error::Threads { requested: 4, running: 2 }),
+        ("pooling of stride 0", Error::Pooling { kernel: 3, stride: 0, padding: 1, reason }),
+    ] {
+        told.add::<(), _>(tried, Err(error));
+    }
+    told.assert_kept();
 }
