@@ -72,7 +72,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     told.add("two columns of one name", parse(&COLUMNS.repeat(2), CE));
     let column = "[[columns]]\ntitle = \"A\"\n";
     told.add("a cell without data set", parse(column, CE));
-    told.add("a column with an unknown setting", parse(&format!("{column}sigma = 0.1\n"), "rows = []"));
+    told.add("a column with an unknown setting", parse(&format!("{column}sigma = 0.1\n"), CE));
     for noise in ["0.0", "-0.1", "nan", "inf"] {
         let columns = format!("{column}data = \"cifar10\"\nnoise = {noise}\n");
         told.add(format_args!("a noise of {noise}"), parse(&columns, CE));
