@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
-use crate::run::{failure, nclt, run_dir, small, stdout};
+use crate::run::{nclt, run_dir, small, stdout};
 
 /// The numbers at `path` (names joined by dots), flattened.
 fn numbers(report: &Value, path: &str) -> Vec<f64> {
@@ -116,19 +116,4 @@ pub(crate) fn write_two(path: &Path, features: [f32; 4], labels: [i64; 2]) {
         ("labels", TensorView::new(Dtype::I64, vec![2], &labels).unwrap()),
     ];
     std::fs::write(path, safetensors::serialize(entries, None).unwrap()).unwrap();
-}
-
-#[test]
-fn what_cannot_be_shown_or_measured_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("page.html"), "<!doctype html>").unwrap();
-    let message = failure(&nclt(dir.path(), &["analyze", "page.html"]));
-    assert!(message.contains("page.html: not a safetensors or npz file"), "{message}");
-    let message = failure(&nclt(dir.path(), &["analyze", "nowhere.npz"]));
-    assert!(message.contains("cannot open nowhere.npz"), "{message}");
-    // Before anything is shown.
-    write_two(&dir.path().join("one.safetensors"), [0.0, 1.0, 1.0, 0.0], [0, 0]);
-    assert!(nclt(dir.path(), &["analyze", "one.safetensors"]).stdout.is_empty());
-    let message = failure(&nclt(dir.path(), &["report", "nowhere"]));
-    assert!(message.contains("nowhere cannot be shown: cannot read nowhere/config.toml"), "{message}");
 }

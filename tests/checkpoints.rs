@@ -58,21 +58,6 @@ fn a_run_is_measured_again_and_gives_its_features() {
 }
 
 #[test]
-fn weights_by_themselves_are_not_trained_over() {
-    let dir = tempfile::tempdir().unwrap();
-    stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
-    let run = run_dir(dir.path());
-    std::fs::remove_file(run.join("result.json")).unwrap();
-    let weights = std::fs::read(run.join("weights.safetensors")).unwrap();
-    let message = failure(&nclt(dir.path(), &["train", "--resume", run.to_str().unwrap()]));
-    assert!(
-        message.contains("weights.safetensors are there, but neither a result nor a checkpoint"),
-        "{message}"
-    );
-    assert!(std::fs::read(run.join("weights.safetensors")).unwrap() == weights);
-}
-
-#[test]
 fn a_checkpoint_is_told_from_weights() {
     let dir = killed_run();
     let run = run_dir(dir.path());
@@ -82,15 +67,4 @@ fn a_checkpoint_is_told_from_weights() {
     let expected =
         format!("{checkpoint} is a checkpoint, from which a run goes on by `nclt train --resume {run}`");
     assert!(message.contains(&expected), "{message}");
-}
-
-#[test]
-fn what_is_no_run_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    assert!(failure(&nclt(dir.path(), &["eval", "nowhere"])).contains("config.toml"));
-    stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
-    let run = run_dir(dir.path());
-    std::fs::write(run.join("weights.safetensors"), "not weights").unwrap();
-    let message = failure(&nclt(dir.path(), &["eval", run.to_str().unwrap()]));
-    assert!(message.contains("weights.safetensors: "), "{message}");
 }

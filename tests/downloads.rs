@@ -59,15 +59,3 @@ fn what_was_fetched_is_verified_and_found_by_train() {
     assert_eq!(result["data"]["class_counts"][9], 1);
     assert_eq!(result["data"]["test_images"], 20);
 }
-
-#[test]
-fn what_cannot_be_downloaded_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let message = failure(&nclt(dir.path(), &["download", "imagenet"]));
-    assert!(
-        message.contains("\"imagenet\" to download: cifar10, cifar100, fashion-mnist or all"),
-        "{message}"
-    );
-    let message = failure(&nclt(dir.path(), &["download", "fashion-mnist", "--from", "some.gz"]));
-    assert!(message.contains("--from some.gz: should be a directory"), "{message}");
-}

@@ -16,6 +16,8 @@ const REFUSED: &[&str] = &[
     "nclt train --preset fashion-mnist-lt/nc-drw-crr",
     "nclt train --preset fashion-mnist/ce",
     "nclt train --preset fashion-mnist-lt/ce+crtt",
+    "nclt train --preset fashion-mnist-lt/ce+arb",
+    "nclt train --preset lws",
     "nclt train --preset fashion-mnist-lt/ce+crt+lws",
     "nclt train --preset fashion-mnist-lt/nc-drw-crt+lws",
     "nclt train --preset nc-drw-crt",
@@ -55,7 +57,12 @@ const REFUSED: &[&str] = &[
     "nclt train --set phases.representation.epochs=0",
     "nclt train --set phases.representation.batch_size=1.5",
     "nclt train --set phases.representation.mixup_alpha=1e-5",
+    "nclt train --set phases.representation.mixup_alpha=-1.0",
+    "nclt train --set phases.representation.mixup_alpha=2e6",
     "nclt train --set data.std=[0.0]",
+    "nclt train --set data.std=[inf]",
+    "nclt train --set data.mean=[nan]",
+    "nclt train --set data.image_size=[4294967296,32]",
     "nclt train --set data.validation.fraction=1",
     "nclt train --set data.profile={kind=\"exponential\",ratio=0.5}",
     "nclt train --set data.profile={kind=\"exponential\",ratio=2,largest=1000}",
@@ -89,6 +96,7 @@ const REFUSED: &[&str] = &[
     "nclt train --config typo.toml",
     "nclt train --config partial.toml",
     "nclt train --config incomplete.toml",
+    "nclt train --config number.toml",
     "nclt train --config unknown.toml",
     "nclt train --config preset.toml --preset fashion-mnist-lt/ce",
     "nclt train --resume no/such/run",
@@ -124,11 +132,16 @@ const REFUSED: &[&str] = &[
     "nclt download all cifar",
     "nclt download cifar10 --manifest broken.toml",
     "nclt download cifar10 --from missing.tar.gz",
+    "nclt download fashion-mnist --from some.gz",
     // Flags.
     "nclt train --device gpu",
     "nclt train --device cuda:0",
     "nclt train --device metal",
     "nclt train --checkpoint-every 5hours",
+    "nclt train --checkpoint-every 0steps",
+    "nclt train --checkpoint-every 1.5steps",
+    "nclt train --checkpoint-every 5",
+    "nclt train --checkpoint-every=-1min",
     "nclt reproduce-tables --time-limit 5",
     "nclt reproduce-tables --seeds 0,18446744073709551615",
     "nclt train --resume runs/one --seed 1",
@@ -137,6 +150,7 @@ const REFUSED: &[&str] = &[
     "nclt reproduce-tables --cells nothing",
     "nclt reproduce-tables --scale large",
     "nclt reproduce-tables --tables 9",
+    "nclt reproduce-tables --slurm --max-runs 3",
 ];
 
 const FILES: &[(&str, &str)] = &[
@@ -144,6 +158,7 @@ const FILES: &[(&str, &str)] = &[
     ("typo.toml", "preset = \"fashion-mnist-lt/ce\"\n[data]\nflipp = true\n"),
     ("partial.toml", "name = \"mine\"\nseed = 1\n"),
     ("incomplete.toml", "name = \"mine\"\nseed = 1\nphases = []\n"),
+    ("number.toml", "preset = 3\n"),
     ("preset.toml", "preset = \"fashion-mnist-lt/nc-drw\"\n"),
     ("unknown.toml", "preset = \"fashion-mnist-lt/nc-drww\"\n"),
     ("empty.txt", ""),
@@ -153,7 +168,10 @@ const FILES: &[(&str, &str)] = &[
 /// The command and what it said.
 fn told(dir: &Path, command: &str) -> String {
     let words: Vec<&str> = command.split(' ').skip(1).collect();
-    let message = failure(&nclt(dir, &words)).replace(&dir.display().to_string(), "DIRECTORY");
+    let output = nclt(dir, &words);
+    let lists = command.starts_with("nclt check-list");
+    assert!(lists || output.stdout.is_empty(), "{command} shows something first: {output:?}");
+    let message = failure(&output).replace(&dir.display().to_string(), "DIRECTORY");
     let indented = message.trim_end().replace('\n', "\n    ").replace("    \n", "\n");
     format!("$ {command}\n    {indented}\n\n")
 }
@@ -184,6 +202,7 @@ fn what_became_of_a_run_s_files_is_said() {
     let run = run_dir(dir.path());
     fs::rename(&run, dir.path().join("run")).unwrap();
     let run = dir.path().join("run");
+    let other = fs::read_to_string(run.join("config.toml")).unwrap().replacen("seed = 0", "seed = 1", 1);
     let mut text = vec![];
     let mut damaged = |file: &str, content: Option<&[u8]>, commands: &[&str]| {
         let whole = fs::read(run.join(file)).unwrap();
@@ -199,6 +218,7 @@ fn what_became_of_a_run_s_files_is_said() {
     };
     damaged("config.toml", None, &["nclt eval run", "nclt train --resume run"]);
     damaged("config.toml", Some(b"seed = 1\n"), &["nclt eval run"]);
+    damaged("config.toml", Some(other.as_bytes()), &["nclt train --resume run"]);
     damaged("weights.safetensors", None, &["nclt eval run", "nclt export-features run --out features"]);
     damaged("weights.safetensors", Some(b"not weights"), &["nclt eval run"]);
     damaged("result.json", Some(b"{}"), &["nclt report run", "nclt train --resume run"]);

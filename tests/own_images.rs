@@ -69,12 +69,7 @@ fn a_list_is_checked() {
     fs::write(dir.path().join("list.txt"), "ant/000.png 0\nant/001.png 0\n").unwrap();
     assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all there\n");
     fs::write(dir.path().join("five.txt"), "ant/000.png 5\n").unwrap();
-    let message = failure(&nclt(dir.path(), &["check-list", "five.txt"]));
-    assert!(message.contains("five.txt: has images of class 5 but none of class 0"), "{message}");
     assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 images, all there\n");
-    fs::write(dir.path().join("empty.txt"), "\n").unwrap();
-    let message = failure(&nclt(dir.path(), &["check-list", "empty.txt"]));
-    assert!(message.contains("empty.txt: expected images, found none"), "{message}");
     fs::remove_file(dir.path().join("ant/001.png")).unwrap();
     let output = nclt(dir.path(), &["check-list", "list.txt"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("line 2: ant/001.png is missing"));

@@ -22,7 +22,7 @@ impl Refusals {
             }
             source = cause.source();
         }
-        self.0 += &format!("{tried}\n    {}\n", message.replace('\n', "\n    "));
+        self.0 = format!("{}{tried}\n    {}\n", self.0, message.replace('\n', "\n    "));
     }
 
     /// Compares the text with the file, temporary directories written as `DIRECTORY`.
