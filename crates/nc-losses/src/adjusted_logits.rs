@@ -1,5 +1,6 @@
 use candle_core::Tensor;
 
+use crate::class_weights::of_classes;
 use crate::{Error, Result, check};
 
 /// Logits that account for how often each class occurs, to take any cross entropy of in training.
@@ -46,9 +47,7 @@ pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Te
     /// Takes a class out of a softmax, in `f32` too, without an infinity to become no number in the gradient.
     const NOTHING: f64 = -1e30;
     let (_, classes) = check::matrix("logits", logits)?;
-    if counts.len() != classes {
-        return Err(Error::Counts { classes, found: counts.len() });
-    }
+    check::counts(counts, classes)?;
     let total: usize = counts.iter().sum();
     if total == 0 {
         return Err(Error::Range { argument: "sum of counts", expected: "a number above 0", found: 0.0 });
@@ -61,7 +60,5 @@ pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Te
         0 => NOTHING,
         count => tau * (count as f64 / total as f64).ln(),
     };
-    let shift: Vec<f64> = counts.iter().map(log_share).collect();
-    let shift = Tensor::new(shift, &candle_core::Device::Cpu)?.to_dtype(logits.dtype())?;
-    Ok(logits.broadcast_add(&shift.to_device(logits.device())?)?)
+    Ok(logits.broadcast_add(&of_classes(counts.iter().map(log_share).collect(), logits)?)?)
 }

@@ -38,5 +38,5 @@ use crate::distance::squared_distances;
 ///
 /// Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016.
 pub fn center_loss(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<Tensor> {
-    Ok(squared_distances(features, labels, centers)?.mean_all()?)
+    squared_distances(features, labels, centers)?.mean()
 }

@@ -64,6 +64,11 @@ pub(crate) fn matrix(argument: &'static str, tensor: &Tensor) -> Result<(usize, 
     }
 }
 
+/// Requires one count for each class.
+pub(crate) fn counts(counts: &[usize], classes: usize) -> Result<()> {
+    if counts.len() == classes { Ok(()) } else { Err(Error::Counts { classes, found: counts.len() }) }
+}
+
 /// Requires exactly this shape.
 pub(crate) fn shape(argument: &'static str, tensor: &Tensor, expected: &[usize]) -> Result<()> {
     if tensor.dims() == expected {

@@ -1,3 +1,7 @@
+use candle_core::{Device, Tensor};
+
+use crate::Result;
+
 /// Class weights from the effective number of samples, scaled to sum K.
 ///
 /// For [`weighted_cross_entropy`](crate::weighted_cross_entropy). Between equal weights (beta = 0) and
@@ -60,4 +64,9 @@ fn scaled_to_length(counts: &[usize], weight: impl Fn(f64) -> f64) -> Vec<f64> {
     }
     let scale = counts.len() as f64 / total;
     raw.map(|weight| weight * scale).collect()
+}
+
+/// One number for each class as a tensor (K), of the dtype and on the device of `like`.
+pub(crate) fn of_classes(numbers: Vec<f64>, like: &Tensor) -> Result<Tensor> {
+    Ok(Tensor::new(numbers, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?)
 }

@@ -1,7 +1,7 @@
 use candle_core::Tensor;
 
 use crate::softmax::log_softmax;
-use crate::{Result, check};
+use crate::{PerSample, Result, check};
 
 /// Cross entropy between logits and labels, averaged over the samples.
 ///
@@ -32,7 +32,35 @@ use crate::{Result, check};
 /// # Ok::<(), nc_losses::Error>(())
 /// ```
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    Ok(negative_log_likelihood(logits, labels)?.mean_all()?)
+    cross_entropy_each(logits, labels)?.mean()
+}
+
+/// Cross entropy of each sample: [`cross_entropy`] before the mean.
+///
+/// ```text
+/// l_i = -log p_{i, y_i},   p_i = softmax(z_i)
+/// ```
+///
+/// Shapes: as [`cross_entropy`]; returns (B), each with the mass 1.
+///
+/// # Errors
+///
+/// As [`cross_entropy`].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[0f32, 0.0], [2.0, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[1u32, 0], &Device::Cpu)?;
+/// let losses = nc_losses::cross_entropy_each(&logits, &labels)?.of_each.to_vec1::<f32>()?;
+/// assert!((losses[0] - 0.693_147).abs() < 1e-6); // ln 2
+/// assert!((losses[1] - 0.126_928).abs() < 1e-6); // ln(1 + e^-2)
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+pub fn cross_entropy_each(logits: &Tensor, labels: &Tensor) -> Result<PerSample> {
+    Ok(PerSample::new(pick(&log_probabilities(logits, labels)?, labels)?.neg()?))
 }
 
 /// Cross entropy in which each sample counts by the weight of its class.
@@ -72,9 +100,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 /// Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019, for
 /// the deferred schedule; Cui et al., CVPR 2019, for the weights.
 pub fn weighted_cross_entropy(logits: &Tensor, labels: &Tensor, class_weights: &Tensor) -> Result<Tensor> {
-    let losses = negative_log_likelihood(logits, labels)?;
-    let weights = ClassWeights::new(logits, labels, class_weights)?;
-    weights.normalise(&(losses * &weights.of_samples)?.sum_all()?)
+    weighted_smoothed_cross_entropy(logits, labels, class_weights, 0.0)
 }
 
 /// Cross entropy against labels smoothed towards the uniform distribution.
@@ -107,10 +133,7 @@ pub fn weighted_cross_entropy(logits: &Tensor, labels: &Tensor, class_weights: &
 ///
 /// Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016.
 pub fn smoothed_cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result<Tensor> {
-    check::fraction("smoothing", smoothing)?;
-    let log_p = log_probabilities(logits, labels)?;
-    let hard = pick(&log_p, labels)?.mean_all()?;
-    Ok(interpolate(&hard, &log_p.mean_all()?, smoothing)?.neg()?)
+    smoothed_cross_entropy_each(logits, labels, None, smoothing)?.mean()
 }
 
 /// Cross entropy with both class weights and label smoothing, combined as PyTorch combines them.
@@ -150,41 +173,65 @@ pub fn weighted_smoothed_cross_entropy(
     class_weights: &Tensor,
     smoothing: f64,
 ) -> Result<Tensor> {
+    smoothed_cross_entropy_each(logits, labels, Some(class_weights), smoothing)?.mean()
+}
+
+/// Cross entropy of each sample with label smoothing and class weights, combined as PyTorch combines them.
+///
+/// ```text
+/// l_i = (1 - s) w_{y_i} (-log p_{i, y_i}) + (s/K) sum_k w_k (-log p_{i,k}),   m_i = w_{y_i}
+/// ```
+///
+/// Smoothing moves mass to every class, and the mass on class k carries w_k. `class_weights` of `None` are all 1.
+/// With s = 0 it is [`cross_entropy_each`], [weighted](PerSample::weighted) if there are weights.
+///
+/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; `class_weights` w (K), not negative, of the dtype of the
+/// logits; `smoothing` s in [0, 1]; returns losses (B), with weights also masses.
+///
+/// # Errors
+///
+/// As [`weighted_cross_entropy`] and [`smoothed_cross_entropy`].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[2f32, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32], &Device::Cpu)?;
+/// let weights = Tensor::new(&[0.5f32, 1.5], &Device::Cpu)?;
+/// let losses = nc_losses::smoothed_cross_entropy_each(&logits, &labels, Some(&weights), 0.1)?;
+/// // 0.9 * 0.5 ln(1 + e^-2) + 0.05 (0.5 ln(1 + e^-2) + 1.5 (2 + ln(1 + e^-2)))
+/// assert!((losses.of_each.to_vec1::<f32>()?[0] - 0.219_810).abs() < 1e-6);
+/// assert!((losses.mean()?.to_scalar::<f32>()? - 0.439_621).abs() < 1e-6); // divided by the mass 0.5
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+///
+/// # Source
+///
+/// The documentation of PyTorch's `CrossEntropyLoss`.
+pub fn smoothed_cross_entropy_each(
+    logits: &Tensor,
+    labels: &Tensor,
+    class_weights: Option<&Tensor>,
+    smoothing: f64,
+) -> Result<PerSample> {
     check::fraction("smoothing", smoothing)?;
     let log_p = log_probabilities(logits, labels)?;
-    let weights = ClassWeights::new(logits, labels, class_weights)?;
-    let hard = (pick(&log_p, labels)? * &weights.of_samples)?.sum_all()?;
-    let uniform = log_p.broadcast_mul(class_weights)?.mean(1)?.sum_all()?;
-    weights.normalise(&interpolate(&hard, &uniform, smoothing)?.neg()?)
-}
-
-/// The weights of the labels in a batch.
-struct ClassWeights {
-    of_samples: Tensor,
-    /// Their sum; 1 if that is 0.
-    total: Tensor,
-    /// 1, or 0 if their sum is 0.
-    counted: Tensor,
-}
-
-impl ClassWeights {
-    fn new(logits: &Tensor, labels: &Tensor, class_weights: &Tensor) -> Result<Self> {
-        check::shape("class_weights", class_weights, &logits.dims()[1..])?;
-        check::dtype("class_weights", class_weights, logits.dtype())?;
-        let of_samples = class_weights.contiguous()?.index_select(labels, 0)?;
-        let sum = of_samples.sum_all()?;
-        let nothing = sum.eq(0.0)?.to_dtype(sum.dtype())?;
-        Ok(Self { of_samples, total: (sum + &nothing)?, counted: (1.0 - nothing)? })
+    let mut losses = PerSample::new(pick(&log_p, labels)?.neg()?);
+    if let Some(weights) = class_weights {
+        check::shape("class_weights", weights, &logits.dims()[1..])?;
+        losses = losses.weighted(labels, weights)?;
     }
-
-    /// `sum` over the sum of the weights; 0 if that is 0.
-    fn normalise(&self, sum: &Tensor) -> Result<Tensor> {
-        Ok(((sum * &self.counted)? / &self.total)?)
+    if smoothing > 0.0 {
+        let of_classes = match class_weights {
+            Some(weights) => log_p.broadcast_mul(weights)?,
+            None => log_p,
+        };
+        let uniform = of_classes.mean(1)?.neg()?;
+        losses.of_each = ((losses.of_each * (1.0 - smoothing))? + (uniform * smoothing)?)?;
     }
-}
-
-fn negative_log_likelihood(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    Ok(pick(&log_probabilities(logits, labels)?, labels)?.neg()?)
+    Ok(losses)
 }
 
 pub(crate) fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -196,8 +243,4 @@ pub(crate) fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tens
 /// The entry of each row that its label names: (B, K) -> (B).
 pub(crate) fn pick(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(rows.gather(&labels.unsqueeze(1)?.contiguous()?, 1)?.squeeze(1)?)
-}
-
-fn interpolate(hard: &Tensor, uniform: &Tensor, smoothing: f64) -> Result<Tensor> {
-    Ok(((hard * (1.0 - smoothing))? + (uniform * smoothing)?)?)
 }

@@ -1,9 +1,7 @@
 use candle_core::Tensor;
 
-use crate::{
-    Result,
-    distance::{of_samples, samples_of_classes},
-};
+use crate::distance::of_samples;
+use crate::{ClassCount, PerSample, Result};
 
 /// Dot regression: turns each feature towards its class's fixed direction, and only there.
 ///
@@ -39,7 +37,7 @@ use crate::{
 /// Yang et al., "Inducing Neural Collapse in Imbalanced Learning: Do We Really Need a Learnable Classifier at the End
 /// of Deep Neural Network?", NeurIPS 2022, eq. 10.
 pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    Ok(of_each(features, labels, weight)?.mean_all()?)
+    dot_regression_each(features, labels, weight)?.mean()
 }
 
 /// Dot regression in which every class of the batch counts the same, however many samples it has.
@@ -75,20 +73,40 @@ pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Re
 ///
 /// Yang et al., as above; the lengths are `produce_Ew` of their code.
 pub fn class_balanced_dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let of_each = of_each(features, labels, weight)?;
-    let counts = samples_of_classes(labels, weight.dim(0)?, features.dtype())?;
-    let present = counts.gt(0.0)?.to_dtype(features.dtype())?.sum_all()?;
-    let sum_of_means = (of_each / counts.index_select(labels, 0)?)?.sum_all()?;
-    Ok(sum_of_means.div(&present)?)
+    dot_regression_each(features, labels, weight)?.by_class(labels, weight.dim(0)?, ClassCount::Present)
 }
 
-/// 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2 of each sample: (B).
-fn of_each(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<Tensor> {
+/// Dot regression of each sample: [`dot_regression`] before the mean.
+///
+/// ```text
+/// l_i = 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2
+/// ```
+///
+/// Shapes and a feature of norm 0: as [`dot_regression`]; returns (B), each with the mass 1.
+///
+/// # Errors
+///
+/// As [`dot_regression`].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let features = Tensor::new(&[[3f64, 4.0], [0.0, 1.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+/// let weight = Tensor::new(&[[1f64, 0.0], [-1.0, 0.0]], &Device::Cpu)?;
+/// let losses = nc_losses::dot_regression_each(&features, &labels, &weight)?.of_each.to_vec1::<f64>()?;
+/// assert!((losses[0] - 0.08).abs() < 1e-12); // (3/5 - 1)^2 / 2
+/// assert_eq!(losses[1], 0.5);
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+pub fn dot_regression_each(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Result<PerSample> {
     let own = of_samples("weight", weight, features, labels)?;
     let squared = features.sqr()?.sum(1)?;
     let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?;
     let norm = has_direction.where_cond(&squared, &squared.ones_like()?.detach())?.sqrt()?;
     let along = (features * own)?.sum(1)?;
     let cosine = has_direction.where_cond(&along, &along.zeros_like()?.detach())?.div(&norm)?;
-    Ok(((cosine - 1.0)?.sqr()? * 0.5)?)
+    Ok(PerSample::new(((cosine - 1.0)?.sqr()? * 0.5)?))
 }

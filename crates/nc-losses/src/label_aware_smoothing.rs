@@ -1,7 +1,8 @@
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use crate::class_weights::of_classes;
 use crate::cross_entropy::{log_probabilities, pick};
-use crate::{Error, Result, check};
+use crate::{PerSample, Result, check};
 
 /// Cross entropy against labels that are smoothed the more, the larger their class: large classes are learnt with too
 /// much confidence.
@@ -43,23 +44,53 @@ pub fn label_aware_smoothing(
     head: f64,
     tail: f64,
 ) -> Result<Tensor> {
+    label_aware_smoothing_each(logits, labels, counts, head, tail)?.mean()
+}
+
+/// Label-aware smoothed cross entropy of each sample: [`label_aware_smoothing`] before the mean.
+///
+/// ```text
+/// l_i = (1 - e_{y_i}) (-log p_{i, y_i}) + e_{y_i} (1/K) sum_k (-log p_{i,k})
+/// ```
+///
+/// Shapes: as [`label_aware_smoothing`]; returns (B), each with the mass 1.
+///
+/// # Errors
+///
+/// As [`label_aware_smoothing`].
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let logits = Tensor::new(&[[2f32, 0.0], [2.0, 0.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+/// let losses = nc_losses::label_aware_smoothing_each(&logits, &labels, &[500, 5], 0.4, 0.1)?;
+/// let losses = losses.of_each.to_vec1::<f32>()?;
+/// assert!((losses[0] - 0.526_928).abs() < 1e-6); // 0.8 ln(1 + e^-2) + 0.2 (2 + ln(1 + e^-2))
+/// assert!((losses[1] - 2.026_928).abs() < 1e-6); // 0.05 ln(1 + e^-2) + 0.95 (2 + ln(1 + e^-2))
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+pub fn label_aware_smoothing_each(
+    logits: &Tensor,
+    labels: &Tensor,
+    counts: &[usize],
+    head: f64,
+    tail: f64,
+) -> Result<PerSample> {
     check::fraction("head", head)?;
     check::fraction("tail", tail)?;
     let log_p = log_probabilities(logits, labels)?;
-    let classes = logits.dim(1)?;
-    if counts.len() != classes {
-        return Err(Error::Counts { classes, found: counts.len() });
-    }
+    check::counts(counts, logits.dim(1)?)?;
     let (least, most) =
         (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     let smoothing = counts.iter().map(|&count| {
         let place = if most == least { 1.0 } else { (count - least) as f64 / (most - least) as f64 };
         tail + (head - tail) * (std::f64::consts::FRAC_PI_2 * place).sin()
     });
-    let smoothing = Tensor::from_vec(smoothing.collect::<Vec<f64>>(), classes, &Device::Cpu)?;
-    let smoothing =
-        smoothing.to_dtype(logits.dtype())?.to_device(logits.device())?.index_select(labels, 0)?;
+    let smoothing = of_classes(smoothing.collect(), logits)?.index_select(labels, 0)?;
     let hard = pick(&log_p, labels)?;
     let soft = (log_p.mean(1)? - &hard)?;
-    Ok((hard + (smoothing * soft)?)?.mean_all()?.neg()?)
+    Ok(PerSample::new((hard + (smoothing * soft)?)?.neg()?))
 }

@@ -1,5 +1,6 @@
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use crate::class_weights::of_classes;
 use crate::{Result, check};
 
 /// Margins of LDAM: the rarer a class, the larger.
@@ -59,8 +60,7 @@ pub fn ldam_margins(counts: &[usize], max_margin: f64) -> Vec<f64> {
 pub fn with_margins(logits: &Tensor, labels: &Tensor, margins: &[f64]) -> Result<Tensor> {
     let (samples, classes) = check::matrix("logits", logits)?;
     check::labels(labels, samples, classes)?;
-    let margins = Tensor::new(margins, &Device::Cpu)?;
+    let margins = of_classes(margins.to_vec(), logits)?;
     check::shape("margins", &margins, &[classes])?;
-    let margins = margins.to_dtype(logits.dtype())?.to_device(logits.device())?;
     Ok((logits - check::one_hot(labels, classes, logits.dtype())?.broadcast_mul(&margins)?)?)
 }

@@ -2,13 +2,16 @@
 //!
 //! Pure functions on tensors: no state, no configuration structs, no framework around them. Each takes `f32` or
 //! `f64` tensors (in mixed precision, cast logits and features to `f32` first), checks its arguments, and runs on any
-//! device. Losses and regularisers return a scalar that can be differentiated.
+//! device. Losses and regularisers return a scalar that can be differentiated. Those named `.._each` return the loss of
+//! each sample, to which class weights and another mean can be applied: class-balanced focal loss, for example, is
+//! `focal_each(..)?.weighted(labels, weights)?.mean()`.
 //!
 //! | | |
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
 //! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
+//! | of each sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
 //! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
 //!
 //! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
@@ -51,6 +54,11 @@
 //!
 //! `examples/plain_loop.rs` is the same on long-tailed data, with figures to watch.
 //!
+//! # Features
+//!
+//! - `serde`: [`BetweenForm`] in configurations, by serde and schemars.
+//! - `cuda`, `cudnn`, `metal`: those of Candle.
+//!
 //! # Labels
 //!
 //! Labels are `u32`, on the device of the logits. On the CPU each call checks them. Elsewhere a check would wait
@@ -72,6 +80,7 @@ mod label_aware_smoothing;
 mod ldam;
 mod mixed;
 mod mse;
+mod per_sample;
 mod soft_cross_entropy;
 mod softmax;
 mod within_class;
@@ -83,15 +92,17 @@ pub use check::check_labels;
 pub use class_means::{ClassMeans, class_means};
 pub use class_weights::{effective_number, inverse_frequency};
 pub use cross_entropy::{
-    cross_entropy, smoothed_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
+    cross_entropy, cross_entropy_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
+    weighted_cross_entropy, weighted_smoothed_cross_entropy,
 };
-pub use dot_regression::{class_balanced_dot_regression, dot_regression};
+pub use dot_regression::{class_balanced_dot_regression, dot_regression, dot_regression_each};
 pub use error::{Error, Result};
-pub use focal::focal;
-pub use label_aware_smoothing::label_aware_smoothing;
+pub use focal::{focal, focal_each};
+pub use label_aware_smoothing::{label_aware_smoothing, label_aware_smoothing_each};
 pub use ldam::{ldam_margins, with_margins};
 pub use mixed::mixed;
-pub use mse::mse;
+pub use mse::{mse, mse_each};
+pub use per_sample::{ClassCount, PerSample};
 pub use soft_cross_entropy::soft_cross_entropy;
 pub use within_class::within_class;
 

@@ -1,7 +1,7 @@
 use candle_core::Tensor;
 
 use crate::softmax::log_softmax;
-use crate::{Result, check};
+use crate::{PerSample, Result, check};
 
 /// Cross entropy against a distribution over classes for each sample.
 ///
@@ -35,6 +35,5 @@ pub fn soft_cross_entropy(logits: &Tensor, probabilities: &Tensor) -> Result<Ten
     let (samples, classes) = check::matrix("logits", logits)?;
     check::shape("probabilities", probabilities, &[samples, classes])?;
     check::dtype("probabilities", probabilities, logits.dtype())?;
-    let agreement = (log_softmax(logits)? * probabilities)?.sum_all()?;
-    Ok((agreement * (-1.0 / samples as f64))?)
+    PerSample::new((log_softmax(logits)? * probabilities)?.sum(1)?.neg()?).mean()
 }

@@ -1,7 +1,7 @@
 use candle_core::Tensor;
 
-use crate::Result;
-use crate::distance::{samples_of_classes, squared_distances};
+use crate::distance::squared_distances;
+use crate::{ClassCount, Result};
 
 /// Within-class regulariser L_W: draws each class's features together (NC1).
 ///
@@ -42,8 +42,5 @@ use crate::distance::{samples_of_classes, squared_distances};
 ///
 /// Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning", AISTATS 2023, eq. 13.
 pub fn within_class(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<Tensor> {
-    let distances = squared_distances(features, labels, centers)?;
-    let classes = centers.dim(0)?;
-    let of_class = samples_of_classes(labels, classes, features.dtype())?.index_select(labels, 0)?;
-    Ok(((distances / of_class)?.sum_all()? / classes as f64)?)
+    squared_distances(features, labels, centers)?.by_class(labels, centers.dim(0)?, ClassCount::All)
 }

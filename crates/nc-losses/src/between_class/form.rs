@@ -1,12 +1,18 @@
-/// Which angles L_B widens.
+// schemars copies these comments into the reference of a configuration that has this enum.
+/// The three forms of L_B on centred and normalised centres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum BetweenForm {
-    /// The angle of each class to its nearest neighbour, averaged over the classes. The paper's choice.
+    /// Mean over classes of the angle to the nearest other centre, negative (eq. 15).
     #[default]
     MeanMinAngle,
-    /// Only the smallest angle of all.
+    /// The smallest angle of all, negative.
     GlobalMinAngle,
-    /// The distance of all cosines from those of a simplex ETF, -1/(K-1).
+    /// Frobenius distance of the off-diagonal cosines from -1/(K-1).
     EtfGap,
 }

@@ -68,3 +68,14 @@ fn the_neighbour_is_found_across_blocks() -> Result<()> {
     assert!(loss > -0.02, "mean angle {}", -loss);
     Ok(())
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn configurations_name_the_forms_in_kebab_case() {
+    use serde::{Deserialize, de::IntoDeserializer, de::value::Error};
+    let read =
+        |name: &'static str| BetweenForm::deserialize(IntoDeserializer::<Error>::into_deserializer(name));
+    assert_eq!(read("mean-min-angle"), Ok(BetweenForm::MeanMinAngle));
+    assert_eq!(read("global-min-angle"), Ok(BetweenForm::GlobalMinAngle));
+    assert_eq!(read("etf-gap"), Ok(BetweenForm::EtfGap));
+}

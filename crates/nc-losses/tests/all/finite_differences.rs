@@ -2,10 +2,11 @@
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, Result, adjusted_logits, between_class, center_loss, class_balanced_dot_regression,
-    class_means, cross_entropy, dot_regression, focal, label_aware_smoothing, mixed, mse,
-    smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy,
-    with_margins, within_class,
+    BetweenForm, ClassCount, PerSample, Result, adjusted_logits, between_class, center_loss,
+    class_balanced_dot_regression, class_means, cross_entropy, dot_regression, dot_regression_each, focal,
+    focal_each, label_aware_smoothing, label_aware_smoothing_each, mixed, mse, mse_each,
+    smoothed_cross_entropy, smoothed_cross_entropy_each, soft_cross_entropy, weighted_cross_entropy,
+    weighted_smoothed_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -59,6 +60,27 @@ fn losses_for_long_tails() -> Result<()> {
     let directions = normal(4, 5, 4)?;
     hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &directions))?;
     hold(&normal(3, 7, 4)?, |h| class_balanced_dot_regression(h, &y, &directions))
+}
+
+#[test]
+fn reductions_of_the_losses_of_each_sample() -> Result<()> {
+    let (x, y, directions) = (normal(1, 7, 5)?, labels(2, 7, 5)?, normal(4, 5, 5)?);
+    let weights = normal(3, 1, 5)?.squeeze(0)?.abs()?;
+    let losses: [&dyn Fn(&Tensor) -> Result<PerSample>; 6] = [
+        &|x| smoothed_cross_entropy_each(x, &y, None, 0.2),
+        &|x| smoothed_cross_entropy_each(x, &y, Some(&weights), 0.2),
+        &|x| focal_each(x, &y, 1.5),
+        &|x| mse_each(x, &y),
+        &|x| label_aware_smoothing_each(x, &y, &[3, 30, 7, 7, 1], 0.5, 0.2),
+        &|x| dot_regression_each(x, &y, &directions),
+    ];
+    for of_each in losses {
+        hold(&x, |x| of_each(x)?.weighted(&y, &weights)?.mean())?;
+        hold(&x, |x| of_each(x)?.weighted(&y, &weights)?.by_class(&y, 5, ClassCount::Present))?;
+        hold(&x, |x| of_each(x)?.by_class(&y, 5, ClassCount::All))?;
+        hold(&x, |x| of_each(x)?.over(11.0))?;
+    }
+    Ok(())
 }
 
 #[test]
