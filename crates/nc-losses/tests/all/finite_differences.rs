@@ -62,11 +62,13 @@ fn losses_for_long_tails() -> Result<()> {
     hold(&normal(3, 7, 4)?, |h| class_balanced_dot_regression(h, &y, &directions))
 }
 
+type OfEach<'a> = &'a dyn Fn(&Tensor) -> Result<PerSample>;
+
 #[test]
 fn reductions_of_the_losses_of_each_sample() -> Result<()> {
     let (x, y, directions) = (normal(1, 7, 5)?, labels(2, 7, 5)?, normal(4, 5, 5)?);
     let weights = normal(3, 1, 5)?.squeeze(0)?.abs()?;
-    let losses: [&dyn Fn(&Tensor) -> Result<PerSample>; 6] = [
+    let losses: [OfEach<'_>; 6] = [
         &|x| smoothed_cross_entropy_each(x, &y, None, 0.2),
         &|x| smoothed_cross_entropy_each(x, &y, Some(&weights), 0.2),
         &|x| focal_each(x, &y, 1.5),
