@@ -24,9 +24,10 @@ use crate::{Error, Result, check};
 /// let losses = PerSample::new(Tensor::new(&[1f32, 3.0, 5.0], &Device::Cpu)?);
 /// assert_eq!(losses.mean()?.to_scalar::<f32>()?, 3.0);
 /// assert_eq!(losses.over(6.0)?.to_scalar::<f32>()?, 1.5); // in a global batch of 6 samples
-/// let by_class = |count| losses.by_class(&labels, 4, count)?.to_scalar::<f32>();
-/// assert_eq!(by_class(ClassCount::Present)?, 3.5); // (2 + 5) / 2
-/// assert_eq!(by_class(ClassCount::All)?, 1.75); // (2 + 0 + 5 + 0) / 4
+/// let present = losses.by_class(&labels, 4, ClassCount::Present)?;
+/// assert_eq!(present.to_scalar::<f32>()?, 3.5); // (2 + 5) / 2
+/// let all = losses.by_class(&labels, 4, ClassCount::All)?;
+/// assert_eq!(all.to_scalar::<f32>()?, 1.75); // (2 + 0 + 5 + 0) / 4
 ///
 /// let weights = Tensor::new(&[0.5f32, 1.0, 1.0, 1.5], &Device::Cpu)?;
 /// let weighted = losses.weighted(&labels, &weights)?;
