@@ -1,9 +1,7 @@
-//! What a configuration may hold: read off the types it becomes, and the one source of what is checked, said about a
-//! wrong value, and written in the reference.
+//! Configuration schema, derived from the serde types. Drives validation, error messages and `docs/configuration.md`.
 
 mod check;
-mod node;
-mod range;
+mod json_schema;
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,6 @@
 use toml::Value;
 
-use super::{
-    check::EXPERIMENT,
-    node::{IfAbsent, KIND, Key, Node, Variant, join, listed},
-};
+use super::json_schema::{EXPERIMENT, KIND, Schema, join, listed};
 use crate::presets;
 
 /// Every key of a configuration with its range, its default and its meaning, and how a configuration is put together, as
@@ -24,74 +21,86 @@ fn names<'a>(title: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> St
     format!("\n## {title}\n\n| name | |\n|---|---|\n{rows}")
 }
 
-/// What may stand at `path`, under a heading of its own where a row of the section around it is too little for that; and
-/// so for everything in it.
-fn place(page: &mut Vec<String>, node: &Node, path: &str, meaning: &str) {
+/// Appends a section on the value at `path`, unless a table cell describes it fully, and sections on the values within.
+fn place(page: &mut Vec<String>, schema: &Schema, path: &str, meaning: &str) {
     const KEYS: &str = "\n| key | value | if absent | meaning |\n|---|---|---|---|\n";
     const WORDS: &str = "\n| value | meaning |\n|---|---|\n";
     let heading = format!("\n## {}\n", if path.is_empty() { "Keys".into() } else { code(path) });
     if page.contains(&heading) {
         return;
     }
-    let (columns, rows, keys): (_, String, Vec<&Key>) = match node {
-        Node::Number(_) | Node::Text | Node::Switch => return,
-        Node::List { element, .. } => return place(page, element, &format!("{path}.NAME"), meaning),
-        Node::Section(keys) => {
-            (KEYS, keys.iter().map(|key| key_row(key, path, "")).collect(), keys.iter().collect())
-        }
-        Node::Choice(words) if words.iter().all(|word| word.keys.is_none()) => {
-            let row = |word: &Variant| row(&[&code(&format!("{:?}", word.name)), &word.meaning]);
-            (WORDS, words.iter().map(row).collect(), vec![])
-        }
-        Node::Choice(variants) | Node::Kinds(variants) => (
+    let schema = schema.value();
+    if let Some(items) = &schema.items {
+        return place(page, items, &format!("{path}.NAME"), meaning);
+    }
+    let variants = &schema.one_of;
+    let (columns, rows, tables): (_, String, Vec<&Schema>) = if schema.is("object") {
+        (KEYS, key_rows(schema, path, ""), vec![schema])
+    } else if variants.is_empty() {
+        return;
+    } else if variants.iter().all(|variant| variant.r#const.is_some()) {
+        let row = |word: &Schema| row(&[&code(&format!("{:?}", word.name())), &word.meaning()]);
+        (WORDS, variants.iter().map(row).collect(), vec![])
+    } else {
+        (
             KEYS,
-            variants.iter().map(|variant| variant_rows(node, variant, path)).collect(),
-            variants.iter().flat_map(|variant| variant.keys.iter().flatten()).collect(),
-        ),
+            variants.iter().map(|variant| variant_rows(variant, path)).collect(),
+            variants.iter().map(table).collect(),
+        )
     };
     page.extend([heading, paragraph(meaning), columns.to_owned(), rows]);
-    for key in keys {
-        place(page, &key.node, &join(path, &key.name), &key.meaning);
+    for (name, key) in tables.into_iter().flat_map(Schema::keys) {
+        place(page, key, &join(path, name), &key.meaning());
+    }
+}
+
+/// The table of a variant: its own, or that under its name.
+fn table(variant: &Schema) -> &Schema {
+    if variant.properties.contains_key(KIND) {
+        variant
+    } else {
+        variant.properties.get(variant.name()).unwrap_or(variant)
     }
 }
 
 /// A variant, and the keys that come with it.
-fn variant_rows(node: &Node, variant: &Variant, path: &str) -> String {
-    let name = &variant.name;
-    let (written, keys_at) = match (node, &variant.keys) {
-        (Node::Kinds(_), _) => (format!("{KIND} = {name:?}"), path.to_owned()),
-        (_, None) => (format!("{name:?}"), path.to_owned()),
-        (_, Some(_)) => (format!("{name} = {{ ... }}"), join(path, name)),
+fn variant_rows(variant: &Schema, path: &str) -> String {
+    let name = variant.name();
+    let (written, keys_at) = if variant.r#const.is_some() {
+        (format!("{name:?}"), path.to_owned())
+    } else if variant.properties.contains_key(KIND) {
+        (format!("{KIND} = {name:?}"), path.to_owned())
+    } else {
+        (format!("{name} = {{ ... }}"), join(path, name))
     };
-    let keys = variant.keys.iter().flatten().map(|key| key_row(key, &keys_at, "with it: "));
-    row(&[&code(&written), "", "", &variant.meaning]) + &keys.collect::<String>()
+    row(&[&code(&written), "", "", &variant.meaning()]) + &key_rows(table(variant), &keys_at, "with it: ")
 }
 
-fn key_row(key: &Key, path: &str, before: &str) -> String {
-    let path = join(path, &key.name);
-    let if_absent = match &key.if_absent {
-        IfAbsent::Refused => "required".to_owned(),
-        IfAbsent::Nothing => String::new(),
-        IfAbsent::Default(value) => {
-            Value::try_from(value).map_or_else(|_| String::new(), |value| code(&value.to_string()))
-        }
+fn key_rows(table: &Schema, path: &str, before: &str) -> String {
+    let key_row = |(name, key): (&str, &Schema)| {
+        let if_absent = if table.required.iter().any(|required| required == name) {
+            "required".to_owned()
+        } else {
+            Value::try_from(&key.default).map_or_else(|_| String::new(), |value| code(&value.to_string()))
+        };
+        row(&[&format!("{before}{}", code(name)), &value(key, &join(path, name)), &if_absent, &key.meaning()])
     };
-    row(&[&format!("{before}{}", code(&key.name)), &value(&key.node, &path), &if_absent, &key.meaning])
+    table.keys().map(key_row).collect()
 }
 
-/// What may stand there, in few words.
-fn value(node: &Node, path: &str) -> String {
+/// The accepted values in a few words, with a link where they have a section.
+fn value(schema: &Schema, path: &str) -> String {
+    let schema = schema.value();
     let link = |path: &str| format!("(#{})", path.replace('.', "").to_lowercase());
-    match node {
-        Node::List { element, .. } if matches!(**element, Node::Section(_)) => {
-            format!("a list of [sections]{}", link(&format!("{path}.NAME")))
-        }
-        Node::Section(_) => format!("a [section]{}", link(path)),
-        Node::Kinds(variants) | Node::Choice(variants) => {
-            let names = listed(variants.iter().map(|variant| code(&variant.name)));
-            format!("[one of]{} {names}", link(path))
-        }
-        other => other.to_string(),
+    if schema.items.as_ref().is_some_and(|items| items.is("object")) {
+        format!("a list of [sections]{}", link(&format!("{path}.NAME")))
+    } else if schema.is("object") {
+        format!("a [section]{}", link(path))
+    } else if !schema.one_of.is_empty() {
+        let names = listed(schema.one_of.iter().map(|variant| code(variant.name())));
+        format!("[one of]{} {names}", link(path))
+    } else {
+        schema.to_string()
     }
 }
 
