@@ -2,10 +2,11 @@
 
 use std::{fs, path::Path};
 
+use nc_record::{Array, Checkpoint, RunDir};
 use serde_json::Value;
 
 use crate::{
-    run::{fixtures, last_line, nclt, stdout},
+    run::{failure, fixtures, last_line, nclt, stdout},
     weights::{pinned, processor, sha256},
 };
 
@@ -93,4 +94,17 @@ fn records_fill_their_cells() {
         let accuracy = 100.0 * record["accuracy"]["top1"].as_f64().unwrap();
         assert!(cell.contains(&format!(",{accuracy},")), "{cell}");
     }
+}
+
+#[test]
+fn an_unknown_tensor_in_a_checkpoint_is_refused() {
+    let run = copy_of("interrupted");
+    let path = run.path().join("checkpoint-000000010.safetensors");
+    let mut checkpoint = Checkpoint::<Value>::read(&path).unwrap();
+    checkpoint.tensors.insert("prototypes".to_owned(), Array { shape: vec![1], values: vec![0.0] });
+    RunDir::open(run.path()).unwrap().write_checkpoint(10, &checkpoint).unwrap();
+    let message = failure(&nclt(run.path(), &["train", "--resume", "."]));
+    assert!(message.contains("checkpoint-000000010.safetensors"), "{message}");
+    assert!(message.contains("\"prototypes\""), "{message}");
+    assert!(!run.path().join("weights.safetensors").exists());
 }

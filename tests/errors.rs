@@ -86,7 +86,6 @@ const REFUSED: &[&str] = &[
     "nclt train --preset fashion-mnist-lt/ce+tau-norm --set post_hoc={kind=\"tau-normalization\"}",
     "nclt train --set phases.representation.objective.loss={kind=\"ldam\",max_margin=0.5}",
     "nclt train --set phases.representation.objective.loss={kind=\"dot-regression\"}",
-    "nclt train --set phases.representation.objective.loss={kind=\"focal\",gamma=1}",
     "nclt train --set phases.1.name=representation",
     "nclt train --set data.image_size=[32,32]",
     "nclt train --set data.mean=[0.5]",

@@ -1,9 +1,10 @@
 //! A backbone of one's own in the trainer.
 
 use candle_core::Tensor;
-use candle_nn::{Linear, Module};
+use candle_nn::{Linear, Module, VarBuilder};
+use nc_data::ImageShape;
 use nc_models::{Backbone, Pass};
-use nc_train::{Error, Profile, RunOptions, Settings, train_backbone};
+use nc_train::{Error, Profile, RunOptions, Settings, Trained, train_backbone};
 
 /// One hidden layer on the pixels.
 struct Perceptron(Linear);
@@ -16,6 +17,11 @@ impl Backbone for Perceptron {
     fn feature_dim(&self) -> usize {
         32
     }
+}
+
+fn perceptron(vb: &VarBuilder<'_>, shape: ImageShape) -> nc_models::Result<Box<dyn Backbone>> {
+    let pixels = shape.channels * shape.height * shape.width;
+    Ok(Box::new(Perceptron(candle_nn::linear(pixels, 32, vb.pp("hidden"))?)))
 }
 
 #[test]
@@ -42,20 +48,18 @@ fn names_of_the_head_are_refused() -> anyhow::Result<()> {
 fn a_backbone_of_ones_own_trains() -> anyhow::Result<()> {
     let out = tempfile::tempdir()?;
     let options = RunOptions { out: out.path().into(), ..RunOptions::default() };
-    let mut experiment = Settings { epochs: Some(5), ..Settings::default() }.resolve()?;
+    let mut experiment = Settings { epochs: Some(5), ..Settings::default() }.resolve()?.into_inner();
     experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(100) };
-    let finished = train_backbone(
-        &experiment,
-        "perceptron",
-        |vb, shape| {
-            let pixels = shape.channels * shape.height * shape.width;
-            Ok(Box::new(Perceptron(candle_nn::linear(pixels, 32, vb.pp("hidden"))?)))
-        },
-        &options,
-        &mut (),
-    )?;
+    let finished = train_backbone(&experiment.try_into()?, "perceptron", perceptron, &options, &mut ())?;
     let accuracy = finished.result.accuracy.top1;
     assert!(accuracy > 0.4, "{accuracy}");
     assert_eq!(finished.result.nc.train.dims, 32);
+
+    // It opens again with the same backbone, and not with the one that the configuration names.
+    let refused = Trained::open(&finished.directory, &RunOptions::default()).err();
+    assert!(matches!(refused, Some(Error::OwnBackbone { name, .. }) if name == "perceptron"));
+    let trained = Trained::open_with(&finished.directory, perceptron, &RunOptions::default())?;
+    assert_eq!(trained.evaluate()?.accuracy, finished.result.accuracy);
+    assert_eq!(trained.features()?.dims, 32);
     Ok(())
 }

@@ -31,6 +31,7 @@ pub(crate) fn processor() -> String {
 }
 
 /// The hash pinned for `name` on this processor, in a file of lines `NAME PROCESSOR KERNELS SHA-256`.
+#[allow(clippy::print_stderr)]
 pub(crate) fn pinned(file: &Path, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).unwrap();
     let prefix = format!("{name} {} ", processor());

@@ -165,8 +165,8 @@ impl Observer for Progress {
                     epoch + 1,
                     self.phase_epochs,
                     losses.total,
-                    term("L_W", losses.within_class),
-                    term("L_B", losses.between_class),
+                    term("L_W", losses.term("within_class")),
+                    term("L_B", losses.term("between_class")),
                     timing.images_per_second,
                     self.time_left(),
                 ));

@@ -5,7 +5,7 @@ use nc_kernels::threads;
 use nc_paper::shell_word;
 use nc_record::RunDir;
 use nc_report::RunReport;
-use nc_train::{CheckpointEvery, Error, Experiment, Finished, RunOptions, Settings, Trained};
+use nc_train::{CheckpointEvery, Error, Finished, RunOptions, Settings, Trained, ValidExperiment};
 
 use crate::{compute, duration, progress::Progress, signals, summary, terminal::say};
 
@@ -94,7 +94,7 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
 }
 
 impl Args {
-    fn experiment(&self) -> Result<Experiment> {
+    fn experiment(&self) -> Result<ValidExperiment> {
         if let Some(directory) = &self.resume {
             ensure!(
                 directory.join(RunDir::CONFIG).is_file(),

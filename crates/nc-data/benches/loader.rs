@@ -6,7 +6,7 @@ use std::hint::black_box;
 use candle_core::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nc_data::{
-    Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset,
+    Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, ViewConfig,
     rng::{Purpose, stream},
 };
 use rand::RngCore;
@@ -35,16 +35,17 @@ fn loaders(c: &mut Criterion) {
     group.throughput(Throughput::Elements(IMAGES as u64)).sample_size(20);
     for (name, augment, mixup_alpha) in cases {
         for workers in [1, 2] {
+            let view = ViewConfig { plan: Plan::Sampled(Sampler::Uniform), augment, mixup_alpha };
             let config = LoaderConfig {
+                views: vec![view],
+                epochs: None,
                 batch_size: 128,
-                augment,
                 normalize: normalize.clone(),
-                mixup_alpha,
                 seed: 0,
                 workers,
                 device: Device::Cpu,
             };
-            let loader = Loader::new(&subset, Sampler::Uniform, config).expect("a valid configuration");
+            let loader = Loader::new(&subset, config).expect("a valid configuration");
             group.bench_function(format!("{name}, workers: {workers}"), |b| {
                 b.iter(|| {
                     for batch in loader.epoch(0) {

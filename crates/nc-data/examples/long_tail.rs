@@ -6,7 +6,10 @@
 #![allow(clippy::print_stdout)]
 
 use candle_core::Device;
-use nc_data::{Augment, Loader, LoaderConfig, Normalize, Profile, Result, Sampler, Subset, fashion_mnist_lt};
+use nc_data::{
+    Augment, Loader, LoaderConfig, Normalize, Plan, Profile, Result, Sampler, Subset, ViewConfig,
+    fashion_mnist_lt,
+};
 
 fn main() -> Result<()> {
     let source = fashion_mnist_lt()?;
@@ -14,25 +17,29 @@ fn main() -> Result<()> {
     let subset = Subset::draw(&source.train, &profile, 0)?;
     println!("{}, {} images, subset {}", source.name, subset.len(), subset.hash());
 
-    let sampler = Sampler::ClassBalanced;
-    let config = LoaderConfig {
-        batch_size: 128,
+    let view = ViewConfig {
+        plan: Plan::Sampled(Sampler::ClassBalanced),
         augment: Some(Augment { crop_padding: 2, flip: true }),
-        normalize: Normalize::of(&subset),
         mixup_alpha: Some(1.0),
+    };
+    let config = LoaderConfig {
+        views: vec![view],
+        epochs: None,
+        batch_size: 128,
+        normalize: Normalize::of(&subset),
         seed: 0,
         workers: 1,
         device: Device::Cpu,
     };
-    let loader = Loader::new(&subset, sampler, config)?;
+    let loader = Loader::new(&subset, config)?;
     let mut seen = vec![0; source.train.num_classes()];
     for (number, batch) in loader.epoch(0).enumerate() {
-        let batch = batch?;
-        for &label in &batch.labels {
+        let view = batch?.into_first();
+        for &label in &view.labels {
             seen[label as usize] += 1;
         }
-        let lambda = batch.mix.map_or(1.0, |mix| mix.lambda);
-        println!("batch {number}: {:?}, lambda {lambda:.3}", batch.images.dims());
+        let lambda = view.mix.map_or(1.0, |mix| mix.lambda);
+        println!("batch {number}: {:?}, lambda {lambda:.3}", view.images.dims());
     }
 
     println!("\n{:<12} {:>6} {:>13}", "class", "images", "in this epoch");

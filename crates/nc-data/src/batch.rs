@@ -1,33 +1,56 @@
-use candle_core::{Device, Tensor};
+use std::sync::Arc;
+
+use candle_core::Device;
 
 use crate::{
-    Augment, Mix, Result, Subset,
+    Result, Subset, View,
     augment::Placement,
-    mix::Mixer,
-    rng::{Purpose, stream},
+    rng::{Purpose, stream, view_index},
+    view::{Plan, PreparedView, ViewRecipe},
 };
 
-/// Images with their labels.
+/// The views of one training step, in the order of [`LoaderConfig::views`](crate::LoaderConfig::views). All have the
+/// same number of images.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Augmented, normalised and perhaps mixed: (B, C, H, W) of `f32`.
-    pub images: Tensor,
-    /// The label of each image: B of them.
-    pub labels: Vec<u32>,
-    /// What was mixed into the images, if anything.
-    pub mix: Option<Mix>,
+    /// One or more.
+    pub views: Vec<View>,
+}
+
+impl Batch {
+    /// View 0.
+    ///
+    /// # Panics
+    ///
+    /// If `views` is empty, which it is in no batch of a [`Loader`](crate::Loader).
+    pub fn first(&self) -> &View {
+        &self.views[0]
+    }
+
+    /// View 0, for batches of one view.
+    ///
+    /// # Panics
+    ///
+    /// As [`Batch::first`].
+    pub fn into_first(mut self) -> View {
+        self.views.swap_remove(0)
+    }
 }
 
 /// How the batches of any epoch are made.
 pub(crate) struct Recipe {
     pub(crate) subset: Subset,
     pub(crate) batch_size: usize,
-    pub(crate) augment: Option<Augment>,
+    pub(crate) views: Vec<ViewRecipe>,
+    /// Number of epochs, for samplers that depend on it.
+    pub(crate) epochs: Option<usize>,
     /// What each byte becomes, for each channel.
     pub(crate) tables: Vec<[f32; 256]>,
-    pub(crate) mixer: Option<Mixer>,
     pub(crate) seed: u64,
 }
+
+/// The positions of an epoch's images in the subset, for each view.
+pub(crate) type Plans = Vec<Arc<[u32]>>;
 
 impl Recipe {
     /// Number of batches of an epoch, the last of which may be smaller.
@@ -35,8 +58,31 @@ impl Recipe {
         self.subset.len().div_ceil(self.batch_size)
     }
 
-    /// Batch `number` of the `epoch` whose images `plan` lists.
-    pub(crate) fn prepare(&self, plan: &[u32], epoch: usize, number: usize) -> Prepared {
+    pub(crate) fn plans(&self, epoch: usize) -> Plans {
+        let mut plans = Plans::with_capacity(self.views.len());
+        for (index, view) in self.views.iter().enumerate() {
+            plans.push(match view.plan {
+                Plan::Sampled(sampler) => {
+                    let rng = stream(self.seed, Purpose::Plan, epoch as u64, index as u64);
+                    sampler.checked_plan(&self.subset, epoch, self.epochs, rng).into()
+                }
+                Plan::Sequential => (0..self.subset.len() as u32).collect(),
+                Plan::SameAs(earlier) => Arc::clone(&plans[earlier]),
+            });
+        }
+        plans
+    }
+
+    /// Batch `number` of the `epoch` whose images `plans` list.
+    pub(crate) fn prepare(&self, plans: &Plans, epoch: usize, number: usize) -> Prepared {
+        let view = |(index, plan): (usize, &Arc<[u32]>)| self.prepare_view(index, plan, epoch, number);
+        Prepared { views: plans.iter().enumerate().map(view).collect() }
+    }
+
+    fn prepare_view(&self, index: usize, plan: &[u32], epoch: usize, number: usize) -> PreparedView {
+        let ViewRecipe { augment, mixer, .. } = self.views[index];
+        let random =
+            |purpose, place: usize| stream(self.seed, purpose, epoch as u64, view_index(index, place));
         let start = number * self.batch_size;
         let positions = &plan[start..plan.len().min(start + self.batch_size)];
         let shape = self.subset.dataset().shape();
@@ -47,31 +93,26 @@ impl Recipe {
         {
             let position = position as usize;
             labels.push(self.subset.labels()[position]);
-            let placement = self.augment.map_or_else(Placement::default, |augment| {
-                augment.draw(&mut stream(self.seed, Purpose::Augment, epoch as u64, (start + place) as u64))
+            let placement = augment.map_or_else(Placement::default, |augment| {
+                augment.draw(&mut random(Purpose::Augment, start + place))
             });
             placement.write(self.subset.image(position), shape, &self.tables, out);
         }
-        let mix = self.mixer.map(|mixer| {
-            let mut rng = stream(self.seed, Purpose::Mix, epoch as u64, number as u64);
-            mixer.mix(&mut images, &labels, &mut rng)
-        });
-        Prepared { images, dims: (labels.len(), shape.channels, shape.height, shape.width), labels, mix }
+        let mix = mixer.map(|mixer| mixer.mix(&mut images, &labels, &mut random(Purpose::Mix, number)));
+        let dims = (labels.len(), shape.channels, shape.height, shape.width);
+        PreparedView { images, dims, labels, positions: positions.to_vec(), mix }
     }
 }
 
 /// A batch on the host.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    images: Vec<f32>,
-    dims: (usize, usize, usize, usize),
-    labels: Vec<u32>,
-    mix: Option<Mix>,
+    views: Vec<PreparedView>,
 }
 
 impl Prepared {
     pub(crate) fn on(self, device: &Device) -> Result<Batch> {
-        let images = Tensor::from_vec(self.images, self.dims, device)?;
-        Ok(Batch { images, labels: self.labels, mix: self.mix })
+        let views = self.views.into_iter().map(|view| view.on(device));
+        Ok(Batch { views: views.collect::<Result<_>>()? })
     }
 }

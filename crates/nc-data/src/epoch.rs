@@ -11,7 +11,7 @@ use candle_core::Device;
 
 use crate::{
     Batch, Error, Result,
-    batch::{Prepared, Recipe},
+    batch::{Plans, Prepared, Recipe},
 };
 
 /// Batches that a worker may be ahead of the consumer.
@@ -33,7 +33,7 @@ pub struct Epoch {
 impl Epoch {
     pub(crate) fn start(
         recipe: &Arc<Recipe>,
-        plan: Vec<u32>,
+        plans: &Plans,
         epoch: usize,
         first: usize,
         workers: usize,
@@ -43,15 +43,14 @@ impl Epoch {
         let first = first.min(batches);
         let left = batches - first;
         let workers = workers.min(left).max(1);
-        let plan: Arc<[u32]> = plan.into();
         let (mut receivers, mut threads, mut not_started) = (Vec::new(), Vec::new(), None);
         for worker in 0..workers {
             let (sender, receiver) = sync_channel(AHEAD);
             receivers.push(receiver);
-            let (recipe, plan) = (Arc::clone(recipe), Arc::clone(&plan));
+            let (recipe, plans) = (Arc::clone(recipe), plans.clone());
             let work = move || {
                 for number in (first + worker..batches).step_by(workers) {
-                    if sender.send(recipe.prepare(&plan, epoch, number)).is_err() {
+                    if sender.send(recipe.prepare(&plans, epoch, number)).is_err() {
                         return; // The consumer wants no more.
                     }
                 }

@@ -3,7 +3,8 @@
 //!
 //! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] says how many images each class
 //! keeps, [`Subset::draw`] picks them, in a way that does not depend on the order of files. A [`Sampler`] plans each
-//! epoch, and a [`Loader`] makes [`Batch`]es of it: cropped, mirrored, normalised and mixed by threads of its own.
+//! epoch, and a [`Loader`] makes [`Batch`]es of it: cropped, mirrored, normalised and mixed by threads of its own. A
+//! batch has one [`View`] or several, each with its own sampler and augmentation.
 //! All randomness comes from streams keyed by what they are for, see [`rng`].
 
 mod augment;
@@ -30,6 +31,7 @@ pub mod rng;
 mod sampler;
 mod source;
 mod subset;
+mod view;
 
 pub use augment::Augment;
 pub use batch::Batch;
@@ -45,3 +47,4 @@ pub use profile::Profile;
 pub use sampler::Sampler;
 pub use source::Source;
 pub use subset::Subset;
+pub use view::{Plan, View, ViewConfig};

@@ -2,56 +2,69 @@ use std::{fmt, sync::Arc};
 
 use candle_core::Device;
 
-use crate::{Augment, Epoch, Error, Normalize, Result, Sampler, Subset, batch::Recipe, mix::Mixer};
+use crate::{Epoch, Error, Normalize, Plan, Result, Subset, ViewConfig, batch::Recipe, rng::MOST_VIEWS};
 
 /// How batches are made.
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
-    /// Images in a batch; the last of an epoch has what is left.
+    /// The views of a batch: one for most methods. View 0 is the same whatever views follow it.
+    pub views: Vec<ViewConfig>,
+    /// Number of epochs E of the training, which [`Sampler::Progressive`](crate::Sampler::Progressive) needs; all
+    /// other samplers ignore it.
+    pub epochs: Option<usize>,
+    /// Images in each view of a batch; the last batch of an epoch may be smaller.
     pub batch_size: usize,
-    /// Random changes to each image; `None` for none.
-    pub augment: Option<Augment>,
     /// Normalisation of each channel.
     pub normalize: Normalize,
-    /// Mix-up with lambda ~ Beta(alpha, alpha), alpha from 1e-3 to 1e6; `None` for none. See [`Mix`](crate::Mix).
-    pub mixup_alpha: Option<f64>,
-    /// Seeds plan, augmentation and mix-up.
+    /// Seeds sampling, augmentation and mix-up.
     pub seed: u64,
     /// Threads that prepare batches; 0 counts as 1.
     pub workers: usize,
-    /// Where the batches' images are put.
+    /// Device of the batches' images.
     pub device: Device,
 }
 
-/// Makes the batches of each epoch. A batch depends on subset, sampler, configuration, epoch and its index alone, not
-/// on the number of workers or on what was read before.
+/// Makes the batches of each epoch. A batch depends on subset, configuration, epoch and its index alone, not on the
+/// number of workers or on what was read before.
 ///
 /// ```
 /// use candle_core::Device;
-/// use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler, Subset, fashion_mnist_lt};
+/// use nc_data::{Augment, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, ViewConfig, fashion_mnist_lt};
 ///
 /// let source = fashion_mnist_lt()?;
 /// let subset = Subset::all(&source.train);
-/// let config = LoaderConfig {
-///     batch_size: 128,
+/// let view = ViewConfig {
+///     plan: Plan::Sampled(Sampler::ClassBalanced),
 ///     augment: Some(Augment { crop_padding: 2, flip: true }),
-///     normalize: Normalize::of(&subset),
 ///     mixup_alpha: Some(1.0),
+/// };
+/// let config = LoaderConfig {
+///     views: vec![view],
+///     epochs: None,
+///     batch_size: 128,
+///     normalize: Normalize::of(&subset),
 ///     seed: 0,
 ///     workers: 1,
 ///     device: Device::Cpu,
 /// };
-/// let loader = Loader::new(&subset, Sampler::ClassBalanced, config)?;
+/// let loader = Loader::new(&subset, config.clone())?;
 /// assert_eq!(loader.batches_per_epoch(), 20); // 2478 images: 19 batches of 128, and one of 46
-/// let sizes: Vec<usize> = loader.epoch(0).map(|batch| Ok(batch?.images.dim(0)?)).collect::<nc_data::Result<_>>()?;
+/// let sizes: Vec<usize> =
+///     loader.epoch(0).map(|batch| Ok(batch?.first().images.dim(0)?)).collect::<nc_data::Result<_>>()?;
 /// assert_eq!((sizes[0], sizes[19]), (128, 46));
+///
+/// // The same images twice in each batch, cropped and mirrored independently.
+/// let again = ViewConfig { plan: Plan::SameAs(0), ..view };
+/// let loader = Loader::new(&subset, LoaderConfig { views: vec![view, again], ..config })?;
+/// for batch in loader.epoch(0) {
+///     let [first, second] = &batch?.views[..] else { unreachable!() };
+///     assert_eq!(first.positions, second.positions);
+/// }
 /// # Ok::<(), nc_data::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Loader {
     recipe: Arc<Recipe>,
-    /// `None`: each image once, in the subset's order.
-    sampler: Option<Sampler>,
     workers: usize,
     device: Device,
 }
@@ -61,44 +74,44 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for an empty subset or batch, a sampler, padding or alpha out of range, or a normalisation
-    /// that does not fit the images.
-    pub fn new(subset: &Subset, sampler: Sampler, config: LoaderConfig) -> Result<Self> {
-        sampler.check()?;
-        Self::build(subset, Some(sampler), config)
-    }
-
-    /// A loader for evaluation: each image once, in the subset's order. Augmentation and mix-up are left out, whatever
-    /// `config` says.
-    ///
-    /// # Errors
-    ///
-    /// As [`Loader::new`].
-    pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
-        Self::build(subset, None, LoaderConfig { augment: None, mixup_alpha: None, ..config })
-    }
-
-    fn build(subset: &Subset, sampler: Option<Sampler>, config: LoaderConfig) -> Result<Self> {
-        let LoaderConfig { batch_size, augment, normalize, mixup_alpha, seed, workers, device } = config;
+    /// [`Error::Config`] for an empty subset or batch, no views, a view that repeats itself or a later one, a sampler,
+    /// padding or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not fit the
+    /// images.
+    pub fn new(subset: &Subset, config: LoaderConfig) -> Result<Self> {
+        let LoaderConfig { views, epochs, batch_size, normalize, seed, workers, device } = config;
         if subset.is_empty() || batch_size == 0 {
             return Err(Error::Config(format!(
                 "expected images, and at least one in a batch; found {} in batches of {batch_size}",
                 subset.len()
             )));
         }
-        let shape = subset.dataset().shape();
-        if let Some(augment) = augment {
-            augment.check(shape)?;
+        if !(1..=MOST_VIEWS).contains(&views.len()) {
+            let found = views.len();
+            return Err(Error::Config(format!(
+                "a batch should have from 1 to {MOST_VIEWS} views, found {found}"
+            )));
         }
+        let shape = subset.dataset().shape();
+        let views = views.into_iter().enumerate().map(|(index, view)| view.check(index, epochs, shape));
         let recipe = Recipe {
             subset: subset.clone(),
             batch_size: batch_size.min(subset.len()),
-            augment,
+            views: views.collect::<Result<_>>()?,
+            epochs,
             tables: normalize.tables(shape.channels)?,
-            mixer: mixup_alpha.map(Mixer::new).transpose()?,
             seed,
         };
-        Ok(Self { recipe: Arc::new(recipe), sampler, workers, device })
+        Ok(Self { recipe: Arc::new(recipe), workers, device })
+    }
+
+    /// A loader for evaluation: one view of each image once, in the subset's order, without augmentation and mix-up.
+    /// `config.views` and `config.epochs` are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for an empty subset or batch, or a normalisation that does not fit the images.
+    pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
+        Self::new(subset, LoaderConfig { views: vec![ViewConfig::new(Plan::Sequential)], ..config })
     }
 
     /// Number of batches of an epoch, the last partial one included.
@@ -114,11 +127,8 @@ impl Loader {
     /// The batches of `epoch` from number `first_batch` on: what [`Loader::epoch`] gives after as many have been
     /// taken, without the work of making those.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
-        let plan = match self.sampler {
-            Some(sampler) => sampler.checked_plan(&self.recipe.subset, self.recipe.seed, epoch),
-            None => (0..self.recipe.subset.len() as u32).collect(),
-        };
-        Epoch::start(&self.recipe, plan, epoch, first_batch, self.workers, self.device.clone())
+        let plans = self.recipe.plans(epoch);
+        Epoch::start(&self.recipe, &plans, epoch, first_batch, self.workers, self.device.clone())
     }
 }
 
@@ -127,7 +137,7 @@ impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("subset", &self.recipe.subset)
-            .field("sampler", &self.sampler)
+            .field("views", &self.recipe.views.iter().map(|view| view.plan).collect::<Vec<_>>())
             .field("batches_per_epoch", &self.batches_per_epoch())
             .finish_non_exhaustive()
     }

@@ -2,31 +2,45 @@ use crate::{Error, Result};
 
 /// How many training images each class keeps; classes in label order, k = 0..K-1.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
 pub enum Profile {
     /// All of them.
     Full,
     /// The same number for each class.
     Balanced {
-        /// That number; `None` for the size of the smallest class.
+        /// That number; absent for the size of the smallest class.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         per_class: Option<usize>,
     },
-    /// n_k = floor(n_max ratio^(-k/(K-1))): CIFAR-LT of Cao et al. 2019,
-    /// [LDAM](https://arxiv.org/abs/1906.07413).
+    /// n_k = floor(n_max ratio^(-k/(K-1))): CIFAR-LT of [Cao et al. 2019](https://arxiv.org/abs/1906.07413) (LDAM).
     Exponential {
         /// Imbalance ratio n_max / n_min, at least 1.
+        #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1e6)))]
         ratio: f64,
-        /// n_max; `None` for the size of the smallest class, which every class can give.
+        /// n_max; absent for the size of the smallest class, which every class has.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         largest: Option<usize>,
     },
-    /// n_max for the first floor(K/2) classes, floor(n_max / ratio) for the others (Buda et al. 2018).
+    /// n_max for the first floor(K/2) classes, floor(n_max / ratio) for the others
+    /// ([Buda et al. 2018](https://arxiv.org/abs/1710.05381)).
     Step {
         /// Imbalance ratio n_max / n_min, at least 1.
+        #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1e6)))]
         ratio: f64,
-        /// n_max; `None` for the size of the smallest class, which every class can give.
+        /// n_max; absent for the size of the smallest class, which every class has.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         largest: Option<usize>,
     },
-    /// These numbers, one for each class.
-    Counts(Vec<usize>),
+    /// An explicit number for each class.
+    Counts {
+        /// One number for each class, in label order.
+        #[cfg_attr(feature = "serde", schemars(inner(range(max = 1_000_000_000))))]
+        counts: Vec<usize>,
+    },
 }
 
 impl Profile {
@@ -73,13 +87,13 @@ impl Profile {
                 let few = share(largest, ratio);
                 (0..classes).map(|class| if class < classes / 2 { largest } else { few }).collect()
             }
-            Self::Counts(counts) if counts.len() != classes => {
+            Self::Counts { counts } if counts.len() != classes => {
                 let found = counts.len();
                 return Err(Error::Profile(format!(
                     "expected a count for each of {classes} classes, found {found}"
                 )));
             }
-            Self::Counts(counts) => counts.clone(),
+            Self::Counts { counts } => counts.clone(),
         };
         self.check(&counts, available)?;
         Ok(counts)
@@ -94,7 +108,7 @@ impl Profile {
         if counts.iter().all(|&count| count == 0) {
             return Err(Error::Profile("the profile keeps no image at all".into()));
         }
-        let says_so = matches!(self, Self::Full | Self::Counts(_));
+        let says_so = matches!(self, Self::Full | Self::Counts { .. });
         if let (false, Some(class)) = (says_so, counts.iter().position(|&count| count == 0)) {
             let largest = counts.iter().max().copied().unwrap_or(0);
             return Err(Error::Profile(format!(

@@ -13,11 +13,11 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 pub enum Purpose {
     /// Which images a subset keeps; index is the class.
     Subset = 1,
-    /// Which images an epoch is made of, and their order; index is 0.
+    /// Which images an epoch is made of, and their order; index is the view.
     Plan = 2,
-    /// Crop and flip of one image; index is its place in the epoch.
+    /// Crop and flip of one image; index is view * 2^48 + its place in the epoch.
     Augment = 3,
-    /// Mix-up of one batch; index is the batch's number.
+    /// Mix-up of one batch; index is view * 2^48 + the batch's number.
     Mix = 4,
     /// Which training images are held out to test on; index is the class.
     Test = 5,
@@ -46,4 +46,13 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng
         bytes.copy_from_slice(&value.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
+}
+
+/// The most views of a batch: [`view_index`] keeps 16 bits for them.
+pub(crate) const MOST_VIEWS: usize = 1 << 16;
+
+/// The stream index of `index` within a view; that of view 0 is `index` itself. An epoch has fewer than 2^32 images, so
+/// no two views share an index.
+pub(crate) fn view_index(view: usize, index: usize) -> u64 {
+    (view as u64) << 48 | index as u64
 }

@@ -37,9 +37,15 @@ pub(crate) fn host_labels(labels: &Tensor, num_classes: usize) -> Result<Vec<u32
     }
     require_u32(labels)?;
     let labels = labels.to_vec1::<u32>()?;
+    below(&labels, num_classes)?;
+    Ok(labels)
+}
+
+/// Requires every label to be below `num_classes`.
+pub(crate) fn below(labels: &[u32], num_classes: usize) -> Result<()> {
     match labels.iter().position(|&label| label as usize >= num_classes) {
         Some(position) => Err(Error::Label { num_classes, found: labels[position], position }),
-        None => Ok(labels),
+        None => Ok(()),
     }
 }
 

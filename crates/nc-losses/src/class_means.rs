@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 
-use crate::{Result, check};
+use crate::{Error, Result, check};
 
 /// Means of the classes that occur in a batch, from [`class_means`].
 #[derive(Debug, Clone)]
@@ -49,12 +49,40 @@ pub struct ClassMeans {
 /// # Ok::<(), nc_losses::Error>(())
 /// ```
 pub fn class_means(features: &Tensor, labels: &Tensor, num_classes: usize) -> Result<ClassMeans> {
-    let (samples, dimensions) = check::matrix("features", features)?;
+    let (samples, _) = check::matrix("features", features)?;
     check::shape("labels", labels, &[samples])?;
-    let labels = check::host_labels(labels, num_classes)?;
+    class_means_by(features, &check::host_labels(labels, num_classes)?, num_classes)
+}
+
+/// [`class_means`] with labels that are on the host, so that nothing is read back from the device.
+///
+/// Shapes: `features` h (B, P); `labels` y, B of them; `num_classes` K; returns C <= K means.
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) if a dimension is zero, there are not B labels, the features are neither `f32` nor `f64`, or
+/// a label is not below K.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// let features = Tensor::new(&[[1f32, 0.0], [3.0, 0.0], [0.0, 1.0]], &Device::Cpu)?;
+/// let present = nc_losses::class_means_by(&features, &[4, 4, 1], 5)?;
+/// assert_eq!(present.means.to_vec2::<f32>()?, [[0.0, 1.0], [2.0, 0.0]]);
+/// # Ok::<(), nc_losses::Error>(())
+/// ```
+pub fn class_means_by(features: &Tensor, labels: &[u32], num_classes: usize) -> Result<ClassMeans> {
+    let (samples, dimensions) = check::matrix("features", features)?;
+    if labels.len() != samples {
+        let (expected, found) = (format!("[{samples}]"), vec![labels.len()]);
+        return Err(Error::Shape { argument: "labels", expected, found });
+    }
+    check::below(labels, num_classes)?;
 
     let mut of_class = vec![0; num_classes];
-    for &label in &labels {
+    for &label in labels {
         of_class[label as usize] += 1;
     }
     let (mut classes, mut counts, mut row_of) = (Vec::new(), Vec::new(), vec![0; num_classes]);

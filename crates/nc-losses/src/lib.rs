@@ -12,7 +12,7 @@
 //! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
 //! | of each sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
-//! | around them | [`mixed`] (mix-up), [`class_means`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
+//! | around them | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
 //!
 //! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
 //! AISTATS 2023 (eq. 13-16): with features h, labels y and learnable class centres c, training minimises
@@ -89,7 +89,7 @@ pub use adjusted_logits::adjusted_logits;
 pub use between_class::{BetweenForm, between_class};
 pub use center_loss::center_loss;
 pub use check::check_labels;
-pub use class_means::{ClassMeans, class_means};
+pub use class_means::{ClassMeans, class_means, class_means_by};
 pub use class_weights::{effective_number, inverse_frequency};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_each, smoothed_cross_entropy, smoothed_cross_entropy_each,

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, env, error::Error, fs};
 
 use candle_core::{Device, safetensors};
-use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_models::{HeadConfig, Model, Network, ParamStore, Pass, ResNet, ResNetConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -34,6 +34,20 @@ pub enum Error {
         /// The kind of the head.
         head: &'static str,
     },
+    /// A head that does not learn, where a classifier was to be retrained.
+    #[error("the {head} head is fixed; it cannot be retrained")]
+    FixedHead {
+        /// The kind of the head.
+        head: &'static str,
+    },
+    /// Another number of views of the images than the network has inputs.
+    #[error("expected images of {expected} views, found {found}")]
+    Views {
+        /// The network's.
+        expected: usize,
+        /// Those given.
+        found: usize,
+    },
     /// Weights that do not fit the model.
     #[error("the weights do not fit the model: {0}")]
     Weights(String),

@@ -2,7 +2,7 @@ use candle_core::{D, Tensor, Var};
 use candle_nn::{Init, VarBuilder, init};
 use nc_kernels::Mode;
 
-use crate::{Backbone, Pass, Result};
+use crate::{Backbone, Pass, Result, Role, with_role};
 
 /// A backbone whose features pass through batch norm and are then scaled to length 1, as in front of the fixed ETF of
 /// Yang et al. (2022).
@@ -34,8 +34,9 @@ impl<B: Backbone> NormalizedFeatures<B> {
     pub fn new(backbone: B, vb: &VarBuilder<'_>) -> Result<Self> {
         let get = |name: &str, init: Init| vb.get_with_hints(backbone.feature_dim(), name, init);
         let (gamma, beta) = (get("weight", init::ONE)?, get("bias", init::ZERO)?);
-        let running_mean = Var::from_tensor(&get("running_mean", init::ZERO)?)?;
-        let running_var = Var::from_tensor(&get("running_var", init::ONE)?)?;
+        let statistic = |name, init| Var::from_tensor(&with_role(Role::Statistic, || get(name, init))?);
+        let running_mean = statistic("running_mean", init::ZERO)?;
+        let running_var = statistic("running_var", init::ONE)?;
         Ok(Self { backbone, gamma, beta, running_mean, running_var })
     }
 

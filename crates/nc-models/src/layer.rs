@@ -2,7 +2,7 @@ use candle_core::{Tensor, Var};
 use candle_nn::{VarBuilder, init};
 use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Shortcut};
 
-use crate::{Pass, Result};
+use crate::{Pass, Result, Role, with_role};
 
 /// Convolution, batch norm, optional shortcut and optional ReLU: the one layer the networks are made of.
 ///
@@ -32,8 +32,9 @@ impl ConvNormLayer {
         shape.validate().map_err(candle_core::Error::from)?;
         let ConvShape { in_channels, out_channels, kernel, groups, .. } = shape;
         let dims = (out_channels, in_channels / groups, kernel, kernel);
-        let buffer = |name, init| {
-            Ok::<_, crate::Error>(Var::from_tensor(&norm.get_with_hints(out_channels, name, init)?)?)
+        let statistic = |name, init| {
+            let tensor = with_role(Role::Statistic, || norm.get_with_hints(out_channels, name, init))?;
+            Ok::<_, crate::Error>(Var::from_tensor(&tensor)?)
         };
         Ok(Self {
             shape,
@@ -41,8 +42,8 @@ impl ConvNormLayer {
             weight: conv.get_with_hints(dims, "weight", init::DEFAULT_KAIMING_NORMAL)?,
             gamma: norm.get_with_hints(out_channels, "weight", init::ONE)?,
             beta: norm.get_with_hints(out_channels, "bias", init::ZERO)?,
-            running_mean: buffer("running_mean", init::ZERO)?,
-            running_var: buffer("running_var", init::ONE)?,
+            running_mean: statistic("running_mean", init::ZERO)?,
+            running_var: statistic("running_var", init::ONE)?,
         })
     }
 

@@ -1,6 +1,9 @@
 use candle_core::Tensor;
 
-use crate::{Backbone, Error, Head, HeadConfig, ParamStore, Pass, Result, ScaledHead};
+use crate::{
+    Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass, Result,
+    ScaledHead,
+};
 
 /// A backbone and a classifier head over one parameter store.
 pub struct Model {
@@ -11,7 +14,7 @@ pub struct Model {
     params: ParamStore,
 }
 
-/// What a model makes of a batch.
+/// Features and logits of a batch.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The penultimate features h, (B, P).
@@ -34,17 +37,11 @@ impl Model {
         head: &HeadConfig,
         classes: usize,
     ) -> Result<Self> {
-        params.ensure_free(Self::HEAD)?;
+        params.ensure_free(HEAD)?;
         let kind = *head;
-        let head = kind.build(backbone.feature_dim(), classes, &params.builder().pp(Self::HEAD))?;
+        let head = kind.build(backbone.feature_dim(), classes, &params.builder_in(Group::Head).pp(HEAD))?;
         Ok(Self { backbone: Box::new(backbone), head, kind, classes, params })
     }
-
-    /// The name under which the head's parameters stand.
-    pub const HEAD: &'static str = "linear";
-
-    /// The factors of [`Model::scale_logits`] among the parameters.
-    pub const SCALE: &'static str = "linear.scale";
 
     /// Features and logits of images (B, C, H, W).
     ///
@@ -65,88 +62,99 @@ impl Model {
     /// As [`Model::forward`].
     pub fn features(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
         let features = self.backbone.forward(images, pass)?;
-        // A user's backbone need not look at `pass.gradient`.
+        // A user's backbone may ignore `pass.gradient`.
         Ok(if pass.gradient { features } else { features.detach() })
     }
 
-    /// The feature dimension P.
-    pub fn feature_dim(&self) -> usize {
-        self.backbone.feature_dim()
+    /// The classifier head.
+    pub fn head(&self) -> &dyn Head {
+        self.head.as_ref()
     }
 
-    /// Puts a learnable factor on each logit, at first 1: the linear head becomes a [`ScaledHead`], whose `linear.scale`
-    /// joins the parameters. [`Model::fold_scale`] ends it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotLinear`] for other heads.
-    pub fn scale_logits(&mut self) -> Result<()> {
-        self.linear()?;
-        let vb = self.params.builder().pp(Self::HEAD);
-        self.head = Box::new(ScaledHead::new(self.feature_dim(), self.classes, &vb)?);
-        Ok(())
-    }
-
-    /// Multiplies the factors of [`Model::scale_logits`] into weights and biases: the same logits from a linear head.
-    /// One without factors stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotLinear`] for other heads.
-    pub fn fold_scale(&mut self) -> Result<()> {
-        self.linear()?;
-        if let Some(bias) = self.head.bias()? {
-            self.set_classifier(&self.head.weight()?, &bias)?;
-        }
-        self.params.remove(Self::SCALE);
-        self.head =
-            self.kind.build(self.feature_dim(), self.classes, &self.params.builder().pp(Self::HEAD))?;
-        Ok(())
-    }
-
-    /// All parameters in the safetensors format, as [`Model::fold_scale`] would leave them: a model that learns
-    /// `linear.scale` is a linear one to whoever reads them.
-    ///
-    /// # Errors
-    ///
-    /// Those of safetensors and Candle.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let (weight, bias) = (self.head.weight()?, self.head.bias()?);
-        let is_scaled = self.params.contains(Self::SCALE);
-        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(Self::HEAD) {
-            Some(".scale") => None,
-            Some(".weight") if is_scaled => Some(weight.clone()),
-            Some(".bias") if is_scaled => bias.clone(),
-            _ => Some(tensor.clone()),
-        })
-    }
-
-    /// Gives the linear head `weight` (K, P) and `bias` (K).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotLinear`] for other heads; if a shape is another.
-    pub fn set_classifier(&self, weight: &Tensor, bias: &Tensor) -> Result<()> {
-        self.linear()?;
-        self.params.set(&format!("{}.weight", Self::HEAD), weight)?;
-        self.params.set(&format!("{}.bias", Self::HEAD), bias)
-    }
-
-    fn linear(&self) -> Result<()> {
+    fn require_linear(&self) -> Result<()> {
         match self.kind {
             HeadConfig::Linear => Ok(()),
             HeadConfig::Cosine { .. } => Err(Error::NotLinear { head: "cosine" }),
             HeadConfig::Etf => Err(Error::NotLinear { head: "etf" }),
         }
     }
+}
 
-    /// The classifier.
-    pub fn head(&self) -> &dyn Head {
-        self.head.as_ref()
+/// The name under which the head's parameters are stored.
+const HEAD: &str = "linear";
+
+/// The factors of [`Network::scale_logits`].
+const SCALE: &str = "linear.scale";
+
+impl Network for Model {
+    fn forward_views(&self, views: &[&Tensor], pass: Pass) -> Result<Vec<Branch>> {
+        let [images] = views else { return Err(Error::Views { expected: 1, found: views.len() }) };
+        let features = self.features(images, pass)?;
+        let logits = self.head.forward(&features)?;
+        Ok(vec![Branch { features, logits: Some(logits), embedding: None }])
     }
 
-    /// The parameters of backbone and head.
-    pub fn params(&self) -> &ParamStore {
+    fn infer(&self, images: &Tensor) -> Result<Branch> {
+        let Output { features, logits } = self.forward(images, Pass::EVAL)?;
+        Ok(Branch { features, logits: Some(logits), embedding: None })
+    }
+
+    fn classifier(&self) -> Result<Option<Classifier>> {
+        Ok(Some(Classifier { weight: self.head.weight()?, bias: self.head.bias()? }))
+    }
+
+    fn branch_head(&self, branch: usize) -> Option<&dyn Head> {
+        (branch == 0).then_some(self.head.as_ref())
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.backbone.feature_dim()
+    }
+
+    fn params(&self) -> &ParamStore {
         &self.params
+    }
+
+    fn redraw_classifier(&self, purpose: &str) -> Result<()> {
+        self.head.redraw(&self.params, HEAD, purpose)
+    }
+
+    fn set_classifier(&self, classifier: &Classifier) -> Result<()> {
+        self.require_linear()?;
+        let bias = match &classifier.bias {
+            Some(bias) => bias.clone(),
+            None => Tensor::zeros(self.classes, candle_core::DType::F32, self.params.device())?,
+        };
+        self.params.set(&format!("{HEAD}.weight"), &classifier.weight)?;
+        self.params.set(&format!("{HEAD}.bias"), &bias)
+    }
+
+    fn scale_logits(&mut self) -> Result<()> {
+        self.require_linear()?;
+        let head = self.params.builder_in(Group::Head).pp(HEAD);
+        let scale = self.params.builder_in(Group::LogitScale).pp(HEAD);
+        self.head = Box::new(ScaledHead::new(self.feature_dim(), self.classes, &head, &scale)?);
+        Ok(())
+    }
+
+    fn fold_scale(&mut self) -> Result<()> {
+        self.require_linear()?;
+        let Some(classifier) = self.classifier()? else { return Ok(()) };
+        self.set_classifier(&classifier)?;
+        self.params.remove(SCALE);
+        let head = self.params.builder_in(Group::Head).pp(HEAD);
+        self.head = self.kind.build(self.feature_dim(), self.classes, &head)?;
+        Ok(())
+    }
+
+    fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let (weight, bias) = (self.head.weight()?, self.head.bias()?);
+        let is_scaled = self.params.contains(SCALE);
+        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(HEAD) {
+            Some(".scale") => None,
+            Some(".weight") if is_scaled => Some(weight.clone()),
+            Some(".bias") if is_scaled => bias.clone(),
+            _ => Some(tensor.clone()),
+        })
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -9,50 +10,150 @@ use safetensors::SafeTensors;
 
 use crate::{Error, Result, random::initial_values};
 
+/// The part of a network that a parameter belongs to. Phases of training select by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Everything that computes features, their normalisation included.
+    Backbone,
+    /// The classifier heads.
+    Head,
+    /// The learnable factors on the logits, see [`ScaledHead`](crate::ScaledHead).
+    LogitScale,
+}
+
+/// How a variable changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// By an optimiser. Also the role of buffers that declare none, as those of `candle_nn::BatchNorm`: without a gradient
+    /// no optimiser moves them.
+    Learned,
+    /// By forward passes: running statistics.
+    Statistic,
+    /// Never, as the fixed directions of [`EtfHead`](crate::EtfHead).
+    Fixed,
+}
+
+/// A variable of a [`ParamStore`].
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// Its name, as in files of weights.
+    pub name: String,
+    /// Its value.
+    pub var: Var,
+    /// The part of the network it belongs to.
+    pub group: Group,
+    /// How it changes.
+    pub role: Role,
+}
+
+thread_local! {
+    /// The role of variables created now. Candle's `VarBuilder` hands nothing of a caller's to its backend but shape,
+    /// name and initial values.
+    static ROLE: Cell<Role> = const { Cell::new(Role::Learned) };
+}
+
+/// Runs `create`, in which every variable that a [`ParamStore`] creates has this `role`.
+///
+/// ```
+/// use candle_core::Device;
+/// use nc_models::{ParamStore, Role, with_role};
+///
+/// let params = ParamStore::new(0, &Device::Cpu);
+/// let count = with_role(Role::Statistic, || params.builder().get(3, "count"))?;
+/// assert_eq!(params.all()[0].role, Role::Statistic);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn with_role<T>(role: Role, create: impl FnOnce() -> T) -> T {
+    /// Restores the role, also when `create` panics.
+    struct Outer(Role);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            ROLE.set(self.0);
+        }
+    }
+    let _outer = Outer(ROLE.replace(role));
+    create()
+}
+
 /// The named variables of a model: parameters, and buffers such as running statistics.
 ///
-/// Unlike [`candle_nn::VarMap`] it is ordered by name, and each initial value is drawn from a ChaCha8
-/// stream keyed by (seed, name): the same seed gives the same model on every device, in whatever order
-/// its layers are built. Clones share their variables. All variables are `f32`.
+/// Unlike [`candle_nn::VarMap`] it is ordered by name, knows the [`Group`] and [`Role`] of each variable, and draws each
+/// initial value from a ChaCha8 stream keyed by (seed, name): the same seed gives the same model on every device, in
+/// whatever order its layers are built. Clones share their variables. All variables are `f32`.
 #[derive(Clone)]
 pub struct ParamStore {
     seed: u64,
     device: Device,
-    vars: Arc<Mutex<BTreeMap<String, Var>>>,
+    /// Of the variables that builders of this clone create.
+    group: Group,
+    vars: Arc<Mutex<BTreeMap<String, Entry>>>,
+}
+
+struct Entry {
+    var: Var,
+    group: Group,
+    role: Role,
 }
 
 impl ParamStore {
     /// An empty store whose parameters will be drawn from `seed` and live on `device`.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { seed, device: device.clone(), vars: Arc::default() }
+        Self { seed, device: device.clone(), group: Group::Backbone, vars: Arc::default() }
     }
 
-    /// A builder that creates parameters in this store, for use by layers of this crate, of `candle-nn`
+    /// A builder that creates parameters of the backbone in this store, for use by layers of this crate, of `candle-nn`
     /// and of your own.
     pub fn builder(&self) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.device.clone())
+        self.builder_in(Group::Backbone)
     }
 
-    /// All variables, ordered by name.
+    /// A builder that creates parameters of `group` in this store.
+    pub fn builder_in(&self, group: Group) -> VarBuilder<'static> {
+        let backend = Self { group, ..self.clone() };
+        VarBuilder::from_backend(Box::new(backend), DType::F32, self.device.clone())
+    }
+
+    /// Where the variables live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// All variables with what is known of them, ordered by name.
+    pub fn all(&self) -> Vec<Param> {
+        let param = |(name, entry): (&String, &Entry)| Param {
+            name: name.clone(),
+            var: entry.var.clone(),
+            group: entry.group,
+            role: entry.role,
+        };
+        self.lock().iter().map(param).collect()
+    }
+
+    /// All variables by name, ordered by name.
     pub fn vars(&self) -> Vec<(String, Var)> {
-        self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
+        self.lock().iter().map(|(name, entry)| (name.clone(), entry.var.clone())).collect()
     }
 
     /// Number of scalars in all variables but running statistics; those of a head that is fixed count as well.
     pub fn parameter_count(&self) -> usize {
-        let is_buffer = |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
-        self.lock().iter().filter(|(name, _)| !is_buffer(name)).map(|(_, var)| var.elem_count()).sum()
+        // `candle_nn::BatchNorm` declares no roles, but its buffers have PyTorch's names.
+        let is_buffer = |name: &str, entry: &Entry| {
+            entry.role == Role::Statistic || name.ends_with(".running_mean") || name.ends_with(".running_var")
+        };
+        let vars = self.lock();
+        let counted = vars.iter().filter(|(name, entry)| !is_buffer(name, entry));
+        counted.map(|(_, entry)| entry.var.elem_count()).sum()
     }
 
-    /// Draws the parameter `name` anew from `init`. The stream is keyed by `purpose` as well, so that the
-    /// values differ from those of the first initialisation.
+    /// Draws the parameter `name` again, from `init`. The stream is keyed by `purpose` as well, so that the values differ
+    /// from those of the first initialisation.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownParameter`].
     pub fn reinitialize(&self, name: &str, init: Init, purpose: &str) -> Result<()> {
         let vars = self.lock();
-        let var = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
+        let Entry { var, .. } = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
         let values = initial_values(init, var.dims(), self.seed, &format!("{name}#{purpose}"));
         var.set(&Tensor::from_vec(values, var.shape(), &self.device)?)?;
         Ok(())
@@ -61,13 +162,13 @@ impl ParamStore {
     /// Sets the parameter `name`.
     pub(crate) fn set(&self, name: &str, value: &Tensor) -> Result<()> {
         let vars = self.lock();
-        let var = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
+        let Entry { var, .. } = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
         // A copy, since the value may be the variable itself.
         var.set(&value.detach().copy()?)?;
         Ok(())
     }
 
-    /// Sees to it that no parameter stands under `prefix`: whoever asks for a name that is there shares its variable.
+    /// Checks that no parameter's name starts with `prefix`: two layers that ask for one name share its variable.
     ///
     /// # Errors
     ///
@@ -93,11 +194,12 @@ impl ParamStore {
         change: impl Fn(&str, &Tensor) -> Option<Tensor>,
     ) -> Result<Vec<u8>> {
         let vars = self.lock();
-        let changed = vars.iter().filter_map(|(name, var)| Some((name, change(name, var.as_tensor())?)));
+        let changed =
+            vars.iter().filter_map(|(name, entry)| Some((name, change(name, entry.var.as_tensor())?)));
         Ok(safetensors::serialize(changed, None)?)
     }
 
-    /// Sets all variables from safetensors `bytes`. PyTorch's `num_batches_tracked` counters are passed over.
+    /// Sets all variables from safetensors `bytes`. PyTorch's `num_batches_tracked` counters are skipped.
     ///
     /// # Errors
     ///
@@ -111,7 +213,7 @@ impl ParamStore {
             }
         }
         let mut loaded = Vec::with_capacity(vars.len());
-        for (name, var) in vars.iter() {
+        for (name, Entry { var, .. }) in vars.iter() {
             let view = file.tensor(name).map_err(|_| Error::Weights(format!("{name:?} is missing")))?;
             if view.shape() != var.dims() {
                 let (expected, found) = (var.dims(), view.shape());
@@ -130,7 +232,7 @@ impl ParamStore {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         // A panic elsewhere cannot leave the map half changed.
         self.vars.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +251,7 @@ impl SimpleBackend for ParamStore {
             candle_core::bail!("parameter {name:?}: this store holds f32, not {dtype:?}");
         }
         let mut vars = self.lock();
-        if let Some(var) = vars.get(name) {
+        if let Some(Entry { var, .. }) = vars.get(name) {
             if var.shape() != &shape {
                 candle_core::bail!("parameter {name:?} has shape {:?}, asked for {shape:?}", var.shape());
             }
@@ -158,13 +260,13 @@ impl SimpleBackend for ParamStore {
         let values = initial_values(init, shape.dims(), self.seed, name);
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, &self.device)?)?;
         let tensor = var.as_tensor().clone();
-        vars.insert(name.to_owned(), var);
+        vars.insert(name.to_owned(), Entry { var, group: self.group, role: ROLE.get() });
         Ok(tensor)
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
         match self.lock().get(name) {
-            Some(var) => Ok(var.as_tensor().clone()),
+            Some(entry) => Ok(entry.var.as_tensor().clone()),
             None => candle_core::bail!("there is no parameter named {name:?}"),
         }
     }

@@ -1,4 +1,4 @@
-use nc_train::Experiment;
+use nc_train::{Experiment, ValidExperiment};
 
 use crate::{Result, Scale};
 
@@ -11,7 +11,7 @@ pub struct Job {
     /// The preset's name.
     pub preset: String,
     /// What is run.
-    pub experiment: Experiment,
+    pub experiment: ValidExperiment,
     /// Names the experiment, whatever the data: two jobs with one key are one.
     pub key: String,
     /// Noise under which it is tested, in rising order.

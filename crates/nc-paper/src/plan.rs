@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use nc_train::{DataSource, Experiment, presets};
+use nc_train::{DataSource, Experiment, ValidExperiment, presets};
 use wildmatch::WildMatch;
 
 use crate::{
@@ -98,21 +98,22 @@ impl Plan {
         &mut self,
         preset: &str,
         cell: &str,
-        experiment: Experiment,
+        experiment: ValidExperiment,
         names: &BTreeMap<String, String>,
     ) -> Result<String> {
         let key = key(&experiment)?;
         let needs = match experiment.shorter() {
             None => None,
-            Some(shorter) => Some(self.add(preset, cell, shorter, names)?),
+            Some(shorter) => Some(self.add(preset, cell, shorter.try_into()?, names)?),
         };
         if !self.jobs.iter().any(|job| job.key == key) {
             // Seeds are in keys but not in names.
+            let experiment = experiment.into_inner();
             let nameless = job::key(&Experiment { seed: 0, ..experiment.clone() })?;
             let name = names.get(&nameless);
             let needed_by = (name.is_none() || self.scale == Scale::Smoke).then(|| cell.to_owned());
             let preset = name.map_or_else(|| format!("{preset} (first phases)"), Clone::clone);
-            let experiment = Experiment { name: preset.clone(), ..experiment };
+            let experiment = Experiment { name: preset.clone(), ..experiment }.try_into()?;
             let (key, noise, cells) = (key.clone(), vec![], vec![]);
             self.jobs.push(Job { preset, experiment, key, noise, needs, cells, noise_cell: None, needed_by });
         }

@@ -67,7 +67,7 @@ fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> 
     let mut runs = vec![];
     if let CellPlan::Run(run) = &cell.plan {
         for seed in records.seeds() {
-            let record = records.of(&scale.experiment(&run.preset(), seed)?)?;
+            let record = records.of(&*scale.experiment(&run.preset(), seed)?)?;
             let figure = record.and_then(|record| Some((record, record.percent(run.noise)?)));
             if let Some((record, value)) = figure {
                 let best = record.best_epoch.as_ref().filter(|_| run.noise.is_none());
@@ -135,7 +135,7 @@ pub fn fill_figures(figures: &[PaperFigure], records: &Records, scale: Scale) ->
 
 fn record<'a>(series: &FigureSeries, records: &'a Records, scale: Scale) -> Result<Option<&'a Record>> {
     for seed in records.seeds() {
-        let found = records.of(&scale.experiment(&series.preset(), seed)?)?;
+        let found = records.of(&*scale.experiment(&series.preset(), seed)?)?;
         if found.is_some() {
             return Ok(found);
         }

@@ -1,4 +1,4 @@
-use nc_train::{BackboneKind, DataConfig, Experiment, Profile, Reweighting, presets};
+use nc_train::{BackboneKind, DataConfig, Experiment, Profile, Reweighting, ValidExperiment, presets};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -51,7 +51,7 @@ impl Scale {
     /// # Errors
     ///
     /// If there is no such preset, or its parts do not go together.
-    pub fn experiment(self, preset: &str, seed: u64) -> Result<Experiment> {
+    pub fn experiment(self, preset: &str, seed: u64) -> Result<ValidExperiment> {
         let mut experiment = presets::find(preset)?;
         experiment.seed = seed;
         match self {
@@ -59,8 +59,7 @@ impl Scale {
             Self::Quick => experiment.scale_epochs(40),
             Self::Paper => {}
         }
-        experiment.validate()?;
-        Ok(experiment)
+        Ok(experiment.try_into()?)
     }
 }
 

@@ -1,4 +1,6 @@
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{FORMAT_VERSION, Figures};
 
@@ -106,18 +108,29 @@ impl Event {
     }
 }
 
-/// L = supervised + lambda1 `within_class` + lambda2 `between_class`; each term as its formula gives it, without
-/// its weight, and absent while it is off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The objective and its terms: each as its formula gives it, without its weight, and absent while it is off. L_sup is
+/// "supervised", L_W (or centre loss in its place) "within_class", L_B "between_class", in radians (negative) for the
+/// forms with angles.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLosses {
-    /// The whole objective L.
+    /// The weighted sum of the terms.
     pub total: f64,
-    /// L_sup.
-    pub supervised: f64,
-    /// L_W (or the centre loss in its place).
-    pub within_class: Option<f64>,
-    /// L_B, in radians (negative) for the angle forms.
-    pub between_class: Option<f64>,
+    /// The terms by name.
+    #[serde(flatten, deserialize_with = "present")]
+    pub terms: BTreeMap<String, f64>,
+}
+
+impl EpochLosses {
+    /// The term `name`, if it is on.
+    pub fn term(&self, name: &str) -> Option<f64> {
+        self.terms.get(name).copied()
+    }
+}
+
+/// The terms that are not null: earlier versions wrote null for those that were off.
+fn present<'de, D: Deserializer<'de>>(terms: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let terms = BTreeMap::<String, Option<f64>>::deserialize(terms)?;
+    Ok(terms.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 /// Accuracy as a share from 0 to 1, over all classes and by the number of training images of the class. A group

@@ -20,18 +20,11 @@ impl EventLog {
         Ok(Self { path: path.to_owned(), file: open(path)?, bytes: 0 })
     }
 
-    /// Opens the log to go on after its first `bytes` bytes; what follows them is cut off. Also gives the events in
+    /// Opens the log to continue after its first `bytes` bytes; what follows them is cut off. Also gives the events in
     /// them.
     pub(crate) fn reopen(path: &Path, bytes: u64) -> Result<(Self, Vec<Event>)> {
+        let events = read_until(path, bytes)?;
         let file = open(path)?;
-        let mut text = vec![];
-        (&file).take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
-        let found = text.len() as u64;
-        if found != bytes {
-            let reason = format!("expected {bytes} bytes of events, found {found}");
-            return Err(Error::Damaged { path: path.to_owned(), reason });
-        }
-        let events = parse(path, &text)?;
         file.set_len(bytes).map_err(io_error("cut", path))?;
         Ok((Self { path: path.to_owned(), file, bytes }, events))
     }
@@ -66,6 +59,18 @@ impl EventLog {
 /// Opens a log, to which every line is appended where it ends by then.
 fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).append(true).open(path).map_err(io_error("open", path))
+}
+
+/// The events in the first `bytes` bytes of the log `path`.
+pub(crate) fn read_until(path: &Path, bytes: u64) -> Result<Vec<Event>> {
+    let mut text = vec![];
+    open(path)?.take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
+    let found = text.len() as u64;
+    if found != bytes {
+        let reason = format!("expected {bytes} bytes of events, found {found}");
+        return Err(Error::Damaged { path: path.to_owned(), reason });
+    }
+    parse(path, &text)
 }
 
 /// The events of the log `path`. What follows its last end of a line is being written, or was when the process died.

@@ -118,8 +118,17 @@ impl RunDir {
         TensorBoard::create(&self.path.join(Self::TENSORBOARD), earlier)
     }
 
-    /// Goes on with the event log after its first `bytes` bytes, as [`EventLog::sync`] told them; what follows is cut
-    /// off. Also gives the events so far.
+    /// The events in the first `bytes` bytes of the event log, as [`EventLog::sync`] gave them.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDir::reopen_event_log`].
+    pub fn read_events_until(&self, bytes: u64) -> Result<Vec<Event>> {
+        event_log::read_until(&self.path.join(Self::EVENTS), bytes)
+    }
+
+    /// Continues the event log after its first `bytes` bytes, as [`EventLog::sync`] gave them; what follows is cut off.
+    /// Also gives the events so far.
     ///
     /// # Errors
     ///

@@ -107,9 +107,9 @@ fn scalars(event: &Event) -> Option<(usize, Figures)> {
             add("learning_rate", Some(*learning_rate));
             add("images_per_second", Some(timing.images_per_second));
             add("loss/total", Some(losses.total));
-            add("loss/supervised", Some(losses.supervised));
-            add("loss/within_class", losses.within_class);
-            add("loss/between_class", losses.between_class);
+            for (name, value) in &losses.terms {
+                add(&format!("loss/{name}"), Some(*value));
+            }
             epoch
         }
         Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {

@@ -4,14 +4,16 @@ use std::path::Path;
 
 use candle_core::Device;
 use nc_data::{
-    Augment, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Source, Subset,
+    Augment, ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, ViewConfig,
     cifar::{self, Cifar},
     folder, idx, list,
     rng::Purpose,
 };
 
 use crate::{
-    DataConfig, DataSource, Error, Phase, Profile, Result, SamplerKind, Validation, validate::ensure,
+    Error, Result,
+    config::{DataConfig, DataSource, Phase, Validation},
+    error::ensure,
 };
 
 /// The training subset and the test set of a run.
@@ -53,13 +55,12 @@ impl Data {
             })?;
             (train, validation) = (rest, Some(held_out));
         }
-        let train =
-            train.thinned(&(&config.profile).into(), config.subset_seed).map_err(|error| match error {
-                nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
-                    Error::setting("data.profile", error.to_string())
-                }
-                other => other.into(),
-            })?;
+        let train = train.thinned(&config.profile, config.subset_seed).map_err(|error| match error {
+            nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
+                Error::setting("data.profile", error.to_string())
+            }
+            other => other.into(),
+        })?;
         let counts = train.class_counts().iter().zip(source.train.class_names());
         let empty: Vec<&str> =
             counts.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
@@ -93,25 +94,30 @@ impl Data {
         workers: usize,
         device: &Device,
     ) -> Result<Loader> {
-        let config = LoaderConfig {
-            batch_size: phase.batch_size,
+        let view = ViewConfig {
+            plan: Plan::Sampled(phase.sampler),
             augment: Some(self.augment),
-            normalize: self.normalize.clone(),
             mixup_alpha: (phase.mixup_alpha > 0.0).then_some(phase.mixup_alpha),
+        };
+        let config = LoaderConfig {
+            views: vec![view],
+            epochs: Some(phase.epochs),
+            batch_size: phase.batch_size,
+            normalize: self.normalize.clone(),
             seed,
             workers,
             device: device.clone(),
         };
-        Ok(Loader::new(&self.train, sampler(phase), config)?)
+        Ok(Loader::new(&self.train, config)?)
     }
 
     /// Each image of `subset` once, un-augmented, in order.
     pub(crate) fn sequential(&self, subset: &Subset, workers: usize, device: &Device) -> Result<Loader> {
         let config = LoaderConfig {
+            views: vec![],
+            epochs: None,
             batch_size: EVALUATION_BATCH,
-            augment: None,
             normalize: self.normalize.clone(),
-            mixup_alpha: None,
             seed: 0,
             workers,
             device: device.clone(),
@@ -154,29 +160,6 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
         DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist => {
             let message = "is on the hub, which this program was built without: build it with --features hub";
             Err(Error::setting("data.source", message))
-        }
-    }
-}
-
-fn sampler(phase: &Phase) -> Sampler {
-    match phase.sampler {
-        SamplerKind::Uniform => Sampler::Uniform,
-        SamplerKind::ClassBalanced => Sampler::ClassBalanced,
-        SamplerKind::EffectiveNumber { beta } => Sampler::EffectiveNumber { beta },
-        SamplerKind::SquareRoot => Sampler::SquareRoot,
-        SamplerKind::Reverse => Sampler::Reverse,
-        SamplerKind::Progressive => Sampler::Progressive { epochs: phase.epochs },
-    }
-}
-
-impl From<&Profile> for nc_data::Profile {
-    fn from(profile: &Profile) -> Self {
-        match *profile {
-            Profile::Full => Self::Full,
-            Profile::Balanced { per_class } => Self::Balanced { per_class },
-            Profile::Exponential { ratio, largest } => Self::Exponential { ratio, largest },
-            Profile::Step { ratio, largest } => Self::Step { ratio, largest },
-            Profile::Counts { ref counts } => Self::Counts(counts.clone()),
         }
     }
 }

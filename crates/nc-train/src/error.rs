@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::Diverged;
+use crate::divergence::Diverged;
 
 /// What can go wrong with a run.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +119,38 @@ pub enum Error {
         /// Hash of those it was tested on.
         found: String,
     },
+    /// A checkpoint with a tensor that no part of the run has.
+    #[error("{}: unknown tensor {name:?}; the checkpoint belongs to a different configuration or program; --fresh starts \
+         again", path.display())]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        name: String,
+    },
+    /// A learner that has no phase to take a step in.
+    #[error("no phase has begun; call Learner::begin_phase before a step")]
+    NoPhase,
+    /// An objective of which every term is off.
+    #[error("no term of the objective is on; there is nothing to minimise")]
+    NoTerms,
+    /// A network without logits or without a classifier, where they are needed.
+    #[error("the network has no classifier; {needed_by} needs one")]
+    NoClassifier {
+        /// What needs it.
+        needed_by: &'static str,
+    },
+    /// A run whose backbone came from a program that is not this one.
+    #[error(
+        "{} was trained with its own backbone {name:?}; open it from the program that defines it, with Trained::open_with",
+        run.display()
+    )]
+    OwnBackbone {
+        /// The run.
+        run: PathBuf,
+        /// The backbone's name.
+        name: String,
+    },
     /// A checkpoint of another model.
     #[error("{} is of another model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
     OtherModel {
@@ -217,7 +249,25 @@ impl Error {
     }
 }
 
-/// The hint that ends what is said of an unknown name.
+pub(crate) fn ensure(
+    condition: bool,
+    setting: impl Into<String>,
+    message: impl FnOnce() -> String,
+) -> Result<()> {
+    if condition { Ok(()) } else { Err(Error::setting(setting, message())) }
+}
+
+/// The candidate most similar to `word`, if any is similar.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|&(similarity, _)| similarity > 0.7)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A hint at the nearest known name.
 pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }

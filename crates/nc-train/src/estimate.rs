@@ -2,14 +2,18 @@
 
 use std::{path::Path, time::Instant};
 
-use candle_core::{Device, Tensor};
-use nc_data::ImageShape;
-use nc_losses::cross_entropy;
-use nc_models::{HeadConfig, Model, ParamStore, Pass};
+use candle_core::{DType, Device, Tensor};
+use nc_data::{Batch, ImageShape, View};
+use nc_models::{HeadConfig, Model, ParamStore};
 
-use crate::{DataConfig, Experiment, Phase, Result, Sgd, Trains, data::Data, network::resnet};
+use crate::{
+    Learner, Result,
+    config::{DataConfig, Experiment, Phase, Trains},
+    data::Data,
+    network::resnet,
+};
 
-/// What a run's data are, without the images.
+/// Facts about a run's data, without the images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFacts {
     /// Hash of the training subset.
@@ -59,26 +63,26 @@ impl Speed {
     /// Those of the network and the device.
     pub fn measure(experiment: &Experiment, data: &DataFacts, device: &Device) -> Result<Self> {
         const STEPS: usize = 3;
-        let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);
+        let Some(mut phase) = experiment.phases.first().cloned() else {
+            return Ok(Self { training: 1.0, evaluation: 1.0 });
+        };
+        // Frozen phases are estimated by the speed of evaluation.
+        phase.trains = Trains::Everything;
         let ImageShape { channels, height, width } = data.shape;
         let params = ParamStore::new(0, device);
-        let backbone = resnet(experiment)(&params.builder(), data.shape)?;
+        let backbone = resnet(experiment.model.backbone)(&params.builder(), data.shape)?;
         let model = Model::new(params, backbone, &HeadConfig::Linear, data.classes)?;
-        let images = Tensor::zeros((batch, channels, height, width), candle_core::DType::F32, device)?;
-        let labels = Tensor::zeros(batch, candle_core::DType::U32, device)?;
-        let vars = model.params().vars();
-        let mut optimizer = experiment.phases.first().map(|phase| Sgd::new(phase.optimizer));
-        let mut train = || {
-            let loss = cross_entropy(&model.forward(&images, Pass::TRAIN)?.logits, &labels)?;
-            let gradients = loss.backward()?;
-            optimizer.as_mut().map_or(Ok(0.0), |optimizer| optimizer.step(&vars, &gradients, |_| 1e-3))?;
+        let images = Tensor::zeros((phase.batch_size, channels, height, width), DType::F32, device)?;
+        let (labels, positions) = (vec![0; phase.batch_size], vec![0; phase.batch_size]);
+        let batch = Batch { views: vec![View { images: images.clone(), labels, positions, mix: None }] };
+        let mut learner = Learner::new(Box::new(model), &vec![1; data.classes]);
+        learner.begin_phase(&phase)?;
+        let training = rate(phase.batch_size, STEPS, || learner.step(&batch, 1e-3).map(drop))?;
+        let evaluation = rate(phase.batch_size, STEPS, || {
+            learner.network().infer(&images)?.features.to_vec2::<f32>()?;
             Ok(())
-        };
-        let evaluate = || -> Result<()> {
-            model.forward(&images, Pass::EVAL)?.logits.to_vec2::<f32>()?;
-            Ok(())
-        };
-        Ok(Self { training: rate(batch, STEPS, &mut train)?, evaluation: rate(batch, STEPS, evaluate)? })
+        })?;
+        Ok(Self { training, evaluation })
     }
 
     /// Seconds that phases `first..` of `experiment` will take, evaluations included.

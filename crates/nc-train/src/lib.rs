@@ -1,57 +1,50 @@
 #![doc = include_str!("../README.md")]
 
-mod adjust;
-mod centers;
-mod checkpoint;
-mod criterion;
+mod config;
 mod data;
-mod data_config;
-mod diverged;
+mod divergence;
 mod error;
 mod estimate;
-mod evaluate;
-mod experiment;
-mod finished;
-mod look;
-mod methods;
+mod inference;
+mod learner;
+mod losses;
 mod network;
 mod objective;
 mod observer;
 mod optimizer;
 mod options;
-mod phase;
+mod post_hoc;
 pub mod presets;
-mod resume;
 mod run;
-mod schedule;
 mod schema;
-mod settings;
-mod suggest;
 mod trained;
-mod validate;
 
-pub use centers::{CenterInit, Centers};
-pub use data_config::{DataConfig, DataSource, Profile, Validation};
-pub use diverged::{Diverged, NotFinite};
+pub use config::{
+    BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig, Experiment,
+    ModelConfig, NeuralCollapse, Objective, Phase, Reweighting, Schedule, Settings, SgdConfig, Trains,
+    ValidExperiment, Validation, WithinForm,
+};
+pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use estimate::{DataFacts, Speed};
-pub use evaluate::Evaluation;
-pub use experiment::{
-    BackboneKind, EvaluationConfig, Experiment, HeadKind, ModelConfig, Phase, SamplerKind, Trains,
-};
-pub use methods::{
+pub use inference::Evaluation;
+pub use learner::{Learner, StepOutcome};
+pub use losses::{
     ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam,
-    LogitAdjustment, MeanSquaredError, NearestClassMean, PostHoc, PostHocAdjustment, SupervisedLoss,
-    TauNormalization,
+    LogitAdjustment, MeanSquaredError, SupervisedLoss,
 };
+/// How many training images each class keeps, and which of them an epoch is made of.
+pub use nc_data::{Profile, Sampler};
+/// The three forms of L_B.
+pub use nc_losses::BetweenForm;
 /// Neural collapse of training and test features, as results hold it.
 pub use nc_metrics::Geometry;
-pub use objective::{BetweenForm, NeuralCollapse, Objective, Reweighting, WithinForm};
+/// A classifier head.
+pub use nc_models::HeadConfig;
 pub use observer::{Observer, Resumed, Step};
-pub use optimizer::{Sgd, SgdConfig};
+pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
+pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};
 pub use run::{Finished, RunResult, train, train_backbone};
-pub use schedule::{Decay, Schedule};
 pub use schema::reference;
-pub use settings::Settings;
 pub use trained::Trained;

@@ -3,18 +3,21 @@
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, HeadConfig, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
+use nc_models::{Backbone, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 
-use crate::{BackboneKind, Experiment, HeadKind, ModelConfig, Result, data::Data};
+use crate::{
+    Result,
+    config::{BackboneKind, Experiment},
+    data::Data,
+};
 
 /// The layer between backbone and head, where there is one.
 const FEATURE_NORM: &str = "feature_norm";
 
-/// How the experiment's backbone is built.
+/// The builder of `backbone`.
 pub(crate) fn resnet(
-    experiment: &Experiment,
+    backbone: BackboneKind,
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
-    let backbone = experiment.model.backbone;
     move |vb, shape| {
         let in_channels = shape.channels;
         let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
@@ -31,7 +34,7 @@ pub(crate) fn resnet(
     }
 }
 
-/// The model at the start of a run.
+/// The network at the start of a run.
 pub(crate) fn build_model(
     experiment: &Experiment,
     data: &Data,
@@ -40,20 +43,9 @@ pub(crate) fn build_model(
 ) -> Result<Model> {
     let params = ParamStore::new(experiment.seed, device);
     let mut network = build(&params.builder(), data.train.dataset().shape())?;
-    let ModelConfig { head, normalize_features, .. } = experiment.model;
-    if normalize_features {
+    if experiment.model.normalize_features {
         params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
-    Ok(Model::new(params, network, &head.into(), data.train.class_counts().len())?)
-}
-
-impl From<HeadKind> for HeadConfig {
-    fn from(head: HeadKind) -> Self {
-        match head {
-            HeadKind::Linear => Self::Linear,
-            HeadKind::Cosine { scale } => Self::Cosine { scale },
-            HeadKind::Etf => Self::Etf,
-        }
-    }
+    Ok(Model::new(params, network, &experiment.model.head, data.train.class_counts().len())?)
 }

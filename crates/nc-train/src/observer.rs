@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use nc_record::{Event, Holder};
 
-/// Somebody who watches a run.
+/// Receives the events of a run.
 pub trait Observer {
     /// Something happened that also stands in the event log.
     fn event(&mut self, event: &Event);
@@ -72,7 +72,7 @@ pub struct Step<'a> {
     pub learning_rate: f64,
 }
 
-/// An observer that looks away.
+/// Ignores all events.
 impl Observer for () {
     fn event(&mut self, _: &Event) {}
 }

@@ -1,4 +1,4 @@
-//! A model from a run's directory, to be measured or to give its features.
+//! The network of a finished run, to be evaluated or exported.
 
 use std::{
     io::ErrorKind,
@@ -6,20 +6,23 @@ use std::{
 };
 
 use candle_core::{D, Tensor};
-use nc_models::{Model, Pass};
+use candle_nn::VarBuilder;
+use nc_data::ImageShape;
+use nc_models::{Backbone, Network};
 use nc_record::{Features, RunDir, TestFeatures};
 
 use crate::{
-    Error, Evaluation, Experiment, Result, RunOptions, Settings,
+    Error, Evaluation, Result, RunOptions,
+    config::{Settings, ValidExperiment},
     data::Data,
-    evaluate::{evaluate, outputs},
+    inference::Inference,
     network::{build_model, resnet},
 };
 
 /// A trained model with the data it was trained and is tested on.
 pub struct Trained {
     data: Data,
-    model: Model,
+    network: Box<dyn Network>,
     options: RunOptions,
 }
 
@@ -31,9 +34,35 @@ impl Trained {
     ///
     /// Those of reading the configuration, the data and the weights; each names the file.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
+        let experiment = Self::experiment_of(checkpoint)?;
+        if let Some(name) = &experiment.model.own_backbone {
+            return Err(Error::OwnBackbone { run: checkpoint.to_owned(), name: name.clone() });
+        }
+        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options)
+    }
+
+    /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone): with the `build` that it was trained
+    /// with.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Trained::open`], and of `build`; [`Error::Weights`] if the weights are those of another backbone.
+    pub fn open_with(
+        checkpoint: &Path,
+        build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+        options: &RunOptions,
+    ) -> Result<Self> {
+        Self::read(checkpoint, &Self::experiment_of(checkpoint)?, build, options)
+    }
+
+    fn read(
+        checkpoint: &Path,
+        experiment: &ValidExperiment,
+        build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+        options: &RunOptions,
+    ) -> Result<Self> {
         let run = checkpoint.is_dir();
         let weights = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
-        let experiment = Self::experiment_of(checkpoint)?;
         let bytes = std::fs::read(&weights).map_err(|source| match source.kind() {
             ErrorKind::NotFound if run && checkpoint.join(RunDir::RESULT).exists() => {
                 Error::WeightsGone { run: checkpoint.to_owned() }
@@ -42,12 +71,12 @@ impl Trained {
             _ => Error::Read { path: weights.clone(), source },
         })?;
         let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-        let model = build_model(&experiment, &data, &options.device, resnet(&experiment))?;
-        model
+        let network = build_model(experiment, &data, &options.device, build)?;
+        network
             .params()
             .load_safetensors(&bytes)
             .map_err(|source| Error::Weights { path: weights, source: Box::new(source) })?;
-        Ok(Self { data, model, options: options.clone() })
+        Ok(Self { data, network: Box::new(network), options: options.clone() })
     }
 
     /// The experiment that `checkpoint`, as [`Trained::open`] takes it, comes from.
@@ -55,7 +84,7 @@ impl Trained {
     /// # Errors
     ///
     /// [`Error::NotARun`] if no configuration lies there; those of [`Settings::resolve`].
-    pub fn experiment_of(checkpoint: &Path) -> Result<Experiment> {
+    pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
         let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
         let config = directory.map_or_else(PathBuf::new, Path::to_owned).join(RunDir::CONFIG);
         if !checkpoint.exists() || !config.exists() {
@@ -70,7 +99,11 @@ impl Trained {
     ///
     /// Those of the data, the network and the measures.
     pub fn evaluate(&self) -> Result<Evaluation> {
-        Ok(evaluate(&self.model, &self.data, &self.options)?.0)
+        Ok(self.inference().evaluate()?.0)
+    }
+
+    fn inference(&self) -> Inference<'_> {
+        Inference { network: self.network.as_ref(), data: &self.data, options: &self.options }
     }
 
     /// The share of test images it decides right when Gaussian noise of standard deviation `std` is added to them after
@@ -84,16 +117,18 @@ impl Trained {
             self.data.sequential(&self.data.test, self.options.loader_threads, &self.options.device)?;
         let (mut right, mut seen) = (0, 0);
         for batch in loader.epoch(0) {
-            let batch = batch?;
-            let dims = batch.images.dims().to_vec();
-            let mut images = batch.images.flatten_all()?.to_vec1::<f32>()?;
-            nc_data::add_gaussian(&mut images, dims[1..].iter().product(), std, seed, seen);
-            let images = Tensor::from_vec(images, dims, &self.options.device)?;
-            let logits = self.model.forward(&images, Pass::EVAL)?.logits;
-            let decisions = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
-            right +=
-                decisions.iter().zip(&batch.labels).filter(|(decision, label)| decision == label).count();
-            seen += batch.labels.len();
+            for view in batch?.views {
+                let dims = view.images.dims().to_vec();
+                let mut images = view.images.flatten_all()?.to_vec1::<f32>()?;
+                nc_data::add_gaussian(&mut images, dims[1..].iter().product(), std, seed, seen);
+                let images = Tensor::from_vec(images, dims, &self.options.device)?;
+                let logits = self.network.infer(&images)?.logits;
+                let logits = logits.ok_or(Error::NoClassifier { needed_by: "accuracy under noise" })?;
+                let decisions = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
+                right +=
+                    decisions.iter().zip(&view.labels).filter(|(decision, label)| decision == label).count();
+                seen += view.labels.len();
+            }
         }
         Ok(right as f64 / seen as f64)
     }
@@ -104,16 +139,17 @@ impl Trained {
     ///
     /// Those of the data and the network.
     pub fn features(&self) -> Result<Features> {
-        let (train, test) = outputs(&self.model, &self.data, &self.options)?;
-        let head = self.model.head();
+        let inference = self.inference();
+        let (train, test) = (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?);
+        let classifier = inference.affine("export")?;
         let class_counts = self.data.train.class_counts().to_vec();
         Ok(Features {
             classes: class_counts.len(),
-            dims: self.model.feature_dim(),
+            dims: self.network.feature_dim(),
             features: train.features,
             labels: train.labels,
-            weight: Some(head.weight()?.flatten_all()?.to_vec1()?),
-            bias: head.bias()?.map(|bias| bias.to_vec1()).transpose()?,
+            weight: Some(classifier.weight.flatten_all()?.to_vec1()?),
+            bias: classifier.bias.map(|bias| bias.to_vec1()).transpose()?,
             class_counts: Some(class_counts),
             test: Some(TestFeatures { features: test.features, labels: test.labels }),
         })

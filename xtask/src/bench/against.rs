@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     files::printed,
-    step::{Rounds, build, middle, run_for},
+    program::{Rounds, build, middle, run_for},
 };
 use crate::cargo::workspace;
 

@@ -6,7 +6,10 @@ use super::criterion;
 use super::files::read_json;
 use super::machine::Machine;
 use super::page::{self, Measured};
-use super::step::{self, Rounds, Steps};
+use super::{
+    program::Rounds,
+    step::{self, Steps},
+};
 use crate::cargo::workspace;
 
 /// Measure speed and write docs/performance.md: whole steps, kernels, losses, metrics and loader.

@@ -6,6 +6,7 @@ mod criterion;
 mod files;
 mod machine;
 mod page;
+mod program;
 mod step;
 
 pub(crate) use command::Args;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     criterion::Benchmark,
     machine::Machine,
-    step::{Figures, Pass, Rounds, STOCK_STEPS, Steps},
+    program::{Figures, Rounds},
+    step::{Pass, STOCK_STEPS, Steps},
 };
 
 /// All that the page shows.

@@ -1,18 +1,17 @@
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
     against::Comparison,
-    files::printed,
     machine::{Machine, torch_version},
+    program::{Figures, Rounds, build, middle, run_for},
 };
-use crate::cargo::{Cargo, workspace};
+use crate::cargo::workspace;
 
 /// Time a whole training step and an evaluation pass, batch 128, 3x32x32; and, as shares of a step, what L_W and L_B take
 /// and how long the program waits for the loader.
@@ -45,19 +44,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How often each program is run, for how many steps, on how many threads.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Rounds {
-    pub(super) threads: usize,
-    pub(super) steps: usize,
-    pub(super) count: usize,
-}
-
 /// Steps of Candle's own layers, in one round: they are slow and steady.
 pub(super) const STOCK_STEPS: usize = 3;
-
-/// What a program printed: a name and a number a line.
-pub(super) type Figures = BTreeMap<String, f64>;
 
 /// Steps of one network.
 #[derive(Serialize, Deserialize)]
@@ -167,16 +155,6 @@ impl Steps {
     }
 }
 
-/// Builds the program of the workspace `source`, and returns its path.
-pub(super) fn build(source: &Path, target: &Path) -> Result<PathBuf> {
-    // The target directory is explicit: with another in the user's configuration, an older program would be measured.
-    Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"])
-        .args(vec!["--target-dir".into(), target.into()])
-        .directory(source)
-        .run()?;
-    Ok(target.join("release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX)))
-}
-
 /// What `command` prints of `network`.
 fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
     let expected: &[&str] = match mode {
@@ -184,31 +162,6 @@ fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Resu
         _ => &["median_ms", "min_ms", "peak_mb"],
     };
     run_for(expected, command, mode, network, rounds)
-}
-
-/// The figures that `command` prints of `network`; an error if an expected one is missing.
-pub(super) fn run_for(
-    expected: &[&str],
-    command: &mut Command,
-    mode: &str,
-    network: &str,
-    rounds: Rounds,
-) -> Result<Figures> {
-    let text =
-        printed(command.args([mode, network, &rounds.threads.to_string(), &rounds.steps.to_string()]))?;
-    parse(&text, expected).with_context(|| command.get_program().display().to_string())
-}
-
-/// The figures among the lines of `text`.
-fn parse(text: &str, expected: &[&str]) -> Result<Figures> {
-    let figure = |line: &str| {
-        line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
-    };
-    let figures: Figures = text.lines().filter_map(figure).collect();
-    for name in expected {
-        ensure!(figures.contains_key(*name), "did not print {name}, but:\n{text}");
-    }
-    Ok(figures)
 }
 
 /// Of each figure, its median over the rounds; none without rounds.
@@ -219,13 +172,6 @@ fn median(rounds: &[Figures]) -> Option<Figures> {
         Some((name.clone(), middle(values)?))
     };
     names.map(median_of).collect()
-}
-
-/// The median; none of no values.
-pub(super) fn middle(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    Some(f64::midpoint(values[(values.len() - 1) / 2], upper))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -240,17 +186,6 @@ fn print(text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn output_is_parsed_and_a_missing_figure_is_an_error() {
-        let text = "a line of something else\nmedian_ms 117.800\nmin_ms 114.900\n";
-        assert_eq!(
-            parse(text, &["median_ms"]).unwrap(),
-            Figures::from([("median_ms".to_owned(), 117.8), ("min_ms".to_owned(), 114.9)])
-        );
-        let error = parse(text, &["median_ms", "peak_mb"]).unwrap_err().to_string();
-        assert_eq!(error, format!("did not print peak_mb, but:\n{text}"));
-    }
 
     #[test]
     fn of_an_even_number_of_rounds_the_median_lies_between_two() {

@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 use super::modules::{self, Sources};
 use super::{graph, packages};
 
-/// Crates whose cycles are still to be removed.
-const NOT_YET: &[&str] = &["nc-train"];
-
 fn directory(package: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     if package == "xtask" { root.join(package) } else { root.join("crates").join(package) }
@@ -39,7 +36,7 @@ fn cycles(sources: &Sources) -> Vec<String> {
 #[test]
 fn files_of_a_crate_do_not_import_each_other_in_a_circle() {
     let mut failures = Vec::new();
-    for package in packages().keys().filter(|package| !NOT_YET.contains(&package.as_str())) {
+    for package in packages().keys() {
         let cycles = cycles(&sources(package));
         failures.extend(cycles.iter().map(|cycle| format!("{package}: {cycle}")));
     }
@@ -49,7 +46,7 @@ fn files_of_a_crate_do_not_import_each_other_in_a_circle() {
 #[test]
 fn mod_and_lib_files_only_list_and_re_export() {
     let mut failures = Vec::new();
-    for package in packages().keys().filter(|package| !NOT_YET.contains(&package.as_str())) {
+    for package in packages().keys() {
         for module in modules::read(&sources(package)).into_values() {
             let lists = module.file.ends_with("mod.rs") || module.file == "lib.rs";
             if lists && !module.declares.is_empty() {

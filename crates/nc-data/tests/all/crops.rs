@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset};
+use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset, ViewConfig};
 
 use crate::refusals::Refusals;
-use crate::support::{bits, plain, values};
+use crate::support::{bits, first_view, plain, sampled, values};
 
 const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 5 };
 
@@ -13,9 +13,12 @@ fn image() -> Subset {
     Subset::all(&Dataset::new(SHAPE, pixels, vec![0], vec!["only".into()]).unwrap())
 }
 
+fn augmented(augment: Augment) -> Vec<ViewConfig> {
+    vec![ViewConfig { augment: Some(augment), ..sampled(Sampler::Uniform) }]
+}
+
 fn loader(augment: Augment) -> Loader {
-    let config = LoaderConfig { augment: Some(augment), ..plain(SHAPE.channels, 1) };
-    Loader::new(&image(), Sampler::Uniform, config).unwrap()
+    Loader::new(&image(), LoaderConfig { views: augmented(augment), ..plain(SHAPE.channels, 1) }).unwrap()
 }
 
 /// The crop by definition: pad, cut out, mirror.
@@ -55,8 +58,8 @@ fn every_crop_and_its_mirror_image_comes_equally_often_and_nothing_else() {
     let loader = loader(Augment { crop_padding: padding, flip: true });
     let epochs = 5000;
     for epoch in 0..epochs {
-        let batch = loader.epoch(epoch).next().unwrap().unwrap();
-        let key: Vec<u32> = values(&batch).iter().map(|value| value.round() as u32).collect();
+        let view = first_view(loader.epoch(epoch));
+        let key: Vec<u32> = values(&view).iter().map(|value| value.round() as u32).collect();
         *expected.get_mut(&key).expect("a crop by definition") += 1;
     }
     // 100 each, with 5 standard deviations of 9.9.
@@ -72,8 +75,8 @@ fn without_flip_nothing_is_mirrored_and_without_padding_nothing_moves() {
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
     let mut mirrors = 0;
     for epoch in 0..400 {
-        assert!(close(&values(&still.epoch(epoch).next().unwrap().unwrap()), &image));
-        let found = values(&mirrored.epoch(epoch).next().unwrap().unwrap());
+        assert!(close(&values(&first_view(still.epoch(epoch))), &image));
+        let found = values(&first_view(mirrored.epoch(epoch)));
         mirrors += usize::from(close(&found, &mirror));
         assert!(close(&found, &mirror) || close(&found, &image));
     }
@@ -84,15 +87,12 @@ fn without_flip_nothing_is_mirrored_and_without_padding_nothing_moves() {
 #[test]
 fn padding_is_black_before_normalisation() {
     let normalize = Normalize { mean: vec![0.5, 0.25], std: vec![0.5, 0.125] };
-    let config = LoaderConfig {
-        augment: Some(Augment { crop_padding: 3, flip: false }),
-        normalize,
-        ..plain(SHAPE.channels, 1)
-    };
-    let loader = Loader::new(&image(), Sampler::Uniform, config).unwrap();
+    let views = augmented(Augment { crop_padding: 3, flip: false });
+    let loader =
+        Loader::new(&image(), LoaderConfig { views, normalize, ..plain(SHAPE.channels, 1) }).unwrap();
     let mut smallest = [f32::INFINITY; 2];
     for epoch in 0..50 {
-        let found = values(&loader.epoch(epoch).next().unwrap().unwrap());
+        let found = values(&first_view(loader.epoch(epoch)));
         for (plane, smallest) in found.chunks(20).zip(&mut smallest) {
             *smallest = plane.iter().fold(*smallest, |a, &b| a.min(b));
         }
@@ -105,7 +105,7 @@ fn normalisation_is_that_of_pytorch() {
     let normalize = Normalize { mean: vec![0.4914, 0.4822], std: vec![0.2023, 0.1994] };
     let config = LoaderConfig { normalize, ..plain(SHAPE.channels, 1) };
     let loader = Loader::sequential(&image(), config).unwrap();
-    let found = values(&loader.epoch(0).next().unwrap().unwrap());
+    let found = values(&first_view(loader.epoch(0)));
     assert_eq!(found[0], (1.0f32 / 255.0 - 0.4914) / 0.2023);
     assert_eq!(found[20], (21.0f32 / 255.0 - 0.4822) / 0.1994);
 }
@@ -120,15 +120,14 @@ fn statistics_of_a_subset() {
     let normalize = Normalize::of(&subset);
     assert_eq!(normalize, Normalize { mean: vec![0.5, 7.0 / 255.0], std: vec![0.5, 1.0] });
     let config = LoaderConfig { normalize, ..plain(2, 2) };
-    let batch = Loader::sequential(&subset, config).unwrap().epoch(0).next().unwrap().unwrap();
-    let found = values(&batch);
+    let found = values(&first_view(Loader::sequential(&subset, config).unwrap().epoch(0)));
     assert_eq!((found[2], found[3]), (0.0, 0.0));
     assert!(found[..2].iter().all(|value| value.abs() == 1.0));
 }
 
 fn padded(crop_padding: usize) -> nc_data::Result<Loader> {
-    let augment = Some(Augment { crop_padding, flip: true });
-    Loader::new(&image(), Sampler::Uniform, LoaderConfig { augment, ..plain(2, 1) })
+    let views = augmented(Augment { crop_padding, flip: true });
+    Loader::new(&image(), LoaderConfig { views, ..plain(2, 1) })
 }
 
 #[test]

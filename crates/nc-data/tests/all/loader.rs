@@ -1,25 +1,31 @@
-use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler};
+use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler, ViewConfig};
 use sha2::{Digest, Sha256};
 
 use crate::refusals::Refusals;
-use crate::support::{SMALL, bits, plain, subset, values};
+use crate::support::{SMALL, bits, first_view, plain, sampled, subset, values};
 
 const COUNTS: [usize; 3] = [20, 9, 4];
 
-fn everything() -> LoaderConfig {
-    LoaderConfig {
+fn everything(sampler: Sampler) -> LoaderConfig {
+    let view = ViewConfig {
         augment: Some(Augment { crop_padding: 2, flip: true }),
         mixup_alpha: Some(1.0),
-        ..plain(3, 5)
-    }
+        ..sampled(sampler)
+    };
+    LoaderConfig { views: vec![view], epochs: Some(3), ..plain(3, 5) }
+}
+
+fn mixing(alpha: f64, batch_size: usize) -> LoaderConfig {
+    let view = ViewConfig { mixup_alpha: Some(alpha), ..sampled(Sampler::Uniform) };
+    LoaderConfig { views: vec![view], ..plain(3, batch_size) }
 }
 
 #[test]
 fn batches_do_not_depend_on_the_number_of_workers() {
     let subset = subset(SMALL, &COUNTS);
-    for sampler in [Sampler::Uniform, Sampler::Progressive { epochs: 3 }] {
+    for sampler in [Sampler::Uniform, Sampler::Progressive] {
         let with = |workers| {
-            let loader = Loader::new(&subset, sampler, LoaderConfig { workers, ..everything() }).unwrap();
+            let loader = Loader::new(&subset, LoaderConfig { workers, ..everything(sampler) }).unwrap();
             (0..3).map(|epoch| bits(loader.epoch(epoch))).collect::<Vec<_>>()
         };
         let one = with(1);
@@ -34,8 +40,8 @@ fn batches_do_not_depend_on_the_number_of_workers() {
 fn an_epoch_entered_late_goes_on_as_if_it_had_been_begun() {
     let subset = subset(SMALL, &COUNTS);
     for workers in [1, 2, 3] {
-        let config = LoaderConfig { workers, ..everything() };
-        let loader = Loader::new(&subset, Sampler::ClassBalanced, config).unwrap();
+        let config = LoaderConfig { workers, ..everything(Sampler::ClassBalanced) };
+        let loader = Loader::new(&subset, config).unwrap();
         let whole = bits(loader.epoch(2));
         assert_eq!(whole.len(), loader.batches_per_epoch());
         for first in 0..=whole.len() {
@@ -50,8 +56,8 @@ fn an_epoch_entered_late_goes_on_as_if_it_had_been_begun() {
 fn seeds_and_epochs_differ() {
     let subset = subset(SMALL, &COUNTS);
     let batches = |seed, epoch| {
-        let config = LoaderConfig { seed, ..everything() };
-        bits(Loader::new(&subset, Sampler::Uniform, config).unwrap().epoch(epoch))
+        let config = LoaderConfig { seed, ..everything(Sampler::Uniform) };
+        bits(Loader::new(&subset, config).unwrap().epoch(epoch))
     };
     assert_eq!(batches(1, 0), batches(1, 0));
     assert_ne!(batches(1, 0), batches(2, 0));
@@ -62,17 +68,18 @@ fn seeds_and_epochs_differ() {
 #[test]
 fn batches_stay_what_they_are() {
     let subset = subset(SMALL, &COUNTS);
-    let config = LoaderConfig { mixup_alpha: None, ..everything() };
+    let mut config = everything(Sampler::Uniform);
+    let mixed = Loader::new(&subset, config.clone()).unwrap();
+    config.views[0].mixup_alpha = None;
     let mut digest = Sha256::new();
-    for batch in Loader::new(&subset, Sampler::Uniform, config).unwrap().epoch(1) {
-        let batch = batch.unwrap();
-        digest.update(values(&batch).into_iter().map(|value| value.round() as u8).collect::<Vec<u8>>());
-        digest.update(batch.labels.iter().map(|&label| label as u8).collect::<Vec<u8>>());
+    for batch in Loader::new(&subset, config).unwrap().epoch(1) {
+        let view = batch.unwrap().into_first();
+        digest.update(values(&view).into_iter().map(|value| value.round() as u8).collect::<Vec<u8>>());
+        digest.update(view.labels.iter().map(|&label| label as u8).collect::<Vec<u8>>());
     }
     assert_eq!(digest.finalize()[..8], [43, 125, 151, 39, 99, 233, 41, 114]);
 
-    let mixed = Loader::new(&subset, Sampler::Uniform, everything()).unwrap();
-    let mix = mixed.epoch(1).next().unwrap().unwrap().mix.unwrap();
+    let mix = first_view(mixed.epoch(1)).mix.unwrap();
     // Not to the bit: the distribution takes logarithms, in which machines may differ.
     assert!((mix.lambda - 0.700_616_838_732).abs() < 1e-9, "{}", mix.lambda);
     assert_eq!(mix.partner, [0, 1, 0, 0, 0]);
@@ -84,15 +91,15 @@ fn the_last_batch_holds_what_is_left() {
     for (batch_size, sizes) in
         [(16, vec![16, 16, 1]), (11, vec![11; 3]), (33, vec![33]), (usize::MAX, vec![33])]
     {
-        let loader = Loader::new(&subset, Sampler::Uniform, plain(3, batch_size)).unwrap();
+        let loader = Loader::new(&subset, plain(3, batch_size)).unwrap();
         assert_eq!(loader.batches_per_epoch(), sizes.len());
         let mut epoch = loader.epoch(0);
         assert_eq!(epoch.len(), sizes.len());
         let mut seen = Vec::new();
         for &size in &sizes {
-            let batch = epoch.next().unwrap().unwrap();
-            assert_eq!(batch.images.dims(), [size, 3, 5, 4]);
-            seen.extend(batch.labels);
+            let view = epoch.next().unwrap().unwrap().into_first();
+            assert_eq!(view.images.dims(), [size, 3, 5, 4]);
+            seen.extend(view.labels);
         }
         assert!(epoch.next().is_none() && epoch.next().is_none());
         seen.sort_unstable();
@@ -103,12 +110,17 @@ fn the_last_batch_holds_what_is_left() {
 #[test]
 fn a_sequential_loader_gives_the_images_as_they_are_whatever_it_is_told() {
     let subset = subset(SMALL, &COUNTS);
-    let loader = Loader::sequential(&subset, everything()).unwrap();
+    let loader = Loader::sequential(&subset, everything(Sampler::Reverse)).unwrap();
     let mut position = 0;
     for batch in loader.epoch(3) {
         let batch = batch.unwrap();
-        assert!(batch.mix.is_none());
-        for (image, &label) in values(&batch).chunks(SMALL.values()).zip(&batch.labels) {
+        assert_eq!(batch.views.len(), 1);
+        let view = batch.first();
+        assert!(view.mix.is_none());
+        let images = values(view);
+        let labelled = images.chunks(SMALL.values()).zip(&view.labels).zip(&view.positions);
+        for ((image, &label), &found) in labelled {
+            assert_eq!(found as usize, position);
             assert_eq!(label, subset.labels()[position]);
             for (value, &pixel) in image.iter().zip(subset.image(position)) {
                 assert!((value - f32::from(pixel)).abs() < 1e-4);
@@ -123,12 +135,11 @@ fn a_sequential_loader_gives_the_images_as_they_are_whatever_it_is_told() {
 #[test]
 fn mix_up_is_what_its_formula_says() {
     let subset = subset(SMALL, &COUNTS);
-    let mixing = LoaderConfig { mixup_alpha: Some(1.0), ..plain(3, 8) };
-    let mixed = Loader::new(&subset, Sampler::Uniform, mixing).unwrap();
-    let pure = Loader::new(&subset, Sampler::Uniform, plain(3, 8)).unwrap();
+    let mixed = Loader::new(&subset, mixing(1.0, 8)).unwrap();
+    let pure = Loader::new(&subset, plain(3, 8)).unwrap();
     let mut lambdas = Vec::new();
     for (mixed, pure) in mixed.epoch(0).zip(pure.epoch(0)) {
-        let (mixed, pure) = (mixed.unwrap(), pure.unwrap());
+        let (mixed, pure) = (mixed.unwrap().into_first(), pure.unwrap().into_first());
         assert_eq!(mixed.labels, pure.labels);
         let mix = mixed.mix.as_ref().unwrap();
         lambdas.push(mix.lambda.to_bits());
@@ -157,11 +168,10 @@ fn mix_up_is_what_its_formula_says() {
 fn lambda_has_the_moments_of_its_beta_distribution() {
     let subset = subset(SMALL, &[200]);
     for alpha in [0.2, 1.0, 8.0] {
-        let config = LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 1) };
-        let loader = Loader::new(&subset, Sampler::Uniform, config).unwrap();
+        let loader = Loader::new(&subset, mixing(alpha, 1)).unwrap();
         let lambdas: Vec<f64> = (0..20)
             .flat_map(|epoch| loader.epoch(epoch))
-            .map(|batch| batch.unwrap().mix.unwrap().lambda)
+            .map(|batch| batch.unwrap().into_first().mix.unwrap().lambda)
             .collect();
         let n = lambdas.len() as f64;
         let mean = lambdas.iter().sum::<f64>() / n;
@@ -179,12 +189,11 @@ fn lambda_has_the_moments_of_its_beta_distribution() {
 fn extreme_alphas_give_numbers() {
     let subset = subset(SMALL, &[50]);
     for alpha in [1e-3, 1e6] {
-        let config = LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 1) };
-        let loader = Loader::new(&subset, Sampler::Uniform, config).unwrap();
+        let loader = Loader::new(&subset, mixing(alpha, 1)).unwrap();
         for batch in (0..20).flat_map(|epoch| loader.epoch(epoch)) {
-            let batch = batch.unwrap();
-            assert!((0.0..=1.0).contains(&batch.mix.as_ref().unwrap().lambda));
-            assert!(values(&batch).iter().all(|value| value.is_finite()));
+            let view = batch.unwrap().into_first();
+            assert!((0.0..=1.0).contains(&view.mix.as_ref().unwrap().lambda));
+            assert!(values(&view).iter().all(|value| value.is_finite()));
         }
     }
 }
@@ -193,7 +202,7 @@ fn extreme_alphas_give_numbers() {
 fn dropping_an_epoch_early_stops_its_workers() {
     let subset = subset(SMALL, &[3000]);
     for workers in [1, 3] {
-        let loader = Loader::new(&subset, Sampler::Uniform, LoaderConfig { workers, ..plain(3, 1) }).unwrap();
+        let loader = Loader::new(&subset, LoaderConfig { workers, ..plain(3, 1) }).unwrap();
         let mut epoch = loader.epoch(0);
         epoch.next().unwrap().unwrap();
         // Returns only once the workers have: a hang here is the failure.
@@ -204,8 +213,7 @@ fn dropping_an_epoch_early_stops_its_workers() {
 
 pub(crate) fn refused(told: &mut Refusals) {
     let all = subset(SMALL, &COUNTS);
-    let mut add =
-        |tried: &str, config: LoaderConfig| told.add(tried, Loader::new(&all, Sampler::Uniform, config));
+    let mut add = |tried: &str, config: LoaderConfig| told.add(tried, Loader::new(&all, config));
     add("batches of nothing", plain(3, 0));
     add("means of another number of channels", plain(1, 4));
     let normalize = Normalize { mean: vec![0.0, f32::NAN, 0.0], std: vec![1.0; 3] };
@@ -215,7 +223,7 @@ pub(crate) fn refused(told: &mut Refusals) {
         add(&format!("a standard deviation of {std}"), LoaderConfig { normalize, ..plain(3, 4) });
     }
     for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9] {
-        add(&format!("a mix-up alpha of {alpha}"), LoaderConfig { mixup_alpha: Some(alpha), ..plain(3, 4) });
+        add(&format!("a mix-up alpha of {alpha}"), mixing(alpha, 4));
     }
     told.add("a loader without images", Loader::sequential(&subset(SMALL, &[0]), plain(3, 4)));
 }

@@ -14,8 +14,11 @@ mod loader;
 mod profiles;
 mod refusals;
 mod samplers;
+#[cfg(feature = "serde")]
+mod serialized;
 #[cfg(feature = "download")]
 mod server;
 mod streams;
 mod subsets;
 mod support;
+mod views;

@@ -40,7 +40,7 @@ fn the_other_profiles() {
     assert_eq!(Profile::Full.counts(&available).unwrap(), available);
     assert_eq!(Profile::Balanced { per_class: None }.counts(&available).unwrap(), [7; 3]);
     assert_eq!(Profile::Balanced { per_class: Some(2) }.counts(&available).unwrap(), [2; 3]);
-    assert_eq!(Profile::Counts(vec![1, 0, 8]).counts(&available).unwrap(), [1, 0, 8]);
+    assert_eq!(Profile::Counts { counts: vec![1, 0, 8] }.counts(&available).unwrap(), [1, 0, 8]);
     let step = Profile::Step { ratio: 100.0, largest: Some(5000) };
     assert_eq!(step.counts(&[5000; 4]).unwrap(), [5000, 5000, 50, 50]);
     assert_eq!(exponential(100.0).counts(&[5000]).unwrap(), [5000]); // one class
@@ -50,8 +50,8 @@ pub(crate) fn refused(told: &mut Refusals) {
     for (profile, available) in [
         (Profile::Balanced { per_class: Some(8) }, &[9, 7][..]),
         (Profile::Balanced { per_class: None }, &[9, 0, 7]),
-        (Profile::Counts(vec![1]), &[9, 7]),
-        (Profile::Counts(vec![0, 0]), &[1, 1]),
+        (Profile::Counts { counts: vec![1] }, &[9, 7]),
+        (Profile::Counts { counts: vec![0, 0] }, &[1, 1]),
         (exponential(100.0), &[50; 3]),
         (exponential(2.0), &[9, 0, 7]),
         (Profile::Step { ratio: 2.0, largest: None }, &[9, 0, 7]),
@@ -103,7 +103,7 @@ proptest! {
             1 => Profile::Balanced { per_class: number },
             2 => Profile::Exponential { ratio, largest: number },
             3 => Profile::Step { ratio, largest: number },
-            _ => Profile::Counts(counts),
+            _ => Profile::Counts { counts },
         };
         if let Ok(kept) = profile.counts(&available) {
             prop_assert_eq!(kept.len(), available.len());

@@ -1,10 +1,12 @@
-use nc_data::{Loader, Sampler, Subset};
+use nc_data::{Loader, LoaderConfig, Sampler, Subset};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
-use crate::support::{SMALL, plain, subset};
+use crate::support::{SMALL, plain, sampled, subset};
 
 const COUNTS: [usize; 5] = [400, 120, 0, 30, 3];
+/// Epochs of the progressive sampler.
+const EPOCHS: Option<usize> = Some(4);
 
 fn all() -> [Sampler; 6] {
     [
@@ -13,14 +15,15 @@ fn all() -> [Sampler; 6] {
         Sampler::EffectiveNumber { beta: 0.99 },
         Sampler::SquareRoot,
         Sampler::Reverse,
-        Sampler::Progressive { epochs: 4 },
+        Sampler::Progressive,
     ]
 }
 
 /// How often each image is in the plans of these seeds and epochs.
 fn drawn(subset: &Subset, sampler: Sampler, plans: &[(u64, usize)]) -> Vec<usize> {
     let mut drawn = vec![0; subset.len()];
-    for position in plans.iter().flat_map(|&(seed, epoch)| sampler.plan(subset, seed, epoch).unwrap()) {
+    for position in plans.iter().flat_map(|&(seed, epoch)| sampler.plan(subset, seed, epoch, EPOCHS).unwrap())
+    {
         drawn[position as usize] += 1;
     }
     drawn
@@ -49,7 +52,7 @@ fn assert_even(drawn: &[usize], what: &str) {
 #[test]
 fn probabilities_have_their_formulas() {
     let close = |sampler: Sampler, epoch: usize, expected: [f64; 5]| {
-        let found = sampler.class_probabilities(&COUNTS, epoch).unwrap();
+        let found = sampler.class_probabilities(&COUNTS, epoch, EPOCHS).unwrap();
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{sampler:?}: {found} is not {expected}");
         }
@@ -74,15 +77,15 @@ fn probabilities_have_their_formulas() {
 
 #[test]
 fn progressive_goes_from_the_images_frequencies_to_balance() {
-    let sampler = Sampler::Progressive { epochs: 5 };
-    let at = |epoch| sampler.class_probabilities(&[30, 10], epoch).unwrap();
+    let of =
+        |epoch, epochs| Sampler::Progressive.class_probabilities(&[30, 10], epoch, Some(epochs)).unwrap();
+    let at = |epoch| of(epoch, 5);
     assert_eq!(at(0), [0.75, 0.25]);
     assert_eq!(at(2), [0.625, 0.375]);
     assert_eq!(at(4), [0.5, 0.5]);
     assert_eq!(at(9), [0.5, 0.5]);
     for epochs in [0, 1] {
-        let sampler = Sampler::Progressive { epochs };
-        assert_eq!(sampler.class_probabilities(&[30, 10], 0).unwrap(), [0.75, 0.25]);
+        assert_eq!(of(0, epochs), [0.75, 0.25]);
     }
 }
 
@@ -95,7 +98,7 @@ fn classes_and_their_images_come_as_often_as_they_should() {
             let plans: Vec<_> = (0..60).map(|seed| (seed, epoch)).collect();
             let draws = subset.len() * plans.len();
             let drawn = drawn(&subset, sampler, &plans);
-            let probabilities = sampler.class_probabilities(&COUNTS, epoch).unwrap();
+            let probabilities = sampler.class_probabilities(&COUNTS, epoch, EPOCHS).unwrap();
             let mut start = 0;
             for (class, (&count, probability)) in COUNTS.iter().zip(probabilities).enumerate() {
                 let images = &drawn[start..start + count];
@@ -114,7 +117,7 @@ fn classes_and_their_images_come_as_often_as_they_should() {
 fn uniform_takes_each_image_once_and_never_in_the_same_order() {
     let subset = subset(SMALL, &COUNTS);
     assert!(drawn(&subset, Sampler::Uniform, &[(7, 0), (7, 1), (7, 2)]).iter().all(|&times| times == 3));
-    let plan = |seed, epoch| Sampler::Uniform.plan(&subset, seed, epoch).unwrap();
+    let plan = |seed, epoch| Sampler::Uniform.plan(&subset, seed, epoch, None).unwrap();
     assert_ne!(plan(7, 0), plan(7, 1));
     assert_ne!(plan(7, 0), plan(8, 0));
 }
@@ -123,7 +126,7 @@ fn uniform_takes_each_image_once_and_never_in_the_same_order() {
 #[test]
 fn plans_stay_what_they_are() {
     let subset = subset(SMALL, &COUNTS);
-    let first = |sampler: Sampler| sampler.plan(&subset, 0, 3).unwrap()[..6].to_vec();
+    let first = |sampler: Sampler| sampler.plan(&subset, 0, 3, EPOCHS).unwrap()[..6].to_vec();
     assert_eq!(first(Sampler::Uniform), [451, 507, 277, 141, 173, 350]);
     assert_eq!(first(Sampler::ClassBalanced), [552, 187, 31, 516, 473, 552]);
 }
@@ -132,10 +135,28 @@ pub(crate) fn refused(told: &mut Refusals) {
     let subset = subset(SMALL, &COUNTS);
     for beta in [-0.1, 1.1, f64::NAN] {
         let sampler = Sampler::EffectiveNumber { beta };
-        told.add(format_args!("a sampler of beta {beta}"), Loader::new(&subset, sampler, plain(3, 2)));
-        assert!(sampler.plan(&subset, 0, 0).is_err());
-        assert!(sampler.class_probabilities(&COUNTS, 0).is_err());
+        let config = LoaderConfig { views: vec![sampled(sampler)], ..plain(3, 2) };
+        told.add(format_args!("a sampler of beta {beta}"), Loader::new(&subset, config));
+        assert!(sampler.plan(&subset, 0, 0, None).is_err());
+        assert!(sampler.class_probabilities(&COUNTS, 0, None).is_err());
     }
+}
+
+#[test]
+fn progressive_sampling_needs_the_number_of_epochs() {
+    let subset = subset(SMALL, &COUNTS);
+    let sampler = Sampler::Progressive;
+    let config = LoaderConfig { views: vec![sampled(sampler)], ..plain(3, 2) };
+    for error in [
+        Loader::new(&subset, config.clone()).unwrap_err(),
+        sampler.plan(&subset, 0, 0, None).unwrap_err(),
+        sampler.class_probabilities(&COUNTS, 0, None).unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), "the progressive sampler needs the number of epochs, found none");
+    }
+    let loader = Loader::new(&subset, LoaderConfig { epochs: EPOCHS, ..config }).unwrap();
+    let positions = loader.epoch(2).flat_map(|batch| batch.unwrap().into_first().positions);
+    assert_eq!(positions.collect::<Vec<_>>(), sampler.plan(&subset, 0, 2, EPOCHS).unwrap());
 }
 
 proptest! {
@@ -148,15 +169,15 @@ proptest! {
     ) {
         prop_assume!(counts.iter().any(|&count| count > 0));
         let (sampler, subset) = (all()[which], subset(SMALL, &counts));
-        let probabilities = sampler.class_probabilities(&counts, epoch).unwrap();
+        let probabilities = sampler.class_probabilities(&counts, epoch, EPOCHS).unwrap();
         prop_assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         for (probability, &count) in probabilities.iter().zip(&counts) {
             prop_assert_eq!(*probability > 0.0, count > 0);
         }
-        let plan = sampler.plan(&subset, seed, epoch).unwrap();
+        let plan = sampler.plan(&subset, seed, epoch, EPOCHS).unwrap();
         prop_assert_eq!(plan.len(), subset.len());
         prop_assert!(plan.iter().all(|&position| (position as usize) < subset.len()));
-        prop_assert_eq!(plan, sampler.plan(&subset, seed, epoch).unwrap());
+        prop_assert_eq!(plan, sampler.plan(&subset, seed, epoch, EPOCHS).unwrap());
     }
 
     #[test]
@@ -164,8 +185,8 @@ proptest! {
         counts in proptest::collection::vec(0usize..5, 0..5), beta in 0.0..=1.0f64, epochs in any::<usize>(),
         epoch in any::<usize>(),
     ) {
-        for sampler in [Sampler::EffectiveNumber { beta }, Sampler::Progressive { epochs }, Sampler::Reverse] {
-            let probabilities = sampler.class_probabilities(&counts, epoch).unwrap();
+        for sampler in [Sampler::EffectiveNumber { beta }, Sampler::Progressive, Sampler::Reverse] {
+            let probabilities = sampler.class_probabilities(&counts, epoch, Some(epochs)).unwrap();
             prop_assert!(probabilities.iter().all(|probability| !probability.is_nan()));
         }
     }

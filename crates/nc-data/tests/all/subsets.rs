@@ -1,9 +1,11 @@
-use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, rng::Purpose};
+use nc_data::{
+    Augment, Dataset, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, ViewConfig, rng::Purpose,
+};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::refusals::Refusals;
-use crate::support::{SMALL, bits, dataset, plain, shuffled};
+use crate::support::{SMALL, bits, dataset, plain, sampled, shuffled};
 
 const LONG_TAIL: Profile = Profile::Exponential { ratio: 10.0, largest: Some(20) };
 
@@ -17,12 +19,13 @@ fn a_shuffled_copy_gives_the_same_hash_and_the_same_batches() {
         let (ours, theirs) = (draw(&original), draw(&copy));
         assert_eq!(ours.hash(), theirs.hash());
         assert_ne!(ours.indices(), theirs.indices());
-        let config = LoaderConfig {
+        let view = ViewConfig {
             augment: Some(Augment { crop_padding: 2, flip: true }),
             mixup_alpha: Some(0.5),
-            ..plain(3, 8)
+            ..sampled(Sampler::Reverse)
         };
-        let batches = |subset| bits(Loader::new(subset, Sampler::Reverse, config.clone()).unwrap().epoch(4));
+        let config = LoaderConfig { views: vec![view], ..plain(3, 8) };
+        let batches = |subset| bits(Loader::new(subset, config.clone()).unwrap().epoch(4));
         assert_eq!(batches(&ours), batches(&theirs));
     }
     assert_eq!(Subset::all(&original).hash(), Subset::all(&copy).hash());

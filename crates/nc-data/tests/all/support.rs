@@ -1,7 +1,7 @@
 use candle_core::Device;
 use image::{DynamicImage, GrayImage, RgbImage};
 use nc_data::{
-    Batch, Dataset, Epoch, ImageShape, LoaderConfig, Normalize, Result, Source, Subset,
+    Dataset, Epoch, ImageShape, LoaderConfig, Normalize, Plan, Sampler, Source, Subset, View, ViewConfig,
     rng::{Purpose, stream},
 };
 use rand::{Rng, seq::SliceRandom};
@@ -24,33 +24,43 @@ pub(crate) fn shuffled(dataset: &Dataset, seed: u64) -> Dataset {
     Dataset::new(dataset.shape(), pixels, labels, dataset.class_names().to_vec()).unwrap()
 }
 
-/// No randomness, and normalisation that gives the pixels back: (p / 255 - 0) / (1 / 255).
+/// A view of images drawn by `sampler`, without augmentation and mix-up.
+pub(crate) fn sampled(sampler: Sampler) -> ViewConfig {
+    ViewConfig::new(Plan::Sampled(sampler))
+}
+
+/// One view, uniformly sampled, and normalisation that gives the pixels back: (p / 255 - 0) / (1 / 255).
 pub(crate) fn plain(channels: usize, batch_size: usize) -> LoaderConfig {
     LoaderConfig {
+        views: vec![sampled(Sampler::Uniform)],
+        epochs: None,
         batch_size,
-        augment: None,
         normalize: Normalize { mean: vec![0.0; channels], std: vec![1.0 / 255.0; channels] },
-        mixup_alpha: None,
         seed: 0,
         workers: 1,
         device: Device::Cpu,
     }
 }
 
-pub(crate) fn values(batch: &Batch) -> Vec<f32> {
-    batch.images.flatten_all().unwrap().to_vec1().unwrap()
+pub(crate) fn values(view: &View) -> Vec<f32> {
+    view.images.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// What can be compared of a batch: bits, labels, lambda and partners.
-pub(crate) type Bits = (Vec<u32>, Vec<u32>, Option<(u64, Vec<u32>)>);
+/// The comparable parts of a view: bits of the images, labels, positions, lambda and partners.
+pub(crate) type Bits = (Vec<u32>, Vec<u32>, Vec<u32>, Option<(u64, Vec<u32>)>);
 
-pub(crate) fn bits(epoch: Epoch) -> Vec<Bits> {
-    let of = |batch: Result<Batch>| {
-        let batch = batch.unwrap();
-        let images = values(&batch).into_iter().map(f32::to_bits).collect();
-        (images, batch.labels, batch.mix.map(|mix| (mix.lambda.to_bits(), mix.partner)))
+/// All views of each batch.
+pub(crate) fn bits(epoch: Epoch) -> Vec<Vec<Bits>> {
+    let of = |view: View| {
+        let images = values(&view).into_iter().map(f32::to_bits).collect();
+        (images, view.labels, view.positions, view.mix.map(|mix| (mix.lambda.to_bits(), mix.partner)))
     };
-    epoch.map(of).collect()
+    epoch.map(|batch| batch.unwrap().views.into_iter().map(of).collect()).collect()
+}
+
+/// View 0 of the first batch.
+pub(crate) fn first_view(mut epoch: Epoch) -> View {
+    epoch.next().unwrap().unwrap().into_first()
 }
 
 /// Images of one class or more, all of them.
@@ -76,6 +86,6 @@ pub(crate) fn picture(dataset: &Dataset, index: usize) -> DynamicImage {
     }
 }
 
-pub(crate) fn complaint(result: Result<Source>) -> String {
+pub(crate) fn complaint(result: nc_data::Result<Source>) -> String {
     result.unwrap_err().to_string()
 }

@@ -16,7 +16,7 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
     let flat = Tensor::zeros(6, DType::F32, cpu)?;
     assert_worded!(
         Error { Shape, Counts, DType, Label, Range, Candle },
-        vec![
+        [
             ("logits of one dimension", crate::cross_entropy(&flat, &labels).unwrap_err()),
             ("counts of other classes", crate::adjusted_logits(&logits, &[1, 2], 1.0).unwrap_err()),
             ("labels that are no integers", crate::cross_entropy(&logits, &floats).unwrap_err()),

@@ -3,17 +3,20 @@ use candle_nn::VarBuilder;
 use super::{CosineHead, EtfHead, Head, LinearHead};
 use crate::{Error, Result};
 
-/// Which head.
+/// A classifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
 pub enum HeadConfig {
-    /// [`LinearHead`].
+    /// Linear: W h + b.
     Linear,
-    /// [`CosineHead`] with its scale s.
+    /// `scale` times the cosines between features and class directions.
     Cosine {
-        /// The factor s on the cosines; 30 in LDAM.
+        /// The factor on the cosines; 30 in LDAM.
+        #[cfg_attr(feature = "serde", schemars(range(max = 1e6), extend("exclusiveMinimum" = 0)))]
         scale: f64,
     },
-    /// [`EtfHead`].
+    /// Class directions fixed to a simplex ETF.
     Etf,
 }
 

@@ -1,8 +1,8 @@
 use candle_core::Tensor;
-use candle_nn::{VarBuilder, init};
+use candle_nn::{Init, VarBuilder, init};
 
 use super::Head;
-use crate::{Result, feature_norm::unit_rows};
+use crate::{ParamStore, Result, feature_norm::unit_rows};
 
 /// z_k = s cos(w_k, h) with learnable `weight` (K, P), as used by LDAM (Cao et al. 2019).
 pub struct CosineHead {
@@ -32,6 +32,14 @@ impl Head for CosineHead {
     /// s w_k / |w_k|: the logits of features of length 1, and the decision for features of any length.
     fn weight(&self) -> Result<Tensor> {
         Ok((unit_rows(&self.weight)? * self.scale)?)
+    }
+
+    fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()> {
+        params.reinitialize(&format!("{prefix}.weight"), Init::Randn { mean: 0.0, stdev: 0.01 }, purpose)
     }
 }
 

@@ -2,7 +2,7 @@ use candle_core::{Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 use super::Head;
-use crate::{Error, Result};
+use crate::{Error, ParamStore, Result, Role, with_role};
 
 /// z = W h where the rows of W (K, P) form a simplex equiangular tight frame that is never trained
 /// (Yang et al. 2022).
@@ -14,8 +14,8 @@ pub struct EtfHead {
 }
 
 impl EtfHead {
-    /// A fixed head. Its `weight` stands among the parameters of `vb`, so that it is drawn from their seed and
-    /// saved with them, but has no gradient.
+    /// A fixed head. Its `weight` is one of the variables of `vb`, so that it is drawn from their seed and saved with them,
+    /// with the role [`Role::Fixed`] and no gradient.
     ///
     /// # Errors
     ///
@@ -28,7 +28,8 @@ impl EtfHead {
             return Err(Error::EtfDimension { classes, features });
         }
         let init = Init::Randn { mean: 0.0, stdev: 1.0 };
-        let weight = Var::from_tensor(&vb.get_with_hints((classes, features), "weight", init)?)?;
+        let weight = with_role(Role::Fixed, || vb.get_with_hints((classes, features), "weight", init))?;
+        let weight = Var::from_tensor(&weight)?;
         let frame = simplex_etf(&weight.to_vec2()?);
         weight.set(&Tensor::from_vec(frame, weight.shape(), weight.device())?)?;
         Ok(Self { weight: weight.as_detached_tensor() })
@@ -42,6 +43,10 @@ impl Head for EtfHead {
 
     fn weight(&self) -> Result<Tensor> {
         Ok(self.weight.clone())
+    }
+
+    fn redraw(&self, _: &ParamStore, _: &str, _: &str) -> Result<()> {
+        Err(Error::FixedHead { head: "etf" })
     }
 }
 

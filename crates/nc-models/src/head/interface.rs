@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 
-use crate::Result;
+use crate::{ParamStore, Result};
 
 /// A classifier on features.
 pub trait Head: Send + Sync {
@@ -26,4 +26,17 @@ pub trait Head: Send + Sync {
     fn bias(&self) -> Result<Option<Tensor>> {
         Ok(None)
     }
+
+    /// The factor s where the logits are s times cosines; 1 elsewhere.
+    fn scale(&self) -> f64 {
+        1.0
+    }
+
+    /// Draws the parameters again, which `params` holds under `prefix`: weights from N(0, 0.01), biases 0, by a stream
+    /// keyed by `purpose`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FixedHead`](crate::Error::FixedHead) for a head that does not learn.
+    fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()>;
 }

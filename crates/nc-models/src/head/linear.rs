@@ -2,7 +2,7 @@ use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder, init};
 
 use super::Head;
-use crate::Result;
+use crate::{ParamStore, Result};
 
 /// z = W h + b with learnable `weight` (K, P), Kaiming normal, and `bias` (K), uniform within 1/sqrt(P) as in
 /// PyTorch.
@@ -37,5 +37,11 @@ impl Head for LinearHead {
 
     fn bias(&self) -> Result<Option<Tensor>> {
         Ok(Some(self.bias.clone()))
+    }
+    fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()> {
+        for (name, stdev) in [("weight", 0.01), ("bias", 0.0)] {
+            params.reinitialize(&format!("{prefix}.{name}"), Init::Randn { mean: 0.0, stdev }, purpose)?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@ use candle_core::Tensor;
 use candle_nn::{VarBuilder, init};
 
 use super::{Head, LinearHead};
-use crate::Result;
+use crate::{ParamStore, Result};
 
 /// z_k = f_k (<w_k, h> + b_k): a [`LinearHead`] with a learnable factor on each logit, `scale` (K), at first 1: learnable
 /// weight scaling (Kang et al. 2020, section 4.2).
@@ -12,14 +12,19 @@ pub struct ScaledHead {
 }
 
 impl ScaledHead {
-    /// A scaled head with parameters from `vb`.
+    /// A scaled head: weights and biases from `head`, the factors from `scale`.
     ///
     /// # Errors
     ///
-    /// If `vb` has parameters of these names in other shapes.
-    pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
-        let linear = LinearHead::new(features, classes, vb)?;
-        Ok(Self { linear, scale: vb.get_with_hints(classes, "scale", init::ONE)? })
+    /// If they have parameters of these names in other shapes.
+    pub fn new(
+        features: usize,
+        classes: usize,
+        head: &VarBuilder<'_>,
+        scale: &VarBuilder<'_>,
+    ) -> Result<Self> {
+        let linear = LinearHead::new(features, classes, head)?;
+        Ok(Self { linear, scale: scale.get_with_hints(classes, "scale", init::ONE)? })
     }
 }
 
@@ -34,5 +39,8 @@ impl Head for ScaledHead {
 
     fn bias(&self) -> Result<Option<Tensor>> {
         self.linear.bias()?.map(|bias| Ok(bias.broadcast_mul(&self.scale)?)).transpose()
+    }
+    fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()> {
+        self.linear.redraw(params, prefix, purpose)
     }
 }

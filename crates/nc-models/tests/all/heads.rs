@@ -1,7 +1,7 @@
 //! The classifiers.
 
 use candle_core::{D, DType, Device, Tensor, Var};
-use nc_models::{Error, HeadConfig, Model, ParamStore};
+use nc_models::{Error, HeadConfig, Model, Network, ParamStore};
 
 use crate::support::{images, model, values};
 
@@ -58,16 +58,23 @@ fn the_cosine_head_sees_directions_only() {
 }
 
 #[test]
-fn a_new_classifier_differs_from_the_first() {
+fn a_redrawn_classifier_differs_from_the_first() {
     let model = model(20, 1, 0, HeadConfig::Linear, 10);
     let first = values(&model.head().weight().unwrap());
-    let init = candle_nn::Init::Randn { mean: 0.0, stdev: 0.01 };
-    model.params().reinitialize("linear.weight", init, "classifier").unwrap();
+    model.redraw_classifier("classifier").unwrap();
     let weight = model.head().weight().unwrap();
     assert_ne!(first, values(&weight));
     let std =
         weight.sqr().unwrap().mean(D::Minus1).unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     assert!((std - 0.01).abs() < 0.001);
+    assert_eq!(values(&model.head().bias().unwrap().unwrap()), [0.0; 10]);
+    let second = values(&weight);
+    model.redraw_classifier("another purpose").unwrap();
+    assert_ne!(values(&model.head().weight().unwrap()), second);
+
+    let etf = crate::support::model(8, 1, 0, HeadConfig::Etf, 10);
+    assert!(matches!(etf.redraw_classifier("classifier"), Err(Error::FixedHead { head: "etf" })));
+    let init = candle_nn::Init::Const(0.0);
     assert!(matches!(
         model.params().reinitialize("no.such", init, ""),
         Err(Error::UnknownParameter(name)) if name == "no.such"

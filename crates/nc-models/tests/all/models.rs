@@ -1,7 +1,10 @@
 //! Models: their parameters, and what a pass does to them.
 
 use candle_core::{Device, Var};
-use nc_models::{Error, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_models::{
+    Error, Group, HeadConfig, Model, Network, NormalizedFeatures, ParamStore, Pass, ResNet, ResNetConfig,
+    Role,
+};
 
 use crate::support::{images, model, resnet18, values};
 
@@ -41,6 +44,46 @@ fn a_backbone_has_no_names_of_the_head() {
     params.builder().pp("linear").get((10, 64), "weight").unwrap();
     let error = Model::new(params, resnet, &HeadConfig::Linear, 10).err().unwrap();
     assert!(matches!(&error, Error::NameTaken(name) if name == "linear.weight"), "{error}");
+}
+
+#[test]
+fn parameters_know_their_group_and_role() {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    let features = NormalizedFeatures::new(resnet, &params.builder().pp("feature_norm")).unwrap();
+    let mut linear = Model::new(params, features, &HeadConfig::Linear, 10).unwrap();
+    linear.scale_logits().unwrap();
+    for param in linear.params().all() {
+        let expected = match param.name.as_str() {
+            "linear.scale" => Group::LogitScale,
+            "linear.weight" | "linear.bias" => Group::Head,
+            _ => Group::Backbone,
+        };
+        let role = if param.name.contains("running_") { Role::Statistic } else { Role::Learned };
+        assert_eq!((param.group, param.role), (expected, role), "{}", param.name);
+    }
+    let etf = model(8, 1, 0, HeadConfig::Etf, 10).params().all();
+    let weight = etf.iter().find(|param| param.name == "linear.weight").unwrap();
+    assert_eq!((weight.group, weight.role), (Group::Head, Role::Fixed));
+}
+
+#[test]
+fn a_network_gives_what_decides_about_test_images() {
+    let model = model(8, 1, 0, HeadConfig::Linear, 3);
+    let x = images(2, 1, 8);
+    let inferred = model.infer(&x).unwrap();
+    let classifier = model.classifier().unwrap().unwrap();
+    let logits = inferred.features.matmul(&classifier.weight.t().unwrap()).unwrap();
+    let logits = logits.broadcast_add(&classifier.bias.unwrap()).unwrap();
+    assert_eq!(values(&logits), values(&inferred.logits.unwrap()));
+
+    // On a frozen backbone the head still learns.
+    let branches = model.forward_views(&[&x], Pass::EVAL).unwrap();
+    let gradients = branches[0].logits.as_ref().unwrap().sum_all().unwrap().backward().unwrap();
+    for param in model.params().all() {
+        assert_eq!(gradients.get(&param.var).is_some(), param.group == Group::Head, "{}", param.name);
+    }
+    assert!(matches!(model.forward_views(&[], Pass::EVAL), Err(Error::Views { expected: 1, found: 0 })));
 }
 
 #[test]

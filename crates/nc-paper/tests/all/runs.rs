@@ -1,12 +1,12 @@
 //! The runs that the tables and figures ask for.
 
 use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable, Scale};
-use nc_train::{BackboneKind, Experiment, Reweighting, presets};
+use nc_train::{BackboneKind, Experiment, Reweighting, ValidExperiment, presets};
 
 use super::tables::{row, table};
 
 fn assert_known(data: &str, method: &str) {
-    let known = presets::find(&format!("{data}/{method}")).and_then(|experiment| experiment.validate());
+    let known = presets::find(&format!("{data}/{method}")).and_then(ValidExperiment::try_from);
     known.unwrap_or_else(|error| panic!("{data}/{method}: {error}"));
 }
 
@@ -126,7 +126,7 @@ fn noise_and_network_reach_the_runs_of_table_6() {
 #[test]
 fn at_smoke_scale_every_method_is_at_work() {
     let first = |preset: &str| {
-        let Experiment { mut phases, .. } = Scale::Smoke.experiment(preset, 0).unwrap();
+        let Experiment { mut phases, .. } = Scale::Smoke.experiment(preset, 0).unwrap().into_inner();
         phases.swap_remove(0).objective
     };
     let drw = Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 };

@@ -122,9 +122,7 @@ fn events() -> Vec<Event> {
             class_weights: false,
             losses: EpochLosses {
                 total: 1.0,
-                supervised: 0.9,
-                within_class: Some(10.0),
-                between_class: None,
+                terms: [("supervised".into(), 0.9), ("within_class".into(), 10.0)].into(),
             },
             timing: Timing::default(),
         },

@@ -82,7 +82,10 @@ fn events() -> Vec<Event> {
         epoch,
         learning_rate: 0.5,
         class_weights: false,
-        losses: EpochLosses { total, supervised: total, within_class: None, between_class: Some(-1.5) },
+        losses: EpochLosses {
+            total,
+            terms: [("supervised".into(), total), ("between_class".into(), -1.5)].into(),
+        },
         timing,
     };
     let accuracy = ShotAccuracy { all: 0.75, many: Some(1.0), medium: None, few: Some(0.25) };

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use nc_record::EpochLosses;
+
 use crate::{
     Error, Result,
     charts::{COLORS, Curves, Drawing, Mark, Scale, Series, key},
@@ -150,7 +152,10 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Dr
         })
     };
     let accuracy = lines(&|history| history.test_accuracy.iter().map(|(at, a)| (*at, a.all)).collect());
-    let loss = lines(&|history| history.losses.iter().map(|(at, losses)| (*at, losses.supervised)).collect());
+    let loss = lines(&|history| {
+        let supervised = |(at, losses): &(f64, EpochLosses)| Some((*at, losses.term("supervised")?));
+        history.losses.iter().filter_map(supervised).collect()
+    });
     let optima: Vec<Option<f64>> = histories.iter().map(History::optimum).collect();
     let shared = optima.windows(2).all(|pair| pair[0] == pair[1]);
     let optimum = optima.first().copied().flatten().filter(|_| shared).map(|optimum| (optimum, "optimum"));

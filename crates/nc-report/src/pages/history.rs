@@ -84,7 +84,7 @@ impl History {
                 }
                 Event::EpochFinished { epoch, learning_rate, class_weights, losses, .. } => {
                     let at = before + *epoch as f64 + 1.0;
-                    history.losses.push((at, *losses));
+                    history.losses.push((at, losses.clone()));
                     history.learning_rates.push((at, *learning_rate));
                     if last == Some(false) && *class_weights {
                         history.mark(at - 0.5, "class weights".into());

@@ -1,5 +1,7 @@
 //! The curves of one run.
 
+use std::collections::BTreeSet;
+
 use nc_record::{EpochLosses, ShotAccuracy};
 
 use crate::{
@@ -43,12 +45,16 @@ pub(crate) fn training(history: &History) -> Result<Drawings> {
         hue: 6,
         dashed: false,
     };
-    let losses = vec![
-        loss("whole", 6, &|losses| Some(losses.total)),
-        loss("supervised", 0, &|losses| Some(losses.supervised)),
-    ];
-    let within = vec![loss("L_W", 2, &|losses| losses.within_class)];
-    let between = vec![loss("L_B", 3, &|losses| losses.between_class)];
+    let mut losses = vec![loss("whole", 6, &|losses| Some(losses.total))];
+    // L_W and L_B have charts, and scales, of their own.
+    let names = history.losses.iter().flat_map(|(_, losses)| losses.terms.keys());
+    let names: BTreeSet<&String> =
+        names.filter(|name| !["within_class", "between_class"].contains(&name.as_str())).collect();
+    losses.extend(
+        names.into_iter().enumerate().map(|(hue, name)| loss(name, hue, &|losses| losses.term(name))),
+    );
+    let within = vec![loss("L_W", 2, &|losses| losses.term("within_class"))];
+    let between = vec![loss("L_B", 3, &|losses| losses.term("between_class"))];
     let charts = [
         ("Test accuracy", "accuracy", Scale::Percent, accuracy),
         ("Training loss", "loss", Scale::Linear, losses),

@@ -17,11 +17,14 @@ use std::{error::Error, hint::black_box, time::Instant};
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset};
+use nc_data::{
+    Augment, Batch, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, View,
+    ViewConfig,
+};
 use nc_kernels::threads;
-use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
-use nc_models::{Backbone, HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
-use nc_train::{Result, Sgd, SgdConfig};
+use nc_losses::{BetweenForm, between_class, within_class};
+use nc_models::{Backbone, HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+use nc_train::{Learner, Result, presets};
 
 use stock::StockResNet32;
 
@@ -30,6 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
 const WARM_UP: usize = 2;
+const LEARNING_RATE: f64 = 0.1;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
@@ -47,8 +51,18 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
     let measure: fn(Network, usize) -> Result<()> = match mode.as_str() {
-        "train" => |network, steps| print_times(network, steps, Step::train),
-        "eval" => |network, steps| print_times(network, steps, |step, images, _| step.evaluate(images)),
+        "train" => |network, steps| {
+            let (mut learner, batch) = (learner(network, 10)?, noise()?);
+            print_times(steps, || learner.step(&batch, LEARNING_RATE).map(drop))
+        },
+        "eval" => |network, steps| {
+            let (learner, batch) = (learner(network, 10)?, noise()?);
+            print_times(steps, || {
+                let logits = learner.network().infer(&batch.first().images)?.logits;
+                black_box(logits.map(|logits| logits.to_vec2::<f32>()).transpose()?);
+                Ok(())
+            })
+        },
         "shares" => |network, steps| {
             [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
         },
@@ -59,20 +73,12 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
 
 type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
 
-/// The times of `step` on the same batch over and over.
-fn print_times(
-    network: Network,
-    steps: usize,
-    step: impl Fn(&mut Step, &Tensor, &Tensor) -> Result<()>,
-) -> Result<()> {
-    let mut bench = Step::new(network, 10)?;
-    let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
-    let labels: Vec<u32> = (0..BATCH as u32).map(|i| i % 10).collect();
-    let labels = Tensor::new(labels, &Device::Cpu)?;
+/// The times of `step`, over and over.
+fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()> {
     let mut times = vec![];
     for round in 0..WARM_UP + steps {
         let started = Instant::now();
-        step(&mut bench, &images, &labels)?;
+        step()?;
         if round >= WARM_UP {
             times.push(milliseconds(started));
         }
@@ -83,10 +89,11 @@ fn print_times(
     Ok(())
 }
 
-/// What a step on augmented and mixed batches spends beside the network.
+/// Prints the cost of loader and regularisers relative to a step.
 fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
-    let mut step = Step::new(network, classes)?;
+    let mut learner = learner(network, classes)?;
     let loader = loader(classes, WARM_UP + steps)?;
+    let centers = Var::randn(0f32, 1f32, (classes, learner.network().feature_dim()), &Device::Cpu)?;
     let (mut waits, mut losses, mut whole) = (vec![], vec![], vec![]);
     let mut batches = loader.epoch(0);
     for round in 0..WARM_UP + steps {
@@ -94,13 +101,15 @@ fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
         let Some(batch) = batches.next() else { break };
         let batch = batch?;
         let waited = milliseconds(started);
-        let labels = Tensor::new(batch.labels.as_slice(), &Device::Cpu)?;
-        step.train(&batch.images, &labels)?;
+        learner.step(&batch, LEARNING_RATE)?;
         let total = milliseconds(started);
 
-        let features = Var::randn(0f32, 1f32, (BATCH, step.model.feature_dim()), &Device::Cpu)?;
+        let labels = Tensor::new(batch.first().labels.as_slice(), &Device::Cpu)?;
+        let features = Var::randn(0f32, 1f32, (BATCH, learner.network().feature_dim()), &Device::Cpu)?;
         let started = Instant::now();
-        black_box(step.regularisers(&features, &labels)?.backward()?);
+        let within = within_class(&features, &labels, &centers)?;
+        let between = between_class(&centers, BetweenForm::MeanMinAngle)?;
+        black_box(((within * 0.01)? + (between * 0.1)?)?.backward()?);
         if round >= WARM_UP {
             waits.push(waited);
             losses.push(milliseconds(started));
@@ -113,6 +122,13 @@ fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
     Ok(())
 }
 
+/// A batch of noise.
+fn noise() -> Result<Batch> {
+    let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
+    let labels = (0..BATCH as u32).map(|i| i % 10).collect();
+    Ok(Batch { views: vec![View { images, labels, positions: vec![0; BATCH], mix: None }] })
+}
+
 /// Batches of noise, cropped, mirrored and mixed as in training.
 fn loader(classes: usize, batches: usize) -> Result<Loader> {
     let shape = ImageShape { channels: 3, height: 32, width: 32 };
@@ -121,67 +137,33 @@ fn loader(classes: usize, batches: usize) -> Result<Loader> {
     let labels = (0..images).map(|i| (i % classes) as u32).collect();
     let names = (0..classes).map(|class| class.to_string()).collect();
     let subset = Subset::all(&Dataset::new(shape, pixels, labels, names)?);
-    let config = LoaderConfig {
-        batch_size: BATCH,
+    let view = ViewConfig {
+        plan: Plan::Sampled(Sampler::Uniform),
         augment: Some(Augment { crop_padding: 4, flip: true }),
-        normalize: Normalize::of(&subset),
         mixup_alpha: Some(1.0),
+    };
+    let config = LoaderConfig {
+        views: vec![view],
+        epochs: None,
+        batch_size: BATCH,
+        normalize: Normalize::of(&subset),
         seed: 0,
         workers: 2,
         device: Device::Cpu,
     };
-    Ok(Loader::new(&subset, Sampler::Uniform, config)?)
+    Ok(Loader::new(&subset, config)?)
 }
 
-/// A model with all that a step of it needs.
-struct Step {
-    model: Model,
-    vars: Vec<(String, Var)>,
-    centers: Var,
-    optimizer: Sgd,
-}
-
-impl Step {
-    fn new(network: Network, classes: usize) -> Result<Self> {
-        let device = Device::Cpu;
-        let params = ParamStore::new(0, &device);
-        let resnet = network(&params.builder())?;
-        let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;
-        let centers = Var::randn(0f32, 1f32, (classes, model.feature_dim()), &device)?;
-        let config = SgdConfig {
-            learning_rate: 0.1,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 5e-4,
-            clip_norm: None,
-        };
-        Ok(Self { vars: model.params().vars(), model, centers, optimizer: Sgd::new(config) })
-    }
-
-    /// Forward, cross entropy + L_W + L_B, backward, SGD of the model and of the centres.
-    fn train(&mut self, images: &Tensor, labels: &Tensor) -> Result<()> {
-        let output = self.model.forward(images, Pass::TRAIN)?;
-        let loss = (cross_entropy(&output.logits, labels)? + self.regularisers(&output.features, labels)?)?;
-        black_box(loss.to_scalar::<f32>()?);
-        let gradients = loss.backward()?;
-        self.optimizer.step(&self.vars, &gradients, |_| 0.1)?;
-        if let Some(gradient) = gradients.get(&self.centers) {
-            self.centers.set(&(self.centers.as_detached_tensor() - (gradient * 50.0)?)?)?;
-        }
-        Ok(())
-    }
-
-    /// lambda1 L_W + lambda2 L_B.
-    fn regularisers(&self, features: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        let within = within_class(features, labels, &self.centers)?;
-        let between = between_class(&self.centers, BetweenForm::MeanMinAngle)?;
-        Ok(((within * 0.01)? + (between * 0.1)?)?)
-    }
-
-    fn evaluate(&self, images: &Tensor) -> Result<()> {
-        black_box(self.model.forward(images, Pass::EVAL)?.logits.to_vec2::<f32>()?);
-        Ok(())
-    }
+/// The step of `cifar10-lt-r100/nc-drw`: cross entropy + L_W + L_B on learnable centres, SGD.
+fn learner(network: Network, classes: usize) -> Result<Learner> {
+    let phase = presets::find("cifar10-lt-r100/nc-drw")?.phases.remove(0);
+    let params = ParamStore::new(0, &Device::Cpu);
+    let backbone = network(&params.builder())?;
+    let model = Model::new(params, backbone, &HeadConfig::Linear, classes)?;
+    let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]);
+    learner.begin_phase(&phase)?;
+    learner.begin_epoch(0, 0, &|_| unreachable!("its centres start at N(0, 1)"))?;
+    Ok(learner)
 }
 
 fn milliseconds(since: Instant) -> f64 {

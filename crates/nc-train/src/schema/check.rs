@@ -1,7 +1,10 @@
 use toml::{Table, Value};
 
 use super::json_schema::{EXPERIMENT, KIND, Schema, join, listed};
-use crate::{Error, Result, error::did_you_mean, suggest::nearest};
+use crate::{
+    Error, Result,
+    error::{did_you_mean, nearest},
+};
 
 /// Refuses the first unknown, missing or mistyped key of a configuration, and the first number out of range.
 pub(crate) fn check(config: &Value) -> Result<()> {

@@ -87,7 +87,9 @@ fn for_each_place(mut see: impl FnMut(&Value, &Place<'_>)) {
     for config in examples(&EXPERIMENT) {
         let mut found = vec![];
         places(&EXPERIMENT, &config, "", &mut found);
-        found.iter().for_each(|place| see(&config, place));
+        for place in &found {
+            see(&config, place);
+        }
     }
 }
 

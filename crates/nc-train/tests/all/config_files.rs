@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use nc_train::{Error, Experiment, Profile, Settings, presets};
+use nc_train::{Error, Experiment, Profile, Settings, ValidExperiment, presets};
 use proptest::prelude::*;
 
 fn read(text: &[u8]) -> Result<Experiment, Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
     fs::write(&path, text).unwrap();
-    Settings { config: Some(&path), ..Settings::default() }.resolve()
+    Settings { config: Some(&path), ..Settings::default() }.resolve().map(ValidExperiment::into_inner)
 }
 
 /// Whether a refusal says which file, preset or setting it is about.

@@ -1,6 +1,10 @@
 //! Experiments: presets, scaling, hashing, settings.
 
-use nc_train::{Decay, Error, Experiment, Reweighting, SamplerKind, Settings, Validation, presets};
+use nc_train::{
+    Decay, Error, Experiment, Reweighting, Sampler, Settings, ValidExperiment, Validation, presets,
+};
+
+use crate::support::validated;
 
 fn preset(name: &str) -> Experiment {
     presets::find(name).unwrap()
@@ -8,7 +12,7 @@ fn preset(name: &str) -> Experiment {
 
 fn with(overrides: &[&str]) -> Result<Experiment, Error> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Settings { overrides: &overrides, ..Settings::default() }.resolve()
+    Settings { overrides: &overrides, ..Settings::default() }.resolve().map(ValidExperiment::into_inner)
 }
 
 #[test]
@@ -17,13 +21,13 @@ fn every_preset_is_valid_and_survives_toml() {
         for (method, _) in presets::methods() {
             let name = format!("{data}/{method}");
             let experiment = preset(&name);
-            experiment.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+            validated(&experiment).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(experiment.name, name);
             let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
             assert_eq!(again, experiment);
         }
     }
-    assert_eq!(Settings::default().resolve().unwrap(), preset(presets::DEFAULT));
+    assert_eq!(*Settings::default().resolve().unwrap(), preset(presets::DEFAULT));
     assert_eq!(preset("cifar10-lt-r100"), preset("cifar10-lt-r100/nc-drw-crt"));
 }
 
@@ -53,7 +57,7 @@ fn every_method_takes_every_part_that_its_classifier_allows() {
                 || method.starts_with("etf-dr") && (needs_linear || part == "crt");
             let experiment = preset(&name);
             let plain = preset(&format!("cifar100-lt-r100/{method}"));
-            match experiment.validate() {
+            match validated(&experiment) {
                 Ok(()) => assert!(!refused, "{method}+{part}"),
                 Err(error) => assert!(refused, "{method}+{part}: {error}"),
             }
@@ -81,7 +85,7 @@ fn the_nc_recipe_is_the_papers() {
     for (epoch, expected) in expected {
         assert!((rate(epoch) - expected).abs() < 1e-12, "epoch {epoch}: {}", rate(epoch));
     }
-    assert_eq!((second.epochs, second.sampler, second.mixup_alpha), (10, SamplerKind::ClassBalanced, 0.0));
+    assert_eq!((second.epochs, second.sampler, second.mixup_alpha), (10, Sampler::ClassBalanced, 0.0));
     assert_eq!(second.schedule.decay, Decay::Cosine);
 
     // LDAM's lineage drops to a hundredth and a ten-thousandth.
@@ -103,7 +107,7 @@ fn epochs_scale_with_everything_counted_in_them() {
     experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
     experiment.scale_epochs(1);
     assert_eq!((experiment.phases[0].schedule.warmup_epochs, experiment.phases[1].epochs), (1, 1));
-    experiment.validate().unwrap();
+    validated(&experiment).unwrap();
 
     // However long, no number wraps round.
     experiment.phases[0].epochs = 1;
@@ -211,6 +215,6 @@ fn seeds_that_no_configuration_can_hold_are_refused() {
     for (key, change) in changes {
         let mut experiment = preset("cifar10/ce");
         change(&mut experiment);
-        assert_eq!(experiment.validate().unwrap_err().to_string(), format!("{key}: {range}"));
+        assert_eq!(validated(&experiment).unwrap_err().to_string(), format!("{key}: {range}"));
     }
 }

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use nc_train::{Error, presets};
 
+use crate::support::validated;
+
 /// Data sets of which every method is pinned with every single part. Elsewhere only the plain methods are.
 const WITH_PARTS: [&str; 2] = ["cifar10-lt-r100", "cifar100-lt-r100"];
 
@@ -30,7 +32,7 @@ fn names() -> Vec<String> {
 
 fn is_valid(name: &str) -> bool {
     match presets::find(name) {
-        Ok(experiment) => experiment.validate().is_ok(),
+        Ok(experiment) => validated(&experiment).is_ok(),
         Err(Error::PartsExclude { .. }) => false,
         Err(error) => panic!("{name}: {error}"),
     }
@@ -64,7 +66,8 @@ fn preset_hashes_are_unchanged() {
         for (key, hash) in &hashes {
             pinned.entry(key.clone()).or_insert_with(|| hash.clone());
         }
-        let lines: String = pinned.iter().map(|(key, hash)| format!("{key} {hash}\n")).collect();
+        let lines: Vec<String> = pinned.iter().map(|(key, hash)| format!("{key} {hash}\n")).collect();
+        let lines = lines.concat();
         std::fs::write(&path, lines).unwrap();
     }
     let mut keys: Vec<_> = hashes.keys().chain(pinned.keys()).collect();

@@ -8,6 +8,5 @@ mod optimizer;
 mod recipes;
 mod refusals;
 mod resnet_steps;
-mod resume;
 mod support;
 mod unfinished;

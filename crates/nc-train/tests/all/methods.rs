@@ -4,12 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{D, Tensor};
 use nc_record::{Event, Features, RunDir};
-use nc_train::{
-    Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation, train,
-};
+use nc_train::{Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation};
 use safetensors::SafeTensors;
 
-use crate::support::experiment;
+use crate::support::{experiment, train, validated};
 
 fn run(experiment: &Experiment, out: &Path) -> Finished {
     let options = RunOptions { out: out.to_owned(), ..RunOptions::default() };
@@ -184,9 +182,9 @@ fn tau_normalisation_makes_directions_equally_long() {
     // Chosen by validation: tau 0 leaves the directions, and may be chosen.
     let mut chosen = experiment("ce+tau-norm");
     chosen.post_hoc = Some(nc_train::PostHoc::TauNormalization(TauNormalization { tau: None }));
-    let refused = chosen.validate().unwrap_err().to_string();
+    let refused = validated(&chosen).unwrap_err().to_string();
     assert!(
-        matches!(chosen.validate(), Err(Error::Setting { setting, .. }) if setting == "post_hoc.tau"),
+        matches!(validated(&chosen), Err(Error::Setting { setting, .. }) if setting == "post_hoc.tau"),
         "{refused}"
     );
     chosen.data.validation = Some(Validation { fraction: 0.2, seed: 0 });

@@ -1,6 +1,6 @@
 //! The optimiser and its schedule.
 
-use nc_train::{Decay, Schedule, Sgd, SgdConfig};
+use nc_train::{Decay, Schedule, Sgd, SgdConfig, Trainable};
 
 #[test]
 fn cosine_falls_from_one_towards_zero() {
@@ -21,15 +21,16 @@ fn sgd_follows_its_formula() {
     ] {
         let config = SgdConfig { learning_rate: 0.2, momentum, nesterov, weight_decay: decay, clip_norm };
         let mut optimizer = Sgd::new(config);
-        let vars = [
-            ("w".to_owned(), Var::new(2.0f64, &Device::Cpu).unwrap()),
-            ("frozen".to_owned(), Var::ones((), DType::F64, &Device::Cpu).unwrap()),
+        let param = |name: &str, var: Var| Trainable { name: name.to_owned(), var, rate: 0.5 };
+        let params = [
+            param("w", Var::new(2.0f64, &Device::Cpu).unwrap()),
+            param("frozen", Var::ones((), DType::F64, &Device::Cpu).unwrap()),
         ];
         // loss = w^2, so the gradient is 2 w.
         let (mut w, mut m) = (2.0f64, None);
         for _ in 0..3 {
-            let gradients = vars[0].1.sqr().unwrap().backward().unwrap();
-            let norm = optimizer.step(&vars, &gradients, |_| 0.2).unwrap();
+            let gradients = params[0].var.sqr().unwrap().backward().unwrap();
+            let norm = optimizer.step(&params, &gradients, 0.4).unwrap();
             let gradient = 2.0 * w;
             assert!((norm - gradient.abs()).abs() < 1e-12);
             let g = gradient.clamp(-clip_norm.unwrap_or(f64::MAX), clip_norm.unwrap_or(f64::MAX)) + decay * w;
@@ -37,13 +38,13 @@ fn sgd_follows_its_formula() {
             m = Some(velocity);
             w -= 0.2 * if nesterov { g + momentum * velocity } else { velocity };
         }
-        let ours = vars[0].1.to_scalar::<f64>().unwrap();
+        let ours = params[0].var.to_scalar::<f64>().unwrap();
         assert!((ours - w).abs() < 1e-12, "{config:?}: {ours} instead of {w}");
-        assert_eq!(vars[1].1.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
+        assert_eq!(params[1].var.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
 
         // Nothing moves along a gradient that is no number.
-        let gradients = (vars[0].1.as_tensor() * f64::NAN).unwrap().backward().unwrap();
-        assert!(optimizer.step(&vars, &gradients, |_| 0.2).unwrap().is_nan());
-        assert_eq!(vars[0].1.to_scalar::<f64>().unwrap(), ours);
+        let gradients = (params[0].var.as_tensor() * f64::NAN).unwrap().backward().unwrap();
+        assert!(optimizer.step(&params, &gradients, 0.4).unwrap().is_nan());
+        assert_eq!(params[0].var.to_scalar::<f64>().unwrap(), ours);
     }
 }

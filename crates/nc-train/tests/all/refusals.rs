@@ -7,8 +7,8 @@ use nc_record::EpochLosses;
 use nc_train::{Diverged, Error, NotFinite};
 
 fn diverged(cause: NotFinite, supervised: f64, checkpoint: Option<&str>) -> Error {
-    let losses =
-        EpochLosses { total: supervised + 0.25, supervised, within_class: Some(0.5), between_class: None };
+    let terms = [("supervised".into(), supervised), ("within_class".into(), 0.5)].into();
+    let losses = EpochLosses { total: supervised + 0.25, terms };
     Error::Diverged(Box::new(Diverged {
         phase: "representation".into(),
         epoch: 3,
@@ -52,6 +52,17 @@ fn refusals_have_the_messages_kept() {
         ("a run tested on other images", other_images),
         ("a checkpoint of a wider model", other_model(Some(vec![32, 3, 3, 3]))),
         ("a checkpoint of a smaller model", other_model(None)),
+        (
+            "a checkpoint with another tensor",
+            Error::UnknownTensor { path: CHECKPOINT.into(), name: "prototypes".into() },
+        ),
+        ("a step before a phase", Error::NoPhase),
+        ("an objective without terms", Error::NoTerms),
+        ("features without a classifier", Error::NoClassifier { needed_by: "evaluation" }),
+        (
+            "a run of a backbone of one's own",
+            Error::OwnBackbone { run: "runs/one".into(), name: "perceptron".into() },
+        ),
         ("weights without result", Error::WeightsAlone { weights: "runs/one/weights.safetensors".into() }),
         ("a configuration that is not TOML", toml::to_string(&3).unwrap_err().into()),
     ] {

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use nc_losses::cross_entropy;
-use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig};
-use nc_train::{Sgd, SgdConfig};
+use nc_models::{HeadConfig, Model, Network, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_train::{Sgd, SgdConfig, Trainable};
 
 type Golden = HashMap<String, Tensor>;
 
@@ -74,6 +74,8 @@ fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels
         clip_norm: None,
     };
     let mut optimizer = Sgd::new(config);
+    let param = |(name, var): &(String, Var)| Trainable { name: name.clone(), var: var.clone(), rate: 1.0 };
+    let params: Vec<Trainable> = vars.iter().map(param).collect();
 
     for step in 0..3 {
         let output = model.forward(&images, Pass::TRAIN).unwrap();
@@ -88,7 +90,7 @@ fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels
                 assert_close(golden, &format!("grad.step0.{name}"), gradient, 2e-2);
             }
         }
-        optimizer.step(&vars, &gradients, |_| config.learning_rate).unwrap();
+        optimizer.step(&params, &gradients, config.learning_rate).unwrap();
     }
 
     for name in names_after(golden, "out.after3.").filter(|name| name != "eval_logits") {

@@ -7,20 +7,23 @@ use std::{
 };
 
 use nc_record::{Event, RunDir};
-use nc_train::{Error, Experiment, Finished, Observer, Resumed, RunOptions, Trained, train, train_backbone};
+use nc_train::{
+    Error, Experiment, Finished, Observer, Resumed, RunOptions, Trained, ValidExperiment, train_backbone,
+};
 
-use crate::support::experiment;
+use crate::support::{experiment, train};
 
 fn options(out: &Path) -> RunOptions {
     RunOptions { out: out.to_owned(), ..RunOptions::default() }
 }
 
-/// How a run began; ends it, if that is wanted, between its weights and its result.
+/// Notes how a run began. Ends it after some steps, or panics between its weights and its result.
 #[derive(Default)]
 struct Watch {
     fatal: bool,
     resumed: bool,
-    continued: bool,
+    skipped: usize,
+    steps_left: Option<usize>,
 }
 
 impl Observer for Watch {
@@ -32,8 +35,13 @@ impl Observer for Watch {
         self.resumed = true;
     }
 
-    fn continued(&mut self, _: &[Event]) {
-        self.continued = true;
+    fn passed_over(&mut self, _: &nc_record::Error) {
+        self.skipped += 1;
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.steps_left = self.steps_left.map(|left| left.saturating_sub(1));
+        self.steps_left == Some(0)
     }
 }
 
@@ -60,34 +68,6 @@ fn a_run_that_dies_between_weights_and_result_goes_on_from_its_last_step() {
 }
 
 #[test]
-fn a_run_that_only_adjusts_and_dies_is_done_again_but_not_over_the_weights_of_others() {
-    let out = tempfile::tempdir().unwrap();
-    train(&experiment("ce"), &options(out.path()), &mut ()).unwrap();
-    let adjusted = experiment("ce+ncm");
-    dies(&adjusted, &options(out.path()));
-    let run = train(&adjusted, &options(out.path()), &mut ()).unwrap();
-    // Without a log nothing says that the weights are the run's own.
-    for file in [RunDir::RESULT, RunDir::EVENTS] {
-        fs::remove_file(run.directory.join(file)).unwrap();
-    }
-    let error = train(&adjusted, &options(out.path()), &mut ()).unwrap_err();
-    assert!(matches!(error, Error::WeightsAlone { .. }), "{error}");
-}
-
-#[test]
-fn a_first_phase_with_weights_that_cannot_be_read_is_none() {
-    let (alone, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let longer = experiment("ce+crt");
-    let expected = train(&longer, &options(alone.path()), &mut ()).unwrap();
-    let first = train(&experiment("ce"), &options(out.path()), &mut ()).unwrap();
-    fs::write(first.directory.join(RunDir::WEIGHTS), "no weights").unwrap();
-    let mut watch = Watch::default();
-    let run = train(&longer, &options(out.path()), &mut watch).unwrap();
-    assert!(!watch.continued);
-    assert!(weights(&run) == weights(&expected));
-}
-
-#[test]
 fn a_run_without_weights_is_told_whether_it_was_finished() {
     let out = tempfile::tempdir().unwrap();
     let run = train(&experiment("ce"), &options(out.path()), &mut ()).unwrap();
@@ -98,23 +78,39 @@ fn a_run_without_weights_is_told_whether_it_was_finished() {
     assert!(matches!(refused(), Error::NoWeights { .. }), "{}", refused());
 }
 
-#[test]
-fn what_belongs_to_another_run_is_told_apart_by_its_hash() {
-    let out = tempfile::tempdir().unwrap();
-    let directory = Some(out.path().join("one"));
-    let options = RunOptions { directory, ..options(out.path()) };
-    let first = train(&experiment("ce"), &options, &mut ()).unwrap();
-    let error = train(&Experiment { seed: 1, ..experiment("ce") }, &options, &mut ()).unwrap_err();
-    let Error::OtherRun { expected, found, .. } = error else { panic!("{error}") };
-    assert_eq!(found, first.result.run_hash);
-    assert_ne!(expected, found);
-}
-
 /// Its runs would be taken for those of the experiment's own backbone.
 #[test]
 fn a_backbone_without_a_name_is_refused() {
     let out = tempfile::tempdir().unwrap();
-    let (experiment, options) = (experiment("ce"), options(out.path()));
+    let experiment = ValidExperiment::try_from(experiment("ce")).unwrap();
+    let options = options(out.path());
     let error = train_backbone(&experiment, "", |_, _| unreachable!(), &options, &mut ()).unwrap_err();
-    assert!(matches!(error, Error::Setting { .. }) && error.to_string().contains("empty name"), "{error}");
+    assert!(
+        matches!(error, Error::Setting { .. }) && error.to_string().contains("found an empty one"),
+        "{error}"
+    );
+}
+
+/// A run of four steps, stopped after the second.
+fn stopped(out: &tempfile::TempDir) -> (Experiment, RunOptions, RunDir) {
+    let experiment = experiment("ce");
+    let options = RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
+    let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
+    let error = train(&experiment, &options, &mut watch).unwrap_err();
+    let Error::Stopped { checkpoint, .. } = error else { panic!("{error}") };
+    let directory = RunDir::open(checkpoint.parent().unwrap()).unwrap();
+    (experiment, options, directory)
+}
+
+#[test]
+fn a_damaged_checkpoint_does_not_outlive_the_good_one() {
+    let out = tempfile::tempdir().unwrap();
+    let (experiment, options, directory) = stopped(&out);
+    let [good] = &directory.checkpoints().unwrap()[..] else { panic!("one checkpoint") };
+    fs::write(directory.path().join("checkpoint-000000003.safetensors"), "torn").unwrap();
+    let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
+    let error = train(&experiment, &options, &mut watch).unwrap_err();
+    let Error::Stopped { checkpoint, .. } = error else { panic!("{error}") };
+    assert_eq!((watch.resumed, watch.skipped), (true, 1));
+    assert_eq!(directory.checkpoints().unwrap(), [checkpoint, good.clone()]);
 }

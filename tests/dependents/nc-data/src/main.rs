@@ -1,7 +1,9 @@
 //! Draws a long-tailed subset of the embedded Fashion-MNIST and loads one class-balanced batch of it.
 
 use candle_core::Device;
-use nc_data::{Loader, LoaderConfig, Normalize, Profile, Result, Sampler, Subset, fashion_mnist_lt};
+use nc_data::{
+    Loader, LoaderConfig, Normalize, Plan, Profile, Result, Sampler, Subset, ViewConfig, fashion_mnist_lt,
+};
 
 fn main() -> Result<()> {
     let source = fashion_mnist_lt()?;
@@ -10,18 +12,18 @@ fn main() -> Result<()> {
     println!("images of each class: {:?}", subset.class_counts());
 
     let config = LoaderConfig {
+        views: vec![ViewConfig::new(Plan::Sampled(Sampler::ClassBalanced))],
+        epochs: None,
         batch_size: 32,
-        augment: None,
         normalize: Normalize::of(&subset),
-        mixup_alpha: None,
         seed: 0,
         workers: 1,
         device: Device::Cpu,
     };
-    let loader = Loader::new(&subset, Sampler::ClassBalanced, config)?;
+    let loader = Loader::new(&subset, config)?;
     for batch in loader.epoch(0).take(1) {
-        let batch = batch?;
-        println!("images {:?}, {} labels", batch.images.dims(), batch.labels.len());
+        let view = batch?.into_first();
+        println!("images {:?}, {} labels", view.images.dims(), view.labels.len());
     }
     Ok(())
 }

@@ -61,13 +61,19 @@ fn two_queues_share_the_work() {
     assert_eq!((a.0.missing, b.0.missing), (0, 0));
 }
 
+fn change(job: &mut Job, change: impl FnOnce(&mut Experiment)) {
+    let mut experiment = job.experiment.clone().into_inner();
+    change(&mut experiment);
+    job.experiment = experiment.try_into().unwrap();
+}
+
 #[test]
 fn a_failed_run_is_told_and_the_others_are_done() {
     let results = tempfile::tempdir().unwrap();
     let mut plan = plan(&["7"], "*/cifar10-lt-r100/ce-drw-mixup+*", Scale::Smoke).unwrap();
     plan.jobs.truncate(2);
     // There are no such images.
-    plan.jobs[0].experiment.data.source = DataSource::Cifar10;
+    change(&mut plan.jobs[0], |experiment| experiment.data.source = DataSource::Cifar10);
     let (ended, said) = work(&plan, results.path(), None);
     assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{said:?}");
     assert!(ended.failed[0].1.contains("--data-dir"), "{}", ended.failed[0].1);
@@ -172,7 +178,7 @@ fn first_phases_that_are_not_here_count_in_the_estimate() {
     let results = tempfile::tempdir().unwrap();
     let mut plan = plan(&["3"], "*/cifar10-lt-r100/nc-drw-crt", Scale::Smoke).unwrap();
     work(&plan, results.path(), Some(1));
-    plan.jobs[1].experiment.phases[0].epochs = 10_000;
+    change(&mut plan.jobs[1], |experiment| experiment.phases[0].epochs = 10_000);
     let directories = BTreeMap::new();
     let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
     let missing = queue.missing().unwrap();

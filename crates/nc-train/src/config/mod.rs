@@ -1,0 +1,27 @@
+//! The configuration of a run: its parts, how it is put together, and what is checked.
+
+mod centers;
+mod data;
+mod experiment;
+mod limits;
+mod model;
+mod objective;
+mod phase;
+mod schedule;
+mod settings;
+mod sgd;
+mod trains;
+mod valid;
+mod validate;
+
+pub use centers::{CenterInit, Centers};
+pub use data::{DataConfig, DataSource, Validation};
+pub use experiment::{EvaluationConfig, Experiment};
+pub use model::{BackboneKind, ModelConfig};
+pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};
+pub use phase::Phase;
+pub use schedule::{Decay, Schedule};
+pub use settings::Settings;
+pub use sgd::SgdConfig;
+pub use trains::Trains;
+pub use valid::ValidExperiment;

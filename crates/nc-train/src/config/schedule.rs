@@ -1,0 +1,77 @@
+use std::f64::consts::PI;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limits::MOST_EPOCHS;
+
+/// The learning rate over the epochs of a phase, as a factor on the optimiser's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Its course after the warm-up.
+    pub decay: Decay,
+    /// In epoch e of the first so many the factor is (e + 1) / `warmup_epochs`, times that of `decay`.
+    #[serde(default)]
+    #[schemars(range(max = MOST_EPOCHS))]
+    pub warmup_epochs: usize,
+}
+
+/// The course of the learning rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Decay {
+    /// Always the same.
+    Constant,
+    /// Times `gamma` from each milestone on; epochs count from 0.
+    MultiStep {
+        /// Epochs at which the rate drops.
+        #[schemars(inner(range(max = MOST_EPOCHS)))]
+        milestones: Vec<usize>,
+        /// The factor of each drop.
+        #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
+        gamma: f64,
+    },
+    /// (1 + cos(pi e / epochs)) / 2 = cos^2(pi e / (2 epochs)) in epoch e: from 1 towards 0 (Loshchilov and Hutter
+    /// 2017).
+    Cosine,
+}
+
+impl Schedule {
+    /// The factor in `epoch` (from 0) of a phase of `epochs`.
+    ///
+    /// ```
+    /// use nc_train::{Decay, Schedule};
+    ///
+    /// let decay = Decay::MultiStep { milestones: vec![160, 180], gamma: 0.1 };
+    /// let schedule = Schedule { decay, warmup_epochs: 5 };
+    /// assert_eq!(schedule.factor(0, 200), 0.2);
+    /// assert_eq!(schedule.factor(159, 200), 1.0);
+    /// assert_eq!(schedule.factor(160, 200), 0.1);
+    /// ```
+    pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
+        let warmup =
+            if epoch < self.warmup_epochs { (epoch + 1) as f64 / self.warmup_epochs as f64 } else { 1.0 };
+        let decay = match &self.decay {
+            Decay::Constant => 1.0,
+            Decay::MultiStep { milestones, gamma } => {
+                let drops = milestones.iter().filter(|&&milestone| epoch >= milestone).count();
+                gamma.powi(drops as i32)
+            }
+            Decay::Cosine => (PI * epoch as f64 / epochs as f64 / 2.0).cos().powi(2),
+        };
+        warmup * decay
+    }
+
+    /// Scales its epoch numbers; a warm-up keeps at least one epoch.
+    pub(crate) fn scale_epochs(&mut self, scale: impl Fn(usize) -> usize) {
+        if self.warmup_epochs > 0 {
+            self.warmup_epochs = scale(self.warmup_epochs).max(1);
+        }
+        if let Decay::MultiStep { milestones, .. } = &mut self.decay {
+            for milestone in milestones {
+                *milestone = scale(*milestone);
+            }
+        }
+    }
+}

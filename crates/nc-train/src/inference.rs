@@ -1,0 +1,170 @@
+//! A network on whole sets of images, in evaluation mode and un-augmented.
+
+use candle_core::Tensor;
+use nc_data::Subset;
+use nc_metrics::{Accuracy, Calibration, ClassMeans, FeatureSet, Geometry, Projection, Samples};
+use nc_models::Network;
+use nc_record::ShotAccuracy;
+use serde::Serialize;
+
+use crate::{
+    Error, Result, RunOptions,
+    data::Data,
+    post_hoc::{Facts, PostHoc},
+};
+
+/// A network's figures on whole sets of images, in evaluation mode.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Images of each class it was trained on.
+    pub class_counts: Vec<usize>,
+    /// On the test images.
+    pub accuracy: Accuracy,
+    /// On the test images.
+    pub calibration: Calibration,
+    /// On both sets.
+    pub nc: Geometry,
+}
+
+/// A network with the data of its run.
+#[derive(Clone, Copy)]
+pub(crate) struct Inference<'a> {
+    pub(crate) network: &'a dyn Network,
+    pub(crate) data: &'a Data,
+    pub(crate) options: &'a RunOptions,
+}
+
+impl Inference<'_> {
+    /// Features and logits of every image of `subset`.
+    pub(crate) fn outputs(&self, subset: &Subset) -> Result<Outputs> {
+        let loader = self.data.sequential(subset, self.options.loader_threads, &self.options.device)?;
+        let mut outputs =
+            Outputs { features: vec![], logits: vec![], labels: vec![], dims: self.network.feature_dim() };
+        for batch in loader.epoch(0) {
+            for view in batch?.views {
+                let output = self.network.infer(&view.images)?;
+                let logits = output.logits.ok_or(Error::NoClassifier { needed_by: "evaluation" })?;
+                outputs.features.extend(output.features.flatten_all()?.to_vec1::<f32>()?);
+                outputs.logits.extend(logits.flatten_all()?.to_vec1::<f32>()?);
+                outputs.labels.extend(view.labels);
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// The classifier that decides.
+    pub(crate) fn classifier(&self) -> Result<nc_metrics::Classifier> {
+        let nc_models::Classifier { weight, bias } = self.affine("evaluation")?;
+        let (classes, dims) = weight.dims2()?;
+        let bias = bias.map(|bias| bias.to_vec1::<f32>()).transpose()?;
+        let weight = weight.flatten_all()?.to_vec1::<f32>()?;
+        Ok(nc_metrics::Classifier::new(&weight, bias.as_deref(), classes, dims)?)
+    }
+
+    /// The classifier that decides, as tensors.
+    pub(crate) fn affine(&self, needed_by: &'static str) -> Result<nc_models::Classifier> {
+        self.network.classifier()?.ok_or(Error::NoClassifier { needed_by })
+    }
+
+    /// Figures of the training subset and the test set; also the training features in the plane.
+    pub(crate) fn evaluate(&self) -> Result<(Evaluation, Option<Projection>)> {
+        let (train, test) = (self.outputs(&self.data.train)?, self.outputs(&self.data.test)?);
+        let class_counts = self.data.train.class_counts().to_vec();
+        let classifier = self.classifier()?;
+        let evaluation = Evaluation {
+            accuracy: test.accuracy(&class_counts)?,
+            calibration: test.calibration(class_counts.len())?,
+            nc: geometry(&train, &test, &classifier)?,
+            class_counts,
+        };
+        Ok((evaluation, projection(&train, &classifier)?))
+    }
+
+    /// The classifier that `post_hoc` makes of the trained one.
+    pub(crate) fn adjusted(&self, post_hoc: &PostHoc) -> Result<nc_models::Classifier> {
+        let nc_models::Classifier { weight, bias } = self.affine("post-hoc adjustment")?;
+        let Some(bias) = bias else {
+            return Err(Error::setting(
+                "post_hoc",
+                "changes a linear classifier, but this one has no biases",
+            ));
+        };
+        post_hoc.as_adjustment().adjusted(&weight, &bias, self)
+    }
+}
+
+impl Facts for Inference<'_> {
+    fn class_counts(&self) -> &[usize] {
+        self.data.train.class_counts()
+    }
+
+    fn class_means(&self) -> Result<Tensor> {
+        let classes = self.class_counts().len();
+        let means = self.outputs(&self.data.train)?.class_means(classes)?;
+        let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
+        Ok(Tensor::from_vec(means, (classes, self.network.feature_dim()), &self.options.device)?)
+    }
+
+    fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>> {
+        let Some(validation) = &self.data.validation else { return Ok(None) };
+        let Outputs { features, labels, dims, .. } = self.outputs(validation)?;
+        let features = Tensor::from_vec(features, (labels.len(), dims), &self.options.device)?;
+        Ok(Some((features, labels)))
+    }
+}
+
+/// The outputs of a network for a set of images.
+pub(crate) struct Outputs {
+    pub(crate) features: Vec<f32>,
+    logits: Vec<f32>,
+    pub(crate) labels: Vec<u32>,
+    dims: usize,
+}
+
+impl Outputs {
+    /// Accuracy, with groups by the training images of each class.
+    pub(crate) fn accuracy(&self, training_counts: &[usize]) -> Result<Accuracy> {
+        Ok(Accuracy::of(&self.logits, &self.labels, training_counts)?)
+    }
+
+    fn calibration(&self, classes: usize) -> Result<Calibration> {
+        Ok(Calibration::of(&self.logits, &self.labels, classes)?)
+    }
+
+    fn class_means(&self, classes: usize) -> Result<ClassMeans> {
+        Ok(ClassMeans::of(&self.features, &self.labels, classes, self.dims)?)
+    }
+
+    fn samples(&self) -> Samples<'_> {
+        Samples { features: &self.features, labels: &self.labels }
+    }
+}
+
+/// Neural collapse of the training images, all of them, and of the test images.
+pub(crate) fn geometry(
+    train: &Outputs,
+    test: &Outputs,
+    classifier: &nc_metrics::Classifier,
+) -> Result<Geometry> {
+    let set = FeatureSet {
+        classes: classifier.bias().len(),
+        dims: train.dims,
+        train: train.samples(),
+        test: Some(test.samples()),
+        classifier: Some(classifier),
+        training_counts: None,
+    };
+    Ok(set.geometry()?)
+}
+
+/// Training features in the plane, if there is one.
+fn projection(train: &Outputs, classifier: &nc_metrics::Classifier) -> Result<Option<Projection>> {
+    const SAMPLES: usize = 1000;
+    let means = train.class_means(classifier.bias().len())?;
+    Ok(Projection::of(train.samples(), &means, Some(classifier), SAMPLES)?)
+}
+
+/// The figures of an accuracy that every evaluation logs.
+pub(crate) fn shot_accuracy(accuracy: &Accuracy) -> ShotAccuracy {
+    ShotAccuracy { all: accuracy.top1, many: accuracy.many, medium: accuracy.medium, few: accuracy.few }
+}

@@ -1,0 +1,212 @@
+use std::{cell::Cell, fs, path::Path};
+
+use candle_core::{DType, Var};
+use nc_data::{Mix, View};
+use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+
+use super::*;
+use crate::{
+    config::{CenterInit, Centers},
+    losses::{Counts, LogitAdjustment, SupervisedLoss},
+    presets,
+};
+
+thread_local! {
+    /// Reads from the device by steps of this thread.
+    pub(super) static READS: Cell<usize> = const { Cell::new(0) };
+}
+
+const CLASSES: usize = 3;
+
+fn learner(phase: &Phase) -> Learner {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    let network = Model::new(params, resnet, &HeadConfig::Linear, CLASSES).unwrap();
+    let mut learner = Learner::new(Box::new(network), &[30, 10, 2]);
+    learner.begin_phase(phase).unwrap();
+    begin_epoch(&mut learner);
+    learner
+}
+
+fn begin_epoch(learner: &mut Learner) {
+    learner.begin_epoch(0, 0, &|_| unreachable!()).unwrap();
+}
+
+/// NC-DRW with these centres.
+fn phase(centers: Centers) -> Phase {
+    let mut phase = presets::find("cifar10-lt-r100/nc-drw").unwrap().phases.remove(0);
+    phase.objective.neural_collapse.as_mut().unwrap().centers = centers;
+    phase
+}
+
+const LEARNABLE: Centers = Centers::Learnable { learning_rate: 0.5, init: CenterInit::Normal };
+
+fn batch(brightness: f32) -> Batch {
+    let pixels: Vec<f32> = (0..6 * 64).map(|i| brightness * ((i * 37 % 101) as f32 / 50.0 - 1.0)).collect();
+    let images = Tensor::from_vec(pixels, (6, 1, 8, 8), &Device::Cpu).unwrap();
+    let mix = Some(Mix { lambda: 0.7, partner: vec![1, 0, 0, 2, 1, 0] });
+    Batch { views: vec![View { images, labels: vec![0, 0, 1, 1, 2, 0], positions: (0..6).collect(), mix }] }
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn a_step_reads_from_the_device_once() {
+    let moving = Centers::MovingAverage { momentum: 0.9, init: CenterInit::Normal };
+    let mut phases = vec![phase(LEARNABLE), phase(moving), phase(Centers::BatchMeans)];
+    let mut arb = phase(LEARNABLE);
+    let counts = LogitAdjustment { tau: 1.0, counts: Counts::Batch };
+    arb.objective.loss = SupervisedLoss::LogitAdjustment(counts);
+    arb.optimizer.clip_norm = Some(1.0);
+    phases.push(arb);
+    for phase in phases {
+        let mut learner = learner(&phase);
+        READS.set(0);
+        learner.step(&batch(1.0), 0.1).unwrap();
+        assert_eq!(READS.get(), 1, "{:?}", phase.objective);
+    }
+}
+
+/// No other line of a step reads from the device, so that the count above is complete.
+#[test]
+fn only_read_scalars_reads_in_a_step() {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let mut files = vec![source.join("learner.rs"), source.join("optimizer.rs")];
+    for folder in ["objective", "losses"] {
+        files.extend(fs::read_dir(source.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let mut reads = vec![];
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let lines = code.lines().filter(|line| line.contains(".to_vec") || line.contains(".to_scalar"));
+        // Copies of what is on the host.
+        let of_host = ["labels.to_vec()", "counts.to_vec()", "dims().to_vec()"];
+        let lines = lines.filter(|line| !of_host.iter().any(|copy| line.contains(copy)));
+        reads.extend(lines.map(|line| (file.file_name().unwrap().to_owned(), line.trim().to_owned())));
+    }
+    let expected = [
+        ("learner.rs".into(), "Ok(values.to_vec1()?)".to_owned()),
+        // `Sgd::step`, for loops of one's own.
+        ("optimizer.rs".into(), "let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();".to_owned()),
+    ];
+    assert_eq!(reads, expected);
+}
+
+#[test]
+fn steps_that_are_not_finite_change_no_parameter() {
+    for brightness in [f32::NAN, f32::INFINITY] {
+        let mut learner = learner(&phase(LEARNABLE));
+        learner.step(&batch(1.0), 0.1).unwrap();
+        let learned = |learner: &Learner| -> Vec<(String, Vec<f32>)> {
+            let state = learner.state().into_iter().filter(|(name, _)| !name.contains("running_"));
+            state.map(|(name, tensor)| (name, values(&tensor))).collect()
+        };
+        let before = learned(&learner);
+        let outcome = learner.step(&batch(brightness), 0.1).unwrap();
+        assert_eq!(outcome.not_finite(), Some(NotFinite::Loss), "{outcome:?}");
+        assert_eq!(learned(&learner), before, "{brightness}");
+    }
+    let outcome = |gradient_norm, objective_gradient_norm| StepOutcome {
+        losses: EpochLosses { total: 1.0, ..EpochLosses::default() },
+        gradient_norm,
+        objective_gradient_norm,
+    };
+    assert!(matches!(outcome(f64::INFINITY, 1.0).not_finite(), Some(NotFinite::Gradient(_))));
+    assert!(matches!(outcome(1.0, f64::NAN).not_finite(), Some(NotFinite::Gradient(_))));
+    assert_eq!(outcome(1.0, 1.0).not_finite(), None);
+}
+
+#[test]
+fn a_restored_learner_takes_the_same_steps() {
+    for centers in [LEARNABLE, Centers::MovingAverage { momentum: 0.9, init: CenterInit::Normal }] {
+        let phase = phase(centers);
+        let mut whole = learner(&phase);
+        whole.step(&batch(1.0), 0.1).unwrap();
+        let state: BTreeMap<String, Tensor> =
+            whole.state().into_iter().map(|(name, tensor)| (name, tensor.copy().unwrap())).collect();
+        assert!(state.contains_key("centers") && state.contains_key("momentum/conv1.weight"));
+        let mut resumed = learner(&phase);
+        resumed.resume_phase(&phase, state, Path::new("checkpoint")).unwrap();
+        begin_epoch(&mut resumed);
+        for learner in [&mut whole, &mut resumed] {
+            learner.step(&batch(0.5), 0.1).unwrap();
+        }
+        let (whole, resumed) = (whole.state(), resumed.state());
+        assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>());
+        for (name, tensor) in &whole {
+            assert_eq!(values(tensor), values(&resumed[name]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn unknown_tensors_are_refused() {
+    for name in ["center", "momentum/no.such", "objective/contrastive/queue", "model/linear.extra"] {
+        let phase = phase(LEARNABLE);
+        let mut state = learner(&phase).state();
+        state.insert(name.to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());
+        let refused = learner(&phase).resume_phase(&phase, state, Path::new("checkpoint"));
+        let Err(Error::UnknownTensor { name: found, .. }) = refused else { panic!("{name}: {refused:?}") };
+        assert_eq!(found, name);
+    }
+    // Class means of the batch are not kept, so that a checkpoint with centres is of something else.
+    let phase = phase(Centers::BatchMeans);
+    let mut state = learner(&phase).state();
+    state.insert("centers".to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());
+    let refused = learner(&phase).resume_phase(&phase, state, Path::new("checkpoint"));
+    assert!(matches!(refused, Err(Error::UnknownTensor { .. })), "{refused:?}");
+}
+
+/// PyTorch's formula, by hand: each class's own share of the target has its weight, the sum those of the labels.
+#[test]
+fn class_weights_combine_with_every_loss() {
+    use crate::{
+        losses::{
+            ClassBalancedDotRegression, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Labelled,
+            Ldam, MeanSquaredError,
+        },
+        objective::Labels,
+    };
+    let tensor = |rows: &[[f32; 3]; 4]| Tensor::new(rows, &Device::Cpu).unwrap();
+    let features = tensor(&[[1.0, 0.2, 0.0], [0.1, 1.0, 0.3], [0.0, 0.4, 1.0], [0.5, 0.5, 0.1]]);
+    let logits =
+        Var::from_tensor(&tensor(&[[2.0, 0.1, -1.0], [0.3, 1.0, 0.2], [0.0, -0.5, 0.7], [1.0, 1.1, 0.9]]))
+            .unwrap();
+    let directions = Tensor::eye(3, DType::F32, &Device::Cpu).unwrap();
+    let weights = Tensor::new(&[0.2f32, 0.8, 2.0], &Device::Cpu).unwrap();
+    let of = |loss: &SupervisedLoss, labels: &[u32], rows: &[u32], class_weights: Option<&Tensor>| {
+        let rows = Tensor::new(rows, &Device::Cpu).unwrap();
+        let pick = |tensor: &Tensor| tensor.index_select(&rows, 0).unwrap();
+        let batch = Labelled {
+            features: &pick(&features),
+            logits: &pick(&logits),
+            labels: &Labels::new(labels, CLASSES, &Device::Cpu).unwrap(),
+            class_counts: &[30, 10, 2],
+            class_weights,
+            directions: &directions,
+            scale: 1.0,
+        };
+        loss.as_loss().of_batch(&batch).unwrap().to_scalar::<f32>().unwrap()
+    };
+    let losses = [
+        SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
+        SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum: false }),
+        SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum: true }),
+        SupervisedLoss::Focal(Focal { gamma: 1.0 }),
+        SupervisedLoss::Ldam(Ldam { max_margin: 0.5 }),
+        SupervisedLoss::LogitAdjustment(LogitAdjustment { tau: 1.0, counts: Counts::Training }),
+        SupervisedLoss::LabelAwareSmoothing(LabelAwareSmoothing { head: 0.3, tail: 0.0 }),
+        SupervisedLoss::DotRegression(DotRegression {}),
+        SupervisedLoss::ClassBalancedDotRegression(ClassBalancedDotRegression {}),
+    ];
+    for loss in &losses {
+        // One image a class, so that classes and images count the same.
+        let single = |row: u32, label: u32| of(loss, &[label], &[row], None);
+        let expected = (0.2 * single(0, 0) + 0.8 * single(1, 1) + 2.0 * single(2, 2)) / 3.0;
+        let found = of(loss, &[0, 1, 2], &[0, 1, 2], Some(&weights));
+        assert!((found - expected).abs() < 1e-5, "{loss:?}: {found} instead of {expected}");
+    }
+}

@@ -1,0 +1,29 @@
+use candle_core::Tensor;
+use nc_losses::PerSample;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Labelled, Loss};
+
+/// Cross entropy, -log softmax(z)_y.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrossEntropy {
+    /// Share of the target spread evenly over all classes; 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub label_smoothing: f64,
+}
+
+impl Loss for CrossEntropy {
+    fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
+        nc_losses::smoothed_cross_entropy_each(batch.logits, &batch.labels.tensor, None, self.label_smoothing)
+    }
+
+    /// As in PyTorch, the share of the target on class k has the weight of class k.
+    fn of_batch(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
+        let Labelled { logits, labels, class_weights, .. } = *batch;
+        let smoothing = self.label_smoothing;
+        nc_losses::smoothed_cross_entropy_each(logits, &labels.tensor, class_weights, smoothing)?.mean()
+    }
+}

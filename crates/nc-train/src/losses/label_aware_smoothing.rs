@@ -1,0 +1,28 @@
+//! Label-aware smoothing (Zhong et al., "Improving Calibration for Long-Tailed Recognition", CVPR 2021), of the second
+//! phase of MiSLAS.
+
+use nc_losses::PerSample;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Labelled, Loss};
+
+/// Cross entropy with a share of the target spread over all classes that depends on the size of the true one: `tail` for
+/// the smallest, `head` for the largest, along a quarter of a sine between.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelAwareSmoothing {
+    /// Smoothing of the largest class.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub head: f64,
+    /// Smoothing of the smallest class.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub tail: f64,
+}
+
+impl Loss for LabelAwareSmoothing {
+    fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
+        let Labelled { logits, labels, class_counts, .. } = *batch;
+        nc_losses::label_aware_smoothing_each(logits, &labels.tensor, class_counts, self.head, self.tail)
+    }
+}

@@ -1,0 +1,22 @@
+//! The supervised losses that a configuration can name, each with its settings. The formulas are those of nc-losses.
+
+mod cross_entropy;
+mod dot_regression;
+mod focal;
+mod label_aware_smoothing;
+mod ldam;
+mod logit_adjustment;
+mod loss;
+mod mse;
+mod supervised;
+
+pub use cross_entropy::CrossEntropy;
+pub use dot_regression::{ClassBalancedDotRegression, DotRegression};
+pub use focal::Focal;
+pub use label_aware_smoothing::LabelAwareSmoothing;
+pub use ldam::Ldam;
+pub use logit_adjustment::{Counts, LogitAdjustment};
+pub use mse::MeanSquaredError;
+pub use supervised::SupervisedLoss;
+
+pub(crate) use loss::{Labelled, Loss};

@@ -1,0 +1,50 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cross_entropy::CrossEntropy,
+    dot_regression::{ClassBalancedDotRegression, DotRegression},
+    focal::Focal,
+    label_aware_smoothing::LabelAwareSmoothing,
+    ldam::Ldam,
+    logit_adjustment::LogitAdjustment,
+    loss::Loss,
+    mse::MeanSquaredError,
+};
+
+/// L_sup: a loss of logits and labels, and its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SupervisedLoss {
+    /// Cross entropy.
+    CrossEntropy(CrossEntropy),
+    /// Squared distance of the logits from one-hot targets.
+    MeanSquaredError(MeanSquaredError),
+    /// Focal loss.
+    Focal(Focal),
+    /// Label-distribution-aware margins on a cosine head.
+    Ldam(Ldam),
+    /// Logit adjustment, balanced softmax and ARB.
+    LogitAdjustment(LogitAdjustment),
+    /// Label-aware smoothing, of the second phase of MiSLAS.
+    LabelAwareSmoothing(LabelAwareSmoothing),
+    /// Dot regression on a fixed ETF.
+    DotRegression(DotRegression),
+    /// Dot regression on a fixed ETF, each class of a batch counting the same.
+    ClassBalancedDotRegression(ClassBalancedDotRegression),
+}
+
+impl SupervisedLoss {
+    pub(crate) fn as_loss(&self) -> &dyn Loss {
+        match self {
+            Self::CrossEntropy(loss) => loss,
+            Self::MeanSquaredError(loss) => loss,
+            Self::Focal(loss) => loss,
+            Self::Ldam(loss) => loss,
+            Self::LogitAdjustment(loss) => loss,
+            Self::LabelAwareSmoothing(loss) => loss,
+            Self::DotRegression(loss) => loss,
+            Self::ClassBalancedDotRegression(loss) => loss,
+        }
+    }
+}

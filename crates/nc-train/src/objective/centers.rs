@@ -1,0 +1,113 @@
+//! The class centres that L_W and L_B act on.
+
+use candle_core::{Tensor, Var, backprop::GradStore};
+use candle_nn::Init;
+use nc_models::ParamStore;
+
+use super::{
+    targets::{Labels, Targets},
+    term::EpochContext,
+};
+use crate::{
+    Result,
+    config::{CenterInit, Centers},
+};
+
+/// The first values (K, P) of centres that are kept from batch to batch; none where they are not.
+pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) -> Result<Option<Var>> {
+    let init = match centers {
+        Centers::Learnable { init, .. } | Centers::MovingAverage { init, .. } => init,
+        Centers::BatchMeans => return Ok(None),
+    };
+    let values = match init {
+        CenterInit::ClassMeans => (epoch.class_means)(epoch.network)?,
+        CenterInit::Normal => {
+            let dims = (classes, epoch.network.feature_dim());
+            let normal = Init::Randn { mean: 0.0, stdev: 1.0 };
+            ParamStore::new(epoch.seed, epoch.device).builder().get_with_hints(dims, "centers", normal)?
+        }
+    };
+    Ok(Some(Var::from_tensor(&values)?))
+}
+
+/// `centers` (K, P) with the rows of the classes in the batch moved by 1 - `momentum` towards their means, which carry
+/// gradient to the features.
+pub(super) fn moved(
+    centers: &Tensor,
+    momentum: f64,
+    features: &Tensor,
+    labels: &Labels,
+) -> nc_losses::Result<Tensor> {
+    let present = nc_losses::class_means_by(features, &labels.host, centers.dim(0)?)?;
+    let rows = Tensor::new(present.classes, features.device())?;
+    let step = ((present.means - centers.index_select(&rows, 0)?)? * (1.0 - momentum))?;
+    Ok(centers.index_add(&rows, &step, 0)?)
+}
+
+/// The class means (K, P) of the batch, zero for the classes that are not in it.
+pub(super) fn batch_means(features: &Tensor, labels: &Labels, classes: usize) -> nc_losses::Result<Tensor> {
+    let none = Tensor::zeros((classes, features.dim(1)?), features.dtype(), features.device())?;
+    moved(&none, 0.0, features, labels)
+}
+
+/// Moves learnable centres: centers - rate grad(L).
+pub(super) fn descend(centers: &Var, rate: f64, gradients: &GradStore) -> Result<()> {
+    if let Some(gradient) = gradients.get(centers) {
+        let step = (gradient.detach() * rate)?;
+        centers.set(&(centers.as_detached_tensor() - step)?)?;
+    }
+    Ok(())
+}
+
+/// Moves averaged centres; of a mixed batch by the share of each set of labels.
+pub(super) fn average(centers: &Var, momentum: f64, features: &Tensor, targets: &Targets) -> Result<()> {
+    let old = centers.as_detached_tensor();
+    let features = features.detach();
+    Ok(centers.set(&targets.mixed(|labels| moved(&old, momentum, &features, labels))?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use nc_data::{Mix, View};
+
+    use super::*;
+
+    fn targets(features: &Tensor, labels: [u32; 3], mix: Option<Mix>) -> Targets {
+        let view = View { images: features.clone(), labels: labels.to_vec(), positions: vec![0, 1, 2], mix };
+        Targets::new(&view, 3).unwrap()
+    }
+
+    #[test]
+    fn averages_move_towards_the_means_of_the_classes_in_the_batch() {
+        let tensor = |rows: &[[f32; 2]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
+        let centers = Var::from_tensor(&tensor(&[[0.0, 0.0], [4.0, 4.0], [8.0, 0.0]])).unwrap();
+        let features = tensor(&[[2.0, 0.0], [4.0, 0.0], [0.0, 8.0]]);
+
+        // Class 0 has mean (3, 0), class 2 has (0, 8).
+        average(&centers, 0.75, &features, &targets(&features, [0, 0, 2], None)).unwrap();
+        let expected = [[0.75, 0.0], [4.0, 4.0], [6.0, 2.0]];
+        assert_eq!(centers.to_vec2::<f32>().unwrap(), expected);
+
+        // A mixed batch moves by its share towards the means of either set of labels; class 1 has mean (2, 8/3).
+        let mix = Some(Mix { lambda: 0.5, partner: vec![1, 1, 1] });
+        average(&centers, 0.75, &features, &targets(&features, [0, 0, 2], mix)).unwrap();
+        let of = |old: f32, mean: f32| old + 0.5 * 0.25 * (mean - old);
+        let expected =
+            [[of(0.75, 3.0), 0.0], [of(4.0, 2.0), of(4.0, 8.0 / 3.0)], [of(6.0, 0.0), of(2.0, 8.0)]];
+        for (row, expected) in centers.to_vec2::<f32>().unwrap().iter().zip(expected) {
+            assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{row:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn moved_centres_carry_gradient_by_the_share_of_the_batch() {
+        let features = Var::new(&[[2f32, 0.0], [4.0, 0.0]], &Device::Cpu).unwrap();
+        let labels = Labels::new(&[1, 1], 3, &Device::Cpu).unwrap();
+        let centers = Tensor::zeros((3, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let sum = moved(&centers, 0.9, &features, &labels).unwrap().sum_all().unwrap();
+        let gradients = sum.backward().unwrap();
+        let gradient = gradients.get(&features).unwrap().to_vec2::<f32>().unwrap();
+        assert!(gradient.iter().flatten().all(|g| (g - 0.05).abs() < 1e-7), "{gradient:?}");
+    }
+}

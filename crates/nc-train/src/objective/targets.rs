@@ -1,0 +1,57 @@
+use candle_core::{Device, Tensor};
+use nc_data::View;
+
+use crate::Result;
+
+/// Labels on the device of the images, and on the host: the latter spares a read-back wherever classes are counted.
+pub(crate) struct Labels {
+    /// (B) of `u32`.
+    pub(crate) tensor: Tensor,
+    pub(crate) host: Vec<u32>,
+}
+
+impl Labels {
+    /// The labels, all of which must be below `classes`.
+    pub(crate) fn new(labels: &[u32], classes: usize, device: &Device) -> Result<Self> {
+        if let Some(position) = labels.iter().position(|&label| label as usize >= classes) {
+            let (num_classes, found) = (classes, labels[position]);
+            return Err(nc_losses::Error::Label { num_classes, found, position }.into());
+        }
+        Ok(Self { tensor: Tensor::from_slice(labels, labels.len(), device)?, host: labels.to_vec() })
+    }
+
+    /// How often each of `classes` classes occurs.
+    pub(crate) fn counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for &label in &self.host {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
+/// The labels of a view: of its images, and of the images mixed into them.
+pub(crate) struct Targets {
+    labels: Labels,
+    /// The partners' labels and the share lambda of the images themselves.
+    mix: Option<(Labels, f64)>,
+}
+
+impl Targets {
+    pub(crate) fn new(view: &View, classes: usize) -> Result<Self> {
+        let device = view.images.device();
+        let mix = match &view.mix {
+            Some(mix) => Some((Labels::new(&mix.partner, classes, device)?, mix.lambda)),
+            None => None,
+        };
+        Ok(Self { labels: Labels::new(&view.labels, classes, device)?, mix })
+    }
+
+    /// lambda loss(y) + (1 - lambda) loss(y of the partner); loss(y) where nothing is mixed.
+    pub(crate) fn mixed(&self, loss: impl Fn(&Labels) -> nc_losses::Result<Tensor>) -> Result<Tensor> {
+        let Some((partner, lambda)) = &self.mix else { return Ok(loss(&self.labels)?) };
+        let either =
+            |tensor: &Tensor| loss(if tensor.id() == partner.tensor.id() { partner } else { &self.labels });
+        Ok(nc_losses::mixed(&self.labels.tensor, &partner.tensor, *lambda, either)?)
+    }
+}

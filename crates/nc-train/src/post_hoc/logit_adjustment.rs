@@ -1,0 +1,51 @@
+//! Post-hoc logit adjustment (Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021).
+
+use candle_core::Tensor;
+use nc_data::Sampler;
+use nc_models::Classifier;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adjustment::{Adjustment, Context, Facts};
+use crate::{
+    Result,
+    config::{Phase, Reweighting},
+    error::ensure,
+    losses::SupervisedLoss,
+};
+
+/// b_k - tau log(n_k / n) in place of b_k: a classifier trained with cross entropy decides as for balanced classes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostHocAdjustment {
+    /// The factor on the logarithm.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub tau: f64,
+}
+
+impl Adjustment for PostHocAdjustment {
+    fn validate(&self, key: &dyn Fn(&str) -> String, trained: &Context<'_>) -> Result<()> {
+        // Only then do the logits hold the training frequencies that are to be taken off.
+        let plain = |phase: &Phase| {
+            let probabilistic =
+                matches!(phase.objective.loss, SupervisedLoss::CrossEntropy(_) | SupervisedLoss::Focal(_));
+            probabilistic
+                && phase.sampler == Sampler::Uniform
+                && phase.objective.reweighting == Reweighting::None
+        };
+        ensure(trained.last_phase.is_some_and(plain), key("kind"), || {
+            "post-hoc logit adjustment assumes that the last phase learned the training prior: it needs the uniform sampler, \
+             no reweighting, and cross-entropy or focal loss"
+                .into()
+        })
+    }
+
+    fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<Classifier> {
+        let counts = facts.class_counts();
+        let all: usize = counts.iter().sum();
+        let prior = |&count: &usize| (self.tau * (count as f64 / all as f64).ln()) as f32;
+        let priors: Vec<f32> = counts.iter().map(prior).collect();
+        let bias = (bias - Tensor::new(priors, bias.device())?)?;
+        Ok(Classifier { weight: weight.clone(), bias: Some(bias) })
+    }
+}

@@ -1,0 +1,23 @@
+//! The nearest class mean (NCM; Kang et al. 2020, section 4.1), whose agreement with the trained classifier is NC4.
+
+use candle_core::Tensor;
+use nc_models::Classifier;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adjustment::{Adjustment, Facts};
+use crate::Result;
+
+/// argmin_k |h - mu_k| in place of the trained classifier: w_k = mu_k, b_k = -|mu_k|^2 / 2, with the class means of the
+/// training features in evaluation mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NearestClassMean {}
+
+impl Adjustment for NearestClassMean {
+    fn adjusted(&self, _: &Tensor, _: &Tensor, facts: &dyn Facts) -> Result<Classifier> {
+        let means = facts.class_means()?;
+        let bias = (means.sqr()?.sum(1)? * -0.5)?;
+        Ok(Classifier { weight: means, bias: Some(bias) })
+    }
+}

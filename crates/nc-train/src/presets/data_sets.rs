@@ -1,0 +1,106 @@
+use crate::config::{BackboneKind, DataSource};
+
+/// A data set with the settings that go with it.
+pub(super) struct DataSet {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) source: DataSource,
+    /// Share of the training images to test on, for sources that may have no test images.
+    pub(super) test_fraction: Option<f64>,
+    /// Of the exponential profile; none to train on all images.
+    pub(super) imbalance_ratio: Option<f64>,
+    /// Mean and standard deviation of each channel; none for those of the training subset.
+    pub(super) normalize: Option<([f32; 3], [f32; 3])>,
+    pub(super) backbone: BackboneKind,
+    /// For methods that need as many feature dimensions as classes, if that one has fewer.
+    pub(super) wide_backbone: Option<BackboneKind>,
+    pub(super) crop_padding: usize,
+    pub(super) batch_size: usize,
+    /// Epochs of the first phase. The recipes are written for 200 and scaled to this number.
+    pub(super) epochs: usize,
+    pub(super) evaluate_every: usize,
+    /// lambda1, lambda2 and start epoch (of 200) of Table 1 of the paper.
+    pub(super) neural_collapse: (f64, f64, usize),
+}
+
+const CIFAR10: DataSet = DataSet {
+    name: "cifar10",
+    description: "CIFAR-10, balanced",
+    source: DataSource::Cifar10,
+    test_fraction: None,
+    imbalance_ratio: None,
+    normalize: Some(([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])),
+    backbone: BackboneKind::ResNet32,
+    wide_backbone: None,
+    crop_padding: 4,
+    batch_size: 128,
+    epochs: 200,
+    evaluate_every: 5,
+    neural_collapse: (0.01, 0.1, 0),
+};
+
+const CIFAR100: DataSet = DataSet {
+    name: "cifar100",
+    description: "CIFAR-100, balanced",
+    source: DataSource::Cifar100,
+    wide_backbone: Some(BackboneKind::WideResNet32),
+    neural_collapse: (0.01, 0.5, 100),
+    ..CIFAR10
+};
+
+pub(super) const DATA_SETS: &[DataSet] = &[
+    DataSet {
+        name: "fashion-mnist-lt",
+        description: "Fashion-MNIST inside the program, 1,000 to 10 images a class",
+        source: DataSource::FashionMnistLt,
+        normalize: None,
+        backbone: BackboneKind::ResNet20,
+        crop_padding: 2,
+        batch_size: 64,
+        epochs: 40,
+        ..CIFAR10
+    },
+    DataSet {
+        name: "fashion-mnist-lt-r100",
+        description: "full Fashion-MNIST, 6,000 to 60 images a class",
+        source: DataSource::Idx,
+        imbalance_ratio: Some(100.0),
+        normalize: None,
+        crop_padding: 2,
+        ..CIFAR10
+    },
+    DataSet {
+        name: "cifar10-lt-r100",
+        description: "CIFAR-10, 5,000 to 50 images a class",
+        imbalance_ratio: Some(100.0),
+        ..CIFAR10
+    },
+    DataSet {
+        name: "cifar10-lt-r10",
+        description: "CIFAR-10, 5,000 to 500 images a class",
+        imbalance_ratio: Some(10.0),
+        ..CIFAR10
+    },
+    DataSet {
+        name: "cifar100-lt-r100",
+        description: "CIFAR-100, 500 to 5 images a class",
+        imbalance_ratio: Some(100.0),
+        ..CIFAR100
+    },
+    DataSet {
+        name: "cifar100-lt-r10",
+        description: "CIFAR-100, 500 to 50 images a class",
+        imbalance_ratio: Some(10.0),
+        ..CIFAR100
+    },
+    CIFAR10,
+    CIFAR100,
+    DataSet {
+        name: "image-folder",
+        description: "your own images, a directory for each class",
+        source: DataSource::ImageFolder,
+        test_fraction: Some(0.2),
+        normalize: None,
+        ..CIFAR10
+    },
+];

@@ -1,0 +1,111 @@
+use nc_data::Profile;
+
+use super::{
+    data_sets::{DATA_SETS, DataSet},
+    recipe::{Method, Part, Sets},
+    recipes::{METHODS, PARTS},
+};
+use crate::{
+    Error, Result,
+    config::{DataConfig, EvaluationConfig, Experiment},
+    error::nearest,
+};
+
+/// The preset used where none is named.
+pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
+
+/// The method of a preset that names a data set only.
+const METHOD: &str = "nc-drw-crt";
+
+/// Name and description of each data set.
+pub fn data_sets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DATA_SETS.iter().map(|data| (data.name, data.description))
+}
+
+/// Name and description of each method.
+pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METHODS.iter().map(|method| (method.name, method.description))
+}
+
+/// Name and description of each part that can be added to a method.
+pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PARTS.iter().map(|part| (part.name, part.description))
+}
+
+/// The experiment named `name`: `data/method`, with any number of `+part`; `data` alone has the paper's method.
+///
+/// # Errors
+///
+/// [`Error::UnknownPreset`] with the nearest name, [`Error::Misplaced`] for a method or a part in another's place,
+/// [`Error::PartsExclude`] for two parts that set the same. What else does not go together is found by
+/// [`ValidExperiment`](crate::ValidExperiment).
+pub fn find(name: &str) -> Result<Experiment> {
+    let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
+    let mut words = method.split('+');
+    let method = words.next().unwrap_or(METHOD);
+    let found = DATA_SETS.iter().find(|known| known.name == data);
+    let data = found.ok_or_else(|| unknown("data set", data, data_sets(), DATA_SETS[0].name))?;
+    let found = METHODS.iter().find(|known| known.name == method);
+    let method = found.ok_or_else(|| unknown("method", method, methods(), data.name))?;
+    let mut added = vec![];
+    for word in words {
+        let part = PARTS.iter().find(|known| known.name == word);
+        let part = part.ok_or_else(|| unknown("part", word, parts(), data.name))?;
+        let before = added.iter().copied().find(|other: &&Part| other.sets == part.sets);
+        if let Some(before) = before.filter(|_| part.sets != Sets::Settings).or(method.undone_by(part)) {
+            return Err(Error::PartsExclude { first: before.name, second: part.name });
+        }
+        added.push(part);
+    }
+    Ok(experiment(name, data, method, &added))
+}
+
+/// The error of a `word` that is none of `names`; if it is a method or a part, with how that goes with `data`.
+fn unknown(
+    what: &'static str,
+    word: &str,
+    names: impl Iterator<Item = (&'static str, &'static str)>,
+    data: &str,
+) -> Error {
+    let first = word.split('+').next().unwrap_or(word);
+    let misplaced = |is, example| Error::Misplaced { name: first.to_owned(), is, what, example };
+    if methods().any(|(name, _)| name == first) {
+        misplaced("method", format!("{data}/{first}"))
+    } else if parts().any(|(name, _)| name == first) {
+        misplaced("part", format!("{data}/ce+{first}"))
+    } else {
+        let nearest = nearest(word, names.map(|(name, _)| name)).map(str::to_owned);
+        Error::UnknownPreset { what, name: word.to_owned(), nearest }
+    }
+}
+
+fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
+    let profile =
+        data.imbalance_ratio.map_or(Profile::Full, |ratio| Profile::Exponential { ratio, largest: None });
+    let (mean, std) = data.normalize.map(|(mean, std)| (mean.to_vec(), std.to_vec())).unwrap_or_default();
+    let mut experiment = Experiment {
+        name: if name.contains('/') { name.to_owned() } else { format!("{}/{}", data.name, method.name) },
+        seed: 0,
+        data: DataConfig {
+            source: data.source,
+            image_size: None,
+            test_fraction: data.test_fraction,
+            profile,
+            subset_seed: 0,
+            crop_padding: data.crop_padding,
+            flip: true,
+            mean,
+            std,
+            validation: None,
+        },
+        model: method.model(data),
+        evaluation: EvaluationConfig { every_epochs: data.evaluate_every },
+        phases: vec![method.representation(data)],
+        post_hoc: None,
+    };
+    for part in method.parts.iter().chain(added.iter().copied()) {
+        (part.add)(&mut experiment, data);
+    }
+    experiment.scale_epochs(data.epochs);
+    experiment
+}

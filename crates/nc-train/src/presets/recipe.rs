@@ -1,0 +1,97 @@
+use nc_data::Sampler;
+use nc_models::HeadConfig;
+
+use super::data_sets::DataSet;
+use crate::{
+    config::{Decay, Experiment, ModelConfig, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
+    losses::SupervisedLoss,
+};
+
+/// A method: the first phase, as its differences from the common recipe of 200 epochs, SGD with momentum 0.9, learning rate 0.1 after 5
+/// epochs of warm-up, dropped at epochs 160 and 180.
+pub(super) struct Method {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) weight_decay: f64,
+    /// The factor of each drop of the learning rate.
+    pub(super) gamma: f64,
+    pub(super) mixup: bool,
+    pub(super) sampler: Sampler,
+    pub(super) loss: SupervisedLoss,
+    pub(super) reweighting: Reweighting,
+    pub(super) head: HeadConfig,
+    pub(super) normalize_features: bool,
+    /// The parts it comes with.
+    pub(super) parts: &'static [Part],
+}
+
+/// Something that can be added to a method.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) sets: Sets,
+    pub(super) add: fn(&mut Experiment, &DataSet),
+}
+
+/// The setting that a part changes. Two parts with the same one exclude each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sets {
+    /// The regularisers of the first phase.
+    NeuralCollapse,
+    /// A second phase.
+    SecondPhase,
+    /// What is done to the classifier in the end.
+    PostHoc,
+    /// The network.
+    Network,
+    /// Settings of what is there.
+    Settings,
+}
+
+impl Method {
+    /// The network for `data`.
+    pub(super) fn model(&self, data: &DataSet) -> ModelConfig {
+        let wide = data.wide_backbone.filter(|_| self.head == HeadConfig::Etf);
+        ModelConfig {
+            backbone: wide.unwrap_or(data.backbone),
+            head: self.head,
+            normalize_features: self.normalize_features,
+            own_backbone: None,
+        }
+    }
+
+    /// The first phase on `data`, in 200 epochs.
+    pub(super) fn representation(&self, data: &DataSet) -> Phase {
+        Phase {
+            name: "representation".into(),
+            epochs: 200,
+            batch_size: data.batch_size,
+            trains: Trains::Everything,
+            sampler: self.sampler,
+            mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
+            objective: Objective { loss: self.loss, reweighting: self.reweighting, neural_collapse: None },
+            optimizer: SgdConfig {
+                learning_rate: 0.1,
+                momentum: 0.9,
+                nesterov: false,
+                weight_decay: self.weight_decay,
+                clip_norm: None,
+            },
+            schedule: Schedule {
+                decay: Decay::MultiStep { milestones: vec![160, 180], gamma: self.gamma },
+                warmup_epochs: 5,
+            },
+        }
+    }
+
+    /// The part it comes with that `part` must not undo. Other regularisers take the place of its own.
+    pub(super) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
+        let undone = |own: &&Part| match part.sets {
+            Sets::SecondPhase => own.sets == part.sets,
+            Sets::PostHoc => own.sets == part.sets && own.name != part.name,
+            Sets::NeuralCollapse | Sets::Network | Sets::Settings => false,
+        };
+        self.parts.iter().find(undone)
+    }
+}

@@ -1,0 +1,71 @@
+//! The second phases of presets.
+
+use nc_data::Sampler;
+
+use super::data_sets::DataSet;
+use crate::{
+    config::{DataSource, Decay, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
+    losses::{CrossEntropy, LabelAwareSmoothing, SupervisedLoss},
+};
+
+/// Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR
+/// 2020): a new classifier on the frozen backbone, every class equally often, in 10 epochs after 200.
+pub(super) fn crt(data: &DataSet) -> Phase {
+    Phase {
+        name: "classifier".into(),
+        epochs: 10,
+        batch_size: data.batch_size,
+        trains: Trains::NewClassifier,
+        sampler: Sampler::ClassBalanced,
+        mixup_alpha: 0.0,
+        objective: Objective {
+            loss: SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
+            reweighting: Reweighting::None,
+            neural_collapse: None,
+        },
+        optimizer: SgdConfig {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            clip_norm: None,
+        },
+        schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0 },
+    }
+}
+
+/// Learnable weight scaling (LWS, Kang et al. 2020, section 4.2): a factor on each logit, learnt on the frozen backbone and
+/// classifier with every class equally often.
+pub(super) fn lws(data: &DataSet) -> Phase {
+    Phase { trains: Trains::LogitScale, epochs: 5, ..crt(data) }
+}
+
+/// The published constants of MiSLAS, which were found for each data set by itself: the classifier's share of the learning rate,
+/// and the smoothing of the largest and smallest class.
+fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
+    match (data.source, data.imbalance_ratio) {
+        (DataSource::Cifar100, Some(10.0)) => (0.1, 0.2, 0.0),
+        (DataSource::Cifar100, _) => (0.2, 0.4, 0.1),
+        (_, Some(10.0)) => (0.2, 0.1, 0.0),
+        _ => (0.5, 0.3, 0.0),
+    }
+}
+
+/// The second phase of MiSLAS (Zhong et al., CVPR 2021): the classifier at a small learning rate with a factor on each
+/// logit, label-aware smoothing and, on some data, batch norm that shifts to the balanced sampling.
+pub(super) fn mislas(data: &DataSet) -> Phase {
+    let (classifier_rate, head, tail) = mislas_constants(data);
+    let first = crt(data);
+    Phase {
+        // Published with shifting batch norm for all data but CIFAR-10; data without published constants follow CIFAR-10.
+        trains: Trains::ScaledClassifier {
+            classifier_rate,
+            shift_batch_norm: data.source == DataSource::Cifar100,
+        },
+        objective: Objective {
+            loss: SupervisedLoss::LabelAwareSmoothing(LabelAwareSmoothing { head, tail }),
+            ..first.objective
+        },
+        ..first
+    }
+}

@@ -1,0 +1,77 @@
+//! Checkpoints while a run is under way, and its end when its numbers are no longer finite.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+
+use candle_core::Tensor;
+use nc_record::{Array, Checkpoint, EpochLosses};
+
+use super::{progress::State, train::Run};
+use crate::{
+    CheckpointEvery, Error, Result, Step,
+    divergence::{Diverged, NotFinite},
+};
+
+impl Run<'_> {
+    /// After a step: writes a checkpoint if one is due, and stops on request. At the `end_of_epoch` the network is going
+    /// to be evaluated, and its numbers must be finite then, too.
+    pub(super) fn between_steps(
+        &mut self,
+        step: &Step<'_>,
+        losses: EpochLosses,
+        end_of_epoch: bool,
+    ) -> Result<()> {
+        let State { phase, epoch, .. } = self.state;
+        let phases = &self.experiment.phases;
+        // The final evaluation has weights and no result for a while: if it is cut off, the run resumes from here.
+        let last = end_of_epoch && phase + 1 == phases.len() && epoch + 1 == phases[phase].epochs;
+        let stop = self.observer.wants_to_stop();
+        let due = last
+            || match self.options.checkpoint_every {
+                CheckpointEvery::Steps(steps) => self.state.steps.is_multiple_of(steps),
+                CheckpointEvery::Time(time) => self.checkpointed.elapsed() >= time,
+            };
+        if !stop && !due && !end_of_epoch {
+            return Ok(());
+        }
+        let tensors = self.learner.state();
+        let tensors = tensors.iter().map(|(name, tensor)| Ok((name.clone(), array(tensor)?)));
+        let tensors = tensors.collect::<Result<BTreeMap<_, _>>>()?;
+        if let Some(name) = not_finite(&tensors) {
+            return Err(self.diverged(step, losses, NotFinite::Value(name)));
+        }
+        if !stop && !due {
+            return Ok(());
+        }
+        self.claim.confirm()?;
+        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
+        let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
+        self.checkpointed = Instant::now();
+        if stop {
+            let State { epoch, step: done, .. } = self.state;
+            return Err(Error::Stopped { phase: step.phase.to_owned(), epoch, step: done, checkpoint });
+        }
+        Ok(())
+    }
+
+    /// The error of a step that led out of the finite numbers.
+    pub(super) fn diverged(&self, step: &Step<'_>, losses: EpochLosses, cause: NotFinite) -> Error {
+        let &Step { phase, epoch, step, learning_rate, .. } = step;
+        let (phase, checkpoint) = (phase.to_owned(), self.last_checkpoint());
+        Error::Diverged(Box::new(Diverged { phase, epoch, step, learning_rate, losses, cause, checkpoint }))
+    }
+
+    fn last_checkpoint(&self) -> Option<PathBuf> {
+        self.directory.checkpoints().ok()?.into_iter().next()
+    }
+}
+
+/// The name of the first of `tensors` that does not hold finite numbers alone.
+fn not_finite(tensors: &BTreeMap<String, Array>) -> Option<String> {
+    let all_finite = |array: &Array| array.values.iter().all(|value| value.is_finite());
+    tensors.iter().find(|(_, array)| !all_finite(array)).map(|(name, _)| name.clone())
+}
+
+/// A copy of `tensor` on the host.
+fn array(tensor: &Tensor) -> Result<Array> {
+    Ok(Array { shape: tensor.dims().to_vec(), values: tensor.flatten_all()?.to_vec1()? })
+}

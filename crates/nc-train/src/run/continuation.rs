@@ -1,0 +1,88 @@
+use std::{fs, path};
+
+use nc_record::{Event, RunDir, Timing};
+
+use super::{progress::State, request::Request, result::RunResult};
+use crate::Result;
+
+/// A finished run of an experiment's first phases, from whose end the experiment continues.
+pub(super) struct Continuation {
+    /// How many phases it had.
+    pub(super) phases: usize,
+    /// Its weights of the epoch chosen by validation, if it has any.
+    pub(super) selected_weights: Option<Vec<u8>>,
+    /// Its events, without the first and the last.
+    pub(super) events: Vec<Event>,
+    result: RunResult,
+}
+
+impl Continuation {
+    /// The longest finished run beside the directory of `request` whose phases the experiment begins with, tested on the
+    /// same images; its weights are loaded. One that cannot be read does not count.
+    pub(super) fn find(request: &Request<'_>) -> Result<Option<Self>> {
+        let mut shorter = request.experiment.shorter();
+        while let Some(experiment) = shorter {
+            let hash = (request.hash_of)(&experiment)?;
+            let found = Self::read(request, &hash, experiment.phases.len());
+            if found.is_some() {
+                return Ok(found);
+            }
+            shorter = experiment.shorter();
+        }
+        Ok(None)
+    }
+
+    fn read(request: &Request<'_>, hash: &str, phases: usize) -> Option<Self> {
+        let ending = format!("-{}", &hash[..8]);
+        let candidates = fs::read_dir(path::absolute(request.directory.path()).ok()?.parent()?)
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()));
+        let mut candidates: Vec<_> =
+            candidates.filter(|path| path.display().to_string().ends_with(&ending)).collect();
+        candidates.sort();
+        candidates.into_iter().find_map(|path| {
+            let mut result: RunResult = RunDir::read_result(&path).ok()?;
+            if result.run_hash != hash || result.data.test_hash != request.test_hash {
+                return None;
+            }
+            // An epoch chosen with another classifier than the adjusted one does not count.
+            if request.experiment.post_hoc.is_some() {
+                (result.best_epoch, result.selected_epoch) = (None, None);
+            }
+            let mut events = RunDir::read_events(&path).ok()?;
+            events.retain(|event| !matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));
+            let selected_weights = match result.selected_epoch {
+                Some(_) => Some(fs::read(path.join(RunDir::SELECTED_WEIGHTS)).ok()?),
+                None => None,
+            };
+            // Last, since the network keeps them.
+            let fits = (request.load)(&fs::read(path.join(RunDir::WEIGHTS)).ok()?);
+            fits.then_some(Self { phases, selected_weights, events, result })
+        })
+    }
+
+    /// The state from which a run continues after these phases.
+    pub(super) fn state(&self, run_hash: String) -> State {
+        let mut state = State {
+            run_hash,
+            phase: self.phases,
+            best: self.result.best_epoch.clone(),
+            selected: self.result.selected_epoch.clone(),
+            seconds: self.result.timing.seconds,
+            ..State::default()
+        };
+        let mut steps_per_epoch = 0;
+        for event in &self.events {
+            match event {
+                Event::PhaseStarted { steps_per_epoch: steps, .. } => steps_per_epoch = *steps,
+                Event::EpochFinished { timing: Timing { seconds, images_per_second }, .. } => {
+                    state.steps += steps_per_epoch as u64;
+                    state.training_seconds += seconds;
+                    state.training_images += (seconds * images_per_second).round() as usize;
+                }
+                _ => {}
+            }
+        }
+        state
+    }
+}

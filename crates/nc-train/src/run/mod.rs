@@ -1,0 +1,14 @@
+//! Runs: how one starts, its phases, evaluation and checkpoints, its result.
+
+mod checkpoint;
+mod continuation;
+mod phase;
+mod progress;
+mod request;
+mod result;
+mod start;
+mod train;
+mod validation_pass;
+
+pub use result::{Finished, RunResult};
+pub use train::{train, train_backbone};

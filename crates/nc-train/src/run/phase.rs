@@ -1,0 +1,71 @@
+//! One phase of training.
+
+use std::time::Instant;
+
+use nc_record::Event;
+
+use super::{start::Tensors, train::Run};
+use crate::{Result, Step, inference::Inference, post_hoc::Facts};
+
+impl Run<'_> {
+    /// Runs phase number `index` from its start, or from where `resumed` left it.
+    pub(super) fn run_phase(&mut self, index: usize, resumed: Option<Tensors>) -> Result<()> {
+        let phase = &self.experiment.phases[index];
+        // Phases draw from streams of their own. Phase 1 of seed 0 draws what phase 0 of seed 2^32 draws; the key gets a
+        // field of its own with the next format version.
+        let seed = self.experiment.seed.wrapping_add((index as u64) << 32);
+        let loader = self.data.training(phase, seed, self.options.loader_threads, &self.options.device)?;
+        if let Some(tensors) = resumed {
+            let state = tensors.on(&self.options.device)?;
+            self.learner.resume_phase(phase, state, &tensors.path)?;
+        } else {
+            self.learner.begin_phase(phase)?;
+            self.state.begin_phase(index);
+            self.record(&Event::PhaseStarted {
+                phase: phase.name.clone(),
+                epochs: phase.epochs,
+                steps_per_epoch: loader.batches_per_epoch(),
+            })?;
+        }
+        while self.state.epoch < phase.epochs {
+            let epoch = self.state.epoch;
+            let mut clock = Instant::now();
+            let learning_rate = phase.optimizer.learning_rate * phase.schedule.factor(epoch, phase.epochs);
+            let (data, options) = (&self.data, self.options);
+            self.learner
+                .begin_epoch(epoch, seed, &|network| Inference { network, data, options }.class_means())?;
+            for batch in loader.epoch_from(epoch, self.state.step) {
+                let batch = batch?;
+                let outcome = self.learner.step(&batch, learning_rate)?;
+                let images = batch.first().labels.len();
+                let step = Step {
+                    phase: &phase.name,
+                    epoch,
+                    step: self.state.step,
+                    images,
+                    loss: outcome.losses.total,
+                    learning_rate,
+                };
+                if let Some(cause) = outcome.not_finite() {
+                    return Err(self.diverged(&step, outcome.losses, cause));
+                }
+                self.state.end_step(&outcome.losses, images, &mut clock);
+                self.observer.step(&step);
+                let end_of_epoch = self.state.step == loader.batches_per_epoch();
+                self.between_steps(&step, outcome.losses, end_of_epoch)?;
+            }
+            let (losses, timing) = self.state.end_epoch();
+            let weights = phase.objective.reweighting.weights(epoch, self.data.train.class_counts());
+            self.record(&Event::EpochFinished {
+                phase: phase.name.clone(),
+                epoch,
+                learning_rate,
+                class_weights: weights.is_some(),
+                losses,
+                timing,
+            })?;
+            self.validation_pass(phase, epoch)?;
+        }
+        self.learner.end_phase()
+    }
+}

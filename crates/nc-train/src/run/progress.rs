@@ -1,0 +1,91 @@
+use std::time::Instant;
+
+use nc_record::{BestEpoch, EpochLosses, SelectedEpoch, Timing};
+use serde::{Deserialize, Serialize};
+
+/// The progress of a run between two steps: with the tensors of a [`Learner`](crate::Learner), all that resuming needs. Data
+/// order, augmentation and mix-up follow from seed, epoch and step, so that no random state is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) run_hash: String,
+    /// The phase, by its index, and the epoch in it.
+    pub(crate) phase: usize,
+    pub(crate) epoch: usize,
+    /// Steps of the epoch that are done, and of the whole run.
+    pub(crate) step: usize,
+    pub(crate) steps: u64,
+    /// Of the epoch so far.
+    pub(crate) losses: LossSums,
+    pub(crate) epoch_seconds: f64,
+    pub(crate) best: Option<BestEpoch>,
+    pub(crate) selected: Option<SelectedEpoch>,
+    /// Of the whole run so far.
+    pub(crate) seconds: f64,
+    pub(crate) training_seconds: f64,
+    pub(crate) training_images: usize,
+    /// Length of the event log.
+    pub(crate) event_bytes: u64,
+}
+
+impl State {
+    pub(crate) fn begin_phase(&mut self, phase: usize) {
+        (self.phase, self.epoch, self.step) = (phase, 0, 0);
+    }
+
+    /// A step of `images` images is done. Moves `clock` to now.
+    pub(crate) fn end_step(&mut self, losses: &EpochLosses, images: usize, clock: &mut Instant) {
+        self.step += 1;
+        self.steps += 1;
+        self.losses.add(losses, images);
+        let now = Instant::now();
+        self.epoch_seconds += now.duration_since(*clock).as_secs_f64();
+        *clock = now;
+    }
+
+    /// An epoch is done: its mean losses and its time.
+    pub(crate) fn end_epoch(&mut self) -> (EpochLosses, Timing) {
+        let LossSums { images, .. } = self.losses;
+        let (losses, timing) = (self.losses.mean(), timing(self.epoch_seconds, images));
+        self.training_seconds += timing.seconds;
+        self.training_images += images;
+        self.epoch += 1;
+        self.step = 0;
+        self.losses = LossSums::default();
+        self.epoch_seconds = 0.0;
+        (losses, timing)
+    }
+
+    /// Training images passed through so far.
+    pub(crate) fn images(&self) -> usize {
+        self.training_images + self.losses.images
+    }
+}
+
+/// Sums over an epoch's images.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LossSums {
+    pub(crate) images: usize,
+    sums: EpochLosses,
+}
+
+impl LossSums {
+    fn add(&mut self, losses: &EpochLosses, images: usize) {
+        let weight = images as f64;
+        self.images += images;
+        self.sums.total += weight * losses.total;
+        for (name, term) in &losses.terms {
+            *self.sums.terms.entry(name.clone()).or_default() += weight * term;
+        }
+    }
+
+    fn mean(&self) -> EpochLosses {
+        let share = |sum: f64| sum / self.images as f64;
+        let terms = self.sums.terms.iter().map(|(name, sum)| (name.clone(), share(*sum))).collect();
+        EpochLosses { total: share(self.sums.total), terms }
+    }
+}
+
+/// The time that `images` took; one of a nanosecond at least, since records hold finite speeds alone.
+pub(crate) fn timing(seconds: f64, images: usize) -> Timing {
+    Timing { seconds, images_per_second: images as f64 / seconds.max(1e-9) }
+}

@@ -1,0 +1,280 @@
+//! A whole run, from experiment to result.
+
+use std::{path::PathBuf, time::Instant};
+
+use candle_nn::VarBuilder;
+use nc_data::ImageShape;
+use nc_models::{Backbone, Network};
+use nc_record::{Claim, DataSummary, Event, EventLog, RunDir, TensorBoard, Timing};
+
+use super::{
+    continuation::Continuation,
+    progress::{State, timing},
+    request::Request,
+    result::{Finished, RunResult},
+    start::{Interrupted, Start, Tensors},
+};
+use crate::{
+    Error, Evaluation, Learner, Observer, Result, Resumed, RunOptions,
+    config::{Experiment, ValidExperiment},
+    data::Data,
+    error::ensure,
+    inference::Inference,
+    network::{build_model, resnet},
+};
+
+/// Runs `experiment` and leaves its directory under `options.out`.
+///
+/// Nothing is written before the data are read and the network is built. `weights.safetensors` and `result.json` are
+/// written when all phases are done; until then checkpoints are, the last of them after the last step. If the same
+/// experiment was begun before, it resumes from the newest checkpoint and ends with the same bits as if it had not been
+/// interrupted, wall times apart. If it was finished, its result is read.
+///
+/// # Errors
+///
+/// Those of the data and the files; [`Error::Setting`] for the configuration of a run of [`train_backbone`];
+/// [`Error::Diverged`], [`Error::Stopped`]; [`nc_record::Error::Held`] if another process works on the same run.
+pub fn train(
+    experiment: &ValidExperiment,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<Finished> {
+    if let Some(name) = &experiment.model.own_backbone {
+        let message = format!("found {name:?}; only a program that defines this backbone can train it");
+        return Err(Error::setting("model.own_backbone", message));
+    }
+    run(experiment, resnet(experiment.model.backbone), options, observer)
+}
+
+/// Like [`train`], but on the backbone that `build` creates, from parameters of the given builder and for images of the
+/// given shape, in place of `experiment.model.backbone`. Its `name`, which must not be empty, becomes part of the run's
+/// hash and of its `config.toml`; [`Trained::open_with`](crate::Trained::open_with) opens the run again. Parameters named
+/// `linear.*` and `feature_norm.*` are the head's: the backbone's must have other names.
+///
+/// # Errors
+///
+/// Those of [`train`], and of `build`.
+pub fn train_backbone(
+    experiment: &ValidExperiment,
+    name: &str,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<Finished> {
+    ensure(!name.is_empty(), "train_backbone", || {
+        "expected a name for the backbone, found an empty one".into()
+    })?;
+    let mut named = experiment.clone().into_inner();
+    named.model.own_backbone = Some(name.to_owned());
+    run(&named.try_into()?, build, options, observer)
+}
+
+fn run(
+    experiment: &ValidExperiment,
+    build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<Finished> {
+    let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+    let network = build_model(experiment, &data, &options.device, build)?;
+    let hash_of = |experiment: &Experiment| experiment.hash(data.train.hash());
+    let hash = hash_of(experiment)?;
+    let directory =
+        RunDir::open(options.directory.clone().unwrap_or_else(|| named(experiment, &hash, options)))?;
+    let claim = directory.claim(options.rhythm, |holder, time| observer.watches(holder, time))?;
+    let request = Request {
+        directory: &directory,
+        experiment,
+        hash: &hash,
+        test_hash: data.test.hash(),
+        hash_of: &hash_of,
+        load: &|weights| network.params().load_safetensors(weights).is_ok(),
+        fresh: options.fresh,
+    };
+    let start = Start::decide(&request, &mut |error| observer.passed_over(error))?;
+
+    claim.confirm()?;
+    let (log, state) = match &start {
+        Start::Finished(result) => {
+            directory.remove_checkpoints()?;
+            let directory = directory.path().to_owned();
+            return Ok(Finished { result: (**result).clone(), directory, earlier: true });
+        }
+        Start::Interrupted(interrupted) => {
+            let state = interrupted.state.clone();
+            directory.remove_checkpoints_after(state.steps)?;
+            // Earlier versions did not name a backbone of the user's own.
+            directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
+            (directory.reopen_event_log(state.event_bytes)?.0, state)
+        }
+        Start::Fresh | Start::Continued(_) => {
+            directory.clear()?;
+            directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
+            let state = match &start {
+                Start::Continued(continuation) => continuation.state(hash),
+                _ => State { run_hash: hash, ..State::default() },
+            };
+            (directory.event_log()?, state)
+        }
+    };
+    let earlier = match &start {
+        Start::Continued(continuation) => &continuation.events[..],
+        Start::Interrupted(interrupted) => &interrupted.events[..],
+        Start::Fresh | Start::Finished(_) => &[],
+    };
+    let tensorboard = directory.tensorboard(earlier)?;
+    let now = Instant::now();
+    let run = Run {
+        experiment,
+        options,
+        learner: Learner::new(Box::new(network), data.train.class_counts()),
+        data,
+        directory,
+        claim,
+        log,
+        tensorboard,
+        observer,
+        state,
+        started: now,
+        checkpointed: now,
+    };
+    match start {
+        Start::Fresh | Start::Finished(_) => run.begin(),
+        Start::Continued(continuation) => run.continue_after(*continuation),
+        Start::Interrupted(interrupted) => run.resume(*interrupted),
+    }
+}
+
+/// The run's directory in `options.out`.
+fn named(experiment: &Experiment, hash: &str, options: &RunOptions) -> PathBuf {
+    let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
+    options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) experiment: &'a Experiment,
+    pub(super) options: &'a RunOptions,
+    pub(super) data: Data,
+    pub(super) learner: Learner,
+    pub(super) directory: RunDir,
+    pub(super) claim: Claim,
+    pub(super) log: EventLog,
+    tensorboard: TensorBoard,
+    pub(super) observer: &'a mut dyn Observer,
+    pub(super) state: State,
+    /// When this session began, and when it last wrote a checkpoint.
+    started: Instant,
+    pub(super) checkpointed: Instant,
+}
+
+impl Run<'_> {
+    fn begin(mut self) -> Result<Finished> {
+        self.record(&self.started_event())?;
+        self.execute(None)
+    }
+
+    fn started_event(&self) -> Event {
+        Event::run_started(
+            self.experiment.name.clone(),
+            self.experiment.seed,
+            self.data.train.hash().to_owned(),
+            self.data.train.class_counts().to_vec(),
+            self.learner.network().params().parameter_count(),
+            self.data.test.hash().to_owned(),
+        )
+    }
+
+    /// Starts after the phases of `continuation`, whose weights the network has, as if this run had done them itself.
+    fn continue_after(mut self, continuation: Continuation) -> Result<Finished> {
+        if let Some(weights) = &continuation.selected_weights {
+            self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
+        }
+        let events: Vec<Event> = [self.started_event()].into_iter().chain(continuation.events).collect();
+        for event in &events {
+            self.claim.confirm()?;
+            self.log.append(event)?;
+        }
+        self.observer.continued(&events);
+        self.execute(None)
+    }
+
+    fn resume(self, interrupted: Interrupted) -> Result<Finished> {
+        let State { phase, epoch, step, .. } = self.state;
+        let phase = &self.experiment.phases[phase].name;
+        let (events, images) = (&interrupted.events[..], self.state.images());
+        self.observer.resumed(&Resumed { events, phase, epoch, step, images });
+        self.execute(Some(interrupted.tensors))
+    }
+
+    /// Runs the remaining phases, the first of them from `resumed`.
+    fn execute(mut self, mut resumed: Option<Tensors>) -> Result<Finished> {
+        for phase in self.state.phase..self.experiment.phases.len() {
+            self.run_phase(phase, resumed.take())?;
+        }
+        if let Some(post_hoc) = &self.experiment.post_hoc {
+            let classifier = self.inference().adjusted(post_hoc)?;
+            self.learner.network().set_classifier(&classifier)?;
+        }
+        let (Evaluation { accuracy, calibration, nc, class_counts }, projection) =
+            self.inference().evaluate()?;
+        self.write_weights(RunDir::WEIGHTS)?;
+
+        let Timing { images_per_second, .. } =
+            timing(self.state.training_seconds, self.state.training_images);
+        let timing = Timing { seconds: self.seconds(), images_per_second };
+        let result = RunResult {
+            format_version: RunResult::FORMAT_VERSION,
+            name: self.experiment.name.clone(),
+            seed: self.experiment.seed,
+            run_hash: self.state.run_hash.clone(),
+            data: DataSummary {
+                source: self.data.source.clone(),
+                train_hash: self.data.train.hash().to_owned(),
+                test_hash: self.data.test.hash().to_owned(),
+                class_counts,
+                test_images: self.data.test.len(),
+            },
+            epochs: self.experiment.phases.iter().map(|phase| phase.epochs).collect(),
+            accuracy,
+            calibration,
+            nc,
+            best_epoch: self.state.best.clone(),
+            selected_epoch: self.state.selected.clone(),
+            timing,
+        };
+        self.record(&Event::RunFinished { timing })?;
+        self.log.sync()?;
+        if let Some(projection) = projection {
+            self.directory.write_json(RunDir::PROJECTION, &projection)?;
+        }
+        // The result is what marks a run as finished.
+        self.directory.write_result(&result)?;
+        self.directory.remove_checkpoints()?;
+        Ok(Finished { result, directory: self.directory.path().to_owned(), earlier: false })
+    }
+
+    /// The network on the run's data, in evaluation mode.
+    pub(super) fn inference(&self) -> Inference<'_> {
+        Inference { network: self.learner.network(), data: &self.data, options: self.options }
+    }
+
+    /// Of the run so far, in all sessions.
+    pub(super) fn seconds(&self) -> f64 {
+        self.state.seconds + self.started.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn write_weights(&self, name: &str) -> Result<()> {
+        self.claim.confirm()?;
+        self.directory.write(name, &self.learner.network().to_safetensors()?)?;
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, event: &Event) -> Result<()> {
+        self.claim.confirm()?;
+        self.log.append(event)?;
+        self.tensorboard.append(event)?;
+        self.observer.event(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Evaluation between epochs.
+
+use std::time::Instant;
+
+use nc_data::Subset;
+use nc_metrics::Geometry;
+use nc_record::{BestEpoch, Event, RunDir, SelectedEpoch, ShotAccuracy, figures};
+
+use super::{progress::timing, train::Run};
+use crate::{
+    Result,
+    config::Phase,
+    inference::{Outputs, geometry, shot_accuracy},
+};
+
+impl Run<'_> {
+    /// Evaluates and measures after `epoch` of `phase` where that is due.
+    pub(super) fn validation_pass(&mut self, phase: &Phase, epoch: usize) -> Result<()> {
+        let last = epoch + 1 == phase.epochs;
+        let due = |every: usize| last || (epoch + 1).is_multiple_of(every);
+        let evaluate = due(self.experiment.evaluation.every_epochs);
+        let measure = match self.options.measure_every {
+            None => evaluate,
+            Some(0) => false,
+            Some(every) => due(every),
+        };
+        if !evaluate && !measure {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let test = self.inference().outputs(&self.data.test)?;
+        if evaluate {
+            self.evaluate(&phase.name, epoch, &test, started)?;
+        }
+        if measure { self.measure(&phase.name, epoch, &test) } else { Ok(()) }
+    }
+
+    /// Records test and validation accuracy, and what is best so far. `test` was begun at `started`.
+    fn evaluate(&mut self, phase: &str, epoch: usize, test: &Outputs, started: Instant) -> Result<()> {
+        let accuracy = self.accuracy(test)?;
+        let validation = self
+            .data
+            .validation
+            .as_ref()
+            .map(|validation| self.inference().outputs(validation))
+            .transpose()?;
+        let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
+        // The adjusted classifier of the end is not that of any epoch.
+        if self.experiment.post_hoc.is_none() {
+            self.choose(phase, epoch, accuracy, validation_accuracy)?;
+        }
+        let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
+        self.record(&Event::Evaluated {
+            phase: phase.to_owned(),
+            epoch,
+            test_accuracy: accuracy,
+            validation_accuracy,
+            timing: timing(started.elapsed().as_secs_f64(), images),
+        })
+    }
+
+    /// Notes the epoch if its test accuracy is the best so far; keeps its weights if its validation accuracy is.
+    fn choose(
+        &mut self,
+        phase: &str,
+        epoch: usize,
+        accuracy: ShotAccuracy,
+        validation_accuracy: Option<ShotAccuracy>,
+    ) -> Result<()> {
+        if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
+            self.state.best = Some(BestEpoch { phase: phase.to_owned(), epoch, accuracy });
+        }
+        let Some(validation_accuracy) = validation_accuracy else { return Ok(()) };
+        let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
+        if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
+            let phase = phase.to_owned();
+            self.state.selected =
+                Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
+            self.write_weights(RunDir::SELECTED_WEIGHTS)?;
+        }
+        Ok(())
+    }
+
+    /// Records neural collapse of the training images and of `test`.
+    fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<()> {
+        let started = Instant::now();
+        let inference = self.inference();
+        let train = inference.outputs(&self.data.train)?;
+        let Geometry { train, test } = geometry(&train, test, &inference.classifier()?)?;
+        self.record(&Event::Measured {
+            phase: phase.to_owned(),
+            epoch,
+            train: figures(&train),
+            test: figures(&test),
+            timing: timing(started.elapsed().as_secs_f64(), self.data.train.len()),
+        })
+    }
+
+    fn accuracy(&self, outputs: &Outputs) -> Result<ShotAccuracy> {
+        Ok(shot_accuracy(&outputs.accuracy(self.data.train.class_counts())?))
+    }
+}
