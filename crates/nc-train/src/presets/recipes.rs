@@ -130,6 +130,14 @@ pub(super) const METHODS: &[Method] = &[
         loss: SupervisedLoss::Focal(Focal { gamma: 1.0 }),
         ..RECIPE_L
     },
+    // The softmax form of Cui et al. 2019.
+    Method {
+        name: "cb-focal",
+        description: "class-balanced focal loss: gamma 1, weighted by the inverse effective number",
+        loss: SupervisedLoss::Focal(Focal { gamma: 1.0 }),
+        reweighting: Reweighting::EffectiveNumber { beta: BETA, from_epoch: 0 },
+        ..RECIPE_L
+    },
     Method {
         name: "ldam-drw",
         description: "LDAM on a cosine classifier with deferred re-weighting",

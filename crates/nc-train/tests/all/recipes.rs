@@ -85,3 +85,11 @@ fn each_loss_has_its_recipe() {
     assert_eq!(post_hoc.post_hoc, Some(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 })));
     assert_eq!(post_hoc.phases[0].mixup_alpha, 0.0);
 }
+
+#[test]
+fn class_balanced_focal_loss_is_focal_loss_with_effective_numbers_throughout() {
+    let [plain, balanced] = ["focal", "cb-focal"].map(|method| preset(&format!("cifar10-lt-r100/{method}")));
+    let mut expected = plain.phases;
+    expected[0].objective.reweighting = Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 };
+    assert_eq!(balanced.phases, expected);
+}
