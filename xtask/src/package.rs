@@ -1,4 +1,4 @@
-//! The crates as their users get them.
+//! Packages all crates and runs a sample against each package.
 
 use std::{
     ffi::OsString,

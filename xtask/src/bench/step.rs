@@ -20,8 +20,9 @@ pub(crate) struct Args {
     /// Compare training steps with those of another revision: alternates both programs and prints the ratio of their
     /// times in each round.
     ///
-    /// The other revision is checked out and built below target/against, where it is kept for the next comparison. The
-    /// first one compiles Candle again, which takes minutes.
+    /// The other revision is checked out and built below target/against, where it is kept for the next comparison;
+    /// `git worktree remove target/against/tree` removes it. The first comparison compiles Candle again, which takes
+    /// minutes.
     #[arg(long, value_name = "REV", conflicts_with = "against_torch")]
     against: Option<String>,
     /// Alternate with the same work in PyTorch (channels last), run by this Python.
