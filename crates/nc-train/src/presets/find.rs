@@ -60,7 +60,7 @@ pub fn find(name: &str) -> Result<Experiment> {
     Ok(experiment(name, data, method, &added))
 }
 
-/// The error of a `word` that is none of `names`; if it is a method or a part, with how that goes with `data`.
+/// The error for a `word` that is not in `names`. For a method or part in the wrong place it shows a valid preset of `data`.
 fn unknown(
     what: &'static str,
     word: &str,
