@@ -77,22 +77,28 @@ fn feature_files_give_the_figures_of_their_run() {
 #[test]
 fn records_fill_their_cells() {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("quick")).unwrap();
-    let mut records = vec![];
-    for entry in fs::read_dir(fixtures("records/quick")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        fs::copy(&path, dir.path().join("quick").join(&name)).unwrap();
-        records.push((name, json(&path)));
-    }
-    stdout(&nclt(dir.path(), &["reproduce-tables", "--results", ".", "--max-runs", "0"]));
-    let table = fs::read_to_string(dir.path().join("quick/tables.csv")).unwrap();
-    assert_eq!(records.len(), 2);
-    for (name, record) in records {
-        let cell = table.lines().find(|line| line.ends_with(&format!("quick/{name}")));
-        let cell = cell.unwrap_or_else(|| panic!("{name} fills no cell"));
-        let accuracy = 100.0 * record["accuracy"]["top1"].as_f64().unwrap();
-        assert!(cell.contains(&format!(",{accuracy},")), "{cell}");
+    // Quick scale has had another warm-up since; its earlier records are read, but no cell is theirs.
+    for (scale, filled) in [("paper", true), ("quick", false)] {
+        fs::create_dir(dir.path().join(scale)).unwrap();
+        let mut records = vec![];
+        for entry in fs::read_dir(fixtures("records").join(scale)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            fs::copy(&path, dir.path().join(scale).join(&name)).unwrap();
+            records.push((name, json(&path)));
+        }
+        stdout(&nclt(
+            dir.path(),
+            &["reproduce-tables", "--scale", scale, "--results", ".", "--max-runs", "0"],
+        ));
+        let table = fs::read_to_string(dir.path().join(scale).join("tables.csv")).unwrap();
+        assert_eq!(records.len(), 2);
+        for (name, record) in records {
+            let cell = table.lines().find(|line| line.ends_with(&format!("{scale}/{name}")));
+            assert_eq!(cell.is_some(), filled, "{name}");
+            let accuracy = 100.0 * record["accuracy"]["top1"].as_f64().unwrap();
+            assert!(cell.is_none_or(|cell| cell.contains(&format!(",{accuracy},"))), "{cell:?}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod compatibility;
 mod divergence;
 mod downloads;
 mod errors;
+mod eval_folders;
 mod interrupted;
 mod interruptions;
 mod own_backbone;

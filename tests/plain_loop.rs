@@ -1,4 +1,4 @@
-//! The regularisers and metrics in a Candle training loop of one's own; the README shows this file.
+//! The regularisers and metrics in a plain Candle training loop; docs/crates.md shows this file.
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Linear, Module, Optimizer, SGD, VarBuilder, VarMap};
@@ -55,9 +55,9 @@ fn a_loop_of_ones_own_collapses() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_readme_shows_this_loop() {
+fn the_documentation_shows_this_loop() {
     let (_, code) = include_str!("plain_loop.rs").split_once("\n\n").unwrap();
     let (code, _) = code.split_once("\n#[test]").unwrap();
-    let readme = include_str!("../README.md");
-    assert!(readme.replace("\r\n", "\n").contains(&code.replace("\r\n", "\n")));
+    let page = include_str!("../docs/crates.md");
+    assert!(page.replace("\r\n", "\n").contains(&code.replace("\r\n", "\n")));
 }

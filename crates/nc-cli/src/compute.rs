@@ -1,11 +1,17 @@
 //! Arguments that say where to compute and where the images are.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use nc_data::download::{Manifest, is_installed};
 use nc_kernels::threads;
+use nc_record::{ProgramSummary, RunDir};
 use nc_train::{DataSource, RunOptions};
 
 use crate::terminal::say;
@@ -14,25 +20,43 @@ use crate::terminal::say;
 #[derive(Clone, clap::Args)]
 #[group(skip)]
 pub(crate) struct Args {
-    /// Where the images are, for sources that are read from files [default: where `nclt download` puts them].
+    /// Where the images are, for sources that are read from files [default: for a run, where they were in its training; else
+    /// where `nclt download` puts them].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     threads: Threads,
+    /// Threads that decode and augment batches ahead of the training step. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    loader_threads: u16,
     /// Where to compute: cpu, cuda, cuda:N or metal.
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = parse_device)]
     device: DeviceName,
 }
 
 impl Args {
-    /// Starts the threads and opens the device, for a run on `source`.
-    pub(crate) fn start(&self, source: DataSource) -> Result<RunOptions> {
+    /// Starts the threads and opens the device, for images of `source`; those of the run in the directory `run`, if given.
+    pub(crate) fn start(&self, source: DataSource, run: Option<&Path>) -> Result<RunOptions> {
         self.threads.start()?;
-        let data_dir = match &self.data_dir {
-            Some(data_dir) => Some(data_dir.clone()),
+        let remembered = || remembered_data_dir(run?);
+        let data_dir = match self.data_dir.clone().or_else(remembered) {
+            Some(data_dir) => Some(data_dir),
             None => downloaded(source)?,
         };
-        Ok(RunOptions { data_dir, device: self.device.open()?, ..RunOptions::default() })
+        let defaults = RunOptions::default();
+        let processor = match self.device {
+            DeviceName::Cpu => format!("{} {}", std::env::consts::ARCH, nc_kernels::instruction_set()?),
+            DeviceName::Cuda(_) => "cuda".to_owned(),
+            DeviceName::Metal => "metal".to_owned(),
+        };
+        let commit = option_env!("NCLT_COMMIT").map(str::to_owned);
+        Ok(RunOptions {
+            data_dir,
+            device: self.device.open()?,
+            loader_threads: self.loader_threads.into(),
+            program: ProgramSummary { commit, processor, ..defaults.program },
+            ..defaults
+        })
     }
 
     /// The same for runs on several sources, of which those in the program need no directory.
@@ -42,7 +66,7 @@ impl Args {
     ) -> Result<(RunOptions, BTreeMap<DataSource, Option<PathBuf>>)> {
         let directories = self.data_dirs(sources)?;
         // Of the sources, only the embedded one needs none.
-        let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt)?;
+        let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt, None)?;
         Ok((options, directories))
     }
 
@@ -69,6 +93,9 @@ impl Args {
         }
         if let Some(threads) = self.threads() {
             words.extend(["--threads".into(), threads.to_string().into()]);
+        }
+        if self.loader_threads > 1 {
+            words.extend(["--loader-threads".into(), self.loader_threads.to_string().into()]);
         }
         if !matches!(self.device, DeviceName::Cpu) {
             words.extend(["--device".into(), self.device.to_string().into()]);
@@ -100,6 +127,12 @@ const MOST_THREADS: usize = 1024;
 fn parse_threads(text: &str) -> Result<usize, String> {
     let threads = text.parse().ok().filter(|threads| (1..=MOST_THREADS).contains(threads));
     threads.ok_or_else(|| format!("should be a whole number from 1 to {MOST_THREADS}"))
+}
+
+/// Where the images of a run were in its training, if they still are.
+fn remembered_data_dir(run: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(run.join(RunDir::DATA_DIR)).ok()?;
+    Some(PathBuf::from(text.trim_end())).filter(|directory| directory.is_dir())
 }
 
 /// Where `nclt download` puts the files of `source`, if it does.

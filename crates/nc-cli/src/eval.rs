@@ -4,7 +4,10 @@ use anyhow::Result;
 use nc_kernels::threads;
 use nc_train::Trained;
 
-use crate::{run, summary};
+use crate::{
+    run, summary,
+    terminal::{harmless, say},
+};
 
 /// Measure a trained model: accuracy and neural collapse on its training and test images.
 #[derive(clap::Args)]
@@ -18,12 +21,14 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<()> {
     let options = args.run.start()?;
-    let evaluation = threads::install(|| Trained::open(args.run.path(), &options)?.evaluate())?;
+    let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
+    trained.notes().iter().for_each(|note| say(&format!("warning: {note}")));
+    let evaluation = threads::install(|| trained.evaluate())?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&evaluation)?)?;
     } else {
-        write!(out, "{}", summary::evaluation(&evaluation))?;
+        write!(out, "{}", harmless(&summary::evaluation(&evaluation)))?;
     }
     Ok(())
 }

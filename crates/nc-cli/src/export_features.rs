@@ -25,7 +25,9 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<()> {
     output::check(&args.out)?;
     let options = args.run.start()?;
-    let features = threads::install(|| Trained::open(args.run.path(), &options)?.features())?;
+    let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
+    trained.notes().iter().for_each(|note| say(&format!("warning: {note}")));
+    let features = threads::install(|| trained.features())?;
     output::write(&args.out, &features.to_safetensors()?)?;
     let test = features.test.as_ref().map_or(0, |test| test.labels.len());
     let (train, dims) = (features.labels.len(), features.dims);

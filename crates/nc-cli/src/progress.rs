@@ -13,7 +13,10 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use nc_record::{Event, Holder, ShotAccuracy};
 use nc_train::{Experiment, Observer, Resumed, Step};
 
-use crate::{summary::percent, terminal::say};
+use crate::{
+    summary::percent,
+    terminal::{harmless, say},
+};
 
 const TEMPLATE: &str = "{bar:20.cyan} {msg} {per_sec}, {eta} left";
 
@@ -58,7 +61,7 @@ impl Progress {
     /// A line above the bar, or just a line.
     fn say(&self, line: &str) {
         if self.interactive {
-            self.bar.println(line);
+            self.bar.println(harmless(line));
         } else {
             say(line);
         }
@@ -92,6 +95,10 @@ impl Drop for Progress {
 }
 
 impl Observer for Progress {
+    fn note(&mut self, note: &str) {
+        self.say(&format!("note: {note}"));
+    }
+
     fn resumed(&mut self, resumed: &Resumed<'_>) {
         resumed.events.iter().for_each(|event| self.follow(event));
         self.earlier = resumed.images as u64;

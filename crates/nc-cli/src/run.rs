@@ -38,6 +38,7 @@ impl Args {
                 Err(_) => {}
             }
         }
-        self.compute.start(experiment.data.source)
+        let directory = if self.path.is_dir() { &self.path } else { &output::directory_of(&self.path) };
+        self.compute.start(experiment.data.source, Some(directory))
     }
 }

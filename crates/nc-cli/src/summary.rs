@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nc_metrics::Accuracy;
-use nc_record::RunDir;
+use nc_record::{RunDir, ShotAccuracy};
 use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
@@ -20,7 +20,8 @@ pub(crate) fn run(finished: &Finished) -> String {
     let _ = (|| {
         groups(&mut out, "test accuracy at the end", &result.accuracy)?;
         chosen_epochs(&mut out, result)?;
-        classes(&mut out, &result.accuracy, &result.data.class_counts)?;
+        let names = result.input.as_ref().map_or(&[][..], |input| &input.classes);
+        classes(&mut out, &result.accuracy, &result.data.class_counts, names)?;
         geometry(&mut out, &result.nc)?;
         writeln!(out, "\n{}", finished.directory.join(RunDir::REPORT).display())
     })();
@@ -32,7 +33,7 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
     let mut out = String::new();
     let _ = (|| {
         groups(&mut out, "test accuracy", &evaluation.accuracy)?;
-        classes(&mut out, &evaluation.accuracy, &evaluation.class_counts)?;
+        classes(&mut out, &evaluation.accuracy, &evaluation.class_counts, &evaluation.class_names)?;
         geometry(&mut out, &evaluation.nc)
     })();
     out
@@ -41,8 +42,18 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
 fn groups(out: &mut String, title: &str, accuracy: &Accuracy) -> std::fmt::Result {
     writeln!(out, "\n{title}")?;
     writeln!(out, "  all {}", percent(accuracy.top1))?;
-    for (name, share) in [("many", accuracy.many), ("medium", accuracy.medium), ("few", accuracy.few)] {
-        writeln!(out, "  {name} {}", share.map_or_else(|| "no such class".into(), percent))?;
+    let groups = accuracy.shot_classes;
+    for (name, share, classes) in [
+        ("many", accuracy.many, groups.many),
+        ("medium", accuracy.medium, groups.medium),
+        ("few", accuracy.few, groups.few),
+    ] {
+        let share = match (share, classes) {
+            (Some(share), _) => percent(share),
+            (None, 0) => "no such class".into(),
+            (None, classes) => format!("no test images of its {classes} classes"),
+        };
+        writeln!(out, "  {name} {share}")?;
     }
     Ok(())
 }
@@ -50,9 +61,13 @@ fn groups(out: &mut String, title: &str, accuracy: &Accuracy) -> std::fmt::Resul
 fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
     if let Some(selected) = &result.selected_epoch {
         let (phase, epoch) = (&selected.phase, selected.epoch + 1);
-        let (validation, test) = (selected.validation_accuracy.all, selected.test_accuracy.all);
-        let (validation, test) = (percent(validation), percent(test));
-        writeln!(out, "  (chosen by validation accuracy, {validation}: {test}, {phase} {epoch})")?;
+        let ShotAccuracy { all, balanced, .. } = selected.validation_accuracy;
+        let balanced = balanced.map_or_else(String::new, |share| format!(", {} balanced", percent(share)));
+        let (validation, test) = (percent(all), percent(selected.test_accuracy.all));
+        writeln!(
+            out,
+            "  (epoch chosen by validation: {test}, {phase} {epoch}; validation accuracy {validation}{balanced})"
+        )?;
     }
     if let Some(best) = &result.best_epoch {
         let (phase, epoch) = (&best.phase, best.epoch + 1);
@@ -61,11 +76,20 @@ fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
     Ok(())
 }
 
-fn classes(out: &mut String, accuracy: &Accuracy, class_counts: &[usize]) -> std::fmt::Result {
-    writeln!(out, "\nclass   training images   test accuracy")?;
-    for (class, (count, share)) in class_counts.iter().zip(&accuracy.per_class).enumerate() {
+/// A row for each class, by name; by number where `names` is empty.
+fn classes(
+    out: &mut String,
+    accuracy: &Accuracy,
+    class_counts: &[usize],
+    names: &[String],
+) -> std::fmt::Result {
+    let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let names: Vec<String> = (0..class_counts.len()).map(name).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 30);
+    writeln!(out, "\n{:width$}   training images   test accuracy", "class")?;
+    for ((name, count), share) in names.iter().zip(class_counts).zip(&accuracy.per_class) {
         let share = share.map_or_else(|| "no images".into(), percent);
-        writeln!(out, "{class:>5}   {count:>15}   {share:>13}")?;
+        writeln!(out, "{name:width$}   {count:>15}   {share:>13}")?;
     }
     Ok(())
 }

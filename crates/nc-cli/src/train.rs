@@ -7,7 +7,12 @@ use nc_record::RunDir;
 use nc_report::RunReport;
 use nc_train::{CheckpointEvery, Error, Finished, RunOptions, Settings, Trained, ValidExperiment};
 
-use crate::{compute, duration, progress::Progress, signals, summary, terminal::say};
+use crate::{
+    compute, duration,
+    progress::Progress,
+    signals, summary,
+    terminal::{harmless, say},
+};
 
 /// Train one experiment from start to end, or from where it was interrupted.
 #[derive(clap::Args)]
@@ -22,7 +27,8 @@ pub(crate) struct Args {
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
     /// Epochs of the first phase. Every other epoch number, also one given by --set, counts in the epochs of the preset
-    /// or file and is scaled by the same ratio; evaluation.every_epochs is not.
+    /// or file and is scaled by the same ratio. A warm-up keeps its length, up to a quarter of its phase;
+    /// evaluation.every_epochs is not scaled.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Seed of initialisation, data order, augmentation and mix-up.
@@ -59,7 +65,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         measure_every: args.measure_every,
         checkpoint_every: args.checkpoint_every.every,
         fresh: args.fresh,
-        ..args.compute.start(experiment.data.source)?
+        ..args.compute.start(experiment.data.source, args.resume.as_deref())?
     };
     let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
@@ -88,7 +94,7 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
         say(text.trim_end());
         writeln!(out, "{}", serde_json::to_string(&finished.result)?)?;
     } else {
-        write!(out, "{text}")?;
+        write!(out, "{}", harmless(&text))?;
     }
     Ok(())
 }

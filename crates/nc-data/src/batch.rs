@@ -41,6 +41,8 @@ impl Batch {
 pub(crate) struct Recipe {
     pub(crate) subset: Subset,
     pub(crate) batch_size: usize,
+    /// An incomplete last batch of fewer images is skipped, unless it is the only one.
+    pub(crate) smallest_batch: usize,
     pub(crate) views: Vec<ViewRecipe>,
     /// Number of epochs, for samplers that depend on it.
     pub(crate) epochs: Option<usize>,
@@ -53,9 +55,10 @@ pub(crate) struct Recipe {
 pub(crate) type Plans = Vec<Arc<[u32]>>;
 
 impl Recipe {
-    /// Number of batches of an epoch, the last of which may be smaller.
+    /// Number of batches of an epoch.
     pub(crate) fn batches(&self) -> usize {
-        self.subset.len().div_ceil(self.batch_size)
+        let (complete, rest) = (self.subset.len() / self.batch_size, self.subset.len() % self.batch_size);
+        complete + usize::from(rest > 0 && (rest >= self.smallest_batch || complete == 0))
     }
 
     pub(crate) fn plans(&self, epoch: usize) -> Plans {

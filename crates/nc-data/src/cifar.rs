@@ -105,7 +105,7 @@ pub fn read_dir(directory: &Path, cifar: Cifar) -> Result<Source> {
     let paths = |names: &[&str]| names.iter().map(|name| directory.join(name)).collect::<Vec<_>>();
     let train = dataset(cifar, &paths(cifar.training_files()))?;
     let test = dataset(cifar, &paths(&[cifar.test_file()]))?;
-    Ok(Source { name: cifar.name().into(), train, test })
+    Ok(Source::new(cifar.name(), train, test))
 }
 
 fn dataset(cifar: Cifar, files: &[PathBuf]) -> Result<Dataset> {

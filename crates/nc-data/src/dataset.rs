@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::{Error, Result};
+use crate::{Error, Result, error::first};
 
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,7 @@ pub struct Dataset {
 
 struct Inner {
     shape: ImageShape,
-    pixels: Vec<u8>,
+    pixels: Arc<Vec<u8>>,
     labels: Vec<u32>,
     class_names: Vec<String>,
 }
@@ -93,7 +93,57 @@ impl Dataset {
                 "image {index} has label {label}, expected one below the {classes} classes"
             )));
         }
+        let pixels = Arc::new(pixels);
         Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names }) })
+    }
+
+    /// The same images with the labels of another list of classes, matched by name: class k is `names[k]`. Names of this data
+    /// set without images may be missing from `names`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] for images whose class is not among `names`, or if `names` is empty or has a name twice.
+    pub fn with_classes(&self, names: &[String]) -> Result<Self> {
+        let twice = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
+        if let Some((_, name)) = twice {
+            return Err(Error::Dataset(format!("duplicate class name {name:?}; class names must be unique")));
+        }
+        let place = |name: &String| names.iter().position(|other| other == name);
+        let places: Vec<Option<usize>> = self.class_names().iter().map(place).collect();
+        let counts = self.class_counts();
+        let unknown = (0..counts.len()).filter(|&class| places[class].is_none() && counts[class] > 0);
+        let unknown: Vec<String> = unknown.map(|class| self.class_names()[class].clone()).collect();
+        if !unknown.is_empty() {
+            return Err(Error::Dataset(format!(
+                "unknown class {}; expected one of {}",
+                first(&unknown),
+                first(names)
+            )));
+        }
+        let label = |&label: &u32| places[label as usize].map_or(u32::MAX, |place| place as u32);
+        let labels = self.labels().iter().map(label).collect();
+        let Inner { shape, pixels, .. } = self.inner.as_ref();
+        let inner = Inner { shape: *shape, pixels: Arc::clone(pixels), labels, class_names: names.to_vec() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Grey images as images of `channels` equal channels; images that have as many stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] if the images have another number of channels than 1 or `channels`.
+    pub fn with_channels(&self, channels: usize) -> Result<Self> {
+        let shape = self.shape();
+        if shape.channels == channels {
+            return Ok(self.clone());
+        }
+        if shape.channels != 1 {
+            let found = shape.channels;
+            return Err(Error::Dataset(format!("expected images of {channels} channels, found {found}")));
+        }
+        let shape = ImageShape { channels, ..shape };
+        let pixels = (0..self.len()).flat_map(|index| self.image(index).repeat(channels)).collect();
+        Self::new(shape, pixels, self.labels().to_vec(), self.class_names().to_vec())
     }
 
     /// Number of images.
@@ -124,6 +174,16 @@ impl Dataset {
     /// The name of each class.
     pub fn class_names(&self) -> &[String] {
         &self.inner.class_names
+    }
+
+    /// Class `class` in a message: its name, in quotes where it is no number.
+    pub(crate) fn class(&self, class: usize) -> String {
+        let name = &self.class_names()[class];
+        if name.parse::<usize>().is_ok_and(|number| number == class) {
+            name.clone()
+        } else {
+            format!("{name:?}")
+        }
     }
 
     /// The pixels (C, H, W) of image `index`.

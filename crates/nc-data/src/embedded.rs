@@ -1,18 +1,5 @@
 use crate::{Result, Source, idx};
 
-pub(crate) const CLASSES: [&str; 10] = [
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-];
-
 macro_rules! file {
     ($name:literal) => {
         idx::File::embedded(
@@ -45,6 +32,6 @@ pub fn fashion_mnist_lt() -> Result<Source> {
             file!("t10k-images-idx3-ubyte.gz"),
             file!("t10k-labels-idx1-ubyte.gz"),
         ],
-        Some(CLASSES.map(str::to_owned).into()),
+        Some(idx::FASHION_MNIST_CLASSES.map(str::to_owned).into()),
     )
 }

@@ -67,14 +67,20 @@ pub enum Error {
         /// Its width and height.
         other_size: (usize, usize),
     },
+    /// Several images that cannot be read.
+    #[error("{} images cannot be read:\n  {}", reasons.len(), first_lines(reasons))]
+    Images {
+        /// The error of each, with its file.
+        reasons: Vec<String>,
+    },
     /// Images, labels and classes that do not fit together.
     #[error("{0}")]
     Dataset(String),
     /// A class with fewer images than its profile asks for.
     #[error("class {class} has {available} images, the profile asks for {wanted}")]
     TooFewImages {
-        /// The class's label.
-        class: usize,
+        /// The class: its label, or its name in quotes where images have named classes.
+        class: String,
         /// Images wanted.
         wanted: usize,
         /// Images there are.
@@ -103,10 +109,17 @@ pub enum Error {
 }
 
 /// The first few of many names.
-fn first(names: &[String]) -> String {
+pub(crate) fn first(names: &[String]) -> String {
     const SHOWN: usize = 6;
     let shown = names[..names.len().min(SHOWN)].join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
+/// As many reasons as a terminal shows at once.
+fn first_lines(reasons: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = reasons[..reasons.len().min(SHOWN)].join("\n  ");
+    if reasons.len() > SHOWN { format!("{shown}\n  and {} more", reasons.len() - SHOWN) } else { shown }
 }
 
 /// A result with this crate's [`Error`].

@@ -1,13 +1,15 @@
 //! Folders of images, a directory for each class.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
 
 use crate::{
     Error, Result, Source,
+    error::first,
     images::{Labelled, decode},
 };
 
@@ -16,7 +18,8 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 
 /// Reads PNG and JPEG files from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`,
 /// `validation`; the first of these that exists), or from `directory/CLASS/`, where there is no test set. Directories
-/// inside a class belong to it, but not links to directories. Files of other kinds and hidden ones are passed over.
+/// inside a class belong to it, but not links to directories. [`Source::notes`] counts files of other kinds, hidden files
+/// and everything else that is not used.
 ///
 /// Classes are labelled in the order of their directories' names. Images are grey if all are, in colour otherwise;
 /// transparency and EXIF orientation are ignored. With `size` (height, width), each image is
@@ -31,33 +34,90 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 /// # Errors
 ///
 /// [`Error::Read`] and [`Error::Malformed`] name a directory or file that cannot be read, is no image, or a class
-/// without images or without training images, directories beside `train` of which none is the test set's, or one of
-/// a set's name without `train`; [`Error::ImageSizes`] two images of different size, where there is no `size`.
+/// without images or without training images, a single class that has directories itself, directories beside `train` of which none is the test set's, or
+/// one of a set's name without `train`; [`Error::ImageSizes`] two images of different size, where there is no `size`.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let train_dir = directory.join("train");
+    let mut notes = vec![];
     let (train_dir, test_dir) = if train_dir.is_dir() {
-        (train_dir, test_directory(directory)?)
+        (train_dir, test_directory(directory, &mut notes)?)
     } else {
         (directory.to_owned(), None)
     };
-    let classes = class_directories(&train_dir)?;
+    let mut train_files = Files::default();
+    let classes = class_directories(&train_dir, &mut train_files)?;
     let names: Vec<String> = classes.iter().map(|class| file_name(class)).collect();
     if train_dir == directory {
         refuse_sets(directory, &names)?;
     }
-    let train = labelled(&classes, &names)?;
+    refuse_one_level_too_high(&train_dir, &classes)?;
+    let train = labelled(&classes, &names, &mut train_files)?;
+    notes.extend(train_files.notes(&train_dir));
     let test = match &test_dir {
-        Some(test_dir) => labelled(&class_directories(test_dir)?, &names)?,
+        Some(test_dir) => {
+            let mut files = Files::default();
+            let test = labelled(&class_directories(test_dir, &mut files)?, &names, &mut files)?;
+            notes.extend(files.notes(test_dir));
+            test
+        }
         None => Labelled::default(),
     };
     let (train, test) = decode(train, test, &names, size)?;
-    Ok(Source { name: file_name(directory), train, test })
+    Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
+}
+
+/// Counts of the files below a directory.
+#[derive(Default)]
+struct Files {
+    used: usize,
+    /// Those of them in subdirectories of class directories.
+    nested: usize,
+    /// Unused files by their ending; other unused entries by their kind.
+    unused: BTreeMap<String, usize>,
+}
+
+impl Files {
+    fn skip(&mut self, path: &Path) {
+        let kind = if file_name(path).starts_with('.') {
+            "hidden".to_owned()
+        } else if path.is_dir() {
+            "linked directory".to_owned()
+        } else {
+            let ending =
+                path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));
+            ending.unwrap_or_else(|| "without ending".to_owned())
+        };
+        *self.unused.entry(kind).or_default() += 1;
+    }
+
+    fn notes(&self, directory: &Path) -> Vec<String> {
+        let mut notes = vec![];
+        let unused: usize = self.unused.values().sum();
+        if unused > 0 {
+            let kinds: Vec<String> =
+                self.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let (directory, kinds) = (directory.display(), kinds.join(", "));
+            let all = self.used + unused;
+            notes.push(format!(
+                "{directory}: skipped {unused} of {all} files ({kinds}); images are {ENDINGS}"
+            ));
+        }
+        if self.used > 0 && self.nested == self.used {
+            notes.push(format!(
+                "{}: all images are in subdirectories of the class directories; if those are the classes, name the directory \
+                 one level below",
+                directory.display()
+            ));
+        }
+        notes
+    }
 }
 
 /// The directory with test images beside `train`, if there is one. Where other directories stand there and none of them
 /// is it, a test set under another name would be passed over, or classes of which one is called train.
-fn test_directory(directory: &Path) -> Result<Option<PathBuf>> {
-    let directories: Vec<PathBuf> = entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
+fn test_directory(directory: &Path, notes: &mut Vec<String>) -> Result<Option<PathBuf>> {
+    let (directories, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries(directory, |_| ())?.into_iter().partition(|path| path.is_dir());
     let found = TEST.iter().find_map(|name| directories.iter().find(|path| file_name(path) == *name));
     let others: Vec<String> =
         directories.iter().map(|path| file_name(path)).filter(|name| name != "train").collect();
@@ -69,7 +129,28 @@ fn test_directory(directory: &Path) -> Result<Option<PathBuf>> {
         );
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
+    let used = |path: &PathBuf| Some(path) == found || file_name(path) == "train";
+    let unused: Vec<String> =
+        directories.iter().filter(|path| !used(path)).chain(&files).map(|path| file_name(path)).collect();
+    if !unused.is_empty() {
+        notes.push(format!("{}: not used: {}", directory.display(), first(&unused)));
+    }
     Ok(found.cloned())
+}
+
+/// A single class with directories of its own: the directory is one level too high.
+fn refuse_one_level_too_high(directory: &Path, classes: &[PathBuf]) -> Result<()> {
+    let [class] = classes else { return Ok(()) };
+    let below = entries(class, |_| ())?.into_iter().filter(|path| path.is_dir()).count();
+    if below < 2 {
+        return Ok(());
+    }
+    let message = format!(
+        "has the single class {:?}, which has {below} directories itself; if those are the classes, name {}",
+        file_name(class),
+        class.display()
+    );
+    Err(Error::Malformed { path: directory.to_owned(), message })
 }
 
 /// Where there is no `train`, sets under other names would be read as classes.
@@ -88,8 +169,10 @@ fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
     Err(Error::Malformed { path: directory.to_owned(), message })
 }
 
-fn class_directories(directory: &Path) -> Result<Vec<PathBuf>> {
-    let classes: Vec<PathBuf> = entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
+fn class_directories(directory: &Path, files: &mut Files) -> Result<Vec<PathBuf>> {
+    let found = entries(directory, |hidden| files.skip(hidden))?;
+    let (classes, others): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|path| path.is_dir());
+    others.iter().for_each(|file| files.skip(file));
     if classes.is_empty() {
         let message = "expected a directory of images for each class, found no directory".into();
         return Err(Error::Malformed { path: directory.to_owned(), message });
@@ -104,7 +187,7 @@ fn class_directories(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The images of the class directories `classes`, labelled by the place of their names among `names`.
-fn labelled(classes: &[PathBuf], names: &[String]) -> Result<Labelled> {
+fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<Labelled> {
     let mut all = Labelled::default();
     for directory in classes {
         let malformed = |message: &str| Error::Malformed { path: directory.clone(), message: message.into() };
@@ -112,40 +195,46 @@ fn labelled(classes: &[PathBuf], names: &[String]) -> Result<Labelled> {
         let label = names.iter().position(|class| *class == name);
         let label = label.ok_or_else(|| malformed("is a class that the training images do not have"))?;
         let before = all.paths.len();
-        images(directory, &mut all.paths)?;
+        images(directory, &mut all.paths, files)?;
         if all.paths.len() == before {
-            return Err(malformed("expected images (.png, .jpg, .jpeg), found none"));
+            return Err(malformed(&format!("expected images ({ENDINGS}), found none")));
         }
+        files.nested += all.paths[before..].iter().filter(|path| path.parent() != Some(directory)).count();
         all.labels.resize(all.paths.len(), label as u32);
     }
+    files.used = all.paths.len();
     Ok(all)
 }
 
-fn images(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for path in entries(directory)? {
-        if path.is_dir() {
-            // A link to a directory could lead back, and its images be counted again and again.
-            if !path.is_symlink() {
-                images(&path, found)?;
-            }
-        } else if path
-            .extension()
-            .is_some_and(|kind| ["png", "jpg", "jpeg"].iter().any(|image| kind.eq_ignore_ascii_case(image)))
-        {
+/// Endings of files that are read, in any case.
+const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "jpe", "jfif", "jif"];
+const ENDINGS: &str = ".png, .jpg, .jpeg, .jpe, .jfif, .jif";
+
+fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Files) -> Result<()> {
+    for path in entries(directory, |hidden| files.skip(hidden))? {
+        let is_image = |ending: &OsStr| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image));
+        // A link to a directory could lead back, and its images be counted again and again.
+        if path.is_dir() && !path.is_symlink() {
+            images(&path, found, files)?;
+        } else if path.is_file() && path.extension().is_some_and(is_image) {
             found.push(path);
+        } else {
+            files.skip(&path);
         }
     }
     Ok(())
 }
 
-/// What is in a directory and not hidden, by name.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+/// The entries of a directory, by name. Hidden ones are passed to `hidden` instead.
+fn entries(directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
     let entries = fs::read_dir(directory).map_err(unreadable)?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut paths = paths.map_err(unreadable)?;
-    paths.retain(|path| !file_name(path).starts_with('.'));
     paths.sort();
+    let (hidden_paths, paths): (Vec<PathBuf>, _) =
+        paths.into_iter().partition(|path| file_name(path).starts_with('.'));
+    hidden_paths.iter().map(PathBuf::as_path).for_each(hidden);
     Ok(paths)
 }
 

@@ -6,7 +6,7 @@
 use candle_core::{DType, Tensor};
 use candle_datasets::vision::{self, Dataset as Fetched};
 
-use crate::{Dataset, Error, ImageShape, Result, Source, cifar::Cifar, embedded};
+use crate::{Dataset, Error, ImageShape, Result, Source, cifar::Cifar, idx};
 
 /// CIFAR-10 (repository `cifar10`): 50,000 training and 10,000 test images of 3x32x32.
 ///
@@ -54,18 +54,16 @@ pub fn mnist() -> Result<Source> {
 pub fn fashion_mnist() -> Result<Source> {
     let name = "fashion-mnist";
     let fetched = vision::fashion_mnist::load().map_err(|source| Error::Hub { name, source })?;
-    source(name, &fetched, GREY, &embedded::CLASSES.map(str::to_owned))
+    source(name, &fetched, GREY, &idx::FASHION_MNIST_CLASSES.map(str::to_owned))
 }
 
 const COLOUR: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 const GREY: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
 
 fn source(name: &str, fetched: &Fetched, shape: ImageShape, class_names: &[String]) -> Result<Source> {
-    Ok(Source {
-        name: name.into(),
-        train: dataset(&fetched.train_images, &fetched.train_labels, shape, class_names)?,
-        test: dataset(&fetched.test_images, &fetched.test_labels, shape, class_names)?,
-    })
+    let train = dataset(&fetched.train_images, &fetched.train_labels, shape, class_names)?;
+    let test = dataset(&fetched.test_images, &fetched.test_labels, shape, class_names)?;
+    Ok(Source::new(name, train, test))
 }
 
 /// Images of values from 0 to 1 (N, ...) back as the bytes they were.

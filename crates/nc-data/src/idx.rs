@@ -22,11 +22,26 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
+/// The classes of Fashion-MNIST, in the order of its labels.
+pub(crate) const FASHION_MNIST_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
 /// Where `download` puts the files of Fashion-MNIST.
 const FASHION_MNIST: &str = "fashion-mnist";
 
 /// Reads the four [`FILES`] in `directory`, or, if it has none of them, in a directory `fashion-mnist` inside it. Classes
-/// are the labels from 0 to the largest training label. Of a file that is there both plain and gzipped, the plain one is read.
+/// are the labels from 0 to the largest training label; they have the names of Fashion-MNIST if the directory or its parent has
+/// "fashion" in its name (as in `FashionMNIST/raw`), else numbers. Of a file that is there both plain and gzipped, the plain one is read.
 ///
 /// ```no_run
 /// let source = nc_data::idx::read_dir("/usr/share/datasets/fashion-mnist".as_ref())?;
@@ -62,7 +77,10 @@ pub fn read_dir(directory: &Path) -> Result<Source> {
         File::read(test_labels)?,
     ];
     let name = directory.file_name().map_or_else(|| "idx".into(), |name| name.to_string_lossy().into_owned());
-    source(name, &files, None)
+    // The files carry no names, and those of MNIST have the same names.
+    let is_fashion = |part: &std::ffi::OsStr| part.to_string_lossy().to_lowercase().contains("fashion");
+    let fashion = directory.iter().rev().take(2).any(is_fashion);
+    source(name, &files, fashion.then(|| FASHION_MNIST_CLASSES.map(str::to_owned).into()))
 }
 
 /// What the four [`FILES`] hold. Without `class_names` the classes are the labels from 0 to the largest training
@@ -79,7 +97,7 @@ pub(crate) fn source(
         let message = format!("expected images of {expected} like the training images, found {found}");
         return Err(test_images.malformed(message));
     }
-    Ok(Source { name, train, test })
+    Ok(Source::new(name, train, test))
 }
 
 fn dataset(images: &File<'_>, labels: &File<'_>, class_names: Option<Vec<String>>) -> Result<Dataset> {

@@ -10,7 +10,7 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
@@ -34,8 +34,7 @@ pub(crate) fn decode(
     if size.is_none() {
         refuse_different_sizes(&paths)?;
     }
-    let mut pictures: Vec<Picture> =
-        paths.par_iter().map(|path| Picture::read(path, size)).collect::<Result<_>>()?;
+    let mut pictures: Vec<Picture> = all_or_every_error(&paths, |path| Picture::read(path, size))?;
     let Some(first) = pictures.first() else {
         return Err(Error::Dataset("a data set should have images, found none".into()));
     };
@@ -55,8 +54,7 @@ pub(crate) fn decode(
 
 /// By what the files say of themselves, before any is decoded: all of them at their own size may be more than the memory.
 fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
-    let sizes: Vec<(u32, u32)> =
-        paths.par_iter().map(|path| width_and_height(path)).collect::<Result<_>>()?;
+    let sizes: Vec<(u32, u32)> = all_or_every_error(paths, width_and_height)?;
     let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
     let size = |(width, height): (u32, u32)| (width as usize, height as usize);
     Err(Error::ImageSizes {
@@ -67,8 +65,27 @@ fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
     })
 }
 
+/// What `read` makes of each file, or an error that names every file it fails on.
+fn all_or_every_error<T: Send>(
+    paths: &[&PathBuf],
+    read: impl Fn(&Path) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let mut all = Vec::with_capacity(paths.len());
+    let mut errors = vec![];
+    for result in paths.par_iter().map(|path| read(path)).collect::<Vec<_>>() {
+        match result {
+            Ok(value) => all.push(value),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.len() > 1 {
+        return Err(Error::Images { reasons: errors.iter().map(ToString::to_string).collect() });
+    }
+    errors.pop().map_or(Ok(all), Err)
+}
+
 fn width_and_height(path: &Path) -> Result<(u32, u32)> {
-    open(path)?.into_dimensions().map_err(|error| not_an_image(path, &error.to_string()))
+    open(path)?.into_dimensions().map_err(|error| undecodable(path, &error))
 }
 
 /// Opens an image, whose decoder gets no more memory than its file can make use of.
@@ -82,6 +99,26 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
 
 fn not_an_image(path: &Path, reason: &str) -> Error {
     Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {reason}") }
+}
+
+/// An image that exceeds the limits of [`open`], or a file that is no image.
+fn undecodable(path: &Path, error: &ImageError) -> Error {
+    if !matches!(error, ImageError::Limits(_)) {
+        return not_an_image(path, &error.to_string());
+    }
+    let size = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map(|mut reader| {
+        reader.no_limits();
+        reader.into_dimensions()
+    });
+    let size = match size {
+        Ok(Ok((width, height))) => format!(" of {width}x{height} pixels"),
+        _ => String::new(),
+    };
+    let limit = fs::metadata(path).map_or(0, |file| limits(file.len()).max_alloc.unwrap_or(0) >> 20);
+    let message = format!(
+        "the image{size} needs more than the {limit} MiB that decoding a file of this length may take; scale it down"
+    );
+    Error::Malformed { path: path.to_owned(), message }
 }
 
 /// Whether a JPEG file goes on to the end of its image; the decoder makes grey of what is missing. A marker is 0xff and
@@ -132,7 +169,7 @@ impl Picture {
                 return Err(not_an_image(path, "it is cut off before the marker of its end"));
             }
         }
-        let image = file.decode().map_err(|error| not_an_image(path, &error.to_string()))?;
+        let image = file.decode().map_err(|error| undecodable(path, &error))?;
         let picture = Self::new(image);
         match size {
             Some((height, width)) if (height, width) != picture.size() => {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::{
     Error, Result, Source,
+    error::first,
     folder::file_name,
     images::{Labelled, decode},
 };
@@ -103,7 +104,8 @@ impl ImageList {
 }
 
 /// Reads the images that two lists in `directory` name, relative to it: of the `.txt` files there, that with "train" in
-/// its name and that with "test" in its name, or else with "val"; without either there is no test set. For `size` and
+/// its name and that with "test" in its name, or else with "val"; without either there is no test set. [`Source::notes`] names the
+/// other `.txt` files. For `size` and
 /// colours see [`folder::read_dir`](crate::folder::read_dir).
 ///
 /// ```no_run
@@ -118,13 +120,18 @@ impl ImageList {
 /// no such list or more than one, or a class has no training image; [`Error::MissingFiles`] names images without file.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let expected = |message: String| Error::Malformed { path: directory.to_owned(), message };
-    let train = find(directory, "train", None)?;
+    let lists = text_files(directory)?;
+    let train = find(directory, &lists, "train", None)?;
     let train = train.ok_or_else(|| expected("expected a list *train*.txt, found none".into()))?;
     // The training list's own name may hold these parts, too, as trainval.txt does.
-    let test = match find(directory, "test", Some(&train))? {
+    let test = match find(directory, &lists, "test", Some(&train))? {
         Some(list) => Some(list),
-        None => find(directory, "val", Some(&train))?,
+        None => find(directory, &lists, "val", Some(&train))?,
     };
+    let unused = lists.iter().filter(|list| **list != train && Some(*list) != test.as_ref());
+    let unused: Vec<String> = unused.map(|list| file_name(list)).collect();
+    let note = || format!("{}: lists not used: {}", directory.display(), first(&unused));
+    let notes = if unused.is_empty() { vec![] } else { vec![note()] };
     let train = ImageList::read(&train)?;
     let names: Vec<String> = (0..train.classes()?).map(|class| class.to_string()).collect();
     let test = match test {
@@ -144,26 +151,31 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
         None => Labelled::default(),
     };
     let (train, test) = decode(train.labelled(directory)?, test, &names, size)?;
-    Ok(Source { name: file_name(directory), train, test })
+    Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
 }
 
-/// The only `.txt` file in `directory`, `other` apart, with `part` in its name.
-fn find(directory: &Path, part: &str, other: Option<&PathBuf>) -> Result<Option<PathBuf>> {
+/// The `.txt` files in `directory`, by name.
+fn text_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
-    let mut lists = vec![];
+    let mut files = vec![];
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let is_text = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("txt"));
-        if is_text && Some(&path) != other && path.is_file() && file_name(&path).to_lowercase().contains(part)
-        {
-            lists.push(path);
+        if path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("txt")) && path.is_file() {
+            files.push(path);
         }
     }
-    lists.sort();
-    if lists.len() > 1 {
-        let names: Vec<String> = lists.iter().map(|path| file_name(path)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The only one of `lists`, `other` apart, with `part` in its name.
+fn find(directory: &Path, lists: &[PathBuf], part: &str, other: Option<&PathBuf>) -> Result<Option<PathBuf>> {
+    let is_found = |path: &&PathBuf| Some(*path) != other && file_name(path).to_lowercase().contains(part);
+    let found: Vec<&PathBuf> = lists.iter().filter(is_found).collect();
+    if found.len() > 1 {
+        let names: Vec<String> = found.iter().map(|path| file_name(path)).collect();
         let message = format!("expected one list *{part}*.txt, found {}", names.join(", "));
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
-    Ok(lists.pop())
+    Ok(found.first().copied().cloned())
 }

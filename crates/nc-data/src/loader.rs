@@ -12,7 +12,8 @@ pub struct LoaderConfig {
     /// Number of epochs E of the training, which [`Sampler::Progressive`](crate::Sampler::Progressive) needs; all
     /// other samplers ignore it.
     pub epochs: Option<usize>,
-    /// Images in each view of a batch; the last batch of an epoch may be smaller.
+    /// Images in each view of a batch. The last batch of an epoch may be smaller; if it has fewer than
+    /// [`Loader::SMALLEST_LAST_BATCH`] images, training skips it.
     pub batch_size: usize,
     /// Normalisation of each channel.
     pub normalize: Normalize,
@@ -70,6 +71,11 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// An incomplete last batch of fewer images is skipped in training, unless it is the only batch of the epoch: statistics of
+    /// one or two images are not those of a distribution. Normalised over a batch of one, a feature vector is 0; over a batch
+    /// of two, each feature is 1 or -1 whatever the images. The skipped images are others in every epoch.
+    pub const SMALLEST_LAST_BATCH: usize = 3;
+
     /// A loader of training batches.
     ///
     /// # Errors
@@ -78,6 +84,10 @@ impl Loader {
     /// padding or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not fit the
     /// images.
     pub fn new(subset: &Subset, config: LoaderConfig) -> Result<Self> {
+        Self::with_smallest_batch(subset, config, Self::SMALLEST_LAST_BATCH)
+    }
+
+    fn with_smallest_batch(subset: &Subset, config: LoaderConfig, smallest_batch: usize) -> Result<Self> {
         let LoaderConfig { views, epochs, batch_size, normalize, seed, workers, device } = config;
         if subset.is_empty() || batch_size == 0 {
             return Err(Error::Config(format!(
@@ -96,6 +106,7 @@ impl Loader {
         let recipe = Recipe {
             subset: subset.clone(),
             batch_size: batch_size.min(subset.len()),
+            smallest_batch,
             views: views.collect::<Result<_>>()?,
             epochs,
             tables: normalize.tables(shape.channels)?,
@@ -111,10 +122,11 @@ impl Loader {
     ///
     /// [`Error::Config`] for an empty subset or batch, or a normalisation that does not fit the images.
     pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
-        Self::new(subset, LoaderConfig { views: vec![ViewConfig::new(Plan::Sequential)], ..config })
+        let views = vec![ViewConfig::new(Plan::Sequential)];
+        Self::with_smallest_batch(subset, LoaderConfig { views, ..config }, 1)
     }
 
-    /// Number of batches of an epoch, the last partial one included.
+    /// Number of batches of an epoch.
     pub fn batches_per_epoch(&self) -> usize {
         self.recipe.batches()
     }

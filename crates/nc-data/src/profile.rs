@@ -65,12 +65,22 @@ impl Profile {
     /// neither `available` ([`Profile::Full`]) nor [`Profile::Counts`] says so, or a class without images where the
     /// size is that of the smallest class.
     pub fn counts(&self, available: &[usize]) -> Result<Vec<usize>> {
+        self.counts_of(available, &|class| class.to_string())
+    }
+
+    /// [`Profile::counts`], with errors that call class k `name(k)`.
+    pub(crate) fn counts_of(
+        &self,
+        available: &[usize],
+        name: &dyn Fn(usize) -> String,
+    ) -> Result<Vec<usize>> {
         let classes = available.len();
         // Without a size, that of the smallest class.
         let size = |given: Option<usize>| match (given, available.iter().position(|&there| there == 0)) {
             (Some(size), _) => Ok(size),
             (None, Some(class)) => Err(Error::Profile(format!(
-                "class {class} has no images, and without a size the profile takes that of the smallest class"
+                "class {} has no images, and without a size the profile takes that of the smallest class",
+                name(class)
             ))),
             (None, None) => Ok(available.iter().min().copied().unwrap_or(0)),
         };
@@ -95,14 +105,14 @@ impl Profile {
             }
             Self::Counts { counts } => counts.clone(),
         };
-        self.check(&counts, available)?;
+        self.check(&counts, available, name)?;
         Ok(counts)
     }
 
-    fn check(&self, counts: &[usize], available: &[usize]) -> Result<()> {
+    fn check(&self, counts: &[usize], available: &[usize], name: &dyn Fn(usize) -> String) -> Result<()> {
         for (class, (&wanted, &available)) in counts.iter().zip(available).enumerate() {
             if wanted > available {
-                return Err(Error::TooFewImages { class, wanted, available });
+                return Err(Error::TooFewImages { class: name(class), wanted, available });
             }
         }
         if counts.iter().all(|&count| count == 0) {
@@ -112,7 +122,8 @@ impl Profile {
         if let (false, Some(class)) = (says_so, counts.iter().position(|&count| count == 0)) {
             let largest = counts.iter().max().copied().unwrap_or(0);
             return Err(Error::Profile(format!(
-                "class {class} would keep no image: the largest class keeps {largest}, too few for the imbalance ratio"
+                "class {} would keep no image: the largest class keeps {largest}, too few for the imbalance ratio",
+                name(class)
             )));
         }
         Ok(())

@@ -1,4 +1,4 @@
-use std::{fmt, iter::repeat_n};
+use std::{collections::HashSet, fmt, iter::repeat_n};
 
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -67,7 +67,7 @@ impl Subset {
     ///
     /// Those of [`Profile::counts`].
     pub fn thinned(&self, profile: &Profile, seed: u64) -> Result<Self> {
-        let counts = profile.counts(&self.class_counts)?;
+        let counts = profile.counts_of(&self.class_counts, &|class| self.dataset.class(class))?;
         let mut classes = self.by_digest();
         for (class, (images, count)) in classes.iter_mut().zip(counts).enumerate() {
             images.shuffle(&mut stream(seed, Purpose::Subset, 0, class as u64));
@@ -183,6 +183,12 @@ impl Subset {
     /// If there is no such image.
     pub fn image(&self, position: usize) -> &[u8] {
         self.dataset.image(self.indices[position])
+    }
+
+    /// How many images of this subset are also in `other`: equal in every pixel.
+    pub fn copies_in(&self, other: &Self) -> usize {
+        let others: HashSet<&Digest256> = other.digests.iter().collect();
+        self.digests.iter().filter(|digest| others.contains(digest)).count()
     }
 
     /// Number of images n_k of each class.

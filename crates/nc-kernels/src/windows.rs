@@ -25,7 +25,11 @@ impl ConvShape {
     }
 
     /// Height and width of the output for an image of `height` x `width`.
-    pub(crate) fn output_size(self, height: usize, width: usize) -> Result<(usize, usize), Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ImageTooSmall`] if the kernel does not fit the padded image.
+    pub fn output_size(self, height: usize, width: usize) -> Result<(usize, usize), Error> {
         let Self { kernel, stride, padding, .. } = self;
         windows((height, width), kernel, stride, padding).ok_or(Error::ImageTooSmall {
             kernel,

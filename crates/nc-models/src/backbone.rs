@@ -55,6 +55,21 @@ pub trait Backbone: Send + Sync {
 
     /// The feature dimension P.
     fn feature_dim(&self) -> usize;
+
+    /// Its size for images of `height` x `width`, for records; none if unknown.
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        let _ = (height, width);
+        None
+    }
+}
+
+/// The size of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// Channels of each stage.
+    pub channels: Vec<usize>,
+    /// Multiply-adds for one image, each counted once.
+    pub multiply_adds: u64,
 }
 
 impl<B: Backbone + ?Sized> Backbone for Box<B> {
@@ -64,5 +79,9 @@ impl<B: Backbone + ?Sized> Backbone for Box<B> {
 
     fn feature_dim(&self) -> usize {
         self.as_ref().feature_dim()
+    }
+
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        self.as_ref().architecture(height, width)
     }
 }

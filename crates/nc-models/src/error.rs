@@ -48,6 +48,14 @@ pub enum Error {
         /// Those given.
         found: usize,
     },
+    /// A training batch too small for batch norm of the features.
+    #[error("batch norm of the features needs batches of at least {least} images, found one of {found}")]
+    BatchTooSmall {
+        /// The fewest images.
+        least: usize,
+        /// Those of the batch.
+        found: usize,
+    },
     /// Weights that do not fit the model.
     #[error("the weights do not fit the model: {0}")]
     Weights(String),

@@ -2,7 +2,7 @@ use candle_core::{D, Tensor, Var};
 use candle_nn::{Init, VarBuilder, init};
 use nc_kernels::Mode;
 
-use crate::{Backbone, Pass, Result, Role, with_role};
+use crate::{Architecture, Backbone, Error, Pass, Result, Role, with_role};
 
 /// A backbone whose features pass through batch norm and are then scaled to length 1, as in front of the fixed ETF of
 /// Yang et al. (2022).
@@ -12,8 +12,8 @@ use crate::{Backbone, Pass, Result, Role, with_role};
 /// ```
 ///
 /// Mean and variance are those of the batch in training, the running ones in evaluation, as in PyTorch's `BatchNorm1d`
-/// with its names (`weight`, `bias`, `running_mean`, `running_var`) and its momentum of 0.1. A batch of one image leaves
-/// the running variance as it is.
+/// with its names (`weight`, `bias`, `running_mean`, `running_var`) and its momentum of 0.1. Training needs batches of at
+/// least 3 images: normalised over one image every feature is 0, over two it is 1 or -1, whatever the images.
 pub struct NormalizedFeatures<B> {
     backbone: B,
     gamma: Tensor,
@@ -24,6 +24,8 @@ pub struct NormalizedFeatures<B> {
 
 const EPS: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
+/// The smallest batch whose statistics say something.
+const LEAST: usize = 3;
 
 impl<B: Backbone> NormalizedFeatures<B> {
     /// Normalises the features of `backbone`, with parameters from `vb`.
@@ -42,6 +44,10 @@ impl<B: Backbone> NormalizedFeatures<B> {
 
     /// (h - mean) / sqrt(var + eps) with the statistics of the batch, which the running ones take a step towards.
     fn standardize_by_batch(&self, h: &Tensor) -> Result<Tensor> {
+        let images = h.dim(0)?;
+        if images < LEAST {
+            return Err(Error::BatchTooSmall { least: LEAST, found: images });
+        }
         let mean = h.mean_keepdim(0)?;
         let centered = h.broadcast_sub(&mean)?;
         let var = centered.sqr()?.mean_keepdim(0)?;
@@ -50,10 +56,7 @@ impl<B: Backbone> NormalizedFeatures<B> {
             running.set(&(old + (of_batch.detach().squeeze(0)? * (MOMENTUM * factor))?)?)
         };
         step(&self.running_mean, &mean, 1.0)?;
-        let samples = h.dim(0)? as f64;
-        if samples > 1.0 {
-            step(&self.running_var, &var, samples / (samples - 1.0))?;
-        }
+        step(&self.running_var, &var, images as f64 / (images as f64 - 1.0))?;
         Ok(centered.broadcast_div(&(var + EPS)?.sqrt()?)?)
     }
 
@@ -77,10 +80,16 @@ impl<B: Backbone> Backbone for NormalizedFeatures<B> {
     fn feature_dim(&self) -> usize {
         self.backbone.feature_dim()
     }
+
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        self.backbone.architecture(height, width)
+    }
 }
 
-/// Rows divided by their Euclidean norm; a zero row stays zero.
+/// Rows divided by their Euclidean norm. A zero row stays zero and has no gradient.
 pub(crate) fn unit_rows(x: &Tensor) -> Result<Tensor> {
-    let norms = (x.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
-    Ok(x.broadcast_div(&norms)?)
+    let squared = x.sqr()?.sum_keepdim(D::Minus1)?;
+    let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?.broadcast_as(x.shape())?;
+    let unit = x.broadcast_div(&(squared + 1e-24)?.sqrt()?)?;
+    Ok(has_direction.where_cond(&unit, &unit.zeros_like()?.detach())?)
 }

@@ -47,6 +47,13 @@ impl ConvNormLayer {
         })
     }
 
+    /// Multiply-adds of the convolution for an image of `size` (height, width), which becomes that of the output; none if the
+    /// kernel does not fit the image.
+    pub(crate) fn multiply_adds(&self, size: &mut (usize, usize)) -> Option<u64> {
+        *size = self.shape.output_size(size.0, size.1).ok()?;
+        Some((self.weight.elem_count() * size.0 * size.1) as u64)
+    }
+
     /// relu(batch_norm(conv(x)) + shortcut), the ReLU if the layer has one.
     ///
     /// # Errors

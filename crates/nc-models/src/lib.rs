@@ -11,7 +11,7 @@ mod params;
 mod random;
 mod resnet;
 
-pub use backbone::{Backbone, Pass};
+pub use backbone::{Architecture, Backbone, Pass};
 pub use error::{Error, Result};
 pub use feature_norm::NormalizedFeatures;
 pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};

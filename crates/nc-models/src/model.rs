@@ -1,8 +1,8 @@
 use candle_core::Tensor;
 
 use crate::{
-    Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass, Result,
-    ScaledHead,
+    Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
+    Result, ScaledHead,
 };
 
 /// A backbone and a classifier head over one parameter store.
@@ -109,6 +109,12 @@ impl Network for Model {
 
     fn feature_dim(&self) -> usize {
         self.backbone.feature_dim()
+    }
+
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        let mut architecture = self.backbone.architecture(height, width)?;
+        architecture.multiply_adds += (self.feature_dim() * self.classes) as u64;
+        Some(architecture)
     }
 
     fn params(&self) -> &ParamStore {

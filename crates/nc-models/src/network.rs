@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 
-use crate::{Head, ParamStore, Pass, Result};
+use crate::{Architecture, Head, ParamStore, Pass, Result};
 
 /// Outputs of one branch of a [`Network`] for the images of its view.
 #[derive(Clone, Debug)]
@@ -58,6 +58,12 @@ pub trait Network: Send + Sync {
 
     /// The dimension P of the features of [`Network::infer`].
     fn feature_dim(&self) -> usize;
+
+    /// Its size for images of `height` x `width`, classifier included, for records; none if unknown.
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        let _ = (height, width);
+        None
+    }
 
     /// All parameters.
     fn params(&self) -> &ParamStore;

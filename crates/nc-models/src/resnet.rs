@@ -2,7 +2,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 
-use crate::{Backbone, ConvNormLayer, Error, Pass, Result};
+use crate::{Architecture, Backbone, ConvNormLayer, Error, Pass, Result};
 
 /// Which CIFAR ResNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct ResNetConfig {
 pub struct ResNet {
     stem: ConvNormLayer,
     blocks: Vec<BasicBlock>,
+    /// Channels of each stage.
+    stages: Vec<usize>,
     features: usize,
 }
 
@@ -76,7 +78,7 @@ impl ResNet {
                 channels = out_channels;
             }
         }
-        Ok(Self { stem, blocks, features: channels })
+        Ok(Self { stem, blocks, stages: stages.to_vec(), features: channels })
     }
 }
 
@@ -92,6 +94,18 @@ impl Backbone for ResNet {
 
     fn feature_dim(&self) -> usize {
         self.features
+    }
+
+    fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
+        let mut size = (height, width);
+        let mut multiply_adds = self.stem.multiply_adds(&mut size)?;
+        for BasicBlock { conv1, conv2, path } in &self.blocks {
+            if let ShortcutPath::Projection(layer) = path {
+                multiply_adds += layer.multiply_adds(&mut size.clone())?;
+            }
+            multiply_adds += conv1.multiply_adds(&mut size)? + conv2.multiply_adds(&mut size)?;
+        }
+        Some(Architecture { channels: self.stages.clone(), multiply_adds })
     }
 }
 

@@ -18,8 +18,9 @@ pub struct Job {
     pub noise: Vec<f64>,
     /// The key of the job whose phases it begins with.
     pub needs: Option<String>,
-    /// The cells it is for; none for a first phase that no cell shows.
-    pub cells: Vec<CellName>,
+    /// The cells it is for, each with the noise of its own figures (none for accuracy on plain images); empty for a first phase
+    /// that no cell shows.
+    pub cells: Vec<(CellName, Vec<f64>)>,
     /// The first of them that shows accuracy under noise.
     pub noise_cell: Option<CellName>,
     /// A cell whose run is this one or begins with it, where no preset alone is it: a first phase may have none, and at
@@ -37,7 +38,8 @@ impl Job {
                 format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
             }
         };
-        let cell = self.noise_cell.as_ref().or(self.cells.first().filter(|_| scale == Scale::Smoke));
+        let first = self.cells.first().map(|(name, _)| name);
+        let cell = self.noise_cell.as_ref().or(first.filter(|_| scale == Scale::Smoke));
         match cell.or(self.needed_by.as_ref()) {
             Some(cell) => {
                 let scale = scale.name();

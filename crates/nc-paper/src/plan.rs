@@ -79,8 +79,9 @@ impl Plan {
                 if cell.noise.is_some() && job.noise_cell.is_none() {
                     job.noise_cell = Some(name.clone());
                 }
-                if !job.cells.contains(&name) {
-                    job.cells.push(name);
+                match job.cells.iter_mut().find(|(other, _)| *other == name) {
+                    Some((_, noise)) => noise.extend(cell.noise),
+                    None => job.cells.push((name, cell.noise.into_iter().collect())),
                 }
                 job.noise.extend(cell.noise);
                 job.noise.sort_by(f64::total_cmp);
@@ -140,13 +141,14 @@ impl Plan {
         self.jobs.iter().filter(|job| !records.has(job)).collect()
     }
 
-    /// Each cell with its runs that are done and all of them, sorted by name.
+    /// Each cell with its runs that are recorded and all of them, sorted by name. A run counts for a cell when the record has the
+    /// cell's own figures, whatever other cells lack.
     pub fn cells<'a>(&'a self, records: &Records) -> Vec<(&'a str, usize, usize)> {
         let mut cells: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for job in &self.jobs {
-            for cell in &job.cells {
+            for (cell, noise) in &job.cells {
                 let (done, all) = cells.entry(cell).or_default();
-                *done += usize::from(records.has(job));
+                *done += usize::from(records.get(&job.key).is_some_and(|record| record.has_noise(noise)));
                 *all += 1;
             }
         }

@@ -259,7 +259,10 @@ impl<'a> Queue<'a> {
                 let names: Vec<&str> = needed.map(|job| job.preset.as_str()).collect();
                 format!("first phase of {}", names.join(", "))
             }
-            cells => format!("for {}", cells.join(", ")),
+            cells => {
+                let names: Vec<&str> = cells.iter().map(|(name, _)| name.as_str()).collect();
+                format!("for {}", names.join(", "))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, Timing};
+use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, NetworkSummary, ProgramSummary, Timing};
 use nc_train::RunResult;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,12 @@ pub struct Record {
     pub command: String,
     /// The data it was trained and tested on.
     pub data: DataSummary,
+    /// The size of the network; none in records of earlier versions, like the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSummary>,
+    /// The program that trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramSummary>,
     /// Epochs of each phase.
     pub epochs: Vec<usize>,
     /// Accuracy after the last epoch on the whole test set.
@@ -108,6 +114,8 @@ impl Record {
             run_hash: result.run_hash.clone(),
             command: job.command(scale),
             data: result.data.clone(),
+            network: result.network.clone(),
+            program: result.program.clone(),
             epochs: result.epochs.clone(),
             accuracy: AccuracySummary {
                 top1: accuracy.top1,
@@ -138,7 +146,12 @@ impl Record {
 
     /// True if the record has every figure that `job` measures.
     pub(crate) fn completes(&self, job: &Job) -> bool {
-        job.noise.iter().all(|&std| self.percent(Some(std)).is_some())
+        self.has_noise(&job.noise)
+    }
+
+    /// True if the record has accuracy under each of these noise levels.
+    pub(crate) fn has_noise(&self, stds: &[f64]) -> bool {
+        stds.iter().all(|&std| self.percent(Some(std)).is_some())
     }
 
     /// The file it stands in.
@@ -147,9 +160,19 @@ impl Record {
         format!("{preset}-seed{}-{}.json", self.seed, self.key.get(..8).unwrap_or(&self.key))
     }
 
-    /// Sees to it that what stands by class has all classes, as tables and figures take it to have.
-    pub(crate) fn check_classes(&self) -> std::result::Result<(), String> {
+    /// Checks that figures by class have all classes, as tables and figures assume, and that shares are from 0 to 1.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
+        let AccuracySummary { top1, many, medium, few, per_class } = &self.accuracy;
+        let noisy = self.noise.iter().map(|noisy| Some(noisy.top1));
+        let best = self.best_epoch.as_ref().map(|best| best.accuracy.all);
+        let shares = [Some(*top1), *many, *medium, *few, best]
+            .into_iter()
+            .chain(per_class.iter().copied())
+            .chain(noisy);
+        if let Some(share) = shares.flatten().find(|share| !(0.0..=1.0).contains(share)) {
+            return Err(format!("expected accuracy from 0 to 1, found {share}"));
+        }
         if geometry.norms.len() != classes {
             return Err(format!("expected norms of {classes} classes, found {}", geometry.norms.len()));
         }

@@ -83,7 +83,7 @@ impl Records {
                 let (seed, most) = (record.seed, i64::MAX);
                 return Err(bad(format!("seed is {seed}, should be a whole number from 0 to {most}")));
             }
-            record.check_classes().map_err(bad)?;
+            record.check().map_err(bad)?;
             records.files.entry(record.key.clone()).or_default().push(path.clone());
             // Of two, made when the experiment had different names, the one that knows more.
             match records.by_key.get(&record.key) {

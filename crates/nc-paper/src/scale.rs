@@ -1,4 +1,4 @@
-use nc_train::{BackboneKind, DataConfig, Experiment, Profile, Reweighting, ValidExperiment, presets};
+use nc_train::{BackboneKind, DataConfig, Experiment, Profile, ValidExperiment, presets};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -10,7 +10,7 @@ pub enum Scale {
     /// Seconds a run, to see that everything works: one epoch of a ResNet-8 on at most 100 images a class of the
     /// Fashion-MNIST inside the program, with the row's method and imbalance. Its figures say nothing.
     Smoke,
-    /// 40 epochs in place of 200, every epoch number scaled alike.
+    /// 40 epochs in place of 200; the warm-up keeps its 5 epochs, every other epoch number is scaled.
     Quick,
     /// As the paper: 200 epochs.
     Paper,
@@ -76,17 +76,6 @@ fn shrink(experiment: &mut Experiment) -> Result<()> {
     experiment.evaluation.every_epochs = usize::MAX >> 1;
     for phase in &mut experiment.phases {
         phase.batch_size = 32;
-        // What begins late in 200 epochs would round to the end of one, and never begin.
-        let last = phase.epochs - 1;
-        let objective = &mut phase.objective;
-        if let Reweighting::EffectiveNumber { from_epoch, .. }
-        | Reweighting::InverseFrequency { from_epoch } = &mut objective.reweighting
-        {
-            *from_epoch = last.min(*from_epoch);
-        }
-        if let Some(nc) = &mut objective.neural_collapse {
-            nc.start_epoch = last.min(nc.start_epoch);
-        }
     }
     Ok(())
 }

@@ -9,39 +9,27 @@ use std::{
 use crate::{Result, error::io_error};
 
 /// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
-/// that it is never seen half written, whoever else writes it at the same time. A link is followed, also to where nothing
-/// is yet, and what is no file, as `/dev/stdout`, is written into.
+/// that it is never seen half written, whoever else writes it at the same time. A link to a file is replaced, not followed:
+/// one left behind in a directory cannot make a program write elsewhere. A device or pipe, as `/dev/stdout`, is written into.
 ///
 /// # Errors
 ///
 /// [`Error::Io`](crate::Error::Io); what stood there before is untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let there = fs::metadata(path);
-    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return fs::write(path, bytes).map_err(io_error("write", path));
     }
-    // A link to where nothing is. One that leads back to itself is another error.
-    if there.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        && let (Ok(link), Some(directory)) = (fs::read_link(path), path.parent())
-    {
-        return write_atomically(&directory.join(link), bytes);
-    }
-    let target = if there.is_ok() {
-        fs::canonicalize(path).map_err(io_error("write", path))?
-    } else {
-        path.to_owned()
-    };
     let write = || {
-        let (mut file, part) = create_part(&target)?;
+        let (mut file, part) = create_part(path)?;
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        written.and_then(|()| fs::rename(&part, &target)).inspect_err(|_| {
+        written.and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
             let _ = fs::remove_file(&part);
         })
     };
     write().map_err(io_error("write", path))?;
     // The new name, too, should outlive a loss of power, where the file system can see to it.
     #[cfg(unix)]
-    if let Some(directory) = target.parent() {
+    if let Some(directory) = path.parent() {
         let here = Path::new(".");
         let directory = if directory.as_os_str().is_empty() { here } else { directory };
         let _ = File::open(directory).and_then(|directory| directory.sync_all());

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{FORMAT_VERSION, Figures};
+use crate::Figures;
 
 /// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration. All numbers are
 /// finite: JSON has no others.
@@ -22,6 +22,9 @@ pub enum Event {
         subset_hash: String,
         /// Training images of each class.
         class_counts: Vec<usize>,
+        /// Class names; empty in logs of earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        class_names: Vec<String>,
         /// Scalars in the model's parameters.
         parameters: usize,
         /// Hash of the test images.
@@ -86,28 +89,6 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The first event, with the current format version.
-    pub fn run_started(
-        name: String,
-        seed: u64,
-        subset_hash: String,
-        class_counts: Vec<usize>,
-        parameters: usize,
-        test_hash: String,
-    ) -> Self {
-        Self::RunStarted {
-            format_version: FORMAT_VERSION,
-            name,
-            seed,
-            subset_hash,
-            class_counts,
-            parameters,
-            test_hash,
-        }
-    }
-}
-
 /// The objective and its terms: each as its formula gives it, without its weight, and absent while it is off. L_sup is
 /// "supervised", L_W (or centre loss in its place) "within_class", L_B "between_class", in radians (negative) for the
 /// forms with angles.
@@ -139,6 +120,9 @@ fn present<'de, D: Deserializer<'de>>(terms: D) -> Result<BTreeMap<String, f64>,
 pub struct ShotAccuracy {
     /// Every class.
     pub all: f64,
+    /// Mean over classes of the accuracy of each; none in logs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<f64>,
     /// Classes with more than 100 training images.
     pub many: Option<f64>,
     /// Classes with 20 to 100.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{FORMAT_VERSION, ShotAccuracy, Timing};
+use crate::{FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
 
 /// What a finished run found. `A` is the accuracy, `C` the calibration and `N` the neural-collapse figures, as defined
 /// by the crate that measures them.
@@ -16,6 +16,21 @@ pub struct RunResult<A, C, N> {
     pub run_hash: String,
     /// The data it was trained and tested on.
     pub data: DataSummary,
+    /// The images and classes of the network; none in results of earlier versions, like the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputSpec>,
+    /// The size of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSummary>,
+    /// The program that trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramSummary>,
+    /// SHA-256 of `weights.safetensors`, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
+    /// Remarks on the data: unused files, images on both sides of a split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Epochs of each phase, in order.
     pub epochs: Vec<usize>,
     /// Test accuracy after the last epoch: the figure to report.
@@ -54,6 +69,34 @@ pub struct DataSummary {
     pub test_images: usize,
 }
 
+/// The size of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSummary {
+    /// Scalars in its parameters, running statistics apart.
+    pub parameters: usize,
+    /// Channels of each stage of a residual network; empty for other backbones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<usize>,
+    /// Multiply-adds of convolutions and classifier for one image, each counted once, as the literature counts FLOPs; none for
+    /// a backbone that does not state them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops_per_image: Option<u64>,
+    /// Number format in training, as in `f32`.
+    pub precision: String,
+}
+
+/// A program and the kind of processor it ran on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramSummary {
+    /// Its version.
+    pub version: String,
+    /// The commit it was built from, if it was built in a checkout. Uncommitted changes do not show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Architecture and instruction set of the kernels, or the device, as in `x86_64 avx512` or `cuda`.
+    pub processor: String,
+}
+
 /// An epoch chosen by its accuracy on images held out of the training set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelectedEpoch {
@@ -61,7 +104,7 @@ pub struct SelectedEpoch {
     pub phase: String,
     /// The epoch.
     pub epoch: usize,
-    /// What it was chosen by.
+    /// Accuracy on the validation images; its `balanced` figure is what the epoch was chosen by.
     pub validation_accuracy: ShotAccuracy,
     /// Its test accuracy, which had no part in the choice.
     pub test_accuracy: ShotAccuracy,

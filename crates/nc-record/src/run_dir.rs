@@ -35,6 +35,8 @@ impl RunDir {
     pub const TENSORBOARD: &'static str = "events.out.tfevents.0.nclt";
     /// The features after the last epoch in the plane, to be drawn.
     pub const PROJECTION: &'static str = "projection.json";
+    /// The directory of the images, as text; no part of the run's identity.
+    pub const DATA_DIR: &'static str = "data-dir";
     /// The page about the run.
     pub const REPORT: &'static str = "report.html";
 

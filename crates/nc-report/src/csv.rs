@@ -50,7 +50,8 @@ fn write(
     published: &str,
     run: Option<&RunFigure>,
 ) -> Result<()> {
-    let cell = [&table.id, &table.scale, &row.name, column, published].map(ToOwned::to_owned);
+    let cell =
+        [&table.id, &table.scale, &row.name, column].map(harmless).into_iter().chain([published.to_owned()]);
     let measured = match run {
         None => vec![String::new(); 11],
         Some(RunFigure { seed, value, best_epoch, provenance: p }) => vec![
@@ -58,16 +59,16 @@ fn write(
             value.to_string(),
             best_epoch.map_or_else(String::new, |best| best.to_string()),
             format::epochs(p),
-            p.epoch.clone(),
-            p.data.clone(),
-            p.subset_hash.clone(),
-            p.run_hash.clone(),
+            harmless(&p.epoch),
+            harmless(&p.data),
+            harmless(&p.subset_hash),
+            harmless(&p.run_hash),
             format!("{:.1}", p.seconds),
-            p.command.clone(),
-            p.record.clone(),
+            harmless(&p.command),
+            harmless(&p.record),
         ],
     };
-    Ok(out.write_record(cell.into_iter().chain(measured))?)
+    Ok(out.write_record(cell.chain(measured))?)
 }
 
 /// The numbers of figures as CSV: angles in degrees between two classes, or norms of one.
@@ -84,7 +85,8 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
                 for map in maps {
                     for (class, row) in map.classes.iter().zip(&map.degrees) {
                         for (other, angle) in map.classes.iter().zip(row) {
-                            out.write_record([&figure.id, "", &map.name, class, other, &angle.to_string()])?;
+                            let (map, class, other) = (harmless(&map.name), harmless(class), harmless(other));
+                            out.write_record([&figure.id, "", &map, &class, &other, &angle.to_string()])?;
                         }
                     }
                 }
@@ -94,7 +96,8 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
                     for series in &group.series {
                         for (class, norm) in series.classes.iter().zip(&series.norms) {
                             let (panel, norm) = (&group.title, norm.to_string());
-                            out.write_record([&figure.id, panel, &series.name, class, "", &norm])?;
+                            let (series, class) = (harmless(&series.name), harmless(class));
+                            out.write_record([&figure.id, &harmless(panel), &series, &class, "", &norm])?;
                         }
                     }
                 }
@@ -102,6 +105,11 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
         }
     }
     text(out)
+}
+
+/// `text` with an apostrophe in front where a spreadsheet would take it for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
 fn text(out: Writer<Vec<u8>>) -> Result<String> {

@@ -9,10 +9,11 @@ use nc_data::{
     folder, idx, list,
     rng::Purpose,
 };
+use nc_record::{DataSummary, InputSpec, Resize};
 
 use crate::{
     Error, Result,
-    config::{DataConfig, DataSource, Phase, Validation},
+    config::{DataConfig, DataSource, Phase, Validation, ValidationMeasure},
     error::ensure,
 };
 
@@ -20,9 +21,14 @@ use crate::{
 pub(crate) struct Data {
     pub(crate) source: String,
     pub(crate) train: Subset,
-    /// Held out of the training images, to choose an epoch by.
-    pub(crate) validation: Option<Subset>,
+    /// Held out of the training images, to choose an epoch by, and the measure to choose it by.
+    pub(crate) validation: Option<(Subset, ValidationMeasure)>,
     pub(crate) test: Subset,
+    /// Training images of each class of the run: those of `train`, except in the evaluation of a run on other images.
+    pub(crate) class_counts: Vec<usize>,
+    /// Remarks on the images.
+    pub(crate) notes: Vec<String>,
+    resize: Option<Resize>,
     normalize: Normalize,
     augment: Augment,
 }
@@ -31,8 +37,36 @@ pub(crate) struct Data {
 const EVALUATION_BATCH: usize = 256;
 
 impl Data {
+    /// The images of a new run.
     pub(crate) fn open(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
-        let source = open_source(config, data_dir)?;
+        Self::of(config, open_source(config, data_dir)?)
+    }
+
+    /// Images for a trained network, brought to its classes and its number of channels, and normalised as in its training.
+    pub(crate) fn open_for(config: &DataConfig, data_dir: Option<&Path>, input: &InputSpec) -> Result<Self> {
+        let mut source = open_source(config, data_dir)?;
+        let unfit = |reason: String| Error::OtherImages { reason };
+        let ImageShape { height, width, .. } = source.train.shape();
+        if (height, width) != (input.height, input.width) {
+            let (h, w) = (input.height, input.width);
+            return Err(unfit(format!(
+                "they are {height}x{width} pixels, the network was trained on {h}x{w}"
+            )));
+        }
+        for images in [&mut source.train, &mut source.test] {
+            let fitted =
+                images.with_channels(input.channels).and_then(|images| images.with_classes(&input.classes));
+            *images = fitted.map_err(|error| unfit(error.to_string()))?;
+        }
+        let config = DataConfig { mean: input.mean.clone(), std: input.std.clone(), ..config.clone() };
+        Self::of(&config, source)
+    }
+
+    fn of(config: &DataConfig, source: Source) -> Result<Self> {
+        let mut notes = source.notes;
+        ensure(source.train.num_classes() > 1, "data.source", || {
+            format!("{:?} has a single class; a classifier needs at least two", source.name)
+        })?;
         let mut train = Subset::all(&source.train);
         let mut test = Subset::all(&source.test);
         if test.is_empty() {
@@ -46,14 +80,19 @@ impl Data {
             })?;
         }
         let mut validation = None;
-        if let Some(Validation { fraction, seed }) = config.validation {
+        if let Some(Validation { fraction, seed, chosen_by }) = config.validation {
             let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
             ensure(!held_out.is_empty(), "data.validation.fraction", || {
                 format!(
                     "is {fraction}, which leaves nothing to validate on: each class has one image at most"
                 )
             })?;
-            (train, validation) = (rest, Some(held_out));
+            let smallest = held_out.class_counts().iter().enumerate().min_by_key(|(_, count)| **count);
+            if let Some((class, count)) = smallest {
+                let (images, name) = (held_out.len(), &source.train.class_names()[class]);
+                notes.push(format!("validation: {images} images, {count} of the smallest class, {name:?}"));
+            }
+            (train, validation) = (rest, Some((held_out, chosen_by)));
         }
         let train = train.thinned(&config.profile, config.subset_seed).map_err(|error| match error {
             nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
@@ -66,6 +105,17 @@ impl Data {
             counts.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
         if !empty.is_empty() {
             return Err(Error::EmptyClasses { names: empty.join(", ") });
+        }
+        for (subset, what) in
+            [(Some(&test), "test"), (validation.as_ref().map(|(subset, _)| subset), "validation")]
+        {
+            let copies = subset.map_or(0, |subset| subset.copies_in(&train));
+            if copies > 0 {
+                notes.push(format!(
+                    "{copies} {what} images are copies of training images, pixel by pixel: accuracy on them is not that on \
+                     unseen images"
+                ));
+            }
         }
         let channels = source.train.shape().channels;
         let normalize = if config.mean.is_empty() {
@@ -83,7 +133,52 @@ impl Data {
             format!("is {padding}, should be below the images' smaller side of {side} pixels")
         })?;
         let augment = Augment { crop_padding: config.crop_padding, flip: config.flip };
-        Ok(Self { source: source.name, train, validation, test, normalize, augment })
+        let resize = config.image_size.map(|_| Resize::CoverAndCrop);
+        let class_counts = train.class_counts().to_vec();
+        Ok(Self {
+            source: source.name,
+            train,
+            validation,
+            test,
+            class_counts,
+            notes,
+            resize,
+            normalize,
+            augment,
+        })
+    }
+
+    /// Takes over the number of training images of each class of the run that `run` describes, by which classes are grouped, and
+    /// notes where these images are not those of the run.
+    pub(crate) fn compare_with(&mut self, run: &DataSummary) -> Result<()> {
+        if run.class_counts.len() != self.class_counts.len() {
+            let (expected, found) = (run.class_counts.len(), self.class_counts.len());
+            return Err(Error::OtherImages { reason: format!("{found} classes, expected {expected}") });
+        }
+        if run.train_hash != self.train.hash() {
+            let changed =
+                self.class_counts.iter().zip(&run.class_counts).filter(|(here, run)| here != run).count();
+            self.notes.push(format!(
+                "the training images are not those of the run ({changed} classes differ in size): neural-collapse figures are of \
+                 the images given; shot groups are by the run's class sizes"
+            ));
+        }
+        if run.test_hash != self.test.hash() {
+            let (here, run) = (self.test.len(), run.test_images);
+            self.notes.push(format!(
+                "the test images are not those of the run ({here} here, {run} in the run): figures differ from its result"
+            ));
+        }
+        self.class_counts.clone_from(&run.class_counts);
+        Ok(())
+    }
+
+    /// The images that a network trained on these takes.
+    pub(crate) fn input(&self) -> InputSpec {
+        let ImageShape { channels, height, width } = self.train.dataset().shape();
+        let Normalize { mean, std } = self.normalize.clone();
+        let classes = self.train.dataset().class_names().to_vec();
+        InputSpec { classes, channels, height, width, resize: self.resize, mean, std }
     }
 
     /// The batches of a phase.

@@ -119,6 +119,34 @@ pub enum Error {
         /// Hash of those it was tested on.
         found: String,
     },
+    /// Images that a trained network cannot take.
+    #[error("the images do not fit the trained network: {reason}")]
+    OtherImages {
+        /// What does not fit.
+        reason: String,
+    },
+    /// A finished run whose configuration was edited.
+    #[error(
+        "{}: changed since the run finished, its hash is {found}, expected {expected}; restore the file, or train the changed \
+         configuration as a new run with --config", path.display()
+    )]
+    ConfigChanged {
+        /// The configuration.
+        path: PathBuf,
+        /// The run's hash.
+        expected: String,
+        /// The hash of the configuration.
+        found: String,
+    },
+    /// Weights that are not those a run wrote.
+    #[error(
+        "{}: not the file that the run wrote, its SHA-256 differs from that in result.json; restore it, or give other weights \
+         another name and evaluate that file", path.display()
+    )]
+    WeightsChanged {
+        /// The weights.
+        path: PathBuf,
+    },
     /// A checkpoint with a tensor that no part of the run has.
     #[error("{}: unknown tensor {name:?}; the checkpoint belongs to a different configuration or program; --fresh starts \
          again", path.display())]

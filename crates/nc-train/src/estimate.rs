@@ -39,7 +39,8 @@ impl DataFacts {
         Ok(Self {
             train_hash: data.train.hash().to_owned(),
             train_images: data.train.len(),
-            evaluated_images: data.test.len() + data.validation.as_ref().map_or(0, nc_data::Subset::len),
+            evaluated_images: data.test.len()
+                + data.validation.as_ref().map_or(0, |(subset, _)| subset.len()),
             shape: data.train.dataset().shape(),
             classes: data.train.class_counts().len(),
         })

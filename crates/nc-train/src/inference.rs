@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Error, Result, RunOptions,
     data::Data,
-    post_hoc::{Facts, PostHoc},
+    post_hoc::{Facts, PostHoc, ValidationSet},
 };
 
 /// A network's figures on whole sets of images, in evaluation mode.
@@ -18,6 +18,8 @@ use crate::{
 pub struct Evaluation {
     /// Images of each class it was trained on.
     pub class_counts: Vec<usize>,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
     /// On the test images.
     pub accuracy: Accuracy,
     /// On the test images.
@@ -68,16 +70,25 @@ impl Inference<'_> {
 
     /// Figures of the training subset and the test set; also the training features in the plane.
     pub(crate) fn evaluate(&self) -> Result<(Evaluation, Option<Projection>)> {
-        let (train, test) = (self.outputs(&self.data.train)?, self.outputs(&self.data.test)?);
-        let class_counts = self.data.train.class_counts().to_vec();
+        self.evaluate_outputs(&self.outputs(&self.data.train)?, &self.outputs(&self.data.test)?)
+    }
+
+    /// [`Inference::evaluate`], where the network's outputs are at hand.
+    pub(crate) fn evaluate_outputs(
+        &self,
+        train: &Outputs,
+        test: &Outputs,
+    ) -> Result<(Evaluation, Option<Projection>)> {
+        let class_counts = self.data.class_counts.clone();
         let classifier = self.classifier()?;
         let evaluation = Evaluation {
             accuracy: test.accuracy(&class_counts)?,
             calibration: test.calibration(class_counts.len())?,
-            nc: geometry(&train, &test, &classifier)?,
+            nc: geometry(train, test, &classifier, &class_counts)?,
+            class_names: self.data.train.dataset().class_names().to_vec(),
             class_counts,
         };
-        Ok((evaluation, projection(&train, &classifier)?))
+        Ok((evaluation, projection(train, &classifier)?))
     }
 
     /// The classifier that `post_hoc` makes of the trained one.
@@ -105,11 +116,11 @@ impl Facts for Inference<'_> {
         Ok(Tensor::from_vec(means, (classes, self.network.feature_dim()), &self.options.device)?)
     }
 
-    fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>> {
-        let Some(validation) = &self.data.validation else { return Ok(None) };
+    fn validation(&self) -> Result<Option<ValidationSet>> {
+        let Some((validation, chosen_by)) = &self.data.validation else { return Ok(None) };
         let Outputs { features, labels, dims, .. } = self.outputs(validation)?;
         let features = Tensor::from_vec(features, (labels.len(), dims), &self.options.device)?;
-        Ok(Some((features, labels)))
+        Ok(Some(ValidationSet { features, labels, chosen_by: *chosen_by }))
     }
 }
 
@@ -145,6 +156,7 @@ pub(crate) fn geometry(
     train: &Outputs,
     test: &Outputs,
     classifier: &nc_metrics::Classifier,
+    training_counts: &[usize],
 ) -> Result<Geometry> {
     let set = FeatureSet {
         classes: classifier.bias().len(),
@@ -152,7 +164,7 @@ pub(crate) fn geometry(
         train: train.samples(),
         test: Some(test.samples()),
         classifier: Some(classifier),
-        training_counts: None,
+        training_counts: Some(training_counts),
     };
     Ok(set.geometry()?)
 }
@@ -166,5 +178,12 @@ fn projection(train: &Outputs, classifier: &nc_metrics::Classifier) -> Result<Op
 
 /// The figures of an accuracy that every evaluation logs.
 pub(crate) fn shot_accuracy(accuracy: &Accuracy) -> ShotAccuracy {
-    ShotAccuracy { all: accuracy.top1, many: accuracy.many, medium: accuracy.medium, few: accuracy.few }
+    let balanced = Some(accuracy.balanced);
+    ShotAccuracy {
+        all: accuracy.top1,
+        balanced,
+        many: accuracy.many,
+        medium: accuracy.medium,
+        few: accuracy.few,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod data;
+mod digest;
 mod divergence;
 mod error;
 mod estimate;
@@ -22,7 +23,7 @@ mod trained;
 pub use config::{
     BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig, Experiment,
     ModelConfig, NeuralCollapse, Objective, Phase, Reweighting, Schedule, Settings, SgdConfig, Trains,
-    ValidExperiment, Validation, WithinForm,
+    ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};

@@ -7,6 +7,11 @@ pub trait Observer {
     /// Something happened that also stands in the event log.
     fn event(&mut self, event: &Event);
 
+    /// A remark on the images: unused files, copies on both sides of a split.
+    fn note(&mut self, note: &str) {
+        let _ = note;
+    }
+
     /// An optimiser step was done.
     fn step(&mut self, step: &Step<'_>) {
         let _ = step;

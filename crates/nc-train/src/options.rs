@@ -1,7 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use candle_core::Device;
-use nc_record::Rhythm;
+use nc_record::{ProgramSummary, Rhythm};
 
 /// What a run needs to know and what does not change its result.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub fresh: bool,
     /// How the run directory is kept from other processes.
     pub rhythm: Rhythm,
+    /// The program, for records.
+    pub program: ProgramSummary,
 }
 
 impl Default for RunOptions {
@@ -40,6 +42,11 @@ impl Default for RunOptions {
             checkpoint_every: CheckpointEvery::default(),
             fresh: false,
             rhythm: Rhythm::default(),
+            program: ProgramSummary {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: None,
+                processor: std::env::consts::ARCH.to_owned(),
+            },
         }
     }
 }

@@ -9,12 +9,13 @@ use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, Network};
-use nc_record::{Features, RunDir, TestFeatures};
+use nc_record::{Features, InputSpec, RunDir, TestFeatures};
 
 use crate::{
-    Error, Evaluation, Result, RunOptions,
+    Error, Evaluation, Result, RunOptions, RunResult,
     config::{Settings, ValidExperiment},
     data::Data,
+    digest::sha256,
     inference::Inference,
     network::{build_model, resnet},
 };
@@ -30,9 +31,14 @@ impl Trained {
     /// Opens `checkpoint`: a run directory, whose `weights.safetensors` is taken, or a weights file (with the
     /// parameters' names as keys, as PyTorch's `state_dict` has them) beside its run's `config.toml`.
     ///
+    /// Classes, number of channels and normalisation are those of the run, whatever images are given: classes are matched by
+    /// name. [`Trained::notes`] says if the images are not those of the run.
+    ///
     /// # Errors
     ///
-    /// Those of reading the configuration, the data and the weights; each names the file.
+    /// Those of reading the configuration, the data and the weights; each names the file. [`Error::OtherImages`] for images
+    /// that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files of a finished run that are
+    /// not those it wrote.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
         let experiment = Self::experiment_of(checkpoint)?;
         if let Some(name) = &experiment.model.own_backbone {
@@ -70,7 +76,22 @@ impl Trained {
             ErrorKind::NotFound if run => Error::NoWeights { run: checkpoint.to_owned() },
             _ => Error::Read { path: weights.clone(), source },
         })?;
-        let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+        let result = Self::result_of(&directory_of(checkpoint))?;
+        if let Some(result) = &result {
+            check_unchanged(checkpoint, experiment, &bytes, result)?;
+        }
+        let damaged = |reason| nc_record::Error::Damaged { path: weights.clone(), reason };
+        let input = InputSpec::of_weights(&bytes).map_err(damaged)?;
+        let input = input.or_else(|| result.as_ref()?.input.clone());
+        input.as_ref().map_or(Ok(()), InputSpec::check).map_err(damaged)?;
+        let data_dir = options.data_dir.as_deref();
+        let mut data = match input {
+            Some(input) => Data::open_for(&experiment.data, data_dir, &input)?,
+            None => Data::open(&experiment.data, data_dir)?,
+        };
+        if let Some(result) = result {
+            data.compare_with(&result.data)?;
+        }
         let network = build_model(experiment, &data, &options.device, build)?;
         network
             .params()
@@ -79,14 +100,26 @@ impl Trained {
         Ok(Self { data, network: Box::new(network), options: options.clone() })
     }
 
+    /// The result beside the weights; none if the run is not finished or the weights came from elsewhere.
+    fn result_of(directory: &Path) -> Result<Option<RunResult>> {
+        if !directory.join(RunDir::RESULT).exists() {
+            return Ok(None);
+        }
+        Ok(Some(RunDir::read_result(directory)?))
+    }
+
+    /// Remarks on the images: unused files, copies on both sides of a split, images that are not those of the run.
+    pub fn notes(&self) -> &[String] {
+        &self.data.notes
+    }
+
     /// The experiment that `checkpoint`, as [`Trained::open`] takes it, comes from.
     ///
     /// # Errors
     ///
     /// [`Error::NotARun`] if no configuration lies there; those of [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
-        let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
-        let config = directory.map_or_else(PathBuf::new, Path::to_owned).join(RunDir::CONFIG);
+        let config = directory_of(checkpoint).join(RunDir::CONFIG);
         if !checkpoint.exists() || !config.exists() {
             return Err(Error::NotARun { path: checkpoint.to_owned() });
         }
@@ -142,7 +175,7 @@ impl Trained {
         let inference = self.inference();
         let (train, test) = (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?);
         let classifier = inference.affine("export")?;
-        let class_counts = self.data.train.class_counts().to_vec();
+        let class_counts = self.data.class_counts.clone();
         Ok(Features {
             classes: class_counts.len(),
             dims: self.network.feature_dim(),
@@ -154,4 +187,30 @@ impl Trained {
             test: Some(TestFeatures { features: test.features, labels: test.labels }),
         })
     }
+}
+
+/// The run's directory.
+fn directory_of(checkpoint: &Path) -> PathBuf {
+    let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
+    directory.map_or_else(PathBuf::new, Path::to_owned)
+}
+
+/// Checks configuration and weights of a finished run against its result. Weights in another file than the run's are not its
+/// result's.
+fn check_unchanged(
+    checkpoint: &Path,
+    experiment: &ValidExperiment,
+    weights: &[u8],
+    result: &RunResult,
+) -> Result<()> {
+    let found = experiment.hash(&result.data.train_hash)?;
+    if found != result.run_hash {
+        let path = directory_of(checkpoint).join(RunDir::CONFIG);
+        return Err(Error::ConfigChanged { path, expected: result.run_hash.clone(), found });
+    }
+    let is_result = checkpoint.is_dir() || checkpoint.file_name().is_some_and(|name| name == RunDir::WEIGHTS);
+    if is_result && result.weights_sha256.as_ref().is_some_and(|digest| *digest != sha256(weights)) {
+        return Err(Error::WeightsChanged { path: directory_of(checkpoint).join(RunDir::WEIGHTS) });
+    }
+    Ok(())
 }

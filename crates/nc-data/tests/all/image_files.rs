@@ -50,6 +50,62 @@ fn a_folder_of_classes_alone_has_no_test_set() {
     let source = folder::read_dir(directory.path(), None).unwrap();
     assert_eq!(source.train.class_counts(), [3, 2]);
     assert!(source.test.is_empty());
+    let [note] = &source.notes[..] else { panic!("{:?}", source.notes) };
+    assert!(note.contains("skipped 3 of 8 files (2 .txt, 1 hidden)"), "{note}");
+}
+
+#[test]
+fn every_file_is_read_or_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = dataset(SMALL, &[3, 3]);
+    for set in ["train", "test"] {
+        write_folder(&directory.path().join(set), &images);
+    }
+    // JPEG by each of its endings, and five files of other kinds.
+    let jpeg = |name: &str| {
+        let path = directory.path().join("train/class 1").join(name);
+        RgbImage::new(4, 5).save_with_format(path, ImageFormat::Jpeg).unwrap();
+    };
+    ["a.JPG", "b.jpeg", "c.jpe", "d.jfif", "e.jif"].iter().for_each(|name| jpeg(name));
+    for name in ["a.webp", "b.webp", "c.bmp", "no-ending", ".hidden"] {
+        fs::write(directory.path().join("train/class 0").join(name), "").unwrap();
+    }
+    fs::write(directory.path().join("train/stray.png"), "").unwrap();
+    fs::create_dir(directory.path().join("val")).unwrap();
+    fs::write(directory.path().join("labels.csv"), "").unwrap();
+    let source = folder::read_dir(directory.path(), None).unwrap();
+    assert_eq!(source.train.class_counts(), [3, 8]);
+    let [beside, train] = &source.notes[..] else { panic!("{:?}", source.notes) };
+    assert!(beside.ends_with("not used: val, labels.csv"), "{beside}");
+    let expected = "skipped 6 of 17 files (1 .bmp, 1 .png, 2 .webp, 1 hidden, 1 without ending)";
+    assert!(train.contains(expected), "{train}");
+}
+
+#[test]
+fn a_directory_one_level_too_high_is_refused_or_reported() {
+    let root = tempfile::tempdir().unwrap();
+    write_folder(&root.path().join("photos"), &dataset(SMALL, &[2, 1]));
+    let message = complaint(folder::read_dir(root.path(), None));
+    assert!(message.contains("single class \"photos\", which has 2 directories itself"), "{message}");
+
+    write_folder(&root.path().join("more"), &dataset(SMALL, &[2, 1]));
+    let source = folder::read_dir(root.path(), None).unwrap();
+    assert_eq!(source.train.class_names(), ["more", "photos"]);
+    assert!(source.notes[0].contains("all images are in subdirectories"), "{:?}", source.notes);
+}
+
+#[test]
+fn all_unreadable_images_are_named_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    write_folder(directory.path(), &dataset(SMALL, &[2, 2]));
+    for class in ["class 0", "class 1"] {
+        fs::write(directory.path().join(class).join("bad.png"), "no image").unwrap();
+    }
+    for size in [None, Some((5, 4))] {
+        let message = folder::read_dir(directory.path(), size).unwrap_err().to_string();
+        assert!(message.starts_with("2 images cannot be read:"), "{message}");
+        assert!(message.contains("class 0/bad.png") && message.contains("class 1/bad.png"), "{message}");
+    }
 }
 
 // Where names are the same in any case, a directory "Train" is the training set.
@@ -190,7 +246,10 @@ fn an_image_larger_than_its_file_can_hold_is_refused() {
         bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
         fs::write(&path, &bytes).unwrap();
         let message = complaint(folder::read_dir(directory.path(), None));
-        assert!(message.contains("a.png: ") && message.contains("Memory limit exceeded"), "{message}");
+        assert!(
+            message.contains("a.png: ") && message.contains("pixels needs more than the 16 MiB"),
+            "{message}"
+        );
     }
 }
 

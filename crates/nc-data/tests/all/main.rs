@@ -13,6 +13,7 @@ mod image_lists;
 mod loader;
 mod profiles;
 mod refusals;
+mod relabelled;
 mod samplers;
 #[cfg(feature = "serde")]
 mod serialized;

@@ -8,7 +8,9 @@ use std::io::ErrorKind::{OutOfMemory, StorageFull};
 pub(crate) use kept::Refusals;
 use nc_data::Error;
 
-use crate::{cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, samplers, subsets};
+use crate::{
+    cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, relabelled, samplers, subsets,
+};
 
 /// `UPDATE_SNAPSHOTS=1` rewrites the file.
 #[test]
@@ -19,6 +21,7 @@ fn refusals_have_the_messages_kept() {
     image_files::refused(&mut told);
     image_lists::refused(&mut told);
     subsets::refused(&mut told);
+    relabelled::refused(&mut told);
     profiles::refused(&mut told);
     samplers::refused(&mut told);
     loader::refused(&mut told);

@@ -146,7 +146,7 @@ pub(crate) fn refused(told: &mut Refusals) {
 fn progressive_sampling_needs_the_number_of_epochs() {
     let subset = subset(SMALL, &COUNTS);
     let sampler = Sampler::Progressive;
-    let config = LoaderConfig { views: vec![sampled(sampler)], ..plain(3, 2) };
+    let config = LoaderConfig { views: vec![sampled(sampler)], ..plain(3, 7) };
     for error in [
         Loader::new(&subset, config.clone()).unwrap_err(),
         sampler.plan(&subset, 0, 0, None).unwrap_err(),

@@ -34,6 +34,7 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
             NotLinear,
             FixedHead,
             Views,
+            BatchTooSmall,
             Weights,
             NameTaken,
             UnknownParameter,
@@ -49,6 +50,7 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
             ("factors on the logits of another head", Error::NotLinear { head: "cosine" }),
             ("a retrained ETF head", Error::FixedHead { head: "etf" }),
             ("a network without its second view", Error::Views { expected: 2, found: 1 }),
+            ("features of two images to normalise", Error::BatchTooSmall { least: 3, found: 2 }),
             ("weights of another model", loaded(&file("conv1.weight", &[4])?)),
             ("weights of another shape", loaded(&file("weight", &[4, 2])?)),
             ("a backbone with a name of the head's", {

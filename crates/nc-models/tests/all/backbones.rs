@@ -2,7 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use nc_models::{
-    Backbone, ConvNormLayer, ConvShape, Error, NormalizedFeatures, ParamStore, Pass, ResNet, ResNetConfig,
+    Backbone, ConvNormLayer, ConvShape, Error, HeadConfig, Model, Network, NormalizedFeatures, ParamStore,
+    Pass, ResNet, ResNetConfig,
 };
 
 use crate::support::values;
@@ -67,10 +68,48 @@ fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
     let of = |x: f32, y: f32| unit((x - 0.3) / 1.3f32.sqrt(), (y - 2.0) / 30.9f32.sqrt());
     close(&evaluated, &[of(1.0, 10.0), of(3.0, 10.0), of(5.0, 40.0)].concat());
 
-    // One image has no variance: its features are beta, and the running variance stays.
-    let one = normalized.forward(&batch.narrow(0, 0, 1).unwrap(), Pass::TRAIN).unwrap();
-    close(&values(&one), &[0.0, 0.0]);
+    // Statistics of one or two images say nothing; evaluation needs none.
+    for images in [1, 2] {
+        let few = batch.narrow(0, 0, images).unwrap();
+        let refused = normalized.forward(&few, Pass::TRAIN);
+        assert!(matches!(refused, Err(Error::BatchTooSmall { least: 3, found }) if found == images));
+        close(&values(&normalized.forward(&few, Pass::EVAL).unwrap()), &evaluated[..2 * images]);
+    }
     close(&buffer("norm.running_var"), &[1.3, 30.9]);
+}
+
+/// Parameters and multiply-adds as published for 32x32 colour images and 10 classes (He et al. 2016, table 6; ResNet-32: 0.46 M
+/// and 69 M; the ResNet-18 of the common CIFAR implementation: 11.17 M and 0.56 G).
+#[test]
+fn networks_have_their_published_sizes() {
+    let size = |build: &dyn Fn(&ParamStore) -> ResNet| {
+        let params = ParamStore::new(0, &Device::Cpu);
+        let model = Model::new(params.clone(), build(&params), &HeadConfig::Linear, 10).unwrap();
+        let architecture = model.architecture(32, 32).unwrap();
+        (params.parameter_count(), architecture.channels, architecture.multiply_adds)
+    };
+    let cifar = |params: &ParamStore| {
+        ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder()).unwrap()
+    };
+    assert_eq!(size(&cifar), (464_154, vec![16, 32, 64], 68_862_592));
+    let (parameters, channels, multiply_adds) =
+        size(&|params| ResNet::resnet18(3, &params.builder()).unwrap());
+    assert_eq!((parameters, channels), (11_173_962, vec![64, 128, 256, 512]));
+    assert!((multiply_adds as f64 / 0.556e9 - 1.0).abs() < 0.01, "{multiply_adds}");
+}
+
+/// A zero row has no direction: it stays zero, and so does its gradient.
+#[test]
+fn features_of_norm_zero_have_no_gradient() {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let normalized = NormalizedFeatures::new(Pixels(2), &params.builder().pp("norm")).unwrap();
+    let (_, beta) = params.vars().into_iter().find(|(name, _)| name == "norm.bias").unwrap();
+    // Every image the same: what is standardised is 0, and beta is 0 at the start.
+    let batch = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
+    let features = normalized.forward(&batch, Pass::TRAIN).unwrap();
+    assert_eq!(values(&features), [0.0; 6]);
+    let gradients = features.sum_all().unwrap().backward().unwrap();
+    assert_eq!(values(gradients.get(&beta).unwrap()), [0.0, 0.0]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 /// A record that was measured.
 fn measured() -> Vec<u8> {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/quick");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/paper");
     let paths = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
     let mut records: Vec<_> = paths.filter(|path| path.display().to_string().contains("-seed")).collect();
     records.sort();
@@ -17,9 +17,9 @@ fn measured() -> Vec<u8> {
 /// What is read where this is the only record.
 fn read(bytes: &[u8]) -> Result<Records, Error> {
     let results = tempfile::tempdir().unwrap();
-    fs::create_dir(results.path().join("quick")).unwrap();
-    fs::write(results.path().join("quick/record.json"), bytes).unwrap();
-    Records::read(results.path(), Scale::Quick)
+    fs::create_dir(results.path().join("paper")).unwrap();
+    fs::write(results.path().join("paper/record.json"), bytes).unwrap();
+    Records::read(results.path(), Scale::Paper)
 }
 
 #[test]
@@ -35,6 +35,16 @@ fn a_seed_that_no_run_has_is_refused() {
     assert!(matches!(refused, Error::BadRecord { .. }), "{refused}");
     let range = "seed is 9223372036854775808, should be a whole number from 0 to 9223372036854775807";
     assert!(refused.to_string().ends_with(range), "{refused}");
+}
+
+#[test]
+fn an_accuracy_above_one_is_refused() {
+    for field in ["top1", "many"] {
+        let mut record: serde_json::Value = serde_json::from_slice(&measured()).unwrap();
+        record["accuracy"][field] = 81.0.into();
+        let refused = read(&serde_json::to_vec(&record).unwrap()).unwrap_err().to_string();
+        assert!(refused.ends_with("expected accuracy from 0 to 1, found 81"), "{refused}");
+    }
 }
 
 proptest! {

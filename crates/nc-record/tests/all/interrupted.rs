@@ -142,7 +142,16 @@ fn a_log_goes_on_where_it_was_synced() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let phase = |epochs| Event::PhaseStarted { phase: "only".into(), epochs, steps_per_epoch: 1 };
-    let first = Event::run_started("a".into(), 0, "hash".into(), vec![1], 1, "test".into());
+    let first = Event::RunStarted {
+        format_version: FORMAT_VERSION,
+        name: "a".into(),
+        seed: 0,
+        subset_hash: "hash".into(),
+        class_counts: vec![1],
+        class_names: vec![],
+        parameters: 1,
+        test_hash: "test".into(),
+    };
     let mut log = dir.event_log().unwrap();
     log.append(&first).unwrap();
     let synced = log.sync().unwrap();

@@ -1,6 +1,7 @@
 //! The crate from outside, in one binary.
 
 mod features;
+mod inputs;
 mod interrupted;
 mod other_files;
 mod records;

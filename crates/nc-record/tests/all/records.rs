@@ -8,7 +8,8 @@ use nc_record::{
 };
 use proptest::prelude::*;
 
-const ACCURACY: ShotAccuracy = ShotAccuracy { all: 0.5, many: Some(0.75), medium: None, few: Some(0.0) };
+const ACCURACY: ShotAccuracy =
+    ShotAccuracy { all: 0.5, balanced: None, many: Some(0.75), medium: None, few: Some(0.0) };
 
 fn result() -> RunResult<f64, (), Vec<f64>> {
     RunResult {
@@ -23,6 +24,11 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
             class_counts: vec![3, 1],
             test_images: 4,
         },
+        input: None,
+        network: None,
+        program: None,
+        weights_sha256: None,
+        notes: vec![],
         epochs: vec![2],
         accuracy: 0.5,
         calibration: (),
@@ -90,7 +96,7 @@ fn what_cannot_be_written_is_named_and_leaves_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_and_devices_stay() {
+fn links_are_replaced_and_devices_stay() {
     use nc_record::write_atomically;
 
     let root = tempfile::tempdir().unwrap();
@@ -98,14 +104,13 @@ fn links_are_followed_and_devices_stay() {
     fs::write(&file, "old").unwrap();
     std::os::unix::fs::symlink("file", &link).unwrap();
     write_atomically(&link, b"new").unwrap();
-    assert!(link.is_symlink() && fs::read(&file).unwrap() == b"new");
-    // To a link to where nothing is yet.
-    for (name, to) in [("far", "near"), ("near", "new")] {
-        std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
-    }
-    write_atomically(&root.path().join("far"), b"new").unwrap();
-    assert!(root.path().join("far").is_symlink() && root.path().join("near").is_symlink());
-    assert_eq!(fs::read(root.path().join("new")).unwrap(), b"new");
+    assert!(!link.is_symlink());
+    assert_eq!((fs::read(&file).unwrap(), fs::read(&link).unwrap()), (b"old".into(), b"new".into()));
+    // A link to where nothing is yet.
+    let dangling = root.path().join("dangling");
+    std::os::unix::fs::symlink("nothing", &dangling).unwrap();
+    write_atomically(&dangling, b"new").unwrap();
+    assert!(!dangling.is_symlink() && !root.path().join("nothing").exists());
     write_atomically("/dev/null".as_ref(), b"nothing").unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
@@ -113,7 +118,16 @@ fn links_are_followed_and_devices_stay() {
 /// One of each kind of event but a measurement.
 fn events() -> Vec<Event> {
     vec![
-        Event::run_started("a/b".into(), 1, "hash".into(), vec![3, 1], 10, "test".into()),
+        Event::RunStarted {
+            format_version: FORMAT_VERSION,
+            name: "a/b".into(),
+            seed: 1,
+            subset_hash: "hash".into(),
+            class_counts: vec![3, 1],
+            class_names: vec![],
+            parameters: 10,
+            test_hash: "test".into(),
+        },
         Event::PhaseStarted { phase: "only".into(), epochs: 1, steps_per_epoch: 2 },
         Event::EpochFinished {
             phase: "only".into(),

@@ -88,7 +88,7 @@ fn events() -> Vec<Event> {
         },
         timing,
     };
-    let accuracy = ShotAccuracy { all: 0.75, many: Some(1.0), medium: None, few: Some(0.25) };
+    let accuracy = ShotAccuracy { all: 0.75, balanced: None, many: Some(1.0), medium: None, few: Some(0.25) };
     vec![
         phase("first", 2),
         epoch("first", 0, 2.0),

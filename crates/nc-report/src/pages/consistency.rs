@@ -15,6 +15,10 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     if counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count)).is_none() {
         return Err("its class_counts have no sum".into());
     }
+    if let Some(input) = &result.input {
+        input.check().map_err(|reason| format!("input: {reason}"))?;
+        expect("input.classes", "one for each class", classes, input.classes.len())?;
+    }
     check_accuracy("", &result.accuracy, classes)?;
     check_calibration("", &result.calibration)?;
     check_collapse("nc.train.", &result.nc.train, classes)?;

@@ -17,7 +17,7 @@ use crate::{
         consistency::{check_projection, check_result},
         history::History,
         run_curves::{collapse, training},
-        snapshot::{Snapshot, optimum},
+        snapshot::{Snapshot, by_size, optimum},
     },
 };
 
@@ -99,6 +99,7 @@ impl RunReport {
                 projection: self.projection.as_ref(),
             };
             figures(&mut body, "After the last epoch", "", &snapshot.drawings()?);
+            body.push_str(&classes(result));
             let remark =
                 snapshot.remark().map_or_else(String::new, |text| format!("<p>{}</p>\n", escape(&text)));
             let _ = write!(
@@ -185,7 +186,30 @@ impl RunReport {
             );
         }
         body.push_str("</p>\n");
+        for note in &result.notes {
+            let _ = writeln!(body, "<p class=\"notes\">Note: {}.</p>", escape(note));
+        }
     }
+}
+
+/// A table of the classes by number, as the drawings have them, with their names; none in results of earlier versions.
+fn classes(result: &RunResult<Accuracy, Calibration, Geometry>) -> String {
+    let Some(input) = &result.input else { return String::new() };
+    let mut out = "<section>\n<h2>Classes</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th>name</th>\
+                   <th>training images</th><th>test accuracy</th></tr>\n"
+        .to_owned();
+    for class in by_size(&result.data.class_counts) {
+        let share = result.accuracy.per_class[class];
+        let _ = writeln!(
+            out,
+            "<tr><td>{class}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(&input.classes[class]),
+            result.data.class_counts[class],
+            share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share))
+        );
+    }
+    out.push_str("</table></div>\n</section>\n");
+    out
 }
 
 fn read_result(directory: &Path) -> Result<Option<RunResult<Accuracy, Calibration, Geometry>>> {

@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, Geometry, Projection, Samples};
-use nc_record::{DataSummary, EpochLosses, Event, RunDir, RunResult, ShotAccuracy, Timing, figures};
+use nc_record::{
+    DataSummary, EpochLosses, Event, FORMAT_VERSION, InputSpec, RunDir, RunResult, ShotAccuracy, Timing,
+    figures,
+};
 
 /// Features of `classes` classes in `dims` dimensions: `count(k)` samples of class k about a point of its own.
 pub(crate) struct Case {
@@ -63,7 +66,16 @@ impl Case {
         let timing = Timing { seconds: 1.0, images_per_second: 10.0 };
         let mut log = run.event_log().unwrap();
         let mut add = |event: &Event| log.append(event).unwrap();
-        add(&Event::run_started(name.into(), 0, "hash".into(), self.counts(), 1, "test".into()));
+        add(&Event::RunStarted {
+            format_version: FORMAT_VERSION,
+            name: name.into(),
+            seed: 0,
+            subset_hash: "hash".into(),
+            class_counts: self.counts(),
+            class_names: vec![],
+            parameters: 1,
+            test_hash: "test".into(),
+        });
         for phase in ["first", "second"] {
             add(&Event::PhaseStarted { phase: phase.into(), epochs, steps_per_epoch: 1 });
             for epoch in 0..epochs {
@@ -77,7 +89,8 @@ impl Case {
                     losses,
                     timing,
                 });
-                let accuracy = ShotAccuracy { all: 0.5, many: Some(0.75), medium: None, few: None };
+                let accuracy =
+                    ShotAccuracy { all: 0.5, balanced: None, many: Some(0.75), medium: None, few: None };
                 add(&Event::Evaluated {
                     phase: phase.clone(),
                     epoch,
@@ -109,6 +122,19 @@ impl Case {
                 class_counts: self.counts(),
                 test_images: self.labels.len(),
             },
+            input: Some(InputSpec {
+                classes: (0..self.classes).map(|class| format!("<class> {class}")).collect(),
+                channels: 1,
+                height: 8,
+                width: 8,
+                resize: None,
+                mean: vec![0.5],
+                std: vec![0.25],
+            }),
+            network: None,
+            program: None,
+            weights_sha256: None,
+            notes: vec!["<skipped>".into()],
             epochs: vec![1, 1],
             accuracy: Accuracy::of(&logits, &self.labels, &self.counts()).unwrap(),
             calibration: Calibration::of(&logits, &self.labels, self.classes).unwrap(),

@@ -85,6 +85,18 @@ fn markdown_shows_the_paper_beside_ours() {
 }
 
 #[test]
+fn a_csv_cell_is_no_formula() {
+    let mut table = table();
+    for (row, name) in table.rows.iter_mut().zip(["=cmd|' /C calc'!A0", "@SUM(A1)", "+ L_W"]) {
+        row.name = name.into();
+    }
+    let text = tables_csv(&[table]).unwrap();
+    for name in ["'=cmd|' /C calc'!A0", "'@SUM(A1)", "'+ L_W"] {
+        assert!(text.contains(&format!(",{name},")), "{text}");
+    }
+}
+
+#[test]
 fn csv_has_a_line_a_run_and_one_for_each_cell_without() {
     let text = tables_csv(&[table()]).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());

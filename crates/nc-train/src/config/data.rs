@@ -40,7 +40,7 @@ pub struct DataConfig {
     pub validation: Option<Validation>,
 }
 
-/// Training images held out, before the profile is applied, to choose an epoch by.
+/// Training images held out, before the profile is applied, to choose an epoch (and the tau of tau-normalisation) by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
@@ -50,6 +50,30 @@ pub struct Validation {
     /// Seeds the draw.
     #[serde(default)]
     pub seed: u64,
+    /// The measure that is to be largest.
+    #[serde(default)]
+    pub chosen_by: ValidationMeasure,
+}
+
+/// A measure of validation images, which are long-tailed like the training images they are held out of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValidationMeasure {
+    /// Mean over classes of the accuracy of each: what accuracy is on a balanced test set.
+    #[default]
+    BalancedAccuracy,
+    /// Share of all images, most of which are of the largest classes.
+    Accuracy,
+}
+
+impl ValidationMeasure {
+    /// The measure, of the two given.
+    pub(crate) fn of(self, accuracy: f64, balanced: f64) -> f64 {
+        match self {
+            Self::BalancedAccuracy => balanced,
+            Self::Accuracy => accuracy,
+        }
+    }
 }
 
 /// A source of images.

@@ -34,8 +34,8 @@ pub struct Experiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Every so many epochs, and after the last of each phase: a number above all epochs for that alone. Changes no
-    /// weights.
+    /// Evaluation interval in epochs; the last epoch of each phase is always evaluated. Does not change the weights after the
+    /// last epoch, but decides which epochs can be the best or the selected one, and is part of the hash.
     #[schemars(range(min = 1))]
     pub every_epochs: usize,
 }
@@ -50,8 +50,9 @@ impl Experiment {
         Ok(toml::to_string(self)?)
     }
 
-    /// The same experiment in `epochs` epochs of its first phase: every epoch number of every phase is scaled by the
-    /// same ratio and rounded to nearest; epochs and warm-up last at least 1 where they were not 0.
+    /// The same experiment in `epochs` epochs of its first phase. Every epoch number of every phase is scaled by the same
+    /// ratio and rounded to nearest, with these exceptions: a phase has at least one epoch; a warm-up keeps its length, up to a
+    /// quarter of its phase; an epoch at which re-weighting or the regularisers start stays within its phase.
     pub fn scale_epochs(&mut self, epochs: usize) {
         let Some(full) = self.phases.first().map(|phase| phase.epochs) else { return };
         let full = full.max(1) as u128;
@@ -59,10 +60,20 @@ impl Experiment {
             let scaled = (number as u128 * epochs as u128 + full / 2) / full;
             usize::try_from(scaled).unwrap_or(usize::MAX)
         };
+        if epochs as u128 == full {
+            return;
+        }
         for phase in &mut self.phases {
-            phase.epochs = scale(phase.epochs).max(1);
-            phase.schedule.scale_epochs(scale);
-            phase.objective.scale_epochs(scale);
+            let before = phase.epochs;
+            phase.epochs = scale(before).max(1);
+            phase.schedule.scale_epochs(phase.epochs, scale);
+            for start in phase.objective.first_epochs_mut() {
+                let within = *start < before;
+                *start = scale(*start);
+                if within {
+                    *start = (*start).min(phase.epochs - 1);
+                }
+            }
         }
     }
 
@@ -76,7 +87,8 @@ impl Experiment {
         (!shorter.phases.is_empty()).then_some(shorter)
     }
 
-    /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256.
+    /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256 over the experiment's TOML, so
+    /// that field order and number format of the crate `toml` are part of it; a canonical form waits for the next format version.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ mod valid;
 mod validate;
 
 pub use centers::{CenterInit, Centers};
-pub use data::{DataConfig, DataSource, Validation};
+pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment};
 pub use model::{BackboneKind, ModelConfig};
 pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};

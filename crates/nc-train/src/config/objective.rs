@@ -118,12 +118,9 @@ impl WithinForm {
 }
 
 impl Objective {
-    pub(crate) fn scale_epochs(&mut self, scale: impl Fn(usize) -> usize) {
-        if let Some(epoch) = self.reweighting.first_epoch_mut() {
-            *epoch = scale(*epoch);
-        }
-        if let Some(nc) = &mut self.neural_collapse {
-            nc.start_epoch = scale(nc.start_epoch);
-        }
+    /// The epochs at which parts of it start.
+    pub(crate) fn first_epochs_mut(&mut self) -> impl Iterator<Item = &mut usize> {
+        let regularisers = self.neural_collapse.as_mut().map(|nc| &mut nc.start_epoch);
+        self.reweighting.first_epoch_mut().into_iter().chain(regularisers)
     }
 }

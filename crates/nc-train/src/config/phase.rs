@@ -13,7 +13,8 @@ pub struct Phase {
     /// Passes over the training subset.
     #[schemars(range(min = 1, max = MOST_EPOCHS))]
     pub epochs: usize,
-    /// Images in a batch; the last batch of an epoch may be smaller.
+    /// Images in a batch. The last batch of an epoch may be smaller; one of fewer than 3 images is skipped, unless the epoch
+    /// has no other.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub batch_size: usize,
     /// Which parameters learn.

@@ -63,11 +63,9 @@ impl Schedule {
         warmup * decay
     }
 
-    /// Scales its epoch numbers; a warm-up keeps at least one epoch.
-    pub(crate) fn scale_epochs(&mut self, scale: impl Fn(usize) -> usize) {
-        if self.warmup_epochs > 0 {
-            self.warmup_epochs = scale(self.warmup_epochs).max(1);
-        }
+    /// Scales the milestones. The warm-up keeps its length, up to a quarter of the phase's new `epochs`.
+    pub(crate) fn scale_epochs(&mut self, epochs: usize, scale: impl Fn(usize) -> usize) {
+        self.warmup_epochs = self.warmup_epochs.min(epochs / 4);
         if let Decay::MultiStep { milestones, .. } = &mut self.decay {
             for milestone in milestones {
                 *milestone = scale(*milestone);

@@ -20,8 +20,8 @@ pub struct Settings<'a> {
     pub config: Option<&'a Path>,
     /// `section.key=value`, with elements of lists by their number or `name`.
     pub overrides: &'a [String],
-    /// The number of epochs of the first phase; all other epoch numbers are scaled alike, also those of `overrides`, which
-    /// count in the preset's epochs, but not `evaluation.every_epochs`.
+    /// The number of epochs of the first phase. [`Experiment::scale_epochs`] scales the other epoch numbers, also those of
+    /// `overrides`, which count in the preset's epochs; `evaluation.every_epochs` stays as it is.
     pub epochs: Option<usize>,
     /// The seed.
     pub seed: Option<u64>,

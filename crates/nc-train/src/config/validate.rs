@@ -112,7 +112,7 @@ fn shown(setting: impl Serialize) -> String {
 }
 
 fn within_phase(phase: &Phase, epoch: usize, setting: impl Into<String>) -> Result<()> {
-    // Equality is allowed: scaled to very few epochs, a late switch may round to the end.
+    // Equality is allowed: a milestone may round to the end of a short run, and earlier versions rounded switches so.
     ensure(epoch <= phase.epochs, setting, || {
         let last = phase.epochs;
         format!("is {epoch}, but the phase has only {last} epochs: should be from 0 to {last}")

@@ -1,7 +1,10 @@
 use candle_core::Tensor;
 use nc_models::Classifier;
 
-use crate::{Result, config::Phase};
+use crate::{
+    Result,
+    config::{Phase, ValidationMeasure},
+};
 
 /// An adjustment of a trained linear classifier.
 pub(crate) trait Adjustment {
@@ -30,6 +33,16 @@ pub(crate) trait Facts {
     /// The class means (K, P) of the training features in evaluation mode.
     fn class_means(&self) -> Result<Tensor>;
 
-    /// The features (N, P) of the images held out for validation, and their labels; none without such images.
-    fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>>;
+    /// The images held out for validation; none without such images.
+    fn validation(&self) -> Result<Option<ValidationSet>>;
+}
+
+/// Images held out for validation.
+pub(crate) struct ValidationSet {
+    /// (N, P).
+    pub(crate) features: Tensor,
+    /// (N).
+    pub(crate) labels: Vec<u32>,
+    /// The measure that is to be largest.
+    pub(crate) chosen_by: ValidationMeasure,
 }

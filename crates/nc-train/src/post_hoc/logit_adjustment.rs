@@ -11,7 +11,7 @@ use crate::{
     Result,
     config::{Phase, Reweighting},
     error::ensure,
-    losses::SupervisedLoss,
+    losses::{CrossEntropy, SupervisedLoss},
 };
 
 /// b_k - tau log(n_k / n) in place of b_k: a classifier trained with cross entropy decides as for balanced classes.
@@ -25,17 +25,16 @@ pub struct PostHocAdjustment {
 
 impl Adjustment for PostHocAdjustment {
     fn validate(&self, key: &dyn Fn(&str) -> String, trained: &Context<'_>) -> Result<()> {
-        // Only then do the logits hold the training frequencies that are to be taken off.
+        // Only then are the logits log-posteriors under the training prior. Focal loss is no proper scoring rule, and label
+        // smoothing shifts the logits.
         let plain = |phase: &Phase| {
-            let probabilistic =
-                matches!(phase.objective.loss, SupervisedLoss::CrossEntropy(_) | SupervisedLoss::Focal(_));
-            probabilistic
+            phase.objective.loss == SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 })
                 && phase.sampler == Sampler::Uniform
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(trained.last_phase.is_some_and(plain), key("kind"), || {
             "post-hoc logit adjustment assumes that the last phase learned the training prior: it needs the uniform sampler, \
-             no reweighting, and cross-entropy or focal loss"
+             no reweighting, and cross-entropy without label smoothing"
                 .into()
         })
     }

@@ -11,4 +11,4 @@ pub use logit_adjustment::PostHocAdjustment;
 pub use nearest_class_mean::NearestClassMean;
 pub use tau_normalization::TauNormalization;
 
-pub(crate) use adjustment::{Context, Facts};
+pub(crate) use adjustment::{Context, Facts, ValidationSet};

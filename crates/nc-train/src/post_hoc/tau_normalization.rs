@@ -1,19 +1,20 @@
 //! tau-normalisation (Kang et al. 2020, section 4.3).
 
 use candle_core::{D, Tensor};
+use nc_metrics::Accuracy;
 use nc_models::Classifier;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adjustment::{Adjustment, Context, Facts};
+use super::adjustment::{Adjustment, Context, Facts, ValidationSet};
 use crate::{Error, Result, error::ensure};
 
 /// w_k / |w_k|^tau in place of w_k, and no biases: large classes, whose directions have grown long, lose that advantage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TauNormalization {
-    /// 0 changes no direction, 1 makes all of them equally long; absent for the one of 0, 0.1, ..., 2 with the best
-    /// accuracy on the images held out for validation.
+    /// 0 changes no direction, 1 makes all of them equally long; absent for the one of 0, 0.1, ..., 2 with the largest
+    /// validation measure, see `data.validation.chosen_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1e6))]
     pub tau: Option<f64>,
@@ -31,7 +32,7 @@ impl Adjustment for TauNormalization {
         let tau = match self.tau {
             Some(tau) => tau,
             None => match facts.validation()? {
-                Some((features, labels)) => best(weight, &features, &labels)?,
+                Some(validation) => best(weight, &validation, facts.class_counts())?,
                 None => return Err(Error::setting("post_hoc.tau", NO_TAU)),
             },
         };
@@ -44,15 +45,16 @@ fn normalized(weight: &Tensor, tau: f64) -> Result<Tensor> {
     Ok(weight.broadcast_div(&norms.powf(tau / 2.0)?)?)
 }
 
-/// The tau with the most right decisions; of several the smallest.
-fn best(weight: &Tensor, features: &Tensor, labels: &[u32]) -> Result<f64> {
-    let (mut best, mut most) = (0.0, None);
+/// The tau with the largest validation measure; of several the smallest.
+fn best(weight: &Tensor, validation: &ValidationSet, class_counts: &[usize]) -> Result<f64> {
+    let ValidationSet { features, labels, chosen_by } = validation;
+    let (mut best, mut largest) = (0.0, None);
     for tau in (0..=20).map(|tenths| f64::from(tenths) / 10.0) {
-        let decisions =
-            features.matmul(&normalized(weight, tau)?.t()?)?.argmax(D::Minus1)?.to_vec1::<u32>()?;
-        let right = decisions.iter().zip(labels).filter(|(decision, label)| decision == label).count();
-        if most.is_none_or(|most| right > most) {
-            (best, most) = (tau, Some(right));
+        let logits = features.matmul(&normalized(weight, tau)?.t()?)?.flatten_all()?.to_vec1::<f32>()?;
+        let accuracy = Accuracy::of(&logits, labels, class_counts)?;
+        let measure = chosen_by.of(accuracy.top1, accuracy.balanced);
+        if largest.is_none_or(|largest| measure > largest) {
+            (best, largest) = (tau, Some(measure));
         }
     }
     Ok(best)
@@ -63,6 +65,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::config::ValidationMeasure;
 
     struct NoValidation;
 
@@ -75,9 +78,26 @@ mod tests {
             unreachable!()
         }
 
-        fn validation(&self) -> Result<Option<(Tensor, Vec<u32>)>> {
+        fn validation(&self) -> Result<Option<ValidationSet>> {
             Ok(None)
         }
+    }
+
+    /// Three images of class 0 and one of class 1, whose tau must be chosen by the measure.
+    #[test]
+    fn the_measure_of_validation_chooses_tau() {
+        // Class 0's long direction wins all images at tau 0: accuracy 3/4, balanced 1/2. With like lengths the image of class 1 is
+        // right, and the two of class 0 with the same features are wrong: accuracy 1/2, balanced 2/3.
+        let cpu = &Device::Cpu;
+        let weight = Tensor::new(&[[10f32, 0.0], [0.0, 1.0]], cpu).unwrap();
+        let features = Tensor::new(&[[2f32, 1.0], [1.0, 1.5], [1.0, 1.5], [1.0, 1.5]], cpu).unwrap();
+        let chosen = |chosen_by| {
+            let validation =
+                ValidationSet { features: features.clone(), labels: vec![0, 0, 0, 1], chosen_by };
+            best(&weight, &validation, &[30, 10]).unwrap()
+        };
+        assert_eq!(chosen(ValidationMeasure::Accuracy), 0.0);
+        assert!(chosen(ValidationMeasure::BalancedAccuracy) > 0.5);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Instant};
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, Network};
-use nc_record::{Claim, DataSummary, Event, EventLog, RunDir, TensorBoard, Timing};
+use nc_record::{
+    Claim, DataSummary, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir, TensorBoard, Timing,
+};
 
 use super::{
     continuation::Continuation,
@@ -18,8 +20,9 @@ use crate::{
     Error, Evaluation, Learner, Observer, Result, Resumed, RunOptions,
     config::{Experiment, ValidExperiment},
     data::Data,
+    digest::sha256,
     error::ensure,
-    inference::Inference,
+    inference::{Inference, Outputs},
     network::{build_model, resnet},
 };
 
@@ -94,6 +97,7 @@ fn run(
     let start = Start::decide(&request, &mut |error| observer.passed_over(error))?;
 
     claim.confirm()?;
+    data.notes.iter().for_each(|note| observer.note(note));
     let (log, state) = match &start {
         Start::Finished(result) => {
             directory.remove_checkpoints()?;
@@ -123,12 +127,14 @@ fn run(
         Start::Fresh | Start::Finished(_) => &[],
     };
     let tensorboard = directory.tensorboard(earlier)?;
+    remember_images(&directory, options)?;
     let now = Instant::now();
     let run = Run {
         experiment,
         options,
         learner: Learner::new(Box::new(network), data.train.class_counts()),
         data,
+        outputs: None,
         directory,
         claim,
         log,
@@ -145,6 +151,14 @@ fn run(
     }
 }
 
+/// Notes where the images are, for commands that open the run later.
+fn remember_images(directory: &RunDir, options: &RunOptions) -> Result<()> {
+    let Some(data_dir) = &options.data_dir else { return Ok(()) };
+    let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
+    directory.write(RunDir::DATA_DIR, absolute.to_string_lossy().as_bytes())?;
+    Ok(())
+}
+
 /// The run's directory in `options.out`.
 fn named(experiment: &Experiment, hash: &str, options: &RunOptions) -> PathBuf {
     let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
@@ -157,6 +171,8 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a RunOptions,
     pub(super) data: Data,
     pub(super) learner: Learner,
+    /// Of the training and test images after the last epoch of the run, if that was measured.
+    pub(super) outputs: Option<(Outputs, Outputs)>,
     pub(super) directory: RunDir,
     pub(super) claim: Claim,
     pub(super) log: EventLog,
@@ -175,14 +191,16 @@ impl Run<'_> {
     }
 
     fn started_event(&self) -> Event {
-        Event::run_started(
-            self.experiment.name.clone(),
-            self.experiment.seed,
-            self.data.train.hash().to_owned(),
-            self.data.train.class_counts().to_vec(),
-            self.learner.network().params().parameter_count(),
-            self.data.test.hash().to_owned(),
-        )
+        Event::RunStarted {
+            format_version: FORMAT_VERSION,
+            name: self.experiment.name.clone(),
+            seed: self.experiment.seed,
+            subset_hash: self.data.train.hash().to_owned(),
+            class_counts: self.data.class_counts.clone(),
+            class_names: self.data.train.dataset().class_names().to_vec(),
+            parameters: self.learner.network().params().parameter_count(),
+            test_hash: self.data.test.hash().to_owned(),
+        }
     }
 
     /// Starts after the phases of `continuation`, whose weights the network has, as if this run had done them itself.
@@ -216,9 +234,23 @@ impl Run<'_> {
             let classifier = self.inference().adjusted(post_hoc)?;
             self.learner.network().set_classifier(&classifier)?;
         }
-        let (Evaluation { accuracy, calibration, nc, class_counts }, projection) =
-            self.inference().evaluate()?;
-        self.write_weights(RunDir::WEIGHTS)?;
+        // Not of use if something has changed the classifier since.
+        let outputs = self.outputs.take().filter(|_| !self.classifier_changed());
+        let inference = self.inference();
+        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) = match &outputs {
+            Some((train, test)) => inference.evaluate_outputs(train, test)?,
+            None => inference.evaluate()?,
+        };
+        let weights_sha256 = self.write_weights(RunDir::WEIGHTS)?;
+        let input = self.data.input();
+        let network = self.learner.network();
+        let architecture = network.architecture(input.height, input.width);
+        let network = NetworkSummary {
+            parameters: network.params().parameter_count(),
+            flops_per_image: architecture.as_ref().map(|architecture| architecture.multiply_adds),
+            channels: architecture.map(|architecture| architecture.channels).unwrap_or_default(),
+            precision: "f32".into(),
+        };
 
         let Timing { images_per_second, .. } =
             timing(self.state.training_seconds, self.state.training_images);
@@ -235,6 +267,11 @@ impl Run<'_> {
                 class_counts,
                 test_images: self.data.test.len(),
             },
+            input: Some(input),
+            network: Some(network),
+            program: Some(self.options.program.clone()),
+            weights_sha256: Some(weights_sha256),
+            notes: self.data.notes.clone(),
             epochs: self.experiment.phases.iter().map(|phase| phase.epochs).collect(),
             accuracy,
             calibration,
@@ -264,10 +301,19 @@ impl Run<'_> {
         self.state.seconds + self.started.elapsed().as_secs_f64()
     }
 
-    pub(super) fn write_weights(&self, name: &str) -> Result<()> {
+    /// Whether the classifier is another than after the last epoch.
+    fn classifier_changed(&self) -> bool {
+        let scaled = self.experiment.phases.last().is_some_and(|phase| phase.trains.scales_logits());
+        scaled || self.experiment.post_hoc.is_some()
+    }
+
+    /// Writes the weights and returns their SHA-256.
+    pub(super) fn write_weights(&self, name: &str) -> Result<String> {
         self.claim.confirm()?;
-        self.directory.write(name, &self.learner.network().to_safetensors()?)?;
-        Ok(())
+        let weights = self.data.input().add_to(&self.learner.network().to_safetensors()?);
+        let weights = weights.map_err(nc_models::Error::from)?;
+        self.directory.write(name, &weights)?;
+        Ok(sha256(&weights))
     }
 
     pub(super) fn record(&mut self, event: &Event) -> Result<()> {

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use nc_data::Subset;
-use nc_metrics::Geometry;
 use nc_record::{BestEpoch, Event, RunDir, SelectedEpoch, ShotAccuracy, figures};
 
 use super::{progress::timing, train::Run};
@@ -32,7 +30,12 @@ impl Run<'_> {
         if evaluate {
             self.evaluate(&phase.name, epoch, &test, started)?;
         }
-        if measure { self.measure(&phase.name, epoch, &test) } else { Ok(()) }
+        if measure {
+            let train = self.measure(&phase.name, epoch, &test)?;
+            let ends_run = last && self.experiment.phases.last().is_some_and(|last| last.name == phase.name);
+            self.outputs = ends_run.then_some((train, test));
+        }
+        Ok(())
     }
 
     /// Records test and validation accuracy, and what is best so far. `test` was begun at `started`.
@@ -42,14 +45,15 @@ impl Run<'_> {
             .data
             .validation
             .as_ref()
-            .map(|validation| self.inference().outputs(validation))
+            .map(|(validation, _)| self.inference().outputs(validation))
             .transpose()?;
         let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
         // The adjusted classifier of the end is not that of any epoch.
         if self.experiment.post_hoc.is_none() {
             self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
-        let images = self.data.test.len() + self.data.validation.as_ref().map_or(0, Subset::len);
+        let images =
+            self.data.test.len() + self.data.validation.as_ref().map_or(0, |(subset, _)| subset.len());
         self.record(&Event::Evaluated {
             phase: phase.to_owned(),
             epoch,
@@ -70,9 +74,14 @@ impl Run<'_> {
         if self.state.best.as_ref().is_none_or(|so_far| accuracy.all > so_far.accuracy.all) {
             self.state.best = Some(BestEpoch { phase: phase.to_owned(), epoch, accuracy });
         }
-        let Some(validation_accuracy) = validation_accuracy else { return Ok(()) };
-        let so_far = self.state.selected.as_ref().map(|selected| selected.validation_accuracy.all);
-        if so_far.is_none_or(|so_far| validation_accuracy.all > so_far) {
+        let (Some(validation_accuracy), Some((_, chosen_by))) = (validation_accuracy, &self.data.validation)
+        else {
+            return Ok(());
+        };
+        let measure =
+            |accuracy: &ShotAccuracy| chosen_by.of(accuracy.all, accuracy.balanced.unwrap_or(accuracy.all));
+        let so_far = self.state.selected.as_ref().map(|selected| measure(&selected.validation_accuracy));
+        if so_far.is_none_or(|so_far| measure(&validation_accuracy) > so_far) {
             let phase = phase.to_owned();
             self.state.selected =
                 Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
@@ -81,22 +90,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Records neural collapse of the training images and of `test`.
-    fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<()> {
+    /// Records neural collapse of the training images and of `test`. Returns the outputs for the training images.
+    fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<Outputs> {
         let started = Instant::now();
         let inference = self.inference();
         let train = inference.outputs(&self.data.train)?;
-        let Geometry { train, test } = geometry(&train, test, &inference.classifier()?)?;
+        let nc = geometry(&train, test, &inference.classifier()?, &self.data.class_counts)?;
         self.record(&Event::Measured {
             phase: phase.to_owned(),
             epoch,
-            train: figures(&train),
-            test: figures(&test),
+            train: figures(&nc.train),
+            test: figures(&nc.test),
             timing: timing(started.elapsed().as_secs_f64(), self.data.train.len()),
-        })
+        })?;
+        Ok(train)
     }
 
     fn accuracy(&self, outputs: &Outputs) -> Result<ShotAccuracy> {
-        Ok(shot_accuracy(&outputs.accuracy(self.data.train.class_counts())?))
+        Ok(shot_accuracy(&outputs.accuracy(&self.data.class_counts)?))
     }
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{D, Tensor};
 use nc_record::{Event, Features, RunDir};
-use nc_train::{Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation};
+use nc_train::{
+    Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation,
+    ValidationMeasure,
+};
 use safetensors::SafeTensors;
 
 use crate::support::{experiment, train, validated};
@@ -54,7 +57,8 @@ fn events(run: &Finished) -> Vec<Event> {
 fn a_run_goes_on_from_a_finished_one_of_its_first_phases_with_the_same_bits() {
     let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut longer = experiment("nc-drw-crt");
-    longer.data.validation = Some(Validation { fraction: 0.3, seed: 0 });
+    longer.data.validation =
+        Some(Validation { fraction: 0.3, seed: 0, chosen_by: ValidationMeasure::BalancedAccuracy });
     let mut shorter = longer.clone();
     shorter.name = "another name".into();
     shorter.phases.truncate(1);
@@ -110,7 +114,8 @@ fn weights_chosen_while_logits_are_scaled_are_those_of_a_linear_classifier() {
     let mut lws = experiment("ce+lws");
     // By itself and in one epoch, so that it is chosen, and the weights are those of the end.
     lws.phases.remove(0);
-    lws.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    lws.data.validation =
+        Some(Validation { fraction: 0.2, seed: 0, chosen_by: ValidationMeasure::BalancedAccuracy });
     let run = run(&lws, out.path());
     let selected = run.directory.join(RunDir::SELECTED_WEIGHTS);
     let opened = Trained::open(&selected, &RunOptions::default()).unwrap();
@@ -187,7 +192,8 @@ fn tau_normalisation_makes_directions_equally_long() {
         matches!(validated(&chosen), Err(Error::Setting { setting, .. }) if setting == "post_hoc.tau"),
         "{refused}"
     );
-    chosen.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    chosen.data.validation =
+        Some(Validation { fraction: 0.2, seed: 0, chosen_by: ValidationMeasure::BalancedAccuracy });
     let plain = run(&Experiment { post_hoc: None, ..chosen.clone() }, out.path());
     let (before, after) = (norms(&plain), norms(&run(&chosen, out.path())));
     let tau = |class: usize| 1.0 - after[class].ln() / before[class].ln();
@@ -201,7 +207,8 @@ fn tau_normalisation_makes_directions_equally_long() {
 fn no_epoch_of_another_classifier_is_shown_beside_an_adjusted_one() {
     let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut adjusted = experiment("ce+tau-norm");
-    adjusted.data.validation = Some(Validation { fraction: 0.2, seed: 0 });
+    adjusted.data.validation =
+        Some(Validation { fraction: 0.2, seed: 0, chosen_by: ValidationMeasure::BalancedAccuracy });
     let plain = run(&Experiment { post_hoc: None, ..adjusted.clone() }, shared.path());
     assert!(plain.result.best_epoch.is_some() && plain.result.selected_epoch.is_some());
     for out in [alone, shared] {

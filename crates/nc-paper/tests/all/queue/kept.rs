@@ -31,6 +31,10 @@ fn of_two_records_of_a_run_the_one_with_noise_counts() {
     let read = Records::read(results.path(), Scale::Smoke).unwrap();
     assert_eq!(plain.cells(&read), [("table3/cifar10-lt-r100/nc-drw", 1, 1)]);
     assert_eq!(noisy.cells(&read), [("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
+    let both = super::support::plan(&["3", "6"], "*/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
+    assert_eq!(both.missing(&read).len(), 1, "the run itself lacks its figures under noise");
+    let cells = both.cells(&read);
+    assert_eq!(cells, [("table3/cifar10-lt-r100/nc-drw", 1, 1), ("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
     // A record under a name that comes first, from when the preset was called otherwise.
     let path = the_record(results.path());
     let former = path.with_file_name("a-former-name.json");

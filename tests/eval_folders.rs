@@ -1,0 +1,210 @@
+//! A trained network evaluated on folders that differ from those of its training.
+
+use std::{fs, path::Path};
+
+use image::{DynamicImage, RgbImage};
+use serde_json::Value;
+
+use crate::run::{failure, last_line, nclt, run_dir, stdout};
+
+const CLASSES: [&str; 3] = ["ant", "bee", "cow"];
+
+/// `counts[k]` images of class k in `root`.
+fn write(root: &Path, counts: [usize; 3], side: u32, shade: u8) {
+    for (class, count) in counts.into_iter().enumerate() {
+        let directory = root.join(CLASSES[class]);
+        fs::create_dir_all(&directory).unwrap();
+        for index in 0..count as u32 {
+            let image = RgbImage::from_fn(side, side, |x, y| {
+                let mut pixel = [(9 * index) as u8 % 90, (x * 7) as u8 + shade, (y * 7) as u8 + shade];
+                pixel[class] = 255 - pixel[class];
+                pixel.into()
+            });
+            image.save(directory.join(format!("{index:03}.png"))).unwrap();
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let target = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            fs::copy(entry, target).unwrap();
+        }
+    }
+}
+
+/// A run on `data` in the directory, two epochs long so that it is not at chance.
+fn train(dir: &Path, data: &str) {
+    write(&dir.join(data).join("train"), [24, 12, 6], 12, 0);
+    write(&dir.join(data).join("test"), [4, 3, 2], 12, 20);
+    let args = ["train", "--preset", "image-folder/ce", "--epochs", "2", "--data-dir", data];
+    stdout(&nclt(dir, &[&args[..], &["--set", "model.backbone=resnet8"]].concat()));
+}
+
+fn eval(dir: &Path, data: &str) -> Result<(Value, String), String> {
+    let run = run_dir(dir);
+    let output = nclt(dir, &["eval", run.to_str().unwrap(), "--data-dir", data, "--json"]);
+    if !output.status.success() {
+        return Err(failure(&output));
+    }
+    Ok((last_line(&output), String::from_utf8(output.stderr.clone()).unwrap()))
+}
+
+#[test]
+fn evaluation_gives_the_right_figure_a_warning_or_a_refusal() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    train(dir, "data");
+    let (original, said) = eval(dir, "data").unwrap();
+    assert!(!said.contains("warning:"), "{said}");
+    assert_eq!(original["class_names"], serde_json::json!(CLASSES));
+    // Where the images were in training is known to the run.
+    let run = run_dir(dir);
+    let remembered = last_line(&nclt(dir, &["eval", run.to_str().unwrap(), "--json"]));
+    assert_eq!(remembered, original);
+
+    let mut number = 0;
+    let mut changed = |change: &dyn Fn(&Path)| {
+        number += 1;
+        let name = format!("changed{number}");
+        copy(&dir.join("data"), &dir.join(&name));
+        change(&dir.join(&name));
+        eval(dir, &name)
+    };
+    let refused = |outcome: Result<(Value, String), String>, reason: &str| {
+        let message = outcome.unwrap_err();
+        assert!(message.contains(reason), "{message}");
+    };
+    let warned = |outcome: Result<(Value, String), String>, sets: &[&str]| {
+        let (figures, said) = outcome.unwrap();
+        for set in ["training", "test"] {
+            let warning = format!("warning: the {set} images are not those of the run");
+            assert_eq!(said.contains(&warning), sets.contains(&set), "{said}");
+        }
+        figures
+    };
+    let rename = |from: &'static str, to: &'static str| {
+        move |data: &Path| fs::rename(data.join(from), data.join(to)).unwrap()
+    };
+
+    // Other file names are the same images.
+    let (same, said) = changed(&rename("test/bee/000.png", "test/bee/zzz.png")).unwrap();
+    assert_eq!((same, said.contains("warning:")), (original.clone(), false));
+    // Names: unknown classes are refused, swapped ones are other labels.
+    refused(
+        changed(&|data| {
+            ["train", "test"].iter().for_each(|set| {
+                fs::rename(data.join(set).join("cow"), data.join(set).join("zebra")).unwrap();
+            })
+        }),
+        "unknown class zebra; expected one of ant, bee, cow",
+    );
+    let swapped = changed(&|data| {
+        for (from, to) in [("ant", "x"), ("bee", "ant"), ("x", "bee")] {
+            fs::rename(data.join("test").join(from), data.join("test").join(to)).unwrap();
+        }
+    });
+    let per_class = |figures: &Value, class: usize| figures["accuracy"]["confusion"][class].clone();
+    let swapped = warned(swapped, &["test"]);
+    assert_eq!(per_class(&swapped, 0), per_class(&original, 1));
+    assert_eq!(per_class(&swapped, 1), per_class(&original, 0));
+    // Counts: a class may be missing from the test images, not from the training images.
+    let missing = warned(changed(&|data| fs::remove_dir_all(data.join("test/ant")).unwrap()), &["test"]);
+    assert_eq!(missing["accuracy"]["per_class"][0], Value::Null);
+    refused(changed(&|data| fs::remove_dir_all(data.join("train/ant")).unwrap()), "ant");
+    // Shot groups stay those of the run.
+    let fewer =
+        warned(changed(&|data| fs::remove_file(data.join("train/ant/000.png")).unwrap()), &["training"]);
+    assert_eq!(
+        (&fewer["class_counts"], &fewer["accuracy"]),
+        (&original["class_counts"], &original["accuracy"])
+    );
+    // One image moved.
+    warned(changed(&rename("train/ant/000.png", "test/ant/new.png")), &["training", "test"]);
+    warned(changed(&rename("test/ant/000.png", "test/bee/new.png")), &["test"]);
+    warned(changed(&rename("train/ant/000.png", "train/bee/new.png")), &["training"]);
+    // Sizes and channels.
+    refused(
+        changed(&|data| {
+            fs::remove_dir_all(data).unwrap();
+            write(&data.join("train"), [24, 12, 6], 16, 0);
+        }),
+        "they are 16x16 pixels, the network was trained on 12x12",
+    );
+    let grey = changed(&|data| {
+        for set in ["train", "test"] {
+            for class in CLASSES {
+                for file in fs::read_dir(data.join(set).join(class)).unwrap() {
+                    let path = file.unwrap().path();
+                    DynamicImage::ImageLuma8(image::open(&path).unwrap().into_luma8()).save(path).unwrap();
+                }
+            }
+        }
+    });
+    warned(grey, &["training", "test"]);
+    // The normalisation is the run's: with other training images, test features stay as they were.
+    let darker = changed(&|data| {
+        fs::remove_dir_all(data.join("train")).unwrap();
+        write(&data.join("train"), [24, 12, 6], 12, 100);
+    });
+    let darker = warned(darker, &["training"]);
+    assert_eq!(
+        darker["nc"]["test"]["nc2"]["centered_means"],
+        original["nc"]["test"]["nc2"]["centered_means"]
+    );
+}
+
+#[test]
+fn files_of_a_finished_run_are_verified() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    train(dir, "data");
+    let run = run_dir(dir);
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    fs::write(run.join("config.toml"), format!("# a comment\n{config}")).unwrap();
+    eval(dir, "data").unwrap();
+    fs::write(run.join("config.toml"), config.replace("weight_decay = 0.0002", "weight_decay = 0.0001"))
+        .unwrap();
+    assert!(eval(dir, "data").unwrap_err().contains("config.toml: changed since the run finished"));
+    fs::write(run.join("config.toml"), config).unwrap();
+    let mut weights = fs::read(run.join("weights.safetensors")).unwrap();
+    *weights.last_mut().unwrap() ^= 1;
+    fs::write(run.join("weights.safetensors"), &weights).unwrap();
+    assert!(eval(dir, "data").unwrap_err().contains("SHA-256 differs"));
+    // Under a name of its own it is what the user says it is.
+    fs::rename(run.join("weights.safetensors"), run.join("mine.safetensors")).unwrap();
+    stdout(&nclt(dir, &["eval", run.join("mine.safetensors").to_str().unwrap(), "--data-dir", "data"]));
+}
+
+#[test]
+fn a_result_says_what_ran_on_what() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    train(dir, "data");
+    let copied = fs::copy(dir.join("data/train/ant/000.png"), dir.join("data/test/ant/copy.png")).unwrap();
+    assert!(copied > 0);
+    fs::write(dir.join("data/train/ant/\u{1b}[2Jclear.webp"), "").unwrap();
+    let args =
+        ["train", "--preset", "image-folder/ce", "--epochs", "1", "--data-dir", "data", "--out", "two"];
+    let output = nclt(dir, &[&args[..], &["--json", "--set", "model.backbone=resnet8"]].concat());
+    let result = last_line(&output);
+    assert_eq!(result["input"]["classes"], serde_json::json!(CLASSES));
+    assert_eq!(result["input"]["mean"].as_array().unwrap().len(), 3);
+    assert_eq!(result["network"]["channels"], serde_json::json!([16, 32, 64]));
+    assert_eq!(result["network"]["precision"], "f32");
+    assert!(result["network"]["flops_per_image"].as_u64().unwrap() > 1_000_000);
+    assert!(result["program"]["processor"].as_str().unwrap().contains(' '));
+    let notes = result["notes"].as_array().unwrap();
+    assert!(
+        notes.iter().any(|note| note.as_str().unwrap().starts_with("1 test images are copies")),
+        "{notes:?}"
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("note: 1 test images are copies") && said.contains("1 .webp"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+    assert!(said.contains("ant"), "the table has class names: {said}");
+}
