@@ -1,5 +1,5 @@
 use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, NetworkSummary, ProgramSummary, Timing};
-use nc_train::RunResult;
+use nc_train::{BackboneKind, Experiment, RunResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{Job, Result, Scale};
@@ -152,6 +152,20 @@ impl Record {
     /// True if the record has accuracy under each of these noise levels.
     pub(crate) fn has_noise(&self, stds: &[f64]) -> bool {
         stds.iter().all(|&std| self.percent(Some(std)).is_some())
+    }
+
+    /// The feature dimension P: the channels of the last stage.
+    pub(crate) fn feature_dim(&self) -> Option<usize> {
+        if let Some(network) = &self.network {
+            return network.channels.last().copied();
+        }
+        // Earlier records do not state the channels.
+        let config: Experiment = toml::from_str(&self.config).ok()?;
+        Some(match config.model.backbone {
+            BackboneKind::ResNet18 => 512,
+            BackboneKind::WideResNet32 => 128,
+            _ => 64,
+        })
     }
 
     /// The file it stands in.

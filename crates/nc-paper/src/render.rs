@@ -1,5 +1,6 @@
 use std::{path::Path, time::Duration};
 
+use nc_metrics::largest_min_angle_degrees;
 use nc_record::{Claim, Rhythm, RunDir, write_atomically};
 use nc_report::{
     AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
@@ -70,17 +71,28 @@ fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> 
             let record = records.of(&*scale.experiment(&run.preset(), seed)?)?;
             let figure = record.and_then(|record| Some((record, record.percent(run.noise)?)));
             if let Some((record, value)) = figure {
-                let best = record.best_epoch.as_ref().filter(|_| run.noise.is_none());
-                runs.push(RunFigure {
-                    seed,
-                    value,
-                    best_epoch: best.map(|best| 100.0 * best.accuracy.all),
-                    provenance: provenance(record),
-                });
+                let provenance = provenance(record);
+                let plain = RunFigure { seed, value, provenance, ..RunFigure::default() };
+                runs.push(if run.noise.is_some() { plain } else { with_geometry(plain, record) });
             }
         }
     }
     Ok(Cell { published: cell.published, runs, ..Cell::default() })
+}
+
+/// The figure with what else is known of the run on plain images.
+fn with_geometry(run: RunFigure, record: &Record) -> RunFigure {
+    let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
+    let accuracy = &record.accuracy;
+    RunFigure {
+        best_epoch: record.best_epoch.as_ref().map(|best| 100.0 * best.accuracy.all),
+        shots: [accuracy.many, accuracy.medium, accuracy.few].map(percent),
+        nearest_angle: record.geometry.mean_nearest_angle_degrees,
+        ideal_angle: record
+            .feature_dim()
+            .and_then(|dims| largest_min_angle_degrees(record.data.class_counts.len(), dims)),
+        ..run
+    }
 }
 
 fn provenance(record: &Record) -> Provenance {

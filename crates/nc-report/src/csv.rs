@@ -18,6 +18,10 @@ pub fn tables_csv(tables: &[Table]) -> Result<String> {
         "seed",
         "measured",
         "best_epoch_on_test",
+        "many",
+        "medium",
+        "few",
+        "nearest_angle",
         "epochs",
         "reported",
         "data",
@@ -53,11 +57,15 @@ fn write(
     let cell =
         [&table.id, &table.scale, &row.name, column].map(harmless).into_iter().chain([published.to_owned()]);
     let measured = match run {
-        None => vec![String::new(); 11],
-        Some(RunFigure { seed, value, best_epoch, provenance: p }) => vec![
+        None => vec![String::new(); 15],
+        Some(RunFigure { seed, value, best_epoch, shots, nearest_angle, provenance: p, .. }) => vec![
             seed.to_string(),
             value.to_string(),
-            best_epoch.map_or_else(String::new, |best| best.to_string()),
+            number(*best_epoch),
+            number(shots[0]),
+            number(shots[1]),
+            number(shots[2]),
+            number(*nearest_angle),
             format::epochs(p),
             harmless(&p.epoch),
             harmless(&p.data),
@@ -69,6 +77,10 @@ fn write(
         ],
     };
     Ok(out.write_record(cell.chain(measured))?)
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// The numbers of figures as CSV: angles in degrees between two classes, or norms of one.

@@ -1,6 +1,6 @@
 //! Figures as text.
 
-use crate::{Cell, Gain, Provenance};
+use crate::{Cell, Provenance};
 
 /// One decimal; nothing for nothing.
 pub(crate) fn figure(value: Option<f64>) -> String {
@@ -12,25 +12,36 @@ pub(crate) fn difference(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:+.1}"))
 }
 
-/// `73.2 ± 0.3 (3)`: mean, standard deviation and number of runs.
+/// `73.2 ± 0.3 (3 seeds)`: mean, standard deviation and number of runs.
 pub(crate) fn measured(cell: &Cell) -> String {
     match (cell.mean(), cell.std()) {
         (None, _) => String::new(),
-        (Some(mean), None) => format!("{mean:.1} ({})", cell.runs.len()),
-        (Some(mean), Some(std)) => format!("{mean:.1} ± {std:.1} ({})", cell.runs.len()),
+        (Some(mean), None) => format!("{mean:.1} (1 seed)"),
+        (Some(mean), Some(std)) => format!("{mean:.1} ± {std:.1} ({} seeds)", cell.runs.len()),
     }
 }
 
-/// `+6.8 / +0.4`: published and measured.
-pub(crate) fn gain(gain: Gain) -> String {
-    match (gain.published, gain.measured) {
-        (None, None) => String::new(),
-        (published, measured) => {
-            let or_dash =
-                |value: Option<f64>| value.map_or_else(|| "–".into(), |value| difference(Some(value)));
-            format!("{} / {}", or_dash(published), or_dash(measured))
-        }
+/// `83.4 / 71.5 / -`: means over the runs.
+pub(crate) fn shots(cell: &Cell) -> String {
+    let means = [0, 1, 2].map(|group: usize| mean(cell.runs.iter().map(|run| run.shots[group])));
+    if means == [None; 3] {
+        return String::new();
     }
+    means.map(|mean| mean.map_or_else(|| "-".into(), |mean| format!("{mean:.1}"))).join(" / ")
+}
+
+/// `83.5°`: the mean over the runs, with the ideal where it is not that of the header.
+pub(crate) fn angle(cell: &Cell, header: Option<f64>) -> String {
+    let own = cell.runs.first().and_then(|run| run.ideal_angle);
+    let ideal = own.filter(|_| own != header).map_or_else(String::new, |ideal| format!(" of {ideal:.1}°"));
+    mean(cell.runs.iter().map(|run| run.nearest_angle))
+        .map_or_else(String::new, |mean| format!("{mean:.1}°{ideal}"))
+}
+
+/// The mean, if every run has a value.
+fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// `40 + 2`.

@@ -7,6 +7,7 @@ mod figure;
 mod format;
 mod html;
 mod json;
+mod layout;
 mod markdown;
 mod pages;
 mod table;

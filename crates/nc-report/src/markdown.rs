@@ -4,47 +4,49 @@ use crate::{
     Figure, Panels, Provenance, Table,
     figure::{mean_nearest, smallest, spread},
     format,
+    layout::OURS,
 };
 
 /// More classes than this are summed up.
 const MANY: usize = 20;
 
-/// A table as Markdown, followed by how each of its cells was run.
+/// A table as Markdown: a section for each column, then the notes and how each cell was run.
 pub fn table_markdown(table: &Table) -> String {
-    let mut out =
-        format!("## Table {}: {}\n\n{}, {}.\n\n", table.id, table.title, table.measure, table.scale);
-    let gains = table.has_gains();
-    let mut header = vec![String::new()];
-    for column in &table.columns {
-        header.extend(["paper", "ours", "difference"].map(|kind| format!("{column}: {kind}")));
-        if gains {
-            header.push("gain over control, paper / ours".into());
-        }
-    }
-    line(&mut out, &header);
-    let rule: Vec<String> =
-        header.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.into()).collect();
-    line(&mut out, &rule);
-    for row in &table.rows {
-        let built = if row.not_built.is_some() { " (not built yet)" } else { "" };
-        let mut cells = vec![format!("{}{built}", row.name)];
-        for cell in &row.cells {
-            cells.extend([
-                format::figure(cell.published),
-                format::measured(cell),
-                format::difference(cell.difference()),
-            ]);
-            if gains {
-                cells.push(format::gain(cell.gain));
+    let mut out = format!("## Table {}: {}\n\n{}.\n", table.id, table.title, table.measure);
+    for section in table.sections() {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "\n### {}\n\n{}\n\n", section.title, section.summary);
+        if !section.lines.is_empty() {
+            line(&mut out, &section.header);
+            let rule = |(i, _): (usize, &String)| if i == 0 { "---".to_owned() } else { "---:".to_owned() };
+            line(&mut out, &section.header.iter().enumerate().map(rule).collect::<Vec<_>>());
+            for mut row in section.lines {
+                if row.best {
+                    row.cells[OURS] = format!("**{}**", row.cells[OURS]);
+                }
+                line(&mut out, &row.cells);
             }
+            out.push('\n');
         }
-        line(&mut out, &cells);
+        if !section.missing.is_empty() {
+            let rows = section.missing.len();
+            let _ = write!(out, "<details><summary>{rows} rows without a run</summary>\n\n");
+            line(&mut out, &["method".into(), "paper".into()]);
+            line(&mut out, &["---".into(), "---:".into()]);
+            section.missing.iter().for_each(|row| line(&mut out, row));
+            out.push_str("\n</details>\n");
+        }
     }
     out.push('\n');
-    for note in table.notes.iter().cloned().chain(table.rows.iter().filter_map(crate::Row::remarks)) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "- {note}");
+    for (index, note) in table.numbered_notes().iter().enumerate() {
+        let _ = writeln!(out, "{}. {note}", index + 1);
     }
+    if !table.notes.is_empty() {
+        out.push('\n');
+    }
+    table.notes.iter().for_each(|note| {
+        let _ = writeln!(out, "- {note}");
+    });
     runs(&mut out, table);
     out
 }

@@ -59,7 +59,7 @@ pub struct Gain {
 }
 
 /// What one run contributes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunFigure {
     /// Its seed.
     pub seed: u64,
@@ -67,6 +67,13 @@ pub struct RunFigure {
     pub value: f64,
     /// The same of the epoch that was best on the test set: for comparison only.
     pub best_epoch: Option<f64>,
+    /// Accuracy on classes with many, medium and few training images, in percent; none for a group without classes, and for
+    /// figures under noise.
+    pub shots: [Option<f64>; 3],
+    /// Mean over classes of the angle to the nearest other centred class mean, in degrees.
+    pub nearest_angle: Option<f64>,
+    /// The largest angle that all class means can have between each other.
+    pub ideal_angle: Option<f64>,
     /// What is needed to check and repeat it.
     pub provenance: Provenance,
 }
@@ -96,9 +103,9 @@ impl Cell {
     /// Mean over the runs.
     ///
     /// ```
-    /// use nc_report::{Cell, Provenance, RunFigure};
+    /// use nc_report::{Cell, RunFigure};
     ///
-    /// let run = |seed, value| RunFigure { seed, value, best_epoch: None, provenance: Provenance::default() };
+    /// let run = |seed, value| RunFigure { seed, value, ..RunFigure::default() };
     /// let cell = Cell { published: Some(70.0), runs: vec![run(0, 70.0), run(1, 72.0)], ..Cell::default() };
     /// assert_eq!(cell.mean(), Some(71.0));
     /// assert_eq!(cell.difference(), Some(1.0));
@@ -140,11 +147,6 @@ impl Cell {
 }
 
 impl Table {
-    /// Whether any row has a control.
-    pub(crate) fn has_gains(&self) -> bool {
-        self.rows.iter().any(|row| row.control.is_some())
-    }
-
     /// Every run with its row and the title of its column.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (&Row, &str, &RunFigure)> {
         self.rows.iter().flat_map(move |row| {
@@ -157,12 +159,12 @@ impl Table {
 }
 
 impl Row {
-    /// What is to be said of the row, in a sentence.
-    pub(crate) fn remarks(&self) -> Option<String> {
-        let control = self.control.as_ref().map(|control| format!("gain over {control:?}"));
-        let source = self.source.as_ref().map(|source| format!("published figures: {source}"));
-        let parts = [self.not_built.clone(), self.note.clone(), source, control];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| format!("{}: {}.", self.name, parts.join("; ")))
+    /// Remarks on the row, in sentences.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let not_built = self.not_built.as_ref().map(|reason| format!("Not built yet: {reason}."));
+        let note = self.note.as_ref().map(|note| format!("{}: {note}.", self.name));
+        let source = self.source.as_ref().map(|source| format!("Published figures: {source}."));
+        let control = self.control.as_ref().map(|control| format!("Control: {control}."));
+        [not_built, note, source, control].into_iter().flatten().collect()
     }
 }

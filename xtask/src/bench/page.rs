@@ -19,34 +19,36 @@ pub(super) struct Measured {
 
 /// The page, as Markdown.
 pub(super) fn render(measured: &Measured) -> String {
-    let mut page = String::from("# Speed\n\n");
-    page += "Written by the command that measured it, from `docs/performance.json`:\n\n";
+    let mut page = String::from("# Performance\n\n");
+    page +=
+        "This command measures everything on this page and writes it, by way of `docs/performance.json`:\n\n";
     page += "```sh\ncargo xtask bench --against-torch PYTHON\n```\n\n";
     page += &introduction(&measured.machine);
-    page += "\n## Whole steps\n\n";
-    page += "Batches of 128 images of 3x32x32, 10 classes. A training step is forward, cross entropy + L_W + L_B, backward, \
-             SGD with momentum and weight decay, for model and centres; evaluation is forward without gradients. PyTorch \
-             does the same work with channels last. The programs alternate; a figure is the median of the rounds' medians. \
-             Stock Candle is the same ResNet-32 of Candle's own layers.\n";
+    page += "\n## Training steps and evaluation\n\n";
+    page += "Batches of 128 images of 3x32x32, 10 classes. A training step is a forward pass, cross entropy + L_W + L_B, a \
+             backward pass, and SGD with momentum and weight decay for model and centres. Evaluation is a forward pass without \
+             gradients. PyTorch does the same work in the channels-last format. The programs alternate; each figure is the \
+             median over rounds of their medians. Stock Candle is the same ResNet-32 built from Candle's own layers.\n";
     for steps in &measured.steps {
         page += &network(steps);
     }
     page += "\n## Convolutions, layer by layer\n\n";
-    page += "Batch 128, 2 threads, billions of floating-point operations a second (a multiplication and an addition count \
-             as two). `cargo bench -p nc-kernels` measures these alone.\n";
+    page += "Batch 128, 2 threads, in GFLOP/s (a multiply-add counts as two operations). `cargo bench -p nc-kernels` measures \
+             this section only.\n";
     for (group, title) in [
         ("resnet32", "ResNet-32"),
         ("resnet18", "ResNet-18"),
-        ("resnet20-28x28", "ResNet-20 on grey images of 28x28"),
+        ("resnet20-28x28", "ResNet-20, grey images of 28x28"),
         ("general", "Other layers"),
     ] {
         page += &convolutions(&measured.benchmarks, group, title);
     }
     page += "\n## Losses, metrics and loader\n\n";
-    page += "Losses: forward and backward; L_B keeps no K x K matrix for its backward pass. Metrics: `50000x64` is a whole \
-             training set of CIFAR-10, `4096x2048` a part of ImageNet-LT. Loader: an epoch of 12,800 images, prepared by so \
-             many threads besides the one that trains. `cargo bench -p nc-losses`, `-p nc-metrics`, `-p nc-data`.\n\n";
-    page += "| of | benchmark | median |\n|---|---|---|\n";
+    page += "Losses: forward and backward pass; B is the batch size, K the number of classes, P the feature dimension. L_B keeps \
+             no K x K matrix for its backward pass. Metrics: `50000x64` is the size of CIFAR-10's training set, `4096x2048` a \
+             part of ImageNet-LT. Loader: an epoch of 12,800 images; workers are threads beside the training thread. `cargo \
+             bench -p nc-losses`, `-p nc-metrics` and `-p nc-data` measure them separately.\n\n";
+    page += "| group | benchmark | median |\n|---|---|---|\n";
     for benchmark in measured.benchmarks.iter().filter(|benchmark| !is_convolution(benchmark)) {
         let value = benchmark.value.as_ref().map(|value| format!(", {value}")).unwrap_or_default();
         let (group, function) = (&benchmark.group, &benchmark.function);
@@ -60,8 +62,8 @@ fn introduction(machine: &Machine) -> String {
     let Machine { processor, cores, vectors, rustc, torch } = machine;
     let torch = torch.as_ref().map(|version| format!(", PyTorch {version}")).unwrap_or_default();
     format!(
-        "Machine: {processor}, {cores} cores, {vectors}; {rustc}{torch}; f32, nothing else running. Times drift between \
-         machines and hours; ratios measured side by side count.\n"
+        "Machine: {processor}, {cores} cores, {vectors}; {rustc}{torch}; f32, nothing else running. Times vary between \
+         machines and over hours; compare the ratios, which are measured side by side.\n"
     )
 }
 
@@ -71,15 +73,15 @@ type Column = (&'static str, fn(&Pass) -> Option<&Figures>);
 fn network(steps: &Steps) -> String {
     let title = if steps.network == "resnet18" { "ResNet-18" } else { "ResNet-32" };
     let Rounds { threads, steps: each, count } = steps.rounds;
-    let mut text = format!("\n### {title}\n\n{threads} threads; rounds: {count}, of {each} steps");
+    let mut text = format!("\n### {title}\n\n{threads} threads; {count} rounds of {each} steps");
     if steps.train.stock.is_some() {
-        let _ = write!(text, " (stock Candle: one of {STOCK_STEPS})");
+        let _ = write!(text, " (stock Candle: one round of {STOCK_STEPS})");
     }
     text += ".\n\n";
     let columns: [Column; 4] = [
         ("ours", |pass| Some(&pass.ours)),
         ("PyTorch", |pass| pass.torch.as_ref()),
-        ("ours, AVX2 alone", |pass| pass.avx2.as_ref()),
+        ("ours, AVX2 only", |pass| pass.avx2.as_ref()),
         ("stock Candle", |pass| pass.stock.as_ref()),
     ];
     let columns: Vec<&Column> =
@@ -94,7 +96,7 @@ fn network(steps: &Steps) -> String {
     for (pass, what) in [(&steps.train, "training step"), (&steps.eval, "evaluation")] {
         for (key, name, unit, decimals) in [
             ("median_ms", "median", "ms", 1),
-            ("min_ms", "least", "ms", 1),
+            ("min_ms", "minimum", "ms", 1),
             ("peak_mb", "peak memory", "MB", 0),
         ] {
             let _ = write!(text, "| {what}, {name} |");
@@ -118,8 +120,8 @@ fn network(steps: &Steps) -> String {
     let share = |name: &str| steps.shares.get(name).copied().unwrap_or(f64::NAN);
     let _ = writeln!(
         text,
-        "\nOf a training step, L_W and L_B (forward and backward, alone) take {:.2} % at 10 classes and {:.2} % at 100; for \
-         batches that are cropped, mirrored and mixed meanwhile, the trainer waits {:.3} % of a step.",
+        "\nL_W and L_B (forward and backward, measured separately) take {:.2} % of a training step at 10 classes and {:.2} % at \
+         100. The trainer waits {:.3} % of a step for batches, which are cropped, mirrored and mixed in the background.",
         share("K10_regularisers_percent"),
         share("K100_regularisers_percent"),
         share("K10_loader_wait_percent"),

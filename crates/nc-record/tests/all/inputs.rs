@@ -43,7 +43,7 @@ fn a_specification_out_of_range_is_refused() {
         (edit(&|spec| spec.classes[1] = "ant".into()), "classes[1]: duplicate class name \"ant\""),
         (edit(&|spec| spec.height = 0), "3x0x48"),
         (edit(&|spec| spec.channels = 2), "2x32x48"),
-        (edit(&|spec| drop(spec.std.pop())), "expected 3 values each, found 3 and 2"),
+        (edit(&|spec| spec.std.truncate(2)), "expected 3 values each, found 3 and 2"),
         (edit(&|spec| spec.std[0] = 0.0), "positive deviations"),
     ] {
         assert!(reason.starts_with("metadata \"input\": ") && reason.contains(message), "{reason}");

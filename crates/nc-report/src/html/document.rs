@@ -6,7 +6,7 @@ const STYLE: &str = "
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem; margin: 0 auto;
-  padding: 1rem; overflow-wrap: anywhere; }
+  padding: 1rem; } p, li, code { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 h3 { font-size: 1rem; margin: 0 0 .3rem; }
 .wide { overflow-x: auto; }
@@ -16,7 +16,6 @@ th { vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, .name, .runs td, .runs th { text-align: left; }
 td { font-variant-numeric: tabular-nums; }
 td.ours { font-weight: 600; }
-tr.missing { opacity: .55; }
 .notes { font-size: 14px; color: #555; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.8rem 1.6rem; }
 figure { margin: 0; max-width: 36rem; break-inside: avoid; }
@@ -30,7 +29,7 @@ figure > svg { display: block; width: 100%; height: auto; }
   font-variant-numeric: tabular-nums; }
 code, pre { font-size: 12.5px; } pre { background: #f6f6f6; padding: .8rem; white-space: pre-wrap; }
 @media (max-width: 36rem) { td:first-child, th:first-child { white-space: normal; min-width: 9rem; } .name { display: none; } }
-@media print { details { display: none; } body { max-width: none; font-size: 12px; } .panels { grid-template-columns: 1fr 1fr; } }
+@media print { details { display: none; } table { break-inside: avoid; } .wide { overflow: visible; } body { max-width: none; font-size: 12px; } .panels { grid-template-columns: 1fr 1fr; } }
 ";
 
 /// A whole page.

@@ -1,54 +1,51 @@
 use std::fmt::Write;
 
 use crate::{
-    Row, Table, format,
+    Table, format,
     html::{escape, notes},
+    layout::OURS,
 };
 
 pub(super) fn add_table(out: &mut String, table: &Table) {
-    let gains = table.has_gains();
+    let (id, title, measure) = (escape(&table.id), escape(&table.title), escape(&table.measure));
     // Writing to a string cannot fail.
-    let _ = write!(
-        out,
-        "<h2>Table {}: {}</h2>\n<p>{}, {}.</p>\n<div class=\"wide\"><table>\n<thead><tr><th rowspan=\"2\"></th>",
-        escape(&table.id),
-        escape(&table.title),
-        escape(&table.measure),
-        escape(&table.scale)
-    );
-    for column in &table.columns {
-        let _ = write!(out, "<th colspan=\"{}\">{}</th>", if gains { 4 } else { 3 }, escape(column));
-    }
-    out.push_str("</tr>\n<tr>");
-    for _ in &table.columns {
-        out.push_str("<th>paper</th><th>ours</th><th>difference</th>");
-        if gains {
-            out.push_str("<th>gain over control,<br>paper / ours</th>");
-        }
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for row in &table.rows {
-        let (class, built) =
-            if row.not_built.is_some() { (" class=\"missing\"", " (not built yet)") } else { ("", "") };
-        let _ = write!(out, "<tr{class}><td>{}{built}</td>", escape(&row.name));
-        for cell in &row.cells {
-            let _ = write!(
-                out,
-                "<td>{}</td><td class=\"ours\">{}</td><td>{}</td>",
-                format::figure(cell.published),
-                format::measured(cell),
-                format::difference(cell.difference())
-            );
-            if gains {
-                let _ = write!(out, "<td>{}</td>", format::gain(cell.gain));
+    let _ = writeln!(out, "<h2>Table {id}: {title}</h2>\n<p>{measure}.</p>");
+    for section in table.sections() {
+        let (title, summary) = (escape(&section.title), escape(&section.summary));
+        let _ = writeln!(out, "<h3>{title}</h3>\n<p>{summary}</p>");
+        if !section.lines.is_empty() {
+            out.push_str("<div class=\"wide\"><table>\n");
+            row(out, "th", &section.header, None);
+            for line in &section.lines {
+                row(out, "td", &line.cells, line.best.then_some(OURS));
             }
+            out.push_str("</table></div>\n");
         }
-        out.push_str("</tr>\n");
+        if !section.missing.is_empty() {
+            let rows = section.missing.len();
+            let _ = write!(out, "<details><summary>{rows} rows without a run</summary>\n<table>\n");
+            row(out, "th", &["method".into(), "paper".into()], None);
+            section.missing.iter().for_each(|missing| row(out, "td", missing, None));
+            out.push_str("</table></details>\n");
+        }
     }
-    out.push_str("</tbody></table></div>\n");
-    let remarks = table.notes.iter().cloned().chain(table.rows.iter().filter_map(Row::remarks));
-    notes(out, remarks.map(|note| escape(&note)));
+    let numbered = table.numbered_notes();
+    if !numbered.is_empty() {
+        let items: String = numbered.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        let _ = write!(out, "<ol class=\"notes\">\n{items}</ol>\n");
+    }
+    notes(out, table.notes.iter().map(|note| escape(note)));
     add_runs(out, table);
+}
+
+/// A row of `th` or `td` cells, one of them in bold.
+fn row(out: &mut String, tag: &str, cells: &[String], bold: Option<usize>) {
+    out.push_str("<tr>");
+    for (place, cell) in cells.iter().enumerate() {
+        let class = if bold == Some(place) { " class=\"ours\"" } else { "" };
+        let _ = write!(out, "<{tag}{class}>{}</{tag}>", escape(cell));
+    }
+    out.push_str("</tr>\n");
 }
 
 fn add_runs(out: &mut String, table: &Table) {

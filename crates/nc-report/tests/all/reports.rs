@@ -19,7 +19,15 @@ fn provenance() -> Provenance {
 }
 
 fn run(seed: u64, value: f64) -> RunFigure {
-    RunFigure { seed, value, best_epoch: Some(value + 0.5), provenance: provenance() }
+    RunFigure {
+        seed,
+        value,
+        best_epoch: Some(value + 0.5),
+        shots: [Some(value + 4.0), Some(value - 4.0), None],
+        nearest_angle: Some(80.0 + seed as f64),
+        ideal_angle: Some(96.4),
+        provenance: provenance(),
+    }
 }
 
 fn table() -> Table {
@@ -66,15 +74,29 @@ fn markdown_shows_the_paper_beside_ours() {
     let text = table_markdown(&table());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "## Table 3: Long-tailed");
-    assert_eq!(lines[2], "accuracy, %, 40 epochs.");
+    assert_eq!(lines[2], "accuracy, %.");
+    // The best first and in bold; notes by number, each once.
+    let expected = [
+        "### r = 100",
+        "",
+        "40 epochs, f32. 2 of 3 rows have a run.",
+        "",
+        "| method | paper | ours | ours - paper | many / medium / few | over its control | nearest angle (ideal 96.4°) |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| NC [1] | 81.9 | **72.5 ± 2.1 (2 seeds)** | -9.4 | 76.5 / 68.5 / - | +1.5 | 81.0° |",
+        "| control \\| plain | 75.1 | 71.0 ± 1.0 (3 seeds) | -4.1 | 75.0 / 67.0 / - | (control) | 81.0° |",
+        "",
+        "<details><summary>1 rows without a run</summary>",
+        "",
+        "| method | paper |",
+        "| --- | ---: |",
+        "| <script> [2] | 79.9 |",
+    ];
+    assert_eq!(lines[4..18], expected);
     assert!(
-        lines[4].starts_with("|  | r = 100: paper | r = 100: ours | r = 100: difference | gain"),
-        "{}",
-        lines[4]
+        text.contains("1. Control: control | plain.\n2. Not built yet: needs \"two\" branches.\n"),
+        "{text}"
     );
-    assert_eq!(lines[6], "| control \\| plain | 75.1 | 71.0 ± 1.0 (3) | -4.1 |  |  |  |  |  |");
-    assert_eq!(lines[7], "| NC | 81.9 | 72.5 ± 2.1 (2) | -9.4 | +6.8 / +1.5 |  |  |  |  |");
-    assert_eq!(lines[8], "| <script> (not built yet) | 79.9 |  |  |  |  |  |  |  |");
     assert!(text.contains(
         "| NC | r = 100 | 2 | 74.00 | 74.50 | 40 + 2 | last | CIFAR-10 | fedcba98 | 01234567 | 29 min | \
          `nclt train --preset a/b` | `quick/a.json` |"
@@ -102,8 +124,9 @@ fn csv_has_a_line_a_run_and_one_for_each_cell_without() {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(lines.len(), 3 + 1 + 2 + 1 + 2);
-    let first: Vec<&str> = lines[0].iter().take(9).collect();
-    assert_eq!(first, ["3", "40 epochs", "control | plain", "r = 100", "75.1", "0", "70", "70.5", "40 + 2"]);
+    let first: Vec<&str> = lines[0].iter().skip(2).take(11).collect();
+    let expected = ["control | plain", "r = 100", "75.1", "0", "70", "70.5", "74", "66", "", "80", "40 + 2"];
+    assert_eq!(first, expected);
     let last: Vec<&str> = lines[8].iter().take(7).collect();
     assert_eq!(last, ["3", "40 epochs", "<script>", "r = 10", "", "", ""]);
 }
@@ -175,8 +198,9 @@ fn figures_are_numbers_too() {
 fn the_page_is_safe_and_whole() {
     let html = page("Tables & figures", &[table()], &figures()).unwrap();
     assert!(html.contains("<h1>Tables &amp; figures</h1>"));
-    assert!(html.contains("&lt;script&gt; (not built yet)") && !html.contains("<script"));
-    assert!(html.contains("<td>75.1</td><td class=\"ours\">71.0 ± 1.0 (3)</td><td>-4.1</td>"));
+    assert!(html.contains("<td>&lt;script&gt; [2]</td><td>79.9</td>") && !html.contains("<script"));
+    assert!(html.contains("<td>81.9</td><td class=\"ours\">72.5 ± 2.1 (2 seeds)</td><td>-9.4</td>"));
+    assert!(html.contains("<td>75.1</td><td>71.0 ± 1.0 (3 seeds)</td><td>-4.1</td>"));
     assert_eq!(html.matches("<figure>").count(), 2, "the map that was not run is not drawn");
     assert!(html.contains("Mean nearest angle 70.0°, smallest 60.0°; at collapse all are 120.0°."));
     assert!(html.contains("optimum 120.0°") && html.contains("Standard deviation / mean: balanced 0.500."));

@@ -49,7 +49,7 @@ fn reports_can_be_written_by_many_at_once() {
         }
     });
     let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
-    assert!(markdown.contains("| CE | 70.4 | "), "{markdown}");
+    assert!(markdown.contains("| CE [1] | 70.4 | "), "{markdown}");
     let left = fs::read_dir(results.path().join("smoke")).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(left.filter(|path| path.extension().is_some_and(|extension| extension == "part")).count(), 0);
 }
