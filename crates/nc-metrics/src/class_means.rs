@@ -223,18 +223,18 @@ impl ClassMeans {
     }
 
     /// h - mu_C in units.
-    pub(crate) fn from_center<T: Scalar>(&self, feature: &[T]) -> impl Iterator<Item = f64> {
+    pub(crate) fn centered_sample<T: Scalar>(&self, feature: &[T]) -> impl Iterator<Item = f64> {
         self.relative_to(&self.center, feature)
     }
 
     /// (h - origin) / unit.
-    pub(crate) fn from_origin<T: Scalar>(&self, feature: &[T]) -> impl Iterator<Item = f64> {
+    pub(crate) fn in_units<T: Scalar>(&self, feature: &[T]) -> impl Iterator<Item = f64> {
         let scale = self.unit.recip();
         feature.iter().zip(&self.origin).map(move |(&x, origin)| (x.into() - origin) * scale)
     }
 
     fn relative_to<T: Scalar>(&self, offset: &[f64], feature: &[T]) -> impl Iterator<Item = f64> {
-        self.from_origin(feature).zip(offset).map(|(x, offset)| x - offset)
+        self.in_units(feature).zip(offset).map(|(x, offset)| x - offset)
     }
 
     /// For each of the K classes, its row among the present ones.

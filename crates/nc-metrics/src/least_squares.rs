@@ -120,8 +120,7 @@ impl<'a> MseAccumulator<'a> {
                 let deviation = || self.means.deviation(feature, row);
                 let sums = self.deviations[row * dims..][..dims].iter_mut();
                 sums.zip(deviation()).for_each(|(sum, d)| *sum += d);
-                self.largest =
-                    self.means.from_origin(feature).fold(self.largest, |most, x| most.max(x.abs()));
+                self.largest = self.means.in_units(feature).fold(self.largest, |most, x| most.max(x.abs()));
                 by_sample.extend(deviation().map(|d| d * sample_weight * self.means.unit));
                 by_class.extend(deviation().map(|d| d * class_weight * self.means.unit));
             }

@@ -86,7 +86,7 @@ impl<'a> NearestMeanAccumulator<'a> {
         let dims = self.means.dims();
         let logits = self.classifier.logits(&widened(block));
         // ||h - mu_k||^2 is smallest where <m_k, h - mu_C> - ||m_k||^2 / 2 is largest.
-        let rows = block.chunks_exact(dims).flat_map(|row| self.means.from_center(row));
+        let rows = block.chunks_exact(dims).flat_map(|row| self.means.centered_sample(row));
         let closeness = times_transposed(&rows.collect::<Vec<f64>>(), &self.centered, dims);
         let rows = logits.chunks_exact(self.means.classes());
         rows.zip(closeness.chunks_exact(self.half_squares.len()))

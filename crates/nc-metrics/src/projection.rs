@@ -68,7 +68,7 @@ impl Projection {
         if drawn.len() < 2 || dims < 2 {
             return Ok(None);
         }
-        let row = |&sample: &usize| means.from_center(&samples.features[sample * dims..][..dims]);
+        let row = |&sample: &usize| means.centered_sample(&samples.features[sample * dims..][..dims]);
         let rows: Vec<f64> = drawn.iter().flat_map(row).collect();
         let Some((values, vectors)) = right_singular(&rows, dims) else { return Ok(None) };
         let total: f64 = values.iter().map(|value| value * value).sum();

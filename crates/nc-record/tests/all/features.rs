@@ -71,7 +71,7 @@ fn what_is_written_is_read() {
     let names = ["ant", "Käfer \"2\""].map(str::to_owned);
     let whole = Features { class_names: Some(names.to_vec()), ..example() };
     assert_eq!(read(&whole.to_safetensors().unwrap()).unwrap(), whole);
-    let wide = vec![1e300, 2.0, 3.0].repeat(4);
+    let wide = [1e300, 2.0, 3.0].repeat(4);
     let wide = Features { features: wide.into(), bias: Some(vec![0.1, 0.2].into()), ..whole.clone() };
     assert_eq!(read(&wide.to_safetensors().unwrap()).unwrap(), wide);
     let whole = Features { class_names: None, ..whole };
