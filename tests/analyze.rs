@@ -67,6 +67,62 @@ fn every_figure_is_that_of_pytorch_under_its_name() {
     assert_eq!(again, report, "the number of threads changes nothing");
 }
 
+/// 64-bit features about 1e2, 1e4, 1e6 and 1e8 that differ by 1e-3, and features about 0 of size 1e-60. The golden file
+/// holds NumPy's inputs and the figures from the definitions in nc-metrics' README, in 60-digit arithmetic with mpmath.
+#[test]
+fn offsets_and_tiny_values_cost_64_bit_features_no_digits() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nc-metrics/tests/golden/offsets.safetensors");
+    let golden = std::fs::read(golden).unwrap();
+    let golden = SafeTensors::deserialize(&golden).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut compared = 0;
+    for case in ["e2", "e4", "e6", "e8", "tiny"] {
+        let named = |kind: &str| {
+            let start = format!("{case}.{kind}.");
+            let names = golden.names().into_iter();
+            let entry =
+                |name: &str| Some((name.strip_prefix(&start)?.to_owned(), golden.tensor(name).unwrap()));
+            names.filter_map(entry).collect::<Vec<_>>()
+        };
+        std::fs::write(dir.path().join("features"), safetensors::serialize(named("in"), None).unwrap())
+            .unwrap();
+        let report = stdout(&nclt(dir.path(), &["analyze", "features", "--json", "-", "--threads", "1"]));
+        let report: Value = serde_json::from_str(&report).unwrap();
+        for (path, theirs) in named("out") {
+            let (ours, theirs) = (numbers(&report, &path), doubles(&theirs));
+            assert_eq!(ours.len(), theirs.len(), "{path}");
+            for (a, b) in ours.into_iter().zip(theirs) {
+                assert!((a - b).abs() <= 1e-9 * b.abs(), "{case} {path}: {a:e}, expected {b:e}");
+            }
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 177);
+}
+
+#[test]
+fn names_and_unused_entries_are_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let (features, labels) = ([0f64, 1.0].map(f64::to_le_bytes), [0i64, 2].map(i64::to_le_bytes));
+    let (features, labels) = (features.concat(), labels.concat());
+    let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).unwrap();
+    let entries = [
+        ("features", view(Dtype::F64, vec![2, 1], &features)),
+        ("labels", view(Dtype::I64, vec![2], &labels)),
+        ("logits", view(Dtype::U8, vec![1], &[0])),
+        ("epoch", view(Dtype::U8, vec![1], &[0])),
+    ];
+    let names = [("class_names".to_owned(), r#"["ant","bee","cat"]"#.to_owned())];
+    let file = safetensors::serialize(entries, Some(names.into())).unwrap();
+    std::fs::write(dir.path().join("features"), file).unwrap();
+    let output = nclt(dir.path(), &["analyze", "features", "--json", "figures.json"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "features: ignored entries: epoch, logits\n");
+    assert!(stdout(&output).contains("classes without training features, left out: 1 (bee)\n"));
+    let figures = std::fs::read(dir.path().join("figures.json")).unwrap();
+    let figures: Value = serde_json::from_slice(&figures).unwrap();
+    assert_eq!(figures["class_names"], serde_json::json!(["ant", "bee", "cat"]));
+}
+
 #[test]
 fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
     let dir = tempfile::tempdir().unwrap();

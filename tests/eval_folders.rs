@@ -198,6 +198,12 @@ fn a_result_says_what_ran_on_what() {
     assert_eq!(result["network"]["precision"], "f32");
     assert!(result["network"]["flops_per_image"].as_u64().unwrap() > 1_000_000);
     assert!(result["program"]["processor"].as_str().unwrap().contains(' '));
+    // What is exported has the names as well.
+    let run = fs::read_dir(dir.join("two")).unwrap().next().unwrap().unwrap().path();
+    stdout(&nclt(dir, &["export-features", run.to_str().unwrap(), "--out", "features.safetensors"]));
+    let analysis = stdout(&nclt(dir, &["analyze", "features.safetensors", "--json", "-"]));
+    let analysis: Value = serde_json::from_str(&analysis).unwrap();
+    assert_eq!(analysis["class_names"], serde_json::json!(CLASSES));
     let notes = result["notes"].as_array().unwrap();
     assert!(
         notes.iter().any(|note| note.as_str().unwrap().starts_with("1 test images are copies")),

@@ -2,8 +2,8 @@
 
 use std::{fmt::Display, fs, path::Path};
 
-use nc_metrics::{Classifier, FeatureSet, Samples};
-use nc_record::Features;
+use nc_metrics::{Classifier, FeatureSet, Samples, Scalar};
+use nc_record::{Features, Floats};
 use tempfile::TempDir;
 
 /// A directory with these files, in memory where the system has such a place.
@@ -27,17 +27,26 @@ pub fn read<T, E: Display>(result: Result<T, E>) -> Option<T> {
 /// Does with a file of features what `nclt analyze` does.
 pub fn analyze(bytes: &[u8]) {
     let directory = directory(&[("features", bytes)]);
-    let Some(read_features) = read(Features::read(&directory.path().join("features"))) else { return };
-    let Features { classes, dims, features, labels, weight, bias, class_counts, test } = read_features;
-    let classifier = weight.map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims));
+    let Some(file) = read(Features::read(&directory.path().join("features"))) else { return };
+    let test = file.test.as_ref().map(|test| &test.features);
+    if let (Some(train), Some(test)) = (file.features.as_f32(), test.map_or(Some(&[][..]), Floats::as_f32)) {
+        measure(&file, train, test);
+    } else {
+        measure(&file, &file.features.to_f64(), &test.map_or_else(Default::default, Floats::to_f64));
+    }
+}
+
+fn measure<T: Scalar>(file: &Features, train: &[T], test: &[T]) {
+    let (classes, dims, bias) = (file.classes, file.dims, file.bias.as_ref().map(Floats::to_f64));
+    let classifier = file.weight.as_ref().map(|w| Classifier::new(&w.to_f64(), bias.as_deref(), classes, dims));
     let Some(classifier) = read(classifier.transpose()) else { return };
     let set = FeatureSet {
         classes,
         dims,
-        train: Samples { features: &features, labels: &labels },
-        test: test.as_ref().map(|test| Samples { features: &test.features, labels: &test.labels }),
+        train: Samples { features: train, labels: &file.labels },
+        test: file.test.as_ref().map(|file| Samples { features: test, labels: &file.labels }),
         classifier: classifier.as_ref(),
-        training_counts: class_counts.as_deref(),
+        training_counts: file.class_counts.as_deref(),
     };
     read(set.analyze());
 }

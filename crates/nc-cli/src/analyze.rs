@@ -1,18 +1,19 @@
-use std::{io::Write, path::PathBuf};
+use std::{borrow::Cow, io::Write, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nc_kernels::threads;
-use nc_metrics::{Analysis, ClassMeans, Classifier, FeatureSet, Projection, Samples};
-use nc_record::Features;
-use nc_report::{AccuracyRow, AnalysisReport, accuracy_rows, figure_rows};
+use nc_metrics::{Analysis, ClassMeans, Classifier, FeatureSet, Projection, Samples, Scalar};
+use nc_record::{Features, Floats};
+use nc_report::{AccuracyRow, AnalysisReport, accuracy_rows, class_list, figure_rows};
 
-use crate::{compute, output, summary::percent};
+use crate::{compute, output, summary::percent, terminal::say};
 
 /// Measure neural collapse, accuracy and calibration of features from anywhere.
 ///
-/// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N); `weight` (K, P) and `bias` (K) of the
-/// last layer, `class_counts` (K) of the training set, `test_features` (M, P) and `test_labels` (M) are used where they
-/// are there. The features should be those of the training images, without augmentation and in evaluation mode.
+/// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N), and optionally `weight` (K, P) and `bias`
+/// (K) of the last layer, `class_counts` (K) of the training set, `test_features` (M, P), `test_labels` (M) and
+/// `class_names` (K; in a safetensors file a JSON array in the metadata). The features should be those of the training
+/// images, without augmentation and in evaluation mode. 64-bit features are measured in 64 bits.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The features.
@@ -42,32 +43,47 @@ fn analyze(args: &Args) -> Result<()> {
         outputs().filter(|path| output::is_stdout(path)).count() < 2,
         "--json and --html cannot both be written to standard output"
     );
-    // The reader's messages name the file themselves.
+    let file = Features::read(&args.file)?;
+    if !file.ignored.is_empty() {
+        let names: Vec<String> = file.ignored.iter().map(|name| name.escape_debug().to_string()).collect();
+        say(&format!("{}: ignored entries: {}", args.file.display(), names.join(", ")));
+    }
+    let test = file.test.as_ref().map(|test| &test.features);
+    if let (Some(train), Some(test)) = (file.features.as_f32(), test.map_or(Some(&[][..]), Floats::as_f32)) {
+        measure(args, &file, train, test)
+    } else {
+        measure(args, &file, &file.features.to_f64(), &test.map_or_else(Cow::default, Floats::to_f64))
+    }
+}
+
+/// Measures the features of `file`, which are given in one type.
+fn measure<T: Scalar>(args: &Args, file: &Features, train: &[T], test: &[T]) -> Result<()> {
+    let Features { classes, dims, ref labels, ref class_counts, .. } = *file;
+    let outputs = || [&args.json, &args.html].into_iter().flatten();
     let in_file = || args.file.display().to_string();
-    let Features { classes, dims, features, labels, weight, bias, class_counts, test } =
-        Features::read(&args.file)?;
-    let classifier = weight
-        .map(|weight| Classifier::new(&weight, bias.as_deref(), classes, dims))
-        .transpose()
-        .with_context(in_file)?;
-    let train = Samples { features: &features, labels: &labels };
+    let bias = file.bias.as_ref().map(Floats::to_f64);
+    let classifier =
+        file.weight.as_ref().map(|w| Classifier::new(&w.to_f64(), bias.as_deref(), classes, dims));
+    let classifier = classifier.transpose().with_context(in_file)?;
+    let train = Samples { features: train, labels };
     let set = FeatureSet {
         classes,
         dims,
         train,
-        test: test.as_ref().map(|test| Samples { features: &test.features, labels: &test.labels }),
+        test: file.test.as_ref().map(|file| Samples { features: test, labels: &file.labels }),
         classifier: classifier.as_ref(),
         training_counts: class_counts.as_deref(),
     };
     let analysis = set.analyze().with_context(in_file)?;
     let found = analysis.train.nc.classes.len();
     ensure!(found >= 2, "{}: expected features of at least two classes, found {found}", in_file());
+    let names = file.class_names.as_deref();
     if !outputs().any(|path| output::is_stdout(path)) {
-        // First of all: a file that cannot be written must not cost the figures.
-        print(&mut std::io::stdout().lock(), &analysis)?;
+        // Before the files: an error in writing them must not cost the figures.
+        print(&mut std::io::stdout().lock(), &analysis, names)?;
     }
     if args.json.is_some() || args.html.is_some() {
-        let means = ClassMeans::of(&features, &labels, classes, dims)?;
+        let means = ClassMeans::of(train.features, labels, classes, dims)?;
         let projection = match args.html {
             Some(_) => Projection::of(train, &means, classifier.as_ref(), DRAWN)?,
             None => None,
@@ -75,12 +91,13 @@ fn analyze(args: &Args) -> Result<()> {
         let report = AnalysisReport {
             name: &args.file.file_name().unwrap_or_default().to_string_lossy(),
             analysis: &analysis,
-            class_counts: &class_counts.unwrap_or_else(|| counted(&labels, classes)),
+            class_counts: &class_counts.clone().unwrap_or_else(|| counted(labels, classes)),
+            class_names: names,
             projection: projection.as_ref(),
         };
         if let Some(path) = &args.json {
             let predictions =
-                classifier.as_ref().map(|classifier| classifier.predictions(&features)).transpose()?;
+                classifier.as_ref().map(|classifier| classifier.predictions(train.features)).transpose()?;
             let json = report.to_json(&means, predictions.as_deref())?;
             output::write(path, format!("{json}\n").as_bytes())?;
         }
@@ -99,7 +116,7 @@ fn counted(labels: &[u32], classes: usize) -> Vec<usize> {
     counts
 }
 
-fn print(out: &mut dyn Write, analysis: &Analysis) -> std::io::Result<()> {
+fn print(out: &mut dyn Write, analysis: &Analysis, names: Option<&[String]>) -> std::io::Result<()> {
     let Analysis { train, test } = analysis;
     let (nc, test_nc) = (&train.nc, test.as_ref().map(|test| &test.nc));
     write!(out, "{} training features", nc.samples)?;
@@ -108,7 +125,8 @@ fn print(out: &mut dyn Write, analysis: &Analysis) -> std::io::Result<()> {
     }
     writeln!(out, " of {} dimensions, {} classes", nc.dims, nc.classes.len())?;
     if !nc.absent_classes.is_empty() {
-        writeln!(out, "classes without training features, left out: {:?}", nc.absent_classes)?;
+        let absent = class_list(&nc.absent_classes, names);
+        writeln!(out, "classes without training features, left out: {absent}")?;
     }
     let mut row = |title: &str, train: &str, test: &str, ideal: &str| {
         let test = if test_nc.is_some() { format!(" {test:>10}") } else { String::new() };

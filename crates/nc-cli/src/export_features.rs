@@ -12,7 +12,8 @@ use crate::{
 /// Write the features of a trained model, and its classifier, to a safetensors file.
 ///
 /// The file holds `features` (N, P), `labels` (N) of the training images as the model sees them without augmentation,
-/// `weight` (K, P), `bias` (K), `class_counts` (K), `test_features` (M, P), `test_labels` (M).
+/// `weight` (K, P), `bias` (K), `class_counts` (K), `test_features` (M, P), `test_labels` (M), and the class names as a JSON
+/// array under `class_names` in its metadata.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

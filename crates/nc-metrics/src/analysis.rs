@@ -5,30 +5,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, Classifier,
-    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator, Result,
+    NearestMeanAccumulator, NeuralCollapse, NeuralCollapseAccumulator, Result, Scalar,
     error::{check_finite, check_labels, check_length},
+    linalg::widened,
 };
 
-/// Features (N, P), row after row, and their labels (N).
+/// Features (N, P) in f32 or f64, row after row, and their labels (N).
 #[derive(Clone, Copy, Debug)]
-pub struct Samples<'a> {
+pub struct Samples<'a, T = f32> {
     /// h_i.
-    pub features: &'a [f32],
+    pub features: &'a [T],
     /// y_i.
     pub labels: &'a [u32],
 }
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
-pub struct FeatureSet<'a> {
+pub struct FeatureSet<'a, T = f32> {
     /// Number of classes K.
     pub classes: usize,
     /// Feature dimension P.
     pub dims: usize,
     /// Training features: of a frozen network in evaluation mode, without augmentation.
-    pub train: Samples<'a>,
+    pub train: Samples<'a, T>,
     /// Test features.
-    pub test: Option<Samples<'a>>,
+    pub test: Option<Samples<'a, T>>,
     /// The last layer.
     pub classifier: Option<&'a Classifier>,
     /// Training samples of each class (K), if `train` is not all of them.
@@ -70,7 +71,7 @@ pub struct Measured {
     pub calibration: Option<Calibration>,
 }
 
-impl FeatureSet<'_> {
+impl<T: Scalar> FeatureSet<'_, T> {
     /// Measures everything. Accuracy and calibration are of the logits in f64, which decide as
     /// [`Classifier::predictions`] does.
     ///
@@ -100,7 +101,7 @@ impl FeatureSet<'_> {
         let means = self.means_of(self.train)?;
         self.check_test()?;
         let counts = self.training_counts(&means);
-        let measured = |samples: Samples<'_>, nc| {
+        let measured = |samples: Samples<'_, T>, nc| {
             let decisions = |classifier| self.decisions(samples, classifier, &counts);
             let (accuracy, calibration) = self.classifier.map(decisions).transpose()?.unzip();
             Ok(Measured { nc, accuracy, calibration })
@@ -138,7 +139,7 @@ impl FeatureSet<'_> {
         check_finite("test_features", features, self.dims, 0)
     }
 
-    fn means_of(&self, samples: Samples<'_>) -> Result<ClassMeans> {
+    fn means_of(&self, samples: Samples<'_, T>) -> Result<ClassMeans> {
         ClassMeans::of(samples.features, samples.labels, self.classes, self.dims)
     }
 
@@ -149,7 +150,7 @@ impl FeatureSet<'_> {
 
     fn collapse(
         &self,
-        samples: Samples<'_>,
+        samples: Samples<'_, T>,
         means: &ClassMeans,
         training_counts: &[usize],
     ) -> Result<NeuralCollapse> {
@@ -161,7 +162,7 @@ impl FeatureSet<'_> {
 
     fn collapse_of_test(
         &self,
-        test: Samples<'_>,
+        test: Samples<'_, T>,
         training_means: &ClassMeans,
         training_counts: &[usize],
     ) -> Result<NeuralCollapse> {
@@ -177,7 +178,7 @@ impl FeatureSet<'_> {
     /// Accuracy and calibration of the classifier on samples that are checked.
     fn decisions(
         &self,
-        samples: Samples<'_>,
+        samples: Samples<'_, T>,
         classifier: &Classifier,
         training_counts: &[usize],
     ) -> Result<(Accuracy, Calibration)> {
@@ -185,10 +186,8 @@ impl FeatureSet<'_> {
         let mut accuracy = AccuracyAccumulator::new(self.classes);
         let mut calibration = CalibrationAccumulator::new(self.classes);
         for (features, labels) in features.chunks(ROWS * self.dims).zip(labels.chunks(ROWS)) {
-            let blocks = features.par_chunks(BLOCK * self.dims).map(|block| {
-                let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-                classifier.logits(&block)
-            });
+            let blocks =
+                features.par_chunks(BLOCK * self.dims).map(|block| classifier.logits(&widened(block)));
             for (logits, labels) in blocks.collect::<Vec<_>>().iter().zip(labels.chunks(BLOCK)) {
                 accuracy.update(logits, labels)?;
                 calibration.update(logits, labels)?;

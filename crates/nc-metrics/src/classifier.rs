@@ -1,9 +1,9 @@
 use rayon::prelude::*;
 
 use crate::{
-    ClassMeans, Error, Result,
+    ClassMeans, Error, Result, Scalar,
     error::{check_finite, check_length, check_rows},
-    linalg::{argmax, times_transposed},
+    linalg::{argmax, times_transposed, widened},
 };
 
 /// A linear classifier z = W h + b, with one row w_k a class.
@@ -32,7 +32,7 @@ impl Classifier {
     /// # Errors
     ///
     /// If the lengths do not fit K = `classes` and P = `dims`, or a value is not finite.
-    pub fn new(weight: &[f32], bias: Option<&[f32]>, classes: usize, dims: usize) -> Result<Self> {
+    pub fn new<T: Scalar>(weight: &[T], bias: Option<&[T]>, classes: usize, dims: usize) -> Result<Self> {
         if classes == 0 {
             return Err(Error::Empty("the classifier has no classes"));
         }
@@ -42,13 +42,8 @@ impl Classifier {
             check_length("bias", bias, classes)?;
             check_finite("bias", bias, 1, 0)?;
         }
-        let widen = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
-        Ok(Self {
-            classes,
-            dims,
-            weight: widen(weight),
-            bias: bias.map_or_else(|| vec![0.0; classes], widen),
-        })
+        let bias = bias.map_or_else(|| vec![0.0; classes], widened);
+        Ok(Self { classes, dims, weight: widened(weight), bias })
     }
 
     /// W (K, P), row after row.
@@ -66,12 +61,11 @@ impl Classifier {
     /// # Errors
     ///
     /// If the length is no multiple of P, or a feature is not finite.
-    pub fn predictions(&self, features: &[f32]) -> Result<Vec<u32>> {
+    pub fn predictions<T: Scalar>(&self, features: &[T]) -> Result<Vec<u32>> {
         const BLOCK: usize = 256;
         check_rows("features", features, self.dims)?;
         let blocks = features.par_chunks(BLOCK * self.dims).map(|block| {
-            let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-            let rows = self.logits(&block);
+            let rows = self.logits(&widened(block));
             let predictions = rows.chunks_exact(self.classes).map(|z| argmax(z.iter().copied()) as u32);
             predictions.collect::<Vec<u32>>()
         });

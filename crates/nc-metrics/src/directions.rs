@@ -7,7 +7,7 @@ use crate::{
     Result,
     accuracy::MATRIX_CLASSES,
     error::check_rows,
-    linalg::{centering, mean, norm, normalized_distance, std, times_transposed},
+    linalg::{centering, mean, norm, normalized_distance, scaled, std, times_transposed, unit_of},
 };
 
 /// NC2 of K vectors, one a class: equal norms and equal, largest possible angles make a simplex equiangular tight
@@ -37,7 +37,8 @@ pub struct Directions {
     pub etf_error: Option<f64>,
     /// Mean over pairs of log(1/||u_i - u_j||), with u the vectors scaled to length 1: the energy that generalised
     /// neural collapse minimises where there are more classes than a simplex ETF can have (Liu et al. 2023b, GNC2;
-    /// Wu and Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide.
+    /// Wu and Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide up to rounding, for
+    /// class means that of the features' type.
     pub log_energy: Option<f64>,
     /// Population standard deviation over pairs of the same; 0 where every pair is equally far apart.
     pub log_energy_std: Option<f64>,
@@ -70,6 +71,12 @@ impl Directions {
     /// If the length is no multiple of P, or a value is not finite.
     pub fn of(rows: &[f64], dims: usize) -> Result<Self> {
         check_rows("vectors", rows, dims)?;
+        let unit = unit_of(rows);
+        Ok(Self::of_units(&scaled(rows, unit), dims, unit, 0.0))
+    }
+
+    /// Measures vectors in units of `unit`, which are known to within `rounding` units.
+    pub(crate) fn of_units(rows: &[f64], dims: usize, unit: f64, rounding: f64) -> Self {
         let norms: Vec<f64> = rows.chunks_exact(dims).map(norm).collect();
         let typical = if norms.is_empty() { 0.0 } else { mean(&norms) };
         let mut directions = Self {
@@ -85,13 +92,14 @@ impl Directions {
             log_energy_std: None,
         };
         if directions.norms.len() >= 2 && !directions.norms.contains(&0.0) {
-            directions.measure_angles(rows, dims);
+            directions.measure_angles(rows, dims, rounding);
         }
-        Ok(directions)
+        directions.norms.iter_mut().for_each(|norm| *norm *= unit);
+        directions
     }
 
     /// Everything about pairs, of at least two vectors other than zero.
-    fn measure_angles(&mut self, rows: &[f64], dims: usize) {
+    fn measure_angles(&mut self, rows: &[f64], dims: usize, rounding: f64) {
         let classes = self.norms.len();
         let scaled = |(row, norm): (&[f64], &f64)| row.iter().map(|x| x / norm).collect::<Vec<_>>();
         let unit: Vec<f64> = rows.chunks_exact(dims).zip(&self.norms).flat_map(scaled).collect();
@@ -112,7 +120,9 @@ impl Directions {
         self.etf_error = normalized_distance(gram.as_ref(), centering(classes).as_ref());
         // ||u - v||^2 = 2 - 2 cos.
         let energies: Vec<f64> = pairs.iter().map(|cosine| -(2.0 - 2.0 * cosine).ln() / 2.0).collect();
-        if pairs.iter().all(|&cosine| cosine < 1.0 - COINCIDING) {
+        let shortest = self.norms.iter().copied().fold(f64::INFINITY, f64::min);
+        let coinciding = COINCIDING.max(2.0 * (rounding / shortest).powi(2));
+        if pairs.iter().all(|&cosine| cosine < 1.0 - coinciding) {
             self.log_energy = Some(mean(&energies));
             self.log_energy_std = Some(std(&energies));
         }
@@ -122,7 +132,7 @@ impl Directions {
     }
 }
 
-/// Cosines closer to 1 than this differ from it by rounding.
+/// Cosines closer to 1 than this differ from it by the rounding of f64.
 const COINCIDING: f64 = 1e-14;
 
 /// The angle of a cosine, in degrees.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result,
     error::{check_finite, check_length, check_rows},
-    linalg::{centering, dot, matrix, mean, norm, normalized_distance, std},
+    linalg::{centering, dot, matrix, mean, norm, normalized_distance, scaled, std, unit_of},
 };
 
 /// NC3, self-duality (Papyan et al. 2020): classifier rows w_k, not centred, are parallel to the centred class means
@@ -23,10 +23,10 @@ pub struct Nc3 {
     pub alignment_cosines: Vec<f64>,
     /// Uniform duality (Wu and Papyan 2024): population standard deviation over classes of <w_k, m_k> over the absolute
     /// value of their mean; 0 at collapse, where every class is as far along its row as every other. None if the mean
-    /// is zero.
+    /// is zero up to rounding.
     pub uniformity_cov: Option<f64>,
     /// || W M^T/||W M^T||_F - (I - J/K)/sqrt(K-1) ||_F (Zhu et al. 2021): the logits of the centred class means
-    /// against those of a simplex ETF; 0 at collapse. None for fewer than two classes, or if W M^T is zero.
+    /// against those of a simplex ETF; 0 at collapse. None for fewer than two classes, or if W M^T is zero up to rounding.
     pub etf_error: Option<f64>,
 }
 
@@ -55,10 +55,11 @@ impl Nc3 {
         check_rows("weight", weight, dims)?;
         check_length("centered_means", centered_means, weight.len())?;
         check_finite("centered_means", centered_means, dims, 0)?;
-        let (w, m) = (norm(weight), norm(centered_means));
+        let [weight, centered_means] = [weight, centered_means].map(|rows| scaled(rows, unit_of(rows)));
+        let (w, m) = (norm(&weight), norm(&centered_means));
         let gap = |(a, b): (&f64, &f64)| (a / w - b / m).powi(2);
         let duality_gap_squared =
-            (w > 0.0 && m > 0.0).then(|| weight.iter().zip(centered_means).map(gap).sum());
+            (w > 0.0 && m > 0.0).then(|| weight.iter().zip(&centered_means).map(gap).sum());
         let cosine = |(w, m): (&[f64], &[f64])| {
             let norms = norm(w) * norm(m);
             (norms > 0.0).then(|| dot(w, m) / norms)
@@ -66,14 +67,17 @@ impl Nc3 {
         let rows = || weight.chunks_exact(dims).zip(centered_means.chunks_exact(dims));
         let alignment_cosines = rows().map(cosine).collect::<Option<Vec<f64>>>().unwrap_or_default();
         let products: Vec<f64> = rows().map(|(w, m)| dot(w, m)).collect();
-        let typical = if products.is_empty() { 0.0 } else { mean(&products).abs() };
-        let logits = matrix(weight, dims) * matrix(centered_means, dims).transpose();
+        let typical = products.iter().sum::<f64>().abs() / products.len().max(1) as f64;
+        let rounding = f64::EPSILON * products.iter().map(|product| product.abs()).sum::<f64>();
+        let logits = matrix(&weight, dims) * matrix(&centered_means, dims).transpose();
+        let ideal = centering(products.len());
+        let etf_error = normalized_distance(logits.as_ref(), ideal.as_ref());
         Ok(Self {
             duality_gap_squared,
             mean_alignment_cosine: (!alignment_cosines.is_empty()).then(|| mean(&alignment_cosines)),
             alignment_cosines,
-            uniformity_cov: (typical > 0.0).then(|| std(&products) / typical),
-            etf_error: normalized_distance(logits.as_ref(), centering(products.len()).as_ref()),
+            uniformity_cov: (typical > rounding).then(|| std(&products) / typical),
+            etf_error: etf_error.filter(|_| logits.norm_l2() > f64::EPSILON * w * m),
         })
     }
 }

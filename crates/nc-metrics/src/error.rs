@@ -34,8 +34,8 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
-    /// A value that is NaN or infinite.
-    #[error("{argument}: expected finite values, found {value} in row {row}")]
+    /// A value that is NaN, infinite or above 1e280, where sums overflow.
+    #[error("{argument}: expected finite values up to {LARGEST:e}, found {value:e} in row {row}")]
     NotFinite {
         /// The argument.
         argument: &'static str,
@@ -48,6 +48,9 @@ pub enum Error {
     #[error("there is nothing to measure: {0}")]
     Empty(&'static str),
 }
+
+/// Sums of 1e28 values up to here are finite.
+const LARGEST: f64 = 1e280;
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -107,7 +110,7 @@ pub(crate) fn check_finite<T: Copy + Into<f64>>(
     seen: usize,
 ) -> Result<()> {
     let widened = values.iter().map(|&value| value.into());
-    match widened.enumerate().find(|(_, value): &(usize, f64)| !value.is_finite()) {
+    match widened.enumerate().find(|(_, value): &(usize, f64)| value.is_nan() || value.abs() > LARGEST) {
         Some((index, value)) => Err(Error::NotFinite { argument, row: seen + index / width.max(1), value }),
         None => Ok(()),
     }

@@ -4,7 +4,7 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Result,
+    ClassMeans, Classifier, Result, Scalar,
     error::check,
     linalg::{add_gram, mirror, solve_right},
 };
@@ -66,9 +66,9 @@ pub struct MseAccumulator<'a> {
     ridge: f64,
     rows: Vec<Option<usize>>,
     counts: Vec<usize>,
-    /// sum d_i of each class with a mean, by rows: 0 up to rounding for the samples of the means.
+    /// sum d_i of each class with a mean, in units, by rows: 0 up to rounding for the samples of the means.
     deviations: Vec<f64>,
-    /// max |h_ij|.
+    /// max |h_ij| from the origin of the means, in units.
     largest: f64,
     by_sample: Mat<f64>,
     by_class: Mat<f64>,
@@ -103,7 +103,7 @@ impl<'a> MseAccumulator<'a> {
     ///
     /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another shape;
     /// then nothing is taken in.
-    pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         self.classifier.check_fits(self.means)?;
         let dims = self.means.dims();
         let seen = self.counts.iter().sum();
@@ -115,15 +115,14 @@ impl<'a> MseAccumulator<'a> {
             for (feature, &label) in features.chunks_exact(dims).zip(labels) {
                 let Some(row) = self.rows[label as usize] else { continue };
                 self.counts[row] += 1;
-                let mean = &self.means.means()[row * dims..][..dims];
                 let sample_weight = (1.0 / samples as f64).sqrt();
                 let class_weight = (1.0 / (classes * self.means.counts()[row] as f64)).sqrt();
-                let deviation = || feature.iter().zip(mean).map(|(&x, mean)| f64::from(x) - mean);
+                let deviation = || self.means.deviation(feature, row);
                 let sums = self.deviations[row * dims..][..dims].iter_mut();
                 sums.zip(deviation()).for_each(|(sum, d)| *sum += d);
-                self.largest = feature.iter().fold(self.largest, |largest, &x| largest.max(x.abs().into()));
-                by_sample.extend(deviation().map(|d| d * sample_weight));
-                by_class.extend(deviation().map(|d| d * class_weight));
+                self.largest = self.means.in_units(feature).fold(self.largest, |most, x| most.max(x.abs()));
+                by_sample.extend(deviation().map(|d| d * sample_weight * self.means.unit));
+                by_class.extend(deviation().map(|d| d * class_weight * self.means.unit));
             }
             rayon::join(
                 || add_gram(&mut self.by_sample, &by_sample),
@@ -134,7 +133,7 @@ impl<'a> MseAccumulator<'a> {
     }
 
     /// The figures. None if the samples were not those of the means, as their number or their mean in a class shows,
-    /// or the least-squares problem has no unique solution up to rounding.
+    /// or the least-squares problem has no unique solution up to rounding, as of features far from zero that differ little.
     pub fn finish(mut self) -> Option<MseDecomposition> {
         if self.counts != self.means.counts() || !self.is_about_own_means() {
             return None;
@@ -202,11 +201,8 @@ impl<'a> MseAccumulator<'a> {
         });
         let nc23: f64 = errors.sum();
         let perpendicular = quadratic(&(&given - &least), &second_moment);
-        Some(MseParts {
-            total: (nc1 + nc23 + perpendicular) / 2.0,
-            nc1: nc1 / 2.0,
-            nc23: nc23 / 2.0,
-            perpendicular: perpendicular / 2.0,
-        })
+        let total = (nc1 + nc23 + perpendicular) / 2.0;
+        let parts = MseParts { total, nc1: nc1 / 2.0, nc23: nc23 / 2.0, perpendicular: perpendicular / 2.0 };
+        total.is_finite().then_some(parts)
     }
 }

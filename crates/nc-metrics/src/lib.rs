@@ -1,5 +1,5 @@
 //! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set: from slices of
-//! `f32`, in `f64`, without Candle.
+//! `f32` or `f64`, computed in `f64`, without Candle.
 //!
 //! [`FeatureSet::analyze`] measures everything there is to measure of training and test features with their classifier.
 //! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure one thing of what is in memory. What is too
@@ -10,7 +10,18 @@
 //! Conventions: K classes, n_k samples of class k, features h_i of P dimensions in rows, mu_k the mean of class k, mu_C
 //! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Classes without samples are left out of the
 //! geometry, and K is the number of the others. Use features of a frozen network in evaluation mode on un-augmented
-//! data. What is undefined, as an angle of a zero vector, is `None`, never NaN; JSON has null for it.
+//! data. An undefined figure, such as the angle of a zero vector, is `None`, never NaN; JSON has null for it.
+//!
+//! Precision: features keep their type, and a figure that rounding of that type alone can produce is undefined. With
+//! r = epsilon * max_k ||mu_k||, where epsilon is the machine epsilon of `f32` or `f64`:
+//!
+//! - class means closer than r coincide, and a mean closer than r to mu_C has no direction;
+//! - directions m_k / ||m_k|| closer than 2 r / min_k ||m_k|| coincide;
+//! - a within-class variance of at most (r/2)^2 that is not exactly 0 is undefined, unless (r/2)^2 is below 1e-7 tr(S_B):
+//!   there the features have collapsed as far as their type can show.
+//!
+//! 64-bit features are measured relative to their first sample and scaled by a power of two, so that a large common
+//! offset or a tiny scale costs no digits.
 //!
 //! Passes over samples use rayon's threads; the same input, in the same pieces, gives the same bits with any number of
 //! them.
@@ -41,6 +52,7 @@ mod nearest_mean;
 mod neural_collapse;
 mod orthogonal_frame;
 mod projection;
+mod scalar;
 mod seli;
 mod shot_group;
 mod within;
@@ -60,6 +72,7 @@ pub use nearest_mean::{Nc4, NearestMeanAccumulator};
 pub use neural_collapse::{Minority, Nc2, NeuralCollapse, NeuralCollapseAccumulator};
 pub use orthogonal_frame::OrthogonalFrame;
 pub use projection::{ProjectedSample, Projection};
+pub use scalar::Scalar;
 pub use seli::{Seli, SeliTargets};
 pub use shot_group::{ShotClasses, ShotGroup};
 pub use within::{Nc1, Weighted, WithinAccumulator};

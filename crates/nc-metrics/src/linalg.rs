@@ -14,6 +14,10 @@ use faer::{
     },
 };
 
+pub(crate) fn widened<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|&x| x.into()).collect()
+}
+
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     sum_of_pairs(a, b, |a, b| a * b)
 }
@@ -38,6 +42,28 @@ fn sum_of_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
 
 pub(crate) fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
+}
+
+/// The largest power of two up to `x`, or 1 for 0: dividing by it is exact.
+pub(crate) fn power_of_two(x: f64) -> f64 {
+    let power = f64::from_bits(x.to_bits() & f64::INFINITY.to_bits());
+    if x == 0.0 { 1.0 } else { power.max(f64::MIN_POSITIVE) }
+}
+
+/// The power of two with which the largest |value| is between 1 and 2.
+pub(crate) fn unit_of(values: &[f64]) -> f64 {
+    power_of_two(values.iter().fold(0.0, |largest, x| largest.max(x.abs())))
+}
+
+/// Values in units of `unit`.
+pub(crate) fn scaled(values: &[f64], unit: f64) -> Vec<f64> {
+    values.iter().map(|x| x / unit).collect()
+}
+
+/// A figure times a power of the unit; None if it overflows or underflows.
+pub(crate) fn rescaled(figure: f64, factor: f64) -> Option<f64> {
+    let rescaled = figure * factor;
+    (rescaled.is_finite() && (rescaled != 0.0 || figure == 0.0)).then_some(rescaled)
 }
 
 pub(crate) fn mean(values: &[f64]) -> f64 {
@@ -95,10 +121,14 @@ pub(crate) fn mirror(symmetric: &mut Mat<f64>) {
 }
 
 /// X with X A = B, for the symmetric positive definite A (p, p), of which the lower triangle is read, and B (m, p).
-/// `None` if A is not positive definite up to rounding.
+/// `None` if A is not positive definite up to rounding: if nothing is left of a diagonal entry in its pivot.
 pub(crate) fn solve_right(a: &Mat<f64>, b: &Mat<f64>) -> Option<Mat<f64>> {
+    let factor = a.llt(Side::Lower).ok()?;
+    let (n, pivots) = (a.nrows(), factor.L());
+    let rounding = n as f64 * f64::EPSILON;
+    let definite = (0..n).all(|i| pivots[(i, i)].powi(2) > rounding * a[(i, i)]);
     // A is symmetric: A X^T = B^T.
-    Some(a.llt(Side::Lower).ok()?.solve(b.transpose()).transpose().to_owned())
+    definite.then(|| factor.solve(b.transpose()).transpose().to_owned())
 }
 
 /// S^(1/2) and pinv(S)^(1/2) of the symmetric positive semidefinite S (k, k). Eigenvalues up to k times the machine

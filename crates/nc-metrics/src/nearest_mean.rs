@@ -4,16 +4,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Result, ShotGroup,
+    ClassMeans, Classifier, Result, Scalar, ShotGroup,
     error::{check, check_length},
-    linalg::{argmax, dot, times_transposed},
+    linalg::{argmax, dot, times_transposed, widened},
 };
 
 /// NC4 (Papyan et al. 2020): the classifier decides as the nearest class mean would.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc4 {
     /// Share of samples where argmax_k <w_k, h> + b_k differs from argmin_k ||h - mu_k||; of equal ones the first
-    /// counts. 0 at collapse. None without samples.
+    /// counts. 0 at collapse. None without samples, and where all class means coincide.
     pub mismatch: Option<f64>,
     /// The same of the samples of classes in [`ShotGroup::Many`]. None without such samples.
     pub many: Option<f64>,
@@ -55,7 +55,7 @@ const BLOCK: usize = 256;
 impl<'a> NearestMeanAccumulator<'a> {
     /// Compares `classifier` with the nearest of `means`; classes without a mean cannot be nearest.
     pub fn new(means: &'a ClassMeans, classifier: &'a Classifier) -> Self {
-        let centered = means.centered();
+        let centered = means.centered_units();
         let half_squares = centered.chunks_exact(means.dims()).map(|mean| dot(mean, mean) / 2.0).collect();
         let (samples, mismatches) = (vec![0; means.classes()], vec![0; means.classes()]);
         Self { means, classifier, centered, half_squares, samples, mismatches }
@@ -67,7 +67,7 @@ impl<'a> NearestMeanAccumulator<'a> {
     ///
     /// If the classifier does not fit the means, the lengths do not fit, a label is not below K, or a feature is not
     /// finite; then nothing is taken in.
-    pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
         self.classifier.check_fits(self.means)?;
         let seen = self.samples.iter().sum();
@@ -82,15 +82,12 @@ impl<'a> NearestMeanAccumulator<'a> {
     }
 
     /// Whether classifier and nearest mean disagree about each row.
-    fn mismatches_of(&self, block: &[f32]) -> Vec<bool> {
+    fn mismatches_of<T: Scalar>(&self, block: &[T]) -> Vec<bool> {
         let dims = self.means.dims();
-        let mut block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-        let logits = self.classifier.logits(&block);
+        let logits = self.classifier.logits(&widened(block));
         // ||h - mu_k||^2 is smallest where <m_k, h - mu_C> - ||m_k||^2 / 2 is largest.
-        for row in block.chunks_exact_mut(dims) {
-            row.iter_mut().zip(self.means.mean_of_class_means()).for_each(|(x, center)| *x -= center);
-        }
-        let closeness = times_transposed(&block, &self.centered, dims);
+        let rows = block.chunks_exact(dims).flat_map(|row| self.means.centered_sample(row));
+        let closeness = times_transposed(&rows.collect::<Vec<f64>>(), &self.centered, dims);
         let rows = logits.chunks_exact(self.means.classes());
         rows.zip(closeness.chunks_exact(self.half_squares.len()))
             .map(|(logits, closeness)| {
@@ -108,6 +105,7 @@ impl<'a> NearestMeanAccumulator<'a> {
     /// If `training_counts` has not K entries.
     pub fn finish(self, training_counts: &[usize]) -> Result<Nc4> {
         check_length("training_counts", training_counts, self.samples.len())?;
+        let coincide = self.half_squares.len() > 1 && self.half_squares.iter().all(|&square| square == 0.0);
         let share = |group: Option<ShotGroup>| {
             let classes = || {
                 let counts = training_counts.iter().enumerate();
@@ -115,7 +113,7 @@ impl<'a> NearestMeanAccumulator<'a> {
             };
             let samples: usize = classes().map(|(class, _)| self.samples[class]).sum();
             let mismatches: usize = classes().map(|(class, _)| self.mismatches[class]).sum();
-            (samples > 0).then(|| mismatches as f64 / samples as f64)
+            (samples > 0 && !coincide).then(|| mismatches as f64 / samples as f64)
         };
         Ok(Nc4 {
             mismatch: share(None),

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ClassMeans, Classifier, Directions, Error, MinorityCollapse, MseAccumulator, MseDecomposition, Nc1, Nc3,
-    Nc4, NearestMeanAccumulator, OrthogonalFrame, Result, Seli, SeliTargets, WithinAccumulator,
+    Nc4, NearestMeanAccumulator, OrthogonalFrame, Result, Scalar, Seli, SeliTargets, WithinAccumulator,
     error::check_length,
     etf_angle_degrees, etf_exists, largest_min_angle_degrees,
-    linalg::{matrix, norm},
+    linalg::{matrix, norm, scaled, unit_of},
 };
 
 /// NC1 to NC4 of features and, where one is given, their classifier.
@@ -95,8 +95,8 @@ impl NeuralCollapse {
     ///
     /// If the lengths do not fit, a label is not below K, a feature is not finite, the classifier is of another shape,
     /// or there is no sample.
-    pub fn of(
-        features: &[f32],
+    pub fn of<T: Scalar>(
+        features: &[T],
         labels: &[u32],
         classes: usize,
         dims: usize,
@@ -174,7 +174,7 @@ impl<'a> NeuralCollapseAccumulator<'a> {
     /// # Errors
     ///
     /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
-    pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         self.within.update(features, labels)?;
         self.mse.as_mut().map_or(Ok(()), |mse| mse.update(features, labels))?;
         self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.update(features, labels))
@@ -191,14 +191,16 @@ impl<'a> NeuralCollapseAccumulator<'a> {
         if samples == 0 {
             return Err(Error::Empty("no samples of classes that have a mean"));
         }
-        let centered = means.centered();
+        let centered = means.centered_units();
         let weights = self.classifier.map(|classifier| classifier.rows_of(means));
+        let in_units = |rows: &[f64]| scaled(rows, unit_of(rows));
+        let (unit_means, unit_weights) = (in_units(means.means()), weights.as_deref().map(in_units));
         let classes = means.present().len();
         let absent = means.rows().into_iter().enumerate().filter(|(_, row)| row.is_none());
         let counts: Vec<usize> =
             means.present().iter().map(|&class| self.training_counts[class as usize]).collect();
         let (mean_rows, weight_rows) =
-            (matrix(means.means(), dims), weights.as_ref().map(|rows| matrix(rows, dims)));
+            (matrix(&unit_means, dims), unit_weights.as_ref().map(|rows| matrix(rows, dims)));
         let mean_output = |classifier: &Classifier| norm(&classifier.logits(means.mean_of_class_means()));
         let minority = |rows: &[f64]| MinorityCollapse::of(rows, &counts, dims);
         let targets = SeliTargets::new(&counts);
@@ -212,15 +214,15 @@ impl<'a> NeuralCollapseAccumulator<'a> {
             largest_min_angle_degrees: largest_min_angle_degrees(classes, dims),
             nc1: self.within.finish(),
             nc2: Nc2 {
-                centered_means: Directions::of(&centered, dims)?,
+                centered_means: Directions::of_units(&centered, dims, means.unit, means.rounding),
                 weights: weights.as_ref().map(|rows| Directions::of(rows, dims)).transpose()?,
             },
             nc3: weights.as_ref().map(|rows| Nc3::of(rows, &centered, dims)).transpose()?,
             nc4: self.nearest.map(|nearest| nearest.finish(&self.training_counts)).transpose()?,
-            mean_output_norm: self.classifier.map(mean_output),
+            mean_output_norm: self.classifier.map(mean_output).filter(|norm| norm.is_finite()),
             minority: Minority {
                 centered_means: minority(&centered)?,
-                weights: weights.as_ref().map(|rows| minority(rows)).transpose()?,
+                weights: unit_weights.as_ref().map(|rows| minority(rows)).transpose()?,
             },
             seli: targets.as_ref().map(|targets| targets.compare(mean_rows, weight_rows)),
             orthogonal_frame: targets.map(|_| OrthogonalFrame::of(mean_rows, weight_rows, &counts)),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Classifier, Result, Samples,
+    ClassMeans, Classifier, Result, Samples, Scalar,
     error::check,
-    linalg::{centered, dot, norm, right_singular},
+    linalg::{dot, norm, right_singular},
 };
 
 /// Features, class means and classifier in the plane of the first two principal components.
@@ -38,7 +38,7 @@ pub struct ProjectedSample {
 
 impl Projection {
     /// Projects at most `limit` of the samples, or one of each class if there are more classes, of which `means` are the
-    /// means. None if there are fewer than two dimensions or samples, or all samples are the same.
+    /// means. None if there are fewer than two dimensions or samples, or all samples are the same up to rounding.
     ///
     /// ```
     /// use nc_metrics::{ClassMeans, Projection, Samples};
@@ -55,8 +55,8 @@ impl Projection {
     ///
     /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another
     /// shape.
-    pub fn of(
-        samples: Samples<'_>,
+    pub fn of<T: Scalar>(
+        samples: Samples<'_, T>,
         means: &ClassMeans,
         classifier: Option<&Classifier>,
         limit: usize,
@@ -68,30 +68,27 @@ impl Projection {
         if drawn.len() < 2 || dims < 2 {
             return Ok(None);
         }
-        let center = means.mean_of_class_means();
-        let rows: Vec<f64> = drawn
-            .iter()
-            .flat_map(|&sample| samples.features[sample * dims..][..dims].iter().zip(center))
-            .map(|(&x, center)| f64::from(x) - center)
-            .collect();
+        let row = |&sample: &usize| means.centered_sample(&samples.features[sample * dims..][..dims]);
+        let rows: Vec<f64> = drawn.iter().flat_map(row).collect();
         let Some((values, vectors)) = right_singular(&rows, dims) else { return Ok(None) };
         let total: f64 = values.iter().map(|value| value * value).sum();
-        if total == 0.0 {
+        if total <= drawn.len() as f64 * means.rounding.powi(2) {
             return Ok(None);
         }
         let (first, second) = (&vectors[..dims], &vectors[dims..2 * dims]);
         let project = |row: &[f64]| [dot(row, first), dot(row, second)];
+        let place = |row: &[f64]| project(row).map(|x| x * means.unit);
         let direction = |row: &[f64]| {
             let norm = norm(row);
             project(row).map(|x| if norm > 0.0 { x / norm } else { 0.0 })
         };
-        let place = |(&sample, row)| ProjectedSample { class: samples.labels[sample], at: project(row) };
+        let drawn_at = |(&sample, row)| ProjectedSample { class: samples.labels[sample], at: place(row) };
         let weights = classifier.map_or_else(Vec::new, |classifier| classifier.rows_of(means));
         Ok(Some(Self {
             explained: [values[0] * values[0] / total, values[1] * values[1] / total],
-            samples: drawn.iter().zip(rows.chunks_exact(dims)).map(place).collect(),
+            samples: drawn.iter().zip(rows.chunks_exact(dims)).map(drawn_at).collect(),
             classes: means.present().to_vec(),
-            means: centered(means.means(), center).chunks_exact(dims).map(project).collect(),
+            means: means.centered_units().chunks_exact(dims).map(place).collect(),
             weights: weights.chunks_exact(dims).map(direction).collect(),
         }))
     }

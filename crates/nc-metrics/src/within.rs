@@ -4,12 +4,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, Result,
+    ClassMeans, Result, Scalar,
     error::check,
-    linalg::{dot, mean, right_singular, squared_distance, times_transposed},
+    linalg::{dot, mean, rescaled, right_singular, squared_distance, times_transposed},
 };
 
 /// NC1, within-class variability against the spread of the class means.
+///
+/// None where S_W is only rounding: tr(S_W) is not exactly 0, at most r^2/4, and r^2/4 is above 1e-7 tr(S_B), with r as
+/// in the documentation of the [crate].
 ///
 /// With d_i = h_i - mu_{y_i}, m_k = mu_k - mu_C and S_B = (1/K) sum_k m_k m_k^T over the classes with a mean.
 ///
@@ -28,7 +31,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc1 {
     /// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating
-    /// features. The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest.
+    /// features. The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest, or up to r^2.
     pub trace: Weighted,
     /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse. Like `normalized` undefined where read
     /// from a record that was written before it was measured.
@@ -37,7 +40,8 @@ pub struct Nc1 {
     /// tr(S_W) / (tr(S_W) + tr(S_B)) (Rangamani et al. 2023): the quotient brought between 0, at collapse, and 1.
     #[serde(default)]
     pub normalized: Weighted,
-    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each class with a mean; None for one without samples in this pass.
+    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each class with a mean; None for one without samples in this pass, and
+    /// where it is only rounding.
     pub within_class_variance: Vec<Option<f64>>,
     /// Class-distance normalised variance (Galanti et al. 2022): the mean over ordered pairs i != j of
     /// (v_i + v_j) / (2 ||mu_i - mu_j||^2), each class counting the same; 0 at collapse. None for fewer than two
@@ -82,6 +86,9 @@ struct Sums {
 /// Rows that go through a product at once.
 const BLOCK: usize = 256;
 
+/// Rounding below this share of tr(S_B) leaves NC1 near 0 whatever it is.
+const COLLAPSED: f64 = 1e-7;
+
 impl<'a> WithinAccumulator<'a> {
     /// About the class means `means`.
     pub fn new(means: &'a ClassMeans) -> Self {
@@ -99,7 +106,7 @@ impl<'a> WithinAccumulator<'a> {
     /// # Errors
     ///
     /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
-    pub fn update(&mut self, features: &[f32], labels: &[u32]) -> Result<()> {
+    pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
         check("features", features, dims, labels, self.means.classes(), self.seen)?;
         self.seen += labels.len();
@@ -115,13 +122,12 @@ impl<'a> WithinAccumulator<'a> {
     }
 
     /// The class's row, ||d||^2 and ||pinv(S_B)^(1/2) d||^2 of each sample whose class has a mean.
-    fn squares_of(&self, features: &[f32], labels: &[u32]) -> Vec<(usize, f64, f64)> {
+    fn squares_of<T: Scalar>(&self, features: &[T], labels: &[u32]) -> Vec<(usize, f64, f64)> {
         let dims = self.means.dims();
         let (mut deviations, mut rows) = (Vec::with_capacity(features.len()), vec![]);
         for (feature, &label) in features.chunks_exact(dims).zip(labels) {
             let Some(row) = self.rows[label as usize] else { continue };
-            let mean = &self.means.means()[row * dims..][..dims];
-            deviations.extend(feature.iter().zip(mean).map(|(&x, mean)| f64::from(x) - mean));
+            deviations.extend(self.means.deviation(feature, row));
             rows.push(row);
         }
         let rank = self.whitening.len() / dims;
@@ -142,26 +148,37 @@ impl<'a> WithinAccumulator<'a> {
     pub fn finish(self) -> Nc1 {
         let measured: Vec<&Sums> = self.sums.iter().filter(|sums| sums.samples > 0).collect();
         let defined = !self.whitening.is_empty() && !measured.is_empty();
-        // A trace of S_W, from the sums over samples by class, and what is made of it.
-        let weighted = |sum: fn(&Sums) -> f64, figure: &dyn Fn(f64) -> f64| {
+        let classes = self.means.present().len() as f64;
+        let centered = self.means.centered_units();
+        let between = dot(&centered, &centered) / classes;
+        // Half of what two means can differ by.
+        let rounding = (self.means.rounding / 2.0).powi(2);
+        let known = |variance: f64| variance == 0.0 || variance > rounding || rounding <= COLLAPSED * between;
+        // Both means over samples of a sum, by sample and by class.
+        let means = |sum: fn(&Sums) -> f64| {
             let by_class: Vec<f64> = measured.iter().map(|sums| sum(sums) / sums.samples as f64).collect();
             let total: f64 = measured.iter().map(|sums| sum(sums)).sum();
-            Weighted {
-                sample_weighted: defined.then(|| figure(total / self.samples() as f64)),
-                class_weighted: defined.then(|| figure(mean(&by_class))),
-            }
+            [total / self.samples() as f64, mean(&by_class)]
         };
-        let classes = self.means.present().len() as f64;
-        let centered = self.means.centered();
-        let between = dot(&centered, &centered) / classes;
-        let variance = |sums: &Sums| (sums.samples > 0).then(|| sums.squares / sums.samples as f64);
-        let within_class_variance: Vec<Option<f64>> = self.sums.iter().map(variance).collect();
+        let variances = means(|sums| sums.squares);
+        // A trace of S_W, from the sums over samples by class, and the figure made of it.
+        let weighted = |sum: fn(&Sums) -> f64, figure: &dyn Fn(f64) -> f64| {
+            let traces = means(sum);
+            let of = |i: usize| (defined && known(variances[i])).then(|| figure(traces[i]));
+            Weighted { sample_weighted: of(0), class_weighted: of(1) }
+        };
+        let variance = |sums: &Sums| {
+            let variance = sums.squares / sums.samples as f64;
+            (sums.samples > 0 && known(variance)).then_some(variance)
+        };
+        let variances: Vec<Option<f64>> = self.sums.iter().map(variance).collect();
+        let squared_unit = self.means.unit.powi(2);
         Nc1 {
             trace: weighted(|sums| sums.whitened, &|trace| trace / classes),
             quotient: weighted(|sums| sums.squares, &|trace| trace / between),
             normalized: weighted(|sums| sums.squares, &|trace| trace / (trace + between)),
-            cdnv: cdnv(self.means, &within_class_variance),
-            within_class_variance,
+            cdnv: cdnv(self.means, &variances),
+            within_class_variance: variances.iter().map(|v| rescaled((*v)?, squared_unit)).collect(),
         }
     }
 }
@@ -170,24 +187,23 @@ impl<'a> WithinAccumulator<'a> {
 /// v_r / s_r. None if S_B is zero.
 fn whitening(means: &ClassMeans) -> Option<Vec<f64>> {
     let (dims, scale) = (means.dims(), (means.present().len() as f64).sqrt());
-    let rows: Vec<f64> = means.centered().iter().map(|x| x / scale).collect();
+    let rows: Vec<f64> = means.centered_units().iter().map(|x| x / scale).collect();
     let (values, vectors) = right_singular(&rows, dims)?;
     let largest = values.first().copied().filter(|&value| value > 0.0)?;
     // The eigenvalues of S_B are the squares of the singular values.
-    let tolerance = dims as f64 * f64::EPSILON * largest * largest;
+    let tolerance = (dims as f64 * f64::EPSILON * largest * largest).max(means.rounding.powi(2));
     let kept = values.iter().zip(vectors.chunks_exact(dims)).filter(|(value, _)| *value * *value > tolerance);
     Some(kept.flat_map(|(value, vector)| vector.iter().map(move |x| x / value)).collect())
 }
 
 fn cdnv(means: &ClassMeans, variance: &[Option<f64>]) -> Option<f64> {
     let variance: Vec<f64> = variance.iter().copied().collect::<Option<_>>()?;
-    let rows: Vec<&[f64]> = means.means().chunks_exact(means.dims()).collect();
-    let rounding = means.rounding();
+    let rows: Vec<&[f64]> = means.offsets.chunks_exact(means.dims()).collect();
     let mut sum = 0.0;
     for i in 0..rows.len() {
         for j in 0..i {
             let squared = squared_distance(rows[i], rows[j]);
-            if squared <= rounding * rounding {
+            if squared <= means.rounding * means.rounding {
                 return None;
             }
             sum += (variance[i] + variance[j]) / (2.0 * squared);

@@ -21,7 +21,7 @@ pub use claim::{Claim, Rhythm};
 pub use error::{Error, Result};
 pub use event::{EpochLosses, Event, ShotAccuracy, Timing};
 pub use event_log::EventLog;
-pub use features::{Features, TestFeatures};
+pub use features::{Features, Floats, TestFeatures};
 pub use figures::{Figures, figures};
 pub use holder::Holder;
 pub use input::{InputSpec, Resize};

@@ -19,6 +19,7 @@ pub use html::page;
 pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
 pub use pages::{
-    AccuracyRow, AnalysisReport, FigureRow, Ideal, RunReport, accuracy_rows, comparison_page, figure_rows,
+    AccuracyRow, AnalysisReport, FigureRow, Ideal, RunReport, accuracy_rows, class_list, comparison_page,
+    figure_rows,
 };
 pub use table::{Cell, Gain, Provenance, Row, RunFigure, Table};

@@ -179,12 +179,14 @@ impl Trained {
         Ok(Features {
             classes: class_counts.len(),
             dims: self.network.feature_dim(),
-            features: train.features,
+            features: train.features.into(),
             labels: train.labels,
-            weight: Some(classifier.weight.flatten_all()?.to_vec1()?),
-            bias: classifier.bias.map(|bias| bias.to_vec1()).transpose()?,
+            weight: Some(classifier.weight.flatten_all()?.to_vec1::<f32>()?.into()),
+            bias: classifier.bias.map(|bias| bias.to_vec1::<f32>()).transpose()?.map(Into::into),
             class_counts: Some(class_counts),
-            test: Some(TestFeatures { features: test.features, labels: test.labels }),
+            class_names: Some(self.data.train.dataset().class_names().to_vec()),
+            test: Some(TestFeatures { features: test.features.into(), labels: test.labels }),
+            ignored: vec![],
         })
     }
 }

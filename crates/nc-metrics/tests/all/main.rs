@@ -6,6 +6,7 @@ mod decomposition;
 mod edges;
 mod geometry;
 mod golden;
+mod precision;
 mod refusals;
 mod targets;
 

@@ -23,6 +23,7 @@ fn refusals_have_the_messages_kept() {
     told.add("a label beyond the classes", of(&[0.0; 6], &[0, 2], 2, 3));
     let infinite = [0.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0];
     told.add("a feature that is not finite", of(&infinite, &[0, 1], 2, 3));
+    told.add("a feature too large to sum", NeuralCollapse::of(&[0.0, 1e290], &[0, 1], 2, 1, None));
     let mut pieces = ClassMeansAccumulator::new(2, 3);
     pieces.update(&[1.0; 6], &[0, 1]).unwrap();
     told.add("the same in the second piece", pieces.update(&infinite, &[0, 1]));
@@ -41,7 +42,7 @@ fn refusals_have_the_messages_kept() {
     told.add("a bias too short", Classifier::new(&[1.0; 4], Some(&[0.0]), 2, 2));
     told.add("a weight too short", Classifier::new(&[1.0; 3], None, 2, 2));
     told.add("a weight that is not finite", Classifier::new(&[1.0, 1.0, 1.0, f32::NAN], None, 2, 2));
-    told.add("a classifier of no classes", Classifier::new(&[], None, 0, 2));
+    told.add("a classifier of no classes", Classifier::new(&[0.0; 0], None, 0, 2));
     told.add("vectors cut off", Directions::of(&[1.0; 3], 2));
     told.add("vectors of no dimensions", Directions::of(&[], 0));
     told.add("weights for other means", Nc3::of(&[1.0; 4], &[1.0; 2], 2));

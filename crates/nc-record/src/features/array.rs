@@ -4,7 +4,9 @@ use std::io::Read;
 
 use half::{bf16, f16};
 
-/// How a number stands in a file.
+use super::Floats;
+
+/// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     F16,
@@ -19,6 +21,10 @@ pub(super) enum Element {
     U16,
     U32,
     U64,
+    /// NumPy's `S`: bytes, padded with zeros to this length.
+    Bytes(usize),
+    /// NumPy's `U`: code points of 32 bits, padded with zeros to this length.
+    Unicode(usize),
 }
 
 /// An array in a file, whose numbers are still to be read.
@@ -38,23 +44,21 @@ const PIECE: usize = 1 << 20;
 
 impl Array<'_> {
     /// A matrix as rows, with its number of rows and columns, which are not 0.
-    pub(super) fn matrix(self) -> Result<(Vec<f32>, usize, usize), String> {
+    pub(super) fn matrix(self) -> Result<(Floats, usize, usize), String> {
         let [rows @ 1..=usize::MAX, columns @ 1..=usize::MAX] = self.shape[..] else {
             return Err(format!("expected rows and columns, found shape {:?}", self.shape));
         };
         let columns_first = self.columns_first;
-        let values = self.floats()?;
-        if !columns_first {
-            return Ok((values, rows, columns));
-        }
-        let mut transposed = vec![];
-        transposed.try_reserve_exact(values.len()).map_err(|error| error.to_string())?;
-        transposed.extend((0..rows).flat_map(|row| values.iter().skip(row).step_by(rows)));
-        Ok((transposed, rows, columns))
+        let values = match self.floats()? {
+            Floats::F32(values) if columns_first => transposed(&values, rows)?.into(),
+            Floats::F64(values) if columns_first => transposed(&values, rows)?.into(),
+            values => values,
+        };
+        Ok((values, rows, columns))
     }
 
     /// A list of floating-point numbers.
-    pub(super) fn list(self) -> Result<Vec<f32>, String> {
+    pub(super) fn list(self) -> Result<Floats, String> {
         self.expect_one_dimension()?;
         self.floats()
     }
@@ -75,6 +79,32 @@ impl Array<'_> {
         }
     }
 
+    /// A list of texts.
+    pub(super) fn texts(mut self) -> Result<Vec<String>, String> {
+        self.expect_one_dimension()?;
+        let (width, unicode) = match self.element {
+            Element::Bytes(width) => (width, false),
+            Element::Unicode(length) => (length.saturating_mul(4), true),
+            other => return Err(format!("expected text, found {other:?}")),
+        };
+        self.shape.push(width);
+        let big_endian = std::mem::take(&mut self.big_endian);
+        let bytes = self.numbers(|[byte]| Ok(byte))?;
+        let text = |bytes: &[u8]| {
+            let code = |bytes: &[u8; 4]| {
+                if big_endian { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) }
+            };
+            let text = if unicode {
+                bytes.as_chunks().0.iter().map(|bytes| char::from_u32(code(bytes))).collect()
+            } else {
+                String::from_utf8(bytes.to_vec()).ok()
+            };
+            let text: String = text.ok_or("expected text in Unicode")?;
+            Ok(text.trim_end_matches('\0').to_owned())
+        };
+        bytes.chunks_exact(width.max(1)).map(text).collect()
+    }
+
     fn expect_one_dimension(&self) -> Result<(), String> {
         if self.shape.len() == 1 {
             Ok(())
@@ -83,12 +113,12 @@ impl Array<'_> {
         }
     }
 
-    fn floats(self) -> Result<Vec<f32>, String> {
+    fn floats(self) -> Result<Floats, String> {
         match self.element {
-            Element::F16 => self.numbers(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())),
-            Element::Bf16 => self.numbers(|bytes| Ok(bf16::from_le_bytes(bytes).to_f32())),
-            Element::F32 => self.numbers(|bytes| Ok(f32::from_le_bytes(bytes))),
-            Element::F64 => self.numbers(|bytes| narrow(f64::from_le_bytes(bytes))),
+            Element::F16 => self.numbers(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())).map(Floats::F32),
+            Element::Bf16 => self.numbers(|bytes| Ok(bf16::from_le_bytes(bytes).to_f32())).map(Floats::F32),
+            Element::F32 => self.numbers(|bytes| Ok(f32::from_le_bytes(bytes))).map(Floats::F32),
+            Element::F64 => self.numbers(|bytes| Ok(f64::from_le_bytes(bytes))).map(Floats::F64),
             other => Err(format!("expected floating-point numbers, found {other:?}")),
         }
     }
@@ -136,10 +166,10 @@ fn whole<T: TryFrom<i128>>(value: impl Into<i128>) -> Result<T, String> {
     T::try_from(value).map_err(|_| format!("{value}, which is not a class or a number of samples"))
 }
 
-fn narrow(value: f64) -> Result<f32, String> {
-    let narrow = value as f32;
-    if narrow.is_infinite() && value.is_finite() {
-        return Err(format!("{value:e}, which no 32-bit number can hold"));
-    }
-    Ok(narrow)
+/// Values by rows, of which the file has the columns one after the other.
+fn transposed<T: Copy>(values: &[T], rows: usize) -> Result<Vec<T>, String> {
+    let mut transposed = vec![];
+    transposed.try_reserve_exact(values.len()).map_err(|error| error.to_string())?;
+    transposed.extend((0..rows).flat_map(|row| values.iter().skip(row).step_by(rows)));
+    Ok(transposed)
 }

@@ -3,7 +3,10 @@ use std::{
     io::{self, Read, Seek},
 };
 
-use super::{array::Array, npz::Npz, safetensors::SafetensorsFile};
+use super::{Floats, array::Array, npz::Npz, safetensors::SafetensorsFile};
+
+/// The entry with class names, or its key in the metadata of a safetensors file.
+pub(super) const CLASS_NAMES: &str = "class_names";
 
 /// A file with named arrays.
 pub(super) enum Container {
@@ -30,17 +33,32 @@ impl Container {
         }
     }
 
-    /// What is wrong where the entry `name` is missing.
-    pub(super) fn lacks(&self, name: &str) -> String {
-        const SHOWN: usize = 10;
+    /// The entries, in alphabetical order.
+    pub(super) fn names(&self) -> Vec<String> {
         let mut names = match self {
             Self::Npz(file) => file.names(),
             Self::Safetensors(file) => file.names(),
         };
+        names.sort_unstable();
+        names
+    }
+
+    /// Class names: an array of text in an npz file, JSON in the metadata of a safetensors file.
+    pub(super) fn class_names(&mut self) -> Result<Option<Vec<String>>, String> {
+        let names = match self {
+            Self::Npz(file) => file.array(CLASS_NAMES).and_then(|array| array.map(Array::texts).transpose()),
+            Self::Safetensors(file) => file.texts(CLASS_NAMES),
+        };
+        names.map_err(|reason| format!("{CLASS_NAMES}: {reason}"))
+    }
+
+    /// The error for a missing entry `name`.
+    pub(super) fn lacks(&self, name: &str) -> String {
+        const SHOWN: usize = 10;
+        let names = self.names();
         if names.is_empty() {
             return format!("{name}: there is no such entry, nor any other");
         }
-        names.sort_unstable();
         let shown = names[..names.len().min(SHOWN)].join(", ");
         let more = names.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -55,13 +73,13 @@ impl Container {
     }
 
     /// The entry `name`, if there is one, as rows with their number and width.
-    pub(super) fn matrix(&mut self, name: &str) -> Result<Option<(Vec<f32>, usize, usize)>, String> {
+    pub(super) fn matrix(&mut self, name: &str) -> Result<Option<(Floats, usize, usize)>, String> {
         let read = self.array(name).and_then(|array| array.map(Array::matrix).transpose());
         read.map_err(|reason| format!("{name}: {reason}"))
     }
 
     /// ... as floating-point numbers.
-    pub(super) fn list(&mut self, name: &str) -> Result<Option<Vec<f32>>, String> {
+    pub(super) fn list(&mut self, name: &str) -> Result<Option<Floats>, String> {
         let read = self.array(name).and_then(|array| array.map(Array::list).transpose());
         read.map_err(|reason| format!("{name}: {reason}"))
     }

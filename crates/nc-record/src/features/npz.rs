@@ -34,7 +34,9 @@ impl Npz {
 
     pub(super) fn names(&self) -> Vec<String> {
         let names = self.archive.file_names().flatten();
-        names.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned()).collect()
+        names
+            .map(|name| name.strip_suffix(".npy").map_or_else(|| format!("{name} (not .npy)"), str::to_owned))
+            .collect()
     }
 
     /// The array `name`, if there is one.
@@ -98,7 +100,7 @@ impl Header {
         let text = String::from_utf8_lossy(&text);
         Self::parse(&text).ok_or_else(|| {
             let shown: String = text.trim().chars().take(200).collect();
-            format!("expected an array of numbers, found {shown:?}")
+            format!("expected an array of numbers or text, found {shown:?}")
         })
     }
 
@@ -126,7 +128,11 @@ impl Header {
                 "u2" => Element::U16,
                 "u4" => Element::U32,
                 "u8" => Element::U64,
-                _ => return None,
+                _ => match kind.split_at_checked(1)? {
+                    ("S", length) => Element::Bytes(length.parse().ok()?),
+                    ("U", length) => Element::Unicode(length.parse().ok()?),
+                    _ => return None,
+                },
             },
             big_endian: match order {
                 "<" | "|" => false,

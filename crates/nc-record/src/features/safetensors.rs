@@ -60,6 +60,13 @@ impl SafetensorsFile {
         self.metadata.offset_keys()
     }
 
+    /// The JSON array of strings under `key` in the metadata, if there is one.
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, String> {
+        let text = self.metadata.metadata().as_ref().and_then(|metadata| metadata.get(key));
+        let parsed = text.map(|text| serde_json::from_str(text)).transpose();
+        parsed.map_err(|error| format!("expected a JSON array of strings in the metadata: {error}"))
+    }
+
     /// The array `name`, if there is one.
     pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
         let Some(info) = self.metadata.info(name) else { return Ok(None) };

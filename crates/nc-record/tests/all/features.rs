@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nc_record::{Error, Features, TestFeatures};
+use nc_record::{Error, Features, Floats, TestFeatures};
 use proptest::prelude::*;
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -48,37 +48,56 @@ pub(crate) fn example() -> Features {
     Features {
         classes: 2,
         dims: 3,
-        features: (0..12).map(|i| i as f32 / 8.0 - 0.5).collect(),
+        features: (0..12).map(|i| i as f32 / 8.0 - 0.5).collect::<Vec<_>>().into(),
         labels: vec![0, 1, 1, 0],
-        weight: Some([1.0, 2.0, 3.0, -1.0, -2.0, -3.0].map(|x: f32| x / 4.0).to_vec()),
-        bias: Some(vec![0.5, -0.5]),
+        weight: Some([1.0, 2.0, 3.0, -1.0, -2.0, -3.0].map(|x: f32| x / 4.0).to_vec().into()),
+        bias: Some(vec![0.5f32, -0.5].into()),
         class_counts: Some(vec![20, 2]),
+        class_names: None,
         test: Some(TestFeatures {
             features: (0..4)
                 .rev()
                 .flat_map(|row| (0..3).map(move |i| (3 * row + i) as f32 / 8.0 - 0.5))
-                .collect(),
+                .collect::<Vec<_>>()
+                .into(),
             labels: vec![0, 1, 1, 0],
         }),
+        ignored: vec![],
     }
 }
 
 #[test]
 fn what_is_written_is_read() {
-    let whole = example();
+    let names = ["ant", "Käfer \"2\""].map(str::to_owned);
+    let whole = Features { class_names: Some(names.to_vec()), ..example() };
     assert_eq!(read(&whole.to_safetensors().unwrap()).unwrap(), whole);
+    let wide = [1e300, 2.0, 3.0].repeat(4);
+    let wide = Features { features: wide.into(), bias: Some(vec![0.1, 0.2].into()), ..whole.clone() };
+    assert_eq!(read(&wide.to_safetensors().unwrap()).unwrap(), wide);
+    let whole = Features { class_names: None, ..whole };
     let least = Features { weight: None, bias: None, class_counts: None, test: None, ..whole };
     assert_eq!(read(&least.to_safetensors().unwrap()).unwrap(), least);
 }
 
 #[test]
 fn files_of_numpy_are_read() {
-    let whole = example();
+    let whole = Features { ignored: vec!["something_else".into()], ..example() };
     assert_eq!(Features::read(&fixture("plain.npz")).unwrap(), whole);
-    let some = Features { bias: None, class_counts: None, test: None, ..whole };
-    assert_eq!(Features::read(&fixture("columns_first.npz")).unwrap(), some);
-    let least = Features { weight: None, ..some };
+    let least =
+        Features { weight: None, bias: None, class_counts: None, test: None, ignored: vec![], ..whole };
     assert_eq!(Features::read(&fixture("big_endian.npz")).unwrap(), least);
+    let wide = |floats: &Floats| Floats::F64(floats.to_f64().into_owned());
+    let some = Features {
+        features: wide(&least.features),
+        weight: example().weight.as_ref().map(wide),
+        ..least.clone()
+    };
+    assert_eq!(Features::read(&fixture("columns_first.npz")).unwrap(), some);
+    let names = Some(vec!["ant".to_owned(), "Käfer".to_owned()]);
+    for file in ["names.npz", "names_big_endian.npz"] {
+        let named = Features { class_names: names.clone(), ..least.clone() };
+        assert_eq!(Features::read(&fixture(file)).unwrap(), named, "{file}");
+    }
 }
 
 #[test]
@@ -96,9 +115,9 @@ fn numbers_of_every_width_are_read() {
         read(&file(&[("features", dtype, &[1, 1], bytes), ("labels", Dtype::U8, &[1], &[0])]))
             .map(|features| features.features)
     };
-    assert_eq!(features(Dtype::F16, &[0, 0xc0]).unwrap(), [-2.0]);
-    assert_eq!(features(Dtype::BF16, &[0x20, 0x41]).unwrap(), [10.0]);
-    assert_eq!(features(Dtype::F64, &(-0.75f64).to_le_bytes()).unwrap(), [-0.75]);
+    assert_eq!(features(Dtype::F16, &[0, 0xc0]).unwrap(), Floats::F32(vec![-2.0]));
+    assert_eq!(features(Dtype::BF16, &[0x20, 0x41]).unwrap(), Floats::F32(vec![10.0]));
+    assert_eq!(features(Dtype::F64, &1e-60f64.to_le_bytes()).unwrap(), Floats::F64(vec![1e-60]));
 }
 
 pub(crate) fn refused(told: &mut Refusals) {
@@ -123,13 +142,22 @@ pub(crate) fn refused(told: &mut Refusals) {
     add("a label too few", &[features, labels(&[2], &[0, 1])]);
     add("more classes than samples", &[features, labels(&[3], &[0, 1, 200])]);
     add("labels that are no integers", &[features, ("labels", Dtype::F32, &[3], &[0; 12])]);
-    let large = 1e300f64.to_le_bytes();
-    add("a number too large", &[("features", Dtype::F64, &[1, 1], &large), labels(&[1], &[0])]);
     for shape in [[0, 3], [3, 0]] {
         let empty = [("features", Dtype::F32, &shape[..], &[][..]), labels(&[0], &[])];
         add(&format!("features of shape {shape:?}"), &empty);
     }
-    for name in ["negative_label.npz", "three_dimensions.npz", "text.npz"] {
+    for (tried, names) in [
+        ("a class name too few", r#"["ant"]"#),
+        ("class names that are numbers", "[1, 2]"),
+        ("a class name that moves the cursor", r#"["ant", "\u001b[2J"]"#),
+    ] {
+        let views = [features, labels(&[3], &[0, 1, 0])].map(|(name, dtype, shape, bytes)| {
+            (name, TensorView::new(dtype, shape.to_vec(), bytes).unwrap())
+        });
+        let metadata = [("class_names".to_owned(), names.to_owned())].into();
+        told.add(tried, read(&safetensors::serialize(views, Some(metadata)).unwrap()));
+    }
+    for name in ["negative_label.npz", "three_dimensions.npz", "text.npz", "names_as_numbers.npz"] {
         told.add(name, read(&std::fs::read(fixture(name)).unwrap()));
     }
 }
@@ -183,12 +211,14 @@ proptest! {
         let written = Features {
             classes,
             dims,
-            features: values[..samples * dims].to_vec(),
+            features: values[..samples * dims].to_vec().into(),
             labels: labels(samples),
-            weight: with_classifier.then(|| values[values.len() - classes * dims..].to_vec()),
-            bias: with_classifier.then(|| values[..classes].to_vec()),
+            weight: with_classifier.then(|| values[values.len() - classes * dims..].to_vec().into()),
+            bias: with_classifier.then(|| values[..classes].to_vec().into()),
             class_counts: Some(vec![samples; classes]),
-            test: Some(TestFeatures { features: values[..dims].to_vec(), labels: labels(1) }),
+            class_names: with_classifier.then(|| vec!["a class".into(); classes]),
+            test: Some(TestFeatures { features: values[..dims].to_vec().into(), labels: labels(1) }),
+            ignored: vec![],
         };
         prop_assert_eq!(read(&written.to_safetensors().unwrap()).unwrap(), written);
     }

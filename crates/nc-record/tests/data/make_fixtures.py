@@ -30,6 +30,11 @@ np.savez_compressed(
 )
 # The highest byte first, half precision.
 np.savez(here / "big_endian.npz", features=features.astype(">f2"), labels=labels.astype(">i2"))
+# Class names as bytes of UTF-8 and as code points, the highest byte first.
+names = np.array(["ant", "Käfer"])
+np.savez(here / "names.npz", features=features.astype("f4"), labels=labels, class_names=np.char.encode(names, "utf8"))
+np.savez(here / "names_big_endian.npz", features=features.astype("f4"), labels=labels, class_names=names.astype(">U5"))
+np.savez(here / "names_as_numbers.npz", features=features, labels=labels, class_names=labels[:2])
 np.savez(here / "negative_label.npz", features=features, labels=labels - 1)
 np.savez(here / "three_dimensions.npz", features=features[None], labels=labels)
 np.savez(here / "text.npz", features=np.array([["a"]]), labels=labels)

@@ -24,6 +24,8 @@ pub struct AnalysisReport<'a> {
     pub analysis: &'a Analysis,
     /// Training samples of each class (K).
     pub class_counts: &'a [usize],
+    /// Names of the classes (K).
+    pub class_names: Option<&'a [String]>,
     /// Its training features in the plane.
     pub projection: Option<&'a Projection>,
 }
@@ -65,8 +67,8 @@ impl AnalysisReport<'_> {
         if !train.nc.absent_classes.is_empty() {
             let _ = writeln!(
                 body,
-                "<p>Classes without training features, left out: {:?}.</p>",
-                train.nc.absent_classes
+                "<p>Classes without training features, left out: {}.</p>",
+                escape(&class_list(&train.nc.absent_classes, self.class_names))
             );
         }
         if let Some(remark) = snapshot.remark() {
@@ -76,11 +78,26 @@ impl AnalysisReport<'_> {
         let _ =
             write!(body, "<section>\n<h2>Figures of neural collapse</h2>\n{}</section>\n", snapshot.table());
         body.push_str(&decisions(&accuracy_rows(self.analysis), test.is_some()));
+        body.push_str(&self.classes());
         Ok(document(self.name, &body))
     }
 
+    /// The names of the classes as a table, if they are known.
+    fn classes(&self) -> String {
+        let Some(names) = self.class_names else { return String::new() };
+        let row = |(class, (name, count)): (usize, (&String, &usize))| {
+            format!("<tr><td>{class}</td><td>{}</td><td>{count}</td></tr>\n", escape(name))
+        };
+        let rows: String = names.iter().zip(self.class_counts).enumerate().map(row).collect();
+        format!(
+            "<section>\n<h2>Classes</h2>\n<div class=\"wide\"><table>\n\
+             <tr><th>class</th><th>name</th><th>training samples</th></tr>\n{rows}</table></div>\n</section>\n"
+        )
+    }
+
     /// Every figure under its name, and beside them `class_means` of the classes that have samples,
-    /// `mean_of_class_means`, `global_mean`, and `predictions`, those of the classifier for the training features.
+    /// `mean_of_class_means`, `global_mean`, `class_names`, and `predictions`, those of the classifier for the training
+    /// features.
     ///
     /// # Errors
     ///
@@ -91,6 +108,7 @@ impl AnalysisReport<'_> {
             class_means: means.means().chunks_exact(means.dims()).collect(),
             mean_of_class_means: means.mean_of_class_means(),
             global_mean: means.global_mean(),
+            class_names: self.class_names,
             predictions,
         })?)
     }
@@ -104,7 +122,17 @@ struct Json<'a> {
     class_means: Vec<&'a [f64]>,
     mean_of_class_means: &'a [f64],
     global_mean: &'a [f64],
+    class_names: Option<&'a [String]>,
     predictions: Option<&'a [u32]>,
+}
+
+/// Classes in a sentence, with their names where they are known: `3 (ant), 7 (bee)`.
+pub fn class_list(classes: &[u32], names: Option<&[String]>) -> String {
+    let name = |&class: &u32| match names.and_then(|names| names.get(class as usize)) {
+        Some(name) => format!("{class} ({name})"),
+        None => class.to_string(),
+    };
+    classes.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Accuracy and calibration as a table, if there was a classifier.

@@ -11,7 +11,7 @@ mod run_curves;
 mod snapshot;
 
 pub use accuracy::{AccuracyRow, accuracy_rows};
-pub use analysis::AnalysisReport;
+pub use analysis::{AnalysisReport, class_list};
 pub use comparison::comparison_page;
 pub use figures::{FigureRow, Ideal, figure_rows};
 pub use run::RunReport;

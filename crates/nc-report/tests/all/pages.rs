@@ -2,7 +2,9 @@
 
 use nc_metrics::ClassMeans;
 use nc_record::RunDir;
-use nc_report::{AnalysisReport, Error, Ideal, RunReport, accuracy_rows, comparison_page, figure_rows};
+use nc_report::{
+    AnalysisReport, Error, Ideal, RunReport, accuracy_rows, class_list, comparison_page, figure_rows,
+};
 
 use crate::{case::Case, refusals::Refusals};
 
@@ -156,6 +158,7 @@ fn feature_sets_have_a_page() {
             name: "features.npz",
             analysis: &analysis,
             class_counts: &counts,
+            class_names: None,
             projection: projection.as_ref(),
         };
         let page = report.to_html().unwrap();
@@ -182,8 +185,13 @@ pub(crate) fn refused(told: &mut Refusals) {
     let case = Case::new(10, 64, |class| 300 / (class + 1));
     let analysis = case.set(true, true).analyze().unwrap();
     let (counts, mut projection) = (case.counts(), case.projection().unwrap());
-    let report =
-        AnalysisReport { name: "<f>", analysis: &analysis, class_counts: &counts[1..], projection: None };
+    let report = AnalysisReport {
+        name: "<f>",
+        analysis: &analysis,
+        class_counts: &counts[1..],
+        class_names: None,
+        projection: None,
+    };
     told.add("training counts of other classes", report.to_html());
     let report = AnalysisReport { class_counts: &counts, ..report };
     report.to_html().unwrap();
@@ -203,17 +211,29 @@ fn a_feature_set_is_its_figures_and_means_as_json() {
     let samples = case.samples();
     let means = ClassMeans::of(samples.features, samples.labels, case.classes, case.dims).unwrap();
     let counts = case.counts();
-    let report = AnalysisReport { name: "f", analysis: &analysis, class_counts: &counts, projection: None };
+    let names = ["ant", "<bee>", "cat"].map(str::to_owned);
+    let report = AnalysisReport {
+        name: "f",
+        analysis: &analysis,
+        class_counts: &counts,
+        class_names: Some(&names),
+        projection: None,
+    };
+    assert!(report.to_html().unwrap().contains("<td>1</td><td>&lt;bee&gt;</td><td>3</td>"));
+    assert_eq!(class_list(&[0, 2], report.class_names), "0 (ant), 2 (cat)");
+    assert_eq!(class_list(&[0, 2], None), "0, 2");
     let json = |values: &[f64]| serde_json::to_string(values).unwrap();
     let figures = serde_json::to_string(&analysis).unwrap();
     let rows: Vec<String> = means.means().chunks(case.dims).map(json).collect();
     for (predictions, shown) in [(Some(&[2, 0, 1][..]), "[2,0,1]"), (None, "null")] {
         let expected = format!(
-            "{},\"class_means\":[{}],\"mean_of_class_means\":{},\"global_mean\":{},\"predictions\":{shown}}}",
+            "{},\"class_means\":[{}],\"mean_of_class_means\":{},\"global_mean\":{},\"class_names\":{},\
+             \"predictions\":{shown}}}",
             figures.strip_suffix('}').unwrap(),
             rows.join(","),
             json(means.mean_of_class_means()),
-            json(means.global_mean())
+            json(means.global_mean()),
+            r#"["ant","<bee>","cat"]"#
         );
         assert_eq!(report.to_json(&means, predictions).unwrap(), expected);
     }

@@ -141,8 +141,8 @@ fn a_cosine_classifier_is_measured_as_it_decides() {
     let trained = Trained::open(&path, &RunOptions::default()).unwrap();
     let Features { features, labels, weight, classes, dims, bias, .. } = trained.features().unwrap();
     assert_eq!(bias, None);
-    let features = Tensor::from_vec(features, (labels.len(), dims), device).unwrap();
-    let weight = Tensor::from_vec(weight.unwrap(), (classes, dims), device).unwrap();
+    let features = Tensor::from_slice(features.as_f32().unwrap(), (labels.len(), dims), device).unwrap();
+    let weight = Tensor::from_slice(weight.unwrap().as_f32().unwrap(), (classes, dims), device).unwrap();
     let decisions = |logits: Tensor| logits.argmax(D::Minus1).unwrap().to_vec1::<u32>().unwrap();
     let measured = decisions(features.matmul(&weight.t().unwrap()).unwrap());
     let unit = |rows: &Tensor| {
@@ -259,11 +259,8 @@ fn a_fixed_etf_stays_and_its_features_have_length_one() {
     }
     let options = RunOptions::default();
     let features = Trained::open(&run.directory, &options).unwrap().features().unwrap();
-    for feature in features
-        .features
-        .chunks(features.dims)
-        .chain(features.test.as_ref().unwrap().features.chunks(features.dims))
-    {
+    let sets = [&features.features, &features.test.as_ref().unwrap().features];
+    for feature in sets.iter().flat_map(|set| set.as_f32().unwrap().chunks(features.dims)) {
         assert!((feature.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
     }
     let of = |name: &str| weights(&run)[name].clone();

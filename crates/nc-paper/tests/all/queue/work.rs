@@ -43,7 +43,10 @@ fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
     }
     write_reports(results.path(), Scale::Smoke).unwrap();
     let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
-    assert!(markdown.lines().any(|line| line.starts_with("| NC-DRW [") && line.contains("] | 81.9 | ")), "{markdown}");
+    assert!(
+        markdown.lines().any(|line| line.starts_with("| NC-DRW [") && line.contains("] | 81.9 | ")),
+        "{markdown}"
+    );
     // What was written does not disturb what is read.
     assert_eq!(Records::read(results.path(), Scale::Smoke).unwrap(), records);
 }
