@@ -1,4 +1,4 @@
-//! Features from elsewhere, and pages about runs.
+//! `nclt analyze`, `nclt export-features` and `nclt report`.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn doubles(view: &TensorView<'_>) -> Vec<f64> {
 }
 
 #[test]
-fn every_figure_is_that_of_pytorch_under_its_name() {
+fn metrics_match_pytorch() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nc-metrics/tests/golden/metrics.safetensors");
     let golden = std::fs::read(golden).unwrap();
     let golden = SafeTensors::deserialize(&golden).unwrap();
@@ -64,13 +64,13 @@ fn every_figure_is_that_of_pytorch_under_its_name() {
 
     let again = nclt(dir.path(), &["analyze", "features.safetensors", "--json", "-", "--threads", "1"]);
     let again: Value = serde_json::from_str(&stdout(&again)).unwrap();
-    assert_eq!(again, report, "the number of threads changes nothing");
+    assert_eq!(again, report, "the metrics depend on the number of threads");
 }
 
-/// 64-bit features about 1e2, 1e4, 1e6 and 1e8 that differ by 1e-3, and features about 0 of size 1e-60. The golden file
-/// holds NumPy's inputs and the figures from the definitions in nc-metrics' README, in 60-digit arithmetic with mpmath.
+/// 64-bit features near 1e2, 1e4, 1e6 and 1e8 that differ by 1e-3, and features near 0 of size 1e-60. The golden file
+/// has inputs from NumPy and metrics by the definitions in nc-metrics' README, in 60-digit arithmetic with mpmath.
 #[test]
-fn offsets_and_tiny_values_cost_64_bit_features_no_digits() {
+fn large_offsets_and_tiny_values_keep_64_bit_precision() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nc-metrics/tests/golden/offsets.safetensors");
     let golden = std::fs::read(golden).unwrap();
     let golden = SafeTensors::deserialize(&golden).unwrap();
@@ -101,7 +101,7 @@ fn offsets_and_tiny_values_cost_64_bit_features_no_digits() {
 }
 
 #[test]
-fn names_and_unused_entries_are_reported() {
+fn class_names_and_ignored_entries_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (features, labels) = ([0f64, 1.0].map(f64::to_le_bytes), [0i64, 2].map(i64::to_le_bytes));
     let (features, labels) = (features.concat(), labels.concat());
@@ -124,7 +124,7 @@ fn names_and_unused_entries_are_reported() {
 }
 
 #[test]
-fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
+fn exported_features_reproduce_the_run_and_reports_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let told = stdout(&nclt(dir.path(), &small(&["--epochs", "3", "--measure-every", "1"])));
     let run = run_dir(dir.path());
@@ -155,7 +155,7 @@ fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
     assert_eq!(analysis["nc4"], result["nc"]["train"]["nc4"]);
     assert_eq!(analysis["test"]["nc4"], result["nc"]["test"]["nc4"]);
 
-    // Alone again, and beside itself.
+    // The page of one run, and a comparison of the run with itself.
     stdout(&nclt(dir.path(), &["report", run, "--out", "alone.html"]));
     assert_eq!(std::fs::read_to_string(dir.path().join("alone.html")).unwrap(), page);
     assert_eq!(stdout(&nclt(dir.path(), &["report", run, "--out", "-"])), page);
@@ -164,7 +164,7 @@ fn a_run_s_features_give_its_own_figures_and_every_run_has_a_page() {
     assert!(page.contains("Runs side by side"));
 }
 
-/// Two features of two dimensions with their labels.
+/// Writes two features of two dimensions and their labels.
 pub(crate) fn write_two(path: &Path, features: [f32; 4], labels: [i64; 2]) {
     let (features, labels) = (features.map(f32::to_le_bytes).concat(), labels.map(i64::to_le_bytes).concat());
     let entries = [

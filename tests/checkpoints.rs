@@ -1,4 +1,4 @@
-//! A finished run, measured again and exported; what is taken for none.
+//! A finished run is evaluated again and exported; a checkpoint is rejected as weights.
 
 use safetensors::{Dtype, SafeTensors};
 
@@ -8,13 +8,13 @@ use crate::{
 };
 
 #[test]
-fn a_run_is_measured_again_and_gives_its_features() {
+fn a_finished_run_is_evaluated_and_exported() {
     let dir = tempfile::tempdir().unwrap();
     let trained = last_line(&nclt(dir.path(), &small(&["--epochs", "2", "--json"])));
     let run = run_dir(dir.path());
     let run = run.to_str().unwrap();
 
-    // The same weights on the same images give the same figures.
+    // The same weights on the same images give the same metrics.
     let measured = last_line(&nclt(dir.path(), &["eval", run, "--json"]));
     for key in ["accuracy", "calibration", "nc"] {
         assert_eq!(measured[key], trained[key], "{key}");
@@ -40,7 +40,7 @@ fn a_run_is_measured_again_and_gives_its_features() {
         let tensor = file.tensor(name).unwrap();
         assert_eq!((tensor.dtype(), tensor.shape()), (dtype, shape), "{name}");
     }
-    // The classifier on the test features makes the predictions that were counted.
+    // The exported classifier and test features reproduce the recorded accuracy.
     let floats = |name: &str| -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().chunks_exact(4);
         bytes.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
@@ -58,13 +58,14 @@ fn a_run_is_measured_again_and_gives_its_features() {
 }
 
 #[test]
-fn a_checkpoint_is_told_from_weights() {
+fn eval_rejects_a_checkpoint() {
     let dir = killed_run();
     let run = run_dir(dir.path());
     let checkpoint = checkpoints(&run).pop().unwrap();
     let message = failure(&nclt(dir.path(), &["eval", checkpoint.to_str().unwrap()]));
     let (checkpoint, run) = (checkpoint.display(), run.display());
-    let expected =
-        format!("{checkpoint} is a checkpoint, from which a run goes on by `nclt train --resume {run}`");
+    let expected = format!(
+        "{checkpoint} is a checkpoint, not weights of a finished run; resume it with `nclt train --resume {run}`"
+    );
     assert!(message.contains(&expected), "{message}");
 }

@@ -10,10 +10,10 @@ use crate::{
     weights::{pinned, processor, sha256},
 };
 
-/// The processor the fixtures were made on.
+/// Processor on which the fixtures were created.
 const RECORDED: &str = "avx512 avx512";
 
-/// A copy of the fixture `name`, a flat directory, which the program may change.
+/// A writable copy of the fixture `name`, a flat directory.
 fn copy_of(name: &str) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(fixtures(name)).unwrap() {
@@ -41,7 +41,7 @@ fn an_interrupted_run_resumes_to_the_same_weights() {
 }
 
 #[test]
-fn a_finished_run_is_shown_evaluated_and_reported() {
+fn a_finished_run_is_printed_evaluated_and_reported() {
     let run = copy_of("finished");
     let result = json(&run.path().join("result.json"));
     assert_eq!(last_line(&nclt(run.path(), &["train", "--resume", ".", "--json"])), result);
@@ -61,7 +61,7 @@ fn a_finished_run_is_shown_evaluated_and_reported() {
 }
 
 #[test]
-fn feature_files_give_the_figures_of_their_run() {
+fn feature_files_reproduce_the_metrics_of_their_run() {
     let nc = json(&fixtures("finished/result.json"))["nc"]["train"].clone();
     let dir = tempfile::tempdir().unwrap();
     for file in ["features/features.safetensors", "features/features.npz"] {
@@ -77,7 +77,7 @@ fn feature_files_give_the_figures_of_their_run() {
 #[test]
 fn records_fill_their_cells() {
     let dir = tempfile::tempdir().unwrap();
-    // Quick scale has had another warm-up since; its earlier records are read, but no cell is theirs.
+    // The warm-up of quick scale has changed since: its old records parse but match no cell.
     for (scale, filled) in [("paper", true), ("quick", false)] {
         fs::create_dir(dir.path().join(scale)).unwrap();
         let mut records = vec![];
@@ -103,7 +103,7 @@ fn records_fill_their_cells() {
 }
 
 #[test]
-fn an_unknown_tensor_in_a_checkpoint_is_refused() {
+fn an_unknown_tensor_in_a_checkpoint_is_an_error() {
     let run = copy_of("interrupted");
     let path = run.path().join("checkpoint-000000010.safetensors");
     let mut checkpoint = Checkpoint::<Value>::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! A run whose numbers leave the finite.
+//! Runs that diverge to non-finite values.
 
 use crate::{
     interrupted::{EACH_STEP, args, checkpoints},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn a_run_that_diverges_names_its_last_good_checkpoint() {
+fn a_diverged_run_reports_its_last_good_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let rate = "phases.representation.optimizer.learning_rate=1e12";
     let more = [
@@ -25,9 +25,9 @@ fn a_run_that_diverges_names_its_last_good_checkpoint() {
     assert!(newest.is_some_and(|newest| message.contains(&newest)), "{message}");
 }
 
-/// Batch norm hides weights without measure from the loss, but not from a checkpoint, nor from the end of an epoch.
+/// Batch norm hides huge weights from the loss; the checks of a checkpoint and at the end of an epoch find them.
 #[test]
-fn a_checkpoint_holds_finite_numbers_only() {
+fn checkpoints_have_only_finite_values() {
     let dir = tempfile::tempdir().unwrap();
     let rate = "phases.representation.optimizer.learning_rate=1e12";
     let more = ["--set", rate, "--set=phases.representation.schedule.warmup_epochs=0"];
@@ -49,7 +49,7 @@ fn a_checkpoint_holds_finite_numbers_only() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_without_a_result() {
+fn a_non_finite_loss_stops_the_run_without_a_result() {
     let dir = tempfile::tempdir().unwrap();
     let args = small(&["--epochs", "1", "--set", "phases.representation.optimizer.learning_rate=1e12"]);
     let message = failure(&nclt(dir.path(), &args));

@@ -1,4 +1,4 @@
-//! Data fetched by other means: verified, installed, found again.
+//! `nclt download --from`: local files are verified, installed and found by `nclt train`.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::run::{failure, last_line, nclt, stdout};
 
-/// Images of 8x8 and labels of ten classes, as the four idx files, and the manifest that knows them.
+/// Writes four idx files (8x8 images and labels of ten classes) and their manifest.
 fn write(dir: &Path) {
     let idx = |dims: &[u32], bytes: Vec<u8>| {
         let header =
@@ -37,7 +37,7 @@ fn write(dir: &Path) {
 }
 
 #[test]
-fn what_was_fetched_is_verified_and_found_by_train() {
+fn local_files_are_verified_and_found_by_train() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write(dir);

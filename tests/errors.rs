@@ -1,6 +1,5 @@
-//! What a user is told when something is wrong: one paragraph with what, where and what to do; nothing is written.
-//!
-//! All of it stands in `tests/errors.txt`.
+//! Error messages of rejected commands, which must not write files. Snapshots: `tests/errors.txt` and
+//! `tests/errors-of-runs.txt`.
 
 use std::{fs, path::Path};
 
@@ -10,7 +9,7 @@ use crate::{
     snapshot::assert_kept,
 };
 
-/// Commands that are refused at once, without anything in their directory but [`FILES`] and two of features.
+/// Commands that fail before any work, in a directory with [`FILES`] and two feature files.
 const REFUSED: &[&str] = &[
     // Names.
     "nclt train --preset fashion-mnist-lt/nc-drw-crr",
@@ -164,19 +163,19 @@ const FILES: &[(&str, &str)] = &[
     ("gap.txt", "empty.txt 1\n"),
 ];
 
-/// The command and what it said.
+/// Runs the command and returns it with its error message.
 fn told(dir: &Path, command: &str) -> String {
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     let output = nclt(dir, &words);
     let lists = command.starts_with("nclt check-list");
-    assert!(lists || output.stdout.is_empty(), "{command} shows something first: {output:?}");
+    assert!(lists || output.stdout.is_empty(), "{command} wrote to standard output: {output:?}");
     let message = failure(&output).replace(&dir.display().to_string(), "DIRECTORY");
     let indented = message.trim_end().replace('\n', "\n    ").replace("    \n", "\n");
     format!("$ {command}\n    {indented}\n\n")
 }
 
 #[test]
-fn every_refusal_is_worded_as_it_is_kept() {
+fn error_messages_match_the_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     for (name, content) in FILES {
         fs::write(dir.path().join(name), content).unwrap();
@@ -188,14 +187,14 @@ fn every_refusal_is_worded_as_it_is_kept() {
     let mut text = vec![];
     for command in REFUSED {
         text.push(told(dir.path(), command));
-        assert_eq!(there(), files, "{command} left something behind");
+        assert_eq!(there(), files, "{command} wrote files");
     }
     assert_kept("../../tests/errors.txt", &text.concat());
 }
 
-/// What is said of the files that a run left, when something has happened to them.
+/// Errors about missing and damaged files of a finished run.
 #[test]
-fn what_became_of_a_run_s_files_is_said() {
+fn errors_about_run_files_match_the_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     stdout(&nclt(dir.path(), &small(&["--epochs", "1"])));
     let run = run_dir(dir.path());

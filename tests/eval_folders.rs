@@ -1,4 +1,4 @@
-//! A trained network evaluated on folders that differ from those of its training.
+//! `nclt eval` on image folders other than those of the training.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::run::{failure, last_line, nclt, run_dir, stdout};
 
 const CLASSES: [&str; 3] = ["ant", "bee", "cow"];
 
-/// `counts[k]` images of class k in `root`.
+/// Writes `counts[k]` images of class k below `root`.
 fn write(root: &Path, counts: [usize; 3], side: u32, shade: u8) {
     for (class, count) in counts.into_iter().enumerate() {
         let directory = root.join(CLASSES[class]);
@@ -37,7 +37,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A run on `data` in the directory, two epochs long so that it is not at chance.
+/// Trains on `data` for two epochs, enough to be above chance.
 fn train(dir: &Path, data: &str) {
     write(&dir.join(data).join("train"), [24, 12, 6], 12, 0);
     write(&dir.join(data).join("test"), [4, 3, 2], 12, 20);
@@ -55,14 +55,14 @@ fn eval(dir: &Path, data: &str) -> Result<(Value, String), String> {
 }
 
 #[test]
-fn evaluation_gives_the_right_figure_a_warning_or_a_refusal() {
+fn changed_images_are_evaluated_with_a_warning_or_rejected() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path();
     train(dir, "data");
     let (original, said) = eval(dir, "data").unwrap();
     assert!(!said.contains("warning:"), "{said}");
     assert_eq!(original["class_names"], serde_json::json!(CLASSES));
-    // Where the images were in training is known to the run.
+    // The run has recorded its data directory.
     let run = run_dir(dir);
     let remembered = last_line(&nclt(dir, &["eval", run.to_str().unwrap(), "--json"]));
     assert_eq!(remembered, original);
@@ -91,10 +91,10 @@ fn evaluation_gives_the_right_figure_a_warning_or_a_refusal() {
         move |data: &Path| fs::rename(data.join(from), data.join(to)).unwrap()
     };
 
-    // Other file names are the same images.
+    // Renamed files are the same images.
     let (same, said) = changed(&rename("test/bee/000.png", "test/bee/zzz.png")).unwrap();
     assert_eq!((same, said.contains("warning:")), (original.clone(), false));
-    // Names: unknown classes are refused, swapped ones are other labels.
+    // Class names: unknown names are an error, swapped names change the labels.
     refused(
         changed(&|data| {
             ["train", "test"].iter().for_each(|set| {
@@ -112,11 +112,11 @@ fn evaluation_gives_the_right_figure_a_warning_or_a_refusal() {
     let swapped = warned(swapped, &["test"]);
     assert_eq!(per_class(&swapped, 0), per_class(&original, 1));
     assert_eq!(per_class(&swapped, 1), per_class(&original, 0));
-    // Counts: a class may be missing from the test images, not from the training images.
+    // Counts: a class needs training images, but no test images.
     let missing = warned(changed(&|data| fs::remove_dir_all(data.join("test/ant")).unwrap()), &["test"]);
     assert_eq!(missing["accuracy"]["per_class"][0], Value::Null);
     refused(changed(&|data| fs::remove_dir_all(data.join("train/ant")).unwrap()), "ant");
-    // Shot groups stay those of the run.
+    // Shot groups are those of the run.
     let fewer =
         warned(changed(&|data| fs::remove_file(data.join("train/ant/000.png")).unwrap()), &["training"]);
     assert_eq!(
@@ -146,7 +146,7 @@ fn evaluation_gives_the_right_figure_a_warning_or_a_refusal() {
         }
     });
     warned(grey, &["training", "test"]);
-    // The normalisation is the run's: with other training images, test features stay as they were.
+    // Normalisation is that of the run, so other training images do not change the test features.
     let darker = changed(&|data| {
         fs::remove_dir_all(data.join("train")).unwrap();
         write(&data.join("train"), [24, 12, 6], 12, 100);
@@ -175,13 +175,60 @@ fn files_of_a_finished_run_are_verified() {
     *weights.last_mut().unwrap() ^= 1;
     fs::write(run.join("weights.safetensors"), &weights).unwrap();
     assert!(eval(dir, "data").unwrap_err().contains("SHA-256 differs"));
-    // Under a name of its own it is what the user says it is.
+    // A run that would start from the changed weights starts from the beginning.
+    let args = ["train", "--preset", "image-folder/ce+crt", "--epochs", "2", "--data-dir", "data", "--json"];
+    let output = nclt(dir, &[&args[..], &["--set", "model.backbone=resnet8"]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("reusing the first phases"), "{said}");
+    // Renamed weights have no recorded digest to compare with.
     fs::rename(run.join("weights.safetensors"), run.join("mine.safetensors")).unwrap();
     stdout(&nclt(dir, &["eval", run.join("mine.safetensors").to_str().unwrap(), "--data-dir", "data"]));
 }
 
 #[test]
-fn a_result_says_what_ran_on_what() {
+fn held_out_images_and_class_names_are_those_of_the_run() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    write(&dir.join("flat"), [20, 10, 10], 12, 0);
+    let args = ["train", "--preset", "image-folder/ce", "--epochs", "1", "--data-dir", "flat"];
+    let args =
+        [&args[..], &["--set", "model.backbone=resnet8", "--set", "data.validation.fraction=0.3"]].concat();
+    let said = String::from_utf8(nclt(dir, &args).stderr).unwrap();
+    assert!(said.contains("note: validation: 9 images, 2 of the smallest class"), "{said}");
+    let run = run_dir(dir);
+    eval(dir, "flat").unwrap();
+    // The selected weights are verified, too.
+    let selected = run.join("weights-selected.safetensors");
+    let written = fs::read(&selected).unwrap();
+    let mut changed = written.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(&selected, changed).unwrap();
+    let eval_selected = || nclt(dir, &["eval", selected.to_str().unwrap(), "--data-dir", "flat"]);
+    assert!(failure(&eval_selected()).contains("weights-selected.safetensors"));
+    fs::write(&selected, written).unwrap();
+    stdout(&eval_selected());
+    // With other images, the images held out for testing may be training images of the run.
+    copy(&dir.join("flat"), &dir.join("more"));
+    for index in 0..5 {
+        let name = format!("{index:03}.png");
+        fs::copy(dir.join("flat/bee").join(&name), dir.join("more/ant").join(format!("bee{name}"))).unwrap();
+    }
+    assert!(eval(dir, "more").unwrap_err().contains("held out of the training images"));
+    // The hash of a run does not include class names.
+    fs::rename(dir.join("flat/cow"), dir.join("flat/yak")).unwrap();
+    assert!(failure(&nclt(dir, &args)).contains("classes ant, bee, yak, but the run in"));
+    // The same picture in two classes.
+    let args = ["train", "--preset", "image-folder/ce", "--epochs", "1", "--data-dir", "more"];
+    let output = nclt(
+        dir,
+        &[&args[..], &["--set", "model.backbone=resnet8", "--set", "data.test_fraction=0.01"]].concat(),
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("identical to images of another class"), "{said}");
+}
+
+#[test]
+fn the_result_describes_input_network_and_program() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path();
     train(dir, "data");
@@ -198,7 +245,7 @@ fn a_result_says_what_ran_on_what() {
     assert_eq!(result["network"]["precision"], "f32");
     assert!(result["network"]["flops_per_image"].as_u64().unwrap() > 1_000_000);
     assert!(result["program"]["processor"].as_str().unwrap().contains(' '));
-    // What is exported has the names as well.
+    // Exported features include the class names.
     let run = fs::read_dir(dir.join("two")).unwrap().next().unwrap().unwrap().path();
     stdout(&nclt(dir, &["export-features", run.to_str().unwrap(), "--out", "features.safetensors"]));
     let analysis = stdout(&nclt(dir, &["analyze", "features.safetensors", "--json", "-"]));

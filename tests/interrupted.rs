@@ -1,4 +1,4 @@
-//! Runs that are started, watched and killed, and what they leave.
+//! Helpers that start, watch and kill runs and compare their files.
 
 use std::{
     fs,
@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::run::{nclt, run_dir, small, stdout};
 
-/// A run with two phases, L_W and L_B, class weights, mix-up, validation and several evaluations.
+/// Arguments of a run with two phases, L_W and L_B, class weights, mix-up, validation and several evaluations.
 pub(crate) fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let own = [
         "--epochs=5",
         "--set=evaluation.every_epochs=2",
         "--set=data.validation.fraction=0.02",
-        // Of 40 epochs; the centres then start at class means.
+        // In a preset of 40 epochs; the centres then start at the class means.
         "--set=phases.representation.objective.neural_collapse.start_epoch=16",
         "--set=phases.representation.objective.neural_collapse.centers.init=class-means",
     ];
@@ -34,7 +34,7 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("nclt can be started")
 }
 
-/// What a run leaves, without wall times.
+/// Files of a finished run, without wall times.
 pub(crate) struct Left {
     weights: Vec<u8>,
     selected: Vec<u8>,
@@ -60,7 +60,7 @@ impl Left {
             "weights-selected.safetensors",
             "weights.safetensors",
         ];
-        assert_eq!(files, expected, "a finished run needs nothing else");
+        assert_eq!(files, expected, "a finished run has other files");
         Self {
             weights: read("weights.safetensors"),
             selected: read("weights-selected.safetensors"),
@@ -102,17 +102,17 @@ pub(crate) fn checkpoints(run: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Waits until the run started in `dir` has a directory of which `condition` holds.
+/// Waits until `condition` holds for the directory of the run started in `dir`.
 pub(crate) fn wait_until(dir: &Path, condition: impl Fn(&Path) -> bool) {
     let started = Instant::now();
     let begun = || fs::read_dir(dir.join("runs")).ok()?.next()?.ok();
     while !begun().is_some_and(|run| condition(&run.path())) {
-        assert!(started.elapsed() < Duration::from_mins(2), "it does not come to that");
+        assert!(started.elapsed() < Duration::from_mins(2), "the condition did not hold within two minutes");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A run that was killed once it had at least two checkpoints.
+/// A run killed after at least two checkpoints.
 pub(crate) fn killed_run() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut child = start(dir.path(), &args(&EACH_STEP));

@@ -1,4 +1,4 @@
-//! A run that is killed, stopped, damaged or disturbed, and goes on.
+//! Resuming a run that was killed, stopped or damaged, and the lock on its directory.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use crate::{
     run::{failure, last_line, nclt, run_dir, stdout},
 };
 
-/// Kills as many processes as `NCLT_KILLS` says (default 12), at moments all over the run. With a checkpoint after
-/// each step, many of them fall into the writing of one.
+/// Kills `NCLT_KILLS` processes (default 12) at random times. With a checkpoint after each step, many kills interrupt
+/// the writing of one.
 #[test]
-fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
+fn a_killed_run_resumes_to_the_same_result() {
     let wanted: usize = std::env::var("NCLT_KILLS").map_or(12, |kills| kills.parse().expect("a number"));
     let expected = Left::of_an_uninterrupted_run();
     let started = Instant::now();
@@ -40,7 +40,7 @@ fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
                 let output = child.wait_with_output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
                 assert!(output.status.success(), "{said}");
-                continued += usize::from(said.contains("goes on with "));
+                continued += usize::from(said.contains("resuming at "));
                 break;
             }
             child.kill().unwrap();
@@ -49,16 +49,16 @@ fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
         }
         Left::by(dir.path()).assert_is(expected);
     }
-    assert!(continued > 0, "every run began anew");
+    assert!(continued > 0, "no run resumed from a checkpoint");
 }
 
 #[cfg(unix)]
 #[test]
-fn signals_end_a_run_with_a_checkpoint_and_the_command_that_goes_on() {
+fn signals_write_a_checkpoint_and_print_the_resume_command() {
     let expected = Left::of_an_uninterrupted_run();
     for signal in ["-INT", "-TERM"] {
         let dir = tempfile::tempdir().unwrap();
-        // The interval is so long that only the signal can be the reason of a checkpoint.
+        // The interval is so long that only the signal can cause a checkpoint.
         let child = start(dir.path(), &args(&["--checkpoint-every", "60min", "--threads", "2"]));
         let log = |run: &Path| fs::read_to_string(run.join("events.jsonl")).unwrap_or_default();
         wait_until(dir.path(), |run| log(run).contains("epoch_finished"));
@@ -74,11 +74,11 @@ fn signals_end_a_run_with_a_checkpoint_and_the_command_that_goes_on() {
         assert_eq!(program, env!("CARGO_BIN_EXE_nclt"));
         assert!(
             words.ends_with(" --threads 2 --checkpoint-every 60min"),
-            "what was asked for is asked again: {words}"
+            "the resume command lacks the original options: {words}"
         );
         let words: Vec<&str> = ["train", "--resume"].into_iter().chain(words.split(' ')).collect();
         let output = nclt(dir.path(), &words);
-        assert!(String::from_utf8_lossy(&output.stderr).contains("goes on with representation"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("resuming at representation"));
         stdout(&output);
         Left::by(dir.path()).assert_is(expected);
     }
@@ -87,7 +87,7 @@ fn signals_end_a_run_with_a_checkpoint_and_the_command_that_goes_on() {
 /// As under `nohup`.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_that_was_ignored_from_the_start_stays_so() {
+fn a_signal_ignored_at_startup_stays_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let words = args(&[]);
     let mut shell = Command::new("sh");
@@ -102,10 +102,10 @@ fn a_signal_that_was_ignored_from_the_start_stays_so() {
     Left::by(dir.path()).assert_is(Left::of_an_uninterrupted_run());
 }
 
-/// A run that nobody hears of ends as another: its exit code is not that of a reader who has had enough.
+/// A broken pipe on standard error must not replace the exit code of an interrupted run.
 #[cfg(unix)]
 #[test]
-fn a_run_whose_standard_error_is_gone_still_says_by_its_code_that_it_was_stopped() {
+fn closed_standard_error_keeps_the_exit_code_of_an_interrupted_run() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = start(dir.path(), &args(&["--checkpoint-every", "60min"]));
     let log = |run: &Path| fs::read_to_string(run.join("events.jsonl")).unwrap_or_default();
@@ -116,7 +116,7 @@ fn a_run_whose_standard_error_is_gone_still_says_by_its_code_that_it_was_stopped
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_the_one_before_used() {
+fn a_damaged_checkpoint_is_reported_and_skipped() {
     let expected = Left::of_an_uninterrupted_run();
     let dir = killed_run();
     let newest = checkpoints(&run_dir(dir.path())).pop().unwrap();
@@ -127,12 +127,12 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_used() {
     let output = nclt(dir.path(), &args(&[]));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let name = newest.file_name().unwrap().to_string_lossy().into_owned();
-    assert!(said.contains(&name) && said.contains("is damaged") && said.contains("goes on with"), "{said}");
+    assert!(said.contains(&name) && said.contains("is damaged") && said.contains("resuming at"), "{said}");
     Left::by(dir.path()).assert_is(expected);
 }
 
 #[test]
-fn a_second_process_is_refused_and_told_who_works() {
+fn a_second_process_learns_who_holds_the_lock() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = start(dir.path(), &args(&EACH_STEP));
     wait_until(dir.path(), |run| !checkpoints(run).is_empty());
@@ -142,24 +142,24 @@ fn a_second_process_is_refused_and_told_who_works() {
     assert!(message.contains(&who) && message.contains(until), "{message}");
     first.kill().unwrap();
     first.wait().unwrap();
-    // Of a holder that died on this machine nothing remains to wait for.
+    // A lock whose holder died on this machine is free immediately.
     stdout(&nclt(dir.path(), &args(&[])));
 }
 
 #[test]
-fn a_finished_run_is_shown_and_repeated_only_if_that_is_asked() {
+fn a_finished_run_prints_its_result_and_repeats_only_with_fresh() {
     let dir = tempfile::tempdir().unwrap();
     let run = || args(&["--json"]);
     let first = last_line(&nclt(dir.path(), &run()));
     let again = nclt(dir.path(), &run());
-    assert!(String::from_utf8_lossy(&again.stderr).contains("was finished before"));
-    assert_eq!(last_line(&again), first, "the wall times, too, are those of the run");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already finished"));
+    assert_eq!(last_line(&again), first, "the recorded wall times are printed");
     let repeated = nclt(dir.path(), &args(&["--json", "--fresh"]));
-    assert!(!String::from_utf8_lossy(&repeated.stderr).contains("was finished before"));
+    assert!(!String::from_utf8_lossy(&repeated.stderr).contains("already finished"));
     let repeated = last_line(&repeated);
     assert_ne!(repeated["timing"], first["timing"]);
     assert_eq!(timeless(repeated), timeless(first));
-    // The configuration in the directory decides which run it is.
+    // --resume takes the configuration stored in the directory.
     let run = run_dir(dir.path());
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
     fs::write(run.join("config.toml"), config.replacen("seed = 0", "seed = 1", 1)).unwrap();

@@ -1,9 +1,11 @@
-//! The program as a user runs it.
+//! End-to-end tests of `nclt`.
 
 mod analyze;
 mod checkpoints;
 mod compatibility;
 mod divergence;
+mod docs;
+mod documented;
 mod downloads;
 mod errors;
 mod eval_folders;

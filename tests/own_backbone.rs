@@ -1,4 +1,4 @@
-//! A backbone of one's own in the trainer.
+//! Training with a custom backbone.
 
 use candle_core::Tensor;
 use candle_nn::{Linear, Module, VarBuilder};
@@ -6,7 +6,7 @@ use nc_data::ImageShape;
 use nc_models::{Backbone, Pass};
 use nc_train::{Error, Profile, RunOptions, Settings, Trained, train_backbone};
 
-/// One hidden layer on the pixels.
+/// A perceptron with one hidden layer.
 struct Perceptron(Linear);
 
 impl Backbone for Perceptron {
@@ -25,7 +25,7 @@ fn perceptron(vb: &VarBuilder<'_>, shape: ImageShape) -> nc_models::Result<Box<d
 }
 
 #[test]
-fn names_of_the_head_are_refused() -> anyhow::Result<()> {
+fn parameter_names_of_the_head_are_rejected() -> anyhow::Result<()> {
     let out = tempfile::tempdir()?;
     let options = RunOptions { out: out.path().into(), ..RunOptions::default() };
     let experiment = Settings::default().resolve()?;
@@ -45,7 +45,7 @@ fn names_of_the_head_are_refused() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_backbone_of_ones_own_trains() -> anyhow::Result<()> {
+fn a_custom_backbone_trains() -> anyhow::Result<()> {
     let out = tempfile::tempdir()?;
     let options = RunOptions { out: out.path().into(), ..RunOptions::default() };
     let mut experiment = Settings { epochs: Some(5), ..Settings::default() }.resolve()?.into_inner();
@@ -55,7 +55,7 @@ fn a_backbone_of_ones_own_trains() -> anyhow::Result<()> {
     assert!(accuracy > 0.4, "{accuracy}");
     assert_eq!(finished.result.nc.train.dims, 32);
 
-    // It opens again with the same backbone, and not with the one that the configuration names.
+    // The run opens with the same backbone only, not with the one in the configuration.
     let refused = Trained::open(&finished.directory, &RunOptions::default()).err();
     assert!(matches!(refused, Some(Error::OwnBackbone { name, .. }) if name == "perceptron"));
     let trained = Trained::open_with(&finished.directory, perceptron, &RunOptions::default())?;

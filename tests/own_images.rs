@@ -1,4 +1,4 @@
-//! A user's own images.
+//! Training on the user's own images.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use image::RgbImage;
 
 use crate::run::{failure, last_line, nclt, nclt_unread, stdout};
 
-/// `counts[k]` images of class k, each its own shade of the class's colour, named so that their order is `order`'s.
+/// Writes `counts[k]` distinct images of class k; `order` permutes their file names.
 fn write(root: &Path, counts: &[usize], (width, height): (u32, u32), order: u32) {
     for (class, &count) in counts.iter().enumerate() {
         let directory = root.join(["ant", "bee", "cow"][class]);
@@ -25,7 +25,7 @@ fn write(root: &Path, counts: &[usize], (width, height): (u32, u32), order: u32)
 const TRAIN: [&str; 6] = ["train", "--preset", "image-folder", "--epochs", "1", "--json"];
 
 #[test]
-fn a_folder_of_classes_trains_whatever_its_order_and_size() {
+fn file_order_does_not_change_the_weights() {
     let dir = tempfile::tempdir().unwrap();
     for (folder, order) in [("one", 1), ("two", 501)] {
         write(&dir.path().join(folder), &[20, 10, 5], (11, 9), order);
@@ -45,7 +45,7 @@ fn a_folder_of_classes_trains_whatever_its_order_and_size() {
 }
 
 #[test]
-fn images_of_many_sizes_need_a_size_and_validation_chooses_an_epoch() {
+fn mixed_sizes_need_image_size_and_validation_selects_an_epoch() {
     let dir = tempfile::tempdir().unwrap();
     write(&dir.path().join("mine/train"), &[10, 10], (12, 8), 1);
     write(&dir.path().join("mine/test"), &[3, 3], (9, 9), 1);
@@ -63,13 +63,13 @@ fn images_of_many_sizes_need_a_size_and_validation_chooses_an_epoch() {
 }
 
 #[test]
-fn a_list_is_checked() {
+fn check_list_reports_missing_images() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[2], (2, 2), 1);
     fs::write(dir.path().join("list.txt"), "ant/000.png 0\nant/001.png 0\n").unwrap();
-    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all there\n");
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all present\n");
     fs::write(dir.path().join("five.txt"), "ant/000.png 5\n").unwrap();
-    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 images, all there\n");
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 images, all present\n");
     fs::remove_file(dir.path().join("ant/001.png")).unwrap();
     let output = nclt(dir.path(), &["check-list", "list.txt"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("line 2: ant/001.png is missing"));

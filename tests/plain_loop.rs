@@ -36,7 +36,7 @@ fn train(points: &Tensor, labels: &Tensor, classes: usize) -> anyhow::Result<Neu
 }
 
 #[test]
-fn a_loop_of_ones_own_collapses() -> anyhow::Result<()> {
+fn features_of_a_plain_loop_collapse() -> anyhow::Result<()> {
     // Three clouds of 90, 30 and 6 points.
     let (mut points, mut labels) = (vec![], vec![]);
     for (class, count) in [90, 30, 6].into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The reference of the configuration, as it stands in `docs`.
+//! Snapshot of the configuration reference.
 
 use crate::{
     run::{nclt, stdout},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn the_reference_is_that_of_the_program() {
+fn the_configuration_reference_is_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     assert_kept("../../docs/configuration.md", &stdout(&nclt(dir.path(), &["config"])));
 }

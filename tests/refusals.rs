@@ -1,18 +1,18 @@
-//! Errors of a library as text kept in its `tests/errors.txt`: what was tried, and below it the message.
+//! Snapshot of a library's error messages in its `tests/errors.txt`: each case, and its message below.
 
 #[path = "snapshot.rs"]
 mod snapshot;
 
 use std::{error::Error, fmt::Display};
 
-/// The text so far.
+/// Text of the snapshot.
 #[derive(Default)]
 pub(crate) struct Refusals(String);
 
 impl Refusals {
-    /// Adds the error of `result`, with those causes that its message does not end with.
+    /// Adds the error of `result` and its causes, without causes that the message already ends with.
     pub(crate) fn add<T, E: Error>(&mut self, tried: impl Display, result: Result<T, E>) {
-        let Err(error) = result else { panic!("{tried} is not refused") };
+        let Err(error) = result else { panic!("{tried}: expected an error") };
         let mut message = error.to_string().trim_end().to_owned();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -25,7 +25,7 @@ impl Refusals {
         self.0 = format!("{}{tried}\n    {}\n", self.0, message.replace('\n', "\n    "));
     }
 
-    /// Compares the text with the file, temporary directories written as `DIRECTORY`.
+    /// Compares the text with the file, after replacing temporary directories by `DIRECTORY`.
     pub(crate) fn assert_kept(self) {
         let temporary = std::env::temp_dir().join(".tmp").display().to_string();
         let mut parts = self.0.split(&temporary);

@@ -5,7 +5,7 @@ use std::{fs, process::Output};
 use crate::run::{failure, nclt, nclt_unread, stdout};
 
 #[test]
-fn tables_are_reproduced_run_by_run() {
+fn runs_fill_the_tables_one_by_one() {
     let results = tempfile::tempdir().unwrap();
     let reproduce = |more: &[&str]| -> Output {
         let few = ["reproduce-tables", "--scale", "smoke", "--cells", "table3/cifar10-lt-r100/nc-drw*"];
@@ -18,18 +18,18 @@ fn tables_are_reproduced_run_by_run() {
         stdout(&dry).contains("4 runs at smoke scale") && stdout(&dry).contains("4 missing, about"),
         "{dry:?}"
     );
-    assert!(!results.path().join("smoke").exists(), "a dry run leaves nothing");
+    assert!(!results.path().join("smoke").exists(), "a dry run writes no files");
 
     let first = reproduce(&["--max-runs", "1"]);
     assert!(first.status.success(), "{}", text(&first.stderr));
-    assert!(text(&first.stderr).contains("3 runs missing; the same command goes on with them"));
+    assert!(text(&first.stderr).contains("3 runs missing; repeat the command to continue"));
     assert!(
         text(&reproduce(&["--list"]).stdout).contains("table3/cifar10-lt-r100/nc-drw                 1 of 1")
     );
 
     let second = reproduce(&[]);
     assert!(second.status.success(), "{}", text(&second.stderr));
-    assert!(text(&second.stderr).contains("goes on from a finished run of its first phases"));
+    assert!(text(&second.stderr).contains("reusing the first phases of a finished run"));
     for name in ["tables.md", "tables.html", "tables.json", "tables.csv", "figures.csv"] {
         assert!(fs::metadata(results.path().join("smoke").join(name)).unwrap().len() > 100, "{name}");
     }
@@ -44,12 +44,12 @@ fn tables_are_reproduced_run_by_run() {
     assert!(script.contains(" --results . --max-runs 1 &") && !script.contains("cpus-per-task"), "{script}");
 
     let written = nclt(results.path(), &["reproduce-tables", "--results", ".", "--max-runs", "0"]);
-    assert!(written.status.success(), "tables are written without images: {}", text(&written.stderr));
+    assert!(written.status.success(), "tables need no images: {}", text(&written.stderr));
     assert!(results.path().join("quick/tables.md").exists());
 }
 
 #[test]
-fn what_is_missing_is_listed_without_images() {
+fn a_dry_run_lists_missing_runs_without_images() {
     let dir = tempfile::tempdir().unwrap();
     let output = nclt(dir.path(), &["reproduce-tables", "--cells", "table3/cifar10-lt-r100/ce", "--dry-run"]);
     assert_eq!(
@@ -57,11 +57,11 @@ fn what_is_missing_is_listed_without_images() {
         "cifar10-lt-r100/ce seed 0\n1 runs at quick scale (40 epochs in place of 200); 1 missing\n"
     );
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("how long they take cannot be told: cifar10 is not in "), "{said}");
+    assert!(said.starts_with("cannot estimate the time: cifar10 is not in "), "{said}");
 }
 
 #[test]
-fn a_run_that_fails_is_told_by_the_exit_code_whoever_reads() {
+fn a_failed_run_sets_the_exit_code_even_on_a_closed_pipe() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["reproduce-tables", "--scale=smoke", "--cells=table3/cifar10-lt-r100/ce", "--results=."];
     stdout(&nclt(dir.path(), &args));

@@ -1,4 +1,4 @@
-//! Starting `nclt` and looking at what it did.
+//! Helpers that run `nclt` and read its output.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,25 +10,25 @@ use serde_json::Value;
 /// `nclt` with these arguments, in the directory `dir`.
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nclt"));
-    // What the user of this machine has downloaded is none of a test's business.
+    // Hide data sets that the user has downloaded.
     command.args(args).current_dir(dir).env("NCLT_DATA_DIR", dir.join("downloads"));
     command.env_remove("CLICOLOR_FORCE");
     command
 }
 
-/// What `nclt` with these arguments did, in the directory `dir`.
+/// Runs `nclt` with these arguments in the directory `dir`.
 pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
     command(dir, args).output().expect("nclt can be started")
 }
 
-/// The same where nobody reads its standard output.
+/// Like [`nclt`], with a closed pipe as standard output.
 pub(crate) fn nclt_unread(dir: &Path, args: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().expect("there are pipes");
     drop(reader);
     command(dir, args).stdout(writer).output().expect("nclt can be started")
 }
 
-/// The arguments of a run of a few seconds: `args`, on 78 training images.
+/// Arguments of a run of a few seconds on 78 training images, with `args` added.
 pub(crate) fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
     let tiny = [
         "train",
@@ -51,7 +51,7 @@ pub(crate) fn last_line(output: &Output) -> Value {
     serde_json::from_str(text.lines().last().expect("there is output")).expect("the last line is JSON")
 }
 
-/// The message of a run that failed.
+/// Standard error of a failed command.
 pub(crate) fn failure(output: &Output) -> String {
     assert!(!output.status.success(), "succeeded: {}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr.clone()).expect("messages are UTF-8")

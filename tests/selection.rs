@@ -1,4 +1,4 @@
-//! Which epoch is chosen, and by what.
+//! Selection of an epoch by validation accuracy.
 
 use std::fs;
 
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use crate::run::{last_line, nclt, run_dir};
 
-/// The first of the evaluations with the largest of what `accuracy` says.
+/// The first evaluation with the largest `accuracy`.
 fn first_largest<'a>(evaluated: &'a [Value], accuracy: &str) -> &'a Value {
     let of = |event: &Value| event[accuracy]["all"].as_f64().unwrap();
     let largest = evaluated.iter().map(of).fold(0.0, f64::max);
     evaluated.iter().find(|event| of(event) == largest).unwrap()
 }
 
-/// Whether validation and test accuracy are best after different epochs of a run, which only then shows which of them
-/// chooses.
+/// Checks the selected epoch of a run. True if validation and test accuracy peak in different epochs, because only such
+/// a run shows which of them selects.
 fn selects(seed: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let args = [
@@ -46,11 +46,11 @@ fn selects(seed: &str) -> bool {
     let best = &result["best_epoch"];
     assert_eq!((&best["phase"], &best["epoch"]), (&by_test["phase"], &by_test["epoch"]));
     assert_eq!(best["accuracy"], by_test["test_accuracy"]);
-    // What is reported is the last epoch's, whatever was best.
+    // The reported accuracy is that of the last epoch.
     assert_eq!(result["accuracy"]["top1"], evaluated[7]["test_accuracy"]["all"]);
     // Validation images are held out before the profile thins the classes.
     assert_eq!(result["data"]["class_counts"][0], 200);
-    // The weights kept are those of the epoch chosen.
+    // The stored weights are those of the selected epoch.
     let kept = run.join("weights-selected.safetensors");
     let measured = last_line(&nclt(dir.path(), &["eval", kept.to_str().unwrap(), "--json"]));
     assert_eq!(measured["accuracy"]["top1"], selected["test_accuracy"]["all"]);
@@ -58,6 +58,6 @@ fn selects(seed: &str) -> bool {
 }
 
 #[test]
-fn validation_chooses_an_epoch_and_the_test_set_chooses_nothing() {
-    assert!(["0", "1", "2", "3"].into_iter().any(selects), "no run says which of them chooses");
+fn validation_selects_the_epoch_and_the_test_set_does_not() {
+    assert!(["0", "1", "2", "3"].into_iter().any(selects), "no run tells the two apart");
 }

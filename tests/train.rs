@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn a_run_leaves_its_configuration_events_result_and_weights() {
+fn a_run_writes_configuration_events_result_and_weights() {
     let dir = tempfile::tempdir().unwrap();
     let output = nclt(dir.path(), &small(&["--epochs", "2", "--json"]));
     let printed = last_line(&output);
@@ -80,7 +80,7 @@ fn another_seed_gives_other_weights() {
 }
 
 #[test]
-fn the_summary_names_accuracy_geometry_and_directory() {
+fn the_summary_shows_accuracy_geometry_and_directory() {
     let dir = tempfile::tempdir().unwrap();
     let text = stdout(&nclt(dir.path(), &small(&["--epochs", "1", "--preset", "fashion-mnist-lt/ce"])));
     for word in ["accuracy", "many", "medium", "few", "NC1", "NC2", "NC3", "NC4", "runs"] {
@@ -89,7 +89,7 @@ fn the_summary_names_accuracy_geometry_and_directory() {
 }
 
 #[test]
-fn a_configuration_file_may_say_only_what_differs_from_a_preset() {
+fn a_configuration_file_overrides_a_preset() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(
         dir.path().join("mine.toml"),
@@ -103,7 +103,7 @@ fn a_configuration_file_may_say_only_what_differs_from_a_preset() {
 }
 
 #[test]
-fn presets_are_listed_by_their_parts_and_printed_as_configurations() {
+fn presets_are_listed_and_printed_as_configurations() {
     let dir = tempfile::tempdir().unwrap();
     let list = stdout(&nclt(dir.path(), &["presets"]));
     let names = |title: &str| -> Vec<String> {
@@ -120,7 +120,7 @@ fn presets_are_listed_by_their_parts_and_printed_as_configurations() {
     }
 }
 
-/// Of each loss the first mean value, which shows that it is the one that was asked for.
+/// Different mean losses of the first epoch show that each preset trains with its own loss.
 #[test]
 fn every_loss_trains_with_mixed_labels() {
     let loss = "phases.representation.objective.loss";
@@ -151,7 +151,7 @@ fn every_loss_trains_with_mixed_labels() {
 }
 
 #[test]
-fn the_number_of_threads_does_not_change_a_bit() {
+fn the_number_of_threads_does_not_change_the_weights() {
     let weights: Vec<Vec<u8>> = ["1", "2", "3"]
         .into_iter()
         .map(|threads| {
@@ -163,8 +163,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     assert!(weights[0] == weights[1] && weights[0] == weights[2], "the weights differ");
 }
 
-/// What the two epochs of the first phase say: L_W, L_B and whether class weights were on, all of which begin with the
-/// second epoch.
+/// L_W, L_B and whether class weights are used, for the two epochs of the first phase. All start in the second epoch.
 fn deferred(centers: &str) -> Vec<(Value, Value, Value)> {
     let dir = tempfile::tempdir().unwrap();
     let objective = "phases.representation.objective";
@@ -196,7 +195,7 @@ fn deferred(centers: &str) -> Vec<(Value, Value, Value)> {
 }
 
 #[test]
-fn regularisers_and_class_weights_wait_for_their_epoch() {
+fn regularisers_and_class_weights_start_in_their_epoch() {
     for centers in ["{kind=\"learnable\", learning_rate=0.5, init=\"class-means\"}", "{kind=\"batch-means\"}"]
     {
         let epochs = deferred(centers);

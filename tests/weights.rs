@@ -17,8 +17,7 @@ pub(crate) fn sha256(path: &Path) -> String {
     })
 }
 
-/// Processor and kernels, which the last bits depend on: the vector unit that libraries choose their code by, and the
-/// instruction set of nc-kernels, which NC_KERNELS_ISA may force.
+/// Vector unit, and instruction set of nc-kernels (set by NC_KERNELS_ISA): the last bits of weights depend on both.
 pub(crate) fn processor() -> String {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     let unit = if is_x86_feature_detected!("avx512f") {

@@ -1,12 +1,12 @@
-//! The errors of a library, one of each variant at least, as text that is kept beside it, in its `tests/errors.txt`.
+//! Snapshot of a library's error messages in its `tests/errors.txt`, with at least one case per variant.
 
 #[path = "refusals.rs"]
 mod refusals;
 
 pub(crate) use refusals::Refusals;
 
-/// Compares the messages of `cases`, each what was done with the error it gave, with those kept. A variant that is not
-/// listed does not compile, and one without a case fails.
+/// Compares the messages of `cases`, pairs of a description and an error, with the snapshot. An unlisted variant does
+/// not compile; a variant without a case fails.
 macro_rules! assert_worded {
     ($error:ident { $($variant:ident),* $(,)? }, $cases:expr) => {{
         let variant = |error: &$error| match error {
@@ -17,7 +17,7 @@ macro_rules! assert_worded {
             missing.retain(|other| *other != variant(&error));
             told.add::<(), $error>(what, Err(error));
         }
-        assert!(missing.is_empty(), "no case of {missing:?}");
+        assert!(missing.is_empty(), "no case for {missing:?}");
         told.assert_kept();
     }};
 }

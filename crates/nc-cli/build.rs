@@ -1,9 +1,9 @@
-//! Passes the commit of the source to the program, for its records.
+//! Sets NCLT_COMMIT to the commit of the source, for the records of runs.
 
 use std::process::Command;
 
 fn main() {
-    // The files of git that change with a commit, and this script alone where there are none.
+    // Rerun when the commit changes; outside a repository, only when this script does.
     println!("cargo::rerun-if-changed=build.rs");
     for file in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--path-format=absolute", "--git-path", file])

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use nc_models::ParamStore;
 use nc_record::Checkpoint;
 
-/// A matrix and a list.
+/// A linear layer: a matrix and a vector.
 static MODEL: LazyLock<ParamStore> = LazyLock::new(|| {
     let model = ParamStore::new(0, &Device::Cpu);
     candle_nn::linear(3, 2, model.builder()).expect("a layer");

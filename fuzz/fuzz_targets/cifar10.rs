@@ -1,4 +1,4 @@
-//! The binary files of CIFAR-10, the first of which is the input.
+//! Binary files of CIFAR-10; the input is the first one.
 
 #![no_main]
 

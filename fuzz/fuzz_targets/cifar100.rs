@@ -1,4 +1,4 @@
-//! The binary files of CIFAR-100, whose training images are the input.
+//! Binary files of CIFAR-100; the input is the training file.
 
 #![no_main]
 

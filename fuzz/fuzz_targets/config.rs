@@ -1,4 +1,4 @@
-//! A configuration file. What is read is written and read again as the same.
+//! A configuration file. A parsed configuration must survive a round trip.
 
 #![no_main]
 

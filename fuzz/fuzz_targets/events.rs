@@ -1,4 +1,4 @@
-//! The log of a run. What is read is appended to a new log and read again as the same.
+//! Event log of a run. Parsed events must survive a round trip.
 
 #![no_main]
 

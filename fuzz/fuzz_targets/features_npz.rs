@@ -1,5 +1,5 @@
-//! An npz file given to `nclt analyze`. An input that is one array of NumPy becomes the features in a sound file, since
-//! the checksum of a changed one would keep it from being looked at.
+//! An npz file given to `nclt analyze`. An input that is a NumPy array becomes the features of a valid npz file,
+//! because the zip checksum would reject mutated arrays.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use std::io::{Cursor, Write};
 use libfuzzer_sys::fuzz_target;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-/// Labels 0, 1, 1, 0 as an array of NumPy.
+/// Labels 0, 1, 1, 0 as a NumPy array.
 const LABELS: &[u8] = include_bytes!("../seeds/labels.npy");
 
 fn npz(features: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The four idx files: one is the input after its first byte, which chooses it.
+//! The four idx files; the first byte of the input selects the file that the rest replaces.
 
 #![no_main]
 

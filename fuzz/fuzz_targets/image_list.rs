@@ -1,4 +1,4 @@
-//! A list of training images, of which two are there.
+//! A list of training images, in a directory with two images.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A record among those that the paper's tables are made of.
+//! A record of the paper's tables.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The result of a finished run. What is read is written and read again as the same.
+//! Result of a finished run. A parsed result must survive a round trip.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What the targets share.
+//! Helpers of the fuzz targets.
 
 use std::{fmt::Display, fs, path::Path};
 
@@ -6,7 +6,7 @@ use nc_metrics::{Classifier, FeatureSet, Samples, Scalar};
 use nc_record::{Features, Floats};
 use tempfile::TempDir;
 
-/// A directory with these files, in memory where the system has such a place.
+/// A temporary directory with these files, in memory if the system has /dev/shm.
 pub fn directory(files: &[(&str, &[u8])]) -> TempDir {
     let memory = Path::new("/dev/shm");
     let directory =
@@ -19,12 +19,12 @@ pub fn directory(files: &[(&str, &[u8])]) -> TempDir {
     directory
 }
 
-/// What was read; a refusal must be able to say why.
+/// The value, if it was read. An error must have a message.
 pub fn read<T, E: Display>(result: Result<T, E>) -> Option<T> {
     result.map_err(|error| assert!(!error.to_string().is_empty())).ok()
 }
 
-/// Does with a file of features what `nclt analyze` does.
+/// Reads and analyses a feature file like `nclt analyze`.
 pub fn analyze(bytes: &[u8]) {
     let directory = directory(&[("features", bytes)]);
     let Some(file) = read(Features::read(&directory.path().join("features"))) else { return };
@@ -38,7 +38,8 @@ pub fn analyze(bytes: &[u8]) {
 
 fn measure<T: Scalar>(file: &Features, train: &[T], test: &[T]) {
     let (classes, dims, bias) = (file.classes, file.dims, file.bias.as_ref().map(Floats::to_f64));
-    let classifier = file.weight.as_ref().map(|w| Classifier::new(&w.to_f64(), bias.as_deref(), classes, dims));
+    let classifier =
+        file.weight.as_ref().map(|w| Classifier::new(&w.to_f64(), bias.as_deref(), classes, dims));
     let Some(classifier) = read(classifier.transpose()) else { return };
     let set = FeatureSet {
         classes,

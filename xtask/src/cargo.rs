@@ -13,7 +13,7 @@ impl Cargo {
     pub(crate) fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(args);
-        // What cargo tells this program of its own package would make build scripts run again that look at it.
+        // These variables describe xtask itself and would rerun build scripts that depend on them.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -33,14 +33,13 @@ impl Cargo {
         self
     }
 
-    /// In place of the user's directory.
+    /// Sets the working directory.
     pub(crate) fn directory(mut self, path: &Path) -> Self {
         self.0.current_dir(path);
         self
     }
 
-    /// Runs it, and ends this process with its exit code if it fails: the child has said why, and there is nothing to
-    /// add.
+    /// Runs the command. If it fails, exits with its exit code, because it has already printed the reason.
     pub(crate) fn run(mut self) -> Result<()> {
         let status = self.0.status().with_context(|| self.cannot_start())?;
         exit_unless_successful(status);
@@ -58,15 +57,15 @@ impl Cargo {
         format!("cannot start {}", self.0.get_program().display())
     }
 
-    /// Runs it as the last thing this process does, which on Unix it becomes: a signal meant for the program reaches
-    /// it, and its exit code is the caller's to see.
+    /// Runs the command in place of this process (`exec` on Unix), so that signals reach it and the caller sees its
+    /// exit code.
     pub(crate) fn run_last(self) -> Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt;
             let Self(mut command) = self;
             let program = command.get_program().to_owned();
-            // Returns only if it fails.
+            // `exec` returns only on failure.
             Err(command.exec()).with_context(|| format!("cannot start {}", program.display()))
         }
         #[cfg(not(unix))]
@@ -83,6 +82,6 @@ fn exit_unless_successful(status: ExitStatus) {
 
 /// The workspace's root.
 pub(crate) fn workspace() -> PathBuf {
-    // xtask lies directly below it.
+    // xtask is directly below the root.
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }

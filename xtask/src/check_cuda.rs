@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo::{Cargo, workspace};
 
-/// Answers what Candle's build scripts ask of nvcc: its version, its targets, and that its outputs exist.
+/// Stand-in for nvcc in Candle's build scripts: prints its version and targets, and creates empty outputs.
 const STAND_IN: &str = r#"#!/bin/sh
 for argument in "$@"; do
   case "$argument" in
@@ -22,7 +22,7 @@ if [ -n "$directory" ] && [ -n "$source" ]; then : > "$directory/$(basename "$so
 "#;
 
 pub(crate) fn run() -> Result<()> {
-    // A directory of its own: what the stand-in compiles must never be taken for the real thing.
+    // A separate target directory keeps the stand-in's outputs out of real builds.
     let directory = workspace().join("target").join("cuda-check");
     let compiler = write_stand_in(&directory)?;
     Cargo::new(["check", "--package", "nc-cli", "--features", "cuda"])

@@ -1,6 +1,6 @@
 //! The project's own tasks: `cargo xtask TASK`.
 //!
-//! A task spawns cargo and `nclt`; nothing here builds Candle, so that tasks start at once.
+//! A task spawns cargo and `nclt`. Nothing here depends on Candle, so tasks start without compiling it.
 
 mod bench;
 mod build;
@@ -23,23 +23,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the trainer and train: the paper's method on the embedded data, or what the arguments say; with --cuda,
-    /// --cudnn, --metal, --mkl or --accelerate, which `build` explains, on that device.
+    /// Build `nclt` and train: by default, the paper's method on the embedded data. --cuda, --cudnn, --metal, --mkl and
+    /// --accelerate select the accelerator, as in `build`.
     Train(nclt::Args),
-    /// Fetch public data sets and verify them: cifar10, cifar100, fashion-mnist or all.
+    /// Download and verify public data sets: cifar10, cifar100, fashion-mnist or all.
     Download(nclt::Args),
-    /// Run what is missing of the paper's tables and figures, and write them: `--scale smoke|quick|paper`.
+    /// Train the missing runs of the paper's tables and figures and write them: `--scale smoke|quick|paper`.
     ReproduceTables(nclt::Args),
     Bench(bench::Args),
     Build(build::Args),
-    /// Type-check the CUDA build on a machine without CUDA: a stand-in takes the compiler's place. Nothing it builds can
-    /// run.
+    /// Type-check the CUDA build without CUDA, with a stand-in for nvcc. The result cannot run.
     CheckCuda,
     Package(package::Args),
     Test(test::Args),
 }
 
-/// An error is one line: what failed and why.
+/// Prints an error with its causes on one line.
 #[allow(clippy::print_stderr)]
 fn main() -> ExitCode {
     match run(Cli::parse().task) {

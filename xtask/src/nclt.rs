@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::{build::Accelerators, cargo::Cargo};
 
-/// Arguments for a command of `nclt`, which explains them itself.
+/// Arguments passed on to a command of `nclt`.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Arguments of the same command of `nclt`; `--help` explains them.
+    /// Arguments of the `nclt` command; `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
@@ -19,7 +19,7 @@ impl Args {
         Cargo::new(["run", "--release", "--package", "nc-cli", "--", command]).args(self.args).run_last()
     }
 
-    /// The same, for the accelerators that are among the arguments and on their device.
+    /// Like [`run`](Self::run), with the accelerator flags taken out of the arguments and their device added.
     pub(crate) fn run_accelerated(self, command: &str) -> Result<()> {
         let (accelerators, mut args) = Accelerators::take(self.args)?;
         let plan = accelerators.plan_here()?;

@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::cargo::{Cargo, workspace};
 
-/// Files that every package has to contain.
+/// Files required in every package.
 const FILES: [&str; 4] = ["Cargo.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// The same for single crates: nc-data takes these from data/, by symbolic links.
+/// Files required in single packages. nc-data links to data/ with symbolic links.
 const MORE_FILES: [(&str, &str); 3] = [
     ("nc-data", "manifest.toml"),
     ("nc-data", "embedded/LICENSE"),
@@ -25,10 +25,10 @@ const MORE_FILES: [(&str, &str); 3] = [
 /// Package all crates, then build and run the samples in tests/dependents against the packages.
 ///
 /// A sample is a crate outside the workspace that depends on one packaged crate. It is built with the versions in
-/// Cargo.lock, and has to print its expected.txt. All of it happens in target/package-check.
+/// Cargo.lock and must print its expected.txt. The build directory is target/package-check.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Crates whose samples are built and run [default: all that have one].
+    /// Crates whose samples are run [default: all crates with a sample].
     crates: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ struct Metadata {
 struct Package {
     name: String,
     version: String,
-    /// The registries it may be published to: any if absent, none if empty.
+    /// Registries to publish to: any if absent, none if empty.
     publish: Option<Vec<String>>,
     dependencies: Vec<Dependency>,
 }
@@ -49,7 +49,7 @@ struct Package {
 #[derive(Deserialize)]
 struct Dependency {
     name: String,
-    /// `dev` or `build`; absent of an ordinary dependency.
+    /// `dev` or `build`; absent for a normal dependency.
     kind: Option<String>,
 }
 
@@ -79,11 +79,11 @@ impl Args {
     }
 }
 
-/// Packages every crate that can be published, unpacks the packages below `home` and checks their files.
+/// Packages every publishable crate, unpacks the packages below `home` and checks their files.
 fn package(packages: &[Package], home: &Path) -> Result<()> {
     let (kept, published): (Vec<_>, Vec<_>) =
         packages.iter().partition(|package| package.publish.as_ref().is_some_and(Vec::is_empty));
-    // Quiet: for each crate it would warn that there is no repository yet.
+    // --quiet hides a warning per crate that `repository` is not set.
     Cargo::new(["package", "--workspace", "--no-verify", "--allow-dirty", "--locked", "--quiet"])
         .args(kept.iter().map(|package| format!("--exclude={}", package.name).into()).collect())
         .args(vec!["--target-dir".into(), home.into()])
@@ -95,13 +95,13 @@ fn package(packages: &[Package], home: &Path) -> Result<()> {
     fs::create_dir_all(&unpacked).with_context(|| format!("cannot create {}", unpacked.display()))?;
     for Package { name, version, .. } in published {
         let archive = home.join(format!("package/{name}-{version}.crate"));
-        // -m: all times in a package are the same, and cargo would not notice a change by them.
+        // -m sets new modification times: those in a package are constant, and cargo would miss changes.
         let mut tar = Command::new("tar");
         let status = tar.arg("-xzmf").arg(&archive).arg("-C").arg(&unpacked).status();
         ensure!(status.context("cannot start tar")?.success(), "cannot unpack {}", archive.display());
         let directory = unpacked.join(format!("{name}-{version}"));
         if let Some(missing) = required_files(name).find(|file| !directory.join(file).is_file()) {
-            bail!("{missing} is missing in the package of {name}");
+            bail!("{missing} is missing from the package {name}");
         }
     }
     Ok(())
@@ -124,7 +124,7 @@ fn run_sample(name: &str, packages: &[Package], home: &Path) -> Result<()> {
     for (from, to) in [
         (source.join("Cargo.toml"), copy.join("Cargo.toml")),
         (source.join("src/main.rs"), copy.join("src/main.rs")),
-        // Cargo keeps its versions and drops the packages that are not needed.
+        // Cargo keeps these versions and removes unused packages.
         (workspace().join("Cargo.lock"), copy.join("Cargo.lock")),
     ] {
         fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
@@ -143,16 +143,16 @@ fn run_sample(name: &str, packages: &[Package], home: &Path) -> Result<()> {
         fs::read_to_string(&expected).with_context(|| format!("cannot read {}", expected.display()))?;
     ensure!(
         found == text,
-        "tests/dependents/{name} printed something other than its expected.txt:\n{}",
+        "tests/dependents/{name}: the output differs from expected.txt:\n{}",
         found.trim_end()
     );
     Ok(())
 }
 
-/// The package `name` and those of the workspace that it is built with.
+/// The package `name` and its workspace dependencies, without dev-dependencies.
 fn closure<'a>(name: &str, packages: &'a [Package]) -> Result<Vec<&'a Package>> {
     let find = |name: &str| packages.iter().find(|package| package.name == name);
-    let mut found = vec![find(name).with_context(|| format!("{name}: no crate of this workspace"))?];
+    let mut found = vec![find(name).with_context(|| format!("{name}: not a crate of this workspace"))?];
     let mut next = 0;
     while let Some(package) = found.get(next) {
         let built_with = package.dependencies.iter().filter(|on| on.kind.as_deref() != Some("dev"));
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_needs_the_packages_below_its_crate() {
+    fn closure_has_transitive_dependencies_without_dev() {
         let Metadata { packages } = serde_json::from_str(
             r#"{"packages": [
                 {"name": "b", "version": "1.0.0", "publish": null, "dependencies": [
@@ -190,6 +190,6 @@ mod tests {
         assert_eq!(names("b"), ["b", "a"]);
         assert_eq!(names("c"), ["c", "b", "a"]);
         let unknown = closure("e", &packages).err().unwrap();
-        assert_eq!(unknown.to_string(), "e: no crate of this workspace");
+        assert_eq!(unknown.to_string(), "e: not a crate of this workspace");
     }
 }

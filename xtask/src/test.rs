@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::cargo::Cargo;
 
-/// Run every test, of the workspace or of the packages given by -p, optimised: some of them train.
+/// Run all tests of the workspace, or of the packages given by -p, in release mode, because some of them train.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Further arguments of `cargo test`.
@@ -17,7 +17,7 @@ impl Args {
         let names_package =
             |arg: &str| arg.starts_with("-p") || arg == "--package" || arg.starts_with("--package=");
         let mut of_cargo = self.args.iter().take_while(|arg| *arg != "--").filter_map(|arg| arg.to_str());
-        // Which would have every package tested all the same.
+        // --workspace would override -p.
         let workspace = if of_cargo.any(names_package) { None } else { Some("--workspace") };
         Cargo::new(["test", "--release"].into_iter().chain(workspace)).args(self.args).run()
     }

@@ -1,4 +1,4 @@
-//! The tasks as programs, with scripts in the place of nvcc, nvidia-smi and cargo.
+//! End-to-end tests of the tasks, with scripts in place of nvcc, nvidia-smi and cargo.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A CUDA toolkit of scripts and empty libraries, with a GPU and a cargo that says how it was called.
+/// A fake CUDA toolkit of scripts and empty libraries, with a GPU and a cargo that prints its arguments.
 struct Toolkit(TempDir);
 
 impl Toolkit {
@@ -51,7 +51,7 @@ impl Toolkit {
         fs::set_permissions(self.directory().join(name), PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    /// The task with nothing in the environment but these tools; cuda/bin is not on PATH.
+    /// Runs the task with only these tools in the environment; cuda/bin is not on PATH.
     fn run(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(args)
@@ -63,7 +63,7 @@ impl Toolkit {
             .unwrap()
     }
 
-    /// What a task prints, the directory's name replaced.
+    /// Asserts the standard output of a task, after replacing the directory by `DIR`.
     #[track_caller]
     fn says(&self, args: &[&str], expected: &str) {
         let output = self.run(args);
@@ -80,7 +80,7 @@ fn build() {
     toolkit.says(
         &["build", "--cuda", "--dry-run"],
         "# CUDA 12.8: DIR/cuda/bin/nvcc\n\
-         # compute capability 86, the least of this machine's GPUs\n\
+         # compute capability 86, the lowest among this machine's GPUs\n\
          PATH=DIR/cuda/bin:DIR/tools \\\n\
          NVCC=DIR/cuda/bin/nvcc \\\n\
          CUDA_COMPUTE_CAP=86 \\\n\
@@ -97,7 +97,7 @@ fn build() {
     );
 }
 
-/// The flags of the build are taken out of the arguments, wherever they stand.
+/// Build flags are split from the arguments at any position.
 #[test]
 fn train() {
     let toolkit = Toolkit::new();
@@ -115,7 +115,7 @@ fn train() {
     toolkit.says(&["train", "--help"], &format!(" cuda \n{run} -- train --help\n"));
 }
 
-/// Cargo takes `--workspace` for all packages, whichever are named beside it.
+/// Cargo tests all packages with `--workspace`, even if `-p` selects some.
 #[test]
 fn test() {
     let toolkit = Toolkit::new();
@@ -131,7 +131,7 @@ fn test() {
 }
 
 #[test]
-fn nothing_starts_without_the_toolkit() {
+fn an_incomplete_toolkit_is_an_error_before_the_build() {
     let toolkit = Toolkit::new();
     fs::remove_file(toolkit.directory().join("cuda/lib64/libcurand.so")).unwrap();
     for args in [["build", "--cuda"], ["train", "--cuda"]] {

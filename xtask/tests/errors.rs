@@ -1,6 +1,5 @@
-//! What a user is told when a task is refused; that of `build`, which depends on the machine, stands in its own tests.
-//!
-//! All of it stands in `tests/errors.txt`.
+//! Error messages of rejected tasks; snapshot in `tests/errors.txt`. Those of `build` depend on the machine and are
+//! tested in its module.
 #![cfg(target_os = "linux")]
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
@@ -29,7 +28,7 @@ const REFUSED: &[&str] = &[
     "cargo xtask bench --against-torch DIRECTORY/python step",
 ];
 
-/// The command and what it said, on a machine without cargo and with a Python without PyTorch.
+/// Runs the command without cargo and with a Python without PyTorch; returns it with its error message.
 fn told(directory: &Path, command: &str) -> String {
     let name = directory.to_str().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
@@ -46,7 +45,7 @@ fn told(directory: &Path, command: &str) -> String {
 }
 
 #[test]
-fn every_refusal_is_worded_as_it_is_kept() {
+fn error_messages_match_the_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let python = directory.path().join("python");
     fs::write(&python, "#!/bin/sh\necho \"No module named 'torch'\" >&2\nexit 1\n").unwrap();

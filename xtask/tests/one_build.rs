@@ -1,8 +1,8 @@
-//! `cargo xtask train` and `cargo xtask test` share what they compile: minutes of it are Candle.
+//! `cargo xtask train` and `cargo xtask test` share compiled dependencies, because Candle compiles for minutes.
 
 use std::{collections::BTreeSet, process::Command};
 
-/// The dependencies from elsewhere, with the features that they are built with for `args` of `cargo tree`.
+/// External dependencies with their features, as listed by `cargo tree` with `args`.
 fn built(args: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--prefix=none", "--format={p} [{f}]"])
@@ -17,10 +17,10 @@ fn built(args: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_program_and_the_tests_are_built_of_the_same() {
+fn program_and_tests_share_dependencies_and_features() {
     let program = built(&["--package=nc-cli", "--edges=normal,build"]);
     let tests = built(&["--workspace", "--edges=normal,build,dev"]);
     assert!(program.iter().any(|line| line.starts_with("candle-core ")), "{program:?}");
     let alone: Vec<_> = program.difference(&tests).collect();
-    assert!(alone.is_empty(), "built once more for the tests, and all that stands on them: {alone:?}");
+    assert!(alone.is_empty(), "compiled again for the tests, with all their dependents: {alone:?}");
 }

@@ -8,27 +8,27 @@ use nc_report::{AccuracyRow, AnalysisReport, accuracy_rows, class_list, figure_r
 
 use crate::{compute, output, summary::percent, terminal::say};
 
-/// Measure neural collapse, accuracy and calibration of features from anywhere.
+/// Measure neural collapse, accuracy and calibration of features from any framework.
 ///
 /// FILE is a safetensors or npz file with `features` (N, P) and `labels` (N), and optionally `weight` (K, P) and `bias`
 /// (K) of the last layer, `class_counts` (K) of the training set, `test_features` (M, P), `test_labels` (M) and
-/// `class_names` (K; in a safetensors file a JSON array in the metadata). The features should be those of the training
-/// images, without augmentation and in evaluation mode. 64-bit features are measured in 64 bits.
+/// `class_names` (K; in a safetensors file a JSON array in the metadata). Extract `features` from the training images
+/// in evaluation mode, without augmentation. 64-bit features are measured in 64-bit precision.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The features.
+    /// Feature file, safetensors or npz.
     file: PathBuf,
-    /// Also write every figure as JSON; - for standard output, in place of the table.
+    /// Also write all metrics as JSON; - prints the JSON in place of the table.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also write a page with pictures, which needs no network; - for standard output, in place of the table.
+    /// Also write a self-contained HTML page with plots; - prints the page in place of the table.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
     threads: compute::Threads,
 }
 
-/// Samples that are drawn in the plane.
+/// Number of samples in the plot of projected features.
 const DRAWN: usize = 1000;
 
 pub(crate) fn main(args: &Args) -> Result<()> {
@@ -56,7 +56,7 @@ fn analyze(args: &Args) -> Result<()> {
     }
 }
 
-/// Measures the features of `file`, which are given in one type.
+/// Analyses `file`, with its features converted to one scalar type.
 fn measure<T: Scalar>(args: &Args, file: &Features, train: &[T], test: &[T]) -> Result<()> {
     let Features { classes, dims, ref labels, ref class_counts, .. } = *file;
     let outputs = || [&args.json, &args.html].into_iter().flatten();
@@ -79,7 +79,7 @@ fn measure<T: Scalar>(args: &Args, file: &Features, train: &[T], test: &[T]) -> 
     ensure!(found >= 2, "{}: expected features of at least two classes, found {found}", in_file());
     let names = file.class_names.as_deref();
     if !outputs().any(|path| output::is_stdout(path)) {
-        // Before the files: an error in writing them must not cost the figures.
+        // Print first, so that a failed file write does not lose the metrics.
         print(&mut std::io::stdout().lock(), &analysis, names)?;
     }
     if args.json.is_some() || args.html.is_some() {

@@ -5,15 +5,15 @@ use nc_data::list::ImageList;
 
 use crate::terminal::show;
 
-/// Check an image list ("path label" lines): every line well formed, every image there, every class with one.
+/// Check an image list ("path label" lines) for malformed lines, missing images and empty classes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The list.
+    /// Image list.
     list: PathBuf,
-    /// The directory that its paths start from [default: the list's].
+    /// Directory that the paths are relative to [default: the directory of the list].
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// It is a list of test images, which need not be of all classes.
+    /// Allow empty classes, as in a list of test images.
     #[arg(long)]
     test: bool,
 }
@@ -33,8 +33,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         bail!("{} of {images} images are missing", missing.len());
     }
     if !args.test {
-        list.classes().context("cannot be trained on (--test checks a list of test images)")?;
+        list.classes().context("not usable for training (for a list of test images, add --test)")?;
     }
-    show(&format!("{images} images, all there"));
+    show(&format!("{images} images, all present"));
     Ok(())
 }

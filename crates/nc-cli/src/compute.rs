@@ -1,4 +1,4 @@
-//! Arguments that say where to compute and where the images are.
+//! Arguments for the device, threads and data directory.
 
 use std::{
     collections::BTreeMap,
@@ -16,26 +16,27 @@ use nc_train::{DataSource, RunOptions};
 
 use crate::terminal::say;
 
-// Shared by commands: no group of its own, whose name would be taken.
+// No argument group: several commands flatten these arguments, and group names must be unique.
 #[derive(Clone, clap::Args)]
 #[group(skip)]
 pub(crate) struct Args {
-    /// Where the images are, for sources that are read from files [default: for a run, where they were in its training; else
-    /// where `nclt download` puts them].
+    /// Directory of the images, for data sets read from files [default: for an existing run, its training directory;
+    /// otherwise the directory of `nclt download`].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     threads: Threads,
-    /// Threads that decode and augment batches ahead of the training step. The result does not depend on it.
+    /// Threads that decode and augment batches ahead of the training step. Does not change the result.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     loader_threads: u16,
-    /// Where to compute: cpu, cuda, cuda:N or metal.
+    /// Device: cpu, cuda, cuda:N or metal.
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = parse_device)]
     device: DeviceName,
 }
 
 impl Args {
-    /// Starts the threads and opens the device, for images of `source`; those of the run in the directory `run`, if given.
+    /// Starts the thread pool and opens the device for images of `source`. The data directory defaults to the one
+    /// recorded in the run directory `run`.
     pub(crate) fn start(&self, source: DataSource, run: Option<&Path>) -> Result<RunOptions> {
         self.threads.start()?;
         let remembered = || remembered_data_dir(run?);
@@ -59,18 +60,18 @@ impl Args {
         })
     }
 
-    /// The same for runs on several sources, of which those in the program need no directory.
+    /// Like [`start`](Self::start), for runs on several data sources.
     pub(crate) fn start_all(
         &self,
         sources: &[DataSource],
     ) -> Result<(RunOptions, BTreeMap<DataSource, Option<PathBuf>>)> {
         let directories = self.data_dirs(sources)?;
-        // Of the sources, only the embedded one needs none.
+        // Only the embedded source needs no directory.
         let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt, None)?;
         Ok((options, directories))
     }
 
-    /// Where the images of each source are.
+    /// Data directory of each source; `None` if it needs none or none is known.
     pub(crate) fn data_dirs(&self, sources: &[DataSource]) -> Result<BTreeMap<DataSource, Option<PathBuf>>> {
         let directory = |source| match &self.data_dir {
             Some(data_dir) if source != DataSource::FashionMnistLt => Ok(Some(data_dir.clone())),
@@ -80,12 +81,12 @@ impl Args {
         sources.iter().map(|&source| Ok((source, directory(source)?))).collect()
     }
 
-    /// Threads to compute with, if that was said.
+    /// Number of compute threads, if set.
     pub(crate) fn threads(&self) -> Option<usize> {
         self.threads.threads
     }
 
-    /// What was said, as arguments of another command.
+    /// The arguments that differ from their defaults, for another command line.
     pub(crate) fn words(&self) -> Vec<OsString> {
         let mut words = vec![];
         if let Some(directory) = &self.data_dir {
@@ -104,38 +105,38 @@ impl Args {
     }
 }
 
-/// How many threads.
+/// Number of compute threads.
 #[derive(Clone, clap::Args)]
 #[group(skip)]
 pub(crate) struct Threads {
-    /// Threads to compute with [default: all cores]. The result does not depend on it.
+    /// Number of compute threads [default: all cores]. Does not change the result.
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<usize>,
 }
 
 impl Threads {
-    /// Starts them.
+    /// Starts the thread pool.
     pub(crate) fn start(&self) -> Result<()> {
-        // 0 stands for all cores.
+        // 0 means all cores.
         Ok(threads::init(self.threads.unwrap_or(0))?)
     }
 }
 
-/// More than any machine has cores; each takes memory.
+/// Upper limit, because each thread takes memory.
 const MOST_THREADS: usize = 1024;
 
 fn parse_threads(text: &str) -> Result<usize, String> {
     let threads = text.parse().ok().filter(|threads| (1..=MOST_THREADS).contains(threads));
-    threads.ok_or_else(|| format!("should be a whole number from 1 to {MOST_THREADS}"))
+    threads.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }
 
-/// Where the images of a run were in its training, if they still are.
+/// Data directory recorded by a run, if it still exists.
 fn remembered_data_dir(run: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(run.join(RunDir::DATA_DIR)).ok()?;
     Some(PathBuf::from(text.trim_end())).filter(|directory| directory.is_dir())
 }
 
-/// Where `nclt download` puts the files of `source`, if it does.
+/// Directory of the downloaded files of `source`; `None` if `source` is not downloadable.
 fn downloaded(source: DataSource) -> Result<Option<PathBuf>> {
     let Some(name) = crate::download::name(source) else { return Ok(None) };
     let directory = crate::download::default_dir()?;
@@ -145,8 +146,7 @@ fn downloaded(source: DataSource) -> Result<Option<PathBuf>> {
         return Ok(Some(directory));
     }
     bail!(
-        "{name} is not in {}: fetch it with `nclt download {name}` (or `cargo xtask download {name}`), or say where \
-         the images are with --data-dir DIR",
+        "{name} is not in {}: run `nclt download {name}` (or `cargo xtask download {name}`), or set --data-dir DIR",
         directory.display()
     )
 }
@@ -158,7 +158,7 @@ enum DeviceName {
     Metal,
 }
 
-const DEVICES: &str = "should be cpu, cuda, cuda:N (N = 0, 1, ...) or metal";
+const DEVICES: &str = "expected cpu, cuda, cuda:N (N = 0, 1, ...) or metal";
 
 fn parse_device(text: &str) -> Result<DeviceName, String> {
     match text.split_once(':') {
@@ -186,7 +186,7 @@ impl DeviceName {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !candle_core::utils::cuda_is_available() => {
                 bail!(
-                    "--device {self}: this program was built without CUDA; `cargo xtask build --cuda` builds one with it"
+                    "--device {self}: this program was built without CUDA; rebuild it with `cargo xtask build --cuda`"
                 )
             }
             Self::Cuda(ordinal) => {
@@ -194,7 +194,7 @@ impl DeviceName {
             }
             Self::Metal if !candle_core::utils::metal_is_available() => {
                 bail!(
-                    "--device metal: this program was built without Metal; `cargo xtask build --metal` builds one with it"
+                    "--device metal: this program was built without Metal; rebuild it with `cargo xtask build --metal`"
                 )
             }
             Self::Metal => Device::new_metal(0).context("cannot use the Metal device"),

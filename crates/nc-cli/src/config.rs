@@ -2,7 +2,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-/// Print the reference of everything a configuration may hold, as Markdown.
+/// Print the configuration reference as Markdown: every key with its type, range and default.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 

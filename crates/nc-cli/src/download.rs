@@ -10,24 +10,24 @@ use nc_train::DataSource;
 
 use crate::terminal::show;
 
-/// Fetch public data sets, verify them and put them where `nclt train` finds them.
+/// Download public data sets, verify their checksums and install them where `nclt train` finds them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// cifar10, cifar100, fashion-mnist or all.
+    /// Data sets: cifar10, cifar100, fashion-mnist or all.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// The directory for all data [default: that of NCLT_DATA_DIR, else `nclt` in the user's data directory].
+    /// Directory of all data sets [default: NCLT_DATA_DIR if set, otherwise `nclt` in the user's data directory].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Without network: take the file (or, from a directory, the files) fetched by other means.
+    /// Install local files without network access: an archive, or a directory with all files of the data set.
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
-    /// Another list of files, mirrors and digests, in the format of `data/manifest.toml`.
+    /// Custom manifest of files, mirrors and digests, in the format of `data/manifest.toml`.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
 
-/// The name under which the files of `source` can be fetched.
+/// Download name of `source`; `None` if it is not downloadable.
 pub(crate) fn name(source: DataSource) -> Option<&'static str> {
     match source {
         DataSource::Cifar10 => Some("cifar10"),
@@ -42,13 +42,13 @@ pub(crate) fn name(source: DataSource) -> Option<&'static str> {
     }
 }
 
-/// Where data are kept if nobody says otherwise.
+/// Default data directory.
 pub(crate) fn default_dir() -> Result<PathBuf> {
     if let Some(directory) = std::env::var_os("NCLT_DATA_DIR").filter(|directory| !directory.is_empty()) {
         return Ok(directory.into());
     }
     let directory =
-        dirs::data_local_dir().context("this user has no directory for data: give --data-dir DIR")?;
+        dirs::data_local_dir().context("cannot determine the user's data directory: set --data-dir DIR")?;
     Ok(directory.join("nclt"))
 }
 
@@ -78,17 +78,17 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Each entry that is among `names` once.
+/// The entries selected by `names`, without duplicates.
 fn wanted<'a>(manifest: &'a Manifest, names: &[String]) -> Result<Vec<(&'a str, &'a Entry)>> {
     if let Some(name) = names.iter().find(|name| *name != "all" && !manifest.entries.contains_key(*name)) {
         let known: Vec<&str> = manifest.entries.keys().map(String::as_str).collect();
-        bail!("there is no data set {name:?} to download: {} or all", known.join(", "))
+        bail!("unknown data set {name:?}; expected one of {}, all", known.join(", "))
     }
     let entries = manifest.entries.iter().map(|(name, entry)| (name.as_str(), entry));
     Ok(entries.filter(|(known, _)| names.iter().any(|name| name == "all" || name == known)).collect())
 }
 
-/// The file at hand that should be `file`.
+/// Local path of `file`.
 fn local(from: &Path, name: &str, entry: &Entry, file: &File) -> Result<PathBuf> {
     if from.is_dir() {
         return Ok(from.join(&file.name));
@@ -96,7 +96,7 @@ fn local(from: &Path, name: &str, entry: &Entry, file: &File) -> Result<PathBuf>
     if entry.files.len() > 1 {
         let files: Vec<&str> = entry.files.iter().map(|file| file.name.as_str()).collect();
         bail!(
-            "--from {}: should be a directory with the files of {name}: {}",
+            "--from {}: expected a directory with the files of {name}: {}",
             from.display(),
             files.join(", ")
         );

@@ -1,8 +1,8 @@
-//! Times on the command line.
+//! Durations on the command line.
 
 use std::time::Duration;
 
-/// `90s`, `3min` or `8h`; none for anything else, and for no time at all.
+/// Parses `90s`, `3min` or `8h`; `None` if the text is malformed or the duration is zero.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let (number, unit) = split(text);
     let seconds = match unit {
@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
 }
 
-/// A number and its unit.
+/// Splits a number from its unit.
 pub(crate) fn split(text: &str) -> (&str, &str) {
     let number = text.trim_end_matches(char::is_alphabetic);
     (number.trim_end(), &text[number.len()..])
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_a_unit() {
+    fn durations_need_a_unit() {
         assert_eq!(parse("90s"), Some(Duration::from_secs(90)));
         assert_eq!(parse("1.5 min"), Some(Duration::from_secs(90)));
         assert_eq!(parse("2h"), Some(Duration::from_hours(2)));

@@ -9,12 +9,12 @@ use crate::{
     terminal::{harmless, say},
 };
 
-/// Measure a trained model: accuracy and neural collapse on its training and test images.
+/// Evaluate a trained model: test accuracy, and neural collapse on training and test images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: run::Args,
-    /// Print the figures as one JSON object.
+    /// Print the metrics as one JSON object.
     #[arg(long)]
     json: bool,
 }

@@ -9,16 +9,16 @@ use crate::{
     terminal::{say, show},
 };
 
-/// Write the features of a trained model, and its classifier, to a safetensors file.
+/// Export the features and the classifier of a trained model to a safetensors file.
 ///
-/// The file holds `features` (N, P), `labels` (N) of the training images as the model sees them without augmentation,
-/// `weight` (K, P), `bias` (K), `class_counts` (K), `test_features` (M, P), `test_labels` (M), and the class names as a JSON
-/// array under `class_names` in its metadata.
+/// The file contains `features` (N, P) and `labels` (N) of the training images without augmentation, `weight` (K, P)
+/// and `bias` (K) of the classifier, `class_counts` (K), `test_features` (M, P) and `test_labels` (M). Its metadata has
+/// the class names as a JSON array under `class_names`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: run::Args,
-    /// The file to write; - for standard output.
+    /// Output file; - for standard output.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

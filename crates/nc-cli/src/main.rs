@@ -1,6 +1,6 @@
 //! `nclt`: train and inspect long-tailed classifiers.
 
-// The linker leaves out a library that nothing names.
+// The linker drops a library that no code references.
 #[cfg(feature = "accelerate")]
 extern crate accelerate_src as _;
 #[cfg(feature = "mkl")]
@@ -79,7 +79,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the reader of our output has gone, as `nclt presets | head -1` does: what is said beside it never fails.
+/// True if the reader of standard output is gone, as in `nclt presets | head -1`. Status output on standard error never
+/// fails.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -93,9 +94,9 @@ mod tests {
 
     use super::Cli;
 
-    /// Clap looks at this in unoptimised programs alone, which then panic at their start.
+    /// Clap checks this only in debug builds, by a panic at startup.
     #[test]
-    fn arguments_that_commands_share_are_no_groups_of_one_name() {
+    fn argument_group_names_are_unique() {
         for command in Cli::command().get_subcommands() {
             let mut seen = BTreeSet::new();
             for group in command.get_groups() {

@@ -1,4 +1,4 @@
-/// The error and what it comes from, of which libraries often have told the end already.
+/// The error and its causes, without causes that the message already ends with.
 pub(crate) fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {

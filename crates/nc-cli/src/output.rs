@@ -1,4 +1,4 @@
-//! Files that a command writes at its end.
+//! Output files of commands.
 
 use std::{
     io::Write,
@@ -8,17 +8,17 @@ use std::{
 use anyhow::{Result, ensure};
 use nc_record::write_atomically;
 
-/// Whether `path` stands for standard output.
+/// True if `path` means standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Refuses, before minutes of work, what no file can be written to.
+/// Fails before minutes of work if `path` cannot be written.
 pub(crate) fn check(path: &Path) -> Result<()> {
     let directory = directory_of(path);
     ensure!(
         directory.is_dir(),
-        "cannot write {}: there is no directory {}",
+        "cannot write {}: directory {} does not exist",
         path.display(),
         directory.display()
     );
@@ -38,7 +38,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Where a file lies.
+/// Parent directory of `file`.
 pub(crate) fn directory_of(file: &Path) -> PathBuf {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.map_or_else(|| ".".into(), Path::to_owned)

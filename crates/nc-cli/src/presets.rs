@@ -3,10 +3,10 @@ use std::io::Write;
 use anyhow::Result;
 use nc_train::presets;
 
-/// List the presets, or print one as a configuration file.
+/// List the presets, or print one as a TOML configuration.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A preset to print as TOML: DATA/METHOD, DATA/METHOD+PART, or DATA alone for the paper's method.
+    /// Preset to print: DATA/METHOD, DATA/METHOD+PART, or DATA alone for the paper's method.
     name: Option<String>,
 }
 
@@ -16,17 +16,25 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         write!(out, "{}", presets::find(name)?.to_toml()?)?;
         return Ok(());
     }
-    writeln!(out, "DATA/METHOD, to which parts are added with +, as in cifar10-lt-r100/ldam-drw+nc+crt")?;
-    write_names(&mut out, "data sets", presets::data_sets().collect())?;
-    write_names(&mut out, "methods", presets::methods().collect())?;
-    write_names(&mut out, "parts", presets::parts().collect())
+    writeln!(out, "A preset is DATA/METHOD; + adds parts, as in cifar10-lt-r100/ldam-drw+nc+crt")?;
+    write_names(&mut out, "data sets", presets::data_sets().collect(), DATA_ADVICE)?;
+    write_names(&mut out, "methods", presets::methods().collect(), METHOD_ADVICE)?;
+    write_names(&mut out, "parts", presets::parts().collect(), PART_ADVICE)
 }
 
-fn write_names(out: &mut impl Write, title: &str, names: Vec<(&str, &str)>) -> Result<()> {
+const DATA_ADVICE: &str =
+    "Start with fashion-mnist-lt, which needs no download; for CIFAR, see `nclt download`";
+const METHOD_ADVICE: &str = "Baselines: ce, and balanced-softmax for a balanced test set. For features near neural \
+                             collapse: nc-drw, with ce-drw-mixup as its control";
+const PART_ADVICE: &str = "L_W + L_B on any method: nc. If the classifier favours large classes: tau-norm (no \
+                           training), lws or crt (a second phase)";
+
+fn write_names(out: &mut impl Write, title: &str, names: Vec<(&str, &str)>, advice: &str) -> Result<()> {
     let width = names.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     writeln!(out, "\n{title}")?;
     for (name, description) in names {
         writeln!(out, "  {name:width$}  {description}")?;
     }
+    writeln!(out, "{advice}")?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A run as it goes: a progress bar on a terminal, a line an epoch elsewhere. Both on standard error.
+//! Progress of a run on standard error: a progress bar on a terminal, otherwise one line per epoch.
 
 use std::{
     io::IsTerminal,
@@ -25,13 +25,13 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     interactive: bool,
     started: Instant,
-    /// Images of earlier sessions.
+    /// Images trained on before this session.
     earlier: u64,
-    /// Epochs of all phases, and of the one under way.
+    /// Epochs of all phases, and of the current phase.
     epochs: usize,
     phase_epochs: usize,
     accuracy: Option<ShotAccuracy>,
-    /// Whether somebody asked the run to stop.
+    /// Set when the run should stop.
     stop: Arc<AtomicBool>,
 }
 
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// A line above the bar, or just a line.
+    /// Prints a line, above the bar if there is one.
     fn say(&self, line: &str) {
         if self.interactive {
             self.bar.println(harmless(line));
@@ -67,7 +67,7 @@ impl Progress {
         }
     }
 
-    /// Takes what is shown all the time from an event.
+    /// Updates the displayed state from an event.
     fn follow(&mut self, event: &Event) {
         match event {
             Event::RunStarted { class_counts, .. } => {
@@ -87,7 +87,7 @@ impl Progress {
     }
 }
 
-/// Takes the bar off the screen.
+/// Clears the bar.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
@@ -105,7 +105,7 @@ impl Observer for Progress {
         self.bar.set_position(self.earlier);
         self.bar.reset_eta();
         let Resumed { phase, epoch, step, .. } = resumed;
-        self.say(&format!("goes on with {phase} {}/{}, after {step} steps", epoch + 1, self.phase_epochs));
+        self.say(&format!("resuming at {phase} {}/{}, after {step} steps", epoch + 1, self.phase_epochs));
     }
 
     fn continued(&mut self, events: &[Event]) {
@@ -119,19 +119,19 @@ impl Observer for Progress {
         self.earlier = events.iter().map(images).sum();
         self.bar.set_position(self.earlier);
         self.bar.reset_eta();
-        self.say("goes on from a finished run of its first phases");
+        self.say("reusing the first phases of a finished run");
     }
 
     fn watches(&mut self, holder: Option<&Holder>, time: Duration) {
         let holder = holder.map_or_else(|| "another process".into(), Holder::to_string);
         self.say(&format!(
-            "{holder} worked on this run and may still: waiting {} s for a sign of it",
+            "{holder} may still hold the lock of this run: waiting {} s for a heartbeat",
             time.as_secs()
         ));
     }
 
     fn passed_over(&mut self, checkpoint: &nc_record::Error) {
-        self.say(&format!("{checkpoint}; it is passed over for the one before, or else the beginning"));
+        self.say(&format!("{checkpoint}; skipping it for the previous checkpoint, or else the start"));
     }
 
     fn wants_to_stop(&mut self) -> bool {

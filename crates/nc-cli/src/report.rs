@@ -5,16 +5,16 @@ use nc_report::{RunReport, comparison_page};
 
 use crate::{output, terminal::show};
 
-/// Write the page about a run, or one about several runs side by side.
+/// Write an HTML report page of a run, or a page that compares several runs.
 ///
-/// The pages need no network and no script. Of a run that is not finished, what it logged so far is shown.
+/// Pages are self-contained: no network, no scripts. The page of an unfinished run shows the events logged so far.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run directories.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Where to write it [default: report.html in the run's directory, or comparison.html here for several runs];
-    /// - for standard output.
+    /// Output file; - for standard output [default: report.html in the run directory, for several runs comparison.html
+    /// in the current directory].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -47,5 +47,5 @@ fn read(directory: &Path) -> Result<RunReport> {
 }
 
 fn cannot_be_shown(directory: &Path) -> String {
-    format!("{} cannot be shown", directory.display())
+    format!("cannot write a report of {}", directory.display())
 }

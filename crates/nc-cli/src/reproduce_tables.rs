@@ -30,46 +30,46 @@ use crate::{
     terminal::{say, show},
 };
 
-/// Run what is missing of the paper's tables and figures, and write them: paper beside ours.
+/// Train the missing runs of the paper's tables and figures, and write published beside measured values.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these tables and figures, as in 3,7,figure2.
+    /// Select tables and figures, as in 3,7,figure2.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     tables: Vec<String>,
-    /// Only cells of this name, with * and ?, as in '*/cifar10-lt-r100/nc-*'; --list shows the names.
+    /// Select cells by name, with * and ?, as in '*/cifar10-lt-r100/nc-*'; --list prints the names.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     cells: String,
-    /// Seeds [default: 0, at paper scale 0,1,2].
+    /// Seeds [default: 0; at paper scale 0,1,2].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = value_parser!(u64).range(SEEDS))]
     seeds: Vec<u64>,
-    /// How long runs are.
+    /// Length of the runs.
     #[arg(long, value_enum, default_value_t = ScaleName::Quick)]
     scale: ScaleName,
     #[command(flatten)]
     compute: compute::Args,
-    /// Where records, tables and run directories are; several machines may share it.
+    /// Directory of records, tables and runs; several machines may share it.
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// Show the runs that are missing and how long they would take, and run nothing.
+    /// Print the missing runs and their estimated time, without training.
     #[arg(long)]
     dry_run: bool,
-    /// Show the cells and which have their runs, and run nothing.
+    /// Print the cells and how many of their seeds are recorded, without training.
     #[arg(long, conflicts_with = "dry_run")]
     list: bool,
-    /// Write an array-job script for Slurm beside the records, and run nothing.
+    /// Write a Slurm array-job script beside the records, without training.
     #[arg(long, conflicts_with_all = ["dry_run", "list", "max_runs"])]
     slurm: bool,
-    /// End after so many runs.
+    /// Stop after N runs.
     #[arg(long, value_name = "N")]
     max_runs: Option<usize>,
-    /// End after so much time, as in 3min or 8h, with a checkpoint of the run under way.
+    /// Stop after this time, as in 3min or 8h, and write a checkpoint of the current run.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     time_limit: Option<Duration>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ScaleName {
-    /// One epoch on a few embedded images: everything works, figures say nothing.
+    /// One epoch on a few embedded images: tests that everything runs, accuracies are meaningless.
     Smoke,
     /// 40 epochs.
     Quick,
@@ -87,7 +87,7 @@ impl From<ScaleName> for Scale {
     }
 }
 
-/// Those that TOML can hold.
+/// Seeds that fit a TOML integer, which is signed.
 const SEEDS: RangeInclusive<u64> = 0..=i64::MAX as u64;
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
@@ -115,7 +115,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if let Some(limit) = args.time_limit {
         terminal.stop_after(limit);
     }
-    // Of what is recorded, or not to be run, no images are needed.
+    // Only runs that will be trained need their images.
     let to_run = if args.max_runs == Some(0) { &[] } else { &missing[..] };
     let (options, data_dirs) = args.compute.start_all(&Plan::sources(to_run))?;
     let mut queue = Queue::new(&plan, &args.results, &data_dirs, options);
@@ -126,7 +126,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     Ok(terminal.end(args, &ended))
 }
 
-/// Lists what is missing and, where the images are there, tells how long it would take.
+/// Prints the missing runs and, if their images are available, the estimated time.
 fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for job in missing {
@@ -135,7 +135,7 @@ fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<
     let sources = Plan::sources(missing);
     if let Err(error) = args.compute.data_dirs(&sources) {
         writeln!(out, "{summary}")?;
-        say(&format!("how long they take cannot be told: {}", message(&error)));
+        say(&format!("cannot estimate the time: {}", message(&error)));
         return Ok(());
     }
     let (options, data_dirs) = args.compute.start_all(&sources)?;
@@ -145,7 +145,7 @@ fn dry_run(args: &Args, plan: &Plan, missing: &[&Job], summary: &str) -> Result<
     Ok(())
 }
 
-/// How long `jobs` take, if there are any.
+/// Estimated time of `jobs`; empty without jobs.
 fn time(jobs: &[&Job], seconds: f64) -> String {
     if jobs.is_empty() {
         return String::new();
@@ -153,9 +153,9 @@ fn time(jobs: &[&Job], seconds: f64) -> String {
     format!(", about {} at the speed measured here", HumanDuration(Duration::from_secs_f64(seconds)))
 }
 
-/// What a run is for, if no cell shows it.
+/// Reason for a run that no cell shows.
 fn reason(job: &Job) -> &'static str {
-    if job.cells.is_empty() { " (a first phase of others)" } else { "" }
+    if job.cells.is_empty() { " (first phase of other runs)" } else { "" }
 }
 
 fn list(plan: &Plan, records: &Records) -> Result<()> {
@@ -170,13 +170,13 @@ fn list(plan: &Plan, records: &Records) -> Result<()> {
 
 fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
     let missing = plan.missing(&Records::read(&args.results, plan.scale)?).len();
-    let directory = std::env::current_dir().context("cannot tell the working directory")?;
-    let program = std::env::current_exe().context("cannot tell this program's file")?;
-    // The command as it was given, without what asks for the script.
+    let directory = std::env::current_dir().context("cannot determine the working directory")?;
+    let program = std::env::current_exe().context("cannot determine the path of this program")?;
+    // The same command line without --slurm.
     let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--slurm");
     let word = |argument: OsString| {
         let text = argument.into_string();
-        text.map_err(|argument| anyhow!("{}: the script is text, and this is none", argument.display()))
+        text.map_err(|argument| anyhow!("{}: not valid UTF-8, which the script requires", argument.display()))
     };
     let command: Vec<String> =
         [program.into_os_string()].into_iter().chain(arguments).map(word).collect::<Result<_>>()?;
@@ -187,7 +187,7 @@ fn write_slurm(args: &Args, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Tells on the terminal how the queue goes.
+/// Reports the progress of the queue on the terminal.
 struct Terminal {
     stop: Arc<AtomicBool>,
     time_is_up: Arc<AtomicBool>,
@@ -203,13 +203,13 @@ impl Terminal {
         });
     }
 
-    /// Says how it ended, and how the program ends.
+    /// Reports the outcome and returns the exit code.
     fn end(&self, args: &Args, ended: &Ended) -> ExitCode {
         for (_, message) in &ended.failed {
             say(&format!("failed: {message}"));
         }
         if ended.missing > 0 {
-            say(&format!("{} runs missing; the same command goes on with them", ended.missing));
+            say(&format!("{} runs missing; repeat the command to continue", ended.missing));
         }
         let directory = args.results.join(Scale::from(args.scale).name());
         show(&directory.join("tables.md").display().to_string());
@@ -240,5 +240,5 @@ impl Reporter for Terminal {
 
 fn parse_time(text: &str) -> std::result::Result<Duration, String> {
     duration::parse(text)
-        .ok_or_else(|| "should be a number above 0 of s, min or h, as in 90s, 3min or 8h".to_owned())
+        .ok_or_else(|| "expected a number above 0 of s, min or h, as in 90s, 3min or 8h".to_owned())
 }

@@ -12,7 +12,7 @@ use crate::{compute, output};
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Args {
-    /// A finished run's directory, or a file of weights in one.
+    /// Directory of a finished run, or a weights file in it.
     #[arg(value_name = "RUN")]
     path: PathBuf,
     #[command(flatten)]
@@ -24,13 +24,13 @@ impl Args {
         &self.path
     }
 
-    /// Starts the threads and opens the device, for the run's data.
+    /// Starts the thread pool and opens the device, with the data directory of the run.
     pub(crate) fn start(&self) -> Result<RunOptions> {
         let experiment = Trained::experiment_of(&self.path)?;
         if !self.path.is_dir() {
             match Checkpoint::<serde_json::Value>::read(&self.path) {
                 Ok(_) => bail!(
-                    "{} is a checkpoint, from which a run goes on by `nclt train --resume {}`",
+                    "{} is a checkpoint, not weights of a finished run; resume it with `nclt train --resume {}`",
                     self.path.display(),
                     shell_word(&output::directory_of(&self.path).to_string_lossy())
                 ),

@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP (on Windows Ctrl-C and closing the window): a run finishes its step, writes a checkpoint and
-//! ends.
+//! Handler of SIGINT, SIGTERM and SIGHUP (on Windows, Ctrl-C and closing the window): a run finishes its step, writes a
+//! checkpoint and stops.
 
 use std::{
     process,
@@ -13,25 +13,25 @@ use anyhow::Result;
 
 use crate::terminal::say;
 
-/// The exit code of a run that was interrupted, as shells have it for SIGINT.
+/// Exit code of an interrupted run: the shells' code for SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Becomes true at the first signal; the second ends the program at once. A signal that was ignored when the program
-/// began, as `nohup` has SIGHUP, stays so.
+/// Flag set by the first signal; the second signal ends the program immediately. A signal that was ignored at startup,
+/// such as SIGHUP under `nohup`, stays ignored.
 pub(crate) fn wants_to_stop() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
-    // Not `stop` itself: a limit of time may have set that.
+    // Separate from `stop`, which a time limit may have set.
     let mut earlier = false;
     watch(move || {
         if earlier {
-            // What is on disk is whole at any moment.
+            // Files are written atomically, so exiting is always safe.
             #[allow(clippy::exit)]
             process::exit(INTERRUPTED.into());
         }
         earlier = true;
         asked.store(true, Ordering::Relaxed);
-        say("\nstopping after the next training step; once more to stop at once");
+        say("\nstopping after the next training step; interrupt again to stop immediately");
     })?;
     Ok(stop)
 }
@@ -54,7 +54,7 @@ fn watch(mut signalled: impl FnMut() + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// The signals that this process ignores, a bit each from SIGHUP's on; none where the system does not tell.
+/// Bit mask of the signals that this process ignores, bit 0 for SIGHUP; 0 if unknown.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The end of a run, as text.
+//! Text summaries of a run and of an evaluation.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ use nc_record::{RunDir, ShotAccuracy};
 use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
-/// A share as a percentage.
+/// Formats a fraction as a percentage.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// Accuracy, geometry and where the files are.
+/// Accuracy, neural collapse and the path of the report.
 pub(crate) fn run(finished: &Finished) -> String {
     let result = &finished.result;
     let mut out = String::new();
@@ -28,7 +28,7 @@ pub(crate) fn run(finished: &Finished) -> String {
     out
 }
 
-/// Accuracy and geometry.
+/// Accuracy and neural collapse.
 pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
     let mut out = String::new();
     let _ = (|| {
@@ -50,7 +50,7 @@ fn groups(out: &mut String, title: &str, accuracy: &Accuracy) -> std::fmt::Resul
     ] {
         let share = match (share, classes) {
             (Some(share), _) => percent(share),
-            (None, 0) => "no such class".into(),
+            (None, 0) => "no classes".into(),
             (None, classes) => format!("no test images of its {classes} classes"),
         };
         writeln!(out, "  {name} {share}")?;
@@ -76,7 +76,7 @@ fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
     Ok(())
 }
 
-/// A row for each class, by name; by number where `names` is empty.
+/// One row per class, with its name, or its index if `names` is empty.
 fn classes(
     out: &mut String,
     accuracy: &Accuracy,
@@ -94,7 +94,7 @@ fn classes(
     Ok(())
 }
 
-/// The figures that say most; `nclt analyze` and the page have all.
+/// The main metrics; `nclt analyze` and the report page show all.
 const SHOWN: [&str; 8] = [
     "nc1.trace.sample_weighted",
     "nc1.trace.class_weighted",

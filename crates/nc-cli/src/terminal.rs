@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, io::Write};
 
-/// `text` with control characters as escapes, except line breaks and tabs: names of files and classes can hold codes that
-/// act on a terminal.
+/// Escapes control characters in `text`, except line breaks and tabs: names of files and classes may contain terminal
+/// escape sequences.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let acts = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(acts) {

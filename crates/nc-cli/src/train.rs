@@ -14,21 +14,33 @@ use crate::{
     terminal::{harmless, say},
 };
 
-/// Train one experiment from start to end, or from where it was interrupted.
+const EXAMPLES: &str = "\
+Examples:
+  # The paper's method on the embedded Fashion-MNIST-LT
+  nclt train
+
+  # A preset on CIFAR-10-LT
+  nclt download cifar10
+  nclt train --preset cifar10-lt-r100/ldam-drw --seed 1
+
+  # Your own images in photos/train/CLASS and photos/test/CLASS, or only in photos/CLASS
+  nclt train --preset image-folder/nc-drw --data-dir photos --set 'data.image_size=[64, 64]'";
+
+/// Train an experiment, or resume it from its last checkpoint.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A ready experiment; `nclt presets` lists them [default: fashion-mnist-lt/nc-drw-crt].
+    /// Preset DATA/METHOD; `nclt presets` lists them [default: fashion-mnist-lt/nc-drw-crt].
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// A TOML file: a complete configuration, or `preset = "NAME"` and what differs from it.
+    /// TOML file: a complete configuration, or `preset = "NAME"` and the settings that differ from it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Change one setting, as in `--set phases.representation.optimizer.learning_rate=0.05`.
+    /// Override one setting, as in `--set phases.representation.optimizer.learning_rate=0.05`.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Epochs of the first phase. Every other epoch number, also one given by --set, counts in the epochs of the preset
-    /// or file and is scaled by the same ratio. A warm-up keeps its length, up to a quarter of its phase;
-    /// evaluation.every_epochs is not scaled.
+    /// Epochs of the first phase. All other epoch numbers, including those of --set, scale by the same ratio. A warm-up
+    /// keeps its length, up to a quarter of its phase; evaluation.every_epochs does not scale.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Seed of initialisation, data order, augmentation and mix-up.
@@ -36,20 +48,20 @@ pub(crate) struct Args {
     seed: Option<u64>,
     #[command(flatten)]
     compute: compute::Args,
-    /// Go on with the run in this directory, by the configuration that lies there.
+    /// Resume the run in this directory with the configuration stored there.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// Start from the beginning. Without it, a run that was begun before goes on from its last checkpoint, and of a
-    /// finished one the result is shown.
+    /// Start from the beginning. Without --fresh, an interrupted run resumes from its last checkpoint, and a finished
+    /// run only prints its result.
     #[arg(long)]
     fresh: bool,
-    /// Measure neural collapse every N epochs; 0 for never during training [default: whenever the test set is looked at].
+    /// Measure neural collapse every N epochs; 0 for never during training [default: at each evaluation].
     #[arg(long, value_name = "N")]
     measure_every: Option<usize>,
-    /// How often to write a checkpoint: as in 5min or 200steps.
+    /// Checkpoint interval, as in 5min or 200steps.
     #[arg(long, value_name = "INTERVAL", default_value = MINUTE, value_parser = parse_interval)]
     checkpoint_every: Interval,
-    /// Directory in which the run's directory is made.
+    /// Parent directory of the run directory.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
     /// Print the result as one JSON object on the last line of standard output.
@@ -73,7 +85,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     match finished {
         Ok(finished) => {
             if finished.earlier {
-                say("this run was finished before; --fresh repeats it");
+                say("this run is already finished; repeat it with --fresh");
             }
             RunReport::write_page(&finished.directory)?;
             tell(&finished, args.json)?;
@@ -104,7 +116,7 @@ impl Args {
         if let Some(directory) = &self.resume {
             ensure!(
                 directory.join(RunDir::CONFIG).is_file(),
-                "--resume {}: expected a run's directory, which holds a config.toml",
+                "--resume {}: not a run directory, because it has no config.toml",
                 directory.display()
             );
             return Ok(Trained::experiment_of(directory)?);
@@ -119,7 +131,7 @@ impl Args {
         Ok(settings.resolve()?)
     }
 
-    /// What goes on with a stopped run as it was begun.
+    /// Command line that resumes a stopped run with the same options.
     fn resume_command(&self, stopped: &Error) -> String {
         let program = std::env::args_os().next().unwrap_or_else(|| "nclt".into());
         let mut words: Vec<OsString> = vec![program, "train".into()];
@@ -139,7 +151,7 @@ impl Args {
     }
 }
 
-/// How often, and how that was said.
+/// Checkpoint interval, parsed and as given.
 #[derive(Clone)]
 struct Interval {
     every: CheckpointEvery,
@@ -149,13 +161,13 @@ struct Interval {
 const MINUTE: &str = "1min";
 
 impl Interval {
-    /// What was said, as arguments of another command.
+    /// The argument for another command line; empty for the default.
     fn words(&self) -> Vec<OsString> {
         if self.text == MINUTE { vec![] } else { vec!["--checkpoint-every".into(), self.text.clone().into()] }
     }
 }
 
-/// `200steps`, or a time as in `5min`.
+/// Parses `200steps`, or a duration such as `5min`.
 fn parse_interval(text: &str) -> std::result::Result<Interval, String> {
     let steps = || {
         let (number, unit) = duration::split(text);
@@ -163,6 +175,6 @@ fn parse_interval(text: &str) -> std::result::Result<Interval, String> {
         steps.map(CheckpointEvery::Steps)
     };
     let every = duration::parse(text).map(CheckpointEvery::Time).or_else(steps);
-    let wrong = || "should be a number above 0 of s, min, h or steps, as in 5min or 200steps".to_owned();
+    let wrong = || "expected a number above 0 of s, min, h or steps, as in 5min or 200steps".to_owned();
     Ok(Interval { every: every.ok_or_else(wrong)?, text: text.to_owned() })
 }

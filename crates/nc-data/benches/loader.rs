@@ -1,5 +1,4 @@
-//! How fast batches of 128 images of 3x32x32 are made, by one worker and by two:
-//! `cargo bench -p nc-data`.
+//! Throughput of preparing batches of 128 images of 3x32x32 with one and two workers: `cargo bench -p nc-data`.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Draws a long-tailed subset of the data inside this crate and goes through one epoch of it:
+//! Draws a long-tailed subset of the embedded data and iterates over one epoch:
 //!
 //! ```sh
 //! cargo run --release -p nc-data --example long_tail

@@ -1,11 +1,11 @@
-//! Makes the data set inside `nc-data` from the four official Fashion-MNIST files:
+//! Creates the data set embedded in `nc-data` from the four official Fashion-MNIST files:
 //!
 //! ```sh
 //! cargo run --release -p nc-data --example make_fashion_mnist_lt -- [SOURCE_DIR] [OUT_DIR]
 //! ```
 //!
-//! `SOURCE_DIR` is by default where Debian's package `dataset-fashion-mnist` puts them, `OUT_DIR` is
-//! `data/fashion-mnist-lt`. The images it writes are the same whenever it runs.
+//! `SOURCE_DIR` defaults to the directory of Debian's package `dataset-fashion-mnist`, `OUT_DIR` to
+//! `data/fashion-mnist-lt`. Every run writes the same images.
 
 use std::{
     error::Error,
@@ -52,7 +52,7 @@ fn write(out: &Path, prefix: &str, subset: &Subset) -> Result<(), Box<dyn Error>
             content.extend((dim as u32).to_be_bytes());
         }
         content.extend(bytes);
-        // No name and no time in the header: the same content gives the same file.
+        // No name and no time in the header, so that equal content gives equal files.
         let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
         encoder.write_all(&content)?;
         fs::write(out.join(name), encoder.finish()?)?;

@@ -2,13 +2,13 @@ use rand::Rng;
 
 use crate::{Error, ImageShape, Result};
 
-/// Random changes to a training image: `RandomCrop` (with padding) and `RandomHorizontalFlip` of torchvision.
+/// Random augmentation of a training image: `RandomCrop` (with padding) and `RandomHorizontalFlip` of torchvision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augment {
-    /// P: the image gets P zero pixels on each side, *before* normalisation, and is cropped to its size again at an
-    /// offset that is uniform in 0..=2P, down and across. 0 for no crop.
+    /// P: pad each side by P zero pixels *before* normalisation, then crop to the original size at vertical and
+    /// horizontal offsets uniform in 0..=2P. 0 for no crop.
     pub crop_padding: usize,
-    /// Whether to mirror an image, left to right, with probability 1/2.
+    /// Flip left to right with probability 1/2.
     pub flip: bool,
 }
 
@@ -19,7 +19,7 @@ impl Augment {
         if self.crop_padding >= smaller && self.crop_padding > 0 {
             let found = self.crop_padding;
             return Err(Error::Config(format!(
-                "the crop's padding should be below the images' smaller side of {smaller} pixels, found {found}"
+                "expected a crop padding below {smaller}, the images' smaller side in pixels, found {found}"
             )));
         }
         Ok(())
@@ -32,7 +32,7 @@ impl Augment {
     }
 }
 
-/// One draw of an [`Augment`]: where the crop lies in the padded image, and whether it is mirrored.
+/// One draw of an [`Augment`]: offset of the crop in the padded image, and whether it is flipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Placement {
     padding: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// Writes an image's `pixels`, cropped and mirrored, through the table of each channel to `out`.
+    /// Writes the cropped and flipped `pixels` to `out`, mapped by the table of each channel.
     pub(crate) fn write(self, pixels: &[u8], shape: ImageShape, tables: &[[f32; 256]], out: &mut [f32]) {
         let ImageShape { height, width, .. } = shape;
         let (rows, first_row) = overlap(self.top, self.padding, height);
@@ -65,8 +65,8 @@ impl Placement {
     }
 }
 
-/// The part of a crop, `offset` into a side padded by `padding`, that shows the image: its range in the crop, and
-/// where it begins in the image.
+/// The part of a crop that shows the image, at `offset` into a side padded by `padding`: its range in the crop, and its
+/// start in the image.
 fn overlap(offset: usize, padding: usize, side: usize) -> (std::ops::Range<usize>, usize) {
     let start = padding.saturating_sub(offset);
     let first = offset.saturating_sub(padding);

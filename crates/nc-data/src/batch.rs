@@ -9,11 +9,11 @@ use crate::{
     view::{Plan, PreparedView, ViewRecipe},
 };
 
-/// The views of one training step, in the order of [`LoaderConfig::views`](crate::LoaderConfig::views). All have the
+/// The views of one training step, in the order of [`LoaderConfig::views`](crate::LoaderConfig::views), all with the
 /// same number of images.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// One or more.
+    /// At least one view.
     pub views: Vec<View>,
 }
 
@@ -22,7 +22,7 @@ impl Batch {
     ///
     /// # Panics
     ///
-    /// If `views` is empty, which it is in no batch of a [`Loader`](crate::Loader).
+    /// If `views` is empty, which no batch of a [`Loader`](crate::Loader) has.
     pub fn first(&self) -> &View {
         &self.views[0]
     }
@@ -37,25 +37,25 @@ impl Batch {
     }
 }
 
-/// How the batches of any epoch are made.
+/// Validated configuration of a [`Loader`](crate::Loader).
 pub(crate) struct Recipe {
     pub(crate) subset: Subset,
     pub(crate) batch_size: usize,
-    /// An incomplete last batch of fewer images is skipped, unless it is the only one.
+    /// A smaller incomplete last batch is skipped, unless it is the only one.
     pub(crate) smallest_batch: usize,
     pub(crate) views: Vec<ViewRecipe>,
     /// Number of epochs, for samplers that depend on it.
     pub(crate) epochs: Option<usize>,
-    /// What each byte becomes, for each channel.
+    /// Normalised value of each byte, per channel.
     pub(crate) tables: Vec<[f32; 256]>,
     pub(crate) seed: u64,
 }
 
-/// The positions of an epoch's images in the subset, for each view.
+/// For each view, the subset positions of an epoch's images.
 pub(crate) type Plans = Vec<Arc<[u32]>>;
 
 impl Recipe {
-    /// Number of batches of an epoch.
+    /// Number of batches per epoch.
     pub(crate) fn batches(&self) -> usize {
         let (complete, rest) = (self.subset.len() / self.batch_size, self.subset.len() % self.batch_size);
         complete + usize::from(rest > 0 && (rest >= self.smallest_batch || complete == 0))
@@ -76,7 +76,7 @@ impl Recipe {
         plans
     }
 
-    /// Batch `number` of the `epoch` whose images `plans` list.
+    /// Batch `number` of `epoch`, whose images `plans` lists.
     pub(crate) fn prepare(&self, plans: &Plans, epoch: usize, number: usize) -> Prepared {
         let view = |(index, plan): (usize, &Arc<[u32]>)| self.prepare_view(index, plan, epoch, number);
         Prepared { views: plans.iter().enumerate().map(view).collect() }
@@ -107,7 +107,7 @@ impl Recipe {
     }
 }
 
-/// A batch on the host.
+/// A batch in host memory.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     views: Vec<PreparedView>,

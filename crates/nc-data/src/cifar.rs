@@ -1,8 +1,8 @@
 //! The binary versions of CIFAR-10 and CIFAR-100 (Krizhevsky 2009).
 //!
-//! A file is a row of records: the label (CIFAR-100: the coarse label, then the fine one, which is used) as a byte
-//! each, then 3,072 bytes of 32x32 pixels, first all of red, then green, then blue
-//! ([description](https://www.cs.toronto.edu/~kriz/cifar.html)). The files may hold any number of records.
+//! A file is a sequence of records: the label as a byte (CIFAR-100: the coarse, then the fine label, which is used),
+//! then 3,072 bytes of 32x32 pixels in planes of red, green and blue
+//! ([description](https://www.cs.toronto.edu/~kriz/cifar.html)). Files may hold any number of records.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{Dataset, Error, ImageShape, Result, Source};
 
-/// One of the two data sets.
+/// CIFAR-10 or CIFAR-100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cifar {
     /// CIFAR-10: `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin`.
@@ -24,7 +24,7 @@ const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 const PIXELS: usize = 3 * 32 * 32;
 
 impl Cifar {
-    /// The directory that the official archive unpacks to.
+    /// Directory name in the official archive.
     fn directory(self) -> &'static str {
         match self {
             Self::Ten => "cifar-10-batches-bin",
@@ -59,7 +59,7 @@ impl Cifar {
         }
     }
 
-    /// Label bytes of a record; the last is the label that counts.
+    /// Number of label bytes per record; the last one is used.
     fn label_bytes(self) -> usize {
         match self {
             Self::Ten => 1,
@@ -76,7 +76,7 @@ impl Cifar {
     }
 }
 
-/// Reads the files in `directory`, or, if it has none of them, in the directory of the official name inside it.
+/// Reads the files in `directory`, or in its subdirectory of the official name if it has none of them.
 ///
 /// ```no_run
 /// use nc_data::cifar::{self, Cifar};
@@ -88,9 +88,8 @@ impl Cifar {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] if the directory or a file cannot be read, [`Error::MissingFiles`] names all files that are not
-/// there, [`Error::Malformed`] names a file that is empty, not made of whole records, or holds a label that the data
-/// set does not have.
+/// [`Error::Read`] if the directory or a file cannot be read, [`Error::MissingFiles`] with all missing files,
+/// [`Error::Malformed`] for a file that is empty, does not consist of whole records, or has a label out of range.
 pub fn read_dir(directory: &Path, cifar: Cifar) -> Result<Source> {
     fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
     let files = || cifar.training_files().iter().copied().chain([cifar.test_file()]);
@@ -117,14 +116,14 @@ fn dataset(cifar: Cifar, files: &[PathBuf]) -> Result<Dataset> {
         let bytes = fs::read(path).map_err(|source| Error::Read { path: path.clone(), source })?;
         if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
             let found = bytes.len();
-            return Err(malformed(format!("expected records of {record} bytes, found {found} bytes in all")));
+            return Err(malformed(format!("expected whole records of {record} bytes, found {found} bytes")));
         }
         for (index, record) in bytes.chunks_exact(record).enumerate() {
             let (label, image) = (record[label_bytes - 1], &record[label_bytes..]);
             if usize::from(label) >= class_names.len() {
                 let classes = class_names.len();
                 return Err(malformed(format!(
-                    "record {index} has label {label}, expected one below {classes}"
+                    "record {index}: expected a label below {classes}, found {label}"
                 )));
             }
             labels.push(u32::from(label));

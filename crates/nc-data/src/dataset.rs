@@ -19,22 +19,21 @@ impl ImageShape {
         self.channels * self.height * self.width
     }
 
-    /// Bytes of `images` images; `None` if there is no such number.
+    /// Bytes of `images` images; `None` on overflow.
     fn bytes(self, images: usize) -> Option<usize> {
         let pixels = self.channels.checked_mul(self.height)?.checked_mul(self.width)?;
         pixels.checked_mul(images)
     }
 }
 
-/// As people write it: `3x32x32`.
+/// Formats as `3x32x32`.
 impl fmt::Display for ImageShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.channels, self.height, self.width)
     }
 }
 
-/// Labelled images of one size in memory: a byte for each pixel and channel, (C, H, W) each. Immutable and cheap to
-/// clone.
+/// Labelled images of one size in memory, a byte per pixel and channel: (C, H, W) each. Immutable and cheap to clone.
 ///
 /// ```
 /// use nc_data::{Dataset, ImageShape};
@@ -59,12 +58,12 @@ struct Inner {
 }
 
 impl Dataset {
-    /// `labels.len()` images, one after the other in `pixels`; labels count from 0 in the order of `class_names`.
+    /// `labels.len()` images stored consecutively in `pixels`; labels index `class_names`.
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] if there are no classes, an image of `shape` has no pixels, `pixels` is not of the length
-    /// that `shape` and `labels` ask for, a label has no class, or there are more images than a `u32` can count.
+    /// [`Error::Dataset`] for no classes, an empty `shape`, a length of `pixels` that does not match `shape` and
+    /// `labels`, a label out of range, or more images than a `u32` can count.
     pub fn new(
         shape: ImageShape,
         pixels: Vec<u8>,
@@ -73,36 +72,36 @@ impl Dataset {
     ) -> Result<Self> {
         let (images, classes) = (labels.len(), class_names.len());
         if class_names.is_empty() {
-            return Err(Error::Dataset("a data set should have at least one class, found none".into()));
+            return Err(Error::Dataset("expected at least one class, found none".into()));
         }
         if shape.bytes(1) == Some(0) {
-            return Err(Error::Dataset(format!("images should have pixels, found a size of {shape}")));
+            return Err(Error::Dataset(format!("expected images of at least one pixel, found size {shape}")));
         }
         if shape.bytes(images) != Some(pixels.len()) {
             let found = pixels.len();
             return Err(Error::Dataset(format!(
-                "{images} images should have {shape} bytes each, found {found} in all"
+                "expected {images} images of {shape} bytes, found {found} bytes in total"
             )));
         }
         if u32::try_from(images).is_err() {
-            return Err(Error::Dataset(format!("at most {} images are possible, found {images}", u32::MAX)));
+            return Err(Error::Dataset(format!("expected at most {} images, found {images}", u32::MAX)));
         }
         if let Some(index) = labels.iter().position(|&label| label as usize >= classes) {
             let label = labels[index];
             return Err(Error::Dataset(format!(
-                "image {index} has label {label}, expected one below the {classes} classes"
+                "image {index}: expected a label below {classes}, the number of classes, found {label}"
             )));
         }
         let pixels = Arc::new(pixels);
         Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names }) })
     }
 
-    /// The same images with the labels of another list of classes, matched by name: class k is `names[k]`. Names of this data
-    /// set without images may be missing from `names`.
+    /// The same images relabelled for another list of classes, matched by name: class k is `names[k]`. Classes without
+    /// images may be missing from `names`.
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] for images whose class is not among `names`, or if `names` is empty or has a name twice.
+    /// [`Error::Dataset`] if the class of an image is not in `names`, or if `names` is empty or has duplicates.
     pub fn with_classes(&self, names: &[String]) -> Result<Self> {
         let twice = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
         if let Some((_, name)) = twice {
@@ -127,11 +126,11 @@ impl Dataset {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Grey images as images of `channels` equal channels; images that have as many stay as they are.
+    /// Grey images repeated in `channels` equal channels. Images that already have `channels` channels are unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] if the images have another number of channels than 1 or `channels`.
+    /// [`Error::Dataset`] if the images have neither 1 nor `channels` channels.
     pub fn with_channels(&self, channels: usize) -> Result<Self> {
         let shape = self.shape();
         if shape.channels == channels {
@@ -139,7 +138,7 @@ impl Dataset {
         }
         if shape.channels != 1 {
             let found = shape.channels;
-            return Err(Error::Dataset(format!("expected images of {channels} channels, found {found}")));
+            return Err(Error::Dataset(format!("expected images with {channels} channels, found {found}")));
         }
         let shape = ImageShape { channels, ..shape };
         let pixels = (0..self.len()).flat_map(|index| self.image(index).repeat(channels)).collect();
@@ -151,7 +150,7 @@ impl Dataset {
         self.inner.labels.len()
     }
 
-    /// Whether there is no image.
+    /// True if there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -176,7 +175,7 @@ impl Dataset {
         &self.inner.class_names
     }
 
-    /// Class `class` in a message: its name, in quotes where it is no number.
+    /// Class `class` in a message: its name, quoted unless it is the class number.
     pub(crate) fn class(&self, class: usize) -> String {
         let name = &self.class_names()[class];
         if name.parse::<usize>().is_ok_and(|number| number == class) {
@@ -190,7 +189,7 @@ impl Dataset {
     ///
     /// # Panics
     ///
-    /// If there is no such image.
+    /// If `index` is out of range.
     pub fn image(&self, index: usize) -> &[u8] {
         let values = self.inner.shape.values();
         &self.inner.pixels[index * values..(index + 1) * values]
@@ -206,7 +205,7 @@ impl Dataset {
     }
 }
 
-/// Without the pixels, of which there are too many to read.
+/// Omits the pixels.
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dataset")

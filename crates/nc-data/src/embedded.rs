@@ -9,9 +9,9 @@ macro_rules! file {
     };
 }
 
-/// The data inside this crate: long-tailed [Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist) (Xiao,
-/// Rasul and Vollgraf 2017, MIT licence), 28x28 grey, 1,000 to 10 training images a class (exponential profile of
-/// ratio 100) and 200 test images a class.
+/// The data set embedded in this crate: long-tailed [Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist)
+/// (Xiao, Rasul and Vollgraf 2017, MIT licence), 28x28 grey, 1,000 to 10 training images per class (exponential profile
+/// of ratio 100) and 200 test images per class.
 ///
 /// ```
 /// let source = nc_data::fashion_mnist_lt()?;
@@ -22,7 +22,7 @@ macro_rules! file {
 ///
 /// # Errors
 ///
-/// Those of [`idx::read_dir`]; the crate's tests see to it that there are none.
+/// Those of [`idx::read_dir`]; none in practice, as the crate's tests read the embedded files.
 pub fn fashion_mnist_lt() -> Result<Source> {
     idx::source(
         "fashion-mnist-lt".into(),

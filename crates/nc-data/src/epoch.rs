@@ -14,16 +14,16 @@ use crate::{
     batch::{Plans, Prepared, Recipe},
 };
 
-/// Batches that a worker may be ahead of the consumer.
+/// Batches that each worker may prepare ahead of the consumer.
 const AHEAD: usize = 2;
 
-/// The batches of an epoch, in order, prepared ahead by threads. Dropping it stops them and waits until they have.
+/// The batches of an epoch, in order, prepared ahead by worker threads. Dropping it stops and joins them.
 #[derive(Debug)]
 pub struct Epoch {
     /// The workers take turns: batch `first + i` comes from receiver `i % receivers.len()`.
     receivers: Vec<Receiver<Prepared>>,
     threads: Vec<JoinHandle<()>>,
-    /// Why a worker is missing.
+    /// Error of a worker that failed to start.
     not_started: Option<io::Error>,
     device: Device,
     turn: usize,
@@ -51,13 +51,13 @@ impl Epoch {
             let work = move || {
                 for number in (first + worker..batches).step_by(workers) {
                     if sender.send(recipe.prepare(&plans, epoch, number)).is_err() {
-                        return; // The consumer wants no more.
+                        return; // the epoch was dropped
                     }
                 }
             };
             match thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work) {
                 Ok(thread) => threads.push(thread),
-                // `next` tells it: the sender of the receiver is gone.
+                // `next` returns the error: the sender of this receiver is gone.
                 Err(error) => not_started = Some(error),
             }
         }
@@ -93,7 +93,7 @@ impl Drop for Epoch {
     fn drop(&mut self) {
         self.receivers.clear();
         for thread in self.threads.drain(..) {
-            // A worker that panicked has said so itself.
+            // A panic has already been printed by the worker.
             let _ = thread.join();
         }
     }

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-/// What can go wrong with data. Every message names the file or the argument, what was expected and what was found.
+/// Errors of this crate. Each message names the file or argument, the expected and the found value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,7 +12,7 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// Files that should lie in a directory and do not.
+    /// Files missing from a directory.
     #[error("{} lacks {}", directory.display(), first(missing))]
     MissingFiles {
         /// The directory.
@@ -20,12 +20,12 @@ pub enum Error {
         /// The files' names.
         missing: Vec<String>,
     },
-    /// A file that does not hold what its name says.
+    /// A file with invalid content.
     #[error("{}: {message}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What was expected and what was found.
+        /// Expected and found content.
         message: String,
     },
     /// A file or directory could not be written.
@@ -36,15 +36,15 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// A file that could not be had from any of its mirrors.
+    /// A file that no mirror delivered.
     #[error("cannot download {name}: {reasons}")]
     Download {
         /// The file.
         name: String,
-        /// What each mirror said.
+        /// The reason of each mirror.
         reasons: String,
     },
-    /// A data set that could not be had from the Hugging Face hub, by the feature `hub`.
+    /// A data set that cannot be loaded from the Hugging Face hub (feature `hub`).
     #[error("cannot load {name} from the Hugging Face hub: {source}")]
     Hub {
         /// The data set.
@@ -52,9 +52,9 @@ pub enum Error {
         /// The reason.
         source: candle_core::Error,
     },
-    /// Images of different sizes, where nothing says to which they should be scaled.
+    /// Images of different sizes without a target size.
     #[error(
-        "images differ in size: {} is {}x{}, {} is {}x{} (width x height); say to which size to scale them",
+        "images differ in size: {} is {}x{}, {} is {}x{} (width x height); set a size to scale them to",
         first.display(), first_size.0, first_size.1, other.display(), other_size.0, other_size.1
     )]
     ImageSizes {
@@ -73,49 +73,49 @@ pub enum Error {
         /// The error of each, with its file.
         reasons: Vec<String>,
     },
-    /// Images, labels and classes that do not fit together.
+    /// Inconsistent images, labels and classes.
     #[error("{0}")]
     Dataset(String),
     /// A class with fewer images than its profile asks for.
-    #[error("class {class} has {available} images, the profile asks for {wanted}")]
+    #[error("class {class} has {available} images, but the profile asks for {wanted}")]
     TooFewImages {
-        /// The class: its label, or its name in quotes where images have named classes.
+        /// The class: its label, or its quoted name if classes are named.
         class: String,
         /// Images wanted.
         wanted: usize,
-        /// Images there are.
+        /// Images available.
         available: usize,
     },
-    /// A profile that is none.
+    /// An invalid long-tail profile.
     #[error("{0}")]
     Profile(String),
-    /// A sampler, augmentation, normalisation or loader that cannot work.
+    /// An invalid sampler, augmentation, normalisation or loader configuration.
     #[error("{0}")]
     Config(String),
-    /// The system gave no thread to prepare batches.
-    #[error("cannot start {threads} threads that prepare batches: {source}")]
+    /// A loader thread could not be started.
+    #[error("cannot start {threads} loader threads: {source}")]
     LoaderThread {
         /// Threads wanted.
         threads: usize,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A thread that prepares batches ended without having delivered them all.
-    #[error("a thread that prepares batches has died")]
+    /// A loader thread ended before delivering all its batches.
+    #[error("a loader thread died before delivering all its batches")]
     LoaderDied,
-    /// A batch could not become a tensor.
+    /// A batch could not be converted to a tensor.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
-/// The first few of many names.
+/// The first few names and the number of the others.
 pub(crate) fn first(names: &[String]) -> String {
     const SHOWN: usize = 6;
     let shown = names[..names.len().min(SHOWN)].join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
-/// As many reasons as a terminal shows at once.
+/// The first few reasons, one per line, and the number of the others.
 fn first_lines(reasons: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = reasons[..reasons.len().min(SHOWN)].join("\n  ");

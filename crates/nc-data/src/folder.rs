@@ -1,7 +1,7 @@
-//! Folders of images, a directory for each class.
+//! Image folders with one directory per class.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -13,17 +13,17 @@ use crate::{
     images::{Labelled, decode},
 };
 
-/// Names of the directory with test images, best first.
+/// Names of the test directory, in order of preference.
 const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 
-/// Reads PNG and JPEG files from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`,
-/// `validation`; the first of these that exists), or from `directory/CLASS/`, where there is no test set. Directories
-/// inside a class belong to it, but not links to directories. [`Source::notes`] counts files of other kinds, hidden files
-/// and everything else that is not used.
+/// Reads PNG and JPEG files from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`, `validation`;
+/// the first that exists). Without `directory/train`, reads `directory/CLASS/` and has no test set. Subdirectories of a
+/// class belong to it, except symlinks. [`Source::notes`] counts the skipped entries: files of other kinds, hidden
+/// files and so on.
 ///
-/// Classes are labelled in the order of their directories' names. Images are grey if all are, in colour otherwise;
-/// transparency and EXIF orientation are ignored. With `size` (height, width), each image is
-/// scaled to just cover it (bilinear, antialiased) and its middle cut out.
+/// Labels follow the sorted names of the class directories. Images are grey if all files are, in colour otherwise;
+/// transparency and EXIF orientation are ignored. With `size` (height, width), each image is scaled to just cover it
+/// (bilinear, antialiased) and centre-cropped.
 ///
 /// ```no_run
 /// let source = nc_data::folder::read_dir("my-photos".as_ref(), Some((64, 64)))?;
@@ -33,9 +33,10 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 ///
 /// # Errors
 ///
-/// [`Error::Read`] and [`Error::Malformed`] name a directory or file that cannot be read, is no image, or a class
-/// without images or without training images, a single class that has directories itself, directories beside `train` of which none is the test set's, or
-/// one of a set's name without `train`; [`Error::ImageSizes`] two images of different size, where there is no `size`.
+/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory or file, an invalid image, a class without
+/// images or without training images, a single class that contains directories itself, directories beside `train` none
+/// of which is a test directory, or a test directory without `train`. [`Error::ImageSizes`] names two images of
+/// different size if `size` is `None`.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let train_dir = directory.join("train");
     let mut notes = vec![];
@@ -66,13 +67,13 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
     Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
 }
 
-/// Counts of the files below a directory.
+/// Counts of used and skipped files below a directory.
 #[derive(Default)]
 struct Files {
     used: usize,
-    /// Those of them in subdirectories of class directories.
+    /// Number of used files in subdirectories of class directories.
     nested: usize,
-    /// Unused files by their ending; other unused entries by their kind.
+    /// Number of skipped files by extension, and of other skipped entries by kind.
     unused: BTreeMap<String, usize>,
 }
 
@@ -81,11 +82,11 @@ impl Files {
         let kind = if file_name(path).starts_with('.') {
             "hidden".to_owned()
         } else if path.is_dir() {
-            "linked directory".to_owned()
+            "symlinked directory".to_owned()
         } else {
             let ending =
                 path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));
-            ending.unwrap_or_else(|| "without ending".to_owned())
+            ending.unwrap_or_else(|| "without extension".to_owned())
         };
         *self.unused.entry(kind).or_default() += 1;
     }
@@ -104,8 +105,8 @@ impl Files {
         }
         if self.used > 0 && self.nested == self.used {
             notes.push(format!(
-                "{}: all images are in subdirectories of the class directories; if those are the classes, name the directory \
-                 one level below",
+                "{}: all images are in subdirectories of the class directories; if those are the classes, use the \
+                 directory one level below",
                 directory.display()
             ));
         }
@@ -113,8 +114,8 @@ impl Files {
     }
 }
 
-/// The directory with test images beside `train`, if there is one. Where other directories stand there and none of them
-/// is it, a test set under another name would be passed over, or classes of which one is called train.
+/// The test directory beside `train`, if any. An error if there are other directories but no test directory: one of
+/// them may be a misnamed test set, or `train` may be a class.
 fn test_directory(directory: &Path, notes: &mut Vec<String>) -> Result<Option<PathBuf>> {
     let (directories, files): (Vec<PathBuf>, Vec<PathBuf>) =
         entries(directory, |_| ())?.into_iter().partition(|path| path.is_dir());
@@ -123,7 +124,7 @@ fn test_directory(directory: &Path, notes: &mut Vec<String>) -> Result<Option<Pa
         directories.iter().map(|path| file_name(path)).filter(|name| name != "train").collect();
     if found.is_none() && !others.is_empty() {
         let message = format!(
-            "has a directory train, and beside it {}: expected {} for test images, or no other directory",
+            "found {} beside train; name the test directory one of {}, or remove the others",
             others.join(", "),
             TEST.join(", ")
         );
@@ -138,7 +139,7 @@ fn test_directory(directory: &Path, notes: &mut Vec<String>) -> Result<Option<Pa
     Ok(found.cloned())
 }
 
-/// A single class with directories of its own: the directory is one level too high.
+/// Refuses a single class that contains directories itself: the path is probably one level too high.
 fn refuse_one_level_too_high(directory: &Path, classes: &[PathBuf]) -> Result<()> {
     let [class] = classes else { return Ok(()) };
     let below = entries(class, |_| ())?.into_iter().filter(|path| path.is_dir()).count();
@@ -153,7 +154,7 @@ fn refuse_one_level_too_high(directory: &Path, classes: &[PathBuf]) -> Result<()
     Err(Error::Malformed { path: directory.to_owned(), message })
 }
 
-/// Where there is no `train`, sets under other names would be read as classes.
+/// Without `train`, refuses directories named like a split, which would be read as classes.
 fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
     let is_set =
         |name: &&str| ["train", "training"].iter().chain(&TEST).any(|set| name.eq_ignore_ascii_case(set));
@@ -162,7 +163,7 @@ fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
         return Ok(());
     }
     let message = format!(
-        "has no directory train, but {}: expected train, and {} for test images, or directories of classes alone",
+        "found {} but no directory train; expected train and one of {}, or class directories only",
         sets.join(", "),
         TEST.join(", ")
     );
@@ -174,26 +175,32 @@ fn class_directories(directory: &Path, files: &mut Files) -> Result<Vec<PathBuf>
     let (classes, others): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|path| path.is_dir());
     others.iter().for_each(|file| files.skip(file));
     if classes.is_empty() {
-        let message = "expected a directory of images for each class, found no directory".into();
+        let message = "expected one directory of images per class, found none".into();
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
-    let mut names = BTreeSet::new();
-    if let Some(twice) = classes.iter().map(|class| file_name(class)).find(|name| !names.insert(name.clone()))
-    {
-        let message = format!("expected names in UTF-8, found two classes {twice}");
+    // Characters that act on a terminal, or reorder the text around them.
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let is_text =
+        |class: &&PathBuf| class.file_name().and_then(OsStr::to_str).is_some_and(|name| !name.contains(acts));
+    if let Some(class) = classes.iter().find(|class| !is_text(class)) {
+        let message =
+            format!("expected UTF-8 class names without control characters, found {:?}", file_name(class));
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
     Ok(classes)
 }
 
-/// The images of the class directories `classes`, labelled by the place of their names among `names`.
+/// The images of the class directories `classes`; a label is the index of the class name in `names`.
 fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<Labelled> {
     let mut all = Labelled::default();
     for directory in classes {
         let malformed = |message: &str| Error::Malformed { path: directory.clone(), message: message.into() };
         let name = file_name(directory);
         let label = names.iter().position(|class| *class == name);
-        let label = label.ok_or_else(|| malformed("is a class that the training images do not have"))?;
+        let label = label.ok_or_else(|| malformed("this class is not in the training set"))?;
         let before = all.paths.len();
         images(directory, &mut all.paths, files)?;
         if all.paths.len() == before {
@@ -206,14 +213,14 @@ fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<
     Ok(all)
 }
 
-/// Endings of files that are read, in any case.
+/// Extensions of image files, in any case.
 const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "jpe", "jfif", "jif"];
 const ENDINGS: &str = ".png, .jpg, .jpeg, .jpe, .jfif, .jif";
 
 fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Files) -> Result<()> {
     for path in entries(directory, |hidden| files.skip(hidden))? {
         let is_image = |ending: &OsStr| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image));
-        // A link to a directory could lead back, and its images be counted again and again.
+        // Symlinked directories can form cycles, which would count images repeatedly.
         if path.is_dir() && !path.is_symlink() {
             images(&path, found, files)?;
         } else if path.is_file() && path.extension().is_some_and(is_image) {
@@ -225,7 +232,7 @@ fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Files) -> Resu
     Ok(())
 }
 
-/// The entries of a directory, by name. Hidden ones are passed to `hidden` instead.
+/// The visible entries of a directory, sorted by path. Hidden ones are passed to `hidden`.
 fn entries(directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
     let entries = fs::read_dir(directory).map_err(unreadable)?;

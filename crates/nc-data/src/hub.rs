@@ -1,7 +1,7 @@
 //! Data sets from the [Hugging Face hub](https://huggingface.co/datasets), fetched by [`candle_datasets`].
 //!
-//! What was fetched once is taken from the hub's cache (`HF_HOME`) from then on. The images are those of the official
-//! files, so that a [`Subset`](crate::Subset) of either has the same hash.
+//! Fetched files stay in the hub's cache (`HF_HOME`). Images equal those of the official files, so that a
+//! [`Subset`](crate::Subset) of either has the same hash.
 
 use candle_core::{DType, Tensor};
 use candle_datasets::vision::{self, Dataset as Fetched};
@@ -12,15 +12,15 @@ use crate::{Dataset, Error, ImageShape, Result, Source, cifar::Cifar, idx};
 ///
 /// # Errors
 ///
-/// [`Error::Hub`] if the files are neither in the cache nor can be fetched, or cannot be read.
+/// [`Error::Hub`] if the files are neither cached nor can be fetched, or cannot be read.
 ///
 /// # Panics
 ///
-/// [`candle_datasets`] does if a cached file holds something that is no image.
+/// If a cached file contains an invalid image.
 pub fn cifar10() -> Result<Source> {
     let name = "cifar10";
     let mut fetched = vision::cifar::load().map_err(|source| Error::Hub { name, source })?;
-    // It loads images with x and y swapped.
+    // `candle_datasets` swaps x and y.
     fetched.train_images = fetched.train_images.transpose(2, 3)?;
     fetched.test_images = fetched.test_images.transpose(2, 3)?;
     source(name, &fetched, COLOUR, &Cifar::Ten.class_names())
@@ -66,9 +66,9 @@ fn source(name: &str, fetched: &Fetched, shape: ImageShape, class_names: &[Strin
     Ok(Source::new(name, train, test))
 }
 
-/// Images of values from 0 to 1 (N, ...) back as the bytes they were.
+/// Converts images (N, ...) of values from 0 to 1 back to bytes.
 fn dataset(images: &Tensor, labels: &Tensor, shape: ImageShape, class_names: &[String]) -> Result<Dataset> {
-    /// Images converted at once; bounds the memory.
+    /// Images converted per step; bounds the memory.
     const CHUNK: usize = 1000;
     let count = images.dim(0)?;
     let mut pixels = Vec::with_capacity(count * shape.values());

@@ -1,6 +1,6 @@
-//! The idx files of MNIST, Fashion-MNIST and their like, plain or gzipped.
+//! The idx files of MNIST, Fashion-MNIST and similar data sets, plain or gzipped.
 //!
-//! An idx file is a magic number (two zero bytes, type 8 for unsigned bytes, number of dimensions), each dimension as
+//! An idx file has a magic number (two zero bytes, type 8 for unsigned bytes, number of dimensions), each dimension as
 //! a big-endian u32, and the bytes ([description](http://yann.lecun.com/exdb/mnist/)).
 
 use std::{
@@ -22,7 +22,7 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The classes of Fashion-MNIST, in the order of its labels.
+/// Class names of Fashion-MNIST, in label order.
 pub(crate) const FASHION_MNIST_CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
@@ -36,12 +36,13 @@ pub(crate) const FASHION_MNIST_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// Where `download` puts the files of Fashion-MNIST.
+/// Directory into which `download` puts Fashion-MNIST.
 const FASHION_MNIST: &str = "fashion-mnist";
 
-/// Reads the four [`FILES`] in `directory`, or, if it has none of them, in a directory `fashion-mnist` inside it. Classes
-/// are the labels from 0 to the largest training label; they have the names of Fashion-MNIST if the directory or its parent has
-/// "fashion" in its name (as in `FashionMNIST/raw`), else numbers. Of a file that is there both plain and gzipped, the plain one is read.
+/// Reads the four [`FILES`] in `directory`, or in its subdirectory `fashion-mnist` if it has none of them. A plain file
+/// takes precedence over a gzipped one. Classes are the labels from 0 to the largest training label. They have the
+/// names of Fashion-MNIST if the name of the directory or its parent contains "fashion" (as in `FashionMNIST/raw`),
+/// else numbers.
 ///
 /// ```no_run
 /// let source = nc_data::idx::read_dir("/usr/share/datasets/fashion-mnist".as_ref())?;
@@ -51,9 +52,9 @@ const FASHION_MNIST: &str = "fashion-mnist";
 ///
 /// # Errors
 ///
-/// [`Error::Read`] if the directory or a file cannot be read, [`Error::MissingFiles`] names all files that are not
-/// there, [`Error::Malformed`] says what is wrong with a file: its magic number, its length, a label, or a number or
-/// size of images that does not fit the other files.
+/// [`Error::Read`] if the directory or a file cannot be read, [`Error::MissingFiles`] with all missing files,
+/// [`Error::Malformed`] for a wrong magic number, length or label, or for images whose number or size does not match
+/// the other files.
 pub fn read_dir(directory: &Path) -> Result<Source> {
     fs::read_dir(directory).map_err(|source| Error::Read { path: directory.to_owned(), source })?;
     let find_in = |directory: &Path, name: &str| {
@@ -77,14 +78,14 @@ pub fn read_dir(directory: &Path) -> Result<Source> {
         File::read(test_labels)?,
     ];
     let name = directory.file_name().map_or_else(|| "idx".into(), |name| name.to_string_lossy().into_owned());
-    // The files carry no names, and those of MNIST have the same names.
+    // The files contain no class names, and MNIST's have the same file names.
     let is_fashion = |part: &std::ffi::OsStr| part.to_string_lossy().to_lowercase().contains("fashion");
     let fashion = directory.iter().rev().take(2).any(is_fashion);
     source(name, &files, fashion.then(|| FASHION_MNIST_CLASSES.map(str::to_owned).into()))
 }
 
-/// What the four [`FILES`] hold. Without `class_names` the classes are the labels from 0 to the largest training
-/// label, and called by their numbers.
+/// Builds a source from the four [`FILES`]. Without `class_names`, the classes are the labels from 0 to the largest
+/// training label, named by their numbers.
 pub(crate) fn source(
     name: String,
     [train_images, train_labels, test_images, test_labels]: &[File<'_>; 4],
@@ -94,7 +95,7 @@ pub(crate) fn source(
     let test = dataset(test_images, test_labels, Some(train.class_names().to_vec()))?;
     if test.shape() != train.shape() {
         let (expected, found) = (train.shape(), test.shape());
-        let message = format!("expected images of {expected} like the training images, found {found}");
+        let message = format!("expected images of size {expected} as in the training set, found {found}");
         return Err(test_images.malformed(message));
     }
     Ok(Source::new(name, train, test))
@@ -107,9 +108,7 @@ fn dataset(images: &File<'_>, labels: &File<'_>, class_names: Option<Vec<String>
         return Err(images.malformed(format!("expected images, found {count} of {height}x{width}")));
     }
     if labelled != count {
-        return Err(
-            labels.malformed(format!("expected a label for each of {count} images, found {labelled}"))
-        );
+        return Err(labels.malformed(format!("expected {count} labels, one per image, found {labelled}")));
     }
     let largest = label_bytes.iter().max().copied().unwrap_or(0);
     let class_names = class_names.unwrap_or_else(|| (0..=largest).map(|label| label.to_string()).collect());
@@ -118,7 +117,7 @@ fn dataset(images: &File<'_>, labels: &File<'_>, class_names: Option<Vec<String>
         .map_err(|error| labels.malformed(error.to_string()))
 }
 
-/// The content of an idx file, perhaps gzipped, and what to call it.
+/// The content of an idx file, possibly gzipped, and its path for messages.
 pub(crate) struct File<'a> {
     path: PathBuf,
     bytes: Cow<'a, [u8]>,
@@ -140,15 +139,15 @@ impl<'a> File<'a> {
         Error::Malformed { path: self.path.clone(), message: message.into() }
     }
 
-    /// The `N` dimensions and the bytes. Of what a gzip file unpacks to no more is taken than its header announces.
+    /// The `N` dimensions and the bytes. Never decompresses more than the header announces.
     fn parse<const N: usize>(&self) -> Result<([usize; N], Vec<u8>)> {
-        let damaged = |error| self.malformed(format!("expected a whole gzip file, found damage: {error}"));
+        let damaged = |error| self.malformed(format!("damaged gzip file: {error}"));
         let mut content = self.unzipped();
         let (length, mut header) = (4 + 4 * N, vec![]);
         content.by_ref().take(length as u64).read_to_end(&mut header).map_err(damaged)?;
         if header.len() < length {
             let found = header.len();
-            return Err(self.malformed(format!("expected a header of {length} bytes, found {found} in all")));
+            return Err(self.malformed(format!("expected a header of {length} bytes, found {found}")));
         }
         let mut words = header
             .chunks_exact(4)
@@ -171,7 +170,7 @@ impl<'a> File<'a> {
         if (body.len() as u64) < expected {
             return Err(wrong(&body.len().to_string()));
         }
-        // The end of a gzip file is where its checksum is compared.
+        // Reading to the end verifies the gzip checksum.
         if content.read(&mut [0]).map_err(damaged)? > 0 {
             return Err(wrong("more"));
         }

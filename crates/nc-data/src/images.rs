@@ -1,4 +1,4 @@
-//! PNG and JPEG files as images of one size.
+//! Decodes PNG and JPEG files into images of one size.
 
 use std::{
     fs::{self, File},
@@ -15,15 +15,15 @@ use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
 
-/// Files and their labels.
+/// Image files and their labels.
 #[derive(Default)]
 pub(crate) struct Labelled {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) labels: Vec<u32>,
 }
 
-/// Decodes training and test images. They are grey if every file is, in colour otherwise, without transparency; of the
-/// given `(height, width)`, or of the files' size if that is the same for all.
+/// Decodes training and test images, dropping transparency. All are grey if every file is, else in colour. Their size
+/// is `size` (height, width), or that of the files, which must all agree.
 pub(crate) fn decode(
     train: Labelled,
     test: Labelled,
@@ -36,7 +36,7 @@ pub(crate) fn decode(
     }
     let mut pictures: Vec<Picture> = all_or_every_error(&paths, |path| Picture::read(path, size))?;
     let Some(first) = pictures.first() else {
-        return Err(Error::Dataset("a data set should have images, found none".into()));
+        return Err(Error::Dataset("expected images, found none".into()));
     };
     let (height, width) = first.size();
     let channels = if pictures.iter().all(|picture| picture.grey) { 1 } else { 3 };
@@ -52,7 +52,7 @@ pub(crate) fn decode(
     Ok((dataset(pictures, train.labels)?, dataset(test_pictures, test.labels)?))
 }
 
-/// By what the files say of themselves, before any is decoded: all of them at their own size may be more than the memory.
+/// Compares the sizes in the file headers before decoding anything: full-size images may exceed the memory.
 fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
     let sizes: Vec<(u32, u32)> = all_or_every_error(paths, width_and_height)?;
     let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
@@ -65,7 +65,7 @@ fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
     })
 }
 
-/// What `read` makes of each file, or an error that names every file it fails on.
+/// Applies `read` to each file. The error names every file that fails.
 fn all_or_every_error<T: Send>(
     paths: &[&PathBuf],
     read: impl Fn(&Path) -> Result<T> + Sync,
@@ -88,7 +88,7 @@ fn width_and_height(path: &Path) -> Result<(u32, u32)> {
     open(path)?.into_dimensions().map_err(|error| undecodable(path, &error))
 }
 
-/// Opens an image, whose decoder gets no more memory than its file can make use of.
+/// Opens an image; the memory of its decoder is limited in proportion to the file length.
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut reader =
@@ -101,7 +101,7 @@ fn not_an_image(path: &Path, reason: &str) -> Error {
     Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {reason}") }
 }
 
-/// An image that exceeds the limits of [`open`], or a file that is no image.
+/// The error for a file that is not an image or exceeds the limits of [`open`].
 fn undecodable(path: &Path, error: &ImageError) -> Error {
     if !matches!(error, ImageError::Limits(_)) {
         return not_an_image(path, &error.to_string());
@@ -116,13 +116,13 @@ fn undecodable(path: &Path, error: &ImageError) -> Error {
     };
     let limit = fs::metadata(path).map_or(0, |file| limits(file.len()).max_alloc.unwrap_or(0) >> 20);
     let message = format!(
-        "the image{size} needs more than the {limit} MiB that decoding a file of this length may take; scale it down"
+        "the image{size} needs more than the {limit} MiB allowed for decoding a file of this length; scale it down"
     );
     Error::Malformed { path: path.to_owned(), message }
 }
 
-/// Whether a JPEG file goes on to the end of its image; the decoder makes grey of what is missing. A marker is 0xff and
-/// a byte that is not 0, and a segment's length follows it; start, restarts and end have none (ITU-T T.81, B.1).
+/// True if a JPEG file is complete up to its end marker; the decoder would fill missing data with grey. A marker is
+/// 0xff and a nonzero byte; a segment length follows, except after start, restart and end markers (ITU-T T.81, B.1).
 fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
     let is_segment = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
     while let Some(at) = bytes.windows(2).position(is_segment) {
@@ -136,7 +136,7 @@ fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
     false
 }
 
-/// A decoded image: rows of pixels of one byte if it is grey, of three if it is not.
+/// A decoded image: rows of pixels, one byte each if grey, else three.
 struct Picture {
     grey: bool,
     height: usize,
@@ -144,14 +144,14 @@ struct Picture {
     bytes: Vec<u8>,
 }
 
-/// Bytes that one byte of a PNG file can become: 1032 where it is inflated (<https://zlib.net/zlib_tech.html>), and of each
-/// eight pixels of four, where a palette has two colours. One of a JPEG file becomes fewer.
+/// Upper bound on the bytes decoded from one byte of a PNG file: inflation by 1032 (<https://zlib.net/zlib_tech.html>),
+/// times 32 for a two-colour palette (eight pixels of four bytes). JPEG expands less.
 const MOST_INFLATED: u64 = 1032 * 32;
 
-/// What every image may take.
+/// Memory limit in bytes for small files.
 const ALWAYS: u64 = 16 << 20;
 
-/// Memory to decode a file of `length` bytes in, however large it says its image is.
+/// Memory limit for decoding a file of `length` bytes, whatever image size it declares.
 fn limits(length: u64) -> Limits {
     let mut limits = Limits::default();
     let needed = length.saturating_mul(MOST_INFLATED).max(ALWAYS);
@@ -160,13 +160,13 @@ fn limits(length: u64) -> Limits {
 }
 
 impl Picture {
-    /// Reads a file; with a `size`, scales it to just cover that and cuts out the middle.
+    /// Reads a file. With a `size`, scales the image to just cover it and crops the centre.
     fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
         let file = open(path)?;
         if file.format() == Some(ImageFormat::Jpeg) {
             let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
             if !is_whole_jpeg(&bytes) {
-                return Err(not_an_image(path, "it is cut off before the marker of its end"));
+                return Err(not_an_image(path, "the file is cut off before its end marker"));
             }
         }
         let image = file.decode().map_err(|error| undecodable(path, &error))?;
@@ -193,7 +193,7 @@ impl Picture {
         (self.height, self.width)
     }
 
-    /// Bilinear with antialiasing, as Pillow and torchvision scale.
+    /// Bilinear resizing with antialiasing, as in Pillow and torchvision.
     fn resized(&self, height: usize, width: usize) -> std::result::Result<Self, Box<dyn std::error::Error>> {
         let kind = if self.grey { PixelType::U8 } else { PixelType::U8x3 };
         let from = ImageRef::new(u32::try_from(self.width)?, u32::try_from(self.height)?, &self.bytes, kind)?;
@@ -205,7 +205,7 @@ impl Picture {
         Ok(Self { grey: self.grey, height, width, bytes: to.into_vec() })
     }
 
-    /// Appends the image channel by channel; a grey image in each channel.
+    /// Appends the image channel by channel; a grey image is repeated in each.
     fn write_planes(&self, channels: usize, pixels: &mut Vec<u8>) {
         let step = if self.grey { 1 } else { 3 };
         for channel in 0..channels {

@@ -1,11 +1,10 @@
-//! Long-tailed image data: sources, imbalance profiles, repeatable subsets, samplers, augmentation and a batch loader
-//! for [Candle](candle_core).
+//! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers,
+//! augmentation and a batch loader.
 //!
-//! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] says how many images each class
-//! keeps, [`Subset::draw`] picks them, in a way that does not depend on the order of files. A [`Sampler`] plans each
-//! epoch, and a [`Loader`] makes [`Batch`]es of it: cropped, mirrored, normalised and mixed by threads of its own. A
-//! batch has one [`View`] or several, each with its own sampler and augmentation.
-//! All randomness comes from streams keyed by what they are for, see [`rng`].
+//! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] sets the number of images per class;
+//! [`Subset::draw`] draws them independently of file order. A [`Sampler`] plans each epoch, and the worker threads of a
+//! [`Loader`] crop, flip, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
+//! sampler and augmentation. All randomness comes from streams keyed by purpose, see [`rng`].
 
 mod augment;
 mod batch;

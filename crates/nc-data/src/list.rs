@@ -1,6 +1,7 @@
-//! Image lists: text files with a line `path label` for each image, as ImageNet-LT and iNaturalist 2018 ship them.
+//! Image lists: text files with one line `path label` per image, the format of ImageNet-LT and iNaturalist 2018.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use crate::{
     images::{Labelled, decode},
 };
 
-/// The lines of a list.
+/// A parsed image list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageList {
     path: PathBuf,
@@ -24,20 +25,20 @@ pub struct ImageList {
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its line, from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// Its file, relative to the images' directory.
+    /// Image file, relative to the image directory.
     pub path: PathBuf,
-    /// Its class, from 0.
+    /// Class label, from 0.
     pub label: u32,
 }
 
 impl ImageList {
-    /// Reads a list. The label is what follows the last space or tab of a line; empty lines are passed over.
+    /// Reads a list. The label follows the last space or tab of a line; empty lines are skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if it cannot be read, [`Error::Malformed`] if it is empty, or names the line that is none.
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty, a line is invalid or an image appears twice.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -45,6 +46,8 @@ impl ImageList {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
+        // Editors on Windows begin a text with a byte-order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
         let entries = lines.map(|(index, line)| {
             let parts = line.rsplit_once([' ', '\t']);
@@ -60,15 +63,23 @@ impl ImageList {
             let message = "expected images, found none".into();
             return Err(Error::Malformed { path: path.to_owned(), message });
         }
+        let mut lines: HashMap<&Path, usize> = HashMap::new();
+        for Entry { line, path: image, .. } in &entries {
+            if let Some(before) = lines.insert(image, *line) {
+                let message =
+                    format!("line {line}: duplicate image {}, also in line {before}", image.display());
+                return Err(Error::Malformed { path: path.to_owned(), message });
+            }
+        }
         Ok(Self { path: path.to_owned(), entries })
     }
 
-    /// The images, in the order of their lines.
+    /// The entries, in line order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The images that have no file below `root`, in the order of their lines.
+    /// The entries without a file below `root`, in line order.
     pub fn missing(&self, root: &Path) -> Vec<&Entry> {
         self.entries.par_iter().filter(|entry| !root.join(&entry.path).is_file()).collect()
     }
@@ -85,11 +96,11 @@ impl ImageList {
         })
     }
 
-    /// The number of classes of a training list, in which each has an image.
+    /// The number of classes of a training list, in which every class must have an image.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] names a class that has none.
+    /// [`Error::Malformed`] names a class without images.
     pub fn classes(&self) -> Result<usize> {
         let mut labels: Vec<u32> = self.entries.iter().map(|entry| entry.label).collect();
         labels.sort_unstable();
@@ -103,10 +114,10 @@ impl ImageList {
     }
 }
 
-/// Reads the images that two lists in `directory` name, relative to it: of the `.txt` files there, that with "train" in
-/// its name and that with "test" in its name, or else with "val"; without either there is no test set. [`Source::notes`] names the
-/// other `.txt` files. For `size` and
-/// colours see [`folder::read_dir`](crate::folder::read_dir).
+/// Reads the images of a training and a test list in `directory`, with paths relative to it. The training list is the
+/// `.txt` file with "train" in its name; the test list has "test" in its name, or else "val", and is optional.
+/// [`Source::notes`] names unused `.txt` files. For `size` and colours see
+/// [`folder::read_dir`](crate::folder::read_dir).
 ///
 /// ```no_run
 /// let source = nc_data::list::read_dir("ImageNet_LT".as_ref(), Some((64, 64)))?;
@@ -116,22 +127,26 @@ impl ImageList {
 ///
 /// # Errors
 ///
-/// Those of [`ImageList::read`] and of [`folder::read_dir`](crate::folder::read_dir); [`Error::Malformed`] if there is
-/// no such list or more than one, or a class has no training image; [`Error::MissingFiles`] names images without file.
+/// Those of [`ImageList::read`] and [`folder::read_dir`](crate::folder::read_dir); [`Error::Malformed`] for no training
+/// list, several candidates for either list, or a class without training images; [`Error::MissingFiles`] with the
+/// missing images.
 pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
     let expected = |message: String| Error::Malformed { path: directory.to_owned(), message };
     let lists = text_files(directory)?;
     let train = find(directory, &lists, "train", None)?;
     let train = train.ok_or_else(|| expected("expected a list *train*.txt, found none".into()))?;
-    // The training list's own name may hold these parts, too, as trainval.txt does.
+    // The training list itself may match, as trainval.txt does.
     let test = match find(directory, &lists, "test", Some(&train))? {
         Some(list) => Some(list),
         None => find(directory, &lists, "val", Some(&train))?,
     };
     let unused = lists.iter().filter(|list| **list != train && Some(*list) != test.as_ref());
     let unused: Vec<String> = unused.map(|list| file_name(list)).collect();
-    let note = || format!("{}: lists not used: {}", directory.display(), first(&unused));
-    let notes = if unused.is_empty() { vec![] } else { vec![note()] };
+    let note = || format!("{}: unused lists: {}", directory.display(), first(&unused));
+    let mut notes = if unused.is_empty() { vec![] } else { vec![note()] };
+    if test.is_none() {
+        notes.push(format!("{}: no test list *test*.txt or *val*.txt", directory.display()));
+    }
     let train = ImageList::read(&train)?;
     let names: Vec<String> = (0..train.classes()?).map(|class| class.to_string()).collect();
     let test = match test {
@@ -139,7 +154,7 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
             let test = ImageList::read(&test)?;
             if let Some(entry) = test.entries.iter().find(|entry| entry.label as usize >= names.len()) {
                 let message = format!(
-                    "line {}: class {} is not among the {} of the training list",
+                    "line {}: class {} is not one of the {} training classes",
                     entry.line,
                     entry.label,
                     names.len()
@@ -154,7 +169,7 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
     Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
 }
 
-/// The `.txt` files in `directory`, by name.
+/// The `.txt` files in `directory`, sorted by name.
 fn text_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
     let mut files = vec![];
@@ -168,7 +183,7 @@ fn text_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The only one of `lists`, `other` apart, with `part` in its name.
+/// The only list with `part` in its name, except `other`.
 fn find(directory: &Path, lists: &[PathBuf], part: &str, other: Option<&PathBuf>) -> Result<Option<PathBuf>> {
     let is_found = |path: &&PathBuf| Some(*path) != other && file_name(path).to_lowercase().contains(part);
     let found: Vec<&PathBuf> = lists.iter().filter(is_found).collect();

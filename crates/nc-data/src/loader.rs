@@ -4,29 +4,29 @@ use candle_core::Device;
 
 use crate::{Epoch, Error, Normalize, Plan, Result, Subset, ViewConfig, batch::Recipe, rng::MOST_VIEWS};
 
-/// How batches are made.
+/// Configuration of a [`Loader`].
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
-    /// The views of a batch: one for most methods. View 0 is the same whatever views follow it.
+    /// The views of a batch: one for most methods. View 0 does not depend on later views.
     pub views: Vec<ViewConfig>,
-    /// Number of epochs E of the training, which [`Sampler::Progressive`](crate::Sampler::Progressive) needs; all
-    /// other samplers ignore it.
+    /// Number of training epochs E. Required by [`Sampler::Progressive`](crate::Sampler::Progressive), ignored by all
+    /// other samplers.
     pub epochs: Option<usize>,
-    /// Images in each view of a batch. The last batch of an epoch may be smaller; if it has fewer than
-    /// [`Loader::SMALLEST_LAST_BATCH`] images, training skips it.
+    /// Images per view of a batch. The last batch of an epoch may be smaller; training skips it if it has fewer than
+    /// [`Loader::SMALLEST_LAST_BATCH`] images.
     pub batch_size: usize,
-    /// Normalisation of each channel.
+    /// Per-channel normalisation.
     pub normalize: Normalize,
-    /// Seeds sampling, augmentation and mix-up.
+    /// Seed of sampling, augmentation and mix-up.
     pub seed: u64,
-    /// Threads that prepare batches; 0 counts as 1.
+    /// Number of worker threads; 0 counts as 1.
     pub workers: usize,
-    /// Device of the batches' images.
+    /// Device of the image tensors.
     pub device: Device,
 }
 
-/// Makes the batches of each epoch. A batch depends on subset, configuration, epoch and its index alone, not on the
-/// number of workers or on what was read before.
+/// Produces the batches of each epoch. A batch depends only on subset, configuration, epoch and batch index, not on the
+/// number of workers or earlier reads.
 ///
 /// ```
 /// use candle_core::Device;
@@ -54,7 +54,7 @@ pub struct LoaderConfig {
 ///     loader.epoch(0).map(|batch| Ok(batch?.first().images.dim(0)?)).collect::<nc_data::Result<_>>()?;
 /// assert_eq!((sizes[0], sizes[19]), (128, 46));
 ///
-/// // The same images twice in each batch, cropped and mirrored independently.
+/// // The same images twice in each batch, independently augmented.
 /// let again = ViewConfig { plan: Plan::SameAs(0), ..view };
 /// let loader = Loader::new(&subset, LoaderConfig { views: vec![view, again], ..config })?;
 /// for batch in loader.epoch(0) {
@@ -71,18 +71,18 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// An incomplete last batch of fewer images is skipped in training, unless it is the only batch of the epoch: statistics of
-    /// one or two images are not those of a distribution. Normalised over a batch of one, a feature vector is 0; over a batch
-    /// of two, each feature is 1 or -1 whatever the images. The skipped images are others in every epoch.
+    /// Minimum size of an incomplete last batch: training skips a smaller one, unless it is the only batch of the
+    /// epoch. Statistics of one or two images are degenerate: normalised over one image a feature is 0, over two it is
+    /// 1 or -1. Each epoch skips different images.
     pub const SMALLEST_LAST_BATCH: usize = 3;
 
-    /// A loader of training batches.
+    /// A loader for training.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for an empty subset or batch, no views, a view that repeats itself or a later one, a sampler,
-    /// padding or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not fit the
-    /// images.
+    /// [`Error::Config`] for an empty subset, batch size 0, no views, a view that repeats itself or a later one, a
+    /// sampler, padding or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not
+    /// match the images.
     pub fn new(subset: &Subset, config: LoaderConfig) -> Result<Self> {
         Self::with_smallest_batch(subset, config, Self::SMALLEST_LAST_BATCH)
     }
@@ -91,14 +91,14 @@ impl Loader {
         let LoaderConfig { views, epochs, batch_size, normalize, seed, workers, device } = config;
         if subset.is_empty() || batch_size == 0 {
             return Err(Error::Config(format!(
-                "expected images, and at least one in a batch; found {} in batches of {batch_size}",
+                "expected at least one image and a batch size of at least 1, found {} and {batch_size}",
                 subset.len()
             )));
         }
         if !(1..=MOST_VIEWS).contains(&views.len()) {
             let found = views.len();
             return Err(Error::Config(format!(
-                "a batch should have from 1 to {MOST_VIEWS} views, found {found}"
+                "expected from 1 to {MOST_VIEWS} views per batch, found {found}"
             )));
         }
         let shape = subset.dataset().shape();
@@ -115,18 +115,18 @@ impl Loader {
         Ok(Self { recipe: Arc::new(recipe), workers, device })
     }
 
-    /// A loader for evaluation: one view of each image once, in the subset's order, without augmentation and mix-up.
-    /// `config.views` and `config.epochs` are ignored.
+    /// A loader for evaluation: one view of each image in subset order, without augmentation or mix-up. Ignores
+    /// `config.views` and `config.epochs`.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for an empty subset or batch, or a normalisation that does not fit the images.
+    /// [`Error::Config`] for an empty subset, batch size 0, or a normalisation that does not match the images.
     pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
         let views = vec![ViewConfig::new(Plan::Sequential)];
         Self::with_smallest_batch(subset, LoaderConfig { views, ..config }, 1)
     }
 
-    /// Number of batches of an epoch.
+    /// Number of batches per epoch.
     pub fn batches_per_epoch(&self) -> usize {
         self.recipe.batches()
     }
@@ -136,15 +136,15 @@ impl Loader {
         self.epoch_from(epoch, 0)
     }
 
-    /// The batches of `epoch` from number `first_batch` on: what [`Loader::epoch`] gives after as many have been
-    /// taken, without the work of making those.
+    /// The batches of `epoch` from index `first_batch` on: the rest of [`Loader::epoch`] without preparing the batches
+    /// before.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let plans = self.recipe.plans(epoch);
         Epoch::start(&self.recipe, &plans, epoch, first_batch, self.workers, self.device.clone())
     }
 }
 
-/// Without the images.
+/// Omits the images.
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")

@@ -3,15 +3,15 @@ use rand_distr::{Beta, Distribution};
 
 use crate::{Error, Result};
 
-/// What was mixed into a batch: mix-up of [Zhang et al. 2018](https://arxiv.org/abs/1710.09412).
+/// Mix-up of a batch ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)).
 ///
-/// Image i is lambda x_i + (1 - lambda) x_j, on normalised values, where j is i's partner: a random permutation of
-/// the same batch, in which an image may meet itself. The loss is lambda l(y_i) + (1 - lambda) l(y_j).
+/// Image i becomes lambda x_i + (1 - lambda) x_j, on normalised values. The partners j are a random permutation of the
+/// batch, in which an image may meet itself. The loss is lambda l(y_i) + (1 - lambda) l(y_j).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mix {
-    /// The share of the image itself, one for the batch: lambda ~ Beta(alpha, alpha).
+    /// Weight of the image itself, one per batch: lambda ~ Beta(alpha, alpha).
     pub lambda: f64,
-    /// The label of each image's partner.
+    /// Label of each image's partner.
     pub partner: Vec<u32>,
 }
 
@@ -26,14 +26,14 @@ impl Mixer {
         match Beta::new(alpha, alpha) {
             Ok(beta) if SENSIBLE.contains(&alpha) => Ok(Self { beta }),
             _ => Err(Error::Config(format!(
-                "mix-up's alpha should be from {:e} to {:e}, found {alpha}",
+                "expected a mix-up alpha from {:e} to {:e}, found {alpha}",
                 SENSIBLE.start(),
                 SENSIBLE.end()
             ))),
         }
     }
 
-    /// Mixes the images of a batch, one after the other in `images`.
+    /// Mixes the images of a batch, stored consecutively in `images`.
     pub(crate) fn mix(self, images: &mut Vec<f32>, labels: &[u32], rng: &mut impl Rng) -> Mix {
         let lambda = self.beta.sample(rng);
         let mut partners: Vec<usize> = (0..labels.len()).collect();
@@ -43,7 +43,7 @@ impl Mixer {
     }
 }
 
-/// Beyond these, Beta is nothing but ends or middle, and sampling it is no longer exact.
+/// Supported alphas. Beyond them Beta degenerates to its ends or its middle, and sampling is inexact.
 const SENSIBLE: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
 /// lambda x_i + (1 - lambda) x_partner(i).

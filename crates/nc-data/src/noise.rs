@@ -2,10 +2,10 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::rng::{Purpose, stream};
 
-/// Adds Gaussian noise of standard deviation `std` to normalised images, each `size` values long, of which the first has
-/// the place `first` in its set: robustness as in Table 6 of the paper. Nothing is clamped.
+/// Adds Gaussian noise of standard deviation `std` to normalised images of `size` values each: robustness as in Table 6
+/// of the paper. Values are not clamped. `first` is the position of the first image in its set.
 ///
-/// The noise of an image depends on `seed`, `std` and its place alone, not on how images are put into batches.
+/// The noise of an image depends only on `seed`, `std` and the position of the image, not on the batches.
 ///
 /// # Panics
 ///
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_has_its_strength_and_does_not_depend_on_batches() {
+    fn noise_has_the_given_std_and_ignores_batching() {
         let (size, images) = (1000, 20);
         let mut whole = vec![1f32; size * images];
         add_gaussian(&mut whole, size, 0.3, 7, 0);

@@ -1,6 +1,6 @@
 use crate::{Error, ImageShape, Result, Subset};
 
-/// (pixel / 255 - mean) / std, for each channel.
+/// Per-channel normalisation: (pixel / 255 - mean) / std.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalize {
     /// Mean of each channel, in units of pixel / 255.
@@ -10,8 +10,8 @@ pub struct Normalize {
 }
 
 impl Normalize {
-    /// Mean and population standard deviation of each channel over all pixels of `subset`, whatever their class. A
-    /// channel of one value has standard deviation 1, so that it becomes 0.
+    /// Mean and population standard deviation of each channel over all pixels of `subset`, regardless of class. A
+    /// constant channel gets standard deviation 1 and is normalised to 0.
     ///
     /// ```
     /// use nc_data::{Normalize, Subset, fashion_mnist_lt};
@@ -23,7 +23,7 @@ impl Normalize {
     /// ```
     pub fn of(subset: &Subset) -> Self {
         let ImageShape { channels, height, width } = subset.dataset().shape();
-        // Whole numbers, hence exact and independent of the images' order.
+        // Integer sums are exact, hence independent of image order.
         let mut sums = vec![(0u64, 0u64); channels];
         for position in 0..subset.len() {
             let planes = subset.image(position).chunks_exact(height * width);
@@ -43,12 +43,12 @@ impl Normalize {
         Self { mean: sums.iter().map(mean).collect(), std: sums.iter().map(std).collect() }
     }
 
-    /// What each byte becomes, for each channel: PyTorch's order of operations, so the same bits.
+    /// Normalised value of each byte, per channel, in PyTorch's order of operations to match its bits.
     pub(crate) fn tables(&self, channels: usize) -> Result<Vec<[f32; 256]>> {
         let Self { mean, std } = self;
         if mean.len() != channels || std.len() != channels {
             return Err(Error::Config(format!(
-                "expected a mean and a standard deviation for each of {channels} channels, found {} and {}",
+                "expected {channels} means and standard deviations, one per channel, found {} and {}",
                 mean.len(),
                 std.len()
             )));
@@ -57,10 +57,10 @@ impl Normalize {
             |(mean, std): (&f32, &f32)| std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std);
         let tables: Vec<[f32; 256]> = mean.iter().zip(std).map(table).collect();
         let sensible = std.iter().all(|&std| std > 0.0 && std.is_finite());
-        // A mean that is not finite, or a standard deviation so small that a pixel overflows, shows here.
+        // Also catches a non-finite mean and a standard deviation so small that a pixel overflows.
         if !sensible || tables.iter().flatten().any(|value| !value.is_finite()) {
             return Err(Error::Config(format!(
-                "expected finite means and standard deviations above 0, found {mean:?} and {std:?}"
+                "expected finite means and positive standard deviations, found {mean:?} and {std:?}"
             )));
         }
         Ok(tables)

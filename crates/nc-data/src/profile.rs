@@ -1,15 +1,15 @@
 use crate::{Error, Result};
 
-/// How many training images each class keeps; classes in label order, k = 0..K-1.
+/// Long-tail profile: the number of training images n_k of each class, in label order k = 0..K-1.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
 pub enum Profile {
-    /// All of them.
+    /// All images.
     Full,
-    /// The same number for each class.
+    /// The same number of images for each class.
     Balanced {
-        /// That number; absent for the size of the smallest class.
+        /// Images per class; defaults to the size of the smallest class.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         per_class: Option<usize>,
@@ -19,7 +19,7 @@ pub enum Profile {
         /// Imbalance ratio n_max / n_min, at least 1.
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1e6)))]
         ratio: f64,
-        /// n_max; absent for the size of the smallest class, which every class has.
+        /// n_max; defaults to the size of the smallest class.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         largest: Option<usize>,
@@ -30,21 +30,21 @@ pub enum Profile {
         /// Imbalance ratio n_max / n_min, at least 1.
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1e6)))]
         ratio: f64,
-        /// n_max; absent for the size of the smallest class, which every class has.
+        /// n_max; defaults to the size of the smallest class.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 1_000_000_000)))]
         largest: Option<usize>,
     },
-    /// An explicit number for each class.
+    /// An explicit number of images for each class.
     Counts {
-        /// One number for each class, in label order.
+        /// One number per class, in label order.
         #[cfg_attr(feature = "serde", schemars(inner(range(max = 1_000_000_000))))]
         counts: Vec<usize>,
     },
 }
 
 impl Profile {
-    /// The number of images n_k of each class, where `available` are there.
+    /// The number of images n_k of each class, given the numbers `available`.
     ///
     /// ```
     /// use nc_data::Profile;
@@ -60,26 +60,26 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewImages`] where a class has fewer than it should keep. [`Error::Profile`] for a ratio that is not
-    /// a number from 1 on, a wrong number of counts, a profile that keeps nothing, a class that keeps nothing though
-    /// neither `available` ([`Profile::Full`]) nor [`Profile::Counts`] says so, or a class without images where the
-    /// size is that of the smallest class.
+    /// [`Error::TooFewImages`] if a class has fewer images than it should keep. [`Error::Profile`] for a ratio that is
+    /// below 1 or not finite, a wrong number of counts, a profile that keeps no images, a class left empty by any
+    /// profile but [`Profile::Full`] and [`Profile::Counts`], or a class without images if the size defaults to that of
+    /// the smallest class.
     pub fn counts(&self, available: &[usize]) -> Result<Vec<usize>> {
         self.counts_of(available, &|class| class.to_string())
     }
 
-    /// [`Profile::counts`], with errors that call class k `name(k)`.
+    /// [`Profile::counts`] with the class names `name(k)` in errors.
     pub(crate) fn counts_of(
         &self,
         available: &[usize],
         name: &dyn Fn(usize) -> String,
     ) -> Result<Vec<usize>> {
         let classes = available.len();
-        // Without a size, that of the smallest class.
+        // Defaults to the size of the smallest class.
         let size = |given: Option<usize>| match (given, available.iter().position(|&there| there == 0)) {
             (Some(size), _) => Ok(size),
             (None, Some(class)) => Err(Error::Profile(format!(
-                "class {} has no images, and without a size the profile takes that of the smallest class",
+                "class {} has no images; set the size, which defaults to that of the smallest class",
                 name(class)
             ))),
             (None, None) => Ok(available.iter().min().copied().unwrap_or(0)),
@@ -100,7 +100,7 @@ impl Profile {
             Self::Counts { counts } if counts.len() != classes => {
                 let found = counts.len();
                 return Err(Error::Profile(format!(
-                    "expected a count for each of {classes} classes, found {found}"
+                    "expected {classes} counts, one per class, found {found}"
                 )));
             }
             Self::Counts { counts } => counts.clone(),
@@ -116,13 +116,13 @@ impl Profile {
             }
         }
         if counts.iter().all(|&count| count == 0) {
-            return Err(Error::Profile("the profile keeps no image at all".into()));
+            return Err(Error::Profile("the profile keeps no images".into()));
         }
         let says_so = matches!(self, Self::Full | Self::Counts { .. });
         if let (false, Some(class)) = (says_so, counts.iter().position(|&count| count == 0)) {
             let largest = counts.iter().max().copied().unwrap_or(0);
             return Err(Error::Profile(format!(
-                "class {} would keep no image: the largest class keeps {largest}, too few for the imbalance ratio",
+                "class {} would keep no images: {largest} in the largest class are too few for this imbalance ratio",
                 name(class)
             )));
         }
@@ -135,12 +135,12 @@ fn checked(ratio: f64) -> Result<f64> {
         return Ok(ratio);
     }
     Err(Error::Profile(format!(
-        "the imbalance ratio should be largest over smallest class, at least 1, found {ratio}"
+        "expected an imbalance ratio (largest / smallest class) of at least 1, found {ratio}"
     )))
 }
 
-/// floor(`largest` / `divisor`). A quotient that is whole but for the rounding of `divisor` counts as whole: the
-/// relative error of `powf` is about 1e-16.
+/// floor(`largest` / `divisor`), where a quotient that is whole up to rounding counts as whole: `powf` has a relative
+/// error of about 1e-16.
 fn share(largest: usize, divisor: f64) -> usize {
     (largest as f64 / divisor * (1.0 + 1e-13)).floor() as usize
 }

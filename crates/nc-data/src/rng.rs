@@ -1,36 +1,37 @@
-//! Random streams keyed by what they are for.
+//! Random streams keyed by purpose.
 //!
-//! Everything random is drawn from the stream of (seed, purpose, epoch, index), never from one that goes on from use
-//! to use. So what one part draws cannot shift what another sees, work can be shared among any number of threads, and
-//! a run can go on in the middle of an epoch.
+//! Every random number comes from the stream of (seed, purpose, epoch, index); no generator is shared. Draws of one
+//! component therefore never shift those of another, any number of threads can share the work, and a run can resume in
+//! the middle of an epoch.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-/// What a stream of random numbers is for.
+/// Purpose of a random stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Which images a subset keeps; index is the class.
+    /// Images that a subset keeps; index is the class.
     Subset = 1,
-    /// Which images an epoch is made of, and their order; index is the view.
+    /// Images of an epoch and their order; index is the view.
     Plan = 2,
-    /// Crop and flip of one image; index is view * 2^48 + its place in the epoch.
+    /// Crop and flip of one image; index is view * 2^48 + position in the epoch.
     Augment = 3,
-    /// Mix-up of one batch; index is view * 2^48 + the batch's number.
+    /// Mix-up of one batch; index is view * 2^48 + batch number.
     Mix = 4,
-    /// Which training images are held out to test on; index is the class.
+    /// Training images held out for testing; index is the class.
     Test = 5,
-    /// Which training images are held out to validate on; index is the class.
+    /// Training images held out for validation; index is the class.
     Validation = 6,
-    /// Noise on one image; the epoch is its strength, index the image's place in its set.
+    /// Noise on one image; epoch holds the bits of its standard deviation, index is the position of the image in its
+    /// set.
     Noise = 7,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).
 ///
-/// The four values, 8 bytes each in little-endian order, *are* the 256-bit key of ChaCha8. Two keys are equal only if
-/// all four are, so no two streams collide. ChaCha8 gives the same numbers on every machine.
+/// The four values, 8 bytes each in little-endian order, *are* the 256-bit key of ChaCha8, so streams of different
+/// values never coincide. ChaCha8 gives the same numbers on every machine.
 ///
 /// ```
 /// use nc_data::rng::{Purpose, stream};
@@ -48,11 +49,11 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng
     ChaCha8Rng::from_seed(key)
 }
 
-/// The most views of a batch: [`view_index`] keeps 16 bits for them.
+/// Maximum number of views per batch: [`view_index`] has 16 bits for the view.
 pub(crate) const MOST_VIEWS: usize = 1 << 16;
 
-/// The stream index of `index` within a view; that of view 0 is `index` itself. An epoch has fewer than 2^32 images, so
-/// no two views share an index.
+/// The stream index of `index` within a view; for view 0, `index` itself. An epoch has fewer than 2^32 images, so views
+/// never share an index.
 pub(crate) fn view_index(view: usize, index: usize) -> u64 {
     (view as u64) << 48 | index as u64
 }

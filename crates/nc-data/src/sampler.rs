@@ -5,10 +5,10 @@ use crate::{
     rng::{Purpose, stream},
 };
 
-/// Which images an epoch is made of; its length is always that of the subset.
+/// Selects the images of an epoch, always as many as the subset has.
 ///
-/// [`Sampler::Uniform`] takes each image once. All others draw a class k with probability P(k), then one of its n_k
-/// images, each with replacement, until there are as many as the subset has.
+/// [`Sampler::Uniform`] takes each image once. All others draw with replacement: a class k with probability P(k), then
+/// one of its n_k images uniformly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
@@ -18,7 +18,7 @@ pub enum Sampler {
     /// Every class equally likely, with replacement: P(k) = 1/K
     /// ([Kang et al. 2020](https://arxiv.org/abs/1910.09217)).
     ClassBalanced,
-    /// Images by the inverse effective number of their class
+    /// Images weighted by the inverse effective number of their class
     /// ([Cui et al. 2019](https://arxiv.org/abs/1901.05555)), with replacement:
     /// P(k) ~ n_k (1 - beta) / (1 - beta^n_k), as in LDAM's re-sampling (CE-RS).
     EffectiveNumber {
@@ -27,22 +27,22 @@ pub enum Sampler {
         #[cfg_attr(feature = "serde", schemars(range(min = 0), extend("exclusiveMaximum" = 1)))]
         beta: f64,
     },
-    /// Classes by the square root of their size, with replacement: P(k) ~ sqrt(n_k)
+    /// Classes weighted by the square root of their size, with replacement: P(k) ~ sqrt(n_k)
     /// ([Mahajan et al. 2018](https://arxiv.org/abs/1805.00932)).
     SquareRoot,
-    /// Classes by the inverse of their size, with replacement: P(k) ~ n_max / n_k
+    /// Classes weighted by the inverse of their size, with replacement: P(k) ~ n_max / n_k
     /// ([BBN](https://arxiv.org/abs/1912.02413), Zhou et al. 2020).
     Reverse,
-    /// From images drawn uniformly in the first epoch to classes drawn uniformly in the last, with replacement:
+    /// Interpolates from uniform over images in the first epoch to uniform over classes in the last, with replacement:
     /// P(k) = (1 - t) n_k / n + t / K with t = e / (E - 1) in epoch e of E
     /// ([Kang et al. 2020](https://arxiv.org/abs/1910.09217)).
     Progressive,
 }
 
 impl Sampler {
-    /// The probability P(k) of each class in `epoch` of `epochs`, where class k has `counts[k]` images; 0 for classes
-    /// without images, which K does not count. Only [`Sampler::Progressive`] needs `epochs`; its epochs after the last
-    /// are like the last.
+    /// The probability P(k) of each class in `epoch` of `epochs`, given `counts[k]` images of class k. Empty classes
+    /// have probability 0 and do not count towards K. Only [`Sampler::Progressive`] needs `epochs`; its later epochs
+    /// equal the last.
     ///
     /// ```
     /// use nc_data::Sampler;
@@ -72,10 +72,10 @@ impl Sampler {
         let classes = counts.iter().filter(|&&n| n > 0).count() as f64;
         let weight = |n: f64| match self {
             Self::Uniform => n,
-            // -expm1(n ln beta) has no cancellation where beta^n is near 1, but other last bits, and so other plans: it
-            // has to wait for the next format version.
+            // -expm1(n ln beta) would avoid cancellation for beta^n near 1, but changes the last bits and thus recorded
+            // plans: postponed to the next format version.
             Self::EffectiveNumber { beta } if beta < 1.0 => n * (1.0 - beta) / (1.0 - beta.powf(n)),
-            // Where beta is 1, the limit.
+            // The limit for beta = 1.
             Self::ClassBalanced | Self::EffectiveNumber { .. } => 1.0,
             Self::SquareRoot => n.sqrt(),
             Self::Reverse => 1.0 / n,
@@ -90,9 +90,9 @@ impl Sampler {
         weights.into_iter().map(|weight| if total > 0.0 { weight / total } else { 0.0 }).collect()
     }
 
-    /// The images of `epoch` of `epochs`, in order, as positions in `subset`: as many as it has. Depends on nothing but
-    /// the subset's class counts, `seed`, `epoch` and, for [`Sampler::Progressive`], `epochs`. View 0 of a
-    /// [`Loader`](crate::Loader) shows them.
+    /// The images of `epoch` of `epochs`, in order, as positions in `subset`. Depends only on the class counts of the
+    /// subset, `seed`, `epoch` and, for [`Sampler::Progressive`], `epochs`. These are the images of view 0 of a
+    /// [`Loader`](crate::Loader).
     ///
     /// ```
     /// use nc_data::{Sampler, Subset, fashion_mnist_lt};
@@ -113,7 +113,7 @@ impl Sampler {
         Ok(self.checked_plan(subset, epoch, epochs, stream(seed, Purpose::Plan, epoch as u64, 0)))
     }
 
-    /// The plan of a sampler that was checked, drawn from `rng`.
+    /// The plan of a validated sampler, drawn from `rng`.
     pub(crate) fn checked_plan(
         self,
         subset: &Subset,
@@ -127,7 +127,7 @@ impl Sampler {
             plan.shuffle(&mut rng);
             return plan;
         }
-        // A subset's images stand by class. Classes without images are left out, so that rounding can draw none.
+        // A subset is sorted by class. Empty classes are left out so that rounding cannot draw one.
         let counts = subset.class_counts();
         let (mut classes, mut start, mut cumulated) = (Vec::new(), 0, 0.0);
         for (&count, probability) in counts.iter().zip(self.probabilities(counts, epoch, epochs)) {
@@ -146,11 +146,11 @@ impl Sampler {
         images.map(|_| draw()).collect()
     }
 
-    /// Refuses a sampler without probabilities.
+    /// Refuses a sampler without valid probabilities.
     pub(crate) fn check(self, epochs: Option<usize>) -> Result<()> {
         match self {
             Self::EffectiveNumber { beta } if !(0.0..=1.0).contains(&beta) => Err(Error::Config(format!(
-                "the effective-number sampler's beta should be from 0 to 1, found {beta}"
+                "expected a beta from 0 to 1 for the effective-number sampler, found {beta}"
             ))),
             Self::Progressive if epochs.is_none() => {
                 Err(Error::Config("the progressive sampler needs the number of epochs, found none".into()))

@@ -3,18 +3,18 @@ use crate::Dataset;
 /// Training and test images of the same classes and size.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// A name for people.
+    /// Display name.
     pub name: String,
-    /// The images to train on.
+    /// Training images.
     pub train: Dataset,
-    /// The images to test on; empty if the source has none.
+    /// Test images; empty if the source has none.
     pub test: Dataset,
-    /// Remarks for people: files and directories that were not used, a suspicious layout.
+    /// Remarks to display: skipped files and directories, a suspicious layout.
     pub notes: Vec<String>,
 }
 
 impl Source {
-    /// A source of which every file was used.
+    /// A source without notes.
     pub fn new(name: impl Into<String>, train: Dataset, test: Dataset) -> Self {
         Self { name: name.into(), train, test, notes: vec![] }
     }

@@ -1,4 +1,8 @@
-use std::{collections::HashSet, fmt, iter::repeat_n};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    iter::repeat_n,
+};
 
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -9,11 +13,10 @@ use crate::{
     rng::{Purpose, stream},
 };
 
-/// Some images of a [`Dataset`], in an order that does not depend on the order of its files.
+/// Selected images of a [`Dataset`], in an order independent of file order.
 ///
-/// Within a class the images are ordered by the SHA-256 of their pixels before anything is drawn, so that the same
-/// images give the same subset, in the same order, whether they came from one archive, from folders or from a
-/// shuffled copy.
+/// Within a class, images are sorted by the SHA-256 of their pixels before drawing. The same images therefore give the
+/// same subset in the same order, whether they come from an archive, from folders or from a shuffled copy.
 #[derive(Clone)]
 pub struct Subset {
     dataset: Dataset,
@@ -25,7 +28,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Draws as many images of each class as `profile` says, without replacement, from a stream of `seed` for each
+    /// Draws the number of images of each class that `profile` sets, without replacement, from one stream of `seed` per
     /// class.
     ///
     /// ```
@@ -46,7 +49,7 @@ impl Subset {
         Self::all(dataset).thinned(profile, seed)
     }
 
-    /// All images, by class and within a class by digest.
+    /// All images, sorted by class and within a class by digest.
     pub fn all(dataset: &Dataset) -> Self {
         let mut classes = vec![Vec::new(); dataset.num_classes()];
         let digests =
@@ -76,9 +79,9 @@ impl Subset {
         Ok(Self::new(self.dataset.clone(), &classes))
     }
 
-    /// Parts the images in two: most, and a share `fraction` of each class that is held out, drawn from a stream of
-    /// (`seed`, `purpose`) for each class. The share is rounded to the nearest number of images; of two images or
-    /// more, at least one is held out and at least one stays; a single image stays.
+    /// Splits off a held-out share `fraction` of each class, drawn from one stream of (`seed`, `purpose`) per class.
+    /// Returns the rest and the held-out images. The share is rounded to the nearest number of images. A class of two
+    /// or more images holds out at least one and keeps at least one; a single image is kept.
     ///
     /// ```
     /// use nc_data::{Subset, fashion_mnist_lt, rng::Purpose};
@@ -96,7 +99,7 @@ impl Subset {
     pub fn hold_out(&self, fraction: f64, seed: u64, purpose: Purpose) -> Result<(Self, Self)> {
         if !(fraction > 0.0 && fraction < 1.0) {
             let message =
-                format!("the share of images to hold out should be between 0 and 1, found {fraction}");
+                format!("expected a share of held-out images between 0 and 1, exclusive, found {fraction}");
             return Err(Error::Config(message));
         }
         let mut most = self.by_digest();
@@ -113,7 +116,7 @@ impl Subset {
         Ok((Self::new(self.dataset.clone(), &most), Self::new(self.dataset.clone(), &held_out)))
     }
 
-    /// `classes[k]` are the images of class k.
+    /// `classes[k]` holds the images of class k.
     fn new(dataset: Dataset, classes: &[Vec<Image>]) -> Self {
         let shape = dataset.shape();
         let mut hash = Sha256::new();
@@ -139,7 +142,7 @@ impl Subset {
         }
     }
 
-    /// The images of each class, in the order that does not depend on files.
+    /// The images of each class, sorted by digest.
     fn by_digest(&self) -> Vec<Vec<Image>> {
         let images = self.digests.iter().zip(&self.indices).map(|(&digest, &index)| Image { digest, index });
         let mut images = images.collect::<Vec<_>>().into_iter();
@@ -151,7 +154,7 @@ impl Subset {
         classes
     }
 
-    /// The data set it is a part of.
+    /// The data set of this subset.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
     }
@@ -161,12 +164,12 @@ impl Subset {
         self.indices.len()
     }
 
-    /// Whether there is no image.
+    /// True if there are no images.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
 
-    /// Where each image stands in the data set: by class, within a class as drawn.
+    /// Index of each image in the data set, sorted by class and within a class as drawn.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
@@ -180,15 +183,28 @@ impl Subset {
     ///
     /// # Panics
     ///
-    /// If there is no such image.
+    /// If `position` is out of range.
     pub fn image(&self, position: usize) -> &[u8] {
         self.dataset.image(self.indices[position])
     }
 
-    /// How many images of this subset are also in `other`: equal in every pixel.
+    /// Number of images of this subset that are also in `other`, equal in every pixel.
     pub fn copies_in(&self, other: &Self) -> usize {
         let others: HashSet<&Digest256> = other.digests.iter().collect();
         self.digests.iter().filter(|digest| others.contains(digest)).count()
+    }
+
+    /// The number of images equal in every pixel to an image of another class.
+    pub fn copies_under_other_labels(&self) -> usize {
+        let mut labels: HashMap<&Digest256, (u32, bool)> = HashMap::new();
+        for (digest, &label) in self.digests.iter().zip(&self.labels) {
+            let (first, ambiguous) = labels.entry(digest).or_insert((label, false));
+            *ambiguous |= *first != label;
+        }
+        self.digests
+            .iter()
+            .filter(|digest| labels.get(digest).is_some_and(|(_, ambiguous)| *ambiguous))
+            .count()
     }
 
     /// Number of images n_k of each class.
@@ -196,14 +212,14 @@ impl Subset {
         &self.class_counts
     }
 
-    /// SHA-256, in hexadecimal, of C, H, W and K, then for each class n_k and the SHA-256 of each image in the subset's
-    /// order; numbers as little-endian u64. Two subsets of one hash give the same batches.
+    /// SHA-256, in hexadecimal, of C, H, W and K, then for each class n_k and the SHA-256 of each image in subset
+    /// order; numbers as little-endian u64. Subsets of equal hash give the same batches.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 }
 
-/// Without the images' places.
+/// Omits the indices.
 impl fmt::Debug for Subset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subset")
@@ -216,7 +232,7 @@ impl fmt::Debug for Subset {
 
 type Digest256 = [u8; 32];
 
-/// Where an image stands in the data set, ordered by the SHA-256 of its pixels.
+/// Index of an image in the data set, ordered by the SHA-256 of its pixels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Image {
     digest: Digest256,

@@ -2,20 +2,20 @@ use candle_core::{Device, Tensor};
 
 use crate::{Augment, Error, ImageShape, Mix, Result, Sampler, mix::Mixer};
 
-/// Images of a batch with their labels.
+/// One view of a batch: images and labels.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// Augmented, normalised and perhaps mixed: (B, C, H, W) of `f32`.
+    /// Augmented, normalised and possibly mixed images, (B, C, H, W), `f32`.
     pub images: Tensor,
-    /// The label of each image: B of them.
+    /// Label of each image, length B.
     pub labels: Vec<u32>,
-    /// The position of each image in the subset, as [`Subset::image`](crate::Subset::image) takes it: B of them.
+    /// Position of each image in the subset, as [`Subset::image`](crate::Subset::image) takes it, length B.
     pub positions: Vec<u32>,
-    /// Partners and share of mix-up; `None` without mix-up.
+    /// Mix-up partners and weight; `None` without mix-up.
     pub mix: Option<Mix>,
 }
 
-/// How a view of each batch is made.
+/// Configuration of one view of each batch.
 ///
 /// ```
 /// use nc_data::{Augment, Plan, Sampler, ViewConfig};
@@ -27,40 +27,40 @@ pub struct View {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ViewConfig {
-    /// Which images it shows.
+    /// Images of the view.
     pub plan: Plan,
-    /// Random changes to each image; `None` for none.
+    /// Random augmentation of each image; `None` for none.
     pub augment: Option<Augment>,
     /// Mix-up with lambda ~ Beta(alpha, alpha), alpha from 1e-3 to 1e6; `None` for none. See [`Mix`].
     pub mixup_alpha: Option<f64>,
 }
 
 impl ViewConfig {
-    /// The images of `plan`, without augmentation and mix-up.
+    /// A view of the images of `plan` without augmentation or mix-up.
     pub fn new(plan: Plan) -> Self {
         Self { plan, augment: None, mixup_alpha: None }
     }
 }
 
-/// Which images a view shows.
+/// Selection of the images of a view.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Plan {
     /// Images drawn by a sampler. Each view draws from its own random stream.
     Sampled(Sampler),
-    /// Each image once, in the subset's order.
+    /// Each image once, in subset order.
     Sequential,
-    /// The images of the earlier view of this index, in the same order, with augmentation and mix-up drawn separately.
+    /// The images of the earlier view with this index, in the same order, independently augmented and mixed.
     SameAs(usize),
 }
 
 impl ViewConfig {
-    /// Checks view `index` of a loader of `epochs` epochs and images of `shape`.
+    /// Validates view `index` of a loader for `epochs` epochs of images of `shape`.
     pub(crate) fn check(self, index: usize, epochs: Option<usize>, shape: ImageShape) -> Result<ViewRecipe> {
         match self.plan {
             Plan::Sampled(sampler) => sampler.check(epochs)?,
             Plan::SameAs(view) if view >= index => {
                 return Err(Error::Config(format!(
-                    "view {index} should repeat the images of an earlier view, found view {view}"
+                    "view {index}: expected an earlier view to repeat, found view {view}"
                 )));
             }
             Plan::Sequential | Plan::SameAs(_) => (),
@@ -73,14 +73,14 @@ impl ViewConfig {
     }
 }
 
-/// A [`ViewConfig`] that was checked.
+/// A validated [`ViewConfig`].
 pub(crate) struct ViewRecipe {
     pub(crate) plan: Plan,
     pub(crate) augment: Option<Augment>,
     pub(crate) mixer: Option<Mixer>,
 }
 
-/// A view on the host.
+/// A view in host memory.
 #[derive(Debug)]
 pub(crate) struct PreparedView {
     pub(crate) images: Vec<f32>,

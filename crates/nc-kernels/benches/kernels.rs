@@ -1,4 +1,4 @@
-//! Convolutions by layer shape, in floating-point operations a second: forward, input gradient, kernel gradient.
+//! Convolution throughput in FLOP/s by layer shape: forward, input gradient, kernel gradient.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
 
-/// Input channels, output channels, side of the image, kernel, stride, groups.
+/// Input channels, output channels, image side, kernel, stride, groups.
 type LayerShape = (usize, usize, usize, usize, usize, usize);
 
 /// CIFAR ResNet-32.
@@ -24,7 +24,7 @@ const RESNET_32: [LayerShape; 6] = [
     (64, 64, 8, 3, 1, 1),
 ];
 
-/// ResNet-20 on grey images of 28x28 pixels.
+/// ResNet-20 on 28x28 grey-scale images.
 const RESNET_20_GREY: [LayerShape; 6] = [
     (1, 16, 28, 3, 1, 1),
     (16, 16, 28, 3, 1, 1),
@@ -46,14 +46,14 @@ const RESNET_18: [LayerShape; 8] = [
     (512, 512, 4, 3, 1, 1),
 ];
 
-/// Other layers: a 7x7 stem, a shortcut's projection and a bottleneck on the general kernels, ResNeXt's groups on the
-/// direct one.
+/// Further layers: a 7x7 stem, a projection shortcut and a bottleneck (general kernels), and ResNeXt's grouped
+/// convolution (direct kernel).
 const GENERAL: [LayerShape; 4] =
     [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
 
 fn layer(c: &mut Criterion, group: &str, (ci, co, side, kernel, stride, groups): LayerShape) {
     let shape = ConvShape { in_channels: ci, out_channels: co, kernel, stride, padding: kernel / 2, groups };
-    let mut convolution = Convolution::new(shape, BATCH, side, side).expect("a convolution");
+    let mut convolution = Convolution::new(shape, BATCH, side, side).expect("valid convolution");
     let mut name = format!("{ci}->{co}@{side} {kernel}x{kernel}/{stride}");
     if groups > 1 {
         name = format!("{name} in {groups} groups");
@@ -87,7 +87,7 @@ fn all(c: &mut Criterion) {
 }
 
 fn configured() -> Criterion {
-    nc_kernels::threads::init(2).expect("no other pool");
+    nc_kernels::threads::init(2).expect("no thread pool exists yet");
     Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))

@@ -1,9 +1,9 @@
-//! Batch norm's arithmetic per channel, in f64.
+//! Per-channel arithmetic of batch norm, in f64.
 
 use crate::kernels::{BlockSums, GradientSums, NormCoefficients};
 use crate::lanes::LANES;
 
-/// Number, mean and sum of squared deviations of the values of each channel.
+/// Count, mean and sum of squared deviations per channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Moments {
     count: f64,
@@ -12,12 +12,12 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Those of no values.
+    /// Moments of zero values.
     pub(crate) fn empty(channels: usize) -> Self {
         Self { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
     }
 
-    /// Those of `count` values summed up by a convolution.
+    /// Moments of `count` values, from the sums of a convolution kernel.
     pub(crate) fn from_sums(sums: &[BlockSums], count: usize) -> Self {
         let mut moments = Self::empty(sums.len() * LANES);
         moments.count = count as f64;
@@ -26,14 +26,14 @@ impl Moments {
             let (sum, square) = (f64::from(block.sum[lane]), f64::from(block.square[lane]));
             let offset = sum / moments.count;
             *mean = f64::from(block.shift[lane]) + offset;
-            // Rounded off below 0; `max` would make 0 of NaN, too.
+            // Rounding can make it negative; `max` would turn NaN into 0.
             let difference = square - sum * offset;
             *squares = if difference < 0.0 { 0.0 } else { difference };
         }
         moments
     }
 
-    /// Those of both sets of values (Chan, Golub and LeVeque 1979): nothing is lost to a large mean.
+    /// Merges the moments of two sets of values (Chan, Golub and LeVeque 1979), stable for a large mean.
     pub(crate) fn merge(&mut self, other: &Self) {
         let count = self.count + other.count;
         let share = other.count / count;
@@ -45,7 +45,7 @@ impl Moments {
         self.count = count;
     }
 
-    /// Statistics to normalise with: mean and biased variance.
+    /// Mean and biased variance, for normalisation.
     pub(crate) fn statistics(&self) -> Statistics {
         let variance = self.squares.iter().map(|squares| squares / self.count).collect();
         Statistics { mean: self.mean.clone(), variance, batch: Some(self.count) }
@@ -61,24 +61,24 @@ impl Moments {
     }
 }
 
-/// What a batch norm normalises with.
+/// Mean and variance that a batch norm normalises with.
 #[derive(Clone, Debug)]
 pub(crate) struct Statistics {
     mean: Vec<f64>,
     variance: Vec<f64>,
-    /// Number of values per channel if they come from the batch, and so depend on the input.
+    /// Number of values per channel for batch statistics, which depend on the input.
     batch: Option<f64>,
 }
 
 impl Statistics {
-    /// Running statistics.
+    /// Running statistics, independent of the input.
     pub(crate) fn fixed(mean: &[f32], variance: &[f32]) -> Self {
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
         Self { mean: wide(mean), variance: wide(variance), batch: None }
     }
 }
 
-/// A batch norm with known statistics: y -> y * scale + shift, channels padded to whole blocks with zeros.
+/// A batch norm with known statistics: y -> y * scale + shift, channels zero-padded to whole blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Affine {
     pub(crate) scale: Vec<f32>,
@@ -115,7 +115,7 @@ impl Affine {
         affine
     }
 
-    /// Gradients, given the sums of the output's gradient.
+    /// Gradients from the sums over the output's gradient.
     pub(crate) fn gradients(&self, sums: &Sums, channels: usize) -> NormGradients {
         let padded = self.scale.len();
         let mut by = NormCoefficients {
@@ -140,14 +140,14 @@ impl Affine {
     }
 }
 
-/// Batch norm's gradients: for gamma, beta, and how to get the input's.
+/// Gradients of gamma and beta, and the coefficients of the input gradient.
 pub(crate) struct NormGradients {
     pub(crate) input: NormCoefficients,
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,
 }
 
-/// Sums over images and pixels of the gradient and of gradient * (y - mean), per channel.
+/// Sums over images and pixels of gradient and gradient * (y - mean), per channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Sums {
     gradient: Vec<f64>,
@@ -159,7 +159,7 @@ impl Sums {
         Self { gradient: vec![0.0; channels], product: vec![0.0; channels] }
     }
 
-    /// Adds sums taken by a kernel and sets these to zero.
+    /// Adds the sums of a kernel and resets them to zero.
     pub(crate) fn collect(&mut self, sums: &mut [GradientSums]) {
         for (index, block) in sums.iter_mut().enumerate() {
             for lane in 0..LANES {
@@ -170,7 +170,7 @@ impl Sums {
         }
     }
 
-    /// The sum of all parts, in their order.
+    /// Sums all parts in order.
     pub(crate) fn total(parts: impl IntoIterator<Item = Self>, channels: usize) -> Self {
         let mut total = Self::zeros(channels);
         for part in parts {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn merged_moments_are_those_of_all_values() {
+    fn merged_moments_equal_moments_of_all_values() {
         let values: Vec<f64> = (0..50).map(|i| 1e6 + f64::from(i * i % 17)).collect();
         let mut merged = Moments::empty(1);
         for part in values.chunks(7) {

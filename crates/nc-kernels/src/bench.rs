@@ -1,4 +1,4 @@
-//! The bare kernels, for this crate's benchmarks: no graph, no batch norm, no borders. Not part of the interface.
+//! Bare kernels for this crate's benchmarks, without graph, batch norm or borders. Not part of the public API.
 
 use candle_core::Result;
 use rayon::prelude::*;
@@ -8,8 +8,8 @@ use crate::buffer::Buffer;
 use crate::kernels::Kernels;
 use crate::kernels::{Conv, Epilogue, pack, pack_transposed, transposed_len};
 
-/// A convolution of a batch of made-up images, in chunks of so many as the layers have at a time. Wide kernels'
-/// gradients, which the layers compute for all images in one pass, are measured chunk by chunk, too.
+/// A convolution of a synthetic batch, in chunks of the layers' size. Gradients of wide kernels, which the layers
+/// compute in one pass over all images, are measured per chunk too.
 pub struct Convolution {
     kernels: Kernels,
     conv: Conv,
@@ -21,7 +21,7 @@ pub struct Convolution {
     dx: Buffer,
 }
 
-/// Images that one call of a kernel gets.
+/// Images per kernel call.
 const CHUNK: usize = 8;
 
 impl Convolution {
@@ -29,7 +29,7 @@ impl Convolution {
     ///
     /// # Errors
     ///
-    /// If the shape is no convolution, its kernel does not fit the images, or NC_KERNELS_ISA is wrong.
+    /// If the shape is invalid, its kernel does not fit the images, or NC_KERNELS_ISA is invalid.
     pub fn new(shape: ConvShape, images: usize, h: usize, w: usize) -> Result<Self> {
         let conv = Conv::new(shape, h, w, Conv::reads_planes(shape))?;
         let weight: Vec<f32> = wave(shape.weight_dims().iter().product());
@@ -45,14 +45,14 @@ impl Convolution {
         Ok(Self { kernels: crate::isa::kernels()?, conv, images, packed, transposed, x, y, dx })
     }
 
-    /// Floating-point operations of one pass; a multiplication and an addition count as two.
+    /// Floating-point operations per pass, counting a multiply-add as two.
     pub fn operations(&self) -> u64 {
         let ConvShape { in_channels, out_channels, kernel, groups, .. } = self.conv.shape();
         let taps = in_channels / groups * kernel * kernel;
         (2 * self.images * self.conv.out_pixels() * out_channels * taps) as u64
     }
 
-    /// The convolution.
+    /// Runs the forward convolution.
     pub fn forward(&mut self) {
         let Self { kernels, conv, packed, x, y, .. } = self;
         y.par_chunks_mut(CHUNK * conv.out_len()).zip(x.par_chunks(CHUNK * conv.in_len())).for_each(
@@ -63,7 +63,7 @@ impl Convolution {
         );
     }
 
-    /// The gradient of the images.
+    /// Computes the input gradient.
     pub fn input_gradient(&mut self) {
         let Self { kernels, conv, transposed, y, dx, .. } = self;
         let chunks = dx.par_chunks_mut(CHUNK * conv.in_len_blocked());
@@ -73,7 +73,7 @@ impl Convolution {
         });
     }
 
-    /// The gradient of the kernel, one partial sum a chunk.
+    /// Computes the kernel gradient, one partial sum per chunk.
     pub fn kernel_gradient(&mut self) {
         let Self { kernels, conv, x, y, .. } = self;
         x.par_chunks(CHUNK * conv.in_len()).zip(y.par_chunks(CHUNK * conv.out_len())).for_each(|(x, dy)| {
@@ -87,7 +87,7 @@ impl Convolution {
     }
 }
 
-/// Numbers in -1..1.
+/// `len` deterministic values in -1..1.
 fn wave(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
 }

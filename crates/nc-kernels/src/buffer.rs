@@ -1,9 +1,9 @@
-//! Memory for activations and gradients, kept for the next step.
+//! Pooled memory for activations and gradients, reused from step to step.
 //!
-//! Fresh memory costs a page fault every 4 KiB, more than the convolution that fills it. Buffers therefore go back to
-//! a pool when dropped. What is idle longest is given back when memory in use and idle together exceed the most that
-//! was ever in use by more than a quarter: the sizes that are needed change in the course of a step, so that with no
-//! room to spare a step would give back what the next one needs.
+//! Fresh memory costs a page fault every 4 KiB, more than the convolution that fills it, so dropped buffers return to
+//! a pool. When memory in use plus idle exceeds 5/4 of the peak in use, the pool frees the blocks that have been idle
+//! longest. The slack is needed because the required sizes change within a step: without it, every step would free
+//! blocks that the next one needs.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A cache line, and the widest vector.
+/// Cache line size, and the width of the widest vector.
 const ALIGNMENT: usize = 64;
 
 /// Memory from the allocator, aligned to cache lines.
@@ -20,22 +20,22 @@ struct Block {
     capacity: usize,
 }
 
-// SAFETY: a block owns its memory, which is plain numbers.
+// SAFETY: a block owns its memory, which holds plain numbers.
 unsafe impl Send for Block {}
-// SAFETY: as above; a shared block only gives out shared slices.
+// SAFETY: as above; a shared block only hands out shared slices.
 unsafe impl Sync for Block {}
 
 impl Block {
     fn layout(capacity: usize) -> Layout {
         Layout::array::<f32>(capacity)
             .and_then(|layout| layout.align_to(ALIGNMENT))
-            .unwrap_or_else(|_| panic!("a buffer of {capacity} values is larger than memory"))
+            .unwrap_or_else(|_| panic!("a buffer of {capacity} values exceeds the address space"))
     }
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
-        #[allow(clippy::cast_ptr_alignment)] // the layout's alignment is that of a cache line
-        // SAFETY: `Buffer::take` asks for at least one value, so the layout has a size.
+        #[allow(clippy::cast_ptr_alignment)] // the layout is aligned to a cache line
+        // SAFETY: `Buffer::take` asks for at least one value, so the layout is not zero-sized.
         let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
         let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout));
         Self { start, capacity }
@@ -49,15 +49,15 @@ impl Drop for Block {
     }
 }
 
-/// f32 values of unspecified content, until written.
+/// f32 values with unspecified contents until written.
 pub(crate) struct Buffer {
-    /// Some until dropped.
+    /// `Some` until dropped.
     block: Option<Block>,
     len: usize,
 }
 
 impl Buffer {
-    /// A buffer of `len` values, from the pool if it has one of about that size.
+    /// A buffer of `len` values, reused from the pool if it has a block of similar size.
     pub(crate) fn take(len: usize) -> Self {
         Self { block: Some(pool().take(len.max(1))), len }
     }
@@ -75,8 +75,8 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[f32] {
         match &self.block {
-            // SAFETY: the block holds at least `len` values, all initialised: by the allocator with zeros, later
-            // by whoever wrote to it.
+            // SAFETY: the block holds at least `len` values, initialised with zeros by the allocator and later only
+            // overwritten.
             Some(block) => unsafe { std::slice::from_raw_parts(block.start.as_ptr(), self.len) },
             None => &[],
         }
@@ -101,7 +101,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Idle blocks, the one idle longest in front. Sizes are in values.
+/// Idle blocks, longest idle first. Sizes are in values.
 struct Pool {
     idle: VecDeque<Block>,
     idle_total: usize,
@@ -112,7 +112,7 @@ struct Pool {
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
 fn pool() -> MutexGuard<'static, Pool> {
-    // The pool is consistent between any two statements that could panic.
+    // No statement that could panic leaves the pool inconsistent.
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -122,7 +122,7 @@ impl Pool {
     }
 
     fn take(&mut self, len: usize) -> Block {
-        // The one used last is most likely in the cache.
+        // The most recently used block is most likely in the cache.
         let fits = |block: &Block| block.capacity >= len && block.capacity <= len + len / 4;
         let found = self.idle.iter().rposition(fits).and_then(|at| self.idle.remove(at));
         let block = match found {
@@ -160,20 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reuses_and_stays_within_the_most_in_use() {
+    fn blocks_are_reused_within_five_quarters_of_peak_use() {
         let mut pool = Pool::new();
         let first = pool.take(1000);
         let start = first.start;
         pool.give(first);
         let again = pool.take(900);
-        assert_eq!(again.start, start, "900 of 1000 values are near enough");
+        assert_eq!(again.start, start, "a block of 1000 values fits a request for 900");
         let other = pool.take(100);
         assert_ne!(other.start, start);
         pool.give(again);
         pool.give(other);
         assert_eq!((pool.in_use, pool.idle_total), (0, 1100));
         let large = pool.take(1350);
-        assert_eq!(pool.idle_total, 100, "1350 and 100 are within 5/4 of 1350, with 1000 they are not");
+        assert_eq!(pool.idle_total, 100, "1350 + 100 is within 5/4 of 1350; adding 1000 is not");
         pool.give(large);
     }
 

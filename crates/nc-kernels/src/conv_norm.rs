@@ -3,12 +3,12 @@ use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 use crate::{ConvNorm, ConvShape, Error, FeatureMap, Mode, Shortcut, composed, graph};
 
 impl ConvNorm<'_> {
-    /// relu(batch_norm(conv(x)) + shortcut), the ReLU only if asked for. Gradients flow to x, the shortcut, weight,
-    /// gamma and beta, as far as these are tracked; ReLU's gradient at 0 is 0, as in PyTorch.
+    /// relu(batch_norm(conv(x)) + shortcut), with the ReLU optional. Gradients flow to x, shortcut, weight, gamma and
+    /// beta, where these are tracked; the gradient of ReLU at 0 is 0, as in PyTorch.
     ///
     /// # Errors
     ///
-    /// If shapes, number types or devices do not fit, or in [`Mode::Train`] if there is a single value per channel.
+    /// If shapes, dtypes or devices do not match, or in [`Mode::Train`] if there is a single value per channel.
     pub fn forward(
         &self,
         x: &FeatureMap,
@@ -74,11 +74,11 @@ fn check_shortcut(
     }
 }
 
-/// The convolution of `x` with `weight` (C_out, C_in / groups, k, k), without bias; differentiable.
+/// Convolution of `x` with `weight` (C_out, C_in / groups, k, k), without bias; differentiable.
 ///
 /// # Errors
 ///
-/// If shapes, number types or devices do not fit.
+/// If shapes, dtypes or devices do not match.
 pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<FeatureMap> {
     check_convolution(x, weight, shape)?;
     match x.kernels() {
@@ -89,7 +89,7 @@ pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<Featu
     }
 }
 
-/// Height and width of the output, if everything fits.
+/// Checks the arguments and returns height and width of the output.
 fn check_convolution(
     x: &FeatureMap,
     weight: &Tensor,
@@ -104,7 +104,7 @@ fn check_convolution(
     shape.output_size(height, width)
 }
 
-/// A parameter needs the shape `expected`, and the number type and the device of `x`.
+/// Checks that a parameter has shape `expected` and the dtype and device of `x`.
 fn check_parameter(
     name: &'static str,
     tensor: &Tensor,

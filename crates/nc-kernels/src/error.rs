@@ -1,11 +1,11 @@
 use crate::ConvShape;
 
-/// What can be wrong with a call of this crate; reaches the caller inside a [`candle_core::Error`].
+/// An invalid call of this crate; reaches the caller inside a [`candle_core::Error`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input has another number of channels than the convolution.
-    #[error("convolution of {expected} channels got a feature map of {found}")]
+    /// The input's channels do not match the convolution.
+    #[error("convolution expects {expected} input channels, found {found}")]
     Channels {
         /// Channels of the convolution.
         expected: usize,
@@ -13,7 +13,7 @@ pub enum Error {
         found: usize,
     },
     /// The padded image is smaller than the kernel.
-    #[error("kernel {kernel} with padding {padding} does not fit an image of {height}x{width}")]
+    #[error("kernel {kernel} with padding {padding} does not fit a {height}x{width} image")]
     ImageTooSmall {
         /// Side of the kernel.
         kernel: usize,
@@ -24,32 +24,32 @@ pub enum Error {
         /// Width of the image.
         width: usize,
     },
-    /// The shape itself makes no sense.
-    #[error("{shape:?} is not a convolution: {reason}")]
+    /// The convolution shape is invalid.
+    #[error("invalid {shape:?}: {reason}")]
     Shape {
         /// The shape.
         shape: ConvShape,
-        /// What is wrong with it.
+        /// Reason.
         reason: &'static str,
     },
-    /// A parameter's tensor has another shape than the convolution asks for.
+    /// A parameter's shape does not match the convolution.
     #[error("{name} has shape {found:?}, expected {expected:?}")]
     Parameter {
         /// Name of the parameter.
         name: &'static str,
-        /// Shape asked for.
+        /// Expected shape.
         expected: Vec<usize>,
-        /// Shape found.
+        /// Found shape.
         found: Vec<usize>,
     },
-    /// Something lies on another device than the images, or has another number type.
-    #[error("{name} is {found}, the images are {expected}")]
+    /// A tensor's device or dtype differs from that of the images.
+    #[error("{name} is {found}, expected {expected} like the images")]
     Storage {
-        /// What it is.
+        /// Name of the tensor.
         name: &'static str,
-        /// Number type and device of the images.
+        /// Dtype and device of the images.
         expected: String,
-        /// Number type and device found.
+        /// Dtype and device found.
         found: String,
     },
     /// The shortcut cannot be added to the layer's output.
@@ -62,25 +62,25 @@ pub enum Error {
         expected: (usize, usize, usize, usize),
         /// Shape of the shortcut.
         found: (usize, usize, usize, usize),
-        /// The stride: one pixel in so many is taken, in both directions; 1 for an identity shortcut.
+        /// Subsampling stride in both directions; 1 for an identity shortcut.
         stride: usize,
     },
-    /// Batch statistics of one value per channel: the variance is zero and the output does not depend on the input.
+    /// Batch statistics of one value per channel: the variance is zero and the output is independent of the input.
     #[error(
         "batch norm in training mode needs more than one value per channel, \
-         found one image of 1x1 pixels per channel (N*H*W = 1)"
+         found N*H*W = 1"
     )]
     OneValuePerChannel,
     /// The environment variable NC_KERNELS_ISA names an unknown instruction set.
     #[error("NC_KERNELS_ISA={0:?}: expected avx512, avx2 or portable")]
     UnknownInstructionSet(String),
-    /// The environment variable NC_KERNELS_ISA names an instruction set this processor lacks.
-    #[error("NC_KERNELS_ISA={0}: this processor does not have it")]
+    /// The environment variable NC_KERNELS_ISA names an instruction set that this processor lacks.
+    #[error("NC_KERNELS_ISA={0}: not supported by this processor")]
     UnsupportedInstructionSet(&'static str),
-    /// Another number of threads is in use already.
-    #[error("cannot use {requested} threads: the process already runs {running}")]
+    /// A thread pool of a different size already exists.
+    #[error("cannot use {requested} threads: the process already uses {running}")]
     Threads {
-        /// Threads asked for.
+        /// Requested threads.
         requested: usize,
         /// Threads of the existing pool.
         running: usize,
@@ -88,7 +88,7 @@ pub enum Error {
     /// A tensor that is not (N, C, H, W), or has no elements.
     #[error("expected a non-empty tensor of shape (N, C, H, W), found {0:?}")]
     NotImages(Vec<usize>),
-    /// A pooling window that does not exist.
+    /// Invalid max-pooling parameters.
     #[error("max pooling with kernel {kernel}, stride {stride}, padding {padding}: {reason}")]
     Pooling {
         /// Side of the window.
@@ -97,7 +97,7 @@ pub enum Error {
         stride: usize,
         /// Border on each side.
         padding: usize,
-        /// What is wrong with it.
+        /// Reason.
         reason: &'static str,
     },
 }

@@ -8,37 +8,37 @@ use crate::{Error, composed, isa};
 
 /// Activations (N, C, H, W) inside a network.
 ///
-/// The layout in memory is this crate's secret; [`FeatureMap::from_images`] and [`FeatureMap::to_tensor`] are the
-/// borders. Cloning is cheap and shares the data. Backward passes through the same feature map must not run at the same
-/// time; one after the other they may.
+/// The memory layout is private; convert with [`FeatureMap::from_images`] and [`FeatureMap::to_tensor`]. Cloning is
+/// cheap and shares the data. Backward passes through the same feature map must not run concurrently; sequential ones
+/// are fine.
 #[derive(Clone)]
 pub struct FeatureMap {
     pub(crate) repr: Repr,
 }
 
-/// How the activations are held.
+/// Representation of the activations.
 #[derive(Clone)]
 pub(crate) enum Repr {
-    /// As Candle's tensor. `kernels` are those to go on with if the tensor is one that they can read, f32 on the CPU.
+    /// A Candle tensor. `kernels` process it further if they can read it (f32 on the CPU).
     Tensor { tensor: Tensor, kernels: Option<Kernels> },
-    /// In blocks of channels, for the vector kernels.
+    /// Channel blocks, for the vector kernels.
     Blocked(Blocked),
 }
 
 impl FeatureMap {
-    /// Takes a tensor (N, C, H, W) into the network, on any device. Nothing is copied. The gradient with respect to
-    /// the tensor is computed only if Candle tracks it.
+    /// Wraps a tensor (N, C, H, W) on any device, without a copy. The gradient with respect to the tensor is computed
+    /// only if Candle tracks it.
     ///
     /// # Errors
     ///
-    /// If the tensor has another rank or no elements, or if NC_KERNELS_ISA is wrong.
+    /// If the tensor has another rank or no elements, or if NC_KERNELS_ISA is invalid.
     pub fn from_images(images: &Tensor) -> Result<Self> {
         let fast = images.device().is_cpu() && images.dtype() == DType::F32;
         let kernels = if fast { Some(isa::kernels()?) } else { None };
         Self::with_kernels(images, kernels)
     }
 
-    /// [`FeatureMap::from_images`] with given kernels, or with none for Candle's own operations.
+    /// [`FeatureMap::from_images`] with the given kernels, or Candle's own operations if `None`.
     pub(crate) fn with_kernels(images: &Tensor, kernels: Option<Kernels>) -> Result<Self> {
         if images.rank() != 4 || images.elem_count() == 0 {
             return Err(Error::NotImages(images.dims().to_vec()).into());
@@ -46,7 +46,7 @@ impl FeatureMap {
         Ok(Self { repr: Repr::Tensor { tensor: images.clone(), kernels } })
     }
 
-    /// What Candle's own operations made.
+    /// Wraps the output of Candle's own operations.
     pub(crate) fn from_composed(tensor: Tensor) -> Self {
         Self { repr: Repr::Tensor { tensor, kernels: None } }
     }
@@ -55,7 +55,7 @@ impl FeatureMap {
         Self { repr: Repr::Blocked(blocked) }
     }
 
-    /// The vector kernels to go on with, if any.
+    /// Vector kernels for the next operation, if any.
     pub(crate) fn kernels(&self) -> Option<Kernels> {
         match &self.repr {
             Repr::Tensor { kernels, .. } => *kernels,
@@ -63,7 +63,7 @@ impl FeatureMap {
         }
     }
 
-    /// The activations in blocks.
+    /// The activations as channel blocks.
     pub(crate) fn blocked(&self, kernels: Kernels) -> Result<Blocked> {
         match &self.repr {
             Repr::Tensor { tensor, .. } => graph::enter(tensor, kernels),
@@ -85,7 +85,7 @@ impl FeatureMap {
         }
     }
 
-    /// Number type and device of the activations.
+    /// Dtype and device of the activations.
     pub(crate) fn storage(&self) -> (DType, &Device) {
         match &self.repr {
             Repr::Tensor { tensor, .. } => (tensor.dtype(), tensor.device()),
@@ -93,7 +93,7 @@ impl FeatureMap {
         }
     }
 
-    /// The activations as a tensor (N, C, H, W); differentiable.
+    /// Activations as a tensor (N, C, H, W); differentiable.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl FeatureMap {
         }
     }
 
-    /// The mean over height and width, (N, C); differentiable.
+    /// Mean over height and width, (N, C); differentiable.
     ///
     /// # Errors
     ///
@@ -117,13 +117,12 @@ impl FeatureMap {
         }
     }
 
-    /// The maximum over windows of `kernel` x `kernel` pixels every `stride` pixels, borders of `padding` pixels
-    /// of minus infinity around the image. Differentiable; of equal maxima the first, row by row, gets the
-    /// gradient, as in PyTorch.
+    /// Max pooling over `kernel` x `kernel` windows every `stride` pixels, with `padding` pixels of minus infinity
+    /// around the image. Differentiable; among equal maxima the first in row order gets the gradient, as in PyTorch.
     ///
     /// # Errors
     ///
-    /// If kernel or stride is 0, the padding exceeds half the kernel or no window fits the image.
+    /// If kernel or stride is 0, the padding exceeds half the kernel, or no window fits the image.
     pub fn max_pool(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
         match self.kernels() {
             Some(kernels) => {

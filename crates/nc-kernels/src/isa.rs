@@ -1,4 +1,4 @@
-//! Which instruction set the kernels run on.
+//! Selection of the kernels' instruction set.
 
 use std::sync::OnceLock;
 
@@ -18,15 +18,15 @@ pub(crate) enum InstructionSet {
     Avx512,
     /// AVX2 and FMA.
     Avx2,
-    /// Whatever the compiler makes of arrays for the target.
+    /// Arrays, vectorised by the compiler for the target.
     Portable,
 }
 
 impl InstructionSet {
-    /// All of them, fastest first.
+    /// All instruction sets, fastest first.
     pub(crate) const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
-    /// As the environment variable spells it.
+    /// Name used in the environment variable.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Avx512 => "avx512",
@@ -35,7 +35,7 @@ impl InstructionSet {
         }
     }
 
-    /// Its kernels, if the processor has it.
+    /// The set's kernels, if the processor supports it.
     pub(crate) fn kernels(self) -> Option<&'static dyn KernelSet> {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -54,16 +54,16 @@ impl InstructionSet {
                 Some(&SET)
             }
             Self::Portable => {
-                // SAFETY: needs nothing of the processor.
+                // SAFETY: requires no processor feature.
                 const SET: Set<Portable> = unsafe { Set::new() };
                 Some(&SET)
             }
-            #[allow(unreachable_patterns)] // reachable where a feature is missing or not x86-64
+            #[allow(unreachable_patterns)] // reachable without the features, or not on x86-64
             _ => None,
         }
     }
 
-    /// What `wish` names, or without a wish the best that the processor has.
+    /// The requested instruction set, or else the fastest that the processor supports.
     fn choose(wish: Option<&str>) -> Result<Self, Error> {
         let Some(wish) = wish else {
             return Ok(Self::ALL.into_iter().find(|set| set.kernels().is_some()).unwrap_or(Self::Portable));
@@ -74,7 +74,7 @@ impl InstructionSet {
     }
 }
 
-/// The choice for this process, made at first use.
+/// The choice for this process, made on first use.
 fn chosen() -> Result<InstructionSet, Error> {
     static CHOSEN: OnceLock<Result<InstructionSet, Error>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
@@ -90,12 +90,12 @@ pub(crate) fn kernels() -> Result<&'static dyn KernelSet, Error> {
     set.kernels().ok_or(Error::UnsupportedInstructionSet(set.name()))
 }
 
-/// The instruction set that the vector kernels use: "avx512", "avx2" or "portable", the best that the processor has
-/// unless the environment variable NC_KERNELS_ISA names another.
+/// Name of the instruction set that the vector kernels use: "avx512", "avx2" or "portable". The default is the fastest
+/// that the processor supports; the environment variable NC_KERNELS_ISA overrides it.
 ///
 /// # Errors
 ///
-/// If NC_KERNELS_ISA names none of the three or one that the processor lacks.
+/// If NC_KERNELS_ISA has another value or names a set that the processor lacks.
 pub fn instruction_set() -> candle_core::Result<&'static str> {
     Ok(chosen()?.name())
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wishes() {
+    fn requested_sets_are_chosen_if_supported() {
         assert_eq!(InstructionSet::choose(Some("portable")).unwrap(), InstructionSet::Portable);
         assert!(matches!(InstructionSet::choose(Some("sse")), Err(Error::UnknownInstructionSet(_))));
         for set in InstructionSet::ALL {

@@ -2,25 +2,25 @@ use candle_core::{Tensor, Var};
 
 use crate::{ConvShape, FeatureMap};
 
-/// Where batch norm takes its statistics from.
+/// Source of batch norm's statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// From the batch; the running statistics are updated.
+    /// The batch; the running statistics are updated.
     Train,
-    /// From the running statistics.
+    /// The running statistics.
     Eval,
 }
 
-/// What is added to the normalised convolution before the ReLU.
+/// Shortcut added to the normalised convolution before the ReLU.
 #[derive(Clone, Copy, Debug)]
 pub enum Shortcut<'a> {
     /// Nothing.
     None,
     /// A feature map of the output's shape.
     Identity(&'a FeatureMap),
-    /// ResNet's option A: one pixel in so many in both directions (the number given, the stride of the block's first
-    /// convolution and not of the one the shortcut joins) of a feature map with at most as many channels, between
-    /// (C_out - C_shortcut) / 2 channels of zeros on both sides.
+    /// ResNet's option A: every n-th pixel in both directions of a feature map with at most C_out channels, zero-padded
+    /// by (C_out - C_shortcut) / 2 channels on both sides. n, the second field, is the stride of the block's first
+    /// convolution, not of the one that the shortcut joins.
     Subsample(&'a FeatureMap, usize),
 }
 
@@ -39,8 +39,8 @@ pub struct ConvNorm<'a> {
     pub running_mean: &'a Var,
     /// Running unbiased variance, (C_out); updated in [`Mode::Train`].
     pub running_var: &'a Var,
-    /// Added to the variance.
+    /// Constant added to the variance.
     pub eps: f64,
-    /// Weight of the batch's statistics in the update of the running ones.
+    /// Weight of the batch statistics in the running average.
     pub momentum: f64,
 }

@@ -1,8 +1,8 @@
-//! Between PyTorch's layout (N, C, H, W) and blocks of sixteen channels, one image at a time.
+//! Conversion between PyTorch's layout (N, C, H, W) and blocks of sixteen channels, one image at a time.
 
 use crate::lanes::LANES;
 
-/// Copies planes into blocks; channels that do not exist become zeros.
+/// Copies planes into blocks, zero-padding the channels.
 pub(crate) fn to_blocks(planes: &[f32], pixels: usize, blocked: &mut [f32]) {
     let channels = planes.len() / pixels;
     for (index, block) in blocked.chunks_mut(pixels * LANES).enumerate() {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_and_back() {
+    fn blocks_round_trip() {
         for (channels, pixels) in [(1_usize, 1), (3, 5), (16, 4), (20, 6), (33, 1)] {
             let planes: Vec<f32> = (1..=channels * pixels).map(|x| x as f32).collect();
             let mut blocked = vec![-1.0; channels.div_ceil(LANES) * LANES * pixels];

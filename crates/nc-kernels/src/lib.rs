@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
-// Vector kernels read and write through raw pointers; every unsafe block states why it is sound.
+// Vector kernels read and write through raw pointers; every unsafe block documents its soundness.
 #![allow(unsafe_code)]
-// A vector that is handed to a function instead of inlined goes through memory.
+// A vector argument goes through memory unless the function is inlined.
 #![allow(clippy::inline_always)]
 
 mod batch_norm;

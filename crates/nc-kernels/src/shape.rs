@@ -1,22 +1,22 @@
-/// A two-dimensional convolution without bias, square in kernel, stride and padding.
+/// A two-dimensional convolution without bias, with square kernel, stride and padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Channels of the input.
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    /// Side of the kernel.
+    /// Kernel size (side).
     pub kernel: usize,
     /// Step of the kernel.
     pub stride: usize,
-    /// Zeros added on each side of the image.
+    /// Zero padding on each side of the image, in pixels.
     pub padding: usize,
-    /// Number of groups: output channels of a group see the input channels of that group only.
+    /// Number of groups: output channels of a group depend on that group's input channels only.
     pub groups: usize,
 }
 
 impl ConvShape {
-    /// Whether the vector kernels cover it; larger strides are left to Candle's own operations.
+    /// True if vector kernels exist; larger strides use Candle's own operations.
     pub(crate) fn has_kernels(self) -> bool {
         self.stride <= 2
     }

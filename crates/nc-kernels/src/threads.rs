@@ -1,25 +1,25 @@
-//! Process set-up: one pool of threads, shared by everything.
+//! Process-wide set-up: one shared thread pool.
 
 use candle_core::Result;
 
 use crate::Error;
 
-/// Candle's own number of threads. Its spinning workers compete with rayon's for the same cores.
+/// Candle's own number of threads. Its spinning workers compete with rayon's for the cores.
 const CANDLE_NUM_THREADS: &str = "CANDLE_NUM_THREADS";
 
-/// Sets the process up for `threads` threads (0: one per core). Call it once, first thing in `main`.
+/// Sets up `threads` threads (0: one per core) for the process. Call it once, first in `main`.
 ///
-/// Builds rayon's global pool and, unless the user has set it, CANDLE_NUM_THREADS=1, since Candle can be told in no
-/// other way. Calling it again with the same number does nothing.
+/// Builds rayon's global pool and, unless the user has set it, sets CANDLE_NUM_THREADS=1, because Candle has no other
+/// switch. A second call with the same number does nothing.
 ///
-/// While it sets that variable, no other thread may read the environment except through `std::env`, whose lock keeps
-/// readers and writer apart: C code does (`getenv`, `localtime`), and `std::net` when it looks up a host. The compiler
-/// cannot check that; on Windows it does not matter. Where such threads may run, set CANDLE_NUM_THREADS before the
-/// program starts: then nothing is set here. See [`std::env::set_var`].
+/// While the variable is being set, no other thread may read the environment except through `std::env`, whose lock
+/// separates readers and writers. C code does (`getenv`, `localtime`), and so does `std::net` when it resolves a host;
+/// the compiler cannot check this. On Windows it does not matter. Where such threads may run, set CANDLE_NUM_THREADS
+/// before the program starts: then this function sets nothing. See [`std::env::set_var`].
 ///
 /// # Errors
 ///
-/// If a pool of another size exists already.
+/// If a pool of another size already exists.
 pub fn init(threads: usize) -> Result<()> {
     let requested = if threads == 0 {
         std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
@@ -27,17 +27,17 @@ pub fn init(threads: usize) -> Result<()> {
         threads
     };
     if std::env::var_os(CANDLE_NUM_THREADS).is_none() {
-        // SAFETY: as documented above, no other thread reads the environment, or it waits for std's lock.
+        // SAFETY: as documented above, no other thread reads the environment without std's lock.
         unsafe { std::env::set_var(CANDLE_NUM_THREADS, "1") };
     }
-    // Fails if there is a pool; whether it is the right one is what counts.
+    // Fails if a pool exists; only its size matters, checked below.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(requested).build_global();
     let running = rayon::current_num_threads();
     if running == requested { Ok(()) } else { Err(Error::Threads { requested, running }.into()) }
 }
 
-/// Runs `f`, for example a whole training loop, inside the pool: operations then start without a hand-over
-/// between threads.
+/// Runs `f`, for example a whole training loop, inside the pool, so that operations start without a hand-over between
+/// threads.
 pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| f())
 }

@@ -1,9 +1,9 @@
-//! Windows over an image: which convolutions and poolings exist, and the size of their output.
+//! Windows over an image: valid convolutions and poolings, and their output size.
 
 use crate::{ConvShape, Error};
 
 impl ConvShape {
-    /// Checks that the numbers make a convolution.
+    /// Checks that the shape is a valid convolution.
     ///
     /// # Errors
     ///
@@ -12,11 +12,11 @@ impl ConvShape {
         let Self { in_channels, out_channels, kernel, stride, padding, groups } = self;
         let fail = |reason| Err(Error::Shape { shape: self, reason });
         if in_channels == 0 || out_channels == 0 {
-            fail("there must be channels")
+            fail("channels must be at least 1")
         } else if kernel == 0 || stride == 0 {
             fail("kernel and stride must be at least 1")
         } else if padding >= kernel {
-            fail("the padding must be smaller than the kernel")
+            fail("padding must be smaller than the kernel")
         } else if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
             fail("the groups must divide the channels")
         } else {
@@ -51,13 +51,13 @@ pub(crate) fn pooled_size(
     if kernel == 0 || stride == 0 {
         Err(fail("kernel and stride must be at least 1"))
     } else if padding > kernel / 2 {
-        Err(fail("the padding must be at most half the kernel"))
+        Err(fail("padding must be at most half the kernel"))
     } else {
         windows((height, width), kernel, stride, padding).ok_or(fail("no window fits the image"))
     }
 }
 
-/// Places of a square window in a padded image, in both directions; none if it does not fit.
+/// Number of positions of a square window in a padded image, in both directions; `None` if it does not fit.
 fn windows(
     (height, width): (usize, usize),
     kernel: usize,

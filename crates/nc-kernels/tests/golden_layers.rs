@@ -1,5 +1,5 @@
-//! Convolutions, batch norm and max pooling against PyTorch's numbers: in f32 the vector kernels, in f64 and on a GPU
-//! Candle's own operations.
+//! Convolutions, batch norm and max pooling against PyTorch's numbers. f32 on the CPU uses the vector kernels; f64 and
+//! GPUs use Candle's own operations.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn check_convs(golden: &Golden, dtype: DType) {
     check_conv(golden, dtype, "conv3x3.groups4.stride2", 2, 4);
 }
 
-/// Batch norm alone is the layer with an identity kernel.
+/// Batch norm alone, as a layer with an identity kernel.
 fn check_batch_norm(golden: &Golden, dtype: DType, name: &str, relu: bool, add: bool) {
     let x = golden.var(&format!("in.{name}.x"), dtype);
     let (gamma, beta) =
@@ -102,7 +102,7 @@ fn check_max_pool(golden: &Golden, dtype: DType) {
 const BOTH: [DType; 2] = [DType::F32, DType::F64];
 
 #[test]
-fn convolutions() {
+fn convolutions_match_pytorch() {
     let golden = Golden::layers(&Device::Cpu);
     for dtype in BOTH {
         check_convs(&golden, dtype);
@@ -110,7 +110,7 @@ fn convolutions() {
 }
 
 #[test]
-fn batch_norm() {
+fn batch_norm_matches_pytorch() {
     let golden = Golden::layers(&Device::Cpu);
     for dtype in BOTH {
         check_batch_norms(&golden, dtype);
@@ -118,7 +118,7 @@ fn batch_norm() {
 }
 
 #[test]
-fn max_pool() {
+fn max_pool_matches_pytorch() {
     let golden = Golden::layers(&Device::Cpu);
     for dtype in BOTH {
         check_max_pool(&golden, dtype);
@@ -127,9 +127,9 @@ fn max_pool() {
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn all_on_a_gpu() {
+fn all_layers_match_pytorch_on_a_gpu() {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
-        println!("skipped: no CUDA or Metal device, or a build without its feature");
+        println!("skipped: no CUDA or Metal device, or built without its feature");
         return;
     };
     let golden = Golden::layers(&device);

@@ -1,11 +1,11 @@
-//! Forward and backward of the losses at the sizes of CIFAR and ImageNet-LT.
+//! Forward and backward of the losses at CIFAR and ImageNet-LT sizes.
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
 
-/// The trainer's allocator. It keeps the pages of large tensors, which the default one hands back to the system
-/// and faults in again.
+/// The trainer's allocator, which keeps the pages of large tensors. The default one returns them to the system and
+/// faults them in again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -57,7 +57,7 @@ const LOSSES: [(&str, Loss); 4] = [
 
 fn losses(criterion: &mut Criterion) {
     for (samples, classes, dimensions) in [(128, 10, 64), (128, 100, 64), (256, 1000, 2048)] {
-        let batch = Batch::new(samples, classes, dimensions).expect("the CPU has room");
+        let batch = Batch::new(samples, classes, dimensions).expect("batch fits in memory");
         let mut group = criterion.benchmark_group(format!("B{samples}_K{classes}_P{dimensions}"));
         for (name, loss) in LOSSES {
             let step = || loss(&batch).and_then(|loss| Ok(loss.backward()?)).expect("valid arguments");

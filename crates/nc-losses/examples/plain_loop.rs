@@ -1,8 +1,8 @@
 //! The paper's objective in a plain Candle loop: L = L_CE + lambda1 L_W + lambda2 L_B.
 //!
-//! Ten Gaussian classes of 200 down to 2 samples, a small perceptron, learnable class centres. Run it with
-//! `cargo run --release -p nc-losses --example plain_loop`. Candle's CPU generator cannot be seeded, so the
-//! printed numbers differ a little from run to run.
+//! Ten Gaussian classes with 200 down to 2 samples, a small perceptron, learnable class centres. Run with
+//! `cargo run --release -p nc-losses --example plain_loop`. Results vary slightly between runs because Candle's CPU
+//! generator cannot be seeded.
 
 #![allow(clippy::print_stdout)]
 
@@ -52,7 +52,7 @@ fn main() -> nc_losses::Result<()> {
     let model = Perceptron::new(&VarBuilder::from_varmap(&parameters, DType::F32, &device))?;
     let centers = Var::randn(0f32, 1.0, (CLASSES, FEATURES), &device)?;
     let mut model_sgd = SGD::new(parameters.all_vars(), 0.1)?;
-    // The centres step on grad(L) / lambda1, that is on grad L_W + (lambda2 / lambda1) grad L_B.
+    // The centres step along grad(L) / lambda1 = grad L_W + (lambda2 / lambda1) grad L_B.
     let mut center_sgd = SGD::new(vec![centers.clone()], ALPHA / LAMBDA1)?;
 
     let mut order: Vec<u32> = (0..labels.dim(0)? as u32).collect();
@@ -84,7 +84,7 @@ fn main() -> nc_losses::Result<()> {
             );
         }
     }
-    println!("a simplex ETF of {CLASSES} classes has {:.1} degrees", etf_angle());
+    println!("simplex ETF of {CLASSES} classes: {:.1} degrees", etf_angle());
     Ok(())
 }
 
@@ -103,7 +103,7 @@ fn long_tailed_gaussians(rng: &mut ChaCha8Rng, device: &Device) -> Result<(Tenso
     Ok((Tensor::from_vec(inputs, (samples, INPUTS), device)?, Tensor::from_vec(labels, samples, device)?))
 }
 
-/// In degrees.
+/// Smallest angle between two points, in degrees.
 fn smallest_angle(points: &Tensor) -> nc_losses::Result<f32> {
     Ok(-between_class(points, BetweenForm::GlobalMinAngle)?.to_scalar::<f32>()?.to_degrees())
 }

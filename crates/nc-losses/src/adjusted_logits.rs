@@ -3,27 +3,27 @@ use candle_core::Tensor;
 use crate::class_weights::of_classes;
 use crate::{Error, Result, check};
 
-/// Logits that account for how often each class occurs, to take any cross entropy of in training.
+/// Logits shifted by the log prior of each class, as input to a cross entropy in training.
 ///
 /// ```text
 /// z_k + tau log( n_k / sum_j n_j )
 /// ```
 ///
-/// A class with n_k = 0 is taken out, whatever tau is: its logit becomes -1e30.
+/// A class with n_k = 0 is excluded for any tau: its logit becomes -1e30.
 ///
-/// - With the sizes n_k of the training set this is **logit adjustment** (Menon et al. 2021), and with tau = 1
-///   **balanced softmax** (Ren et al. 2020): the division by the sum changes no probability.
+/// - With the training-set sizes n_k this is **logit adjustment** (Menon et al. 2021), and with tau = 1
+///   **balanced softmax** (Ren et al. 2020): dividing by the sum changes no probability.
 /// - With tau = 1 and the counts of the batch it is **ARB-Loss** (Xie et al. 2023), since
 ///   -log( e^{z_y} / sum_k (n_k / n_y) e^{z_k} ) is the cross entropy of z_k + log n_k.
 ///
-/// For post-hoc adjustment of a model trained without it, use a negative tau and take the largest.
+/// For post-hoc adjustment of a model trained without it, use a negative tau and take the argmax.
 ///
 /// Shapes: `logits` z (B, K); `counts` n (K); returns (B, K).
 ///
 /// # Errors
 ///
-/// [`Error`](crate::Error) if B or K is zero, the logits are neither `f32` nor `f64`, `counts` are not K, all of them
-/// are 0, or `tau` is not finite.
+/// [`Error`](crate::Error) if B or K is zero, the logits are neither `f32` nor `f64`, `counts` does not have length K
+/// or is all zero, or `tau` is not finite.
 ///
 /// # Example
 ///
@@ -44,7 +44,7 @@ use crate::{Error, Result, check};
 /// Long-Tailed Visual Recognition", NeurIPS 2020, eq. 3; Xie et al., "Neural Collapse Inspired Attraction-Repulsion-
 /// Balanced Loss for Imbalanced Learning", Neurocomputing 2023.
 pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Tensor> {
-    /// Takes a class out of a softmax, in `f32` too, without an infinity to become no number in the gradient.
+    /// Removes a class from a softmax, also in `f32`; an infinity would give NaN gradients.
     const NOTHING: f64 = -1e30;
     let (_, classes) = check::matrix("logits", logits)?;
     check::counts(counts, classes)?;
@@ -55,7 +55,7 @@ pub fn adjusted_logits(logits: &Tensor, counts: &[usize], tau: f64) -> Result<Te
     if !tau.is_finite() {
         return Err(Error::Range { argument: "tau", expected: "a finite number", found: tau });
     }
-    // Of shares, so that the logits keep their size.
+    // Shares instead of counts keep the scale of the logits.
     let log_share = |&count: &usize| match count {
         0 => NOTHING,
         count => tau * (count as f64 / total as f64).ln(),

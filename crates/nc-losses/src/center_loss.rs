@@ -3,10 +3,10 @@ use candle_core::Tensor;
 use crate::Result;
 use crate::distance::squared_distances;
 
-/// Centre loss: mean squared distance of the features to the centres of their classes.
+/// Centre loss: mean squared distance of the features to their class centres.
 ///
-/// The comparison of the paper's ablation (Table 7). Every *sample* counts the same, so large classes
-/// dominate; [`within_class`](crate::within_class) counts every *class* the same.
+/// Baseline of the paper's ablation (Table 7). It weights every *sample* equally, so large classes dominate;
+/// [`within_class`](crate::within_class) weights every *class* equally.
 ///
 /// ```text
 /// L = (1/B) sum_i ||h_i - c_{y_i}||^2

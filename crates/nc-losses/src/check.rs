@@ -1,13 +1,13 @@
-//! Validation of arguments, done before any arithmetic.
+//! Validation of arguments, before any arithmetic.
 
 use candle_core::{DType, Tensor};
 
 use crate::{Error, Result};
 
-/// Checks that no label reaches `num_classes`, wherever the labels lie.
+/// Checks that every label is below `num_classes`, on any device.
 ///
-/// The losses check labels themselves while these lie in host memory. On another device a check would
-/// wait for everything queued there, so the losses leave it out; call this once for labels of unknown origin.
+/// The losses check labels themselves if these are in host memory. On other devices the check would synchronise, so the
+/// losses omit it; call this once for labels from an untrusted source.
 ///
 /// Shapes: `labels` (B) of `u32`.
 ///
@@ -30,7 +30,7 @@ pub fn check_labels(labels: &Tensor, num_classes: usize) -> Result<()> {
     host_labels(labels, num_classes).map(|_| ())
 }
 
-/// The labels on the host, all below `num_classes`.
+/// Copies the labels to the host and checks that all are below `num_classes`.
 pub(crate) fn host_labels(labels: &Tensor, num_classes: usize) -> Result<Vec<u32>> {
     if labels.rank() != 1 || labels.elem_count() == 0 {
         return Err(wrong_shape("labels", "(B) with B >= 1", labels));
@@ -49,7 +49,7 @@ pub(crate) fn below(labels: &[u32], num_classes: usize) -> Result<()> {
     }
 }
 
-/// Requires one label per sample, and on the CPU that each is below `num_classes`.
+/// Requires one label per sample and, on the CPU, that each is below `num_classes`.
 pub(crate) fn labels(labels: &Tensor, samples: usize, num_classes: usize) -> Result<()> {
     shape("labels", labels, &[samples])?;
     require_u32(labels)?;
@@ -59,18 +59,18 @@ pub(crate) fn labels(labels: &Tensor, samples: usize, num_classes: usize) -> Res
     Ok(())
 }
 
-/// Requires a matrix of floats without an empty dimension; returns its rows and columns.
+/// Requires a non-empty float matrix; returns its rows and columns.
 pub(crate) fn matrix(argument: &'static str, tensor: &Tensor) -> Result<(usize, usize)> {
     match *tensor.dims() {
         [rows, columns] if rows > 0 && columns > 0 => {
             float(argument, tensor)?;
             Ok((rows, columns))
         }
-        _ => Err(wrong_shape(argument, "(rows, columns), neither of them 0", tensor)),
+        _ => Err(wrong_shape(argument, "(rows, columns), both above 0", tensor)),
     }
 }
 
-/// Requires one count for each class.
+/// Requires one count per class.
 pub(crate) fn counts(counts: &[usize], classes: usize) -> Result<()> {
     if counts.len() == classes { Ok(()) } else { Err(Error::Counts { classes, found: counts.len() }) }
 }
@@ -84,7 +84,7 @@ pub(crate) fn shape(argument: &'static str, tensor: &Tensor, expected: &[usize])
     }
 }
 
-/// Requires exactly this element type.
+/// Requires exactly this dtype.
 pub(crate) fn dtype(argument: &'static str, tensor: &Tensor, expected: DType) -> Result<()> {
     if tensor.dtype() == expected {
         Ok(())
@@ -102,7 +102,7 @@ pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
     }
 }
 
-/// Labels that were checked, as rows of zeros with a one: (B) -> (B, K).
+/// One-hot encoding of validated labels: (B) -> (B, K).
 pub(crate) fn one_hot(labels: &Tensor, num_classes: usize, dtype: DType) -> Result<Tensor> {
     let columns = Tensor::arange(0, num_classes as u32, labels.device())?;
     Ok(labels.unsqueeze(1)?.broadcast_eq(&columns.unsqueeze(0)?)?.to_dtype(dtype)?)

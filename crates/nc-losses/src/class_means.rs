@@ -2,29 +2,29 @@ use candle_core::Tensor;
 
 use crate::{Error, Result, check};
 
-/// Means of the classes that occur in a batch, from [`class_means`].
+/// Means of the classes present in a batch, from [`class_means`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClassMeans {
-    /// One mean per present class, (C, P), in the order of `classes`; carries gradient to the features.
+    /// Mean per present class, (C, P), in the order of `classes`; differentiable with respect to the features.
     pub means: Tensor,
     /// The present classes, ascending.
     pub classes: Vec<u32>,
-    /// Samples of each of them in the batch.
+    /// Number of samples of each present class in the batch.
     pub counts: Vec<usize>,
 }
 
 /// Mean feature of every class present in the batch, differentiable with respect to the features.
 ///
-/// Use it where [`between_class`](crate::between_class) shall act on the features themselves rather than on
-/// learnable centres: with lambda1 = 0 nothing else ties the centres to the features.
+/// Use it to apply [`between_class`](crate::between_class) to the features themselves instead of learnable centres;
+/// with lambda1 = 0 nothing else ties the centres to the features.
 ///
 /// ```text
 /// mu_k = (1/n_k) sum_{i: y_i = k} h_i   for every k with n_k > 0
 /// ```
 ///
-/// Which classes are present decides the shape of the result, so the labels are read on the host: on a CUDA
-/// or Metal device this waits for what is queued there.
+/// The result's shape depends on the present classes, so the labels are read on the host; this synchronises a CUDA or
+/// Metal device.
 ///
 /// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `num_classes` K; returns C <= K means.
 ///
@@ -54,14 +54,14 @@ pub fn class_means(features: &Tensor, labels: &Tensor, num_classes: usize) -> Re
     class_means_by(features, &check::host_labels(labels, num_classes)?, num_classes)
 }
 
-/// [`class_means`] with labels that are on the host, so that nothing is read back from the device.
+/// [`class_means`] with labels on the host, which avoids a device synchronisation.
 ///
-/// Shapes: `features` h (B, P); `labels` y, B of them; `num_classes` K; returns C <= K means.
+/// Shapes: `features` h (B, P); `labels` y, a slice of length B; `num_classes` K; returns C <= K means.
 ///
 /// # Errors
 ///
-/// [`Error`](crate::Error) if a dimension is zero, there are not B labels, the features are neither `f32` nor `f64`, or
-/// a label is not below K.
+/// [`Error`](crate::Error) if a dimension is zero, the number of labels is not B, the features are neither `f32` nor
+/// `f64`, or a label is not below K.
 ///
 /// # Example
 ///

@@ -2,17 +2,17 @@ use candle_core::{Device, Tensor};
 
 use crate::Result;
 
-/// Class weights from the effective number of samples, scaled to sum K.
+/// Class weights from the effective number of samples, normalised to sum K.
 ///
-/// For [`weighted_cross_entropy`](crate::weighted_cross_entropy). Between equal weights (beta = 0) and
+/// For [`weighted_cross_entropy`](crate::weighted_cross_entropy). Interpolates between equal weights (beta = 0) and
 /// [`inverse_frequency`] (beta = 1); the paper's DRW uses beta = 0.9999.
 ///
 /// ```text
 /// w_k = (1 - beta) / (1 - beta^{n_k}), scaled so that sum_k w_k = K
 /// ```
 ///
-/// `counts` holds n_k, the training samples of each class. A class without samples has weight 0, so the other
-/// weights sum to K; if no class has samples, every weight is 0. `beta` outside [0, 1] counts as the nearer end.
+/// `counts` holds n_k, the training samples per class. A class without samples has weight 0, and the other weights
+/// still sum to K; if all classes are empty, every weight is 0. `beta` is clamped to [0, 1].
 ///
 /// # Example
 ///
@@ -30,21 +30,21 @@ pub fn effective_number(counts: &[usize], beta: f64) -> Vec<f64> {
     scaled_to_length(counts, |count| match beta {
         0.0 => 1.0,
         1.0 => 1.0 / count,
-        // 1 - beta^n without cancellation where beta^n is close to 1.
+        // 1 - beta^n, without cancellation where beta^n is close to 1.
         _ => (1.0 - beta) / -(count * beta.ln()).exp_m1(),
     })
 }
 
-/// Class weights inversely proportional to the class sizes, scaled to sum K.
+/// Class weights inversely proportional to the class sizes, normalised to sum K.
 ///
-/// The plainest weights for [`weighted_cross_entropy`](crate::weighted_cross_entropy); with a high imbalance
-/// they make the rare classes' gradients very large, see [`effective_number`].
+/// The simplest weights for [`weighted_cross_entropy`](crate::weighted_cross_entropy). Under high imbalance they make
+/// the gradients of rare classes very large; see [`effective_number`].
 ///
 /// ```text
 /// w_k = 1 / n_k, scaled so that sum_k w_k = K
 /// ```
 ///
-/// `counts` holds n_k. Classes without samples as in [`effective_number`].
+/// `counts` holds n_k. Classes without samples are treated as in [`effective_number`].
 ///
 /// # Example
 ///
@@ -66,7 +66,7 @@ fn scaled_to_length(counts: &[usize], weight: impl Fn(f64) -> f64) -> Vec<f64> {
     raw.map(|weight| weight * scale).collect()
 }
 
-/// One number for each class as a tensor (K), of the dtype and on the device of `like`.
+/// A tensor (K) with one value per class, with the dtype and device of `like`.
 pub(crate) fn of_classes(numbers: Vec<f64>, like: &Tensor) -> Result<Tensor> {
     Ok(Tensor::new(numbers, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?)
 }

@@ -5,9 +5,8 @@ use crate::{PerSample, Result, check};
 
 /// Cross entropy between logits and labels, averaged over the samples.
 ///
-/// The supervised loss of most rows of the paper. With an imbalanced training set see
-/// [`weighted_cross_entropy`]; for labels that are distributions see
-/// [`soft_cross_entropy`](crate::soft_cross_entropy); for mix-up see [`mixed`](crate::mixed).
+/// The supervised loss of most rows in the paper. For imbalanced training sets see [`weighted_cross_entropy`]; for soft
+/// labels see [`soft_cross_entropy`](crate::soft_cross_entropy); for mix-up see [`mixed`](crate::mixed).
 ///
 /// ```text
 /// L = -(1/B) sum_i log p_{i, y_i},   p_i = softmax(z_i)
@@ -35,13 +34,13 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     cross_entropy_each(logits, labels)?.mean()
 }
 
-/// Cross entropy of each sample: [`cross_entropy`] before the mean.
+/// Per-sample cross entropy: [`cross_entropy`] before the mean.
 ///
 /// ```text
 /// l_i = -log p_{i, y_i},   p_i = softmax(z_i)
 /// ```
 ///
-/// Shapes: as [`cross_entropy`]; returns (B), each with the mass 1.
+/// Shapes: as [`cross_entropy`]; returns (B), each with mass 1.
 ///
 /// # Errors
 ///
@@ -63,11 +62,10 @@ pub fn cross_entropy_each(logits: &Tensor, labels: &Tensor) -> Result<PerSample>
     Ok(PerSample::new(pick(&log_probabilities(logits, labels)?, labels)?.neg()?))
 }
 
-/// Cross entropy in which each sample counts by the weight of its class.
+/// Cross entropy with each sample weighted by its class.
 ///
-/// Use it with [`effective_number`](crate::effective_number) or
-/// [`inverse_frequency`](crate::inverse_frequency) weights for re-weighting (RW), or from a late epoch on
-/// for deferred re-weighting (DRW).
+/// Use it with [`effective_number`](crate::effective_number) or [`inverse_frequency`](crate::inverse_frequency) weights
+/// for re-weighting (RW), or from a late epoch on for deferred re-weighting (DRW).
 ///
 /// ```text
 /// L = sum_i w_{y_i} l_i / sum_i w_{y_i},   l_i = -log p_{i, y_i}
@@ -75,8 +73,8 @@ pub fn cross_entropy_each(logits: &Tensor, labels: &Tensor) -> Result<PerSample>
 ///
 /// Only the ratios of the weights matter. If every sample of the batch has weight 0, the loss is 0.
 ///
-/// Shapes: `logits` (B, K); `labels` (B) of `u32`; `class_weights` w (K), not negative, of the dtype of the
-/// logits; returns a scalar.
+/// Shapes: `logits` (B, K); `labels` (B) of `u32`; `class_weights` w (K), non-negative, of the dtype of the logits;
+/// returns a scalar.
 ///
 /// # Errors
 ///
@@ -103,9 +101,9 @@ pub fn weighted_cross_entropy(logits: &Tensor, labels: &Tensor, class_weights: &
     weighted_smoothed_cross_entropy(logits, labels, class_weights, 0.0)
 }
 
-/// Cross entropy against labels smoothed towards the uniform distribution.
+/// Cross entropy with label smoothing towards the uniform distribution.
 ///
-/// A little smoothing (0.1) keeps the logits from growing without bound.
+/// Light smoothing (0.1) keeps the logits from growing without bound.
 ///
 /// ```text
 /// L = (1/B) sum_i [ (1 - s) (-log p_{i, y_i}) + s (1/K) sum_k (-log p_{i,k}) ]
@@ -136,10 +134,10 @@ pub fn smoothed_cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) 
     smoothed_cross_entropy_each(logits, labels, None, smoothing)?.mean()
 }
 
-/// Cross entropy with both class weights and label smoothing, combined as PyTorch combines them.
+/// Cross entropy with both class weights and label smoothing, combined as in PyTorch.
 ///
-/// Smoothing moves mass to every class, and the mass on a class carries that class's weight; the sum is
-/// still normalised by the weights of the labels; if all of those are 0, so is the loss.
+/// Smoothing spreads mass over all classes, and the mass on a class carries that class's weight. The sum is normalised
+/// by the weights of the labels; if these are all 0, the loss is 0.
 ///
 /// ```text
 /// L = [ (1 - s) sum_i w_{y_i} (-log p_{i, y_i}) + (s/K) sum_i sum_k w_k (-log p_{i,k}) ] / sum_i w_{y_i}
@@ -149,7 +147,7 @@ pub fn smoothed_cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) 
 ///
 /// # Errors
 ///
-/// As those two.
+/// As these two.
 ///
 /// # Example
 ///
@@ -176,17 +174,17 @@ pub fn weighted_smoothed_cross_entropy(
     smoothed_cross_entropy_each(logits, labels, Some(class_weights), smoothing)?.mean()
 }
 
-/// Cross entropy of each sample with label smoothing and class weights, combined as PyTorch combines them.
+/// Per-sample cross entropy with label smoothing and class weights, combined as in PyTorch.
 ///
 /// ```text
 /// l_i = (1 - s) w_{y_i} (-log p_{i, y_i}) + (s/K) sum_k w_k (-log p_{i,k}),   m_i = w_{y_i}
 /// ```
 ///
-/// Smoothing moves mass to every class, and the mass on class k carries w_k. `class_weights` of `None` are all 1.
-/// With s = 0 it is [`cross_entropy_each`], [weighted](PerSample::weighted) if there are weights.
+/// Smoothing spreads mass over all classes, and the mass on class k carries w_k. `class_weights` of `None` means all 1.
+/// With s = 0 this is [`cross_entropy_each`], [weighted](PerSample::weighted) if weights are given.
 ///
-/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; `class_weights` w (K), not negative, of the dtype of the
-/// logits; `smoothing` s in [0, 1]; returns losses (B), with weights also masses.
+/// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; `class_weights` w (K), non-negative, of the dtype of the logits;
+/// `smoothing` s in [0, 1]; returns losses (B), and masses if weights are given.
 ///
 /// # Errors
 ///
@@ -240,7 +238,7 @@ pub(crate) fn log_probabilities(logits: &Tensor, labels: &Tensor) -> Result<Tens
     log_softmax(logits)
 }
 
-/// The entry of each row that its label names: (B, K) -> (B).
+/// Selects the entry of each row given by its label: (B, K) -> (B).
 pub(crate) fn pick(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(rows.gather(&labels.unsqueeze(1)?.contiguous()?, 1)?.squeeze(1)?)
 }

@@ -2,13 +2,13 @@ use candle_core::Tensor;
 
 use crate::{PerSample, Result, check};
 
-/// Squared Euclidean distance of each feature to the centre of its class.
+/// Squared Euclidean distance of each feature to its class centre.
 pub(crate) fn squared_distances(features: &Tensor, labels: &Tensor, centers: &Tensor) -> Result<PerSample> {
     let own = of_samples("centers", centers, features, labels)?;
     Ok(PerSample::new((features - own)?.sqr()?.sum(1)?))
 }
 
-/// Of the rows of the classes (K, P), those of the samples with `features` (B, P) and `labels` (B): (B, P).
+/// Gathers from the class rows (K, P) those of the samples with `features` (B, P) and `labels` (B): (B, P).
 pub(crate) fn of_samples(
     argument: &'static str,
     rows: &Tensor,

@@ -3,17 +3,17 @@ use candle_core::Tensor;
 use crate::distance::of_samples;
 use crate::{ClassCount, PerSample, Result};
 
-/// Dot regression: turns each feature towards its class's fixed direction, and only there.
+/// Dot regression: pulls each feature towards its class's fixed direction, without pushing it away from the others.
 ///
 /// ```text
 /// L = (1/B) sum_i 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2
 /// ```
 ///
-/// The classifier's rows w_k are unit vectors, usually of a simplex ETF that is not trained. Cross entropy would also
-/// push a feature away from the other classes' directions, which with few samples of a class dominates.
+/// The classifier's rows w_k are unit vectors, usually of a fixed simplex ETF. Cross entropy would also push a feature
+/// away from the other classes' directions, and this push dominates for classes with few samples.
 ///
-/// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `weight` w (K, P), its rows of norm 1, of the dtype of the
-/// features; returns a scalar. A feature of norm 0 has no direction: its term is 1/2 and it gets no gradient.
+/// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `weight` w (K, P), rows of norm 1, of the dtype of the
+/// features; returns a scalar. A feature of norm 0 has no direction: its term is 1/2 with gradient 0.
 ///
 /// # Errors
 ///
@@ -40,17 +40,17 @@ pub fn dot_regression(features: &Tensor, labels: &Tensor, weight: &Tensor) -> Re
     dot_regression_each(features, labels, weight)?.mean()
 }
 
-/// Dot regression in which every class of the batch counts the same, however many samples it has.
+/// Class-balanced dot regression: every class in the batch has equal weight, whatever its number of samples.
 ///
 /// ```text
 /// L = (1/C) sum_{k in the batch} (1/n_k) sum_{i: y_i = k} 1/2 (<w_k, h_i / |h_i|> - 1)^2
 /// ```
 ///
-/// with n_k the samples of class k in this batch and C the classes that occur in it. [`dot_regression`] is the mean over
-/// samples. It is what the authors' code trains with, unless told otherwise, in another form: there the vector of class k
-/// is sqrt(B / (C n_k)) long, and the target of the product is that length.
+/// with n_k the samples of class k in this batch and C the number of classes present. [`dot_regression`] averages over
+/// samples instead. This is the default of the authors' code in an equivalent form, in which the vector of class k has
+/// length sqrt(B / (C n_k)) and the target of the product is that length.
 ///
-/// Shapes and a feature of norm 0: as [`dot_regression`].
+/// Shapes and features of norm 0: as [`dot_regression`].
 ///
 /// # Errors
 ///
@@ -76,13 +76,13 @@ pub fn class_balanced_dot_regression(features: &Tensor, labels: &Tensor, weight:
     dot_regression_each(features, labels, weight)?.by_class(labels, weight.dim(0)?, ClassCount::Present)
 }
 
-/// Dot regression of each sample: [`dot_regression`] before the mean.
+/// Per-sample dot regression: [`dot_regression`] before the mean.
 ///
 /// ```text
 /// l_i = 1/2 (<w_{y_i}, h_i / |h_i|> - 1)^2
 /// ```
 ///
-/// Shapes and a feature of norm 0: as [`dot_regression`]; returns (B), each with the mass 1.
+/// Shapes and features of norm 0: as [`dot_regression`]; returns (B), each with mass 1.
 ///
 /// # Errors
 ///

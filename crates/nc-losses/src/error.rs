@@ -1,6 +1,6 @@
 use candle_core::DType;
 
-/// Why a loss could not be computed.
+/// Error of a loss function.
 ///
 /// A message names the argument, what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
@@ -11,50 +11,50 @@ pub enum Error {
     Shape {
         /// Name of the argument.
         argument: &'static str,
-        /// Shape that fits the other arguments.
+        /// Shape consistent with the other arguments.
         expected: String,
-        /// Shape that was passed.
+        /// Shape found.
         found: Vec<usize>,
     },
-    /// Counts of training samples that are not of the logits' classes.
+    /// The number of class counts differs from the number of classes.
     #[error("counts: expected one for each of {classes} classes, found {found}")]
     Counts {
-        /// Classes of the logits.
+        /// Number of classes in the logits.
         classes: usize,
-        /// Counts that were passed.
+        /// Number of counts found.
         found: usize,
     },
-    /// An argument has the wrong element type.
+    /// An argument has the wrong dtype.
     #[error("{argument}: expected dtype {expected}, found {found:?}")]
     DType {
         /// Name of the argument.
         argument: &'static str,
-        /// Element types that would do.
+        /// Accepted dtypes.
         expected: String,
-        /// Element type that was passed.
+        /// Dtype found.
         found: DType,
     },
-    /// A label names a class that does not exist.
+    /// A label is out of range.
     #[error("labels: expected classes below {num_classes}, found {found} at position {position}")]
     Label {
         /// Number of classes K.
         num_classes: usize,
-        /// Label that was passed.
+        /// Label found.
         found: u32,
-        /// Index of the sample that carries it.
+        /// Index of its sample.
         position: usize,
     },
-    /// A number lies outside the range in which the loss is defined.
+    /// A number is outside the range in which the loss is defined.
     #[error("{argument}: expected {expected}, found {found}")]
     Range {
         /// Name of the argument.
         argument: &'static str,
-        /// Numbers that would do, as in "a number in [0, 1]".
+        /// Accepted range, as in "a number in [0, 1]".
         expected: &'static str,
-        /// Number that was passed.
+        /// Number found.
         found: f64,
     },
-    /// Candle refused an operation, for example on tensors of two devices.
+    /// An error of Candle, for example from tensors on different devices.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }

@@ -3,7 +3,7 @@ use candle_core::Tensor;
 use crate::cross_entropy::cross_entropy_each;
 use crate::{Error, PerSample, Result};
 
-/// Focal loss: cross entropy in which samples that are classified well count less.
+/// Focal loss: cross entropy with well-classified samples down-weighted.
 ///
 /// ```text
 /// L = (1/B) sum_i (1 - p_i)^gamma (-log p_i),   p_i = softmax(z_i)_{y_i}
@@ -36,31 +36,31 @@ pub fn focal(logits: &Tensor, labels: &Tensor, gamma: f64) -> Result<Tensor> {
     focal_each(logits, labels, gamma)?.mean()
 }
 
-/// Focal loss of each sample: [`focal`] before the mean.
+/// Per-sample focal loss: [`focal`] before the mean.
 ///
 /// ```text
 /// l_i = (1 - p_i)^gamma (-log p_i),   p_i = softmax(z_i)_{y_i}
 /// ```
 ///
-/// Shapes: as [`focal`]; returns (B), each with the mass 1.
+/// Shapes: as [`focal`]; returns (B), each with mass 1.
 ///
 /// # Class-balanced focal loss
 ///
-/// [Weighted](PerSample::weighted) by the [effective number](crate::effective_number) of samples, its mean is the
-/// class-balanced focal loss on a softmax:
+/// The mean of the losses, [weighted](PerSample::weighted) by the [effective number](crate::effective_number) of
+/// samples, is the class-balanced focal loss on a softmax:
 ///
 /// ```text
 /// L = sum_i w_{y_i} l_i / sum_i w_{y_i},   w_k proportional to (1 - beta) / (1 - beta^{n_k})
 /// ```
 ///
-/// Cui et al. themselves train K sigmoids, one binary problem a class, and divide by the samples instead of the
-/// weights. With q_{i,k} = sigmoid(z_{i,k}) for k = y_i and 1 - sigmoid(z_{i,k}) for all other k, and w scaled to sum K:
+/// Cui et al. instead train K sigmoids, one binary problem per class, and divide by the number of samples, not by the
+/// weights. With q_{i,k} = sigmoid(z_{i,k}) for k = y_i and 1 - sigmoid(z_{i,k}) otherwise, and w scaled to sum K:
 ///
 /// ```text
 /// L = (1/B) sum_i w_{y_i} sum_k (1 - q_{i,k})^gamma (-log q_{i,k})
 /// ```
 ///
-/// The two agree neither in scale nor in the best learning rate, so settings of one do not carry over to the other.
+/// The two differ in scale and in the best learning rate, so settings do not carry over.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ pub fn focal_each(logits: &Tensor, labels: &Tensor, gamma: f64) -> Result<PerSam
     if !(gamma >= 0.0 && gamma.is_finite()) {
         return Err(Error::Range {
             argument: "gamma",
-            expected: "a finite number, 0 or above",
+            expected: "a finite number of at least 0",
             found: gamma,
         });
     }
@@ -102,7 +102,7 @@ pub fn focal_each(logits: &Tensor, labels: &Tensor, gamma: f64) -> Result<PerSam
         return Ok(cross_entropy);
     }
     let losses = cross_entropy.of_each;
-    // 1 - p may round to 0, where the slope of a root is infinite.
+    // 1 - p may round to 0, where the slope of a fractional power is infinite.
     let missing = (1.0 - losses.neg()?.exp()?)?.maximum(f64::from(f32::MIN_POSITIVE))?;
     Ok(PerSample::new((missing.log()? * gamma)?.exp()?.mul(&losses)?))
 }

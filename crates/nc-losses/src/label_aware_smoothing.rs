@@ -4,22 +4,22 @@ use crate::class_weights::of_classes;
 use crate::cross_entropy::{log_probabilities, pick};
 use crate::{PerSample, Result, check};
 
-/// Cross entropy against labels that are smoothed the more, the larger their class: large classes are learnt with too
-/// much confidence.
+/// Cross entropy with label smoothing that grows with class size, because models are overconfident on large classes.
 ///
 /// ```text
 /// e_k = e_tail + (e_head - e_tail) sin(pi/2 (n_k - n_min) / (n_max - n_min))
 /// L = (1/B) sum_i [ (1 - e_{y_i}) (-log p_{i, y_i}) + e_{y_i} (1/K) sum_k (-log p_{i,k}) ]
 /// ```
 ///
-/// Where all classes have the same size, e_k = e_head.
+/// If all classes have the same size, e_k = e_head.
 ///
-/// Shapes: `logits` (B, K); `labels` y (B) of `u32`; `counts` n (K), the training samples of each class; `head` and
-/// `tail` in [0, 1]; returns a scalar.
+/// Shapes: `logits` (B, K); `labels` y (B) of `u32`; `counts` n (K), the training samples per class; `head` and `tail`
+/// in [0, 1]; returns a scalar.
 ///
 /// # Errors
 ///
-/// As [`cross_entropy`](crate::cross_entropy); if `counts` are not K, or `head` or `tail` is out of range.
+/// As [`cross_entropy`](crate::cross_entropy); also if `counts` does not have length K, or `head` or `tail` is out of
+/// range.
 ///
 /// # Example
 ///
@@ -47,13 +47,13 @@ pub fn label_aware_smoothing(
     label_aware_smoothing_each(logits, labels, counts, head, tail)?.mean()
 }
 
-/// Label-aware smoothed cross entropy of each sample: [`label_aware_smoothing`] before the mean.
+/// Per-sample label-aware smoothed cross entropy: [`label_aware_smoothing`] before the mean.
 ///
 /// ```text
 /// l_i = (1 - e_{y_i}) (-log p_{i, y_i}) + e_{y_i} (1/K) sum_k (-log p_{i,k})
 /// ```
 ///
-/// Shapes: as [`label_aware_smoothing`]; returns (B), each with the mass 1.
+/// Shapes: as [`label_aware_smoothing`]; returns (B), each with mass 1.
 ///
 /// # Errors
 ///

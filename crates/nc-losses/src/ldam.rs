@@ -3,13 +3,13 @@ use candle_core::Tensor;
 use crate::class_weights::of_classes;
 use crate::{Result, check};
 
-/// Margins of LDAM: the rarer a class, the larger.
+/// LDAM margins, larger for rarer classes.
 ///
 /// ```text
 /// m_k = C n_k^{-1/4},   C such that the largest is max_margin
 /// ```
 ///
-/// `counts` holds n_k, the training samples of each class; a class without any has margin 0.
+/// `counts` holds n_k, the training samples per class; an empty class has margin 0.
 ///
 /// # Example
 ///
@@ -26,20 +26,20 @@ pub fn ldam_margins(counts: &[usize], max_margin: f64) -> Vec<f64> {
     raw.map(|margin| if largest > 0.0 { margin * max_margin / largest } else { 0.0 }).collect()
 }
 
-/// Logits of which the true class's is lowered by its margin: of them any cross entropy is taken in training.
+/// Logits with each true class's entry lowered by its margin, as input to a cross entropy in training.
 ///
 /// ```text
 /// z_{i,k} - m_k [k = y_i]
 /// ```
 ///
-/// LDAM: logits are s times the cosines of features and class directions, s = 30, and margins s times
-/// [`ldam_margins`].
+/// In LDAM the logits are s times the cosines of features and class directions, with s = 30, and the margins are s
+/// times [`ldam_margins`].
 ///
 /// Shapes: `logits` z (B, K); `labels` y (B) of `u32`; `margins` m (K); returns (B, K).
 ///
 /// # Errors
 ///
-/// As [`cross_entropy`](crate::cross_entropy), and if `margins` are not K.
+/// As [`cross_entropy`](crate::cross_entropy), and if `margins` does not have length K.
 ///
 /// # Example
 ///

@@ -1,18 +1,18 @@
 //! Neural-collapse regularisers and long-tail losses for Candle.
 //!
-//! Pure functions on tensors: no state, no configuration structs, no framework around them. Each takes `f32` or
-//! `f64` tensors (in mixed precision, cast logits and features to `f32` first), checks its arguments, and runs on any
-//! device. Losses and regularisers return a scalar that can be differentiated. Those named `.._each` return the loss of
-//! each sample, to which class weights and another mean can be applied: class-balanced focal loss, for example, is
+//! Pure functions on tensors, without state, configuration structs or a framework. Each takes `f32` or `f64` tensors
+//! (in mixed precision, cast logits and features to `f32` first), checks its arguments and runs on any device. Losses
+//! and regularisers return a differentiable scalar. Functions named `.._each` return per-sample losses, to which class
+//! weights and other reductions apply: class-balanced focal loss, for example, is
 //! `focal_each(..)?.weighted(labels, weights)?.mean()`.
 //!
 //! | | |
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
-//! | for long tails | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
+//! | long-tailed | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
-//! | of each sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
-//! | around them | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
+//! | per-sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
+//! | helpers | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
 //!
 //! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
 //! AISTATS 2023 (eq. 13-16): with features h, labels y and learnable class centres c, training minimises
@@ -36,7 +36,7 @@
 //! let head = Var::randn(0f32, 1.0, (8, 3), x.device())?;
 //! let centers = Var::randn(0f32, 1.0, (3, 8), x.device())?;
 //! let mut model_sgd = SGD::new(vec![body.clone(), head.clone()], 0.1)?;
-//! // The centres have their own plain SGD, on grad(L) / lambda1.
+//! // The centres use their own plain SGD, on grad(L) / lambda1.
 //! let mut center_sgd = SGD::new(vec![centers.clone()], alpha / lambda1)?;
 //!
 //! for _ in 0..20 {
@@ -52,18 +52,18 @@
 //! # Ok::<(), nc_losses::Error>(())
 //! ```
 //!
-//! `examples/plain_loop.rs` is the same on long-tailed data, with figures to watch.
+//! `examples/plain_loop.rs` runs this loop on long-tailed data and prints loss and angles.
 //!
 //! # Features
 //!
-//! - `serde`: [`BetweenForm`] in configurations, by serde and schemars.
-//! - `cuda`, `cudnn`, `metal`: those of Candle.
+//! - `serde`: implements the serde and schemars traits for [`BetweenForm`].
+//! - `cuda`, `cudnn`, `metal`: enable the Candle features of the same name.
 //!
 //! # Labels
 //!
-//! Labels are `u32`, on the device of the logits. On the CPU each call checks them. Elsewhere a check would wait
-//! for the device, so only [`class_means`], which needs them on the host anyway, checks; [`check_labels`] does it
-//! on demand.
+//! Labels are `u32`, on the device of the logits. Every call checks them on the CPU. On other devices a check would
+//! synchronise, so only [`class_means`] checks, which needs the labels on the host anyway; [`check_labels`] checks on
+//! demand.
 
 mod adjusted_logits;
 mod between_class;
@@ -106,7 +106,7 @@ pub use per_sample::{ClassCount, PerSample};
 pub use soft_cross_entropy::soft_cross_entropy;
 pub use within_class::within_class;
 
-/// Runs the README's code as a test.
+/// Compiles and runs the README's code.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -2,26 +2,25 @@ use candle_core::Tensor;
 
 use crate::{Result, check};
 
-/// Any label-based loss on a batch whose samples were mixed in pairs (mix-up).
+/// Mix-up: any label-based loss on a batch whose samples were mixed in pairs.
 ///
-/// The image is `lambda * x + (1 - lambda) * x_partner`, so the loss is mixed likewise. It is linear in the
-/// *loss*, not in the labels: a [weighted cross entropy](crate::weighted_cross_entropy) is normalised by the
-/// weights of each set of labels on its own, and [`within_class`](crate::within_class) counts each set on its
-/// own.
+/// The image is `lambda * x + (1 - lambda) * x_partner`, and the loss is mixed the same way. It is linear in the
+/// *loss*, not in the labels: a [weighted cross entropy](crate::weighted_cross_entropy) is normalised separately for
+/// each set of labels, and [`within_class`](crate::within_class) counts classes separately.
 ///
 /// ```text
 /// L = lambda * loss(y) + (1 - lambda) * loss(y_partner)
 /// ```
 ///
-/// A term whose factor is 0 is not evaluated: with lambda 1 the cost is that of an unmixed batch.
+/// A term with factor 0 is not evaluated, so lambda = 1 costs as much as an unmixed batch.
 ///
-/// Shapes: `labels` (B) and `partner` (B) of `u32`, the labels of the two samples behind each mixed one;
-/// `lambda` in [0, 1]; returns what `loss` returns.
+/// Shapes: `labels` (B) and `partner` (B) of `u32`, the labels of the two samples of each mix; `lambda` in [0, 1];
+/// returns the result shape of `loss`.
 ///
 /// # Errors
 ///
-/// [`Error::Range`](crate::Error::Range) if `lambda` is outside [0, 1], [`Error::Shape`](crate::Error::Shape)
-/// if the two sets of labels differ in shape, and whatever `loss` returns.
+/// [`Error::Range`](crate::Error::Range) if `lambda` is outside [0, 1], [`Error::Shape`](crate::Error::Shape) if the
+/// two sets of labels differ in shape, and any error of `loss`.
 ///
 /// # Example
 ///

@@ -4,8 +4,8 @@ use crate::{PerSample, Result, check};
 
 /// Mean squared error between logits and one-hot labels.
 ///
-/// The classifier is trained as a regression; under balanced data its features collapse as those of cross
-/// entropy do (Table 2 of the paper).
+/// Trains the classifier as a regression. On balanced data its features collapse as with cross entropy (Table 2 of the
+/// paper).
 ///
 /// ```text
 /// L = 1/(B K) sum_i sum_k (z_{i,k} - [k = y_i])^2
@@ -37,14 +37,14 @@ pub fn mse(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     mse_each(logits, labels)?.mean()
 }
 
-/// Squared error of each sample: [`mse`] before the mean.
+/// Per-sample squared error: [`mse`] before the mean.
 ///
 /// ```text
 /// l_i = sum_k (z_{i,k} - [k = y_i])^2,   m_i = K
 /// ```
 ///
-/// The loss is the sum over classes and the mass is K, so that the mean divides once, by B K, as [`mse`] does. A
-/// division by K and one by B would round twice.
+/// The loss is the sum over classes and the mass is K, so that the mean divides once, by B K, as [`mse`] does; dividing
+/// by K and then by B would round twice.
 ///
 /// Shapes: as [`mse`]; returns losses and masses (B).
 ///

@@ -2,17 +2,17 @@ use candle_core::Tensor;
 
 use crate::{Error, Result, check};
 
-/// The loss of each sample of a batch, before it is reduced to the scalar that training minimises.
+/// Per-sample losses of a batch, before reduction to the scalar that training minimises.
 ///
 /// ```text
 /// L = sum_i l_i / sum_i m_i
 /// ```
 ///
-/// Functions such as [`cross_entropy_each`](crate::cross_entropy_each) return it. [`weighted`](Self::weighted) applies
-/// class weights to any of them; [`mean`](Self::mean), [`over`](Self::over) and [`by_class`](Self::by_class) reduce.
+/// Returned by functions such as [`cross_entropy_each`](crate::cross_entropy_each). [`weighted`](Self::weighted)
+/// applies class weights; [`mean`](Self::mean), [`over`](Self::over) and [`by_class`](Self::by_class) reduce.
 ///
-/// The mass m_i is separate from the loss because the two do not always carry the same weight: with label smoothing,
-/// class weights enter l_i in a sum over all classes, and m_i only as the weight of the label.
+/// The mass m_i is separate from the loss because the two may carry different weights: with label smoothing, class
+/// weights enter l_i through a sum over all classes, but m_i only as the weight of the label.
 ///
 /// # Example
 ///
@@ -38,21 +38,21 @@ use crate::{Error, Result, check};
 pub struct PerSample {
     /// The losses l, (B), of `f32` or `f64`.
     pub of_each: Tensor,
-    /// The masses m, (B), not negative, of the dtype of the losses; `None` if each is 1.
+    /// The masses m, (B), non-negative, of the dtype of the losses; `None` if all are 1.
     pub mass: Option<Tensor>,
 }
 
-/// The number of classes by which [`PerSample::by_class`] divides.
+/// Divisor of [`PerSample::by_class`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClassCount {
-    /// All K classes: an absent class has the mean 0.
+    /// All K classes; an absent class has mean 0.
     All,
-    /// The classes that occur in the batch with a mass above 0.
+    /// The classes with mass above 0 in the batch.
     Present,
 }
 
 impl PerSample {
-    /// Losses (B) of which each has the mass 1.
+    /// Losses (B), each with mass 1.
     pub fn new(of_each: Tensor) -> Self {
         Self { of_each, mass: None }
     }
@@ -63,10 +63,10 @@ impl PerSample {
     /// l_i <- w_{y_i} l_i,   m_i <- w_{y_i} m_i
     /// ```
     ///
-    /// The mean is then the weighted mean, in which only the ratios of the weights matter. In a mean
+    /// The mean becomes the weighted mean, in which only the ratios of the weights matter. In a mean
     /// [by class](Self::by_class) the weights cancel.
     ///
-    /// Shapes: `labels` y (B) of `u32`; `class_weights` w (K), not negative, of the dtype of the losses.
+    /// Shapes: `labels` y (B) of `u32`; `class_weights` w (K), non-negative, of the dtype of the losses.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl PerSample {
         Ok(Self { of_each, mass: Some(mass) })
     }
 
-    /// The mean over samples, sum_i l_i / sum_i m_i: a scalar. It is 0 if all masses are 0.
+    /// Mean over samples, sum_i l_i / sum_i m_i: a scalar, 0 if all masses are 0.
     ///
     /// # Errors
     ///
@@ -96,10 +96,10 @@ impl PerSample {
         }
     }
 
-    /// The sum of the losses over a given mass, sum_i l_i / `mass`: a scalar.
+    /// Sum of the losses divided by a given mass, sum_i l_i / `mass`: a scalar.
     ///
-    /// For a batch that is part of a larger one, as in data-parallel training or gradient accumulation: with the mass
-    /// of the global batch, the results of the parts add up to its mean.
+    /// For a part of a larger batch, as in data-parallel training or gradient accumulation: with the mass of the global
+    /// batch, the results of the parts add up to its mean.
     ///
     /// # Errors
     ///
@@ -111,14 +111,14 @@ impl PerSample {
         Ok((self.of_each.sum_all()? / mass)?)
     }
 
-    /// The mean over classes of the mean within each class: every class counts the same, however many samples it has.
+    /// Mean over classes of the mean within each class: every class has equal weight, whatever its number of samples.
     ///
     /// ```text
     /// L = (1/C) sum_k ( sum_{i: y_i = k} l_i / sum_{i: y_i = k} m_i )
     /// ```
     ///
-    /// over the classes k whose samples in the batch have a mass above 0. C is their number or that of all classes,
-    /// see [`ClassCount`]. If there are none, the result is 0.
+    /// over the classes k with mass above 0 in the batch. C is their number or that of all classes, see [`ClassCount`].
+    /// If there are none, the result is 0.
     ///
     /// Shapes: `labels` y (B) of `u32`; `classes` K; returns a scalar.
     ///
@@ -133,7 +133,7 @@ impl PerSample {
             None => Tensor::ones(samples, dtype, device)?,
             Some(mass) => mass.contiguous()?,
         };
-        // Summed on the labels' device: nothing waits for it.
+        // The sum stays on the labels' device, without a synchronisation.
         let of_classes = Tensor::zeros(classes, dtype, device)?.index_add(&labels.contiguous()?, &mass, 0)?;
         let sum_of_means = ratio(&self.of_each, &of_classes.index_select(labels, 0)?)?.sum_all()?;
         match count {
@@ -143,7 +143,7 @@ impl PerSample {
     }
 }
 
-/// `sum / mass` elementwise; 0, with gradient 0, where the mass is 0.
+/// `sum / mass` elementwise; 0 with gradient 0 where the mass is 0.
 fn ratio(sum: &Tensor, mass: &Tensor) -> Result<Tensor> {
     let nothing = mass.eq(0.0)?.to_dtype(mass.dtype())?;
     Ok(((sum * (1.0 - &nothing)?)? / (mass + nothing)?)?)

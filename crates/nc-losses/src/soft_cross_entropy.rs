@@ -3,10 +3,9 @@ use candle_core::Tensor;
 use crate::softmax::log_softmax;
 use crate::{PerSample, Result, check};
 
-/// Cross entropy against a distribution over classes for each sample.
+/// Cross entropy against a target distribution for each sample.
 ///
-/// Use it for distilled or otherwise soft targets. With one-hot rows it equals
-/// [`cross_entropy`](crate::cross_entropy).
+/// For distillation and other soft targets. With one-hot rows it equals [`cross_entropy`](crate::cross_entropy).
 ///
 /// ```text
 /// L = -(1/B) sum_i sum_k q_{i,k} log p_{i,k},   p_i = softmax(z_i)

@@ -4,8 +4,8 @@ use crate::Result;
 
 /// Logarithm of the softmax over the columns of a matrix.
 ///
-/// Rows are shifted by their maximum so that the exponentials cannot overflow. The result does not depend
-/// on the shift, hence neither does the gradient: the maximum is left out of the graph.
+/// Rows are shifted by their maximum so that the exponentials cannot overflow. The result does not depend on the shift,
+/// so the maximum is detached from the graph.
 pub(crate) fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
     let normaliser = shifted.exp()?.sum_keepdim(1)?.log()?;

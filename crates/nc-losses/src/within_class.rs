@@ -3,19 +3,19 @@ use candle_core::Tensor;
 use crate::distance::squared_distances;
 use crate::{ClassCount, Result};
 
-/// Within-class regulariser L_W: draws each class's features together (NC1).
+/// Within-class regulariser L_W: pulls each class's features together (NC1).
 ///
-/// Every class present in the batch counts the same however many samples it has, which is what long-tailed
-/// data needs and where it differs from [`center_loss`](crate::center_loss). The gradient reaches both the
-/// features and the centres. Beside it goes [`between_class`](crate::between_class).
+/// Every class present in the batch has equal weight, whatever its number of samples, which suits long-tailed data;
+/// [`center_loss`](crate::center_loss) weights samples equally instead. The gradient reaches both features and centres.
+/// Used together with [`between_class`](crate::between_class).
 ///
 /// ```text
 /// L_W = (1/K) sum_k (1/n_k) sum_{i: y_i = k} ||h_i - c_k||^2
 /// ```
 ///
-/// with n_k the samples of class k in this batch; an absent class contributes 0 and its centre receives no
-/// gradient, but K stays the number of all classes. This is eq. 13 of the paper, taken over a batch and
-/// divided by K as the paper's code does.
+/// with n_k the samples of class k in this batch. An absent class contributes 0 and its centre receives no gradient,
+/// but K remains the number of all classes. This is eq. 13 of the paper, taken over a batch and divided by K as in the
+/// paper's code.
 ///
 /// Shapes: `features` h (B, P); `labels` y (B) of `u32`; `centers` c (K, P) of the dtype of the features;
 /// returns a scalar.

@@ -1,4 +1,4 @@
-//! How long the passes take, on one thread. `cargo bench -p nc-metrics`.
+//! Run time of the passes on one thread: `cargo bench -p nc-metrics`.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ fn labels(samples: usize, classes: usize) -> Vec<u32> {
     (0..samples).map(|sample| (sample % classes) as u32).collect()
 }
 
-/// Everything there is to know of a CIFAR-10 training set in one call.
+/// All metrics of a CIFAR-10 training set, in memory.
 fn cifar(c: &mut Criterion) {
     let (samples, classes, dims) = (50_000, 10, 64);
     let (features, labels) = (normal(samples * dims), labels(samples, classes));
@@ -36,7 +36,7 @@ fn cifar(c: &mut Criterion) {
     });
 }
 
-/// What ImageNet-LT costs: once for its means, and for each 4,096 samples.
+/// Accumulators at ImageNet-LT size, per 4,096 samples.
 fn imagenet(c: &mut Criterion) {
     let (samples, classes, dims) = (4096, 1000, 2048);
     let (features, labels) = (normal(samples * dims), labels(samples, classes));

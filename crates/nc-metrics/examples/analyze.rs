@@ -1,5 +1,5 @@
-//! Long-tailed synthetic features that collapse, epoch after epoch, to a simplex ETF, and what the figures say.
-#![expect(clippy::print_stdout, reason = "an example shows its figures")]
+//! Metrics of long-tailed synthetic features that collapse step by step to a simplex ETF.
+#![expect(clippy::print_stdout, reason = "the example prints its results")]
 
 use nc_metrics::{Classifier, NeuralCollapse, Result};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A coordinate of a vertex of the simplex: e_k - 1/K in the first K dimensions, 0 in the others.
+/// Coordinate of a vertex of the simplex: e_k - 1/K in the first K dimensions, 0 in the others.
 fn vertex(class: usize, dim: usize) -> f32 {
     let share = if dim < CLASSES { 1.0 / CLASSES as f32 } else { 0.0 };
     f32::from(class == dim) - share

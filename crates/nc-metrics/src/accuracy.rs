@@ -1,4 +1,4 @@
-//! Top-k accuracy, by class and by shot group.
+//! Top-k accuracy, overall, by class and by shot group.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,75 +9,75 @@ use crate::{
     linalg::mean,
 };
 
-/// Accuracies as shares from 0 to 1. Predictions are those of [`predictions`].
+/// Accuracies as fractions from 0 to 1. Predictions are those of [`predictions`].
 ///
-/// `harmonic_mean`, `geometric_mean`, `worst_class` and `macro_f1` are always measured; they are None only where read
-/// from a record that was written before they were.
+/// `harmonic_mean`, `geometric_mean`, `worst_class` and `macro_f1` are always computed; they are None only in older
+/// records that lack them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// Samples measured.
+    /// Number of samples.
     pub samples: usize,
-    /// Share of samples predicted right.
+    /// Fraction of samples predicted correctly.
     pub top1: f64,
-    /// Share of samples whose class is among the five largest logits (of equal ones the first count); 1 for fewer
-    /// than six classes.
+    /// Fraction of samples whose class is among the five largest logits (ties go to the lower class); 1 for fewer than
+    /// six classes.
     pub top5: f64,
-    /// Mean over classes with samples of their accuracy.
+    /// Mean accuracy over classes with samples.
     pub balanced: f64,
-    /// Harmonic mean over the same; 0 if one of them is.
+    /// Harmonic mean of the same accuracies; 0 if any is 0.
     pub harmonic_mean: Option<f64>,
-    /// Geometric mean over the same; 0 if one of them is.
+    /// Geometric mean of the same accuracies; 0 if any is 0.
     pub geometric_mean: Option<f64>,
-    /// The smallest of them.
+    /// Smallest of the same accuracies.
     pub worst_class: Option<f64>,
     /// Mean over classes with samples of F1_k = 2 TP_k / (2 TP_k + FP_k + FN_k).
     pub macro_f1: Option<f64>,
-    /// Accuracy of each class (K); None for a class without samples.
+    /// Accuracy of each class (K); None for classes without samples.
     pub per_class: Vec<Option<f64>>,
-    /// Share predicted right of the samples of classes in [`ShotGroup::Many`], each *sample* counting the same; on a
-    /// balanced test set that is the mean over the classes. None if there are no samples.
+    /// Accuracy on samples of classes in [`ShotGroup::Many`], each *sample* weighted equally; on a balanced test set
+    /// this equals the mean over classes. None without samples.
     pub many: Option<f64>,
     /// ... in [`ShotGroup::Medium`].
     pub medium: Option<f64>,
     /// ... in [`ShotGroup::Few`].
     pub few: Option<f64>,
-    /// How many classes each group has.
+    /// Number of classes in each group.
     pub shot_classes: ShotClasses,
-    /// Samples of each class (row) by prediction (column), (K, K). Empty for more than 1,000 classes, where it would
-    /// be larger than everything else.
+    /// Confusion matrix (K, K): samples of each class (row) by prediction (column). Empty for more than 1,000 classes,
+    /// where it would dominate the record.
     pub confusion: Vec<Vec<u64>>,
 }
 
-/// The most classes of which a matrix over pairs of them is kept.
+/// Maximum number of classes for which K x K matrices are kept.
 pub(crate) const MATRIX_CLASSES: usize = 1000;
 
-/// Counts predictions.
+/// Accumulates predictions over batches.
 #[derive(Clone, Debug)]
 pub struct AccuracyAccumulator {
-    /// Samples of each class.
+    /// Samples per class.
     totals: Vec<u64>,
-    /// Those predicted right.
+    /// Correctly predicted samples per class.
     right: Vec<u64>,
-    /// How often each class was predicted.
+    /// Predictions per class.
     predicted: Vec<u64>,
-    /// How many samples have 0, 1, ... classes before their own.
+    /// Histogram over samples of the number of classes ranked before the true class.
     ranks: Vec<u64>,
     confusion: Vec<Vec<u64>>,
 }
 
 impl AccuracyAccumulator {
-    /// For `classes` classes (K).
+    /// An accumulator for `classes` classes (K).
     pub fn new(classes: usize) -> Self {
         let confusion = if classes <= MATRIX_CLASSES { vec![vec![0; classes]; classes] } else { vec![] };
         let zeros = || vec![0; classes];
         Self { totals: zeros(), right: zeros(), predicted: zeros(), ranks: zeros(), confusion }
     }
 
-    /// Takes in logits (N, K), f32 or f64, row after row, and labels.
+    /// Adds logits (N, K), f32 or f64, row by row, with their labels.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a logit is not finite; then nothing is taken in.
+    /// If lengths do not match, a label is not below K, or a logit is not finite; then nothing is added.
     pub fn update<T: Copy + Into<f64>>(&mut self, logits: &[T], labels: &[u32]) -> Result<()> {
         let classes = self.totals.len();
         let seen = self.totals.iter().sum::<u64>() as usize;
@@ -96,7 +96,7 @@ impl AccuracyAccumulator {
         Ok(())
     }
 
-    /// The share of samples so far whose class is among the `k` largest logits, of equal ones the first. None without
+    /// Fraction of samples so far whose class is among the `k` largest logits; ties go to the lower class. None without
     /// samples.
     ///
     /// ```
@@ -111,11 +111,11 @@ impl AccuracyAccumulator {
         (samples > 0).then(|| among as f64 / samples as f64)
     }
 
-    /// The figures, with groups by the number of training samples of each class (K).
+    /// Computes the accuracies, with shot groups by the number of training samples of each class (K).
     ///
     /// # Errors
     ///
-    /// If there was no sample, or `training_counts` has not K entries.
+    /// If there are no samples, or `training_counts` does not have K entries.
     pub fn finish(self, training_counts: &[usize]) -> Result<Accuracy> {
         check_length("training_counts", training_counts, self.totals.len())?;
         let samples: u64 = self.totals.iter().sum();
@@ -148,7 +148,7 @@ impl AccuracyAccumulator {
             top1: self.right.iter().sum::<u64>() as f64 / samples as f64,
             top5: self.top_k(5).unwrap_or_default(),
             balanced: mean(&present),
-            // An accuracy of 0 has an infinite inverse and logarithm, from which 0 comes out.
+            // An accuracy of 0 has an infinite inverse and logarithm, which gives the required mean of 0.
             harmonic_mean: Some(mean(&inverses).recip()),
             geometric_mean: Some(mean(&logarithms).exp()),
             worst_class: present.iter().copied().reduce(f64::min),
@@ -164,7 +164,7 @@ impl AccuracyAccumulator {
 }
 
 impl Accuracy {
-    /// Measures logits (N, K) in memory, K being the length of `training_counts`.
+    /// Accuracies of logits (N, K) in memory, with K the length of `training_counts`.
     ///
     /// ```
     /// let logits = [2.0, 1.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 5.0, 9.0, 0.0, 0.0];
@@ -187,8 +187,7 @@ impl Accuracy {
     }
 }
 
-/// The predicted class of each row of `logits` (N, K), K = `classes`: that of the largest logit, of equal ones the
-/// first.
+/// Predicted class of each row of `logits` (N, K), K = `classes`: the argmax; ties go to the lower class.
 ///
 /// ```
 /// let predicted = nc_metrics::predictions(&[0.0, 2.0, 1.0, 3.0, 3.0, 0.0], 3)?;
@@ -198,18 +197,18 @@ impl Accuracy {
 ///
 /// # Errors
 ///
-/// If the length is no multiple of K, K is zero, or a logit is not finite.
+/// If the length is not a multiple of K, K is zero, or a logit is not finite.
 pub fn predictions<T: Copy + Into<f64>>(logits: &[T], classes: usize) -> Result<Vec<u32>> {
     check_rows("logits", logits, classes)?;
     Ok(logits.chunks_exact(classes).map(|logits| prediction(logits) as u32).collect())
 }
 
-/// The class of the first largest logit.
+/// Class of the first largest logit.
 pub(crate) fn prediction<T: Copy + Into<f64>>(logits: &[T]) -> usize {
     argmax(logits.iter().map(|&z| z.into()))
 }
 
-/// How many classes come before `label`: those of larger logits, and of equal ones the earlier.
+/// Number of classes ranked before `label`: those with larger logits, and earlier ones with equal logits.
 fn rank<T: Copy + Into<f64>>(logits: &[T], label: usize) -> usize {
     let z: f64 = logits[label].into();
     let (earlier, later) = logits.split_at(label);

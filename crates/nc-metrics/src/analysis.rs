@@ -1,4 +1,4 @@
-//! Everything that is measured, of one set of features.
+//! All metrics of a set of training and test features.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{
     linalg::widened,
 };
 
-/// Features (N, P) in f32 or f64, row after row, and their labels (N).
+/// Features (N, P) in f32 or f64, row by row, and their labels (N).
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a, T = f32> {
     /// h_i.
@@ -19,61 +19,61 @@ pub struct Samples<'a, T = f32> {
     pub labels: &'a [u32],
 }
 
-/// What is to be measured.
+/// Features, labels and classifier to analyse.
 #[derive(Clone, Copy, Debug)]
 pub struct FeatureSet<'a, T = f32> {
     /// Number of classes K.
     pub classes: usize,
     /// Feature dimension P.
     pub dims: usize,
-    /// Training features: of a frozen network in evaluation mode, without augmentation.
+    /// Training features, extracted from a frozen network in evaluation mode without augmentation.
     pub train: Samples<'a, T>,
     /// Test features.
     pub test: Option<Samples<'a, T>>,
     /// The last layer.
     pub classifier: Option<&'a Classifier>,
-    /// Training samples of each class (K), if `train` is not all of them.
+    /// Training samples per class (K), if `train` is only a subset.
     pub training_counts: Option<&'a [usize]>,
 }
 
 /// Neural collapse of training and test features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
-    /// Of the training features.
+    /// Metrics of the training features.
     pub train: NeuralCollapse,
-    /// Of the test features about their own means; NC4 alone compares with the nearest mean of the *training* features.
-    /// Shot groups and targets are by training samples.
+    /// Metrics of the test features about their own means; only NC4 uses the nearest mean of the *training* features.
+    /// Shot groups and targets follow the training counts.
     pub test: NeuralCollapse,
 }
 
-/// Everything.
+/// All metrics of training and test features.
 ///
-/// Serialised, the fields joined by dots are the names of the figures: `nc1.trace.sample_weighted`, ...,
-/// `accuracy.top1`, `calibration.ece15` of the training features, and the same after `test.` of the test features.
+/// Serialised, field names joined by dots are the metric names: `nc1.trace.sample_weighted`, ..., `accuracy.top1`,
+/// `calibration.ece15` for the training features, and the same with the prefix `test.` for the test features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// Of the training features.
+    /// Metrics of the training features.
     #[serde(flatten)]
     pub train: Measured,
-    /// Of the test features, as in [`Geometry::test`].
+    /// Metrics of the test features, as in [`Geometry::test`].
     pub test: Option<Measured>,
 }
 
-/// What is measured of a set of samples.
+/// Metrics of one set of samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Neural collapse.
     #[serde(flatten)]
     pub nc: NeuralCollapse,
-    /// Accuracy of the classifier; None without one.
+    /// Accuracy of the classifier; None without a classifier.
     pub accuracy: Option<Accuracy>,
-    /// Calibration of the classifier; None without one.
+    /// Calibration of the classifier; None without a classifier.
     pub calibration: Option<Calibration>,
 }
 
 impl<T: Scalar> FeatureSet<'_, T> {
-    /// Measures everything. Accuracy and calibration are of the logits in f64, which decide as
-    /// [`Classifier::predictions`] does.
+    /// Computes all metrics. Accuracy and calibration use logits in f64, whose predictions equal those of
+    /// [`Classifier::predictions`].
     ///
     /// ```
     /// use nc_metrics::{Classifier, FeatureSet, Samples};
@@ -95,8 +95,8 @@ impl<T: Scalar> FeatureSet<'_, T> {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a value is not finite, the classifier is of another shape, or
-    /// there is no sample. The test samples are called `test_features` and `test_labels`.
+    /// If lengths do not match, a label is not below K, a value is not finite, the classifier has another shape, or
+    /// there are no samples. Errors name the test samples `test_features` and `test_labels`.
     pub fn analyze(&self) -> Result<Analysis> {
         let means = self.means_of(self.train)?;
         self.check_test()?;
@@ -115,11 +115,11 @@ impl<T: Scalar> FeatureSet<'_, T> {
         })
     }
 
-    /// Measures neural collapse of both sets; of the training features twice if there are no test features.
+    /// Computes neural collapse of both sets. Without test features, `test` also measures the training features.
     ///
     /// # Errors
     ///
-    /// Those of [`analyze`](Self::analyze).
+    /// As for [`analyze`](Self::analyze).
     pub fn geometry(&self) -> Result<Geometry> {
         let means = self.means_of(self.train)?;
         self.check_test()?;
@@ -131,7 +131,7 @@ impl<T: Scalar> FeatureSet<'_, T> {
         })
     }
 
-    /// Checks the test samples under their own names: what measures them has but one for features and labels.
+    /// Checks the test samples here, because later checks would report them as `features` and `labels`.
     fn check_test(&self) -> Result<()> {
         let Some(Samples { features, labels }) = self.test else { return Ok(()) };
         check_length("test_features", features, labels.len() * self.dims)?;
@@ -175,7 +175,7 @@ impl<T: Scalar> FeatureSet<'_, T> {
         Ok(nc)
     }
 
-    /// Accuracy and calibration of the classifier on samples that are checked.
+    /// Accuracy and calibration of the classifier on validated samples.
     fn decisions(
         &self,
         samples: Samples<'_, T>,
@@ -197,6 +197,6 @@ impl<T: Scalar> FeatureSet<'_, T> {
     }
 }
 
-/// Rows whose logits are kept at once, and those of one thread's product.
+/// Rows whose logits are held at a time, and rows of one thread's product.
 const ROWS: usize = 8192;
 const BLOCK: usize = 256;

@@ -1,4 +1,4 @@
-//! How far confidence is from accuracy.
+//! Calibration: agreement of confidence and accuracy.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,31 +8,31 @@ use crate::{Result, accuracy::prediction, error::check};
 /// Predictions are those of [`predictions`](crate::predictions).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Expected calibration error, from 0 to 1: over the bins ((b-1)/15, b/15] of confidence, b from 1 to 15, the mean
-    /// of |accuracy - mean confidence|, weighted by the samples in the bin. None without samples.
+    /// Expected calibration error, from 0 to 1: the mean of |accuracy - mean confidence| over the confidence bins
+    /// ((b-1)/15, b/15], b = 1..15, weighted by samples. None without samples.
     pub ece15: Option<f64>,
-    /// Maximum calibration error, from 0 to 1: the largest |accuracy - mean confidence| of a bin with samples. None
+    /// Maximum calibration error, from 0 to 1: the largest |accuracy - mean confidence| over non-empty bins. None
     /// without samples.
     pub mce15: Option<f64>,
-    /// The bins, by rising confidence: a reliability diagram.
+    /// Bins of the reliability diagram, by ascending confidence.
     #[serde(default)]
     pub bins: Vec<ReliabilityBin>,
 }
 
-/// The samples whose confidence falls into ((b-1)/15, b/15].
+/// Samples with confidence in ((b-1)/15, b/15].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
-    /// How many they are.
+    /// Number of samples.
     pub samples: usize,
-    /// Their mean confidence. None without samples.
+    /// Mean confidence. None without samples.
     pub confidence: Option<f64>,
-    /// The share of them predicted right. None without samples.
+    /// Accuracy. None without samples.
     pub accuracy: Option<f64>,
 }
 
 const BINS: usize = 15;
 
-/// Sums by confidence.
+/// Accumulates confidences over batches.
 #[derive(Clone, Debug)]
 pub struct CalibrationAccumulator {
     classes: usize,
@@ -48,16 +48,16 @@ struct Bin {
 }
 
 impl CalibrationAccumulator {
-    /// For `classes` classes (K).
+    /// An accumulator for `classes` classes (K).
     pub fn new(classes: usize) -> Self {
         Self { classes, bins: [Bin::default(); BINS] }
     }
 
-    /// Takes in logits (N, K), f32 or f64, row after row, and labels.
+    /// Adds logits (N, K), f32 or f64, row by row, with their labels.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a logit is not finite; then nothing is taken in.
+    /// If lengths do not match, a label is not below K, or a logit is not finite; then nothing is added.
     pub fn update<T: Copy + Into<f64>>(&mut self, logits: &[T], labels: &[u32]) -> Result<()> {
         check("logits", logits, self.classes, labels, self.classes, self.samples() as usize)?;
         for (logits, &label) in logits.chunks_exact(self.classes.max(1)).zip(labels) {
@@ -73,7 +73,7 @@ impl CalibrationAccumulator {
         Ok(())
     }
 
-    /// The figures.
+    /// Computes the calibration.
     pub fn finish(self) -> Calibration {
         let samples = self.samples();
         let gap = |bin: &Bin| (bin.right as f64 - bin.confidence).abs();
@@ -100,10 +100,10 @@ impl CalibrationAccumulator {
 }
 
 impl Calibration {
-    /// Measures logits (N, K) of K = `classes` classes in memory.
+    /// Calibration of logits (N, K) in memory, with K = `classes`.
     ///
     /// ```
-    /// // Sure (up to rounding) of two, right about one.
+    /// // Confidence 1 (up to rounding) on two samples, one of them correct.
     /// let calibration = nc_metrics::Calibration::of(&[99.0, 0.0, 99.0, 0.0], &[0, 1], 2)?;
     /// assert_eq!((calibration.ece15, calibration.mce15), (Some(0.5), Some(0.5)));
     /// assert_eq!(calibration.bins[14].samples, 2);

@@ -1,4 +1,4 @@
-//! Class means and the point they are centred about.
+//! Class means and their centre.
 
 use crate::{
     Error, Result, Scalar,
@@ -6,8 +6,8 @@ use crate::{
     linalg::{centered, mean_row, norm, power_of_two, scaled},
 };
 
-/// First pass over features: sums by class in f64, which adds half a billion f32 of similar size without rounding.
-/// 64-bit features are summed relative to the first sample, so that a common offset costs no digits.
+/// First pass over features: sums per class in f64, which adds half a billion f32 of similar magnitude without
+/// rounding. 64-bit features are summed relative to the first sample, so that a common offset costs no precision.
 ///
 /// ```
 /// let mut accumulator = nc_metrics::ClassMeansAccumulator::new(2, 1);
@@ -21,28 +21,28 @@ pub struct ClassMeansAccumulator {
     classes: usize,
     dims: usize,
     counts: Vec<usize>,
-    /// A row for each class; empty before its first sample, since a file may name more classes than it has samples.
+    /// One row per class; empty before its first sample, because a file may declare more classes than it has samples.
     sums: Vec<Vec<f64>>,
-    /// The point that features are summed relative to; empty before the first sample.
+    /// Reference point of the sums; empty before the first sample.
     origin: Vec<f64>,
     /// max |h_ij - origin_j|.
     largest: f64,
-    /// The largest machine epsilon of the features.
+    /// Largest machine epsilon of the features' types.
     epsilon: f64,
 }
 
 impl ClassMeansAccumulator {
-    /// For `classes` classes (K) and features of `dims` dimensions (P).
+    /// An accumulator for `classes` classes (K) and features of dimension `dims` (P).
     pub fn new(classes: usize, dims: usize) -> Self {
         let (counts, sums) = (vec![0; classes], vec![vec![]; classes]);
         Self { classes, dims, counts, sums, origin: vec![], largest: 0.0, epsilon: 0.0 }
     }
 
-    /// Takes in features (N, P), row after row, and their labels.
+    /// Adds features (N, P), row by row, with their labels.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
+    /// If lengths do not match, a label is not below K, or a feature is not finite; then nothing is added.
     pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         let seen = self.counts.iter().sum();
         check("features", features, self.dims, labels, self.classes, seen)?;
@@ -66,20 +66,20 @@ impl ClassMeansAccumulator {
         Ok(())
     }
 
-    /// The means.
+    /// Computes the means.
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] if no sample was taken in, or features have no dimensions.
+    /// [`Error::Empty`] if there are no samples, or the features have dimension 0.
     pub fn finish(self) -> Result<ClassMeans> {
         let samples: usize = self.counts.iter().sum();
         if self.dims == 0 {
-            return Err(Error::Empty("features of no dimensions"));
+            return Err(Error::Empty("features of dimension 0"));
         }
         if samples == 0 {
             return Err(Error::Empty("no samples"));
         }
-        // Squares of f32 neither overflow nor underflow in f64.
+        // No unit needed: squares of f32 neither overflow nor underflow in f64.
         let unit = if self.epsilon > f64::EPSILON { 1.0 } else { power_of_two(self.largest) };
         let (mut present, mut counts, mut offsets) = (vec![], vec![], vec![]);
         let mut global_mean = vec![0.0; self.dims];
@@ -119,10 +119,10 @@ impl ClassMeansAccumulator {
 
 /// Class means mu_k = (1/n_k) sum_{y_i = k} h_i and their mean mu_C = (1/K) sum_k mu_k.
 ///
-/// Classes without samples are left out: K in every formula counts the classes with samples, and what is given by
-/// class has one entry for each class in [`present`](Self::present).
+/// Classes without samples are excluded: K in every formula is the number of classes with samples, and per-class values
+/// have one entry per class in [`present`](Self::present).
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "the field's name of mu_C")]
+#[expect(clippy::struct_field_names, reason = "named after mu_C")]
 pub struct ClassMeans {
     classes: usize,
     dims: usize,
@@ -131,21 +131,21 @@ pub struct ClassMeans {
     means: Vec<f64>,
     mean_of_class_means: Vec<f64>,
     global_mean: Vec<f64>,
-    // Figures are computed from (h - origin) / unit, a power of two: neither an offset nor the scale costs digits. For
-    // f32 origin and unit are 0 and 1.
+    // Metrics are computed from (h - origin) / unit, with unit a power of two, so that neither offset nor scale costs
+    // precision. For f32 origin and unit are 0 and 1.
     origin: Vec<f64>,
     pub(crate) unit: f64,
-    /// (mu_k - origin) / unit of each present class, row after row.
+    /// (mu_k - origin) / unit of each present class, row by row.
     pub(crate) offsets: Vec<f64>,
     /// (mu_C - origin) / unit.
     center: Vec<f64>,
-    /// The largest distance, in units, that rounding can make between equal means: the machine epsilon of the features'
-    /// type times the largest ||mu_k||, or the rounding of sums in f64 if that is larger.
+    /// Largest distance, in units, by which rounding can separate equal means: the machine epsilon of the features'
+    /// type times the largest ||mu_k||, or the rounding of the f64 sums if larger.
     pub(crate) rounding: f64,
 }
 
 impl ClassMeans {
-    /// Means of features (N, P) in memory, of `classes` classes and P = `dims`.
+    /// Means of features (N, P) in memory, with `classes` classes and P = `dims`.
     ///
     /// ```
     /// let means = nc_metrics::ClassMeans::of(&[0.0, 2.0, 6.0], &[0, 0, 2], 3, 1)?;
@@ -158,14 +158,14 @@ impl ClassMeans {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a feature is not finite, or there is no sample.
+    /// If lengths do not match, a label is not below K, a feature is not finite, or there are no samples.
     pub fn of<T: Scalar>(features: &[T], labels: &[u32], classes: usize, dims: usize) -> Result<Self> {
         let mut accumulator = ClassMeansAccumulator::new(classes, dims);
         accumulator.update(features, labels)?;
         accumulator.finish()
     }
 
-    /// Number of classes K, those without samples included.
+    /// Number of classes K, including those without samples.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -175,36 +175,36 @@ impl ClassMeans {
         self.dims
     }
 
-    /// The classes with samples, ascending.
+    /// Classes with samples, ascending.
     pub fn present(&self) -> &[u32] {
         &self.present
     }
 
-    /// Samples n_k of each present class.
+    /// Sample count n_k of each present class.
     pub fn counts(&self) -> &[usize] {
         &self.counts
     }
 
-    /// mu_k of each present class, row after row.
+    /// mu_k of each present class, row by row.
     pub fn means(&self) -> &[f64] {
         &self.means
     }
 
-    /// mu_C, the mean over present classes of their means. Under imbalance this is not the mean over samples; centred
-    /// means m_k = mu_k - mu_C are always about mu_C.
+    /// mu_C, the mean of the means of the present classes. Under imbalance it differs from the mean over samples; the
+    /// centred means m_k = mu_k - mu_C always use mu_C.
     pub fn mean_of_class_means(&self) -> &[f64] {
         &self.mean_of_class_means
     }
 
-    /// The mean over samples.
+    /// Mean over samples.
     pub fn global_mean(&self) -> &[f64] {
         &self.global_mean
     }
 
-    /// m_k = mu_k - mu_C of each present class, row after row.
+    /// m_k = mu_k - mu_C of each present class, row by row.
     ///
-    /// A mean within rounding of mu_C becomes exactly zero, because it has no direction: within the machine epsilon of the
-    /// features' type (that of f32 for features stored in 32 bits) times the largest ||mu_k||.
+    /// A mean within rounding of mu_C becomes exactly zero, because it has no direction. Rounding is the machine
+    /// epsilon of the features' type (f32 for features stored in 32 bits) times the largest ||mu_k||.
     pub fn centered(&self) -> Vec<f64> {
         self.centered_units().into_iter().map(|x| x * self.unit).collect()
     }
@@ -217,7 +217,7 @@ impl ClassMeans {
         rows
     }
 
-    /// h - mu_k in units, for the class in this row.
+    /// h - mu_k in units, for the class with this row.
     pub(crate) fn deviation<T: Scalar>(&self, feature: &[T], row: usize) -> impl Iterator<Item = f64> {
         self.relative_to(&self.offsets[row * self.dims..][..self.dims], feature)
     }
@@ -237,7 +237,7 @@ impl ClassMeans {
         self.in_units(feature).zip(offset).map(|(x, offset)| x - offset)
     }
 
-    /// For each of the K classes, its row among the present ones.
+    /// Row of each of the K classes among the present ones.
     pub(crate) fn rows(&self) -> Vec<Option<usize>> {
         let mut rows = vec![None; self.classes];
         for (row, &class) in self.present.iter().enumerate() {

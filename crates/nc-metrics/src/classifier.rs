@@ -6,7 +6,7 @@ use crate::{
     linalg::{argmax, times_transposed, widened},
 };
 
-/// A linear classifier z = W h + b, with one row w_k a class.
+/// A linear classifier z = W h + b, with one row w_k per class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classifier {
     classes: usize,
@@ -16,7 +16,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// `weight` (K, P), row after row, and `bias` (K); without one, zeros.
+    /// A classifier with `weight` (K, P), row by row, and `bias` (K), zero if `None`.
     ///
     /// ```
     /// use nc_metrics::Classifier;
@@ -31,7 +31,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit K = `classes` and P = `dims`, or a value is not finite.
+    /// If lengths do not match K = `classes` and P = `dims`, or a value is not finite.
     pub fn new<T: Scalar>(weight: &[T], bias: Option<&[T]>, classes: usize, dims: usize) -> Result<Self> {
         if classes == 0 {
             return Err(Error::Empty("the classifier has no classes"));
@@ -46,7 +46,7 @@ impl Classifier {
         Ok(Self { classes, dims, weight: widened(weight), bias })
     }
 
-    /// W (K, P), row after row.
+    /// W (K, P), row by row.
     pub fn weight(&self) -> &[f64] {
         &self.weight
     }
@@ -56,11 +56,11 @@ impl Classifier {
         &self.bias
     }
 
-    /// The class of the largest logit of each of the features (N, P), row after row; of equal ones the first.
+    /// Predicted class of each feature (N, P), row by row: the argmax of the logits; ties go to the lower class.
     ///
     /// # Errors
     ///
-    /// If the length is no multiple of P, or a feature is not finite.
+    /// If the length is not a multiple of P, or a feature is not finite.
     pub fn predictions<T: Scalar>(&self, features: &[T]) -> Result<Vec<u32>> {
         const BLOCK: usize = 256;
         check_rows("features", features, self.dims)?;
@@ -72,7 +72,7 @@ impl Classifier {
         Ok(blocks.collect::<Vec<_>>().concat())
     }
 
-    /// z = W h + b of features (N, P), row after row: (N, K).
+    /// z = W h + b of features (N, P), row by row: (N, K).
     pub(crate) fn logits(&self, features: &[f64]) -> Vec<f64> {
         let mut logits = times_transposed(features, &self.weight, self.dims);
         for row in logits.chunks_exact_mut(self.classes) {
@@ -81,13 +81,13 @@ impl Classifier {
         logits
     }
 
-    /// Checks that there is a row for every class of `means`, as wide as they are.
+    /// Checks that (K, P) match those of `means`.
     pub(crate) fn check_fits(&self, means: &ClassMeans) -> Result<()> {
         let (expected, found) = ((means.classes(), means.dims()), (self.classes, self.dims));
         if found == expected { Ok(()) } else { Err(Error::ClassifierShape { expected, found }) }
     }
 
-    /// The rows of the classes that `means` has, row after row.
+    /// The rows of the classes present in `means`.
     pub(crate) fn rows_of(&self, means: &ClassMeans) -> Vec<f64> {
         let row = |&class: &u32| &self.weight[class as usize * self.dims..][..self.dims];
         means.present().iter().flat_map(row).copied().collect()

@@ -10,42 +10,42 @@ use crate::{
     linalg::{centering, mean, norm, normalized_distance, scaled, std, times_transposed, unit_of},
 };
 
-/// NC2 of K vectors, one a class: equal norms and equal, largest possible angles make a simplex equiangular tight
-/// frame (Papyan et al. 2020). For the centred class means m_k = mu_k - mu_C, or for the classifier rows w_k, which are
-/// not centred. Every vector counts the same, whatever the size of its class.
+/// NC2 of K vectors, one per class: equal norms and equal, largest possible angles form a simplex equiangular tight
+/// frame (Papyan et al. 2020). Applies to the centred class means m_k = mu_k - mu_C, or to the classifier rows w_k,
+/// which are not centred. Vectors are weighted equally, whatever the class sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Directions {
-    /// The Euclidean norms (K).
+    /// Euclidean norms (K).
     pub norms: Vec<f64>,
-    /// Population standard deviation of the norms over their mean; 0 at collapse. None if all norms are 0.
+    /// Population standard deviation of the norms divided by their mean; 0 at collapse. None if all norms are 0.
     pub equinorm_cov: Option<f64>,
-    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty for more than 1,000 vectors, where they would be
-    /// larger than everything else. Empty too, and everything below None, for fewer than two vectors or where one has
-    /// norm zero and so no direction.
+    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty for more than 1,000 vectors, where they would
+    /// dominate the record. With fewer than two vectors or a vector of norm zero, which has no direction, this is empty
+    /// and everything below None.
     pub cosines: Vec<Vec<f64>>,
     /// Mean over ordered pairs of |cos + 1/(K-1)|; 0 at collapse.
     pub coherence: Option<f64>,
-    /// Population standard deviation of the cosines of pairs; 0 at collapse.
+    /// Population standard deviation of the pairs' cosines; 0 at collapse.
     pub cosine_std: Option<f64>,
-    /// The smallest angle between two vectors, in degrees; arccos(-1/(K-1)) at collapse.
+    /// Smallest angle between two vectors, in degrees; arccos(-1/(K-1)) at collapse.
     pub min_angle_degrees: Option<f64>,
-    /// The mean over vectors of the angle to the nearest other one, in degrees: what L_B of Liu et al. (2023a, eq. 15)
-    /// maximises. arccos(-1/(K-1)) at collapse.
+    /// Mean over vectors of the angle to the nearest other one, in degrees, which L_B of Liu et al. (2023a, eq. 15)
+    /// maximises; arccos(-1/(K-1)) at collapse.
     pub mean_nearest_angle_degrees: Option<f64>,
-    /// || G/||G||_F - (I - J/K)/sqrt(K-1) ||_F of the Gram matrix G, whose entries are the inner products of the
-    /// vectors (Zhu et al. 2021): norms and angles against those of a simplex ETF in one figure; 0 at collapse.
+    /// || G/||G||_F - (I - J/K)/sqrt(K-1) ||_F with the Gram matrix G of the vectors (Zhu et al. 2021): norms and
+    /// angles compared with those of a simplex ETF in one number; 0 at collapse.
     pub etf_error: Option<f64>,
-    /// Mean over pairs of log(1/||u_i - u_j||), with u the vectors scaled to length 1: the energy that generalised
-    /// neural collapse minimises where there are more classes than a simplex ETF can have (Liu et al. 2023b, GNC2;
-    /// Wu and Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide up to rounding, for
-    /// class means that of the features' type.
+    /// Mean over pairs of log(1/||u_i - u_j||), with u the vectors normalised to length 1: the energy that generalised
+    /// neural collapse minimises when there are too many classes for a simplex ETF (Liu et al. 2023b, GNC2; Wu and
+    /// Papyan 2024). -log(2 + 2/(K-1))/2 for a simplex ETF. None if two directions coincide up to rounding, which for
+    /// class means is that of the features' type.
     pub log_energy: Option<f64>,
-    /// Population standard deviation over pairs of the same; 0 where every pair is equally far apart.
+    /// Population standard deviation over pairs of the same; 0 if all pairs are equally far apart.
     pub log_energy_std: Option<f64>,
 }
 
 impl Directions {
-    /// Measures vectors (K, P), row after row; P = `dims`.
+    /// NC2 of vectors (K, P), row by row; P = `dims`.
     ///
     /// ```
     /// use nc_metrics::Directions;
@@ -55,7 +55,7 @@ impl Directions {
     /// assert_eq!(pair.coherence, Some(0.0));
     /// assert_eq!(pair.min_angle_degrees, Some(180.0));
     ///
-    /// // The axes of a space are not that of three: their cosines are 0, not -1/2.
+    /// // The axes of a space are not an ETF: their cosines are 0, not -1/2.
     /// let axes = Directions::of(&[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0], 3)?;
     /// assert_eq!(axes.norms, [1.0, 2.0, 3.0]);
     /// assert_eq!(axes.equinorm_cov, Some((2.0_f64 / 3.0).sqrt() / 2.0));
@@ -68,14 +68,14 @@ impl Directions {
     ///
     /// # Errors
     ///
-    /// If the length is no multiple of P, or a value is not finite.
+    /// If the length is not a multiple of P, or a value is not finite.
     pub fn of(rows: &[f64], dims: usize) -> Result<Self> {
         check_rows("vectors", rows, dims)?;
         let unit = unit_of(rows);
         Ok(Self::of_units(&scaled(rows, unit), dims, unit, 0.0))
     }
 
-    /// Measures vectors in units of `unit`, which are known to within `rounding` units.
+    /// NC2 of vectors in units of `unit`, accurate to `rounding` units.
     pub(crate) fn of_units(rows: &[f64], dims: usize, unit: f64, rounding: f64) -> Self {
         let norms: Vec<f64> = rows.chunks_exact(dims).map(norm).collect();
         let typical = if norms.is_empty() { 0.0 } else { mean(&norms) };
@@ -98,7 +98,7 @@ impl Directions {
         directions
     }
 
-    /// Everything about pairs, of at least two vectors other than zero.
+    /// Computes all pairwise metrics, for at least two non-zero vectors.
     fn measure_angles(&mut self, rows: &[f64], dims: usize, rounding: f64) {
         let classes = self.norms.len();
         let scaled = |(row, norm): (&[f64], &f64)| row.iter().map(|x| x / norm).collect::<Vec<_>>();
@@ -132,10 +132,10 @@ impl Directions {
     }
 }
 
-/// Cosines closer to 1 than this differ from it by the rounding of f64.
+/// Cosines within this of 1 differ from it by f64 rounding only.
 const COINCIDING: f64 = 1e-14;
 
-/// The angle of a cosine, in degrees.
+/// Angle of a cosine, in degrees.
 fn degrees(cosine: f64) -> f64 {
     cosine.clamp(-1.0, 1.0).acos().to_degrees()
 }

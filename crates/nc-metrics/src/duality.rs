@@ -1,4 +1,4 @@
-//! NC3: the classifier against the class means.
+//! NC3: alignment of the classifier with the class means.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,26 +12,25 @@ use crate::{
 /// m_k = mu_k - mu_C.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Nc3 {
-    /// || W/||W||_F - M/||M||_F ||_F^2 with the rows w_k in W and m_k in M, both (K, P): from 0 at collapse over 2
-    /// (no relation) to 4 (opposite). Invariant to the scale of either. None if one of them is zero.
+    /// || W/||W||_F - M/||M||_F ||_F^2 with rows w_k in W and m_k in M, both (K, P): 0 at collapse, 2 if unrelated, 4
+    /// if opposite. Invariant to the scale of either. None if one of them is zero.
     pub duality_gap_squared: Option<f64>,
-    /// Mean over classes of cos(w_k, m_k), each class counting the same; 1 at collapse. None if one of the vectors is
-    /// zero.
+    /// Mean over classes of cos(w_k, m_k), classes weighted equally; 1 at collapse. None if any vector is zero.
     pub mean_alignment_cosine: Option<f64>,
-    /// cos(w_k, m_k) of each class (K). Empty if one of the vectors is zero.
+    /// cos(w_k, m_k) of each class (K). Empty if any vector is zero.
     #[serde(default)]
     pub alignment_cosines: Vec<f64>,
-    /// Uniform duality (Wu and Papyan 2024): population standard deviation over classes of <w_k, m_k> over the absolute
-    /// value of their mean; 0 at collapse, where every class is as far along its row as every other. None if the mean
-    /// is zero up to rounding.
+    /// Uniform duality (Wu and Papyan 2024): population standard deviation over classes of <w_k, m_k>, divided by the
+    /// absolute value of their mean; 0 at collapse, where the products are equal. None if the mean is zero up to
+    /// rounding.
     pub uniformity_cov: Option<f64>,
-    /// || W M^T/||W M^T||_F - (I - J/K)/sqrt(K-1) ||_F (Zhu et al. 2021): the logits of the centred class means
-    /// against those of a simplex ETF; 0 at collapse. None for fewer than two classes, or if W M^T is zero up to rounding.
+    /// || W M^T/||W M^T||_F - (I - J/K)/sqrt(K-1) ||_F (Zhu et al. 2021): logits of the centred class means compared
+    /// with those of a simplex ETF; 0 at collapse. None for fewer than two classes, or if W M^T is zero up to rounding.
     pub etf_error: Option<f64>,
 }
 
 impl Nc3 {
-    /// Compares `weight` (K, P) with `centered_means` (K, P) of the same classes, both row after row; P = `dims`.
+    /// NC3 of `weight` (K, P) and `centered_means` (K, P) of the same classes, both row by row; P = `dims`.
     ///
     /// ```
     /// use nc_metrics::Nc3;
@@ -50,7 +49,7 @@ impl Nc3 {
     ///
     /// # Errors
     ///
-    /// If the lengths differ or are no multiple of P, or a value is not finite.
+    /// If the lengths differ or are not multiples of P, or a value is not finite.
     pub fn of(weight: &[f64], centered_means: &[f64], dims: usize) -> Result<Self> {
         check_rows("weight", weight, dims)?;
         check_length("centered_means", centered_means, weight.len())?;

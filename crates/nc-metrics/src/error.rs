@@ -1,20 +1,20 @@
-/// What can go wrong with a measurement.
+/// Error of a measurement.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A slice of the wrong length.
+    /// A slice has the wrong length.
     #[error("{argument}: expected {expected} values, found {found}")]
     Length {
-        /// The argument.
+        /// Name of the argument.
         argument: &'static str,
-        /// The expected number of values.
+        /// Expected number of values.
         expected: usize,
-        /// The number found.
+        /// Number of values found.
         found: usize,
     },
-    /// A classifier that does not belong to the features.
+    /// The classifier's shape does not match the class means.
     #[error(
-        "classifier: expected (classes, dimensions) = {expected:?} as the class means have, found {found:?}"
+        "classifier: expected (classes, dimensions) = {expected:?} like the class means, found {found:?}"
     )]
     ClassifierShape {
         /// (K, P) of the class means.
@@ -22,41 +22,41 @@ pub enum Error {
         /// (K, P) of the classifier.
         found: (usize, usize),
     },
-    /// A label without a class.
+    /// A label is out of range.
     #[error("{argument}: expected classes below {classes}, found {label} at sample {sample}")]
     Label {
-        /// The argument.
+        /// Name of the argument.
         argument: &'static str,
-        /// The sample, counted from the first given.
+        /// Index of the sample, counted from the first one added.
         sample: usize,
         /// Its label.
         label: u32,
         /// Number of classes.
         classes: usize,
     },
-    /// A value that is NaN, infinite or above 1e280, where sums overflow.
+    /// A value is NaN, infinite or above 1e280, where sums overflow.
     #[error("{argument}: expected finite values up to {LARGEST:e}, found {value:e} in row {row}")]
     NotFinite {
-        /// The argument.
+        /// Name of the argument.
         argument: &'static str,
-        /// The row (for features and logits the sample), counted from the first given.
+        /// Row of the value (for features and logits, the sample), counted from the first one added.
         row: usize,
-        /// The first such value.
+        /// First invalid value.
         value: f64,
     },
-    /// Nothing to measure.
-    #[error("there is nothing to measure: {0}")]
+    /// There is no data to measure.
+    #[error("nothing to measure: {0}")]
     Empty(&'static str),
 }
 
-/// Sums of 1e28 values up to here are finite.
+/// Largest accepted magnitude: sums of 1e28 such values are finite.
 const LARGEST: f64 = 1e280;
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Checks that `values` are rows of `width` finite values, one for each of `labels`, which are below `classes`.
-/// `seen` samples were given before.
+/// Checks that `values` are rows of `width` finite values, one row per label, and that labels are below `classes`.
+/// `seen` samples were added before.
 pub(crate) fn check<T: Copy + Into<f64>>(
     argument: &'static str,
     values: &[T],
@@ -70,7 +70,7 @@ pub(crate) fn check<T: Copy + Into<f64>>(
     check_finite(argument, values, width, seen)
 }
 
-/// Checks that labels, the first of which is of sample `seen`, are below `classes`.
+/// Checks that labels are below `classes`; the first one belongs to sample `seen`.
 pub(crate) fn check_labels(
     argument: &'static str,
     labels: &[u32],
@@ -83,26 +83,26 @@ pub(crate) fn check_labels(
     }
 }
 
-/// Checks that there are `expected` values.
+/// Checks the number of values.
 pub(crate) fn check_length<T>(argument: &'static str, values: &[T], expected: usize) -> Result<()> {
     let found = values.len();
     if found == expected { Ok(()) } else { Err(Error::Length { argument, expected, found }) }
 }
 
-/// Checks that `values` are whole rows of `width` finite values.
+/// Checks that `values` form complete rows of `width` finite values.
 pub(crate) fn check_rows<T: Copy + Into<f64>>(
     argument: &'static str,
     values: &[T],
     width: usize,
 ) -> Result<()> {
     if width == 0 {
-        return Err(Error::Empty("rows of no values"));
+        return Err(Error::Empty("rows of width 0"));
     }
     check_length(argument, values, values.len().next_multiple_of(width))?;
     check_finite(argument, values, width, 0)
 }
 
-/// Checks that rows of `width` values, the first of which is row `seen`, are finite.
+/// Checks that rows of `width` values are finite; the first one is row `seen`.
 pub(crate) fn check_finite<T: Copy + Into<f64>>(
     argument: &'static str,
     values: &[T],

@@ -1,4 +1,4 @@
-//! The squared error of a classifier, taken apart along neural collapse.
+//! Decomposition of a classifier's squared error along neural collapse.
 
 use faer::Mat;
 use serde::{Deserialize, Serialize};
@@ -9,18 +9,17 @@ use crate::{
     linalg::{add_gram, mirror, solve_right},
 };
 
-/// The regularised squared error of a classifier W~ = (W, b) to one-hot labels, and its three parts (Han et al. 2022):
+/// Regularised squared error of a classifier W~ = (W, b) against one-hot labels, and its three parts (Han et al. 2022):
 ///
 /// L(W~) = 1/2 sum_i p_i ||W h_i + b - y_i||^2 + r/2 ||W~||_F^2 = `nc1` + `nc23` + `perpendicular`
 ///
-/// The weights p_i of the samples sum to 1. W~_LS, the classifier of least L, is that of the features themselves; the
-/// first two parts are its L, which says how far the features have collapsed whatever the classifier; the third is how
-/// far the classifier is from it.
+/// The sample weights p_i sum to 1. W~_LS, the minimiser of L, depends on the features alone. The first two parts sum
+/// to L(W~_LS) and measure the collapse of the features; the third measures the classifier's distance from W~_LS.
 ///
 /// ```
 /// use nc_metrics::{Classifier, NeuralCollapse};
 ///
-/// // Features collapsed to -1 and 1; W h + b is exactly the one-hot label, so that the ridge alone is left.
+/// // Features collapsed to -1 and 1; W h + b is exactly the one-hot label, so only the ridge term remains.
 /// let classifier = Classifier::new(&[0.5, -0.5], Some(&[0.5, 0.5]), 2, 1)?;
 /// let nc = NeuralCollapse::of(&[1.0, 1.0, -1.0], &[0, 0, 1], 2, 1, Some(&classifier))?;
 /// let mse = nc.mse.unwrap();
@@ -34,31 +33,31 @@ use crate::{
 /// 2022.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MseDecomposition {
-    /// r: the weight of ||W~||_F^2.
+    /// r, the weight of ||W~||_F^2.
     pub ridge: f64,
-    /// p_i = 1/n: each sample counts the same, and a large class more.
+    /// p_i = 1/n: samples weighted equally, so large classes weigh more.
     pub sample_weighted: Option<MseParts>,
-    /// p_i = 1/(K n_k): each class counts the same. On balanced data both are Han's.
+    /// p_i = 1/(K n_k): classes weighted equally. On balanced data both are those of Han et al.
     pub class_weighted: Option<MseParts>,
 }
 
-/// The parts of [`MseDecomposition`].
+/// Parts of [`MseDecomposition`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MseParts {
-    /// L, the sum of the parts.
+    /// L, the sum of the three parts.
     pub total: f64,
-    /// 1/2 tr(W_LS (S_W + r I) W_LS^T) + r/2 ||b_LS||^2: NC1, from the variation within classes, with
+    /// NC1, from within-class variation: 1/2 tr(W_LS (S_W + r I) W_LS^T) + r/2 ||b_LS||^2 with
     /// S_W = sum_i p_i d_i d_i^T.
     pub nc1: f64,
-    /// 1/2 sum_k p_k ||W_LS mu_k + b_LS - e_k||^2, p_k the weight of class k: NC2 and NC3, from the class means.
+    /// NC2 and NC3, from the class means: 1/2 sum_k p_k ||W_LS mu_k + b_LS - e_k||^2 with class weights p_k.
     pub nc23: f64,
-    /// 1/2 tr((W~ - W~_LS) A (W~ - W~_LS)^T) with A = sum_i p_i (h_i; 1)(h_i; 1)^T + r I: from the classifier.
+    /// Classifier part: 1/2 tr((W~ - W~_LS) A (W~ - W~_LS)^T) with A = sum_i p_i (h_i; 1)(h_i; 1)^T + r I.
     pub perpendicular: f64,
 }
 
-/// Second pass over the features of which the means are: [`MseDecomposition`].
+/// Second pass over the features behind the class means, for [`MseDecomposition`].
 ///
-/// It keeps two (P, P) matrices and a row for each class.
+/// Stores two (P, P) matrices and one row per class.
 #[derive(Clone, Debug)]
 pub struct MseAccumulator<'a> {
     means: &'a ClassMeans,
@@ -66,22 +65,22 @@ pub struct MseAccumulator<'a> {
     ridge: f64,
     rows: Vec<Option<usize>>,
     counts: Vec<usize>,
-    /// sum d_i of each class with a mean, in units, by rows: 0 up to rounding for the samples of the means.
+    /// sum d_i per class with a mean, in units, row by row: 0 up to rounding for the samples behind the means.
     deviations: Vec<f64>,
-    /// max |h_ij| from the origin of the means, in units.
+    /// max |h_ij| relative to the origin of the means, in units.
     largest: f64,
     by_sample: Mat<f64>,
     by_class: Mat<f64>,
 }
 
-/// Rows that go through a product at once.
+/// Rows per matrix product.
 const BLOCK: usize = 1024;
 
 impl<'a> MseAccumulator<'a> {
-    /// r of Han et al. (2022), the weight decay of their networks.
+    /// r in Han et al. (2022), the weight decay of their networks.
     pub const RIDGE: f64 = 5e-4;
 
-    /// About the class means `means`, with r = `ridge` > 0.
+    /// An accumulator about the class means `means`, with r = `ridge` > 0.
     pub fn new(means: &'a ClassMeans, classifier: &'a Classifier, ridge: f64) -> Self {
         let dims = means.dims();
         Self {
@@ -97,12 +96,12 @@ impl<'a> MseAccumulator<'a> {
         }
     }
 
-    /// Takes in features (N, P) and their labels, which the means were taken of.
+    /// Adds the features (N, P) from which the means were computed, with their labels.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another shape;
-    /// then nothing is taken in.
+    /// If lengths do not match, a label is not below K, a feature is not finite, or the classifier has another shape;
+    /// then nothing is added.
     pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         self.classifier.check_fits(self.means)?;
         let dims = self.means.dims();
@@ -132,8 +131,9 @@ impl<'a> MseAccumulator<'a> {
         Ok(())
     }
 
-    /// The figures. None if the samples were not those of the means, as their number or their mean in a class shows,
-    /// or the least-squares problem has no unique solution up to rounding, as of features far from zero that differ little.
+    /// Computes the decomposition. None if the samples are not those behind the means, judged by their number and mean
+    /// per class, or if the least-squares solution is not unique up to rounding, as for nearly equal features far from
+    /// zero.
     pub fn finish(mut self) -> Option<MseDecomposition> {
         if self.counts != self.means.counts() || !self.is_about_own_means() {
             return None;
@@ -151,11 +151,11 @@ impl<'a> MseAccumulator<'a> {
         })
     }
 
-    /// Whether the deviations of each class add up to zero up to rounding, as they do about the samples' own mean.
+    /// True if the deviations of each class sum to zero up to rounding, as they do about the samples' own mean.
     ///
-    /// With n samples, h the largest |h_ij| and u half the machine epsilon, rounding in any order is to first order at
-    /// most n (n - 1) h u in the sum behind the mean, n h u in n times the quotient, 2 n h u in the deviations, none of
-    /// which is above 2 h, and 2 n (n - 1) h u in their sum: together 3 n^2 h u. Twice that is let pass.
+    /// With n samples, h the largest |h_ij| and u half the machine epsilon, the first-order rounding error in any order
+    /// is at most n (n - 1) h u in the sum behind the mean, n h u in n times the quotient, 2 n h u in the deviations,
+    /// which are at most 2 h each, and 2 n (n - 1) h u in their sum: together 3 n^2 h u. The tolerance is twice that.
     fn is_about_own_means(&self) -> bool {
         let mut classes = self.deviations.chunks_exact(self.means.dims()).zip(&self.counts);
         classes.all(|(sums, &n)| {
@@ -164,7 +164,7 @@ impl<'a> MseAccumulator<'a> {
         })
     }
 
-    /// The parts for S_W = `within` and the weights p_k of the classes.
+    /// The parts for S_W = `within` and class weights p_k.
     fn parts(&self, within: &Mat<f64>, weights: &[f64]) -> Option<MseParts> {
         let (dims, classes) = (self.means.dims(), weights.len());
         let rows = self.classifier.rows_of(self.means);
@@ -172,7 +172,7 @@ impl<'a> MseAccumulator<'a> {
         let given = Mat::from_fn(classes, dims + 1, |row, column| {
             if column < dims { rows[row * dims + column] } else { bias(row) }
         });
-        // (mu_k; 1) by rows, and the same weighted.
+        // Rows (mu_k; 1), and the same weighted.
         let means = Mat::from_fn(classes, dims + 1, |row, column| {
             if column < dims { self.means.means()[row * dims + column] } else { 1.0 }
         });

@@ -1,30 +1,30 @@
-//! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set: from slices of
-//! `f32` or `f64`, computed in `f64`, without Candle.
+//! Neural-collapse geometry, accuracy by class and shot group, and calibration of any feature set. Takes slices of
+//! `f32` or `f64`, computes in `f64`, does not need Candle.
 //!
-//! [`FeatureSet::analyze`] measures everything there is to measure of training and test features with their classifier.
-//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] measure one thing of what is in memory. What is too
-//! large for memory goes in pieces of any size through [`AccuracyAccumulator`] and [`CalibrationAccumulator`], and
-//! features in two passes through [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`]; the second pass also
-//! measures test features about the means of training features.
+//! [`FeatureSet::analyze`] computes all metrics of training and test features with their classifier.
+//! [`NeuralCollapse::of`], [`Accuracy::of`] and [`Calibration::of`] compute one group for data in memory. For data that
+//! exceeds memory, [`AccuracyAccumulator`] and [`CalibrationAccumulator`] take pieces of any size;
+//! [`ClassMeansAccumulator`] and [`NeuralCollapseAccumulator`] take features in two passes, and the second pass can
+//! also measure test features about the means of training features.
 //!
-//! Conventions: K classes, n_k samples of class k, features h_i of P dimensions in rows, mu_k the mean of class k, mu_C
-//! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Classes without samples are left out of the
-//! geometry, and K is the number of the others. Use features of a frozen network in evaluation mode on un-augmented
-//! data. An undefined figure, such as the angle of a zero vector, is `None`, never NaN; JSON has null for it.
+//! Conventions: K classes, n_k samples of class k, features h_i of dimension P in rows, mu_k the mean of class k, mu_C
+//! the mean of the class means (not of the samples), m_k = mu_k - mu_C. Classes without samples are excluded from the
+//! geometry, and K counts the others. Use features of a frozen network in evaluation mode on un-augmented data. An
+//! undefined metric, such as the angle of a zero vector, is `None` (null in JSON), never NaN.
 //!
-//! Precision: features keep their type, and a figure that rounding of that type alone can produce is undefined. With
+//! Precision: a metric that may be pure rounding error of the features' own type is undefined. With
 //! r = epsilon * max_k ||mu_k||, where epsilon is the machine epsilon of `f32` or `f64`:
 //!
 //! - class means closer than r coincide, and a mean closer than r to mu_C has no direction;
 //! - directions m_k / ||m_k|| closer than 2 r / min_k ||m_k|| coincide;
-//! - a within-class variance of at most (r/2)^2 that is not exactly 0 is undefined, unless (r/2)^2 is below 1e-7 tr(S_B):
-//!   there the features have collapsed as far as their type can show.
+//! - a within-class variance of at most (r/2)^2, but not exactly 0, is undefined, unless (r/2)^2 is below 1e-7 tr(S_B):
+//!   then the features have collapsed as far as their type can represent.
 //!
-//! 64-bit features are measured relative to their first sample and scaled by a power of two, so that a large common
-//! offset or a tiny scale costs no digits.
+//! 64-bit features are measured relative to the first sample and scaled by a power of two, so that a large common
+//! offset or a tiny scale costs no precision.
 //!
-//! Passes over samples use rayon's threads; the same input, in the same pieces, gives the same bits with any number of
-//! them.
+//! Passes over samples run in parallel with rayon; the same input in the same pieces gives identical bits for any
+//! number of threads.
 //!
 //! ```
 //! use nc_metrics::NeuralCollapse;
@@ -77,7 +77,7 @@ pub use seli::{Seli, SeliTargets};
 pub use shot_group::{ShotClasses, ShotGroup};
 pub use within::{Nc1, Weighted, WithinAccumulator};
 
-/// Runs the README's code as a test.
+/// Compiles and runs the README's code.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

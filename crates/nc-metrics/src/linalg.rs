@@ -1,4 +1,4 @@
-//! Small dense algebra on row-major slices, each product on one thread, in an order that depends on nothing but the shapes.
+//! Small dense linear algebra on row-major slices. Each product runs on one thread, in an order fixed by the shapes.
 
 use faer::{
     Accum, Mat, MatMut, MatRef, Par, Side,
@@ -26,7 +26,7 @@ pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     sum_of_pairs(a, b, |a, b| (a - b) * (a - b))
 }
 
-/// The sum of f(a_i, b_i) as eight interleaved sums, which the compiler turns into vector instructions.
+/// Sum of f(a_i, b_i) as eight interleaved partial sums, which the compiler vectorises.
 fn sum_of_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
@@ -44,13 +44,13 @@ pub(crate) fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
 }
 
-/// The largest power of two up to `x`, or 1 for 0: dividing by it is exact.
+/// Largest power of two up to `x`, or 1 for 0; division by it is exact.
 pub(crate) fn power_of_two(x: f64) -> f64 {
     let power = f64::from_bits(x.to_bits() & f64::INFINITY.to_bits());
     if x == 0.0 { 1.0 } else { power.max(f64::MIN_POSITIVE) }
 }
 
-/// The power of two with which the largest |value| is between 1 and 2.
+/// Power of two that scales the largest |value| into 1..2.
 pub(crate) fn unit_of(values: &[f64]) -> f64 {
     power_of_two(values.iter().fold(0.0, |largest, x| largest.max(x.abs())))
 }
@@ -60,7 +60,7 @@ pub(crate) fn scaled(values: &[f64], unit: f64) -> Vec<f64> {
     values.iter().map(|x| x / unit).collect()
 }
 
-/// A figure times a power of the unit; None if it overflows or underflows.
+/// A value times a power of the unit; None on overflow or underflow.
 pub(crate) fn rescaled(figure: f64, factor: f64) -> Option<f64> {
     let rescaled = figure * factor;
     (rescaled.is_finite() && (rescaled != 0.0 || figure == 0.0)).then_some(rescaled)
@@ -76,7 +76,7 @@ pub(crate) fn std(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-/// The mean of rows of width `dims`.
+/// Mean of rows of width `dims`.
 pub(crate) fn mean_row(rows: &[f64], dims: usize) -> Vec<f64> {
     let mut sums = vec![0.0; dims];
     for row in rows.chunks_exact(dims) {
@@ -91,7 +91,7 @@ pub(crate) fn centered(rows: &[f64], center: &[f64]) -> Vec<f64> {
     rows.chunks_exact(center.len()).flat_map(|row| row.iter().zip(center).map(|(x, c)| x - c)).collect()
 }
 
-/// A (n, p) times B^T (p, m), where B is given by rows (m, p); the result (n, m) by rows.
+/// A B^T for A (n, p) and B (m, p), both row-major; the result (n, m) is row-major.
 pub(crate) fn times_transposed(a: &[f64], b: &[f64], p: usize) -> Vec<f64> {
     let (n, m) = (a.len() / p, b.len() / p);
     let mut product = vec![0.0; n * m];
@@ -103,7 +103,7 @@ pub(crate) fn times_transposed(a: &[f64], b: &[f64], p: usize) -> Vec<f64> {
     product
 }
 
-/// Adds X^T X to the lower triangle of the symmetric (p, p) matrix `sum`, for X (n, p) by rows.
+/// Adds X^T X to the lower triangle of the symmetric (p, p) matrix `sum`, for row-major X (n, p).
 pub(crate) fn add_gram(sum: &mut Mat<f64>, rows: &[f64]) {
     let p = sum.nrows();
     let x = MatRef::from_row_major_slice(rows, rows.len() / p, p);
@@ -111,7 +111,7 @@ pub(crate) fn add_gram(sum: &mut Mat<f64>, rows: &[f64]) {
     triangular::matmul(sum.as_mut(), lower, Accum::Add, x.transpose(), full, x, full, 1.0, Par::Seq);
 }
 
-/// Fills the upper triangle of a symmetric matrix from the lower one.
+/// Copies the lower triangle of a symmetric matrix to the upper one.
 pub(crate) fn mirror(symmetric: &mut Mat<f64>) {
     for column in 1..symmetric.ncols() {
         for row in 0..column {
@@ -120,8 +120,8 @@ pub(crate) fn mirror(symmetric: &mut Mat<f64>) {
     }
 }
 
-/// X with X A = B, for the symmetric positive definite A (p, p), of which the lower triangle is read, and B (m, p).
-/// `None` if A is not positive definite up to rounding: if nothing is left of a diagonal entry in its pivot.
+/// X with X A = B, for symmetric positive definite A (p, p), of which the lower triangle is read, and B (m, p). `None`
+/// if A is not positive definite up to rounding, that is, if a pivot has lost all digits of its diagonal entry.
 pub(crate) fn solve_right(a: &Mat<f64>, b: &Mat<f64>) -> Option<Mat<f64>> {
     let factor = a.llt(Side::Lower).ok()?;
     let (n, pivots) = (a.nrows(), factor.L());
@@ -131,7 +131,7 @@ pub(crate) fn solve_right(a: &Mat<f64>, b: &Mat<f64>) -> Option<Mat<f64>> {
     definite.then(|| factor.solve(b.transpose()).transpose().to_owned())
 }
 
-/// S^(1/2) and pinv(S)^(1/2) of the symmetric positive semidefinite S (k, k). Eigenvalues up to k times the machine
+/// S^(1/2) and pinv(S)^(1/2) of a symmetric positive semidefinite S (k, k). Eigenvalues up to k times the machine
 /// epsilon of the largest count as zero. `None` if the decomposition does not converge or S is zero.
 pub(crate) fn square_roots(s: &Mat<f64>) -> Option<(Mat<f64>, Mat<f64>)> {
     let eigen = s.self_adjoint_eigen(Side::Lower).ok()?;
@@ -150,7 +150,7 @@ pub(crate) fn centering(classes: usize) -> Mat<f64> {
     Mat::from_fn(classes, classes, |i, j| f64::from(i == j) - 1.0 / classes as f64)
 }
 
-/// || A/||A||_F - B/||B||_F ||_F: from 0 (the same up to a positive factor) to 2. `None` if one of them is zero.
+/// || A/||A||_F - B/||B||_F ||_F, from 0 (equal up to a positive factor) to 2. `None` if either is zero.
 pub(crate) fn normalized_distance(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Option<f64> {
     let (a_norm, b_norm) = (a.norm_l2(), b.norm_l2());
     let both = a_norm > 0.0 && b_norm > 0.0;
@@ -164,13 +164,13 @@ pub(crate) fn normalized_distance(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Opt
     })
 }
 
-/// Rows as a matrix.
+/// A matrix view of rows of width `p`.
 pub(crate) fn matrix(rows: &[f64], p: usize) -> MatRef<'_, f64> {
     MatRef::from_row_major_slice(rows, rows.len() / p, p)
 }
 
-/// The singular values of the matrix with these rows, descending, and its right singular vectors by rows. `None` if
-/// the decomposition does not converge.
+/// Singular values of the row-major matrix, descending, and its right singular vectors as rows. `None` if the
+/// decomposition does not converge.
 pub(crate) fn right_singular(rows: &[f64], p: usize) -> Option<(Vec<f64>, Vec<f64>)> {
     let n = rows.len() / p;
     let rank = n.min(p);
@@ -193,7 +193,7 @@ pub(crate) fn right_singular(rows: &[f64], p: usize) -> Option<(Vec<f64>, Vec<f6
     Some((values, vectors))
 }
 
-/// The index of the first largest value.
+/// Index of the first largest value.
 pub(crate) fn argmax(values: impl Iterator<Item = f64>) -> usize {
     let (mut best, mut largest) = (0, f64::NEG_INFINITY);
     for (index, value) in values.enumerate() {

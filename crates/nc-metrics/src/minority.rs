@@ -1,4 +1,4 @@
-//! Minority collapse: vectors of small classes that fall together.
+//! Minority collapse: vectors of small classes that coincide.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,23 +7,23 @@ use crate::{
     linalg::{mean, norm, times_transposed},
 };
 
-/// Mean cosines and angles between the vectors of each two classes of a third of the classes, ordered by their number
-/// of training samples. On imbalanced data the vectors of small classes turn towards each other, until beyond some
-/// imbalance they coincide and their cosine is 1 (Fang et al. 2021): minority collapse.
+/// Mean pairwise cosines and angles within thirds of the classes, ordered by number of training samples. On imbalanced
+/// data the vectors of small classes turn towards each other, until beyond some imbalance they coincide with cosine 1:
+/// minority collapse (Fang et al. 2021).
 ///
-/// Head and tail are the floor(K/3) largest and smallest classes (of equal ones the one with the smaller label counts as
-/// larger), medium those between. Shot groups would not do: CIFAR10-LT has no class with fewer than 20 images.
+/// Head and tail are the floor(K/3) largest and smallest classes (on ties, the smaller label counts as larger), medium
+/// the rest. Shot groups are unsuitable: CIFAR10-LT has no class with fewer than 20 images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MinorityCollapse {
-    /// Of the largest classes.
+    /// The largest classes.
     pub head: Option<PairMean>,
-    /// Of those between.
+    /// The classes between.
     pub medium: Option<PairMean>,
-    /// Of the smallest.
+    /// The smallest classes.
     pub tail: Option<PairMean>,
 }
 
-/// Means over the pairs of a group. None in place of this for fewer than two classes, or vectors of norm zero.
+/// Means over the pairs of a group; replaced by None for fewer than two classes or vectors of norm zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairMean {
     /// Mean cosine: -1/(K-1) in a simplex ETF of all K classes, 1 when collapsed.
@@ -33,12 +33,12 @@ pub struct PairMean {
 }
 
 impl MinorityCollapse {
-    /// Measures vectors (K, P), row after row, of classes with these numbers of training samples (K); P = `dims`.
+    /// Minority collapse of vectors (K, P), row by row, with training counts (K); P = `dims`.
     ///
     /// ```
     /// use nc_metrics::MinorityCollapse;
     ///
-    /// // Two classes a third: at right angles, opposite, and collapsed.
+    /// // Two classes per third: orthogonal, opposite, and collapsed.
     /// let rows = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0, -1.0, 0.0, 3.0, 0.0, 2.0];
     /// let minority = MinorityCollapse::of(&rows, &[90, 80, 30, 20, 5, 4], 2)?;
     /// assert_eq!(minority.head.unwrap().angle_degrees, 90.0);
@@ -49,7 +49,7 @@ impl MinorityCollapse {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, or a value is not finite.
+    /// If lengths do not match, or a value is not finite.
     pub fn of(rows: &[f64], training_counts: &[usize], dims: usize) -> Result<Self> {
         crate::error::check_rows("vectors", rows, dims)?;
         crate::error::check_length("training_counts", training_counts, rows.len() / dims)?;

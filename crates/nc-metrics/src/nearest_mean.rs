@@ -1,4 +1,4 @@
-//! NC4: the classifier against the nearest class mean.
+//! NC4: agreement of the classifier with the nearest class mean.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use crate::{
     linalg::{argmax, dot, times_transposed, widened},
 };
 
-/// NC4 (Papyan et al. 2020): the classifier decides as the nearest class mean would.
+/// NC4 (Papyan et al. 2020): the classifier converges to the nearest-class-mean rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc4 {
-    /// Share of samples where argmax_k <w_k, h> + b_k differs from argmin_k ||h - mu_k||; of equal ones the first
-    /// counts. 0 at collapse. None without samples, and where all class means coincide.
+    /// Fraction of samples for which argmax_k <w_k, h> + b_k differs from argmin_k ||h - mu_k||; ties go to the lower
+    /// class. 0 at collapse. None without samples, or if all class means coincide.
     pub mismatch: Option<f64>,
-    /// The same of the samples of classes in [`ShotGroup::Many`]. None without such samples.
+    /// The same for samples of classes in [`ShotGroup::Many`]. None without such samples.
     pub many: Option<f64>,
     /// ... in [`ShotGroup::Medium`].
     pub medium: Option<f64>,
@@ -23,17 +23,17 @@ pub struct Nc4 {
     pub few: Option<f64>,
 }
 
-/// Compares decisions, sample by sample. Test features are compared with the means of training features.
+/// Accumulates disagreements sample by sample. Test features are compared with the means of training features.
 ///
 /// ```
 /// use nc_metrics::{ClassMeans, Classifier, NearestMeanAccumulator};
 ///
-/// // The means are -2 and 2, their middle is 0; the classifier has its boundary at 1.
+/// // The means are -2 and 2, with midpoint 0; the classifier's boundary is at 1.
 /// let means = ClassMeans::of(&[-2.0, 2.0], &[0, 1], 2, 1)?;
 /// let classifier = Classifier::new(&[-1.0, 1.0], Some(&[1.0, -1.0]), 2, 1)?;
 /// let mut nearest = NearestMeanAccumulator::new(&means, &classifier);
 /// nearest.update(&[-1.0, 0.5, 1.5, 3.0], &[0, 1, 1, 1])?;
-/// let nc4 = nearest.finish(&[500, 5])?; // training samples of each class
+/// let nc4 = nearest.finish(&[500, 5])?; // training samples per class
 /// assert_eq!((nc4.mismatch, nc4.many, nc4.few), (Some(0.25), Some(0.0), Some(1.0 / 3.0)));
 /// # Ok::<(), nc_metrics::Error>(())
 /// ```
@@ -42,18 +42,18 @@ pub struct NearestMeanAccumulator<'a> {
     means: &'a ClassMeans,
     classifier: &'a Classifier,
     centered: Vec<f64>,
-    /// ||m_k||^2 / 2 of each class with a mean.
+    /// ||m_k||^2 / 2 per class with a mean.
     half_squares: Vec<f64>,
-    /// By class (K).
+    /// Samples per class (K).
     samples: Vec<usize>,
     mismatches: Vec<usize>,
 }
 
-/// Rows that go through a product at once.
+/// Rows per matrix product.
 const BLOCK: usize = 256;
 
 impl<'a> NearestMeanAccumulator<'a> {
-    /// Compares `classifier` with the nearest of `means`; classes without a mean cannot be nearest.
+    /// Compares `classifier` with the nearest of `means`; classes without a mean are never nearest.
     pub fn new(means: &'a ClassMeans, classifier: &'a Classifier) -> Self {
         let centered = means.centered_units();
         let half_squares = centered.chunks_exact(means.dims()).map(|mean| dot(mean, mean) / 2.0).collect();
@@ -61,12 +61,12 @@ impl<'a> NearestMeanAccumulator<'a> {
         Self { means, classifier, centered, half_squares, samples, mismatches }
     }
 
-    /// Takes in features (N, P) and their labels, which only say whose mismatches they are.
+    /// Adds features (N, P) with their labels, which only assign mismatches to classes.
     ///
     /// # Errors
     ///
-    /// If the classifier does not fit the means, the lengths do not fit, a label is not below K, or a feature is not
-    /// finite; then nothing is taken in.
+    /// If the classifier does not match the means, lengths do not match, a label is not below K, or a feature is not
+    /// finite; then nothing is added.
     pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
         self.classifier.check_fits(self.means)?;
@@ -81,11 +81,11 @@ impl<'a> NearestMeanAccumulator<'a> {
         Ok(())
     }
 
-    /// Whether classifier and nearest mean disagree about each row.
+    /// For each row, true if classifier and nearest mean disagree.
     fn mismatches_of<T: Scalar>(&self, block: &[T]) -> Vec<bool> {
         let dims = self.means.dims();
         let logits = self.classifier.logits(&widened(block));
-        // ||h - mu_k||^2 is smallest where <m_k, h - mu_C> - ||m_k||^2 / 2 is largest.
+        // argmin_k ||h - mu_k||^2 = argmax_k <m_k, h - mu_C> - ||m_k||^2 / 2.
         let rows = block.chunks_exact(dims).flat_map(|row| self.means.centered_sample(row));
         let closeness = times_transposed(&rows.collect::<Vec<f64>>(), &self.centered, dims);
         let rows = logits.chunks_exact(self.means.classes());
@@ -98,11 +98,11 @@ impl<'a> NearestMeanAccumulator<'a> {
             .collect()
     }
 
-    /// The figures, with groups by the number of training samples of each class (K).
+    /// Computes the mismatches, with shot groups by the number of training samples of each class (K).
     ///
     /// # Errors
     ///
-    /// If `training_counts` has not K entries.
+    /// If `training_counts` does not have K entries.
     pub fn finish(self, training_counts: &[usize]) -> Result<Nc4> {
         check_length("training_counts", training_counts, self.samples.len())?;
         let coincide = self.half_squares.len() > 1 && self.half_squares.iter().all(|&square| square == 0.0);

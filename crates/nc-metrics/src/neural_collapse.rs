@@ -1,4 +1,4 @@
-//! All of NC1 to NC4 in one report.
+//! NC1 to NC4 in one report.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,28 +10,28 @@ use crate::{
     linalg::{matrix, norm, scaled, unit_of},
 };
 
-/// NC1 to NC4 of features and, where one is given, their classifier.
+/// NC1 to NC4 of features and, if given, their classifier.
 ///
-/// Serialised, the fields joined by dots are the names of the figures: `nc1.trace.sample_weighted`,
-/// `nc2.centered_means.coherence`, `nc3.duality_gap_squared`, `nc4.mismatch`, ... What cannot be defined is null.
+/// Serialised, field names joined by dots are the metric names: `nc1.trace.sample_weighted`,
+/// `nc2.centered_means.coherence`, `nc3.duality_gap_squared`, `nc4.mismatch`, ... Undefined metrics are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeuralCollapse {
-    /// Samples measured.
+    /// Number of samples.
     pub samples: usize,
     /// Feature dimension P.
     pub dims: usize,
-    /// The classes with a mean, ascending; figures by class have one entry for each of them, and K in the formulas is
-    /// their number.
+    /// Classes with a mean, ascending; per-class metrics have one entry for each, and K in the formulas is their
+    /// number.
     pub classes: Vec<u32>,
-    /// The classes without one, for want of samples: left out of everything.
+    /// Classes without samples, and so without a mean; excluded from all metrics.
     pub absent_classes: Vec<u32>,
-    /// Whether a simplex ETF of that many classes exists in P dimensions: K - 1 <= P. If not, the figures of NC2
-    /// cannot reach their ideal values.
+    /// True if a simplex ETF of K classes exists in P dimensions: K - 1 <= P. Otherwise the NC2 metrics cannot reach
+    /// their ideal values.
     pub etf_exists: bool,
-    /// arccos(-1/(K-1)) in degrees: the angle between any two vectors of a simplex ETF. None for a single class.
+    /// arccos(-1/(K-1)) in degrees: the pairwise angle of a simplex ETF. None for a single class.
     pub etf_angle_degrees: Option<f64>,
-    /// The largest value that `min_angle_degrees` can have in P dimensions: the ETF's angle where that exists, else 90
-    /// degrees up to 2P classes; see [`largest_min_angle_degrees`].
+    /// Largest attainable `min_angle_degrees` in P dimensions: the ETF's angle if it exists, else 90 degrees for up to
+    /// 2P classes; see [`largest_min_angle_degrees`].
     pub largest_min_angle_degrees: Option<f64>,
     /// Within-class variability.
     pub nc1: Nc1,
@@ -41,46 +41,46 @@ pub struct NeuralCollapse {
     pub nc3: Option<Nc3>,
     /// Agreement with the nearest class mean; None without a classifier.
     pub nc4: Option<Nc4>,
-    /// ||W mu_C + b||: what the classifier says of the mean of the class means; 0 where the bias takes that back, as
-    /// at collapse with a bias (Zhu et al. 2021). None without a classifier.
+    /// ||W mu_C + b||, the norm of the logits at the mean of the class means; 0 if the bias cancels W mu_C, as at
+    /// collapse with a bias (Zhu et al. 2021). None without a classifier.
     pub mean_output_norm: Option<f64>,
-    /// Whether vectors of small classes fall together.
+    /// Minority collapse: coinciding vectors of small classes.
     #[serde(default)]
     pub minority: Minority,
-    /// Distance to the geometry that imbalanced training goes to; None if a class has no training samples.
+    /// Distance to the geometry expected under imbalanced training; None if a class has no training samples.
     pub seli: Option<Seli>,
-    /// Distance to that of non-negative features; None like `seli`.
+    /// Distance to the geometry of non-negative features; None under the same condition as `seli`.
     pub orthogonal_frame: Option<OrthogonalFrame>,
-    /// The classifier's squared error in parts; None without a classifier, or about other features' means.
+    /// Decomposition of the classifier's squared error; None without a classifier, or about means of other features.
     pub mse: Option<MseDecomposition>,
 }
 
 /// [`MinorityCollapse`] of class means and classifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Minority {
-    /// Of m_k = mu_k - mu_C.
+    /// Minority collapse of m_k = mu_k - mu_C.
     pub centered_means: MinorityCollapse,
-    /// Of the classifier's rows w_k, not centred; None without a classifier.
+    /// Minority collapse of the classifier rows w_k, not centred; None without a classifier.
     pub weights: Option<MinorityCollapse>,
 }
 
 /// NC2 of class means and classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc2 {
-    /// Of m_k = mu_k - mu_C.
+    /// NC2 of m_k = mu_k - mu_C.
     pub centered_means: Directions,
-    /// Of the classifier's rows w_k for the same classes, not centred; None without a classifier.
+    /// NC2 of the classifier rows w_k for the same classes, not centred; None without a classifier.
     pub weights: Option<Directions>,
 }
 
 impl NeuralCollapse {
-    /// Measures features (N, P) of K = `classes` classes, row after row; P = `dims`. They count as the training
-    /// samples of their classes.
+    /// Metrics of features (N, P), row by row, with K = `classes` and P = `dims`. The features also serve as the
+    /// training samples of their classes.
     ///
     /// ```
     /// use nc_metrics::{Classifier, NeuralCollapse};
     ///
-    /// // Two classes, collapsed to opposite points, with a classifier along them.
+    /// // Two classes, collapsed to opposite points, with an aligned classifier.
     /// let features = [1.0, 0.0, 1.0, 0.0, -1.0, 0.0, -1.0, 0.0];
     /// let classifier = Classifier::new(&[2.0, 0.0, -2.0, 0.0], None, 2, 2)?;
     /// let nc = NeuralCollapse::of(&features, &[0, 0, 1, 1], 2, 2, Some(&classifier))?;
@@ -93,8 +93,8 @@ impl NeuralCollapse {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a feature is not finite, the classifier is of another shape,
-    /// or there is no sample.
+    /// If lengths do not match, a label is not below K, a feature is not finite, the classifier has another shape, or
+    /// there are no samples.
     pub fn of<T: Scalar>(
         features: &[T],
         labels: &[u32],
@@ -109,8 +109,8 @@ impl NeuralCollapse {
     }
 }
 
-/// Second pass over features: [`NeuralCollapse`] about the class means of the first. The first may have gone over
-/// other features: test features about training means show whether the collapse carries over.
+/// Second pass over features: [`NeuralCollapse`] about the class means of the first pass, which may come from other
+/// features: test features about training means show whether the collapse generalises.
 ///
 /// ```
 /// use nc_metrics::{ClassMeansAccumulator, NeuralCollapse, NeuralCollapseAccumulator};
@@ -139,11 +139,11 @@ pub struct NeuralCollapseAccumulator<'a> {
 }
 
 impl<'a> NeuralCollapseAccumulator<'a> {
-    /// About `means`; without a classifier NC3 and NC4 are left out.
+    /// An accumulator about `means`; without a classifier, NC3 and NC4 are omitted.
     ///
     /// # Errors
     ///
-    /// [`Error::ClassifierShape`] if the classifier is of other (K, P) than the means.
+    /// [`Error::ClassifierShape`] if the classifier's (K, P) differ from those of the means.
     pub fn new(means: &'a ClassMeans, classifier: Option<&'a Classifier>) -> Result<Self> {
         classifier.map_or(Ok(()), |classifier| classifier.check_fits(means))?;
         let count = |row: Option<usize>| row.map_or(0, |row| means.counts()[row]);
@@ -157,39 +157,39 @@ impl<'a> NeuralCollapseAccumulator<'a> {
         })
     }
 
-    /// The number of training samples of each class (K), where that is not the number behind the means: it makes the
+    /// Sets the training samples per class (K), if they differ from the counts behind the means. They determine the
     /// shot groups of NC4, the thirds of [`Minority`] and the targets of [`Seli`] and [`OrthogonalFrame`].
     ///
     /// # Errors
     ///
-    /// If there are not K of them.
+    /// If `training_counts` does not have K entries.
     pub fn with_training_counts(mut self, training_counts: &[usize]) -> Result<Self> {
         check_length("training_counts", training_counts, self.means.classes())?;
         self.training_counts = training_counts.to_vec();
         Ok(self)
     }
 
-    /// Takes in features (N, P) and their labels. NC1 passes over samples of classes without a mean.
+    /// Adds features (N, P) with their labels. NC1 skips samples of classes without a mean.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
+    /// If lengths do not match, a label is not below K, or a feature is not finite; then nothing is added.
     pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         self.within.update(features, labels)?;
         self.mse.as_mut().map_or(Ok(()), |mse| mse.update(features, labels))?;
         self.nearest.as_mut().map_or(Ok(()), |nearest| nearest.update(features, labels))
     }
 
-    /// The report.
+    /// Computes the metrics.
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] if there was no sample of a class with a mean.
+    /// [`Error::Empty`] if there are no samples of classes with a mean.
     pub fn finish(self) -> Result<NeuralCollapse> {
         let (means, dims) = (self.means, self.means.dims());
         let samples = self.within.samples();
         if samples == 0 {
-            return Err(Error::Empty("no samples of classes that have a mean"));
+            return Err(Error::Empty("no samples of classes with a mean"));
         }
         let centered = means.centered_units();
         let weights = self.classifier.map(|classifier| classifier.rows_of(means));

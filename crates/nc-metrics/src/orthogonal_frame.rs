@@ -1,19 +1,19 @@
-//! The geometry to expect behind a ReLU: an orthogonal frame.
+//! The geometry expected after a ReLU: an orthogonal frame.
 
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 
 use crate::linalg::{mean, normalized_distance};
 
-/// Distance to the orthogonal frame (Dang et al. 2024), where features that cannot be negative, as behind a ReLU, go
-/// with a classifier without bias: the class means themselves, not centred, at right angles; their norms and the
-/// classifier depend on the class counts.
+/// Distance to the orthogonal frame (Dang et al. 2024), to which non-negative features (after a ReLU) converge with a
+/// bias-free classifier. The class means, not centred, are orthogonal; their norms and the classifier depend on the
+/// class counts.
 ///
 /// ```
 /// use nc_metrics::{Classifier, NeuralCollapse};
 ///
-/// // Four samples of class 0 at (2, 0), one of class 1 at (0, 3): at right angles, whatever the norms. The classifier
-/// // that belongs to them: t_0 = 1/2 (2 mu_0 - mu_1), t_1 = 1/2 (mu_1 - 2 mu_0).
+/// // Four samples of class 0 at (2, 0), one of class 1 at (0, 3): orthogonal, whatever the norms. The matching
+/// // classifier has rows t_0 = 1/2 (2 mu_0 - mu_1), t_1 = 1/2 (mu_1 - 2 mu_0).
 /// let features = [2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0, 3.0];
 /// let classifier = Classifier::new(&[4.0, -3.0, -4.0, 3.0], None, 2, 2)?;
 /// let nc = NeuralCollapse::of(&features, &[0, 0, 0, 0, 1], 2, 2, Some(&classifier))?;
@@ -27,19 +27,19 @@ use crate::linalg::{mean, normalized_distance};
 /// model", ICML 2024.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrthogonalFrame {
-    /// Mean over pairs of |cos(mu_j, mu_k)| of the class means, not centred; 0 in that geometry. None for fewer than two
-    /// classes or means of norm zero.
+    /// Mean over pairs of |cos(mu_j, mu_k)| of the class means, not centred; 0 in that geometry. None for fewer than
+    /// two classes or if a mean has norm zero.
     pub mean_cosine: Option<f64>,
-    /// || G/||G||_F - D/||D||_F ||_F of the Gram matrix G of the class means, not centred, and its diagonal D; 0 in
+    /// || G/||G||_F - D/||D||_F ||_F with the Gram matrix G of the class means, not centred, and its diagonal D; 0 in
     /// that geometry.
     pub means_error: Option<f64>,
-    /// || W/||W||_F - T/||T||_F ||_F with the rows t_k = sum_j sqrt(n_j) (delta_jk - 1/K) mu_j: the classifier that
-    /// belongs to the class means; 0 in that geometry. n_j are training counts. None without a classifier.
+    /// || W/||W||_F - T/||T||_F ||_F with rows t_k = sum_j sqrt(n_j) (delta_jk - 1/K) mu_j of T, the classifier
+    /// matching the class means; 0 in that geometry. n_j are training counts. None without a classifier.
     pub classifier_error: Option<f64>,
 }
 
 impl OrthogonalFrame {
-    /// Measures class means and classifier rows, both (K, P), of classes with these numbers of training samples (K).
+    /// Distances of class means and classifier rows, both (K, P), for the given training counts (K).
     pub(crate) fn of(
         means: MatRef<'_, f64>,
         weights: Option<MatRef<'_, f64>>,

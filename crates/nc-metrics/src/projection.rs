@@ -1,4 +1,4 @@
-//! Features in the plane.
+//! Projection of features to the plane.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,37 +8,37 @@ use crate::{
     linalg::{dot, norm, right_singular},
 };
 
-/// Features, class means and classifier in the plane of the first two principal components.
+/// Features, class means and classifier projected to the first two principal components.
 ///
-/// The components are those of the samples that are drawn, evenly spaced and, as far as there are enough, equally many
-/// of each class, about the mean of the class means mu_C: a class of 5,000 samples has no more say in the plane than one
-/// of 50.
+/// The components are computed about the mean of the class means mu_C from an evenly spaced subset with, where
+/// available, equally many samples per class, so that a class of 5,000 samples has no more influence than one of 50.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
-    /// The share of the variance of the samples drawn along each component.
+    /// Fraction of the subset's variance along each component.
     pub explained: [f64; 2],
-    /// The samples drawn.
+    /// Samples of the subset.
     pub samples: Vec<ProjectedSample>,
-    /// The classes that have a mean, ascending.
+    /// Classes with a mean, ascending.
     pub classes: Vec<u32>,
-    /// m_k = mu_k - mu_C of each of them.
+    /// m_k = mu_k - mu_C of each class with a mean.
     pub means: Vec<[f64; 2]>,
-    /// w_k / ||w_k|| of each of them: how much of the direction lies in the plane. Empty without a classifier.
+    /// w_k / ||w_k|| of each class with a mean; the length shows how much of the direction lies in the plane. Empty
+    /// without a classifier.
     pub weights: Vec<[f64; 2]>,
 }
 
-/// A sample in the plane.
+/// A projected sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProjectedSample {
-    /// Its class.
+    /// Class label.
     pub class: u32,
-    /// Its place.
+    /// Coordinates.
     pub at: [f64; 2],
 }
 
 impl Projection {
-    /// Projects at most `limit` of the samples, or one of each class if there are more classes, of which `means` are the
-    /// means. None if there are fewer than two dimensions or samples, or all samples are the same up to rounding.
+    /// Projects at most `limit` of the samples behind `means`, but at least one per class. None for fewer than two
+    /// dimensions or samples, or if all samples are equal up to rounding.
     ///
     /// ```
     /// use nc_metrics::{ClassMeans, Projection, Samples};
@@ -53,8 +53,7 @@ impl Projection {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, a feature is not finite, or the classifier is of another
-    /// shape.
+    /// If lengths do not match, a label is not below K, a feature is not finite, or the classifier has another shape.
     pub fn of<T: Scalar>(
         samples: Samples<'_, T>,
         means: &ClassMeans,
@@ -94,7 +93,7 @@ impl Projection {
     }
 }
 
-/// At most `limit` samples, by class: evenly spaced, and no more of a class than its share, but one at least.
+/// Selects at most `limit` samples, evenly spaced and in equal shares per class, but at least one per class.
 fn draw(labels: &[u32], classes: usize, limit: usize) -> Vec<usize> {
     let mut by_class = vec![vec![]; classes];
     for (sample, &label) in labels.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! The two widths of features.
+//! Element types of features.
 
 use sealed::Width;
 
-/// The type of stored features and weights: `f32` or `f64`. All figures are computed in `f64`.
+/// Element type of stored features and weights: `f32` or `f64`. All metrics are computed in `f64`.
 pub trait Scalar: Copy + Into<f64> + Send + Sync + Width {}
 
 impl Scalar for f32 {}
@@ -10,7 +10,7 @@ impl Scalar for f64 {}
 
 mod sealed {
     pub trait Width {
-        /// Machine epsilon: a stored vector x is known to within `EPSILON * ||x||`.
+        /// Machine epsilon: a stored vector x is accurate to `EPSILON * ||x||`.
         const EPSILON: f64;
     }
 

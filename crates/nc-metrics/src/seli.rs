@@ -1,29 +1,27 @@
-//! The geometry to expect of imbalanced data: simplex-encoded-labels interpolation.
+//! The geometry expected on imbalanced data: simplex-encoded-labels interpolation.
 
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 
 use crate::linalg::{centering, normalized_distance, square_roots};
 
-/// Distance to the simplex-encoded-labels interpolation (SELI, Thrampoulidis et al. 2022), which is where classifier and
-/// features of an unconstrained-features model go on imbalanced data, in place of the simplex ETF: the ETF is its case
-/// of equal counts.
+/// Distance to simplex-encoded-labels interpolation (SELI, Thrampoulidis et al. 2022), to which classifier and features
+/// of an unconstrained-features model converge on imbalanced data. The simplex ETF is the special case of equal counts.
 ///
-/// Each figure is || G/||G||_F - T/||T||_F ||_F of a (K, K) matrix G and its target T: 0 in that geometry, invariant to
-/// the scale of the vectors. With N = diag(n_k) of the training counts, C = I - J/K and S = C N C (rank K - 1, so
-/// that its inverse root is a pseudo-inverse), the targets stand at the fields.
+/// Each metric is || G/||G||_F - T/||T||_F ||_F of a (K, K) matrix G and its target T: 0 in that geometry, and
+/// invariant to the scale of the vectors. The fields give the targets in terms of N = diag(n_k) of the training counts,
+/// C = I - J/K and S = C N C (rank K - 1, so that its inverse root is a pseudo-inverse).
 ///
 /// ```
 /// use nc_metrics::{Classifier, NeuralCollapse};
 ///
-/// // Equal counts, features collapsed to the corners of an equilateral triangle about the origin, and a classifier along
-/// // them.
+/// // Equal counts, features collapsed to the corners of an equilateral triangle about the origin, aligned classifier.
 /// let triangle = [1.0, 0.0, -0.5, 0.75f32.sqrt(), -0.5, -0.75f32.sqrt()];
 /// let classifier = Classifier::new(&triangle, None, 3, 2)?;
 /// let seli = NeuralCollapse::of(&triangle, &[0, 1, 2], 3, 2, Some(&classifier))?.seli.unwrap();
 /// assert!(seli.means_error.unwrap() < 1e-6 && seli.logits_error.unwrap() < 1e-6);
 ///
-/// // Class means that are not about the origin are no such geometry, though they are a simplex ETF once centred.
+/// // Class means not centred at the origin do not have this geometry, although they form a simplex ETF once centred.
 /// let moved = triangle.map(|x| x + 1.0);
 /// let seli = NeuralCollapse::of(&moved, &[0, 1, 2], 3, 2, Some(&classifier))?.seli.unwrap();
 /// assert!(seli.means_error.unwrap() > 0.5);
@@ -33,7 +31,7 @@ use crate::linalg::{centering, normalized_distance, square_roots};
 /// Source: Thrampoulidis, Kini, Vakilian and Behnia, "Imbalance trouble: revisiting neural-collapse geometry", NeurIPS 2022.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seli {
-    /// G = W W^T of the classifier's rows, T = S^(1/2). None without a classifier.
+    /// G = W W^T of the classifier rows, T = S^(1/2). None without a classifier.
     pub weights_error: Option<f64>,
     /// G = H H^T of the class means mu_k, *not* centred, T = C pinv(S)^(1/2) C.
     pub means_error: Option<f64>,
@@ -41,7 +39,7 @@ pub struct Seli {
     pub logits_error: Option<f64>,
 }
 
-/// The targets of [`Seli`] for given training counts, each (K, K), row after row.
+/// Targets of [`Seli`] for given training counts, each (K, K).
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeliTargets {
     weights: Mat<f64>,
@@ -50,7 +48,7 @@ pub struct SeliTargets {
 }
 
 impl SeliTargets {
-    /// For K classes with these numbers of training samples. None for fewer than two classes or one without samples.
+    /// Targets for the given training counts (K). None for fewer than two classes or if a class has no samples.
     ///
     /// ```
     /// // Equal counts: all three are the Gram matrix of a simplex ETF, up to scale.
@@ -70,12 +68,12 @@ impl SeliTargets {
         Some(Self { weights: root, means: &center * inverse_root * &center, logits: center })
     }
 
-    /// W W^T.
+    /// Target of W W^T.
     pub fn weights(&self) -> Vec<Vec<f64>> {
         rows(&self.weights)
     }
 
-    /// H H^T of the class means.
+    /// Target of H H^T of the class means.
     pub fn means(&self) -> Vec<Vec<f64>> {
         rows(&self.means)
     }

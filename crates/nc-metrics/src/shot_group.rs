@@ -1,21 +1,21 @@
-//! Classes by how much there was to learn from.
+//! Groups of classes by number of training samples.
 
 use serde::{Deserialize, Serialize};
 
-/// The group of a class by its number of *training* samples (Liu et al. 2019, OLTR), whatever is measured.
+/// Shot group of a class by its number of *training* samples (Liu et al. 2019, OLTR), also for test metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShotGroup {
-    /// More than 100.
+    /// More than 100 training samples.
     Many,
-    /// 20 to 100.
+    /// 20 to 100 training samples.
     Medium,
-    /// Fewer than 20.
+    /// Fewer than 20 training samples.
     Few,
 }
 
 impl ShotGroup {
-    /// The group of a class with `training_count` training samples.
+    /// Shot group of a class with `training_count` training samples.
     ///
     /// ```
     /// use nc_metrics::ShotGroup;
@@ -32,7 +32,7 @@ impl ShotGroup {
     }
 }
 
-/// How many classes each group has.
+/// Number of classes per shot group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShotClasses {
     /// Classes of [`ShotGroup::Many`].
@@ -44,7 +44,7 @@ pub struct ShotClasses {
 }
 
 impl ShotClasses {
-    /// Counts the classes of each group.
+    /// Counts the classes per group.
     pub fn of(training_counts: &[usize]) -> Self {
         let classes = |group| training_counts.iter().filter(|&&count| ShotGroup::of(count) == group).count();
         Self {

@@ -1,4 +1,4 @@
-//! NC1: how far features collapse to their class means.
+//! NC1: collapse of features to their class means.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use crate::{
     linalg::{dot, mean, rescaled, right_singular, squared_distance, times_transposed},
 };
 
-/// NC1, within-class variability against the spread of the class means.
-///
-/// None where S_W is only rounding: tr(S_W) is not exactly 0, at most r^2/4, and r^2/4 is above 1e-7 tr(S_B), with r as
-/// in the documentation of the [crate].
+/// NC1, within-class variability relative to the spread of the class means.
 ///
 /// With d_i = h_i - mu_{y_i}, m_k = mu_k - mu_C and S_B = (1/K) sum_k m_k m_k^T over the classes with a mean.
+///
+/// None if S_W is only rounding: tr(S_W) is not exactly 0, at most r^2/4, and r^2/4 is above 1e-7 tr(S_B), with r as in
+/// the documentation of the [crate].
 ///
 /// ```
 /// use nc_metrics::NeuralCollapse;
@@ -30,67 +30,66 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nc1 {
-    /// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotating
+    /// tr(S_W pinv(S_B)) / K (Papyan et al. 2020); 0 at collapse, invariant to scaling, shifting and rotation of the
     /// features. The pseudo-inverse drops eigenvalues up to P times the machine epsilon of the largest, or up to r^2.
     pub trace: Weighted,
-    /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse. Like `normalized` undefined where read
-    /// from a record that was written before it was measured.
+    /// tr(S_W) / tr(S_B) (Tirer and Bruna 2022); 0 at collapse, without an inverse. Like `normalized`, undefined in
+    /// older records that lack it.
     #[serde(default)]
     pub quotient: Weighted,
-    /// tr(S_W) / (tr(S_W) + tr(S_B)) (Rangamani et al. 2023): the quotient brought between 0, at collapse, and 1.
+    /// tr(S_W) / (tr(S_W) + tr(S_B)) (Rangamani et al. 2023): the quotient mapped to 0 (at collapse) to 1.
     #[serde(default)]
     pub normalized: Weighted,
-    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 of each class with a mean; None for one without samples in this pass, and
-    /// where it is only rounding.
+    /// v_k = (1/n_k) sum_{y_i = k} ||d_i||^2 per class with a mean; None for a class without samples in this pass, or
+    /// if it is only rounding.
     pub within_class_variance: Vec<Option<f64>>,
-    /// Class-distance normalised variance (Galanti et al. 2022): the mean over ordered pairs i != j of
-    /// (v_i + v_j) / (2 ||mu_i - mu_j||^2), each class counting the same; 0 at collapse. None for fewer than two
-    /// classes, coinciding means or a missing v_k.
+    /// Class-distance normalised variance (Galanti et al. 2022): mean over ordered pairs i != j of
+    /// (v_i + v_j) / (2 ||mu_i - mu_j||^2), classes weighted equally; 0 at collapse. None for fewer than two classes,
+    /// coinciding means or a missing v_k.
     pub cdnv: Option<f64>,
 }
 
-/// A figure of the within-class covariance S_W in its two weightings, which differ on imbalanced data. None where S_B is
-/// zero.
+/// A metric of the within-class covariance S_W in two weightings, which differ on imbalanced data. None if S_B is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Weighted {
-    /// S_W = (1/n) sum_i d_i d_i^T: as the literature on balanced data.
+    /// S_W = (1/n) sum_i d_i d_i^T, as in the literature on balanced data.
     pub sample_weighted: Option<f64>,
-    /// S_W = mean over classes with samples of (1/n_k) sum_{y_i = k} d_i d_i^T: each class counts the same.
+    /// S_W = mean over classes with samples of (1/n_k) sum_{y_i = k} d_i d_i^T: classes weighted equally.
     pub class_weighted: Option<f64>,
 }
 
-/// Second pass over features: [`Nc1`] about the means of the first.
+/// Second pass over features: [`Nc1`] about the means of the first pass.
 ///
-/// tr(S_W pinv(S_B)) is the mean of ||pinv(S_B)^(1/2) d_i||^2, so no P x P matrix is ever formed: rows go in blocks
-/// through a product with a matrix (rank, P), rank < K.
+/// tr(S_W pinv(S_B)) is the mean of ||pinv(S_B)^(1/2) d_i||^2, so no P x P matrix is formed: blocks of rows are
+/// multiplied by a matrix (rank, P) with rank < K.
 #[derive(Clone, Debug)]
 pub struct WithinAccumulator<'a> {
     means: &'a ClassMeans,
     rows: Vec<Option<usize>>,
-    /// pinv(S_B)^(1/2) in the basis of its eigenvectors, by rows (rank, P).
+    /// pinv(S_B)^(1/2) in the basis of its eigenvectors, row by row (rank, P).
     whitening: Vec<f64>,
     seen: usize,
-    /// By class with a mean.
+    /// Sums per class with a mean.
     sums: Vec<Sums>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Sums {
     samples: usize,
-    /// Of ||d||^2.
+    /// Sum of ||d||^2.
     squares: f64,
-    /// Of ||pinv(S_B)^(1/2) d||^2.
+    /// Sum of ||pinv(S_B)^(1/2) d||^2.
     whitened: f64,
 }
 
-/// Rows that go through a product at once.
+/// Rows per matrix product.
 const BLOCK: usize = 256;
 
-/// Rounding below this share of tr(S_B) leaves NC1 near 0 whatever it is.
+/// Share of tr(S_B) below which rounding cannot move NC1 noticeably away from 0.
 const COLLAPSED: f64 = 1e-7;
 
 impl<'a> WithinAccumulator<'a> {
-    /// About the class means `means`.
+    /// An accumulator about the class means `means`.
     pub fn new(means: &'a ClassMeans) -> Self {
         Self {
             means,
@@ -101,11 +100,11 @@ impl<'a> WithinAccumulator<'a> {
         }
     }
 
-    /// Takes in features (N, P) and their labels. Samples of classes without a mean are passed over.
+    /// Adds features (N, P) with their labels; skips samples of classes without a mean.
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit, a label is not below K, or a feature is not finite; then nothing is taken in.
+    /// If lengths do not match, a label is not below K, or a feature is not finite; then nothing is added.
     pub fn update<T: Scalar>(&mut self, features: &[T], labels: &[u32]) -> Result<()> {
         let dims = self.means.dims();
         check("features", features, dims, labels, self.means.classes(), self.seen)?;
@@ -121,7 +120,7 @@ impl<'a> WithinAccumulator<'a> {
         Ok(())
     }
 
-    /// The class's row, ||d||^2 and ||pinv(S_B)^(1/2) d||^2 of each sample whose class has a mean.
+    /// Class row, ||d||^2 and ||pinv(S_B)^(1/2) d||^2 of each sample whose class has a mean.
     fn squares_of<T: Scalar>(&self, features: &[T], labels: &[u32]) -> Vec<(usize, f64, f64)> {
         let dims = self.means.dims();
         let (mut deviations, mut rows) = (Vec::with_capacity(features.len()), vec![]);
@@ -139,29 +138,29 @@ impl<'a> WithinAccumulator<'a> {
         rows.iter().enumerate().map(square).collect()
     }
 
-    /// Samples measured so far.
+    /// Number of samples so far.
     pub fn samples(&self) -> usize {
         self.sums.iter().map(|sums| sums.samples).sum()
     }
 
-    /// The figures.
+    /// Computes the metrics.
     pub fn finish(self) -> Nc1 {
         let measured: Vec<&Sums> = self.sums.iter().filter(|sums| sums.samples > 0).collect();
         let defined = !self.whitening.is_empty() && !measured.is_empty();
         let classes = self.means.present().len() as f64;
         let centered = self.means.centered_units();
         let between = dot(&centered, &centered) / classes;
-        // Half of what two means can differ by.
+        // Half the distance by which rounding can separate two means.
         let rounding = (self.means.rounding / 2.0).powi(2);
         let known = |variance: f64| variance == 0.0 || variance > rounding || rounding <= COLLAPSED * between;
-        // Both means over samples of a sum, by sample and by class.
+        // Mean of a per-sample quantity in both weightings, by sample and by class.
         let means = |sum: fn(&Sums) -> f64| {
             let by_class: Vec<f64> = measured.iter().map(|sums| sum(sums) / sums.samples as f64).collect();
             let total: f64 = measured.iter().map(|sums| sum(sums)).sum();
             [total / self.samples() as f64, mean(&by_class)]
         };
         let variances = means(|sums| sums.squares);
-        // A trace of S_W, from the sums over samples by class, and the figure made of it.
+        // A metric of tr(S_W), computed in both weightings from the sums per class.
         let weighted = |sum: fn(&Sums) -> f64, figure: &dyn Fn(f64) -> f64| {
             let traces = means(sum);
             let of = |i: usize| (defined && known(variances[i])).then(|| figure(traces[i]));
@@ -183,8 +182,8 @@ impl<'a> WithinAccumulator<'a> {
     }
 }
 
-/// pinv(S_B)^(1/2): with M / sqrt(K) = U S V^T by the singular value decomposition of the centred means, the rows
-/// v_r / s_r. None if S_B is zero.
+/// pinv(S_B)^(1/2): the rows v_r / s_r of the singular value decomposition M / sqrt(K) = U S V^T of the centred means.
+/// None if S_B is zero.
 fn whitening(means: &ClassMeans) -> Option<Vec<f64>> {
     let (dims, scale) = (means.dims(), (means.present().len() as f64).sqrt());
     let rows: Vec<f64> = means.centered_units().iter().map(|x| x / scale).collect();

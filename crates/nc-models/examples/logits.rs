@@ -1,6 +1,6 @@
-//! The logits of a CIFAR ResNet or a ResNet-18 whose weights come from a file, ours or PyTorch's (`state_dict` as safetensors):
-//! `cargo run --release -p nc-models --example logits -- WEIGHTS IMAGES OUT`. IMAGES holds a tensor `images`
-//! (B, C, H, W), OUT will hold `logits` (B, K).
+//! Logits of a CIFAR ResNet or a ResNet-18 with weights from a file, ours or a PyTorch `state_dict` as safetensors:
+//! `cargo run --release -p nc-models --example logits -- WEIGHTS IMAGES OUT`. IMAGES contains a tensor `images` (B, C,
+//! H, W); OUT receives `logits` (B, K).
 
 use std::{collections::HashMap, env, error::Error, fs};
 

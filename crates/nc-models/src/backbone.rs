@@ -3,12 +3,12 @@ use nc_kernels::Mode;
 
 use crate::Result;
 
-/// How a network is passed through.
+/// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
-    /// Statistics used by batch norm: of the batch (and the running ones updated), or the running ones.
+    /// Batch-norm statistics: of the batch (which update the running ones), or the running ones.
     pub batch_norm: Mode,
-    /// Whether gradients are wanted. Without, no graph and no activations are kept.
+    /// Whether to compute gradients. If false, no graph and no activations are kept.
     pub gradient: bool,
 }
 
@@ -19,7 +19,7 @@ impl Pass {
     pub const EVAL: Self = Self { batch_norm: Mode::Eval, gradient: false };
 }
 
-/// A network that turns images into features; implement it to train a backbone of your own.
+/// A network from images to features. Implement it to train a custom backbone.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -50,13 +50,13 @@ pub trait Backbone: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The network's own, as for images of other channels or too few pixels.
+    /// Those of the network, for example for a wrong number of channels or too few pixels.
     fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor>;
 
     /// The feature dimension P.
     fn feature_dim(&self) -> usize;
 
-    /// Its size for images of `height` x `width`, for records; none if unknown.
+    /// Network size for images of `height` x `width`, for records; `None` if unknown.
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         let _ = (height, width);
         None
@@ -68,7 +68,7 @@ pub trait Backbone: Send + Sync {
 pub struct Architecture {
     /// Channels of each stage.
     pub channels: Vec<usize>,
-    /// Multiply-adds for one image, each counted once.
+    /// Multiply-adds per image, each counted once.
     pub multiply_adds: u64,
 }
 

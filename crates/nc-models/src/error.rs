@@ -1,16 +1,16 @@
-/// What can go wrong with a model.
+/// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A ResNet depth that is not 6n + 2.
-    #[error("a CIFAR ResNet has depth 6n + 2 (20, 32, 44, 56, ...), not {0}")]
+    #[error("expected a CIFAR ResNet depth of 6n + 2 (20, 32, 44, 56, ...), found {0}")]
     Depth(usize),
-    /// A ResNet without channels.
-    #[error("a ResNet's width is a factor on its channels: at least 1, not 0")]
+    /// A ResNet of width 0.
+    #[error("expected a ResNet width factor of at least 1, found 0")]
     Width,
-    /// A simplex ETF of so many classes does not exist in so few dimensions.
+    /// A simplex ETF with more classes than the feature dimension allows.
     #[error(
-        "a simplex ETF of {classes} classes needs at least {} feature dimensions, the backbone has {features}: \
+        "a simplex ETF of {classes} classes needs at least {} feature dimensions, but the backbone has {features}; \
          choose a wider backbone or another head",
         classes - 1
     )]
@@ -21,51 +21,51 @@ pub enum Error {
         features: usize,
     },
     /// A head for too few classes.
-    #[error("too few classes for this head: expected at least {least}, found {found}")]
+    #[error("expected at least {least} classes for this head, found {found}")]
     Classes {
-        /// The fewest classes this head can have.
+        /// Minimum number of classes of the head.
         least: usize,
-        /// The number asked for.
+        /// Number of classes given.
         found: usize,
     },
-    /// Something that only a linear head can do.
-    #[error("only a linear head, z = W h + b, can be scaled or given a classifier, and this one is {head:?}")]
+    /// An operation that requires a linear head.
+    #[error("only a linear head can be scaled or replaced, found head {head:?}")]
     NotLinear {
         /// The kind of the head.
         head: &'static str,
     },
-    /// A head that does not learn, where a classifier was to be retrained.
+    /// Retraining of a fixed head.
     #[error("the {head} head is fixed; it cannot be retrained")]
     FixedHead {
         /// The kind of the head.
         head: &'static str,
     },
-    /// Another number of views of the images than the network has inputs.
+    /// A number of views that does not match the inputs of the network.
     #[error("expected images of {expected} views, found {found}")]
     Views {
-        /// The network's.
+        /// Number of inputs of the network.
         expected: usize,
-        /// Those given.
+        /// Number of views given.
         found: usize,
     },
     /// A training batch too small for batch norm of the features.
-    #[error("batch norm of the features needs batches of at least {least} images, found one of {found}")]
+    #[error("expected at least {least} images per batch for batch norm of the features, found {found}")]
     BatchTooSmall {
-        /// The fewest images.
+        /// Minimum batch size.
         least: usize,
-        /// Those of the batch.
+        /// Size of the batch.
         found: usize,
     },
-    /// Weights that do not fit the model.
-    #[error("the weights do not fit the model: {0}")]
+    /// Weights that do not match the model.
+    #[error("the weights do not match the model: {0}")]
     Weights(String),
-    /// A parameter of a backbone under a name that another part of the model needs.
-    #[error("the name of parameter {0:?} is another part's of the model: call it something else")]
+    /// A backbone parameter with a name reserved for another part of the model.
+    #[error("parameter name {0:?} is reserved for another part of the model; rename the parameter")]
     NameTaken(String),
     /// A parameter that does not exist.
     #[error("the model has no parameter named {0:?}")]
     UnknownParameter(String),
-    /// A file of weights that cannot be read.
+    /// A weights file that cannot be parsed.
     #[error("not a safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// A tensor operation failed.

@@ -4,16 +4,16 @@ use nc_kernels::Mode;
 
 use crate::{Architecture, Backbone, Error, Pass, Result, Role, with_role};
 
-/// A backbone whose features pass through batch norm and are then scaled to length 1, as in front of the fixed ETF of
-/// Yang et al. (2022).
+/// A backbone with features normalised by batch norm and then to length 1, as before the fixed ETF of Yang et al.
+/// (2022).
 ///
 /// ```text
 /// h <- gamma (h - mean) / sqrt(var + 1e-5) + beta;   h <- h / |h|
 /// ```
 ///
-/// Mean and variance are those of the batch in training, the running ones in evaluation, as in PyTorch's `BatchNorm1d`
-/// with its names (`weight`, `bias`, `running_mean`, `running_var`) and its momentum of 0.1. Training needs batches of at
-/// least 3 images: normalised over one image every feature is 0, over two it is 1 or -1, whatever the images.
+/// Mean and variance are batch statistics in training and running statistics in evaluation, with the names (`weight`,
+/// `bias`, `running_mean`, `running_var`) and the momentum 0.1 of PyTorch's `BatchNorm1d`. Training needs batches of at
+/// least 3 images: normalised over one image every feature is 0, over two it is 1 or -1.
 pub struct NormalizedFeatures<B> {
     backbone: B,
     gamma: Tensor,
@@ -24,15 +24,15 @@ pub struct NormalizedFeatures<B> {
 
 const EPS: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
-/// The smallest batch whose statistics say something.
+/// Minimum batch size; smaller batches have degenerate statistics.
 const LEAST: usize = 3;
 
 impl<B: Backbone> NormalizedFeatures<B> {
-    /// Normalises the features of `backbone`, with parameters from `vb`.
+    /// Wraps `backbone`, with parameters from `vb`.
     ///
     /// # Errors
     ///
-    /// If `vb` has parameters of these names in other shapes.
+    /// If `vb` has parameters of these names with other shapes.
     pub fn new(backbone: B, vb: &VarBuilder<'_>) -> Result<Self> {
         let get = |name: &str, init: Init| vb.get_with_hints(backbone.feature_dim(), name, init);
         let (gamma, beta) = (get("weight", init::ONE)?, get("bias", init::ZERO)?);
@@ -42,7 +42,7 @@ impl<B: Backbone> NormalizedFeatures<B> {
         Ok(Self { backbone, gamma, beta, running_mean, running_var })
     }
 
-    /// (h - mean) / sqrt(var + eps) with the statistics of the batch, which the running ones take a step towards.
+    /// (h - mean) / sqrt(var + eps) with batch statistics, which also update the running ones.
     fn standardize_by_batch(&self, h: &Tensor) -> Result<Tensor> {
         let images = h.dim(0)?;
         if images < LEAST {
@@ -86,7 +86,7 @@ impl<B: Backbone> Backbone for NormalizedFeatures<B> {
     }
 }
 
-/// Rows divided by their Euclidean norm. A zero row stays zero and has no gradient.
+/// Divides rows by their Euclidean norm. A zero row stays zero and has no gradient.
 pub(crate) fn unit_rows(x: &Tensor) -> Result<Tensor> {
     let squared = x.sqr()?.sum_keepdim(D::Minus1)?;
     let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?.broadcast_as(x.shape())?;

@@ -4,7 +4,7 @@ use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Shortcut};
 
 use crate::{Pass, Result, Role, with_role};
 
-/// Convolution, batch norm, optional shortcut and optional ReLU: the one layer the networks are made of.
+/// Convolution, batch norm, optional shortcut and optional ReLU: the building block of the networks.
 ///
 /// Parameters have PyTorch's names and shapes: `weight` of the convolution (C_out, C_in / groups, k, k),
 /// initialised Kaiming normal (fan in); `weight`, `bias`, `running_mean` and `running_var` of the batch norm.
@@ -23,11 +23,11 @@ impl ConvNormLayer {
     const EPS: f64 = 1e-5;
     const MOMENTUM: f64 = 0.1;
 
-    /// A layer whose convolution and batch norm take their parameters from `conv` and `norm`.
+    /// A layer with the parameters of the convolution from `conv` and of batch norm from `norm`.
     ///
     /// # Errors
     ///
-    /// If there is no such convolution, or parameters of these names have another shape.
+    /// If `shape` is invalid, or parameters of these names have other shapes.
     pub fn new(shape: ConvShape, relu: bool, conv: &VarBuilder<'_>, norm: &VarBuilder<'_>) -> Result<Self> {
         shape.validate().map_err(candle_core::Error::from)?;
         let ConvShape { in_channels, out_channels, kernel, groups, .. } = shape;
@@ -47,14 +47,14 @@ impl ConvNormLayer {
         })
     }
 
-    /// Multiply-adds of the convolution for an image of `size` (height, width), which becomes that of the output; none if the
-    /// kernel does not fit the image.
+    /// Multiply-adds of the convolution for an image of `size` (height, width). Sets `size` to that of the output.
+    /// `None` if the kernel does not fit the image.
     pub(crate) fn multiply_adds(&self, size: &mut (usize, usize)) -> Option<u64> {
         *size = self.shape.output_size(size.0, size.1).ok()?;
         Some((self.weight.elem_count() * size.0 * size.1) as u64)
     }
 
-    /// relu(batch_norm(conv(x)) + shortcut), the ReLU if the layer has one.
+    /// relu(batch_norm(conv(x)) + shortcut), without the ReLU if the layer has none.
     ///
     /// # Errors
     ///

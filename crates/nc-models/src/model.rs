@@ -5,7 +5,7 @@ use crate::{
     Result, ScaledHead,
 };
 
-/// A backbone and a classifier head over one parameter store.
+/// A backbone and a classifier head that share a parameter store.
 pub struct Model {
     backbone: Box<dyn Backbone>,
     head: Box<dyn Head>,
@@ -24,13 +24,12 @@ pub struct Output {
 }
 
 impl Model {
-    /// Joins `backbone`, built on `params`, with a new head for `classes` classes, whose parameters are
-    /// named `linear.*`.
+    /// Combines `backbone`, built on `params`, with a new head for `classes` classes and parameters `linear.*`.
     ///
     /// # Errors
     ///
     /// [`Error::NameTaken`] if the backbone has parameters of such names, [`Error::Classes`] and
-    /// [`Error::EtfDimension`] if there is no such head.
+    /// [`Error::EtfDimension`] if the head is impossible.
     pub fn new(
         params: ParamStore,
         backbone: impl Backbone + 'static,
@@ -47,7 +46,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// The backbone's, as for images of other channels or too few pixels.
+    /// Those of the backbone, for example for a wrong number of channels or too few pixels.
     pub fn forward(&self, images: &Tensor, pass: Pass) -> Result<Output> {
         let features = self.features(images, pass)?;
         let logits = self.head.forward(&features)?;
@@ -62,7 +61,7 @@ impl Model {
     /// As [`Model::forward`].
     pub fn features(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
         let features = self.backbone.forward(images, pass)?;
-        // A user's backbone may ignore `pass.gradient`.
+        // Custom backbones may ignore `pass.gradient`.
         Ok(if pass.gradient { features } else { features.detach() })
     }
 
@@ -80,10 +79,10 @@ impl Model {
     }
 }
 
-/// The name under which the head's parameters are stored.
+/// Name prefix of the head's parameters.
 const HEAD: &str = "linear";
 
-/// The factors of [`Network::scale_logits`].
+/// Name of the factors of [`Network::scale_logits`].
 const SCALE: &str = "linear.scale";
 
 impl Network for Model {

@@ -10,22 +10,22 @@ use safetensors::SafeTensors;
 
 use crate::{Error, Result, random::initial_values};
 
-/// The part of a network that a parameter belongs to. Phases of training select by it.
+/// The part of a network that a parameter belongs to; training phases select parameters by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Everything that computes features, their normalisation included.
+    /// Everything that computes features, including their normalisation.
     Backbone,
     /// The classifier heads.
     Head,
-    /// The learnable factors on the logits, see [`ScaledHead`](crate::ScaledHead).
+    /// Learnable logit factors, see [`ScaledHead`](crate::ScaledHead).
     LogitScale,
 }
 
-/// How a variable changes.
+/// How a variable is updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// By an optimiser. Also the role of buffers that declare none, as those of `candle_nn::BatchNorm`: without a gradient
-    /// no optimiser moves them.
+    /// By an optimiser. Also the role of buffers that declare none, such as those of `candle_nn::BatchNorm`: without a
+    /// gradient no optimiser moves them.
     Learned,
     /// By forward passes: running statistics.
     Statistic,
@@ -36,23 +36,23 @@ pub enum Role {
 /// A variable of a [`ParamStore`].
 #[derive(Clone, Debug)]
 pub struct Param {
-    /// Its name, as in files of weights.
+    /// Name, as in weight files.
     pub name: String,
-    /// Its value.
+    /// Value.
     pub var: Var,
-    /// The part of the network it belongs to.
+    /// Part of the network it belongs to.
     pub group: Group,
-    /// How it changes.
+    /// How it is updated.
     pub role: Role,
 }
 
 thread_local! {
-    /// The role of variables created now. Candle's `VarBuilder` hands nothing of a caller's to its backend but shape,
-    /// name and initial values.
+    /// The role of variables created now. Candle's `VarBuilder` passes only shape, name and initial values to its
+    /// backend.
     static ROLE: Cell<Role> = const { Cell::new(Role::Learned) };
 }
 
-/// Runs `create`, in which every variable that a [`ParamStore`] creates has this `role`.
+/// Runs `create` and gives every variable that a [`ParamStore`] creates in it this `role`.
 ///
 /// ```
 /// use candle_core::Device;
@@ -64,7 +64,7 @@ thread_local! {
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 pub fn with_role<T>(role: Role, create: impl FnOnce() -> T) -> T {
-    /// Restores the role, also when `create` panics.
+    /// Restores the role, even if `create` panics.
     struct Outer(Role);
     impl Drop for Outer {
         fn drop(&mut self) {
@@ -77,14 +77,14 @@ pub fn with_role<T>(role: Role, create: impl FnOnce() -> T) -> T {
 
 /// The named variables of a model: parameters, and buffers such as running statistics.
 ///
-/// Unlike [`candle_nn::VarMap`] it is ordered by name, knows the [`Group`] and [`Role`] of each variable, and draws each
-/// initial value from a ChaCha8 stream keyed by (seed, name): the same seed gives the same model on every device, in
-/// whatever order its layers are built. Clones share their variables. All variables are `f32`.
+/// Unlike [`candle_nn::VarMap`] it is ordered by name, knows the [`Group`] and [`Role`] of each variable, and draws
+/// initial values from ChaCha8 streams keyed by (seed, name): the same seed gives the same model on every device, in
+/// any order of construction. Clones share their variables. All variables are `f32`.
 #[derive(Clone)]
 pub struct ParamStore {
     seed: u64,
     device: Device,
-    /// Of the variables that builders of this clone create.
+    /// Group of the variables created by builders of this clone.
     group: Group,
     vars: Arc<Mutex<BTreeMap<String, Entry>>>,
 }
@@ -96,13 +96,13 @@ struct Entry {
 }
 
 impl ParamStore {
-    /// An empty store whose parameters will be drawn from `seed` and live on `device`.
+    /// An empty store on `device` that initialises parameters from `seed`.
     pub fn new(seed: u64, device: &Device) -> Self {
         Self { seed, device: device.clone(), group: Group::Backbone, vars: Arc::default() }
     }
 
-    /// A builder that creates parameters of the backbone in this store, for use by layers of this crate, of `candle-nn`
-    /// and of your own.
+    /// A builder that creates backbone parameters in this store, for layers of this crate, of `candle-nn` and custom
+    /// ones.
     pub fn builder(&self) -> VarBuilder<'static> {
         self.builder_in(Group::Backbone)
     }
@@ -113,12 +113,12 @@ impl ParamStore {
         VarBuilder::from_backend(Box::new(backend), DType::F32, self.device.clone())
     }
 
-    /// Where the variables live.
+    /// Device of the variables.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// All variables with what is known of them, ordered by name.
+    /// All variables with group and role, ordered by name.
     pub fn all(&self) -> Vec<Param> {
         let param = |(name, entry): (&String, &Entry)| Param {
             name: name.clone(),
@@ -134,7 +134,7 @@ impl ParamStore {
         self.lock().iter().map(|(name, entry)| (name.clone(), entry.var.clone())).collect()
     }
 
-    /// Number of scalars in all variables but running statistics; those of a head that is fixed count as well.
+    /// Number of scalars in all variables except running statistics; fixed heads count.
     pub fn parameter_count(&self) -> usize {
         // `candle_nn::BatchNorm` declares no roles, but its buffers have PyTorch's names.
         let is_buffer = |name: &str, entry: &Entry| {
@@ -145,12 +145,12 @@ impl ParamStore {
         counted.map(|(_, entry)| entry.var.elem_count()).sum()
     }
 
-    /// Draws the parameter `name` again, from `init`. The stream is keyed by `purpose` as well, so that the values differ
-    /// from those of the first initialisation.
+    /// Re-initialises the parameter `name` from `init`. The stream is also keyed by `purpose`, so that the values
+    /// differ from the first initialisation.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownParameter`].
+    /// [`Error::UnknownParameter`] if there is no such parameter.
     pub fn reinitialize(&self, name: &str, init: Init, purpose: &str) -> Result<()> {
         let vars = self.lock();
         let Entry { var, .. } = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
@@ -163,32 +163,32 @@ impl ParamStore {
     pub(crate) fn set(&self, name: &str, value: &Tensor) -> Result<()> {
         let vars = self.lock();
         let Entry { var, .. } = vars.get(name).ok_or_else(|| Error::UnknownParameter(name.to_owned()))?;
-        // A copy, since the value may be the variable itself.
+        // Copies, because the value may be the variable itself.
         var.set(&value.detach().copy()?)?;
         Ok(())
     }
 
-    /// Checks that no parameter's name starts with `prefix`: two layers that ask for one name share its variable.
+    /// Checks that no parameter name starts with the component `prefix`; otherwise two layers would share a variable.
     ///
     /// # Errors
     ///
-    /// [`Error::NameTaken`] with the first that does.
+    /// [`Error::NameTaken`] with the first such name.
     pub fn ensure_free(&self, prefix: &str) -> Result<()> {
         let taken = self.lock().keys().find(|name| name.split('.').next() == Some(prefix)).cloned();
         taken.map_or(Ok(()), |name| Err(Error::NameTaken(name)))
     }
 
-    /// Whether there is a parameter `name`.
+    /// True if there is a parameter `name`.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.lock().contains_key(name)
     }
 
-    /// Forgets the parameter `name`, if it is there.
+    /// Removes the parameter `name`, if any.
     pub(crate) fn remove(&self, name: &str) {
         self.lock().remove(name);
     }
 
-    /// In the safetensors format, under their names, what `change` makes of each variable; none to leave it out.
+    /// Serialises each variable, mapped by `change`, in the safetensors format; `None` leaves it out.
     pub(crate) fn to_safetensors_with(
         &self,
         change: impl Fn(&str, &Tensor) -> Option<Tensor>,
@@ -199,11 +199,11 @@ impl ParamStore {
         Ok(safetensors::serialize(changed, None)?)
     }
 
-    /// Sets all variables from safetensors `bytes`. PyTorch's `num_batches_tracked` counters are skipped.
+    /// Loads all variables from safetensors `bytes`. Skips PyTorch's `num_batches_tracked` counters.
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] where a variable is missing, has another shape or is not known; then nothing is changed.
+    /// [`Error::Weights`] for a missing, unknown or differently shaped variable; nothing is changed then.
     pub fn load_safetensors(&self, bytes: &[u8]) -> Result<()> {
         let file = SafeTensors::deserialize(bytes)?;
         let vars = self.lock();
@@ -218,7 +218,7 @@ impl ParamStore {
             if view.shape() != var.dims() {
                 let (expected, found) = (var.dims(), view.shape());
                 return Err(Error::Weights(format!(
-                    "{name:?} should have shape {expected:?}, not {found:?}"
+                    "expected {name:?} of shape {expected:?}, found {found:?}"
                 )));
             }
             loaded.push((
@@ -248,12 +248,12 @@ impl SimpleBackend for ParamStore {
         _: &Device,
     ) -> candle_core::Result<Tensor> {
         if dtype != DType::F32 {
-            candle_core::bail!("parameter {name:?}: this store holds f32, not {dtype:?}");
+            candle_core::bail!("parameter {name:?}: expected dtype F32, found {dtype:?}");
         }
         let mut vars = self.lock();
         if let Some(Entry { var, .. }) = vars.get(name) {
             if var.shape() != &shape {
-                candle_core::bail!("parameter {name:?} has shape {:?}, asked for {shape:?}", var.shape());
+                candle_core::bail!("parameter {name:?}: expected shape {:?}, found {shape:?}", var.shape());
             }
             return Ok(var.as_tensor().clone());
         }

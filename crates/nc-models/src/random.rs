@@ -1,12 +1,11 @@
-//! Initial values from a stream keyed by (seed, name), so that they depend neither on the order of
-//! construction nor on the device.
+//! Initial values from streams keyed by (seed, name), independent of construction order and device.
 
 use candle_nn::{Init, init::NormalOrUniform};
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::StandardNormal;
 
-/// The values of a parameter of these dimensions, drawn from the stream of `key`.
+/// Initial values of a parameter of shape `dims`, drawn from the stream of (`seed`, `key`).
 pub(crate) fn initial_values(init: Init, dims: &[usize], seed: u64, key: &str) -> Vec<f32> {
     let count = dims.iter().product();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -4,19 +4,19 @@ use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 
 use crate::{Architecture, Backbone, ConvNormLayer, Error, Pass, Result};
 
-/// Which CIFAR ResNet.
+/// Configuration of a CIFAR ResNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResNetConfig {
     /// Number of weighted layers, 6n + 2: 20, 32, 44, 56.
     pub depth: usize,
-    /// Channels of an image: 3 for colour, 1 for grey.
+    /// Image channels: 3 for colour, 1 for grey.
     pub in_channels: usize,
     /// Factor on the channels of every stage: 1 as published, 2 for the wide ResNet-32 of ETF + DR (Yang et al. 2022).
     pub width: usize,
 }
 
-/// A residual network of basic blocks for small images: a 3x3 stem, stages of blocks with ever more channels on ever
-/// smaller images, global average pooling. Any image height and width will do.
+/// A residual network of basic blocks for small images: a 3x3 stem, stages with more channels and smaller feature maps,
+/// global average pooling. Accepts any image height and width.
 pub struct ResNet {
     stem: ConvNormLayer,
     blocks: Vec<BasicBlock>,
@@ -26,10 +26,11 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// The CIFAR ResNet of He et al. (2016), section 4.2: three stages of n blocks with 16, 32 and 64 channels (times the
-    /// width), parameter-free (option A) shortcuts. Features have 64 dimensions (times the width).
+    /// The CIFAR ResNet of He et al. (2016), section 4.2: three stages of n blocks with 16, 32 and 64 channels (times
+    /// the width) and parameter-free shortcuts (option A). Features have 64 dimensions (times the width).
     ///
-    /// Parameters are named as in the common PyTorch implementation: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.bn1`, ...
+    /// Parameters are named as in the common PyTorch implementation: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.bn1`,
+    /// ...
     ///
     /// # Errors
     ///
@@ -46,16 +47,17 @@ impl ResNet {
         Self::build(in_channels, &stages, (depth - 2) / 6, Widening::Pad, vb)
     }
 
-    /// ResNet-18 (He et al. 2016, table 1) with the stem for small images: a 3x3 convolution of stride 1 and no pooling, four
-    /// stages of two blocks with 64, 128, 256 and 512 channels, projections (option B: 1x1 convolution and batch norm)
-    /// where the width grows. Features have 512 dimensions; 11.2 million parameters with 10 classes.
+    /// ResNet-18 (He et al. 2016, table 1) with a stem for small images: a 3x3 convolution of stride 1 without pooling,
+    /// four stages of two blocks with 64, 128, 256 and 512 channels, and projection shortcuts (option B: 1x1
+    /// convolution and batch norm) where channels increase. Features have 512 dimensions; 11.2 million parameters with
+    /// 10 classes.
     ///
-    /// Parameters are named as in the common PyTorch implementation for CIFAR: as above, and `layer2.0.shortcut.0` and
-    /// `layer2.0.shortcut.1` for convolution and batch norm of a projection.
+    /// Parameters are named as in the common PyTorch implementation for CIFAR: as above, with `layer2.0.shortcut.0` and
+    /// `layer2.0.shortcut.1` for the convolution and batch norm of a projection.
     ///
     /// # Errors
     ///
-    /// If there are no channels, or `vb` has parameters of these names in other shapes.
+    /// If `in_channels` is 0, or `vb` has parameters of these names with other shapes.
     pub fn resnet18(in_channels: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         Self::build(in_channels, &[64, 128, 256, 512], 2, Widening::Project, vb)
     }
@@ -109,23 +111,23 @@ impl Backbone for ResNet {
     }
 }
 
-/// How the shortcut of a block reaches more channels on a quarter of the pixels.
+/// Shortcut of a block that increases channels and halves height and width.
 #[derive(Clone, Copy)]
 enum Widening {
-    /// Option A: every second pixel, between channels of zeros.
+    /// Option A: every second pixel, zero-padded channels.
     Pad,
     /// Option B: a 1x1 convolution of stride 2 and batch norm.
     Project,
 }
 
-/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)); where the width grows, the image is halved.
+/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), with stride 2 where channels increase.
 struct BasicBlock {
     conv1: ConvNormLayer,
     conv2: ConvNormLayer,
     path: ShortcutPath,
 }
 
-/// What a block adds to its convolutions.
+/// Shortcut of a block.
 enum ShortcutPath {
     Identity,
     Subsample,

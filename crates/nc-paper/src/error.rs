@@ -1,62 +1,64 @@
 use std::path::PathBuf;
 
-/// What can be wrong with tables, figures, records and runs. A message about a file names it and the place in it.
+/// Errors of tables, figures, records and runs. Messages about files include the file and the location in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that is no TOML or lacks, or has too many, settings.
+    /// A file with invalid TOML, or with missing or unknown keys.
     #[error("{file}: {}", source.to_string().trim_end())]
     Malformed {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The parse error.
         source: Box<toml::de::Error>,
     },
-    /// Two rows, columns, groups or series of one name.
-    #[error("{file}: {what} {name:?} stands there more than once")]
+    /// Rows, columns, groups or series with the same name.
+    #[error("{file}: duplicate {what} {name:?}; names must be unique")]
     Duplicate {
         /// The file.
         file: String,
-        /// What they are, as in "row".
+        /// Kind of item, such as "row".
         what: &'static str,
-        /// Their name.
+        /// The duplicate name.
         name: String,
     },
-    /// A row with more or fewer published figures than the table has columns.
-    #[error("{file}: row {row:?} has {found} published figures, expected {expected} (one a column) or none")]
+    /// A row whose number of published figures differs from the number of columns.
+    #[error(
+        "{file}: row {row:?}: expected {expected} published figures (one per column) or none, found {found}"
+    )]
     Published {
         /// The file.
         file: String,
         /// The row.
         row: String,
-        /// The table's columns.
+        /// Number of columns.
         expected: usize,
-        /// The row's figures.
+        /// Number of figures.
         found: usize,
     },
-    /// A row whose gain is to be shown against one that is not there.
-    #[error("{file}: row {row:?} has the control {control:?}, but no other row is named so")]
+    /// A row with an unknown control row.
+    #[error("{file}: row {row:?}: unknown control {control:?}; expected the name of another row")]
     Control {
         /// The file.
         file: String,
         /// The row.
         row: String,
-        /// Its control.
+        /// The control.
         control: String,
     },
-    /// A row with neither a method nor a reason for having none, or with both.
-    #[error("{file}: row {row:?} has {} of method and not_built, expected one", both_or_none(*both))]
+    /// A row with both or neither of `method` and `not_built`.
+    #[error("{file}: row {row:?} sets {} of method and not_built; set exactly one", both_or_none(*both))]
     Method {
         /// The file.
         file: String,
         /// The row.
         row: String,
-        /// Whether it has both.
+        /// True for both, false for neither.
         both: bool,
     },
-    /// A cell for which neither its row nor its column names the data set, or both do.
+    /// A cell whose data set is given by both or neither of row and column.
     #[error(
-        "{file}: row {row:?}: the data set for column {column:?} is named by {} of row and column, expected one",
+        "{file}: row {row:?}, column {column:?}: {} of them set data; set it in exactly one",
         both_or_none(*both)
     )]
     Data {
@@ -66,11 +68,11 @@ pub enum Error {
         row: String,
         /// The column.
         column: String,
-        /// Whether both name one.
+        /// True for both, false for neither.
         both: bool,
     },
-    /// A column with noise of no possible strength.
-    #[error("{file}: column {column:?} has noise {noise}, expected a positive number")]
+    /// A column with an invalid noise level.
+    #[error("{file}: column {column:?}: expected a positive, finite noise, found {noise}")]
     Noise {
         /// The file.
         file: String,
@@ -79,43 +81,43 @@ pub enum Error {
         /// The noise.
         noise: f64,
     },
-    /// A table or figure that is not there.
-    #[error("there is no table or figure {name:?}, only {known}")]
+    /// An unknown table or figure.
+    #[error("unknown table or figure {name:?}; expected one of {known}")]
     NoTable {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The known names.
         known: String,
     },
-    /// Tables and figures without a run.
-    #[error("nothing of {names} is built yet: it stands in the tables, but there is nothing to run")]
+    /// Tables and figures without runs.
+    #[error(
+        "{names}: not implemented yet, so there is nothing to run; the tables show the published figures only"
+    )]
     NotBuilt {
-        /// What was asked for.
+        /// The requested names.
         names: String,
     },
-    /// A pattern that no cell with a run matches.
-    #[error(
-        "no cell matches {pattern:?}; cells are named as in table3/cifar10-lt-r100/nc-drw, and --list shows them"
-    )]
+    /// A pattern that matches no cell with a run.
+    #[error("no cell matches {pattern:?}; --list shows cell names, such as table3/cifar10-lt-r100/nc-drw")]
     NoCell {
         /// The pattern.
         pattern: String,
     },
-    /// A record that cannot be read or written, or is none.
+    /// A record that is invalid or cannot be read or written.
     #[error("{}: {reason}", path.display())]
     BadRecord {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// A run failed, or could not be begun.
+    /// A run that failed or could not start.
     #[error("{0}")]
     Train(#[source] Box<nc_train::Error>),
-    /// A file could not be written.
+    /// A run file that could not be read or written.
     #[error(transparent)]
     Record(#[from] nc_record::Error),
-    /// A report could not be made.
+    /// A report that could not be generated.
     #[error(transparent)]
     Report(#[from] nc_report::Error),
 }
@@ -127,7 +129,7 @@ fn both_or_none(both: bool) -> &'static str {
     if both { "both" } else { "neither" }
 }
 
-/// Sees to it that no two of `names` are the same.
+/// Rejects duplicate `names`.
 pub(crate) fn refuse_duplicates<'a>(
     file: &str,
     what: &'static str,

@@ -2,54 +2,54 @@ use serde::Deserialize;
 
 use crate::{Error, Result, error::refuse_duplicates};
 
-/// A figure of the paper: what is drawn of which runs.
+/// A figure of the paper and the runs it is drawn from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperFigure {
-    /// Its number in the paper.
+    /// Number in the paper.
     pub id: String,
-    /// What it shows, in a line.
+    /// Title.
     pub title: String,
-    /// What is drawn of each run.
+    /// Quantity drawn.
     pub kind: FigureKind,
-    /// Remarks on the whole figure.
+    /// Notes on the whole figure.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// What is drawn together.
+    /// Groups of series.
     pub groups: Vec<FigureGroup>,
 }
 
-/// What a figure draws of a run.
+/// Quantity drawn in a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FigureKind {
-    /// The angle in degrees between the centred class means of each two classes, classes sorted by size.
+    /// Pairwise angles between centred class means in degrees, classes sorted by size.
     Angles,
-    /// The norm of each class's centred mean, classes sorted by size.
+    /// Norms of centred class means, classes sorted by size.
     Norms,
 }
 
-/// Runs that are drawn together.
+/// Series drawn in one chart.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureGroup {
-    /// What they have in common.
+    /// Title.
     pub title: String,
-    /// One for each run.
+    /// Series, one per run.
     pub series: Vec<FigureSeries>,
 }
 
-/// A run of a figure.
+/// A series of a figure, from one run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureSeries {
-    /// Its name in the figure.
+    /// Name in the figure.
     pub name: String,
-    /// The preset's data set.
+    /// Data set of the preset.
     pub data: String,
-    /// The preset's method, with its parts.
+    /// Method of the preset, with its parts.
     pub method: String,
-    /// A remark on this run.
+    /// Note on the series.
     pub note: Option<String>,
 }
 
@@ -64,16 +64,16 @@ impl PaperFigure {
     ///
     /// # Errors
     ///
-    /// Those of [`PaperFigure::parse`]; the crate's tests see to it that there is none.
+    /// Those of [`PaperFigure::parse`]; the crate's tests ensure that none occurs.
     pub fn all() -> Result<Vec<Self>> {
         FILES.iter().map(|(file, text)| Self::parse(file, text)).collect()
     }
 
-    /// Reads a figure from TOML; `file` is for messages.
+    /// Parses a figure from TOML; `file` is its name in error messages.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], and [`Error::Duplicate`] for groups, or series of a group, of one name.
+    /// [`Error::Malformed`]; [`Error::Duplicate`] for duplicate names of groups, or of series in a group.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
         let figure: Self = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
             file: file.to_owned(),

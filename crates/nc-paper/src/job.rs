@@ -2,34 +2,34 @@ use nc_train::{Experiment, ValidExperiment};
 
 use crate::{Result, Scale};
 
-/// `table3/cifar10-lt-r100/nc-drw`: where a run's figure stands, and its preset.
+/// Name of a cell: table or figure, then the preset, such as `table3/cifar10-lt-r100/nc-drw`.
 pub type CellName = String;
 
-/// A run that cells need.
+/// A run needed by cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// The preset's name.
+    /// Name of the preset.
     pub preset: String,
-    /// What is run.
+    /// The experiment.
     pub experiment: ValidExperiment,
-    /// Names the experiment, whatever the data: two jobs with one key are one.
+    /// Hash of the experiment without its data; unique among jobs.
     pub key: String,
-    /// Noise under which it is tested, in rising order.
+    /// Noise levels of the evaluation, ascending.
     pub noise: Vec<f64>,
-    /// The key of the job whose phases it begins with.
+    /// Key of the job that trains the first phases.
     pub needs: Option<String>,
-    /// The cells it is for, each with the noise of its own figures (none for accuracy on plain images); empty for a first phase
-    /// that no cell shows.
+    /// Cells that show this run, each with its noise levels (none for accuracy on clean images); empty for a first
+    /// phase that no cell shows.
     pub cells: Vec<(CellName, Vec<f64>)>,
-    /// The first of them that shows accuracy under noise.
+    /// The first cell that shows accuracy under noise.
     pub noise_cell: Option<CellName>,
-    /// A cell whose run is this one or begins with it, where no preset alone is it: a first phase may have none, and at
-    /// smoke scale runs are smaller than any preset.
+    /// A cell that needs this run, if no preset reproduces the run: a first phase may not be a preset, and smoke-scale
+    /// runs are smaller than any preset.
     pub needed_by: Option<CellName>,
 }
 
 impl Job {
-    /// The command that repeats it.
+    /// Command that reproduces the run.
     pub fn command(&self, scale: Scale) -> String {
         let (preset, seed) = (&self.preset, self.experiment.seed);
         let epochs = match scale {
@@ -50,7 +50,7 @@ impl Job {
     }
 }
 
-/// Names an experiment, whatever the data.
+/// Hash of an experiment without its data.
 pub(crate) fn key(experiment: &Experiment) -> Result<String> {
     Ok(experiment.hash("")?)
 }

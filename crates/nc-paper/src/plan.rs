@@ -8,25 +8,25 @@ use crate::{
     job::{self, key},
 };
 
-/// Which cells are wanted.
+/// Selection of cells.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Tables and figures, as in `3` and `figure2`; empty for all.
+    /// Tables and figures, such as `3` and `figure2`; empty for all.
     pub tables: Vec<String>,
-    /// A pattern for [`CellName`](crate::CellName)s, with `*` and `?`; `*` for all.
+    /// Glob pattern (`*`, `?`) for [`CellName`](crate::CellName)s.
     pub cells: String,
-    /// Seeds; empty for those of the scale.
+    /// Seeds; empty for the defaults of the scale.
     pub seeds: Vec<u64>,
-    /// How long runs are.
+    /// Scale of the runs.
     pub scale: Scale,
 }
 
-/// The runs behind the wanted cells, each once, and each after what it begins with.
+/// The runs needed for the selected cells, deduplicated, in dependency order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// How long runs are.
+    /// Scale of the runs.
     pub scale: Scale,
-    /// The runs.
+    /// Runs.
     pub jobs: Vec<Job>,
 }
 
@@ -38,12 +38,12 @@ struct Wanted {
 }
 
 impl Plan {
-    /// Plans what `selection` asks for.
+    /// Plans the runs of `selection`.
     ///
     /// # Errors
     ///
-    /// [`Error::NoTable`] for a table that is not there, [`Error::NotBuilt`] if none of those asked for has a run,
-    /// [`Error::NoCell`] if nothing is left to run.
+    /// [`Error::NoTable`] for an unknown table, [`Error::NotBuilt`] if no selected table has runs, [`Error::NoCell`] if
+    /// no cell with a run is selected.
     pub fn new(tables: &[PaperTable], figures: &[PaperFigure], selection: &Selection) -> Result<Self> {
         let all = wanted(tables, figures);
         let groups: Vec<String> =
@@ -94,7 +94,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds a run for `cell`, after the shorter ones it begins with, unless it is there. Returns its key.
+    /// Adds the run of `cell`, after the runs of its first phases, unless already planned. Returns its key.
     fn add(
         &mut self,
         preset: &str,
@@ -108,7 +108,7 @@ impl Plan {
             Some(shorter) => Some(self.add(preset, cell, shorter.try_into()?, names)?),
         };
         if !self.jobs.iter().any(|job| job.key == key) {
-            // Seeds are in keys but not in names.
+            // Keys depend on the seed, names do not.
             let experiment = experiment.into_inner();
             let nameless = job::key(&Experiment { seed: 0, ..experiment.clone() })?;
             let name = names.get(&nameless);
@@ -121,14 +121,14 @@ impl Plan {
         Ok(key)
     }
 
-    /// What each experiment with seed 0 is called, whichever cells are chosen: the first preset that is it.
+    /// Names of all experiments by their key at seed 0: the first preset with that key, independent of the selection.
     fn names(&self, all: &[Wanted]) -> Result<BTreeMap<String, String>> {
         let mut names = BTreeMap::new();
         let of_cells = all.iter().map(|cell| cell.preset.clone());
         let of_methods = presets::data_sets()
             .flat_map(|(data, _)| presets::methods().map(move |(method, _)| format!("{data}/{method}")));
         for preset in of_cells.chain(of_methods) {
-            // A method that cannot be run at this scale has no name.
+            // Skip methods that are invalid at this scale.
             if let Ok(experiment) = self.scale.experiment(&preset, 0) {
                 names.entry(key(&experiment)?).or_insert(preset);
             }
@@ -136,13 +136,13 @@ impl Plan {
         Ok(names)
     }
 
-    /// The jobs that are not among `records`, with all they are to find out.
+    /// Jobs without a complete record in `records`.
     pub fn missing<'a>(&'a self, records: &Records) -> Vec<&'a Job> {
         self.jobs.iter().filter(|job| !records.has(job)).collect()
     }
 
-    /// Each cell with its runs that are recorded and all of them, sorted by name. A run counts for a cell when the record has the
-    /// cell's own figures, whatever other cells lack.
+    /// Name, recorded runs and total runs of each cell, sorted by name. A run counts as recorded for a cell if the
+    /// record has the noise levels of that cell, even if it lacks those of other cells.
     pub fn cells<'a>(&'a self, records: &Records) -> Vec<(&'a str, usize, usize)> {
         let mut cells: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for job in &self.jobs {
@@ -155,7 +155,7 @@ impl Plan {
         cells.into_iter().map(|(name, (done, all))| (name, done, all)).collect()
     }
 
-    /// The sources of images that `jobs` need.
+    /// Data sources of `jobs`.
     pub fn sources(jobs: &[&Job]) -> Vec<DataSource> {
         let mut sources: Vec<DataSource> = vec![];
         for job in jobs {
@@ -168,7 +168,7 @@ impl Plan {
     }
 }
 
-/// `3` is `table3`; `figure2` stays.
+/// Full name of a table or figure: `table3` for `3`; `figure2` is unchanged.
 fn group(name: &str) -> String {
     if name.starts_with("table") || name.starts_with("figure") {
         name.to_owned()

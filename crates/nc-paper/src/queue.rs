@@ -10,58 +10,57 @@ use nc_train::{DataFacts, DataSource, Experiment, Finished, Observer, RunOptions
 
 use crate::{Error, Job, Plan, Record, Records, Result, record::NoisyAccuracy};
 
-/// Runs what is missing of a plan, beside others that do the same in the same results directory.
+/// Trains the missing runs of a plan, possibly concurrently with other processes on the same results directory.
 ///
-/// A run is done by one process at a time, which claims its directory; if the process dies, another goes on from its
-/// last checkpoint. A run that begins with the phases of another waits for that one, and goes on from its weights; where
-/// that one is recorded but its run directory is not here, it does those phases itself. Each finished run is recorded
-/// at once.
+/// Each run directory is locked by one process; if it dies, another process resumes from the last checkpoint. A run
+/// that shares the first phases of another waits for it and starts from its weights. If that run is recorded but its
+/// directory is missing, the first phases are trained again. Each run is recorded as soon as it finishes.
 pub struct Queue<'a> {
     plan: &'a Plan,
     results: &'a Path,
-    /// Where the images of each source are; none for those that are in the program.
+    /// Data directory of each source; none for built-in data.
     data_dirs: &'a BTreeMap<DataSource, Option<PathBuf>>,
-    /// Of every run; the output directory does not count.
+    /// Options of all runs; the output directory is ignored.
     options: RunOptions,
     facts: BTreeMap<String, DataFacts>,
 }
 
-/// Who watches a queue.
+/// Receives the progress of a queue.
 pub trait Reporter {
-    /// Something to tell.
+    /// Prints a progress line.
     fn say(&mut self, line: &str);
 
-    /// Who watches the run of `experiment`.
+    /// The observer for the run of `experiment`.
     fn observer(&mut self, experiment: &Experiment) -> Box<dyn Observer + '_>;
 
-    /// Whether to stop: no run is begun any more, and the observer of the present one is asked too.
+    /// True to start no further runs. The current run is stopped by its observer.
     fn wants_to_stop(&self) -> bool;
 }
 
-/// How a queue ended.
+/// Outcome of [`Queue::run`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Runs that were done here.
+    /// Number of runs finished by this process.
     pub done: usize,
-    /// Runs that are missing still.
+    /// Number of runs still missing.
     pub missing: usize,
-    /// Those of them that failed here, with their message.
+    /// Runs that failed in this process: key and message.
     pub failed: Vec<(String, String)>,
 }
 
-/// What became of a job.
+/// Outcome of a job.
 struct Done {
-    /// Whether something of its run was left to do, and was done here.
+    /// True if this process trained any part of the run.
     trained: bool,
-    /// Whether this process recorded it.
+    /// True if this process recorded it.
     recorded: bool,
 }
 
-/// How long to wait for other processes before looking again.
+/// Polling interval while waiting for other processes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl<'a> Queue<'a> {
-    /// A queue for `plan` in the directory `results`.
+    /// Creates a queue for `plan` in the directory `results`.
     pub fn new(
         plan: &'a Plan,
         results: &'a Path,
@@ -71,7 +70,7 @@ impl<'a> Queue<'a> {
         Self { plan, results, data_dirs, options, facts: BTreeMap::new() }
     }
 
-    /// The jobs without a record.
+    /// Jobs without a complete record.
     ///
     /// # Errors
     ///
@@ -80,7 +79,7 @@ impl<'a> Queue<'a> {
         Ok(self.plan.missing(&Records::read(self.results, self.plan.scale)?))
     }
 
-    /// Seconds that `jobs` will take here, from the measured speed of their backbones.
+    /// Estimates the seconds for `jobs` on this machine, from the measured speed of their backbones.
     ///
     /// # Errors
     ///
@@ -96,7 +95,7 @@ impl<'a> Queue<'a> {
                 None => Speed::measure(&job.experiment, &facts, &self.options.device)?,
             };
             speeds.insert(kind, speed);
-            // What it begins with is run before it, or lies there from earlier, or else has to be run again.
+            // First phases are planned before this job or available from an earlier run; else they are trained again.
             let begins = match &job.needs {
                 Some(key) => jobs.iter().any(|job| job.key == *key) || self.has_run(key)?,
                 None => false,
@@ -109,11 +108,11 @@ impl<'a> Queue<'a> {
         Ok(seconds)
     }
 
-    /// Runs what is missing, at most `most` runs.
+    /// Trains the missing runs, at most `most`.
     ///
     /// # Errors
     ///
-    /// What keeps any run from being begun; the failure of a run is told in [`Ended`].
+    /// Errors that affect all runs; failures of single runs are reported in [`Ended`].
     pub fn run(&mut self, most: Option<usize>, reporter: &mut dyn Reporter) -> Result<Ended> {
         let mut ended = Ended { done: 0, missing: 0, failed: vec![] };
         let mut waiting = false;
@@ -138,11 +137,8 @@ impl<'a> Queue<'a> {
                         ended.done += usize::from(trained);
                         let left = self.missing()?;
                         if recorded && left.iter().any(|left| left.key == job.key) {
-                            // Doing it again would change nothing, for ever.
-                            Some(
-                                "its record lacks some of what its cells show, though it was just made"
-                                    .to_owned(),
-                            )
+                            // Repeating the job would loop forever.
+                            Some("its new record lacks figures that its cells show".to_owned())
                         } else {
                             let what = if recorded { "recorded" } else { "left to another process" };
                             reporter.say(&format!("{label}: {what}, {} missing", left.len()));
@@ -162,7 +158,7 @@ impl<'a> Queue<'a> {
                     ended.failed.push((job.key.clone(), message));
                 }
                 begun = true;
-                // What others have done meanwhile, and what this one lets begin.
+                // Re-read the records: this run and other processes may have unblocked jobs.
                 break;
             }
             if begun {
@@ -175,15 +171,15 @@ impl<'a> Queue<'a> {
                 return Ok(ended);
             }
             if !waiting {
-                reporter.say(&format!("waiting for {} runs that other processes work on", left.len()));
+                reporter.say(&format!("waiting for {} runs locked by other processes", left.len()));
                 waiting = true;
             }
             std::thread::sleep(PATIENCE);
         }
     }
 
-    /// Jobs with whether their run is done and only to be recorded; these first. Where the data cannot be read, that is
-    /// not known.
+    /// Sorts jobs with finished but unrecorded runs first, and flags them. A run whose data cannot be read counts as
+    /// unfinished.
     fn finished_first(&mut self, jobs: &[&'a Job]) -> Vec<(bool, &'a Job)> {
         let finished = |job: &&'a Job| {
             let directory = self.directory(job);
@@ -194,14 +190,14 @@ impl<'a> Queue<'a> {
         jobs
     }
 
-    /// Whether a job, or one it begins with, failed.
+    /// True if the job or one that it needs failed.
     fn hopeless(&self, job: &Job, ended: &Ended) -> bool {
         let failed = ended.failed.iter().any(|(key, _)| *key == job.key);
         let needs = job.needs.as_ref().and_then(|key| self.plan.jobs.iter().find(|job| job.key == *key));
         failed || needs.is_some_and(|job| self.hopeless(job, ended))
     }
 
-    /// Does and records a job.
+    /// Trains and records a job.
     fn do_job(&mut self, job: &Job, label: &str, reporter: &mut dyn Reporter) -> Result<Done> {
         let options = RunOptions {
             data_dir: self.data_dir(&job.experiment),
@@ -211,14 +207,15 @@ impl<'a> Queue<'a> {
         reporter.say(&format!("{label}: {}", self.whereabouts(job)));
         let finished = train(&job.experiment, &options, reporter.observer(&job.experiment).as_mut())?;
         let recorded = match self.record(job, &finished, &options) {
-            // Another process found the run done, too, and has it now.
+            // Another process also found the run finished and holds the lock.
             Err(Error::Record(nc_record::Error::Held { .. })) => false,
             recorded => recorded?,
         };
         Ok(Done { trained: !finished.earlier, recorded })
     }
 
-    /// Writes the page about a finished run and records it, unless another process has done so: one of them does.
+    /// Writes the report of a finished run and records it, unless another process already has. Returns true if
+    /// recorded.
     fn record(&self, job: &Job, finished: &Finished, options: &RunOptions) -> Result<bool> {
         let claim = RunDir::open(&finished.directory)?.claim(options.rhythm, |_, _| {})?;
         if !self.missing()?.iter().any(|missing| missing.key == job.key) {
@@ -237,7 +234,7 @@ impl<'a> Queue<'a> {
         Ok(true)
     }
 
-    /// Whether the run of the job `key` lies here, finished and with its weights.
+    /// True if the run directory of the job `key` exists with result and weights.
     fn has_run(&mut self, key: &str) -> Result<bool> {
         let Some(job) = self.plan.jobs.iter().find(|job| job.key == key) else { return Ok(false) };
         let directory = self.directory(job)?;
@@ -251,7 +248,7 @@ impl<'a> Queue<'a> {
         Ok(runs.join(format!("seed{}-{}", job.experiment.seed, &hash[..8])))
     }
 
-    /// What a job is for.
+    /// Describes the cells or runs that need a job.
     fn whereabouts(&self, job: &Job) -> String {
         match job.cells.as_slice() {
             [] => {
@@ -281,7 +278,7 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Whether another process has the run.
+/// True if another process holds the run's lock.
 fn is_held(error: &Error) -> bool {
     let Error::Train(error) = error else { return false };
     matches!(**error, nc_train::Error::Record(nc_record::Error::Held { .. }))

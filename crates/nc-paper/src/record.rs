@@ -4,94 +4,93 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Job, Result, Scale};
 
-/// What stands of a finished run in the results directory: small enough to be kept with the code, and whole enough to
-/// make every table and figure from.
+/// Summary of a finished run: small enough to commit, complete enough to generate all tables and figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Version of the record.
+    /// Format version.
     pub format_version: u32,
-    /// How long the run was.
+    /// Scale.
     pub scale: Scale,
-    /// The preset.
+    /// Preset.
     pub preset: String,
-    /// The seed.
+    /// Seed.
     pub seed: u64,
     /// [`Job::key`].
     pub key: String,
     /// Hash of configuration and training subset.
     pub run_hash: String,
-    /// The command that repeats the run.
+    /// Command that reproduces the run.
     pub command: String,
-    /// The data it was trained and tested on.
+    /// Training and test data.
     pub data: DataSummary,
-    /// The size of the network; none in records of earlier versions, like the next.
+    /// Size of the network; none in records of earlier versions, like the next field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSummary>,
-    /// The program that trained it.
+    /// Program that trained the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramSummary>,
     /// Epochs of each phase.
     pub epochs: Vec<usize>,
-    /// Accuracy after the last epoch on the whole test set.
+    /// Test accuracy after the last epoch.
     pub accuracy: AccuracySummary,
     /// Test accuracy with Gaussian noise on the images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noise: Vec<NoisyAccuracy>,
-    /// The best test accuracy seen during training: for comparison, never the figure to report.
+    /// Epoch with the best test accuracy: for comparison, never the figure to report.
     pub best_epoch: Option<BestEpoch>,
-    /// Of the training features after the last epoch.
+    /// Geometry of the training features after the last epoch.
     pub geometry: GeometrySummary,
     /// Wall time.
     pub timing: Timing,
-    /// The whole configuration, as TOML.
+    /// Configuration, as TOML.
     pub config: String,
 }
 
-/// Accuracy as shares.
+/// Test accuracy, in [0, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccuracySummary {
-    /// Of all test images.
+    /// All test images.
     pub top1: f64,
-    /// Of classes with more than 100 training images.
+    /// Classes with more than 100 training images.
     pub many: Option<f64>,
-    /// Of classes with 20 to 100.
+    /// Classes with 20 to 100 training images.
     pub medium: Option<f64>,
-    /// Of classes with fewer than 20.
+    /// Classes with fewer than 20 training images.
     pub few: Option<f64>,
-    /// Of each class.
+    /// Accuracy per class.
     pub per_class: Vec<Option<f64>>,
 }
 
-/// Accuracy under noise.
+/// Test accuracy under Gaussian noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoisyAccuracy {
     /// Standard deviation of the noise.
     pub std: f64,
-    /// Share of all test images.
+    /// Accuracy in [0, 1].
     pub top1: f64,
 }
 
-/// Neural collapse of training features.
+/// Neural-collapse metrics of the training features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeometrySummary {
-    /// NC1, trace of within over between, each sample the same.
+    /// NC1, tr(S_W pinv(S_B))/K, sample-weighted.
     pub nc1: Option<f64>,
     /// Mean over classes of the angle to the nearest other class mean.
     pub mean_nearest_angle_degrees: Option<f64>,
-    /// The smallest angle.
+    /// Smallest angle between class means.
     pub min_angle_degrees: Option<f64>,
-    /// NC3, squared distance of the normalised classifier from the normalised means.
+    /// NC3, squared distance between the normalised classifier and the normalised class means.
     pub nc3: Option<f64>,
-    /// NC4, share of samples that classifier and nearest mean decide differently.
+    /// NC4, share of samples on which classifier and nearest class mean disagree.
     pub nc4: Option<f64>,
-    /// Norms of the centred class means, by class.
+    /// Norms of the centred class means (K).
     pub norms: Vec<f64>,
-    /// Angles between the centred class means, by class; of at most 20 classes.
+    /// Angles between the centred class means (K, K); empty for more than 20 classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub angles_degrees: Vec<Vec<f64>>,
 }
 
-/// More classes than this have too many angles to keep.
+/// Largest number of classes whose angles are recorded.
 const MANY: usize = 20;
 
 impl Record {
@@ -168,29 +167,48 @@ impl Record {
         })
     }
 
-    /// The file it stands in.
+    /// Name of the record's file.
     pub(crate) fn file_name(&self) -> String {
         let preset = self.preset.replace(['/', '+', ' '], "-").replace(['(', ')'], "");
         format!("{preset}-seed{}-{}.json", self.seed, self.key.get(..8).unwrap_or(&self.key))
     }
 
-    /// Checks that figures by class have all classes, as tables and figures assume, and that shares are from 0 to 1.
+    /// Checks that the record is that of its configuration, that per-class values cover all classes, and that every value is in
+    /// its range.
     pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        let config: Experiment = toml::from_str(&self.config).map_err(|error| format!("config: {error}"))?;
+        let hash = |subset: &str| config.hash(subset).map_err(|error| error.to_string());
+        let epochs: Vec<usize> = config.phases.iter().map(|phase| phase.epochs).collect();
+        let same =
+            |what: &str, same: bool| if same { Ok(()) } else { Err(format!("{what}: not that of config")) };
+        same("key", hash("")? == self.key)?;
+        same("run_hash", hash(&self.data.train_hash)? == self.run_hash)?;
+        same("seed", config.seed == self.seed)?;
+        same("epochs", epochs == self.epochs)?;
+
         let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
         let AccuracySummary { top1, many, medium, few, per_class } = &self.accuracy;
+        let best = self.best_epoch.as_ref().map(|best| best.accuracy);
+        let best =
+            best.iter().flat_map(|best| [Some(best.all), best.balanced, best.many, best.medium, best.few]);
         let noisy = self.noise.iter().map(|noisy| Some(noisy.top1));
-        let best = self.best_epoch.as_ref().map(|best| best.accuracy.all);
-        let shares = [Some(*top1), *many, *medium, *few, best]
-            .into_iter()
-            .chain(per_class.iter().copied())
-            .chain(noisy);
-        if let Some(share) = shares.flatten().find(|share| !(0.0..=1.0).contains(share)) {
-            return Err(format!("expected accuracy from 0 to 1, found {share}"));
+        let shares = [Some(*top1), *many, *medium, *few].into_iter().chain(per_class.iter().copied());
+        within("accuracy", 1.0, shares.chain(noisy).chain(best))?;
+        let GeometrySummary { nc1, nc3, nc4, norms, angles_degrees: angles, .. } = geometry;
+        within("nc4", 1.0, [*nc4])?;
+        within(
+            "nc1, nc3 and norms",
+            f64::MAX,
+            [*nc1, *nc3].into_iter().chain(norms.iter().copied().map(Some)),
+        )?;
+        let summary = [geometry.mean_nearest_angle_degrees, geometry.min_angle_degrees];
+        within("angles", 180.0, summary.into_iter().chain(angles.iter().flatten().copied().map(Some)))?;
+        within("seconds", f64::MAX, [Some(self.timing.seconds), Some(self.timing.images_per_second)])?;
+        for (what, found) in [("norms", norms.len()), ("per_class", per_class.len())] {
+            if found != classes {
+                return Err(format!("expected {what} of {classes} classes, found {found}"));
+            }
         }
-        if geometry.norms.len() != classes {
-            return Err(format!("expected norms of {classes} classes, found {}", geometry.norms.len()));
-        }
-        let angles = &geometry.angles_degrees;
         let rows: Vec<usize> = angles.iter().map(Vec::len).collect();
         if !angles.is_empty() && rows != vec![classes; classes] {
             return Err(format!(
@@ -200,12 +218,25 @@ impl Record {
         Ok(())
     }
 
-    /// Test accuracy in percent, with noise of this standard deviation on the images.
+    /// Test accuracy in percent, on clean images or under noise of this standard deviation.
     pub(crate) fn percent(&self, noise: Option<f64>) -> Option<f64> {
         let share = match noise {
             None => Some(self.accuracy.top1),
             Some(std) => self.noise.iter().find(|noisy| noisy.std == std).map(|noisy| noisy.top1),
         };
         share.map(|share| 100.0 * share)
+    }
+}
+
+/// Errors for a value outside 0 to `most`.
+fn within(
+    what: &str,
+    most: f64,
+    values: impl IntoIterator<Item = Option<f64>>,
+) -> std::result::Result<(), String> {
+    match values.into_iter().flatten().find(|value| !(0.0..=most).contains(value)) {
+        None => Ok(()),
+        Some(found) if most == f64::MAX => Err(format!("expected {what} of at least 0, found {found}")),
+        Some(found) => Err(format!("expected {what} from 0 to {most}, found {found}")),
     }
 }

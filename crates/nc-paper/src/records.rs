@@ -14,17 +14,17 @@ use crate::{Error, Job, Record, Result, Scale, job::key};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     by_key: BTreeMap<String, Record>,
-    /// All files of a key.
+    /// Files of each key.
     files: BTreeMap<String, Vec<PathBuf>>,
 }
 
 impl Records {
-    /// Where the records of `scale` stand below `results`.
+    /// Directory of the records of `scale`.
     pub(crate) fn directory(results: &Path, scale: Scale) -> PathBuf {
         results.join(scale.name())
     }
 
-    /// As [`Records::directory`], which is made if it is not there.
+    /// Like [`Records::directory`], but creates it if missing.
     pub(crate) fn make_directory(results: &Path, scale: Scale) -> Result<PathBuf> {
         let directory = Self::directory(results, scale);
         match fs::create_dir_all(&directory) {
@@ -33,17 +33,17 @@ impl Records {
         }
     }
 
-    /// Where the run directories of `scale` stand below `results`.
+    /// Directory of the run directories of `scale`.
     pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
         results.join("runs").join(scale.name())
     }
 
-    /// Reads the records of `scale` below `results`; none if there is no such directory.
+    /// Reads the records of `scale` below `results`; empty if the directory is missing.
     ///
     /// # Errors
     ///
-    /// [`Error::BadRecord`] for a directory or file that cannot be read, a file that is no record, or one of another
-    /// scale or format, or whose seed no run has, or whose figures are not of all its classes.
+    /// [`Error::BadRecord`] if the directory or a file cannot be read, or for a record that is malformed, inconsistent,
+    /// or of another scale or format version.
     pub fn read(results: &Path, scale: Scale) -> Result<Self> {
         let directory = Self::directory(results, scale);
         let mut records = Self::default();
@@ -61,7 +61,7 @@ impl Records {
         for path in paths {
             let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
             let text = match fs::read(&path) {
-                // Another process has recorded the run under another name since the files were listed.
+                // Another process replaced the record by one with another name after the listing.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 text => text.map_err(|error| bad(error.to_string()))?,
             };
@@ -74,18 +74,18 @@ impl Records {
             }
             if record.scale != scale {
                 return Err(bad(format!(
-                    "it is of {} scale and stands among {}",
+                    "record of {} scale among records of {} scale",
                     record.scale.name(),
                     scale.name()
                 )));
             }
             if i64::try_from(record.seed).is_err() {
                 let (seed, most) = (record.seed, i64::MAX);
-                return Err(bad(format!("seed is {seed}, should be a whole number from 0 to {most}")));
+                return Err(bad(format!("seed: expected an integer from 0 to {most}, found {seed}")));
             }
             record.check().map_err(bad)?;
             records.files.entry(record.key.clone()).or_default().push(path.clone());
-            // Of two, made when the experiment had different names, the one that knows more.
+            // If a renamed experiment has two records, use the more complete one.
             match records.by_key.get(&record.key) {
                 Some(other) if other.noise.len() >= record.noise.len() => {}
                 _ => {
@@ -96,8 +96,8 @@ impl Records {
         Ok(records)
     }
 
-    /// Writes `record` below `results`, in place of others of the same run, if the `claim` on that still stands: minutes
-    /// may have gone by since it was taken.
+    /// Writes `record` below `results` and removes older records of the same run. Confirms the `claim` first, because
+    /// minutes may have passed since it was acquired.
     pub(crate) fn write(results: &Path, record: &Record, claim: &Claim) -> Result<()> {
         let path = Self::make_directory(results, record.scale)?.join(record.file_name());
         let bad = |reason: String| Error::BadRecord { path: path.clone(), reason };
@@ -117,13 +117,12 @@ impl Records {
         Ok(())
     }
 
-    /// Whether `job` is done, with all it is to find out.
+    /// True if `job` has a complete record.
     pub fn has(&self, job: &Job) -> bool {
         self.get(&job.key).is_some_and(|record| record.completes(job))
     }
 
-    /// The files that hold the experiment with this [`Job::key`]: more than one if it had another name when it was
-    /// recorded before.
+    /// Files of the experiment with this [`Job::key`]: several if its preset was renamed.
     pub(crate) fn files(&self, key: &str) -> &[PathBuf] {
         self.files.get(key).map_or(&[], Vec::as_slice)
     }
@@ -133,12 +132,12 @@ impl Records {
         self.by_key.get(key)
     }
 
-    /// The record of this experiment.
+    /// The record of `experiment`.
     pub(crate) fn of(&self, experiment: &Experiment) -> Result<Option<&Record>> {
         Ok(self.get(&key(experiment)?))
     }
 
-    /// The seeds there are records of.
+    /// Seeds with records, ascending.
     pub(crate) fn seeds(&self) -> Vec<u64> {
         let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
         seeds.sort_unstable();
@@ -147,7 +146,7 @@ impl Records {
     }
 }
 
-/// The tables as JSON, beside the records.
+/// File name of the tables as JSON, in the directory of the records.
 pub(crate) const TABLES: &str = "tables.json";
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If a table names a preset that is not there.
+/// If a table names an unknown preset.
 pub fn fill_tables(tables: &[PaperTable], records: &Records, scale: Scale) -> Result<Vec<Table>> {
     tables.iter().map(|table| fill_table(table, records, scale)).collect()
 }
@@ -80,7 +80,7 @@ fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> 
     Ok(Cell { published: cell.published, runs, ..Cell::default() })
 }
 
-/// The figure with what else is known of the run on plain images.
+/// Adds best epoch, shot-group accuracy and angles, which apply to clean images only.
 fn with_geometry(run: RunFigure, record: &Record) -> RunFigure {
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
     let accuracy = &record.accuracy;
@@ -110,11 +110,11 @@ fn provenance(record: &Record) -> Provenance {
     }
 }
 
-/// Draws the paper's figures from the records of `scale`, each with the smallest seed it has.
+/// Fills the paper's figures with the records of `scale`, using the smallest recorded seed.
 ///
 /// # Errors
 ///
-/// If a figure names a preset that is not there.
+/// If a figure names an unknown preset.
 pub fn fill_figures(figures: &[PaperFigure], records: &Records, scale: Scale) -> Result<Vec<Figure>> {
     let figure = |paper: &PaperFigure| {
         let panels = match paper.kind {
@@ -155,7 +155,7 @@ fn record<'a>(series: &FigureSeries, records: &'a Records, scale: Scale) -> Resu
     Ok(None)
 }
 
-/// The classes, the largest first; of equal size in label order.
+/// Classes sorted by size, largest first, then by label.
 fn by_size(record: &Record) -> Vec<usize> {
     let counts = &record.data.class_counts;
     let mut classes: Vec<usize> = (0..counts.len()).collect();
@@ -187,8 +187,8 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
     })
 }
 
-/// Waits until no other process writes reports of `scale`. The claim is on the directory of all its runs: its files would
-/// be in the way among the records, where each `.json` is read, and by programs of other versions, too.
+/// Waits for the lock on writing reports of `scale`. It locks the directory of the runs, because in the records
+/// directory its `claim.json` would be read as a record, also by other program versions.
 fn turn(results: &Path, scale: Scale) -> Result<Claim> {
     let directory = RunDir::open(Records::runs(results, scale))?;
     loop {
@@ -199,15 +199,15 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
     }
 }
 
-/// Writes all tables and figures of `scale` beside its records: `tables.md`, `tables.html`, `tables.json`, `tables.csv`
-/// and `figures.csv`. One process at a time: others wait.
+/// Writes all tables and figures of `scale` to the directory of its records: `tables.md`, `tables.html`, `tables.json`,
+/// `tables.csv` and `figures.csv`. Concurrent processes take turns.
 ///
 /// # Errors
 ///
 /// Those of reading the records and of writing.
 pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
     let directory = Records::make_directory(results, scale)?;
-    // Whoever writes last has read last: no older tables over newer ones.
+    // Read the records under the lock, so that older tables never overwrite newer ones.
     let _turn = turn(results, scale)?;
     let records = Records::read(results, scale)?;
     let tables = fill_tables(&PaperTable::all()?, &records, scale)?;

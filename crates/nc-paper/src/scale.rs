@@ -3,24 +3,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// How much of the paper's training is done.
+/// Length of training, relative to the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
-    /// Seconds a run, to see that everything works: one epoch of a ResNet-8 on at most 100 images a class of the
-    /// Fashion-MNIST inside the program, with the row's method and imbalance. Its figures say nothing.
+    /// A smoke test of seconds per run: one epoch of a ResNet-8 on at most 100 images per class of the built-in
+    /// Fashion-MNIST, with the row's method and imbalance. Its accuracies are meaningless.
     Smoke,
-    /// 40 epochs in place of 200; the warm-up keeps its 5 epochs, every other epoch number is scaled.
+    /// 40 epochs instead of 200. The warm-up keeps its 5 epochs; all other epoch numbers are scaled.
     Quick,
-    /// As the paper: 200 epochs.
+    /// 200 epochs, as in the paper.
     Paper,
 }
 
-/// The largest class at smoke scale.
+/// Images of the largest class at smoke scale.
 const SMOKE_CLASS: usize = 100;
 
 impl Scale {
-    /// Its name.
+    /// Name, as on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Smoke => "smoke",
@@ -29,16 +29,16 @@ impl Scale {
         }
     }
 
-    /// What stands beside every figure of this scale.
+    /// Description in tables.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Smoke => "smoke scale (1 epoch of a ResNet-8 on a few Fashion-MNIST images: says nothing)",
+            Self::Smoke => "smoke scale (1 epoch of a ResNet-8 on a few Fashion-MNIST images; only a test)",
             Self::Quick => "quick scale (40 epochs in place of 200)",
             Self::Paper => "paper scale (200 epochs)",
         }
     }
 
-    /// The seeds, if none are asked for.
+    /// Default seeds.
     pub fn seeds(self) -> &'static [u64] {
         match self {
             Self::Smoke | Self::Quick => &[0],
@@ -50,7 +50,7 @@ impl Scale {
     ///
     /// # Errors
     ///
-    /// If there is no such preset, or its parts do not go together.
+    /// If the preset is unknown or its parts are incompatible.
     pub fn experiment(self, preset: &str, seed: u64) -> Result<ValidExperiment> {
         let mut experiment = presets::find(preset)?;
         experiment.seed = seed;
@@ -72,7 +72,7 @@ fn shrink(experiment: &mut Experiment) -> Result<()> {
     experiment.data = DataConfig { profile, ..embedded };
     experiment.model.backbone = BackboneKind::ResNet8;
     experiment.scale_epochs(1);
-    // After the last epoch of each phase only.
+    // Evaluate only after the last epoch of each phase.
     experiment.evaluation.every_epochs = usize::MAX >> 1;
     for phase in &mut experiment.phases {
         phase.batch_size = 32;

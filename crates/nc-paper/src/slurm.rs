@@ -4,25 +4,22 @@ use nc_record::write_atomically;
 
 use crate::{Records, Result, Scale};
 
-/// Writes `script` as `slurm.sh` beside the records of `scale` below `results`. Gives its path.
+/// Writes `script` as `slurm.sh` to the records directory of `scale` below `results`. Returns its path.
 ///
 /// # Errors
 ///
-/// [`Error::BadRecord`](crate::Error::BadRecord) if there is no directory for it and none can be made, and those of
-/// writing.
+/// [`Error::BadRecord`](crate::Error::BadRecord) if the directory cannot be created, and I/O errors.
 pub fn write_slurm_script(results: &Path, scale: Scale, script: &str) -> Result<PathBuf> {
     let path = Records::make_directory(results, scale)?.join("slurm.sh");
     write_atomically(&path, script.as_bytes())?;
     Ok(path)
 }
 
-/// A Slurm array-job script of `tasks` tasks, each of which takes the next run that nobody works on. `command` is the
-/// queue's command, as words; `directory` is where it is given; without `threads` the cluster's default number of CPUs is
-/// asked for.
+/// Generates a Slurm array-job script of `tasks` tasks, each of which trains the next unlocked run. `command` is the
+/// queue's command line, run in `directory`. Without `threads`, the cluster's default number of CPUs applies.
 ///
-/// Tasks find each other's work through the results directory, which all machines must share. A task that is cut off at
-/// its time limit gets SIGTERM a minute before, writes a checkpoint and is queued again; if a machine dies, another task
-/// goes on with its run.
+/// Tasks coordinate through the results directory, which all machines must share. A minute before its time limit a task
+/// gets SIGTERM, writes a checkpoint and is requeued. If a machine dies, another task resumes its run.
 pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: Option<usize>) -> String {
     let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
     let cpus = threads.map_or_else(String::new, |threads| format!("#SBATCH --cpus-per-task={threads}\n"));
@@ -35,7 +32,7 @@ pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: 
 #SBATCH --signal=B:TERM@60
 #SBATCH --output=nclt-tables-%A_%a.log
 #SBATCH --open-mode=append
-# Each task takes the next run that nobody works on. Submit it again to go on with what is missing.
+# Each task trains the next unlocked run. Submit the script again to continue with the missing runs.
 set -u
 cd {directory} || exit 1
 {command} --max-runs 1 &
@@ -43,7 +40,7 @@ worker=$!
 trap 'kill -TERM \"$worker\"' TERM
 wait \"$worker\"
 code=$?
-# A trapped signal ends the first wait; the second one is for the checkpoint.
+# A trapped signal ends the first wait; the second waits for the checkpoint.
 if [ \"$code\" -gt 128 ]; then
     wait \"$worker\"
     code=$?
@@ -59,7 +56,7 @@ exit \"$code\"
     )
 }
 
-/// As a POSIX shell takes it for one word.
+/// Quotes `text` as one word of a POSIX shell.
 ///
 /// ```
 /// assert_eq!(nc_paper::shell_word("it's mine"), r"'it'\''s mine'");

@@ -2,20 +2,20 @@ use serde::Deserialize;
 
 use crate::{Error, Result, error::refuse_duplicates};
 
-/// A table of the paper, and the rows that stand beside the paper's own.
+/// A table of the paper, with additional rows for controls and variants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperTable {
-    /// Its number in the paper.
+    /// Number in the paper.
     pub id: String,
-    /// What it compares, in a line.
+    /// Title.
     pub title: String,
-    /// What its figures are, with their unit.
+    /// Metric and unit.
     pub measure: String,
-    /// Remarks on the whole table.
+    /// Notes on the whole table.
     pub notes: Vec<String>,
-    /// The columns, in the paper's order.
+    /// Columns, in the paper's order.
     pub columns: Vec<PaperColumn>,
-    /// The rows: the paper's in its order, then the controls and variants beside it.
+    /// Rows of the paper in its order, then controls and variants.
     pub rows: Vec<PaperRow>,
 }
 
@@ -23,13 +23,13 @@ pub struct PaperTable {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperColumn {
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// The preset's data set; none where the rows name it or nothing is run.
+    /// Data set of the presets; none if the rows name it or the column has no runs.
     pub data: Option<String>,
-    /// The part that this column adds to the rows' methods.
+    /// Part added to the methods of the rows.
     pub part: Option<String>,
-    /// Why nothing of ours stands in this column.
+    /// Reason why this column is not implemented.
     pub not_built: Option<String>,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
     pub noise: Option<f64>,
@@ -38,46 +38,46 @@ pub struct PaperColumn {
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperRow {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The preset's method, with its parts; none where the row is not built.
+    /// Method of the preset, with its parts; none if not implemented.
     pub method: Option<String>,
-    /// Why nothing of ours stands in this row.
+    /// Reason why this row is not implemented.
     pub not_built: Option<String>,
-    /// Where its published figures come from.
+    /// Source of the published figures.
     pub source: Option<String>,
-    /// The name of the row against which its gain is shown.
+    /// Name of the control row, the baseline of the gain.
     pub control: Option<String>,
-    /// A remark on this row.
+    /// Note on the row.
     pub note: Option<String>,
-    /// One a column.
+    /// One cell per column.
     pub cells: Vec<PaperCell>,
 }
 
-/// Where a row and a column of a table meet.
+/// A cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperCell {
-    /// The figure in the paper, if it has one.
+    /// Published figure, if any.
     pub published: Option<f64>,
-    /// What stands beside it.
+    /// Our run to compare with.
     pub plan: CellPlan,
 }
 
-/// What stands beside a published figure.
+/// Our run of a cell, if implemented.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CellPlan {
-    /// The result of a run.
+    /// A run.
     Run(PaperRun),
-    /// Nothing yet, for this reason.
+    /// The reason why it is not implemented.
     NotBuilt(String),
 }
 
-/// The run whose result stands in a cell.
+/// The run of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperRun {
-    /// The preset's data set.
+    /// Data set of the preset.
     pub data: String,
-    /// The preset's method, with its parts.
+    /// Method of the preset, with its parts.
     pub method: String,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
     pub noise: Option<f64>,
@@ -98,18 +98,17 @@ impl PaperTable {
     ///
     /// # Errors
     ///
-    /// Those of [`PaperTable::parse`]; the crate's tests see to it that there is none.
+    /// Those of [`PaperTable::parse`]; the crate's tests ensure that none occurs.
     pub fn all() -> Result<Vec<Self>> {
         FILES.iter().map(|(file, text)| Self::parse(file, text)).collect()
     }
 
-    /// Reads a table from TOML; `file` is for messages.
+    /// Parses a table from TOML; `file` is its name in error messages.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if it is no table, [`Error::Duplicate`] for rows or columns of one name, and what a row or
-    /// column can have wrong: [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Method`],
-    /// [`Error::Data`].
+    /// [`Error::Malformed`] for invalid TOML, [`Error::Duplicate`] for duplicate row or column names, and for invalid
+    /// rows and columns [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Method`], [`Error::Data`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
         let read: TableFile = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
             file: file.to_owned(),
@@ -137,7 +136,7 @@ impl PaperTable {
 }
 
 impl PaperCell {
-    /// The run whose result stands here, if there is one.
+    /// The run of the cell, if implemented.
     pub fn run(&self) -> Option<&PaperRun> {
         match &self.plan {
             CellPlan::Run(run) => Some(run),
@@ -153,7 +152,7 @@ impl PaperRun {
     }
 }
 
-/// A table as its file has it.
+/// TOML representation of a table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TableFile {
@@ -166,7 +165,7 @@ struct TableFile {
     rows: Vec<RowOfFile>,
 }
 
-/// A row as its file has it.
+/// TOML representation of a row.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RowOfFile {
@@ -174,7 +173,7 @@ struct RowOfFile {
     method: Option<String>,
     not_built: Option<String>,
     data: Option<String>,
-    /// One a column, NaN for none; empty for a row that the paper does not have.
+    /// One figure per column, NaN for none; empty for rows that are not in the paper.
     #[serde(default)]
     published: Vec<f64>,
     source: Option<String>,
@@ -183,7 +182,7 @@ struct RowOfFile {
 }
 
 impl RowOfFile {
-    /// The row with what stands in each of its cells.
+    /// Combines the row with the columns into cells.
     fn resolve(self, file: &str, columns: &[PaperColumn]) -> Result<PaperRow> {
         let Self { name, method, not_built, data, published, source, control, note } = self;
         let (expected, found) = (columns.len(), published.len());

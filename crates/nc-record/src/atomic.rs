@@ -8,13 +8,14 @@ use std::{
 
 use crate::{Result, error::io_error};
 
-/// Writes a file beside its place (as `NAME.PROCESS-NUMBER.part`, which no other writer uses), synced, then renamed, so
-/// that it is never seen half written, whoever else writes it at the same time. A link to a file is replaced, not followed:
-/// one left behind in a directory cannot make a program write elsewhere. A device or pipe, as `/dev/stdout`, is written into.
+/// Writes a file atomically: writes and syncs `NAME.PROCESS-NUMBER.part` (unique per writer) in the same directory,
+/// then renames it. Readers never see a partial file, even with concurrent writers. Symlinks to files are replaced, not
+/// followed, so a link left in a directory cannot redirect the write. Devices and pipes, such as `/dev/stdout`, are
+/// written directly.
 ///
 /// # Errors
 ///
-/// [`Error::Io`](crate::Error::Io); what stood there before is untouched.
+/// [`Error::Io`](crate::Error::Io); the previous file is untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return fs::write(path, bytes).map_err(io_error("write", path));
@@ -27,7 +28,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         })
     };
     write().map_err(io_error("write", path))?;
-    // The new name, too, should outlive a loss of power, where the file system can see to it.
+    // Sync the directory so that the rename survives a power loss, where the file system supports it.
     #[cfg(unix)]
     if let Some(directory) = path.parent() {
         let here = Path::new(".");
@@ -37,7 +38,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A new file of a name that no other process has, here or on a machine that shares the directory.
+/// Creates a temporary file with a unique name, also among machines that share the directory.
 fn create_part(target: &Path) -> io::Result<(File, PathBuf)> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -50,7 +51,7 @@ fn create_part(target: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Whether a file of this name is one that [`write_atomically`] began.
+/// True for the name of a temporary file of [`write_atomically`].
 pub(crate) fn is_part(name: &OsStr) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let begun = || {
@@ -59,4 +60,11 @@ pub(crate) fn is_part(name: &OsStr) -> bool {
         Some(number(process) && number(count))
     };
     begun().unwrap_or(false)
+}
+
+/// Errors if `path` is a symbolic link: a link left in a directory must not make a program write elsewhere.
+pub(crate) fn refuse_link(path: &Path) -> Result<()> {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink());
+    let refused = || io::Error::other("it is a symbolic link; remove it");
+    if is_link { Err(io_error("write", path)(refused())) } else { Ok(()) }
 }

@@ -13,19 +13,19 @@ use crate::{Error, FORMAT_VERSION, Result, error::io_error, version};
 /// A tensor of a [`Checkpoint`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// Its dimensions.
+    /// Dimensions.
     pub shape: Vec<usize>,
-    /// Its values, the last dimension fastest.
+    /// Values in row-major order.
     pub values: Vec<f32>,
 }
 
-/// All that a run needs to go on from where it stands. `S` is what is not a tensor.
+/// Everything needed to resume a run: tensors, and `S` for all other state.
 ///
-/// On disk it is a safetensors file with the entries `format_version`, `state` (JSON) and `sha256` (of state, names,
-/// shapes and values) in its metadata.
+/// The file is safetensors with the metadata entries `format_version`, `state` (JSON) and `sha256` (of state, names,
+/// shapes and values).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint<S> {
-    /// Where the run stands.
+    /// Training state other than tensors.
     pub state: S,
     /// Weights and optimiser state, by name.
     pub tensors: BTreeMap<String, Array>,
@@ -60,19 +60,19 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, [`Error::Version`] if it is of another format version, [`Error::Damaged`]
-    /// if it is not what was written.
+    /// [`Error::Io`] if the file cannot be read, [`Error::Version`] for another format version, [`Error::Damaged`] for
+    /// a corrupt file.
     pub fn read(path: &Path) -> Result<Self> {
         let file = fs::read(path).map_err(io_error("read", path))?;
         let damaged = |reason: String| Error::Damaged { path: path.to_owned(), reason };
         let (_, header) = SafeTensors::read_metadata(&file).map_err(|error| damaged(error.to_string()))?;
         let entry = |name: &str| {
             let entry = header.metadata().as_ref().and_then(|metadata| metadata.get(name));
-            entry.ok_or_else(|| damaged(format!("its metadata have no entry {name:?}")))
+            entry.ok_or_else(|| damaged(format!("missing metadata entry {name:?}")))
         };
         let version = entry("format_version")?;
         let version: u32 =
-            version.parse().map_err(|_| damaged(format!("its format version is {version:?}")))?;
+            version.parse().map_err(|_| damaged(format!("invalid format version {version:?}")))?;
         version::expect(path, version)?;
         let tensors = SafeTensors::deserialize(&file).map_err(|error| damaged(error.to_string()))?;
         let mut views: Vec<(String, TensorView<'_>)> = tensors.tensors();
@@ -81,7 +81,7 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
         if *entry("sha256")?
             != digest(state, views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data())))
         {
-            return Err(damaged("its SHA-256 is not the one it was written with".into()));
+            return Err(damaged("SHA-256 mismatch".into()));
         }
         let state = serde_json::from_str(state).map_err(|error| damaged(error.to_string()))?;
         let array = |view: &TensorView<'_>| Array {
@@ -93,7 +93,7 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
     }
 }
 
-/// Of everything in a checkpoint, in an order of its own and with lengths, so that no two have the same.
+/// SHA-256 of the whole content. Length prefixes make the hashed encoding unambiguous.
 fn digest<'a>(state: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Holder, Result, error::io_error};
+use crate::{Error, Holder, Result, atomic::refuse_link, error::io_error};
 
-/// How often a holder gives a sign of life, and after what time without one it is taken for dead.
+/// Heartbeat interval and timeout of a [`Claim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
-    /// 10 seconds, unless said otherwise.
+    /// Interval between heartbeats; 10 seconds by default.
     pub beat: Duration,
-    /// 60 seconds, unless said otherwise.
+    /// Time without a heartbeat after which a holder counts as dead; 60 seconds by default.
     pub dead_after: Duration,
 }
 
@@ -24,42 +24,42 @@ impl Default for Rhythm {
     }
 }
 
-/// The right to work on a directory, for one process at a time. Dropping it gives it back.
+/// An exclusive lock on a directory, held by one process at a time and released on drop.
 ///
-/// The holder locks one file of the directory and in another keeps its name and a counter that grows with every beat.
-/// On one machine a lock ends with its process, so that a dead holder is seen at once. For a holder on another machine,
-/// which shares the directory but perhaps not the lock, the counter is watched: it is dead if the counter stands still
-/// for [`Rhythm::dead_after`]. No two clocks are compared.
+/// The holder locks one file of the directory, and writes its name and a heartbeat counter to another. On one machine
+/// the file lock ends with its process, so a dead holder is detected immediately. A holder on another machine, which
+/// shares the directory but perhaps not the file lock, counts as dead if its counter is unchanged for
+/// [`Rhythm::dead_after`]. Clocks of different machines are never compared.
 #[derive(Debug)]
 pub struct Claim {
     directory: PathBuf,
     holder: Holder,
     rhythm: Rhythm,
-    /// Dropped to end the beat.
+    /// Dropping it stops the heartbeat thread.
     end: Option<Sender<()>>,
     beating: Option<JoinHandle<()>>,
-    /// Held as long as the claim is.
     _lock: File,
 }
 
-/// Locked by the holder; otherwise empty. It stays: another process may already have opened it.
+/// The lock file. It is empty and never removed, because another process may have opened it.
 const LOCK: &str = "claim.lock";
-/// The [`Holder`].
+/// The file with the [`Holder`].
 const HOLDER: &str = "claim.json";
 
 impl Claim {
-    /// Claims `directory`. `watching` is called if a holder that may be dead has to be watched for the time given: one on
-    /// another machine, or on this one before it was started anew.
+    /// Locks `directory`. Calls `watching` with the holder and the timeout before waiting for the heartbeat of a holder
+    /// that may be dead: one on another machine, or on this machine before its last boot.
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] names the process that has the claim, [`Error::Io`] if the files cannot be opened or written.
+    /// [`Error::Held`] with the process that holds the lock, [`Error::Io`] if the files cannot be opened or written.
     pub fn acquire(
         directory: &Path,
         rhythm: Rhythm,
         watching: impl FnOnce(Option<&Holder>, Duration),
     ) -> Result<Self> {
         let (path, lock_path) = (directory.join(HOLDER), directory.join(LOCK));
+        [&path, &lock_path].into_iter().try_for_each(|path| refuse_link(path))?;
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(io_error("open", &lock_path))?;
         let read = || content(&path).map_err(io_error("read", &path));
@@ -67,11 +67,12 @@ impl Claim {
         let locked = match lock.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
-                // One on another machine may be dead, and watched by the process that has the lock.
+                // A holder on another machine may be dead; the process with the file lock may be waiting for its
+                // heartbeat.
                 let holder = in_file(&read()?).filter(|holder| holder.is_beside(&ours));
                 return Err(held(directory, holder, None));
             }
-            // A file system without locks: the beat alone decides.
+            // The file system has no locks: the heartbeat alone decides.
             Err(TryLockError::Error(_)) => false,
         };
         let before = match create(&path, &ours) {
@@ -91,7 +92,7 @@ impl Claim {
                 }
             }
             match create(&path, &ours) {
-                // What stands still is written over. What was given back another may have made anew.
+                // Overwrite a stale file, unless another process released it and re-created it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let now = read()?;
                     if now != before {
@@ -103,7 +104,7 @@ impl Claim {
             }
         }
         if !is_sure {
-            // Another machine may have come to the same end at the same time: the last to write has it.
+            // Another machine may have decided the same at the same time: the last writer wins.
             thread::sleep(rhythm.beat / 4);
             let now = read()?;
             if !ours.wrote(&now) {
@@ -114,8 +115,8 @@ impl Claim {
         let mut holder = ours.clone();
         let beat = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(rhythm.beat) {
-                // What cannot be read or written now may be at the next beat. Only the holder removes the file: where it is
-                // gone, another has held it since.
+                // Ignore I/O errors until the next heartbeat. Only a holder removes the file: if it is missing, another
+                // process has held the lock since.
                 if content(&path).is_ok_and(|now| !holder.wrote(&now)) {
                     return;
                 }
@@ -127,7 +128,7 @@ impl Claim {
             }
         };
         let beating = thread::Builder::new().name("nc-record-claim".into()).spawn(beat);
-        let beating = Some(beating.map_err(io_error("watch over", directory))?);
+        let beating = Some(beating.map_err(io_error("start the heartbeat in", directory))?);
         Ok(Self {
             directory: directory.to_owned(),
             holder: ours,
@@ -138,12 +139,12 @@ impl Claim {
         })
     }
 
-    /// Makes sure, before something is written, that this process still has the claim: it may have been suspended, and
-    /// been taken for dead, by another that may be done by now.
+    /// Checks that this process still holds the lock; call it before writing. Another process may have declared this
+    /// one dead while it was suspended, and may even have finished.
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] names the process that has it now.
+    /// [`Error::Held`] with the current holder, [`Error::Io`].
     pub fn confirm(&self) -> Result<()> {
         let path = self.directory.join(HOLDER);
         let now = content(&path).map_err(io_error("read", &path))?;
@@ -155,7 +156,7 @@ impl Claim {
     }
 }
 
-/// Who wrote this content, if that can be told.
+/// Parses the holder from the file's content; none if invalid.
 fn in_file(content: &[u8]) -> Option<Holder> {
     serde_json::from_slice(content).ok()
 }
@@ -173,8 +174,9 @@ impl Drop for Claim {
     }
 }
 
-/// What the file holds when that is no longer `before`, by the hand of a process that lives. A file that is gone was
-/// given back, and one that is still empty was left by a process that died as it made it.
+/// Waits up to [`Rhythm::dead_after`] for a heartbeat, and returns the new content. None if the content stays `before`
+/// or the file is empty or missing: an empty file was left by a process that died creating it, a missing one was
+/// released.
 fn changed(path: &Path, before: &[u8], rhythm: Rhythm) -> io::Result<Option<Vec<u8>>> {
     let looks = 12;
     for _ in 0..looks {
@@ -190,8 +192,8 @@ fn changed(path: &Path, before: &[u8], rhythm: Rhythm) -> io::Result<Option<Vec<
     Ok(None)
 }
 
-/// What the file holds; nothing if it is not there. Opened anew each time, as network file systems need it to show what
-/// another machine has written.
+/// The file's content; empty if missing. Reopens the file each time: network file systems need that to show writes of
+/// other machines.
 fn content(path: &Path) -> io::Result<Vec<u8>> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
@@ -199,12 +201,12 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Makes the file: of several processes that do so at once, one succeeds.
+/// Creates the file; among concurrent processes exactly one succeeds.
 fn create(path: &Path, holder: &Holder) -> io::Result<()> {
     write(File::create_new(path)?, holder)
 }
 
-/// Writes over what the file holds, so that there is no moment in which it is empty.
+/// Overwrites the file without truncating first, so that it is never empty.
 fn put(path: &Path, holder: &Holder) -> io::Result<()> {
     write(OpenOptions::new().write(true).create(true).truncate(false).open(path)?, holder)
 }

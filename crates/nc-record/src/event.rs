@@ -4,13 +4,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Figures;
 
-/// What happens in a run, in order. Epochs are counted from 0 within their phase, as in the configuration. All numbers are
-/// finite: JSON has no others.
+/// An event of a run. Epochs are counted from 0 within their phase, as in the configuration. All numbers are finite,
+/// because JSON has no others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The first line.
+    /// Start of the run: the first line of the log.
     RunStarted {
         /// [`FORMAT_VERSION`](crate::FORMAT_VERSION) of the log.
         format_version: u32,
@@ -25,21 +25,21 @@ pub enum Event {
         /// Class names; empty in logs of earlier versions.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         class_names: Vec<String>,
-        /// Scalars in the model's parameters.
+        /// Number of model parameters.
         parameters: usize,
         /// Hash of the test images.
         test_hash: String,
     },
-    /// A phase begins.
+    /// Start of a phase.
     PhaseStarted {
         /// The phase's name.
         phase: String,
-        /// Its epochs.
+        /// Number of epochs.
         epochs: usize,
-        /// Optimiser steps an epoch.
+        /// Optimiser steps per epoch.
         steps_per_epoch: usize,
     },
-    /// An epoch of training is done.
+    /// End of a training epoch.
     EpochFinished {
         /// The phase's name.
         phase: String,
@@ -47,51 +47,49 @@ pub enum Event {
         epoch: usize,
         /// Learning rate of this epoch.
         learning_rate: f64,
-        /// Whether class weights were on.
+        /// True if class weights were active.
         class_weights: bool,
-        /// Loss and its terms, averaged over the epoch's images.
+        /// Loss and its terms, averaged over the images of the epoch.
         losses: EpochLosses,
         /// Wall time.
         timing: Timing,
     },
-    /// The model was measured on the test set, and on the validation set if there is one.
+    /// Evaluation on the test set, and on the validation set if there is one.
     Evaluated {
         /// The phase's name.
         phase: String,
-        /// The epoch after which it was.
+        /// The last epoch before the evaluation.
         epoch: usize,
         /// Test accuracy.
         test_accuracy: ShotAccuracy,
-        /// Accuracy on the images held out for validation.
+        /// Accuracy on the validation images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         validation_accuracy: Option<ShotAccuracy>,
         /// Wall time.
         timing: Timing,
     },
-    /// Neural collapse was measured on the training images, in evaluation mode and without augmentation, and on the test
-    /// images.
+    /// Neural-collapse metrics on training images (evaluation mode, no augmentation) and test images.
     Measured {
         /// The phase's name.
         phase: String,
-        /// The epoch after which it was.
+        /// The last epoch before the measurement.
         epoch: usize,
-        /// Figures of the training features.
+        /// Metrics of the training features.
         train: Figures,
-        /// Figures of the test features.
+        /// Metrics of the test features.
         test: Figures,
         /// Wall time.
         timing: Timing,
     },
-    /// The last line of a finished run.
+    /// End of the run: the last line of the log.
     RunFinished {
         /// Wall time of the whole run.
         timing: Timing,
     },
 }
 
-/// The objective and its terms: each as its formula gives it, without its weight, and absent while it is off. L_sup is
-/// "supervised", L_W (or centre loss in its place) "within_class", L_B "between_class", in radians (negative) for the
-/// forms with angles.
+/// The loss and its unweighted terms; inactive terms are absent. L_sup is "supervised", L_W (or the centre loss that
+/// replaces it) is "within_class", L_B is "between_class". The angular forms of L_B are in radians and negative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLosses {
     /// The weighted sum of the terms.
@@ -102,40 +100,40 @@ pub struct EpochLosses {
 }
 
 impl EpochLosses {
-    /// The term `name`, if it is on.
+    /// The term `name`, if active.
     pub fn term(&self, name: &str) -> Option<f64> {
         self.terms.get(name).copied()
     }
 }
 
-/// The terms that are not null: earlier versions wrote null for those that were off.
+/// Deserialises terms and drops nulls, which earlier versions wrote for inactive terms.
 fn present<'de, D: Deserializer<'de>>(terms: D) -> Result<BTreeMap<String, f64>, D::Error> {
     let terms = BTreeMap::<String, Option<f64>>::deserialize(terms)?;
     Ok(terms.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
-/// Accuracy as a share from 0 to 1, over all classes and by the number of training images of the class. A group
-/// without classes has none.
+/// Accuracy in [0, 1], over all classes and by shot group (training images per class); none for a group without
+/// classes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShotAccuracy {
-    /// Every class.
+    /// All classes.
     pub all: f64,
-    /// Mean over classes of the accuracy of each; none in logs of earlier versions.
+    /// Mean per-class accuracy; none in logs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced: Option<f64>,
     /// Classes with more than 100 training images.
     pub many: Option<f64>,
-    /// Classes with 20 to 100.
+    /// Classes with 20 to 100 training images.
     pub medium: Option<f64>,
-    /// Classes with fewer than 20.
+    /// Classes with fewer than 20 training images.
     pub few: Option<f64>,
 }
 
-/// Wall time: what differs between repetitions of a run.
+/// Wall time and throughput, the only values that differ between repetitions of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Seconds taken.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// Images passed through per second.
+    /// Images processed per second.
     pub images_per_second: f64,
 }

@@ -4,9 +4,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Event, Result, error::io_error, version};
+use crate::{Error, Event, Result, atomic::refuse_link, error::io_error, version};
 
-/// A growing file of events, one JSON object a line, each line written at once.
+/// An append-only log of events: JSON Lines, one write per line.
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
@@ -16,13 +16,14 @@ pub struct EventLog {
 
 impl EventLog {
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        refuse_link(path)?;
         File::create(path).map_err(io_error("create", path))?;
         Ok(Self { path: path.to_owned(), file: open(path)?, bytes: 0 })
     }
 
-    /// Opens the log to continue after its first `bytes` bytes; what follows them is cut off. Also gives the events in
-    /// them.
+    /// Opens the log for appending after its first `bytes` bytes and truncates the rest. Also returns the events kept.
     pub(crate) fn reopen(path: &Path, bytes: u64) -> Result<(Self, Vec<Event>)> {
+        refuse_link(path)?;
         let events = read_until(path, bytes)?;
         let file = open(path)?;
         file.set_len(bytes).map_err(io_error("cut", path))?;
@@ -45,7 +46,7 @@ impl EventLog {
         write().map_err(io_error("append to", &self.path))
     }
 
-    /// Makes sure that what was appended is on the disk, and says how many bytes it is.
+    /// Flushes the log to disk and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -56,12 +57,12 @@ impl EventLog {
     }
 }
 
-/// Opens a log, to which every line is appended where it ends by then.
+/// Opens a log for reading and appending.
 fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).append(true).open(path).map_err(io_error("open", path))
 }
 
-/// The events in the first `bytes` bytes of the log `path`.
+/// Reads the events in the first `bytes` bytes of the log `path`.
 pub(crate) fn read_until(path: &Path, bytes: u64) -> Result<Vec<Event>> {
     let mut text = vec![];
     open(path)?.take(bytes).read_to_end(&mut text).map_err(io_error("read", path))?;
@@ -73,21 +74,21 @@ pub(crate) fn read_until(path: &Path, bytes: u64) -> Result<Vec<Event>> {
     parse(path, &text)
 }
 
-/// The events of the log `path`. What follows its last end of a line is being written, or was when the process died.
+/// Reads the events of the log `path`. Ignores an incomplete last line: its process is writing it or died doing so.
 pub(crate) fn read(path: &Path) -> Result<Vec<Event>> {
     let text = fs::read(path).map_err(io_error("read", path))?;
     let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     parse(path, &text[..whole])
 }
 
-/// The events of a log, of which the first says the format version.
+/// Parses a log; its first event carries the format version.
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>> {
     if text.is_empty() {
         return Ok(vec![]);
     }
     let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     version::check(path, first)?;
-    // As one stream, so that an error names its line.
+    // Parsing one stream makes serde_json report line numbers.
     let events = serde_json::Deserializer::from_slice(text).into_iter().collect::<serde_json::Result<_>>();
     events.map_err(|source| Error::Malformed { path: path.to_owned(), source })
 }

@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Figures by name, as `nc1.trace.sample_weighted`.
+/// Metrics by dotted name, such as `nc1.trace.sample_weighted`.
 pub type Figures = BTreeMap<String, f64>;
 
-/// Every number of a report that serialises, named by its fields joined by dots. What is no single number (a list, a
-/// text, a truth value, null) is left out; so is a report that does not serialise.
+/// Flattens a serialisable report to its scalar numbers, named by the field path joined with dots. Lists, strings,
+/// booleans and nulls are omitted. A report that fails to serialise yields an empty map.
 ///
 /// ```
 /// use serde_json::json;

@@ -5,25 +5,25 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Who works on a run directory.
+/// The process that holds the lock on a run directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The machine's name.
+    /// Host name.
     pub host: String,
-    /// The number of the process there.
+    /// Process id on that host.
     pub process: u32,
-    /// When it began, in nanoseconds since 1970 by that machine's clock: tells claims of like processes apart.
+    /// Time of the claim in nanoseconds since 1970, by that machine's clock: distinguishes claims when ids are reused.
     since: u64,
-    /// What tells the machine, as long as it runs, from all others.
+    /// Identifier of the machine since its last boot.
     machine: String,
-    /// Grows with every sign of life.
+    /// Heartbeat counter.
     pub(crate) beat: u64,
 }
 
 impl Holder {
     pub(crate) fn this_process() -> Self {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
-        // On Linux a number that is drawn anew whenever the machine starts; containers on it share it, and its locks.
+        // A random id per boot on Linux. Containers on one machine share it, and also share its file locks.
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
         Self {
             machine: boot.map_or_else(|_| host.clone(), |boot| boot.trim().to_owned()),
@@ -34,18 +34,18 @@ impl Holder {
         }
     }
 
-    /// Whether both are processes of one machine, which has not been started anew between them.
+    /// True if both processes belong to the same boot of the same machine.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.machine == other.machine
     }
 
-    /// Whether `content` is this process's claim.
+    /// True if `content` is this process's claim.
     pub(crate) fn wrote(&self, content: &[u8]) -> bool {
         serde_json::from_slice(content).is_ok_and(|found: Self| Self { beat: self.beat, ..found } == *self)
     }
 }
 
-/// As in "process 12 on host".
+/// Formats as `process 12 on host`.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {} on {}", self.process, self.host)

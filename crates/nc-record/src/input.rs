@@ -3,10 +3,10 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-/// The images that a trained network takes and the classes it tells apart: stored in `result.json` and in the metadata of
-/// the weights, so that a run can be evaluated and used without its training images.
+/// Input format and class names of a trained network, stored in `result.json` and in the metadata of the weights. With
+/// it, a run can be evaluated without its training images.
 ///
-/// An image becomes the network's input as (pixel / 255 - mean) / std, channel by channel.
+/// Images are normalised as (pixel / 255 - mean) / std, per channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
     /// Class names in the order of the logits (K).
@@ -17,7 +17,7 @@ pub struct InputSpec {
     pub height: usize,
     /// Width W in pixels.
     pub width: usize,
-    /// How images of another size become H x W; none if all training images had this size.
+    /// Resize rule for images that are not H x W; none if all training images had this size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
     /// Mean of each channel, in units of pixel / 255 (C).
@@ -26,34 +26,34 @@ pub struct InputSpec {
     pub std: Vec<f32>,
 }
 
-/// A rule for images of another size.
+/// How an image is resized to the network's input size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
-    /// Scale to the smallest size that covers H x W (bilinear, antialiased), then crop the centre.
+    /// Resize to the smallest size that covers H x W (bilinear, antialiased), then centre-crop.
     CoverAndCrop,
 }
 
-/// The metadata key in a file of weights.
+/// Metadata key in a weights file.
 const KEY: &str = "input";
 
 impl InputSpec {
-    /// `weights` in the safetensors format with this specification in their metadata, as JSON under the key `input`.
+    /// Adds this specification to the metadata of `weights` (safetensors), as JSON under the key `input`.
     ///
     /// # Errors
     ///
-    /// If `weights` is no safetensors file.
+    /// If `weights` is not a safetensors file.
     pub fn add_to(&self, weights: &[u8]) -> Result<Vec<u8>, safetensors::SafeTensorError> {
         let text = serde_json::to_string(self)?;
         let file = SafeTensors::deserialize(weights)?;
         safetensors::serialize(file.tensors(), Some(HashMap::from([(KEY.to_owned(), text)])))
     }
 
-    /// The specification in the metadata of `weights`; none in files of earlier versions and of other programs.
+    /// Reads the specification from the metadata of `weights`; none in files of earlier versions or other programs.
     ///
     /// # Errors
     ///
-    /// The reason why the file or its entry `input` cannot be used.
+    /// If `weights` is not a safetensors file or its metadata entry `input` is invalid.
     pub fn of_weights(weights: &[u8]) -> Result<Option<Self>, String> {
         let (_, header) = SafeTensors::read_metadata(weights).map_err(|error| error.to_string())?;
         let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)) else {
@@ -64,11 +64,11 @@ impl InputSpec {
         Ok(Some(spec))
     }
 
-    /// Checks that lengths fit and that every number is in its range.
+    /// Checks lengths and value ranges.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The first violation, with the field's name.
     pub fn check(&self) -> Result<(), String> {
         let (mean, std) = (&self.mean, &self.std);
         if self.classes.is_empty() {
@@ -81,7 +81,7 @@ impl InputSpec {
         }
         if ![1, 3].contains(&self.channels) || self.height == 0 || self.width == 0 {
             let (channels, height, width) = (self.channels, self.height, self.width);
-            return Err(format!("expected images of 1 or 3 channels, found {channels}x{height}x{width}"));
+            return Err(format!("expected a CxHxW shape with C = 1 or 3, found {channels}x{height}x{width}"));
         }
         if mean.len() != self.channels || std.len() != self.channels {
             return Err(format!(
@@ -92,7 +92,7 @@ impl InputSpec {
             ));
         }
         if !mean.iter().all(|mean| mean.is_finite()) || !std.iter().all(|std| std.is_finite() && *std > 0.0) {
-            return Err(format!("expected finite means and positive deviations, found {mean:?} and {std:?}"));
+            return Err(format!("expected finite mean and positive std, found {mean:?} and {std:?}"));
         }
         Ok(())
     }

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
 
-/// What a finished run found. `A` is the accuracy, `C` the calibration and `N` the neural-collapse figures, as defined
-/// by the crate that measures them.
+/// Result of a finished run. `A` (accuracy), `C` (calibration) and `N` (neural-collapse metrics) are defined by the
+/// crate that measures them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult<A, C, N> {
     /// [`FORMAT_VERSION`] of the record.
@@ -12,23 +12,23 @@ pub struct RunResult<A, C, N> {
     pub name: String,
     /// The experiment's seed.
     pub seed: u64,
-    /// Hash of everything that determines the result: the configuration with its seed, and the subset.
+    /// Hash of everything that determines the result: configuration, seed and training subset.
     pub run_hash: String,
-    /// The data it was trained and tested on.
+    /// Training and test data.
     pub data: DataSummary,
-    /// The images and classes of the network; none in results of earlier versions, like the next three.
+    /// Input format and class names; none in results of earlier versions, like the next three fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<InputSpec>,
-    /// The size of the network.
+    /// Size of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSummary>,
-    /// The program that trained it.
+    /// Program that trained the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramSummary>,
     /// SHA-256 of `weights.safetensors`, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
-    /// Remarks on the data: unused files, images on both sides of a split.
+    /// Notes on the data, such as unused files or images on both sides of a split.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Epochs of each phase, in order.
@@ -37,27 +37,27 @@ pub struct RunResult<A, C, N> {
     pub accuracy: A,
     /// Calibration on the test set after the last epoch.
     pub calibration: C,
-    /// Neural-collapse figures after the last epoch.
+    /// Neural-collapse metrics after the last epoch.
     pub nc: N,
-    /// The best test accuracy seen during training. Chosen on the test set: for comparison with reports that do
-    /// so, never the figure to report.
+    /// The epoch with the best test accuracy. Selected on the test set: only for comparison with papers that do so,
+    /// never the figure to report.
     pub best_epoch: Option<BestEpoch>,
-    /// The epoch of the best validation accuracy, whose weights are kept beside the last; only with a validation set.
+    /// The epoch with the best validation accuracy, whose weights are saved too; only with a validation set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected_epoch: Option<SelectedEpoch>,
-    /// Wall time; `images_per_second` is that of training.
+    /// Wall time; `images_per_second` is the training throughput.
     pub timing: Timing,
 }
 
 impl<A, C, N> RunResult<A, C, N> {
-    /// The version new results carry.
+    /// Format version of new results.
     pub const FORMAT_VERSION: u32 = FORMAT_VERSION;
 }
 
-/// Which data.
+/// Training and test data of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSummary {
-    /// The source's name.
+    /// Name of the data source.
     pub source: String,
     /// Hash of the training subset.
     pub train_hash: String,
@@ -69,54 +69,57 @@ pub struct DataSummary {
     pub test_images: usize,
 }
 
-/// The size of a network.
+/// Size of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSummary {
-    /// Scalars in its parameters, running statistics apart.
+    /// Number of parameters, without running statistics.
     pub parameters: usize,
     /// Channels of each stage of a residual network; empty for other backbones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<usize>,
-    /// Multiply-adds of convolutions and classifier for one image, each counted once, as the literature counts FLOPs; none for
-    /// a backbone that does not state them.
+    /// Multiply-adds of convolutions and classifier per image, each counted as one FLOP, as in the literature; none for
+    /// a backbone that does not report them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flops_per_image: Option<u64>,
-    /// Number format in training, as in `f32`.
+    /// Dtype in training, such as `f32`.
     pub precision: String,
 }
 
-/// A program and the kind of processor it ran on.
+/// Program version and hardware.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramSummary {
-    /// Its version.
+    /// Program version.
     pub version: String,
-    /// The commit it was built from, if it was built in a checkout. Uncommitted changes do not show.
+    /// Commit it was built from, if built in a checkout. Uncommitted changes are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Architecture and instruction set of the kernels, or the device, as in `x86_64 avx512` or `cuda`.
+    /// Architecture and instruction set of the kernels, or the device: `x86_64 avx512`, `cuda`.
     pub processor: String,
 }
 
-/// An epoch chosen by its accuracy on images held out of the training set.
+/// The epoch selected by validation accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelectedEpoch {
     /// The phase's name.
     pub phase: String,
     /// The epoch.
     pub epoch: usize,
-    /// Accuracy on the validation images; its `balanced` figure is what the epoch was chosen by.
+    /// Validation accuracy; the selection uses its `balanced` value.
     pub validation_accuracy: ShotAccuracy,
-    /// Its test accuracy, which had no part in the choice.
+    /// Test accuracy, not used for the selection.
     pub test_accuracy: ShotAccuracy,
+    /// SHA-256 of `weights-selected.safetensors`, in hexadecimal; none in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
 }
 
-/// An epoch chosen by its test accuracy.
+/// The epoch with the best test accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BestEpoch {
     /// The phase's name.
     pub phase: String,
     /// The epoch.
     pub epoch: usize,
-    /// Its test accuracy.
+    /// Test accuracy.
     pub accuracy: ShotAccuracy,
 }

@@ -24,23 +24,23 @@ impl RunDir {
     pub const CONFIG: &'static str = "config.toml";
     /// The events, one JSON object a line.
     pub const EVENTS: &'static str = "events.jsonl";
-    /// The result of a finished run.
+    /// The result; present only in a finished run.
     pub const RESULT: &'static str = "result.json";
     /// The weights after the last epoch.
     pub const WEIGHTS: &'static str = "weights.safetensors";
-    /// The weights of the epoch chosen by the validation set.
+    /// The weights of the epoch selected by validation accuracy.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
 
-    /// The events for TensorBoard.
+    /// The TensorBoard event file.
     pub const TENSORBOARD: &'static str = "events.out.tfevents.0.nclt";
-    /// The features after the last epoch in the plane, to be drawn.
+    /// The 2-D projection of the features after the last epoch.
     pub const PROJECTION: &'static str = "projection.json";
-    /// The directory of the images, as text; no part of the run's identity.
+    /// The path of the data directory, as text; not part of the run's identity.
     pub const DATA_DIR: &'static str = "data-dir";
-    /// The page about the run.
+    /// The HTML report.
     pub const REPORT: &'static str = "report.html";
 
-    /// Opens the directory of a run, which is made (with its parents) if it is not there.
+    /// Opens a run directory and creates it, with its parents, if missing.
     ///
     /// # Errors
     ///
@@ -51,37 +51,36 @@ impl RunDir {
         Ok(Self { path })
     }
 
-    /// Takes the directory for this process, see [`Claim::acquire`].
+    /// Locks the directory for this process (see [`Claim::acquire`]) and removes temporary files of dead processes.
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] if another process has it, [`Error::Io`].
+    /// [`Error::Held`] if another process holds the lock, [`Error::Io`].
     pub fn claim(&self, rhythm: Rhythm, watching: impl FnOnce(Option<&Holder>, Duration)) -> Result<Claim> {
         let claim = Claim::acquire(&self.path, rhythm, watching)?;
         self.remove_parts()?;
         Ok(claim)
     }
 
-    /// Removes files that a process which is gone began to write.
     fn remove_parts(&self) -> Result<()> {
         let mut files = self.files()?;
         files.retain(|path| path.file_name().is_some_and(is_part));
         files.iter().try_for_each(|path| remove(path))
     }
 
-    /// Every file and directory in it.
+    /// Paths of all entries of the directory.
     fn files(&self) -> Result<Vec<PathBuf>> {
         let paths = |entries: fs::ReadDir| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
         fs::read_dir(&self.path).and_then(paths).map_err(io_error("list", &self.path))
     }
 
-    /// Removes what earlier runs left, for a new one to start, which writes its configuration in place of theirs.
+    /// Removes the output of an earlier run. The configuration stays: the new run overwrites it.
     ///
     /// # Errors
     ///
     /// [`Error::Io`].
     pub fn clear(&self) -> Result<()> {
-        // First what a run would be taken for finished by, or go on from.
+        // Result and checkpoints first: a crash in between must not leave a run that looks finished or resumable.
         remove(&self.path.join(Self::RESULT))?;
         self.remove_checkpoints()?;
         for name in [
@@ -97,12 +96,12 @@ impl RunDir {
         Ok(())
     }
 
-    /// Where it is.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Starts the event log.
+    /// Creates the event log.
     ///
     /// # Errors
     ///
@@ -111,7 +110,7 @@ impl RunDir {
         EventLog::create(&self.path.join(Self::EVENTS))
     }
 
-    /// Starts the TensorBoard file, with the events so far.
+    /// Creates the TensorBoard file with the `earlier` events.
     ///
     /// # Errors
     ///
@@ -120,27 +119,27 @@ impl RunDir {
         TensorBoard::create(&self.path.join(Self::TENSORBOARD), earlier)
     }
 
-    /// The events in the first `bytes` bytes of the event log, as [`EventLog::sync`] gave them.
+    /// Reads the events in the first `bytes` bytes of the event log, a length returned by [`EventLog::sync`].
     ///
     /// # Errors
     ///
-    /// As [`RunDir::reopen_event_log`].
+    /// Those of [`RunDir::reopen_event_log`].
     pub fn read_events_until(&self, bytes: u64) -> Result<Vec<Event>> {
         event_log::read_until(&self.path.join(Self::EVENTS), bytes)
     }
 
-    /// Continues the event log after its first `bytes` bytes, as [`EventLog::sync`] gave them; what follows is cut off.
-    /// Also gives the events so far.
+    /// Reopens the event log, truncated to `bytes` bytes, a length returned by [`EventLog::sync`]. Also returns its
+    /// events.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the log is not there or cannot be read, [`Error::Damaged`] if it is shorter,
-    /// [`Error::Malformed`] and [`Error::Version`] if it cannot be understood.
+    /// [`Error::Io`] if the log is missing or cannot be read, [`Error::Damaged`] if it is shorter,
+    /// [`Error::Malformed`] and [`Error::Version`] if it cannot be parsed.
     pub fn reopen_event_log(&self, bytes: u64) -> Result<(EventLog, Vec<Event>)> {
         EventLog::reopen(&self.path.join(Self::EVENTS), bytes)
     }
 
-    /// Writes a checkpoint taken after `steps` steps of the run, and removes all others but the one before.
+    /// Writes a checkpoint taken after `steps` steps, and keeps only it and the previous one.
     ///
     /// # Errors
     ///
@@ -159,8 +158,8 @@ impl RunDir {
         Ok(path)
     }
 
-    /// Removes the checkpoints of more than `steps` steps: damaged ones that a run went back behind, which would push
-    /// out the good one when the next is written.
+    /// Removes the checkpoints of more than `steps` steps. They are damaged ones that a resumed run skipped; kept, they
+    /// would displace the good one at the next write.
     ///
     /// # Errors
     ///
@@ -171,7 +170,7 @@ impl RunDir {
         after.iter().try_for_each(|(_, damaged)| remove(damaged))
     }
 
-    /// The checkpoints there are, the newest first.
+    /// Paths of the checkpoints, newest first.
     ///
     /// # Errors
     ///
@@ -180,7 +179,7 @@ impl RunDir {
         Ok(self.checkpoint_files()?.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Removes all checkpoints, of a run that needs none any more.
+    /// Removes all checkpoints.
     ///
     /// # Errors
     ///
@@ -189,7 +188,7 @@ impl RunDir {
         self.checkpoint_files()?.iter().try_for_each(|(_, path)| remove(path))
     }
 
-    /// Checkpoints after how many steps, the newest first. What has another name is the user's.
+    /// Checkpoints with their step counts, newest first. Files with other names belong to the user.
     fn checkpoint_files(&self) -> Result<Vec<(u64, PathBuf)>> {
         let steps = |path: &Path| -> Option<u64> {
             let name = path.file_name()?.to_str()?;
@@ -204,7 +203,7 @@ impl RunDir {
         Ok(checkpoints)
     }
 
-    /// Writes the file `name`, [atomically](write_atomically).
+    /// Writes the file `name` [atomically](write_atomically).
     ///
     /// # Errors
     ///
@@ -215,11 +214,11 @@ impl RunDir {
         Ok(path)
     }
 
-    /// Writes `result` as the finished run's `result.json`.
+    /// Writes `result` as `result.json`.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], also if `result` has no JSON.
+    /// [`Error::Io`], also if `result` cannot be serialised.
     pub fn write_result<T: Serialize>(&self, result: &T) -> Result<PathBuf> {
         let text = serde_json::to_vec_pretty(result).map_err(io::Error::from);
         let mut text = text.map_err(io_error("write", &self.path.join(Self::RESULT)))?;
@@ -227,32 +226,32 @@ impl RunDir {
         self.write(Self::RESULT, &text)
     }
 
-    /// Writes `value` as JSON into the file `name`.
+    /// Writes `value` as JSON to the file `name`.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], also if `value` has no JSON.
+    /// [`Error::Io`], also if `value` cannot be serialised.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<PathBuf> {
         let text = serde_json::to_vec(value).map_err(io::Error::from);
         self.write(name, &text.map_err(io_error("write", &self.path.join(name)))?)
     }
 
-    /// Reads the events of the run in `path`, also while it goes on.
+    /// Reads the events of the run in `path`, also while it is running.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there are none or they cannot be read, [`Error::Malformed`] and [`Error::Version`] if they cannot
-    /// be understood.
+    /// [`Error::Io`] if the log is missing or cannot be read, [`Error::Malformed`] and [`Error::Version`] if it cannot
+    /// be parsed.
     pub fn read_events(path: &Path) -> Result<Vec<Event>> {
         event_log::read(&path.join(Self::EVENTS))
     }
 
-    /// Reads a finished run's result.
+    /// Reads the result of a finished run.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is none or it cannot be read, [`Error::Malformed`] if it is not one, [`Error::Version`] if
-    /// it is of another format version.
+    /// [`Error::Io`] if it is missing or cannot be read, [`Error::Malformed`] if it cannot be parsed,
+    /// [`Error::Version`] for another format version.
     pub fn read_result<T: DeserializeOwned>(path: &Path) -> Result<T> {
         let path = path.join(Self::RESULT);
         let text = fs::read(&path).map_err(io_error("read", &path))?;
@@ -265,7 +264,7 @@ fn checkpoint_name(steps: u64) -> String {
     format!("checkpoint-{steps:09}.safetensors")
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),

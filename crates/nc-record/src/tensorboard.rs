@@ -5,31 +5,32 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{Event, Figures, Result, ShotAccuracy, Timing, error::io_error};
+use crate::{Event, Figures, Result, ShotAccuracy, Timing, atomic::refuse_link, error::io_error};
 
-/// A run's events as a TensorBoard event file, which the program `tensorboard` shows: losses, learning rate, accuracies
-/// and the figures of neural collapse, by epochs counted from 1 over all phases.
+/// Writes a run's events as a TensorBoard event file: losses, learning rate, accuracies and neural-collapse metrics.
+/// The step is the epoch, counted from 1 over all phases.
 ///
-/// The file is a sequence of TFRecords (length, its CRC, data, their CRC), each holding a protocol-buffer message
+/// The file is a sequence of TFRecords (length, CRC of length, data, CRC of data), each with a protocol-buffer message
 /// `tensorflow.Event`
 /// (<https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>).
 #[derive(Debug)]
 pub struct TensorBoard {
     path: PathBuf,
     file: File,
-    /// Epochs of earlier phases, and of this one.
+    /// Epochs of earlier phases and of the current one.
     before: usize,
     current: usize,
 }
 
 impl TensorBoard {
-    /// Starts the file anew, with the events that a run which goes on has logged before. What they took is counted back
-    /// from now for their times.
+    /// Creates or overwrites the file and writes the `earlier` events of a resumed run. Their timestamps are
+    /// reconstructed backwards from now by their durations.
     ///
     /// # Errors
     ///
     /// [`Error::Io`](crate::Error::Io).
     pub fn create(path: &Path, earlier: &[Event]) -> Result<Self> {
+        refuse_link(path)?;
         let file = File::create(path).map_err(io_error("create", path))?;
         let mut board = Self { path: path.to_owned(), file, before: 0, current: 0 };
         let mut time = now() - earlier.iter().map(seconds).sum::<f64>();
@@ -41,7 +42,7 @@ impl TensorBoard {
         Ok(board)
     }
 
-    /// Adds what `event` says.
+    /// Appends the scalars of `event`.
     ///
     /// # Errors
     ///
@@ -69,7 +70,7 @@ impl TensorBoard {
         }))
     }
 
-    /// One record, in one write.
+    /// Writes one TFRecord with a single write call.
     fn write(&mut self, data: &[u8]) -> Result<()> {
         let length = (data.len() as u64).to_le_bytes();
         let mut record = Vec::with_capacity(data.len() + 16);
@@ -86,7 +87,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// What an event took.
+/// Duration of an event.
 fn seconds(event: &Event) -> f64 {
     match event {
         Event::EpochFinished { timing: Timing { seconds, .. }, .. }
@@ -96,7 +97,7 @@ fn seconds(event: &Event) -> f64 {
     }
 }
 
-/// The epoch of an event within its phase, and its numbers by their tags.
+/// Epoch of an event within its phase, and its scalars by tag.
 fn scalars(event: &Event) -> Option<(usize, Figures)> {
     let mut scalars = Figures::new();
     let mut add = |tag: &str, value: Option<f64>| {
@@ -137,7 +138,7 @@ fn scalars(event: &Event) -> Option<(usize, Figures)> {
     Some((*epoch, scalars))
 }
 
-/// A `tensorflow.Event` at `time` and `step`, with what `content` adds.
+/// Encodes a `tensorflow.Event`; `content` appends its payload field.
 fn message(time: f64, step: u64, content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut event = vec![];
     event.push(1 << 3 | 1); // wall_time, a double
@@ -156,7 +157,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// A field of bytes, text or a message.
+/// Appends a length-delimited field (bytes, string or message).
 fn bytes(out: &mut Vec<u8>, field: u8, content: &[u8]) {
     out.push(field << 3 | 2);
     varint(out, content.len() as u64);
@@ -168,7 +169,7 @@ fn fixed32(out: &mut Vec<u8>, field: u8, value: f32) {
     out.extend(value.to_le_bytes());
 }
 
-/// CRC32C, masked as TFRecord does so that a CRC of data that contain CRCs is as good as any.
+/// Masked CRC32C, as TFRecord defines it: the mask protects CRCs over data that contains CRCs.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }

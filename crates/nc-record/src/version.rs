@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use crate::{Error, Result};
 
-/// The version of the records this crate writes: events, results, checkpoints.
+/// Format version of the events, results and checkpoints that this crate writes.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Refuses JSON from the file `path` that is of another format version than this program's.
+/// Rejects JSON from the file `path` whose format version is not [`FORMAT_VERSION`].
 pub(crate) fn check(path: &Path, json: &[u8]) -> Result<()> {
     #[derive(Deserialize)]
     struct Header {
@@ -18,7 +18,7 @@ pub(crate) fn check(path: &Path, json: &[u8]) -> Result<()> {
     expect(path, header.format_version)
 }
 
-/// Refuses a format version other than this program's.
+/// Rejects format versions other than [`FORMAT_VERSION`].
 pub(crate) fn expect(path: &Path, found: u32) -> Result<()> {
     if found == FORMAT_VERSION {
         Ok(())

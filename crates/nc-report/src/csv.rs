@@ -2,7 +2,7 @@ use csv::Writer;
 
 use crate::{Error, Figure, Panels, Result, Row, RunFigure, Table, format};
 
-/// Tables as CSV: a line for each run, and one for each cell that has none.
+/// Writes tables as CSV: one line per run, and one per cell without runs.
 ///
 /// # Errors
 ///
@@ -83,7 +83,7 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-/// The numbers of figures as CSV: angles in degrees between two classes, or norms of one.
+/// Writes the data of figures as CSV: angles in degrees between two classes, or norms of one class.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
     text(out)
 }
 
-/// `text` with an apostrophe in front where a spreadsheet would take it for a formula.
+/// Prefixes an apostrophe to text that a spreadsheet would interpret as a formula.
 fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// What can go wrong with a report.
+/// Errors of reading runs and writing reports.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,40 +21,40 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
-    /// A run's file that does not hold what it should.
-    #[error("{} is not a record of this program: {source}", path.display())]
+    /// A run's file that does not have the expected format.
+    #[error("{}: malformed record: {source}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parse error.
         source: serde_json::Error,
     },
-    /// A run's file whose parts do not fit each other.
+    /// A run's file with inconsistent content.
     #[error("{}: {reason}", path.display())]
     Inconsistent {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The inconsistency.
         reason: String,
     },
-    /// A run without a result, where one is needed.
-    #[error("{run}: the run is not finished; only finished runs can be set side by side")]
+    /// An unfinished run in a comparison.
+    #[error("{run}: the run is not finished; only finished runs can be compared")]
     Unfinished {
-        /// Its name.
+        /// The run's directory.
         run: String,
     },
-    /// Measurements of a feature set that do not fit each other.
+    /// Inconsistent measurements of a feature set.
     #[error("{name}: {reason}")]
     Analysis {
-        /// What the feature set is called.
+        /// Name of the feature set.
         name: String,
-        /// What does not fit.
+        /// The inconsistency.
         reason: String,
     },
-    /// A drawing failed.
+    /// A plot that failed to render.
     #[error("cannot draw {drawing:?}: {reason}")]
     Drawing {
-        /// What it shows.
+        /// Label of the plot.
         drawing: String,
         /// The reason.
         reason: String,

@@ -6,20 +6,20 @@ use crate::Provenance;
 /// A figure of a publication, drawn from runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// Its number in the publication.
+    /// Number in the publication.
     pub id: String,
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// How the runs were shortened, if they were.
+    /// Scale of the runs, such as a reduced number of epochs.
     pub scale: String,
-    /// Remarks.
+    /// Notes.
     pub notes: Vec<String>,
-    /// What is drawn.
+    /// Panels.
     pub panels: Panels,
 }
 
 impl Figure {
-    /// The runs it is drawn from, with what they are called in it.
+    /// The runs with their names in the figure.
     pub(crate) fn runs(&self) -> Vec<(String, &Provenance)> {
         match &self.panels {
             Panels::Angles { maps } => {
@@ -38,18 +38,18 @@ impl Figure {
     }
 }
 
-/// What is drawn.
+/// Panels of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Panels {
     /// Angles between centred class means.
     Angles {
-        /// One map a method.
+        /// One map per method.
         maps: Vec<AngleMap>,
     },
     /// Norms of centred class means.
     Norms {
-        /// One chart a data set.
+        /// One chart per data set.
         groups: Vec<NormGroup>,
     },
 }
@@ -57,18 +57,18 @@ pub enum Panels {
 /// Angles between all pairs of centred class means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AngleMap {
-    /// The method.
+    /// Method.
     pub name: String,
-    /// Names of the classes, the largest first.
+    /// Class names, largest class first.
     pub classes: Vec<String>,
-    /// In degrees, (K, K), in that order; empty if there is no run.
+    /// Angles in degrees (K, K), in the order of `classes`; empty without a run.
     pub degrees: Vec<Vec<f64>>,
-    /// How the run was done.
+    /// Provenance of the run.
     pub provenance: Option<Provenance>,
 }
 
 impl AngleMap {
-    /// arccos(-1/(K-1)): what all angles are at collapse, where the features have K - 1 dimensions or more.
+    /// arccos(-1/(K-1)) in degrees: the angle at collapse, if the feature dimension is at least K - 1.
     pub(crate) fn optimum_degrees(&self) -> Option<f64> {
         etf_angle_degrees(self.classes.len())
     }
@@ -77,45 +77,45 @@ impl AngleMap {
 /// Norms of centred class means on one data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NormGroup {
-    /// The data set.
+    /// Data set.
     pub title: String,
-    /// One a setting.
+    /// One series per setting.
     pub series: Vec<NormSeries>,
 }
 
 /// Norms of centred class means of one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NormSeries {
-    /// The setting.
+    /// Setting.
     pub name: String,
-    /// Names of the classes, the largest first.
+    /// Class names, largest class first.
     pub classes: Vec<String>,
-    /// One a class, in that order; empty if there is no run.
+    /// Norms (K), in the order of `classes`; empty without a run.
     pub norms: Vec<f64>,
-    /// How the run was done.
+    /// Provenance of the run.
     pub provenance: Option<Provenance>,
 }
 
-/// The angles of each class to the others.
+/// The angles of each class to all other classes.
 fn others(degrees: &[Vec<f64>]) -> impl Iterator<Item = impl Iterator<Item = f64>> {
     degrees.iter().enumerate().map(|(class, row)| {
         row.iter().enumerate().filter(move |&(other, _)| other != class).map(|(_, &angle)| angle)
     })
 }
 
-/// Mean over classes of the angle to the nearest other one.
+/// Mean over classes of the angle to the nearest other class.
 pub(crate) fn mean_nearest(degrees: &[Vec<f64>]) -> Option<f64> {
     let nearest: Option<Vec<f64>> = others(degrees).map(|row| row.min_by(f64::total_cmp)).collect();
     let nearest = nearest.filter(|nearest| !nearest.is_empty())?;
     Some(nearest.iter().sum::<f64>() / nearest.len() as f64)
 }
 
-/// The smallest angle of all.
+/// The smallest angle.
 pub(crate) fn smallest(degrees: &[Vec<f64>]) -> Option<f64> {
     others(degrees).flatten().min_by(f64::total_cmp)
 }
 
-/// Population standard deviation over mean.
+/// Coefficient of variation: population standard deviation / mean.
 pub(crate) fn spread(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

@@ -1,13 +1,13 @@
-//! Figures as text.
+//! Number formatting.
 
 use crate::{Cell, Provenance};
 
-/// One decimal; nothing for nothing.
+/// One decimal; empty for none.
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.1}"))
 }
 
-/// One decimal with its sign.
+/// One decimal with sign; empty for none.
 pub(crate) fn difference(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:+.1}"))
 }
@@ -30,7 +30,7 @@ pub(crate) fn shots(cell: &Cell) -> String {
     means.map(|mean| mean.map_or_else(|| "-".into(), |mean| format!("{mean:.1}"))).join(" / ")
 }
 
-/// `83.5°`: the mean over the runs, with the ideal where it is not that of the header.
+/// `83.5°`: mean over the runs, with the ideal angle if it differs from the header's.
 pub(crate) fn angle(cell: &Cell, header: Option<f64>) -> String {
     let own = cell.runs.first().and_then(|run| run.ideal_angle);
     let ideal = own.filter(|_| own != header).map_or_else(String::new, |ideal| format!(" of {ideal:.1}°"));
@@ -38,7 +38,7 @@ pub(crate) fn angle(cell: &Cell, header: Option<f64>) -> String {
         .map_or_else(String::new, |mean| format!("{mean:.1}°{ideal}"))
 }
 
-/// The mean, if every run has a value.
+/// The mean; none if any run has no value.
 fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

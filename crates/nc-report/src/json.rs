@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::{Figure, Result, Table};
 
-/// Tables and figures as JSON: all that is in them, and in each cell `mean`, `std`, `n` and `difference`.
+/// Serialises tables and figures as JSON, with `mean`, `std`, `n` and `difference` added to each cell.
 ///
 /// # Errors
 ///

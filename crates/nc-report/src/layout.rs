@@ -1,19 +1,19 @@
-//! The layout of a table for readers: one section for each column, its methods with runs from best to worst.
+//! Table layout: one section per column, methods sorted from best to worst.
 
 use crate::{Cell, Row, Table, format};
 
 /// The header of a section, after the method.
 const HEADER: [&str; 6] =
-    ["paper", "ours", "ours - paper", "many / medium / few", "over its control", "nearest angle"];
+    ["paper", "ours", "ours - paper", "many / medium / few", "gain over control", "nearest angle"];
 
 /// One column of a [`Table`].
 pub(crate) struct Section {
     pub(crate) title: String,
-    /// Scale and number of rows with runs.
+    /// Scale, and number of rows with runs.
     pub(crate) summary: String,
-    /// The header, without columns that are empty in every line.
+    /// Header, without columns that are empty in all lines.
     pub(crate) header: Vec<String>,
-    /// Methods with runs, the best first.
+    /// Methods with runs, best first.
     pub(crate) lines: Vec<Line>,
     /// Methods without a run: name and published figure.
     pub(crate) missing: Vec<[String; 2]>,
@@ -21,17 +21,17 @@ pub(crate) struct Section {
 
 /// A method with runs.
 pub(crate) struct Line {
-    /// Name and cells, as many as the header has.
+    /// Name and values, in the order of the header.
     pub(crate) cells: Vec<String>,
-    /// Whether it has the largest mean.
+    /// True for the largest mean.
     pub(crate) best: bool,
 }
 
-/// The place of a section's own figure among the cells of a line.
+/// Index of our figure in [`Line::cells`].
 pub(crate) const OURS: usize = 2;
 
 impl Table {
-    /// The remarks of rows, each once: a row refers to them by number, from 1.
+    /// Deduplicated remarks of the rows, which refer to them by number from 1.
     pub(crate) fn numbered_notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = vec![];
         for note in self.rows.iter().flat_map(Row::remarks) {
@@ -42,7 +42,7 @@ impl Table {
         notes
     }
 
-    /// The sections: those with runs first.
+    /// Sections, those with runs first.
     pub(crate) fn sections(&self) -> Vec<Section> {
         let notes = self.numbered_notes();
         let mut sections: Vec<Section> =

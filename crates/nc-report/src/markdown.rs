@@ -7,10 +7,10 @@ use crate::{
     layout::OURS,
 };
 
-/// More classes than this are summed up.
+/// Largest number of classes listed in full; above it, only summary statistics are written.
 const MANY: usize = 20;
 
-/// A table as Markdown: a section for each column, then the notes and how each cell was run.
+/// Renders a table as Markdown: a section per column, then the notes and the provenance of each run.
 pub fn table_markdown(table: &Table) -> String {
     let mut out = format!("## Table {}: {}\n\n{}.\n", table.id, table.title, table.measure);
     for section in table.sections() {
@@ -98,7 +98,7 @@ fn runs(out: &mut String, table: &Table) {
     out.push_str("\n</details>\n");
 }
 
-/// A figure as Markdown: its numbers, or of many classes what sums them up.
+/// Renders a figure as Markdown: its numbers, or summary statistics for many classes.
 pub fn figure_markdown(figure: &Figure) -> String {
     let mut out = format!("## Figure {}: {}\n\n{}.\n\n", figure.id, figure.title, figure.scale);
     match &figure.panels {

@@ -1,87 +1,86 @@
 use serde::Serialize;
 
-/// A table of published figures beside measured ones.
+/// A table of published and measured figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Table {
-    /// Its number in the publication.
+    /// Number in the publication.
     pub id: String,
-    /// What it compares.
+    /// Title.
     pub title: String,
-    /// What its figures are, with their unit.
+    /// Metric and unit.
     pub measure: String,
-    /// How the runs were shortened, if they were: the same for all of them.
+    /// Scale of all runs, such as a reduced number of epochs.
     pub scale: String,
-    /// Remarks on the whole table.
+    /// Notes on the whole table.
     pub notes: Vec<String>,
-    /// Titles of the columns.
+    /// Column titles.
     pub columns: Vec<String>,
-    /// The rows, each with a cell a column.
+    /// Rows, with one cell per column.
     pub rows: Vec<Row>,
 }
 
 /// A row of a table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Row {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// How it is run; none if it is not.
+    /// Method of our runs; none if not implemented.
     pub method: Option<String>,
-    /// Where its published figures come from.
+    /// Source of the published figures.
     pub source: Option<String>,
-    /// Why there is nothing of ours.
+    /// Reason why the row is not implemented.
     pub not_built: Option<String>,
-    /// The row over which its gain is shown.
+    /// Name of the control row, the baseline of the gain.
     pub control: Option<String>,
-    /// A remark.
+    /// Note on the row.
     pub note: Option<String>,
-    /// One a column.
+    /// One cell per column.
     pub cells: Vec<Cell>,
 }
 
-/// Where a row and a column meet.
+/// A cell of a table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Cell {
-    /// The figure in the publication.
+    /// Published figure.
     pub published: Option<f64>,
-    /// The runs whose mean stands beside it, one a seed.
+    /// Our runs, one per seed.
     pub runs: Vec<RunFigure>,
-    /// What this row has more than its control.
+    /// Difference from the control row.
     pub gain: Gain,
 }
 
-/// The difference of a row from its control.
+/// Difference of a cell from its control.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Gain {
-    /// Of the published figures.
+    /// Difference of the published figures.
     pub published: Option<f64>,
-    /// Of the measured ones: the mean over the seeds that both have.
+    /// Difference of the measured figures: mean over the common seeds.
     pub measured: Option<f64>,
 }
 
-/// What one run contributes.
+/// The figures of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunFigure {
-    /// Its seed.
+    /// Seed.
     pub seed: u64,
-    /// Its figure.
+    /// The figure that the cell averages.
     pub value: f64,
-    /// The same of the epoch that was best on the test set: for comparison only.
+    /// The figure at the epoch with the best test accuracy: for comparison only.
     pub best_epoch: Option<f64>,
-    /// Accuracy on classes with many, medium and few training images, in percent; none for a group without classes, and for
-    /// figures under noise.
+    /// Accuracy of many-, medium- and few-shot classes in percent; none for groups without classes and under noise.
     pub shots: [Option<f64>; 3],
     /// Mean over classes of the angle to the nearest other centred class mean, in degrees.
     pub nearest_angle: Option<f64>,
-    /// The largest angle that all class means can have between each other.
+    /// Largest achievable minimum angle between class means, in degrees.
     pub ideal_angle: Option<f64>,
-    /// What is needed to check and repeat it.
+    /// Provenance.
     pub provenance: Provenance,
 }
 
-/// How a run was done.
+/// How a run was produced.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Provenance {
-    /// The command that repeats it.
+    /// Command that reproduces the run.
     pub command: String,
     /// Hash of the configuration and the training subset.
     pub run_hash: String,
@@ -89,13 +88,13 @@ pub struct Provenance {
     pub subset_hash: String,
     /// Epochs of each phase.
     pub epochs: Vec<usize>,
-    /// Which epoch is reported.
+    /// Reported epoch.
     pub epoch: String,
-    /// The data it was trained and tested on.
+    /// Training and test data.
     pub data: String,
-    /// Wall time in seconds, of all its phases.
+    /// Wall time of all phases in seconds.
     pub seconds: f64,
-    /// The record, below the results directory.
+    /// Path of the record below the results directory.
     pub record: String,
 }
 
@@ -123,12 +122,12 @@ impl Cell {
         (self.runs.len() > 1).then(|| (squares / (self.runs.len() - 1) as f64).sqrt())
     }
 
-    /// Mean less the published figure.
+    /// Mean minus the published figure.
     pub fn difference(&self) -> Option<f64> {
         Some(self.mean()? - self.published?)
     }
 
-    /// Fills in the gain over the `control`'s cell of the same column.
+    /// Sets the gain over the cell of the `control` row in the same column.
     pub fn compare(&mut self, control: &Self) {
         let differences: Vec<f64> = self
             .runs
@@ -147,7 +146,7 @@ impl Cell {
 }
 
 impl Table {
-    /// Every run with its row and the title of its column.
+    /// All runs with row and column title.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (&Row, &str, &RunFigure)> {
         self.rows.iter().flat_map(move |row| {
             row.cells
@@ -159,7 +158,7 @@ impl Table {
 }
 
 impl Row {
-    /// Remarks on the row, in sentences.
+    /// Remarks on the row, as full sentences.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let not_built = self.not_built.as_ref().map(|reason| format!("Not built yet: {reason}."));
         let note = self.note.as_ref().map(|note| format!("{}: {note}.", self.name));

@@ -1,4 +1,4 @@
-//! From the configuration of the data to subsets and loaders.
+//! Subsets and loaders built from the data configuration.
 
 use std::path::Path;
 
@@ -17,23 +17,25 @@ use crate::{
     error::ensure,
 };
 
-/// The training subset and the test set of a run.
+/// Training, validation and test images of a run.
 pub(crate) struct Data {
     pub(crate) source: String,
     pub(crate) train: Subset,
-    /// Held out of the training images, to choose an epoch by, and the measure to choose it by.
+    /// Validation images, with the measure that selects an epoch.
     pub(crate) validation: Option<(Subset, ValidationMeasure)>,
     pub(crate) test: Subset,
-    /// Training images of each class of the run: those of `train`, except in the evaluation of a run on other images.
+    /// Training images per class of the run. They equal those of `train` unless a run is evaluated on other images.
     pub(crate) class_counts: Vec<usize>,
-    /// Remarks on the images.
+    /// Notes on the images.
+    /// Whether the source has no test images, so that they were held out of the training images.
+    test_held_out: bool,
     pub(crate) notes: Vec<String>,
     resize: Option<Resize>,
     normalize: Normalize,
     augment: Augment,
 }
 
-/// Images in a batch without gradients.
+/// Batch size of evaluation.
 const EVALUATION_BATCH: usize = 256;
 
 impl Data {
@@ -42,7 +44,7 @@ impl Data {
         Self::of(config, open_source(config, data_dir)?)
     }
 
-    /// Images for a trained network, brought to its classes and its number of channels, and normalised as in its training.
+    /// Images for a trained network, with its classes, channels and normalisation.
     pub(crate) fn open_for(config: &DataConfig, data_dir: Option<&Path>, input: &InputSpec) -> Result<Self> {
         let mut source = open_source(config, data_dir)?;
         let unfit = |reason: String| Error::OtherImages { reason };
@@ -65,32 +67,34 @@ impl Data {
     fn of(config: &DataConfig, source: Source) -> Result<Self> {
         let mut notes = source.notes;
         ensure(source.train.num_classes() > 1, "data.source", || {
-            format!("{:?} has a single class; a classifier needs at least two", source.name)
+            format!("expected at least two classes, found one in {:?}", source.name)
         })?;
         let mut train = Subset::all(&source.train);
         let mut test = Subset::all(&source.test);
         if test.is_empty() {
             let fraction = config.test_fraction.ok_or_else(|| {
-                let message = format!("is not set, but {:?} has no test images", source.name);
+                let message = format!("missing; set it, because {:?} has no test images", source.name);
                 Error::setting("data.test_fraction", message)
             })?;
             (train, test) = train.hold_out(fraction, config.subset_seed, Purpose::Test)?;
             ensure(!test.is_empty(), "data.test_fraction", || {
-                format!("is {fraction}, which leaves nothing to test on: each class has one image at most")
+                format!("{fraction} holds out no test images because no class has two images")
             })?;
         }
         let mut validation = None;
         if let Some(Validation { fraction, seed, chosen_by }) = config.validation {
             let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
             ensure(!held_out.is_empty(), "data.validation.fraction", || {
-                format!(
-                    "is {fraction}, which leaves nothing to validate on: each class has one image at most"
-                )
+                format!("{fraction} holds out no validation images because no class has two images")
             })?;
-            let smallest = held_out.class_counts().iter().enumerate().min_by_key(|(_, count)| **count);
+            let smallest = held_out
+                .class_counts()
+                .iter()
+                .enumerate()
+                .min_by_key(|&(class, &count)| (count, train.class_counts()[class]));
             if let Some((class, count)) = smallest {
                 let (images, name) = (held_out.len(), &source.train.class_names()[class]);
-                notes.push(format!("validation: {images} images, {count} of the smallest class, {name:?}"));
+                notes.push(format!("validation: {images} images, {count} of the smallest class {name:?}"));
             }
             (train, validation) = (rest, Some((held_out, chosen_by)));
         }
@@ -106,14 +110,17 @@ impl Data {
         if !empty.is_empty() {
             return Err(Error::EmptyClasses { names: empty.join(", ") });
         }
+        let ambiguous = train.copies_under_other_labels();
+        if ambiguous > 0 {
+            notes.push(format!("{ambiguous} training images are identical to images of another class"));
+        }
         for (subset, what) in
             [(Some(&test), "test"), (validation.as_ref().map(|(subset, _)| subset), "validation")]
         {
             let copies = subset.map_or(0, |subset| subset.copies_in(&train));
             if copies > 0 {
                 notes.push(format!(
-                    "{copies} {what} images are copies of training images, pixel by pixel: accuracy on them is not that on \
-                     unseen images"
+                    "{copies} {what} images are copies of training images, which inflates accuracy"
                 ));
             }
         }
@@ -124,18 +131,20 @@ impl Data {
             Normalize { mean: config.mean.clone(), std: config.std.clone() }
         };
         if normalize.mean.len() != channels {
-            let message = format!("has {} values for images of {channels} channels", normalize.mean.len());
+            let message = format!("expected {channels} values, found {}", normalize.mean.len());
             return Err(Error::setting("data.mean", message));
         }
         let ImageShape { height, width, .. } = source.train.shape();
         let (padding, side) = (config.crop_padding, height.min(width));
         ensure(padding < side, "data.crop_padding", || {
-            format!("is {padding}, should be below the images' smaller side of {side} pixels")
+            format!("expected less than the images' smaller side of {side} pixels, found {padding}")
         })?;
         let augment = Augment { crop_padding: config.crop_padding, flip: config.flip };
         let resize = config.image_size.map(|_| Resize::CoverAndCrop);
         let class_counts = train.class_counts().to_vec();
+        let test_held_out = source.test.is_empty();
         Ok(Self {
+            test_held_out,
             source: source.name,
             train,
             validation,
@@ -148,32 +157,42 @@ impl Data {
         })
     }
 
-    /// Takes over the number of training images of each class of the run that `run` describes, by which classes are grouped, and
-    /// notes where these images are not those of the run.
+    /// Takes over the class counts of `run`, which define the shot groups, and notes images that differ from the run's.
     pub(crate) fn compare_with(&mut self, run: &DataSummary) -> Result<()> {
         if run.class_counts.len() != self.class_counts.len() {
             let (expected, found) = (run.class_counts.len(), self.class_counts.len());
             return Err(Error::OtherImages { reason: format!("{found} classes, expected {expected}") });
         }
-        if run.train_hash != self.train.hash() {
+        let same_training = run.train_hash == self.train.hash();
+        if same_training && run.class_counts != self.class_counts {
+            let reason = "result.json has other class sizes than the training images of the same hash".into();
+            return Err(Error::OtherImages { reason });
+        }
+        if self.test_held_out && !same_training {
+            let reason = "their test images are held out of the training images, which are not those of the run: some may have \
+                          been trained on; add a directory test";
+            return Err(Error::OtherImages { reason: reason.into() });
+        }
+        if !same_training {
             let changed =
                 self.class_counts.iter().zip(&run.class_counts).filter(|(here, run)| here != run).count();
             self.notes.push(format!(
-                "the training images are not those of the run ({changed} classes differ in size): neural-collapse figures are of \
-                 the images given; shot groups are by the run's class sizes"
+                "the training images are not those of the run ({changed} classes differ in size): neural collapse is \
+                 measured on these images, but shot groups follow the run's class counts"
             ));
         }
         if run.test_hash != self.test.hash() {
             let (here, run) = (self.test.len(), run.test_images);
             self.notes.push(format!(
-                "the test images are not those of the run ({here} here, {run} in the run): figures differ from its result"
+                "the test images are not those of the run ({here} here, {run} in the run): metrics may differ from its \
+                 result"
             ));
         }
         self.class_counts.clone_from(&run.class_counts);
         Ok(())
     }
 
-    /// The images that a network trained on these takes.
+    /// Input specification of a network trained on these images.
     pub(crate) fn input(&self) -> InputSpec {
         let ImageShape { channels, height, width } = self.train.dataset().shape();
         let Normalize { mean, std } = self.normalize.clone();
@@ -181,7 +200,7 @@ impl Data {
         InputSpec { classes, channels, height, width, resize: self.resize, mean, std }
     }
 
-    /// The batches of a phase.
+    /// Loader of a phase's training batches.
     pub(crate) fn training(
         &self,
         phase: &Phase,
@@ -206,7 +225,7 @@ impl Data {
         Ok(Loader::new(&self.train, config)?)
     }
 
-    /// Each image of `subset` once, un-augmented, in order.
+    /// Loader of `subset` for evaluation: each image once, in order, without augmentation.
     pub(crate) fn sequential(&self, subset: &Subset, workers: usize, device: &Device) -> Result<Loader> {
         let config = LoaderConfig {
             views: vec![],
@@ -231,12 +250,11 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
     };
     match config.source {
         DataSource::FashionMnistLt if data_dir.is_some() => {
-            let message =
-                "is fashion-mnist-lt, which is inside the program and reads nothing from --data-dir";
+            let message = "fashion-mnist-lt is built into the program; remove --data-dir";
             Err(Error::setting("data.source", message))
         }
         DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist if data_dir.is_some() => {
-            let message = "is on the hub, whose files lie under HF_HOME and not in --data-dir";
+            let message = "hub data sets are stored under HF_HOME; remove --data-dir";
             Err(Error::setting("data.source", message))
         }
         DataSource::FashionMnistLt => Ok(nc_data::fashion_mnist_lt()?),
@@ -253,7 +271,7 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
         DataSource::HubFashionMnist => Ok(nc_data::hub::fashion_mnist()?),
         #[cfg(not(feature = "hub"))]
         DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist => {
-            let message = "is on the hub, which this program was built without: build it with --features hub";
+            let message = "this program was built without hub support; build it with --features hub";
             Err(Error::setting("data.source", message))
         }
     }

@@ -2,33 +2,33 @@ use std::{fmt, path::PathBuf};
 
 use nc_record::EpochLosses;
 
-/// A step that leads out of the finite numbers.
+/// Divergence of a run: a step with a non-finite loss, gradient or value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diverged {
-    /// The phase's name.
+    /// Name of the phase.
     pub phase: String,
-    /// Its epoch, from 0.
+    /// Epoch of the phase, from 0.
     pub epoch: usize,
     /// The step within the epoch, from 0.
     pub step: usize,
     /// The learning rate.
     pub learning_rate: f64,
-    /// Loss and terms of the batch.
+    /// Total loss of the batch and its terms.
     pub losses: EpochLosses,
-    /// What is not finite.
+    /// The non-finite quantity.
     pub cause: NotFinite,
-    /// The last checkpoint, all of whose numbers are finite; absent if there is none yet.
+    /// The last checkpoint, which holds finite values only; absent if none was written.
     pub checkpoint: Option<PathBuf>,
 }
 
-/// What is not finite.
+/// The non-finite quantity of a diverged step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotFinite {
     /// The loss; no step was taken.
     Loss,
-    /// The gradients of the parameters or of the centres, of this norm; no step was taken.
+    /// The gradients of parameters or centres, with their norm; no step was taken.
     Gradient(f64),
-    /// A parameter, running statistic, momentum or centre after the step; it is in no checkpoint.
+    /// A parameter, running statistic, momentum or centre after the step, by name; no checkpoint contains it.
     Value(String),
 }
 
@@ -51,14 +51,14 @@ impl fmt::Display for Diverged {
         let terms: Vec<String> = terms.collect();
         write!(
             f,
-            " ({}), in phase {phase:?}, epoch {}, step {}, at learning rate {learning_rate}: lower it, lengthen the \
-             warm-up, or limit the gradients with optimizer.clip_norm; ",
+            " ({}) in phase {phase:?}, epoch {}, step {}, at learning rate {learning_rate}: lower it, lengthen the \
+             warm-up, or clip the gradients with optimizer.clip_norm; ",
             terms.join(", "),
             epoch + 1,
             step + 1,
         )?;
         match checkpoint {
-            Some(checkpoint) => write!(f, "the last good checkpoint is {}", checkpoint.display()),
+            Some(checkpoint) => write!(f, "the last checkpoint is {}", checkpoint.display()),
             None => write!(f, "there is no checkpoint yet"),
         }
     }

@@ -2,72 +2,71 @@ use std::{io, path::PathBuf};
 
 use crate::divergence::Diverged;
 
-/// What can go wrong with a run.
+/// Errors of configuring, training and opening a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration file that is no valid TOML, or holds what cannot stand.
+    /// A configuration file that is not valid TOML or holds invalid settings.
     #[error("{}: {message}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
-    /// A key that is unknown or missing, a value out of its range, or settings that contradict each other.
+    /// An unknown or missing key, a value out of range, or settings that contradict each other.
     #[error("{setting}: {message}")]
     Setting {
         /// The key, as `--set` takes it.
         setting: String,
-        /// What it is and what it should be.
+        /// The value found and the values expected.
         message: String,
     },
-    /// No data set, method or part of this name among the presets.
-    #[error("there is no {what} {name:?}{}; `nclt presets` lists them", did_you_mean(.nearest.as_deref()))]
+    /// An unknown data set, method or part in the name of a preset.
+    #[error("unknown {what} {name:?}{}; `nclt presets` lists them", did_you_mean(.nearest.as_deref()))]
     UnknownPreset {
-        /// What kind of name it should be.
+        /// The kind of name expected.
         what: &'static str,
-        /// The name asked for.
+        /// The name given.
         name: String,
-        /// The nearest existing name.
+        /// The most similar known name.
         nearest: Option<String>,
     },
-    /// A method or a part where a preset's name has something else.
+    /// A method or part in the wrong position of a preset's name.
     #[error(
-        "{name:?} is a {is} and no {what}: a preset is DATA/METHOD or DATA/METHOD+PART, as in {example}; `nclt presets` \
-         lists them"
+        "expected a {what}, found the {is} {name:?}; presets have the form DATA/METHOD or DATA/METHOD+PART, as in \
+         {example}"
     )]
     Misplaced {
         /// The name.
         name: String,
-        /// What it names.
+        /// The kind of name found.
         is: &'static str,
-        /// What kind of name it should be.
+        /// The kind of name expected.
         what: &'static str,
-        /// A preset with it in its place.
+        /// A valid preset with this name.
         example: String,
     },
-    /// A source that lies in files was asked for without saying where.
-    #[error("the data source {source_name:?} is read from files: say where they are with --data-dir DIR")]
+    /// A data source that is read from files, without their directory.
+    #[error("the data source {source_name:?} is read from files; pass their directory with --data-dir DIR")]
     DataDirMissing {
         /// The source.
         source_name: &'static str,
     },
-    /// Classes that nothing can be learnt of.
+    /// Classes without training images.
     #[error(
-        "no training image is left of {names}: a class that is to be told apart needs at least one: keep more by \
-         data.profile, or hold out fewer"
+        "no training images left for {names}; every class needs one: relax data.profile or hold out fewer images"
     )]
     EmptyClasses {
         /// Their names.
         names: String,
     },
-    /// A loss, gradient or value that is not a finite number.
+    /// A non-finite loss, gradient or value.
     #[error("{0}")]
     Diverged(Box<Diverged>),
     /// The observer asked the run to stop.
     #[error(
-        "stopped as asked in epoch {} of phase {phase:?}, after {step} of its steps; the run goes on from {}",
+        "stopped as requested in epoch {} of phase {phase:?}, after {step} steps; the run resumes from {}",
         epoch + 1,
         checkpoint.display()
     )]
@@ -76,15 +75,15 @@ pub enum Error {
         phase: String,
         /// Epoch, from 0.
         epoch: usize,
-        /// Steps of the epoch that are done.
+        /// Completed steps of the epoch.
         step: usize,
-        /// What was written.
+        /// The checkpoint written.
         checkpoint: PathBuf,
     },
-    /// A result or checkpoint that another experiment left in this one's directory.
+    /// A result or checkpoint of another experiment in this run's directory.
     #[error(
-        "{} belongs to another run, {found} and not {expected}: the configuration or the data have changed; --fresh starts \
-         it again",
+        "{} belongs to a different run (found {found}, expected {expected}): the configuration or data changed; \
+         --fresh starts over",
         path.display()
     )]
     OtherRun {
@@ -92,43 +91,41 @@ pub enum Error {
         path: PathBuf,
         /// The run's hash.
         expected: String,
-        /// That in the file.
+        /// The hash in the file.
         found: String,
     },
-    /// Two parts of a preset of which the second would undo the first.
-    #[error(
-        "a preset cannot have both {first} and {second}: of what both set, the second would undo the first"
-    )]
+    /// Two parts of a preset that set the same option.
+    #[error("{first} and {second} cannot be combined: both set the same option")]
     PartsExclude {
-        /// The first, which the method may have brought.
+        /// The first, which may come with the method.
         first: &'static str,
         /// The second.
         second: &'static str,
     },
-    /// A run that was tested on other test images than are there now.
+    /// A run that was tested on other images than those given.
     #[error(
-        "the run in {} was tested on other images than are there now, {found} and not {expected}; put those back, or start \
-         it again with --fresh",
+        "{}: the run was tested on different images (hash {found}, these have {expected}); restore them, or start over \
+         with --fresh",
         path.display()
     )]
     OtherTestImages {
-        /// Its directory.
+        /// The run's directory.
         path: PathBuf,
-        /// Hash of the images that are there.
+        /// Hash of the images given.
         expected: String,
-        /// Hash of those it was tested on.
+        /// Hash of the images the run was tested on.
         found: String,
     },
-    /// Images that a trained network cannot take.
+    /// Images that do not fit a trained network.
     #[error("the images do not fit the trained network: {reason}")]
     OtherImages {
-        /// What does not fit.
+        /// The mismatch.
         reason: String,
     },
     /// A finished run whose configuration was edited.
     #[error(
-        "{}: changed since the run finished, its hash is {found}, expected {expected}; restore the file, or train the changed \
-         configuration as a new run with --config", path.display()
+        "{}: changed since the run finished (hash {found}, expected {expected}); restore the file, or train the \
+         changed configuration as a new run with --config", path.display()
     )]
     ConfigChanged {
         /// The configuration.
@@ -138,39 +135,40 @@ pub enum Error {
         /// The hash of the configuration.
         found: String,
     },
-    /// Weights that are not those a run wrote.
+    /// Weights of a finished run that changed.
     #[error(
-        "{}: not the file that the run wrote, its SHA-256 differs from that in result.json; restore it, or give other weights \
-         another name and evaluate that file", path.display()
+        "{}: changed since the run finished (its SHA-256 differs from result.json); restore the file, or save other \
+         weights under another name", path.display()
     )]
     WeightsChanged {
-        /// The weights.
+        /// The weights file.
         path: PathBuf,
     },
-    /// A checkpoint with a tensor that no part of the run has.
-    #[error("{}: unknown tensor {name:?}; the checkpoint belongs to a different configuration or program; --fresh starts \
-         again", path.display())]
+    /// A checkpoint with a tensor unknown to the run.
+    #[error("{}: unknown tensor {name:?}; the checkpoint belongs to a different configuration or program; \
+         --fresh starts over", path.display())]
     UnknownTensor {
         /// The file.
         path: PathBuf,
         /// The tensor's name.
         name: String,
     },
-    /// A learner that has no phase to take a step in.
+    /// A learner step outside a phase.
     #[error("no phase has begun; call Learner::begin_phase before a step")]
     NoPhase,
-    /// An objective of which every term is off.
-    #[error("no term of the objective is on; there is nothing to minimise")]
+    /// An objective without active terms.
+    #[error("the objective has no active term; there is nothing to minimise")]
     NoTerms,
-    /// A network without logits or without a classifier, where they are needed.
+    /// A network without logits or without a classifier.
     #[error("the network has no classifier; {needed_by} needs one")]
     NoClassifier {
-        /// What needs it.
+        /// The operation that needs it.
         needed_by: &'static str,
     },
-    /// A run whose backbone came from a program that is not this one.
+    /// A run of a custom backbone, opened without its constructor.
     #[error(
-        "{} was trained with its own backbone {name:?}; open it from the program that defines it, with Trained::open_with",
+        "{} was trained with the custom backbone {name:?}; open it in the program that defines it, with \
+         Trained::open_with",
         run.display()
     )]
     OwnBackbone {
@@ -180,15 +178,15 @@ pub enum Error {
         name: String,
     },
     /// A checkpoint of another model.
-    #[error("{} is of another model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
+    #[error("{} belongs to a different model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
     OtherModel {
         /// The file.
         path: PathBuf,
         /// The first parameter that does not fit.
         parameter: String,
-        /// The model's shape of it.
+        /// Its shape in the model.
         expected: Vec<usize>,
-        /// The checkpoint's, if it has it.
+        /// Its shape in the checkpoint, if present.
         found: Option<Vec<usize>>,
     },
     /// A file could not be read.
@@ -199,28 +197,27 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// What was named as a run or checkpoint, and is none.
+    /// A path that is neither a run directory nor a weights file in one.
     #[error(
-        "{} is no run: expected a run's directory, which holds a config.toml, or a file of weights in one",
+        "{} is not a run; expected a run directory, which contains config.toml, or a weights file in one",
         path.display()
     )]
     NotARun {
-        /// What was named.
+        /// The path.
         path: PathBuf,
     },
-    /// A directory that holds the weights of a run, and nothing to go on with it from.
+    /// A directory with the weights of a run, but without a result or checkpoint.
     #[error(
-        "{} are there, but neither a result nor a checkpoint to go on from: --fresh starts from the beginning and replaces \
-         them",
+        "{} exists, but there is no result or checkpoint to resume from; --fresh starts over and replaces it",
         weights.display()
     )]
     WeightsAlone {
         /// The weights.
         weights: PathBuf,
     },
-    /// A run that has not ended, where its weights are needed.
+    /// An unfinished run, which has no weights yet.
     #[error(
-        "{0} has no weights.safetensors, which a run writes when it ends: go on with it by `nclt train --resume {0}`",
+        "{0} has no weights.safetensors because the run is not finished; resume it with `nclt train --resume {0}`",
         run.display()
     )]
     NoWeights {
@@ -229,25 +226,25 @@ pub enum Error {
     },
     /// A finished run whose weights were removed.
     #[error(
-        "{0} was finished, but its weights.safetensors are gone: repeat it by `nclt train --resume {0} --fresh`",
+        "{0} is finished, but its weights.safetensors is missing; repeat it with `nclt train --resume {0} --fresh`",
         run.display()
     )]
     WeightsGone {
         /// Its directory.
         run: PathBuf,
     },
-    /// A file of weights that is none, or of another model.
+    /// An invalid weights file, or weights of another model.
     #[error("{}: {source}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: Box<nc_models::Error>,
     },
     /// The configuration could not be written as TOML.
     #[error("cannot write the configuration as TOML: {0}")]
     WriteConfig(#[from] toml::ser::Error),
-    /// The data could not be read, drawn or loaded.
+    /// Images could not be read, subsampled or loaded.
     #[error(transparent)]
     Data(#[from] nc_data::Error),
     /// The model could not be built.
@@ -256,10 +253,10 @@ pub enum Error {
     /// A loss could not be computed.
     #[error(transparent)]
     Loss(#[from] nc_losses::Error),
-    /// The features could not be measured.
+    /// A metric could not be computed.
     #[error(transparent)]
     Metrics(#[from] nc_metrics::Error),
-    /// The run's records could not be written or read.
+    /// A file of the run could not be written or read.
     #[error(transparent)]
     Record(#[from] nc_record::Error),
     /// A tensor operation failed.
@@ -267,11 +264,11 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
-/// A result with this crate's [`Error`].
+/// A result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A setting, named as `--set` takes it, that cannot stand.
+    /// An invalid `setting`, named as `--set` takes it.
     pub(crate) fn setting(setting: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), message: message.into() }
     }
@@ -300,10 +297,10 @@ pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
 
-/// What is wrong with a parameter of a checkpoint.
+/// The mismatch of a checkpoint's parameter.
 fn misfit(expected: &[usize], found: Option<&[usize]>) -> String {
     match found {
-        Some(found) => format!("should have shape {expected:?}, not {found:?}"),
+        Some(found) => format!("expected shape {expected:?}, found {found:?}"),
         None => "is missing".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! How long a run will take.
+//! Estimate of a run's duration.
 
 use std::{path::Path, time::Instant};
 
@@ -13,27 +13,27 @@ use crate::{
     network::resnet,
 };
 
-/// Facts about a run's data, without the images.
+/// Sizes and hash of a run's data, without the images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFacts {
     /// Hash of the training subset.
     pub train_hash: String,
-    /// Images in it.
+    /// Images in the training subset.
     pub train_images: usize,
-    /// Images that each evaluation during training passes over.
+    /// Images per evaluation during training: test and validation images.
     pub evaluated_images: usize,
-    /// Of an image.
+    /// Shape of an image.
     pub shape: ImageShape,
     /// Number of classes K.
     pub classes: usize,
 }
 
 impl DataFacts {
-    /// Reads the data and draws the subset.
+    /// Reads the data and draws the training subset.
     ///
     /// # Errors
     ///
-    /// Those of reading and drawing, which name the file or the setting.
+    /// Those of reading and drawing; each names the file or the setting.
     pub fn read(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
         let data = Data::open(config, data_dir)?;
         Ok(Self {
@@ -47,17 +47,17 @@ impl DataFacts {
     }
 }
 
-/// Images a second, of one backbone on one machine.
+/// Throughput of one backbone on one machine, in images per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// In training.
+    /// Training throughput.
     pub training: f64,
-    /// Without gradients.
+    /// Throughput without gradients.
     pub evaluation: f64,
 }
 
 impl Speed {
-    /// Times a few steps of the backbone of `experiment` on images of zeros.
+    /// Times a few steps of the backbone of `experiment` on zero images.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Speed {
         let Some(mut phase) = experiment.phases.first().cloned() else {
             return Ok(Self { training: 1.0, evaluation: 1.0 });
         };
-        // Frozen phases are estimated by the speed of evaluation.
+        // Phases with a frozen backbone are estimated by the evaluation throughput.
         phase.trains = Trains::Everything;
         let ImageShape { channels, height, width } = data.shape;
         let params = ParamStore::new(0, device);
@@ -86,7 +86,7 @@ impl Speed {
         Ok(Self { training, evaluation })
     }
 
-    /// Seconds that phases `first..` of `experiment` will take, evaluations included.
+    /// Estimated seconds of phases `first..` of `experiment`, evaluations included.
     pub fn seconds(&self, experiment: &Experiment, first: usize, data: &DataFacts) -> f64 {
         let phases = experiment.phases.iter().skip(first);
         let at_the_end = (data.train_images + data.evaluated_images) as f64 / self.evaluation;
@@ -94,7 +94,7 @@ impl Speed {
             let images = (phase.epochs * data.train_images) as f64;
             let evaluations = phase.epochs.div_ceil(experiment.evaluation.every_epochs);
             let speed = if phase.trains == Trains::Everything { self.training } else { self.evaluation };
-            // Neural collapse is measured on the training images, too.
+            // Neural collapse is also measured on the training images.
             let looked_at = evaluations * (data.evaluated_images + data.train_images);
             images / speed + looked_at as f64 / self.evaluation
         };
@@ -102,7 +102,7 @@ impl Speed {
     }
 }
 
-/// Images a second of `steps` calls of `step`, after one that does not count.
+/// Images per second over `steps` calls of `step`, after one untimed warm-up call.
 fn rate(batch: usize, steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<f64> {
     step()?;
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! A network on whole sets of images, in evaluation mode and un-augmented.
+//! Evaluation of a network on whole image sets, without augmentation.
 
 use candle_core::Tensor;
 use nc_data::Subset;
@@ -13,18 +13,18 @@ use crate::{
     post_hoc::{Facts, PostHoc, ValidationSet},
 };
 
-/// A network's figures on whole sets of images, in evaluation mode.
+/// Metrics of a network on its training and test images, in evaluation mode.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Images of each class it was trained on.
+    /// Training images per class.
     pub class_counts: Vec<usize>,
-    /// Names of the classes.
+    /// Class names.
     pub class_names: Vec<String>,
-    /// On the test images.
+    /// Test accuracy.
     pub accuracy: Accuracy,
-    /// On the test images.
+    /// Calibration on the test images.
     pub calibration: Calibration,
-    /// On both sets.
+    /// Neural collapse of training and test features.
     pub nc: Geometry,
 }
 
@@ -54,7 +54,7 @@ impl Inference<'_> {
         Ok(outputs)
     }
 
-    /// The classifier that decides.
+    /// The effective classifier of features.
     pub(crate) fn classifier(&self) -> Result<nc_metrics::Classifier> {
         let nc_models::Classifier { weight, bias } = self.affine("evaluation")?;
         let (classes, dims) = weight.dims2()?;
@@ -63,17 +63,17 @@ impl Inference<'_> {
         Ok(nc_metrics::Classifier::new(&weight, bias.as_deref(), classes, dims)?)
     }
 
-    /// The classifier that decides, as tensors.
+    /// The effective classifier of features, as tensors.
     pub(crate) fn affine(&self, needed_by: &'static str) -> Result<nc_models::Classifier> {
         self.network.classifier()?.ok_or(Error::NoClassifier { needed_by })
     }
 
-    /// Figures of the training subset and the test set; also the training features in the plane.
+    /// Metrics on training and test images, and the projection of the training features.
     pub(crate) fn evaluate(&self) -> Result<(Evaluation, Option<Projection>)> {
         self.evaluate_outputs(&self.outputs(&self.data.train)?, &self.outputs(&self.data.test)?)
     }
 
-    /// [`Inference::evaluate`], where the network's outputs are at hand.
+    /// [`Inference::evaluate`] from given network outputs.
     pub(crate) fn evaluate_outputs(
         &self,
         train: &Outputs,
@@ -91,14 +91,11 @@ impl Inference<'_> {
         Ok((evaluation, projection(train, &classifier)?))
     }
 
-    /// The classifier that `post_hoc` makes of the trained one.
+    /// The classifier after the adjustment `post_hoc`.
     pub(crate) fn adjusted(&self, post_hoc: &PostHoc) -> Result<nc_models::Classifier> {
         let nc_models::Classifier { weight, bias } = self.affine("post-hoc adjustment")?;
         let Some(bias) = bias else {
-            return Err(Error::setting(
-                "post_hoc",
-                "changes a linear classifier, but this one has no biases",
-            ));
+            return Err(Error::setting("post_hoc", "requires a linear classifier with biases, found none"));
         };
         post_hoc.as_adjustment().adjusted(&weight, &bias, self)
     }
@@ -124,7 +121,7 @@ impl Facts for Inference<'_> {
     }
 }
 
-/// The outputs of a network for a set of images.
+/// Features, logits and labels of an image set.
 pub(crate) struct Outputs {
     pub(crate) features: Vec<f32>,
     logits: Vec<f32>,
@@ -133,7 +130,7 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
-    /// Accuracy, with groups by the training images of each class.
+    /// Accuracy, with shot groups by `training_counts`.
     pub(crate) fn accuracy(&self, training_counts: &[usize]) -> Result<Accuracy> {
         Ok(Accuracy::of(&self.logits, &self.labels, training_counts)?)
     }
@@ -151,7 +148,7 @@ impl Outputs {
     }
 }
 
-/// Neural collapse of the training images, all of them, and of the test images.
+/// Neural-collapse metrics of all training images and of the test images.
 pub(crate) fn geometry(
     train: &Outputs,
     test: &Outputs,
@@ -169,14 +166,14 @@ pub(crate) fn geometry(
     Ok(set.geometry()?)
 }
 
-/// Training features in the plane, if there is one.
+/// Two-dimensional projection of the training features, if defined.
 fn projection(train: &Outputs, classifier: &nc_metrics::Classifier) -> Result<Option<Projection>> {
     const SAMPLES: usize = 1000;
     let means = train.class_means(classifier.bias().len())?;
     Ok(Projection::of(train.samples(), &means, Some(classifier), SAMPLES)?)
 }
 
-/// The figures of an accuracy that every evaluation logs.
+/// The accuracies logged by each evaluation.
 pub(crate) fn shot_accuracy(accuracy: &Accuracy) -> ShotAccuracy {
     let balanced = Some(accuracy.balanced);
     ShotAccuracy {

@@ -13,10 +13,9 @@ use crate::{
     optimizer::{Sgd, Trainable},
 };
 
-/// Network, objective and optimiser: everything that a training step changes. It knows no directory, log or clock.
+/// Network, objective and optimiser: the state that a training step changes, without directories, logs or clocks.
 ///
-/// [`train`](crate::train) runs it with data, evaluation, checkpoints and records. By itself it is a training step for a
-/// loop of your own:
+/// [`train`](crate::train) adds data, evaluation, checkpoints and records. A custom training loop calls it directly:
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -31,7 +30,7 @@ use crate::{
 ///
 /// let mut learner = Learner::new(Box::new(network), &[30, 10, 2]);
 /// learner.begin_phase(&experiment.phases[0])?;
-/// learner.begin_epoch(0, 0, &|_| unreachable!("centres of this preset start at N(0, 1)"))?;
+/// learner.begin_epoch(0, 0, &|_| unreachable!("this preset initialises centres from N(0, 1)"))?;
 /// let images = Tensor::zeros((2, 1, 8, 8), DType::F32, &Device::Cpu)?;
 /// let batch = Batch { views: vec![View { images, labels: vec![0, 2], positions: vec![0, 41], mix: None }] };
 /// let outcome = learner.step(&batch, 0.1)?;
@@ -52,19 +51,19 @@ struct Active {
     params: Vec<Trainable>,
 }
 
-/// Values read back from the device after a step.
+/// Losses and gradient norms of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepOutcome {
-    /// The loss of the batch, and its terms without their weights.
+    /// Total loss of the batch, and its unweighted terms.
     pub losses: EpochLosses,
-    /// The norm of the gradients of the network's parameters.
+    /// Gradient norm of the network's parameters.
     pub gradient_norm: f64,
-    /// The norm of the gradients of the objective's own parameters: learnable centres.
+    /// Gradient norm of the objective's own parameters, the learnable centres.
     pub objective_gradient_norm: f64,
 }
 
 impl StepOutcome {
-    /// The reason why no step was taken, if none was.
+    /// The non-finite quantity because of which the step was skipped; `None` if it was taken.
     pub fn not_finite(&self) -> Option<NotFinite> {
         if !self.losses.total.is_finite() {
             return Some(NotFinite::Loss);
@@ -74,21 +73,23 @@ impl StepOutcome {
     }
 }
 
-/// Prefixes of tensor names in a learner's state.
+/// Tensor name prefixes of a learner's state.
 const MODEL: &str = "model/";
 const MOMENTUM: &str = "momentum/";
 
 impl Learner {
-    /// A learner of `network` on a training set with these images of each class. [`Learner::begin_phase`] comes next.
+    /// A learner of `network` on a training set with `class_counts` images per class. Call [`Learner::begin_phase`]
+    /// next.
     pub fn new(network: Box<dyn Network>, class_counts: &[usize]) -> Self {
         Self { network, class_counts: class_counts.to_vec(), phase: None }
     }
 
-    /// Prepares for `phase`: its objective, a new optimiser, and, where it retrains the classifier, a new one.
+    /// Prepares for `phase`: creates its objective and optimiser, and re-initialises the classifier if the phase
+    /// retrains it.
     ///
     /// # Errors
     ///
-    /// If the phase trains what the network does not have, such as factors on the logits of a cosine head.
+    /// For a phase that does not fit the network, such as logit factors on a cosine head.
     pub fn begin_phase(&mut self, phase: &Phase) -> Result<()> {
         self.end_phase()?;
         if phase.trains == Trains::NewClassifier {
@@ -97,7 +98,7 @@ impl Learner {
         self.enter_phase(phase)
     }
 
-    /// Prepares for the rest of `phase`, from the `state` that [`Learner::state`] gave in it. `path` is its file.
+    /// Resumes `phase` from `state`, as returned by [`Learner::state`] and read from `path`.
     pub(crate) fn resume_phase(
         &mut self,
         phase: &Phase,
@@ -138,7 +139,7 @@ impl Learner {
         Ok(())
     }
 
-    /// Ends a phase: factors on the logits become part of the classifier.
+    /// Ends a phase and folds logit factors into the classifier.
     ///
     /// # Errors
     ///
@@ -150,8 +151,8 @@ impl Learner {
         }
     }
 
-    /// Prepares for `epoch` of the phase: class weights, and the first values of centres, drawn from `seed` or measured
-    /// by `class_means`, the class means (K, P) of the training features in evaluation mode.
+    /// Prepares for `epoch` of the phase: sets class weights and initialises centres, from `seed` or from
+    /// `class_means`. The latter computes the class means (K, P) of the training features in evaluation mode.
     ///
     /// # Errors
     ///
@@ -169,15 +170,16 @@ impl Learner {
         phase.terms.iter_mut().try_for_each(|term| term.begin_epoch(&context))
     }
 
-    /// One step on `batch`, with the class weights and regularisers of the last [`Learner::begin_epoch`]: forward, backward, optimiser, and the objective's own state. If a loss or a gradient is not
-    /// finite, nothing but running statistics has changed, see [`StepOutcome::not_finite`].
+    /// Takes one step on `batch`: forward, backward, optimiser and state of the objective, with the class weights and
+    /// regularisers of the last [`Learner::begin_epoch`]. If a loss or gradient is not finite, only running statistics
+    /// change; see [`StepOutcome::not_finite`].
     ///
-    /// Losses and gradient norms are read back from the device together, once.
+    /// Reads from the device once.
     ///
     /// # Errors
     ///
-    /// [`Error::NoPhase`] before [`Learner::begin_phase`], [`nc_losses::Error::Label`] for a label that is no class; those
-    /// of the network and the losses.
+    /// [`Error::NoPhase`] before [`Learner::begin_phase`]; [`nc_losses::Error::Label`] for an invalid label; those of
+    /// the network and the losses.
     pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<StepOutcome> {
         let phase = self.phase.as_mut().ok_or(Error::NoPhase)?;
         let images: Vec<&Tensor> = batch.views.iter().map(|view| &view.images).collect();
@@ -207,7 +209,7 @@ impl Learner {
         self.network.as_ref()
     }
 
-    /// All tensors that change from step to step, by name.
+    /// All tensors that a step changes, by name.
     pub(crate) fn state(&self) -> BTreeMap<String, Tensor> {
         let model = self.network.params().vars().into_iter();
         let model = model.map(|(name, var)| (format!("{MODEL}{name}"), var.as_detached_tensor()));
@@ -219,7 +221,7 @@ impl Learner {
 }
 
 impl Active {
-    /// Reads losses and gradient norms.
+    /// Reads losses and gradient norms from the device.
     fn read(&self, total: &Tensor, parts: &[Part], gradients: &GradStore) -> Result<StepOutcome> {
         let own = self.terms.iter().flat_map(|term| term.gradients(gradients));
         let own = own.map(squared_norm).collect::<Result<Vec<_>>>()?;
@@ -240,7 +242,7 @@ impl Active {
         })
     }
 
-    /// Takes the momenta and the objective's tensors of an earlier session, which were read from `path`.
+    /// Restores momenta and the objective's tensors, which were read from `path`.
     fn restore(&mut self, state: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
         let mut momenta = BTreeMap::new();
         for (name, tensor) in state {
@@ -262,7 +264,7 @@ impl Active {
     }
 }
 
-/// The weighted sum of `parts`; none without parts.
+/// The weighted sum of `parts`; `None` without parts.
 fn total(parts: &[Part]) -> Result<Option<Tensor>> {
     let mut total: Option<Tensor> = None;
     for Part { weight, value, .. } in parts {
@@ -279,7 +281,7 @@ fn squared_norm(gradient: &Tensor) -> Result<Tensor> {
     Ok(gradient.detach().sqr()?.sum_all()?)
 }
 
-/// The one place where a step reads from the device: `scalars`, together.
+/// Reads `scalars` from the device in one transfer. A step reads nowhere else.
 fn read_scalars(scalars: &[Tensor]) -> Result<Vec<f64>> {
     #[cfg(test)]
     tests::READS.set(tests::READS.get() + 1);

@@ -34,11 +34,11 @@ pub use losses::{
     ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam,
     LogitAdjustment, MeanSquaredError, SupervisedLoss,
 };
-/// How many training images each class keeps, and which of them an epoch is made of.
+/// Long-tail profile and sampler.
 pub use nc_data::{Profile, Sampler};
-/// The three forms of L_B.
+/// Form of L_B.
 pub use nc_losses::BetweenForm;
-/// Neural collapse of training and test features, as results hold it.
+/// Neural-collapse metrics of training and test features.
 pub use nc_metrics::Geometry;
 /// A classifier head.
 pub use nc_models::HeadConfig;

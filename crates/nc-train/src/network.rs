@@ -1,4 +1,4 @@
-//! From the configuration of the model to the network.
+//! Construction of the network from the configuration.
 
 use candle_core::Device;
 use candle_nn::VarBuilder;
@@ -11,10 +11,10 @@ use crate::{
     data::Data,
 };
 
-/// The layer between backbone and head, where there is one.
+/// Prefix of the optional layer between backbone and head.
 const FEATURE_NORM: &str = "feature_norm";
 
-/// The builder of `backbone`.
+/// Constructor of `backbone`.
 pub(crate) fn resnet(
     backbone: BackboneKind,
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
@@ -34,7 +34,7 @@ pub(crate) fn resnet(
     }
 }
 
-/// The network at the start of a run.
+/// The initialised network of a run.
 pub(crate) fn build_model(
     experiment: &Experiment,
     data: &Data,

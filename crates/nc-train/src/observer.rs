@@ -4,74 +4,74 @@ use nc_record::{Event, Holder};
 
 /// Receives the events of a run.
 pub trait Observer {
-    /// Something happened that also stands in the event log.
+    /// An event was written to the event log.
     fn event(&mut self, event: &Event);
 
-    /// A remark on the images: unused files, copies on both sides of a split.
+    /// A note on the images: unused files, duplicates across a split.
     fn note(&mut self, note: &str) {
         let _ = note;
     }
 
-    /// An optimiser step was done.
+    /// An optimiser step is finished.
     fn step(&mut self, step: &Step<'_>) {
         let _ = step;
     }
 
-    /// The run was begun earlier and goes on.
+    /// The run resumes from a checkpoint.
     fn resumed(&mut self, resumed: &Resumed<'_>) {
         let _ = resumed;
     }
 
-    /// The run starts after the phases of a finished one, which logged `events`.
+    /// The run continues after the phases of another, finished run that logged `events`.
     fn continued(&mut self, events: &[Event]) {
         let _ = events;
     }
 
-    /// The process `holder` may be working on the run, perhaps on another machine. The run starts if there is no sign of
-    /// it for `time`.
+    /// The process `holder`, possibly on another machine, may hold the lock on the run. The run starts if there is no
+    /// heartbeat for `time`.
     fn watches(&mut self, holder: Option<&Holder>, time: Duration) {
         let _ = (holder, time);
     }
 
-    /// A checkpoint cannot be used; an older one will be, or the run starts from the beginning.
+    /// An unusable checkpoint is skipped. The run falls back to an older one, or to the start.
     fn passed_over(&mut self, error: &nc_record::Error) {
         let _ = error;
     }
 
-    /// Whether the run should stop: it is asked after each step, and then writes a checkpoint and ends with
+    /// Requests a stop; called after each step. On true, the run writes a checkpoint and returns
     /// [`Error::Stopped`](crate::Error::Stopped).
     fn wants_to_stop(&mut self) -> bool {
         false
     }
 }
 
-/// An interrupted run that goes on.
+/// State of a resumed run.
 #[derive(Clone, Copy, Debug)]
 pub struct Resumed<'a> {
-    /// What it logged before.
+    /// Events logged before.
     pub events: &'a [Event],
-    /// The phase's name.
+    /// Name of the phase.
     pub phase: &'a str,
-    /// Its epoch, from 0.
+    /// Epoch of the phase, from 0.
     pub epoch: usize,
-    /// The first step of that epoch to be done, from 0.
+    /// Next step of the epoch, from 0.
     pub step: usize,
-    /// Images passed through in training before.
+    /// Images trained on before.
     pub images: usize,
 }
 
 /// An optimiser step.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// The phase's name.
+    /// Name of the phase.
     pub phase: &'a str,
-    /// Its epoch, from 0.
+    /// Epoch of the phase, from 0.
     pub epoch: usize,
     /// The step within the epoch, from 0.
     pub step: usize,
     /// Images in the batch.
     pub images: usize,
-    /// The whole loss of the batch.
+    /// Total loss of the batch.
     pub loss: f64,
     /// The learning rate.
     pub learning_rate: f64,

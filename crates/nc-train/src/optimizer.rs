@@ -4,18 +4,18 @@ use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 
 use crate::{Result, config::SgdConfig};
 
-/// A parameter with its share of the learning rate.
+/// A trained parameter with its learning-rate factor.
 #[derive(Clone, Debug)]
 pub struct Trainable {
-    /// Its name, by which its momentum is kept.
+    /// Name, under which its momentum is stored.
     pub name: String,
-    /// Its value.
+    /// The variable.
     pub var: Var,
-    /// The factor on the learning rate.
+    /// Learning-rate factor.
     pub rate: f64,
 }
 
-/// The optimiser of a model's parameters, with its state.
+/// SGD with momentum, weight decay and gradient clipping, and its state.
 ///
 /// ```text
 /// g <- gradient min(1, clip_norm / norm of all gradients) + weight_decay w
@@ -23,32 +23,32 @@ pub struct Trainable {
 /// w <- w - lr (g + momentum m  if nesterov, else m)
 /// ```
 ///
-/// A variable without a gradient (running statistics, a frozen layer) is left as it is, weight decay included.
+/// Variables without a gradient (running statistics, frozen layers) do not change, not even by weight decay.
 pub struct Sgd {
     config: SgdConfig,
     momenta: BTreeMap<String, Tensor>,
 }
 
 impl Sgd {
-    /// An optimiser without history.
+    /// An optimiser without momenta.
     pub fn new(config: SgdConfig) -> Self {
         Self { config, momenta: BTreeMap::new() }
     }
 
-    /// Continues with these momenta.
+    /// Restores `momenta`.
     pub(crate) fn resume(&mut self, momenta: BTreeMap<String, Tensor>) {
         self.momenta = momenta;
     }
 
-    /// The momentum of each variable that had a gradient.
+    /// Momenta by parameter name, for each parameter that had a gradient.
     pub(crate) fn momenta(&self) -> &BTreeMap<String, Tensor> {
         &self.momenta
     }
 
-    /// Moves each of `params` that has a gradient. Returns the norm of all their gradients; if it is not finite, nothing is
-    /// moved.
+    /// Updates each of `params` that has a gradient and returns the global gradient norm. If the norm is not finite,
+    /// nothing changes.
     ///
-    /// The configuration's own learning rate is not used: pass it, times the schedule's factor.
+    /// `learning_rate` includes the schedule's factor and replaces that of the configuration.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Sgd {
         Ok(norm)
     }
 
-    /// [`Sgd::step`] for gradients whose finite `norm` is known.
+    /// [`Sgd::step`] with a known, finite gradient `norm`.
     pub(crate) fn apply(
         &mut self,
         params: &[Trainable],

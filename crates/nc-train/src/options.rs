@@ -3,30 +3,30 @@ use std::{path::PathBuf, time::Duration};
 use candle_core::Device;
 use nc_record::{ProgramSummary, Rhythm};
 
-/// What a run needs to know and what does not change its result.
+/// Options of a run that do not change its result.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Where the source's files are, for sources that are read from files.
+    /// Directory of the images, for sources read from files.
     pub data_dir: Option<PathBuf>,
-    /// Where the model runs.
+    /// Compute device.
     pub device: Device,
-    /// The directory in which run directories are made, named after experiment, seed and hash.
+    /// Parent of the run directories, which are named after experiment, seed and hash.
     pub out: PathBuf,
-    /// The run's own directory, in place of one in `out`.
+    /// Run directory, in place of one in `out`.
     pub directory: Option<PathBuf>,
-    /// Threads that prepare batches, besides the one that trains.
+    /// Loader threads, in addition to the training thread.
     pub loader_threads: usize,
-    /// After how many epochs of a phase neural collapse is measured on the training images and the test images, and after
-    /// its last epoch; 0 for never. None for whenever the test set is looked at.
+    /// Interval in epochs at which neural collapse is measured on training and test images; the last epoch of a phase
+    /// is included. 0 disables it; `None` measures at each evaluation.
     pub measure_every: Option<usize>,
-    /// How often a checkpoint is written, besides the one after the last step; the newest two are kept until the run is
-    /// done.
+    /// Checkpoint interval; a checkpoint is also written after the last step. The newest two are kept until the run is
+    /// finished.
     pub checkpoint_every: CheckpointEvery,
-    /// Start from the beginning, whatever earlier runs of the same experiment left.
+    /// Start over, ignoring earlier results and checkpoints.
     pub fresh: bool,
-    /// How the run directory is kept from other processes.
+    /// Timing of the lock on the run directory.
     pub rhythm: Rhythm,
-    /// The program, for records.
+    /// Program and machine, stored in the result.
     pub program: ProgramSummary,
 }
 
@@ -51,16 +51,16 @@ impl Default for RunOptions {
     }
 }
 
-/// How often a run writes a checkpoint.
+/// Checkpoint interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointEvery {
-    /// After so many steps of the run.
+    /// Interval in steps of the run.
     Steps(u64),
-    /// When so much time has passed since the last.
+    /// Wall time since the previous checkpoint.
     Time(Duration),
 }
 
-/// A minute: what a killed run loses at most.
+/// One minute, which bounds the work that a killed run loses.
 impl Default for CheckpointEvery {
     fn default() -> Self {
         Self::Time(Duration::from_mins(1))

@@ -1,4 +1,4 @@
-//! The network of a finished run, to be evaluated or exported.
+//! Evaluation and export of a finished run.
 
 use std::{
     io::ErrorKind,
@@ -20,7 +20,7 @@ use crate::{
     network::{build_model, resnet},
 };
 
-/// A trained model with the data it was trained and is tested on.
+/// A trained network with its training and test images.
 pub struct Trained {
     data: Data,
     network: Box<dyn Network>,
@@ -28,17 +28,17 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Opens `checkpoint`: a run directory, whose `weights.safetensors` is taken, or a weights file (with the
-    /// parameters' names as keys, as PyTorch's `state_dict` has them) beside its run's `config.toml`.
+    /// Opens `checkpoint`: a run directory, or a weights file next to the run's `config.toml`. Keys of the weights are
+    /// parameter names as in PyTorch's `state_dict`.
     ///
-    /// Classes, number of channels and normalisation are those of the run, whatever images are given: classes are matched by
-    /// name. [`Trained::notes`] says if the images are not those of the run.
+    /// Classes, number of channels and normalisation are those of the run, for any images; classes are matched by name.
+    /// [`Trained::notes`] reports images that differ from the run's.
     ///
     /// # Errors
     ///
-    /// Those of reading the configuration, the data and the weights; each names the file. [`Error::OtherImages`] for images
-    /// that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files of a finished run that are
-    /// not those it wrote.
+    /// Those of reading the configuration, the data and the weights; each names the file. [`Error::OtherImages`] for
+    /// images that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that
+    /// changed since the run finished.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
         let experiment = Self::experiment_of(checkpoint)?;
         if let Some(name) = &experiment.model.own_backbone {
@@ -47,12 +47,11 @@ impl Trained {
         Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options)
     }
 
-    /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone): with the `build` that it was trained
-    /// with.
+    /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone) with the same `build`.
     ///
     /// # Errors
     ///
-    /// Those of [`Trained::open`], and of `build`; [`Error::Weights`] if the weights are those of another backbone.
+    /// Those of [`Trained::open`] and `build`; [`Error::Weights`] for weights of another backbone.
     pub fn open_with(
         checkpoint: &Path,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
@@ -82,7 +81,11 @@ impl Trained {
         }
         let damaged = |reason| nc_record::Error::Damaged { path: weights.clone(), reason };
         let input = InputSpec::of_weights(&bytes).map_err(damaged)?;
-        let input = input.or_else(|| result.as_ref()?.input.clone());
+        let of_run = result.as_ref().and_then(|result| result.input.clone());
+        if input.is_some() && of_run.is_some() && input != of_run {
+            return Err(damaged("its metadata `input` differs from that of result.json".into()).into());
+        }
+        let input = input.or(of_run);
         input.as_ref().map_or(Ok(()), InputSpec::check).map_err(damaged)?;
         let data_dir = options.data_dir.as_deref();
         let mut data = match input {
@@ -100,7 +103,7 @@ impl Trained {
         Ok(Self { data, network: Box::new(network), options: options.clone() })
     }
 
-    /// The result beside the weights; none if the run is not finished or the weights came from elsewhere.
+    /// The result in the run directory; `None` if the run is not finished.
     fn result_of(directory: &Path) -> Result<Option<RunResult>> {
         if !directory.join(RunDir::RESULT).exists() {
             return Ok(None);
@@ -108,16 +111,16 @@ impl Trained {
         Ok(Some(RunDir::read_result(directory)?))
     }
 
-    /// Remarks on the images: unused files, copies on both sides of a split, images that are not those of the run.
+    /// Notes on the images: unused files, duplicates across a split, images that differ from the run's.
     pub fn notes(&self) -> &[String] {
         &self.data.notes
     }
 
-    /// The experiment that `checkpoint`, as [`Trained::open`] takes it, comes from.
+    /// The experiment of `checkpoint`, given as for [`Trained::open`].
     ///
     /// # Errors
     ///
-    /// [`Error::NotARun`] if no configuration lies there; those of [`Settings::resolve`].
+    /// [`Error::NotARun`] without a configuration there; those of [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
         let config = directory_of(checkpoint).join(RunDir::CONFIG);
         if !checkpoint.exists() || !config.exists() {
@@ -126,11 +129,11 @@ impl Trained {
         Settings { config: Some(&config), ..Settings::default() }.resolve()
     }
 
-    /// Measures it on its training subset and test set.
+    /// Evaluates the network on the training subset and the test set.
     ///
     /// # Errors
     ///
-    /// Those of the data, the network and the measures.
+    /// Those of the data, the network and the metrics.
     pub fn evaluate(&self) -> Result<Evaluation> {
         Ok(self.inference().evaluate()?.0)
     }
@@ -139,8 +142,8 @@ impl Trained {
         Inference { network: self.network.as_ref(), data: &self.data, options: &self.options }
     }
 
-    /// The share of test images it decides right when Gaussian noise of standard deviation `std` is added to them after
-    /// normalisation, as in Table 6 of the paper. The noise is keyed by the experiment's `seed`.
+    /// Test accuracy, from 0 to 1, with Gaussian noise of standard deviation `std` added to the normalised images, as
+    /// in Table 6 of the paper. `seed` seeds the noise.
     ///
     /// # Errors
     ///
@@ -166,7 +169,7 @@ impl Trained {
         Ok(right as f64 / seen as f64)
     }
 
-    /// Its features on both sets, and its classifier.
+    /// Training and test features, and the classifier.
     ///
     /// # Errors
     ///
@@ -197,8 +200,8 @@ fn directory_of(checkpoint: &Path) -> PathBuf {
     directory.map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Checks configuration and weights of a finished run against its result. Weights in another file than the run's are not its
-/// result's.
+/// Checks configuration and weights of a finished run against its result. Only `weights.safetensors` is compared: other
+/// weights files do not belong to the result.
 fn check_unchanged(
     checkpoint: &Path,
     experiment: &ValidExperiment,
@@ -210,9 +213,18 @@ fn check_unchanged(
         let path = directory_of(checkpoint).join(RunDir::CONFIG);
         return Err(Error::ConfigChanged { path, expected: result.run_hash.clone(), found });
     }
-    let is_result = checkpoint.is_dir() || checkpoint.file_name().is_some_and(|name| name == RunDir::WEIGHTS);
-    if is_result && result.weights_sha256.as_ref().is_some_and(|digest| *digest != sha256(weights)) {
-        return Err(Error::WeightsChanged { path: directory_of(checkpoint).join(RunDir::WEIGHTS) });
+    let name = if checkpoint.is_dir() { Some(RunDir::WEIGHTS.as_ref()) } else { checkpoint.file_name() };
+    let written = match name.and_then(|name| name.to_str()) {
+        Some(RunDir::WEIGHTS) => result.weights_sha256.as_ref(),
+        Some(RunDir::SELECTED_WEIGHTS) => {
+            result.selected_epoch.as_ref().and_then(|selected| selected.weights_sha256.as_ref())
+        }
+        _ => None,
+    };
+    if let (Some(name), Some(written)) = (name, written)
+        && *written != sha256(weights)
+    {
+        return Err(Error::WeightsChanged { path: directory_of(checkpoint).join(name) });
     }
     Ok(())
 }

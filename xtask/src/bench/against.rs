@@ -1,4 +1,4 @@
-//! Training steps of this working tree beside those of another revision.
+//! Comparison of training steps between this working tree and another revision.
 
 use std::{
     fmt::Write,
@@ -20,14 +20,14 @@ use crate::cargo::workspace;
 pub(super) struct Comparison {
     network: String,
     rounds: Rounds,
-    /// The commit compared with.
+    /// Commit of the other revision.
     commit: String,
     this_tree: Vec<f64>,
     other: Vec<f64>,
     ratio: Ratio,
 }
 
-/// Time of this tree to time of the other revision, each ratio from programs that ran one after the other.
+/// Step time of this tree divided by that of the other revision, each ratio from two consecutive runs.
 #[derive(Debug, PartialEq, Serialize)]
 struct Ratio {
     median: f64,
@@ -36,7 +36,7 @@ struct Ratio {
 }
 
 impl Comparison {
-    /// Builds the programs of this tree and of `revision`, and runs them in turn.
+    /// Builds the programs of this tree and of `revision`, and alternates them.
     pub(super) fn measure(revision: &str, network: &str, rounds: Rounds) -> Result<Self> {
         let commit = commit(revision)?;
         let home = workspace().join("target/against");
@@ -44,7 +44,7 @@ impl Comparison {
         let ours = build(&workspace(), &workspace().join("target"))?;
         let mut times = [vec![], vec![]];
         for round in 0..rounds.count {
-            // A B B A: a drift of the machine's speed favours neither.
+            // The order A B B A cancels a drift of the machine's speed.
             let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
             for which in order {
                 let mut program = Command::new([&ours, &other][which]);
@@ -73,7 +73,7 @@ impl Comparison {
 }
 
 impl Ratio {
-    /// Of paired times; none without a pair.
+    /// Ratio of paired times; `None` without a pair.
     fn of(this_tree: &[f64], other: &[f64]) -> Option<Self> {
         let ratios: Vec<f64> = this_tree.iter().zip(other).map(|(this, other)| this / other).collect();
         let least = ratios.iter().copied().min_by(f64::total_cmp)?;
@@ -88,12 +88,12 @@ impl Ratio {
         } else if self.greatest < 1.0 {
             format!("this tree is {percent:.1} % faster")
         } else {
-            "no clear difference, the rounds disagree on which is faster".to_owned()
+            "no clear difference: the rounds disagree on which is faster".to_owned()
         }
     }
 }
 
-/// The full hash of the commit that `revision` names.
+/// Full commit hash of `revision`.
 fn commit(revision: &str) -> Result<String> {
     let name = format!("{revision}^{{commit}}");
     let output = git().args(["rev-parse", "--verify", "--end-of-options", &name]).output();
@@ -102,15 +102,15 @@ fn commit(revision: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Checks `commit` out below `home` and returns its workspace. Files that are the same as at the last call keep their
-/// times, so that cargo does not build them again.
+/// Checks out `commit` below `home` and returns its workspace. Unchanged files keep their modification times, so cargo
+/// does not rebuild them.
 fn check_out(commit: &str, home: &Path) -> Result<PathBuf> {
     let tree = home.join("tree");
     let mut git = git();
     if tree.join(".git").exists() {
         git.arg("-C").arg(&tree).args(["checkout", "--quiet", "--force", "--detach", commit]);
     } else {
-        // Forced, because git still knows the tree of a target directory that was deleted.
+        // --force, because git may still list a worktree in a deleted target directory.
         git.args(["worktree", "add", "--quiet", "--force", "--detach"]).arg(&tree).arg(commit);
     }
     printed(&mut git).with_context(|| format!("cannot check out {commit}"))?;
@@ -131,7 +131,7 @@ mod tests {
         Ratio::of(this_tree, other).unwrap()
     }
 
-    /// The second round was slow for both programs alike: the medians of each alone would give another ratio.
+    /// The second round is slow for both programs, so the ratio of their medians would be another.
     #[test]
     fn ratios_are_paired_by_round() {
         let found = ratio(&[110.0, 300.0, 120.0], &[100.0, 250.0, 100.0]);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_faster_if_it_is_in_every_round() {
+    fn a_program_is_faster_only_if_faster_in_every_round() {
         let verdict = |this: &[f64]| ratio(this, &[100.0; 3]).verdict();
         assert_eq!(verdict(&[101.0, 102.0, 104.0]), "this tree is 2.0 % slower");
         assert_eq!(verdict(&[99.0, 98.5, 97.0]), "this tree is 1.5 % faster");
@@ -164,7 +164,7 @@ mod tests {
              round   this tree     012345678   ratio\n    \
                  1    121.0 ms      110.0 ms   1.100\n    \
                  2    119.0 ms      125.0 ms   0.952\n\
-             ratio 1.026 (0.952 to 1.100): no clear difference, the rounds disagree on which is faster\n"
+             ratio 1.026 (0.952 to 1.100): no clear difference: the rounds disagree on which is faster\n"
         );
     }
 }

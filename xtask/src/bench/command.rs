@@ -12,16 +12,15 @@ use super::{
 };
 use crate::cargo::workspace;
 
-/// Measure speed and write docs/performance.md: whole steps, kernels, losses, metrics and loader.
+/// Benchmark training steps, kernels, losses, metrics and loader, and write docs/performance.md.
 ///
-/// Takes about a quarter of an hour on two cores, on which nothing else should run. The figures are kept in
-/// docs/performance.json.
+/// Takes about a quarter of an hour on two otherwise idle cores. The measurements are stored in docs/performance.json.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Alternate whole steps with the same work in PyTorch (channels last), run by this Python.
+    /// Alternate training steps with the same work in PyTorch (channels last), run by this Python.
     #[arg(long, value_name = "PYTHON")]
     against_torch: Option<PathBuf>,
 }
@@ -29,7 +28,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     Step(step::Args),
-    /// Write docs/performance.md anew from docs/performance.json.
+    /// Rewrite docs/performance.md from docs/performance.json.
     Page,
 }
 
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_shows_what_was_measured() {
+    fn the_page_matches_the_measurements() {
         let read = |name| fs::read_to_string(workspace().join("docs").join(name)).unwrap();
         let measured: Measured = serde_json::from_str(&read("performance.json")).unwrap();
         assert!(read("performance.md") == page::render(&measured), "run `cargo xtask bench page`");

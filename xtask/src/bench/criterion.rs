@@ -10,27 +10,27 @@ use serde::{Deserialize, Serialize};
 use super::files::read_json;
 use crate::cargo::{Cargo, workspace};
 
-/// A benchmark of one of the crates.
+/// A Criterion benchmark of one of the crates.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Benchmark {
     pub(super) group: String,
     pub(super) function: String,
-    /// What the function was measured on, where that is part of its name.
+    /// Parameter of the benchmark, if its name has one.
     pub(super) value: Option<String>,
-    /// The median of an iteration.
+    /// Median time of an iteration.
     pub(super) nanoseconds: f64,
-    /// Floating-point operations or images of an iteration.
+    /// Floating-point operations or images per iteration.
     pub(super) elements: Option<u64>,
 }
 
 impl Benchmark {
-    /// Billions of elements a second.
+    /// Billions of elements per second.
     pub(super) fn rate(&self) -> Option<f64> {
         Some(self.elements? as f64 / self.nanoseconds)
     }
 }
 
-/// Runs the benchmarks of all crates, and gives them in the order in which they ran.
+/// Runs the benchmarks of all crates and returns them in order of execution.
 pub(super) fn measure() -> Result<Vec<Benchmark>> {
     let home = workspace().join("target/criterion-page");
     if home.exists() {
@@ -47,7 +47,7 @@ pub(super) fn measure() -> Result<Vec<Benchmark>> {
     found.into_iter().map(|(_, directory)| read(&directory)).collect()
 }
 
-/// The directories of results below `directory`, each with the time of its writing.
+/// Collects the result directories below `directory` with their modification times.
 fn find(directory: &Path, found: &mut Vec<(SystemTime, PathBuf)>) -> Result<()> {
     for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
         let path = entry?.path();

@@ -3,13 +3,13 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 
-/// What a JSON file holds.
+/// Reads a JSON file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} does not hold what it should", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("{}: unexpected contents", path.display()))
 }
 
-/// What `command` prints.
+/// Standard output of `command`.
 pub(super) fn printed(command: &mut Command) -> Result<String> {
     let program = command.get_program().display().to_string();
     let output = command.output().with_context(|| format!("cannot start {program}"))?;
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_figures_that_is_none_is_named() {
+    fn read_errors_name_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let told = |file: &str| {
             let error = format!(
@@ -34,8 +34,8 @@ mod tests {
         fs::write(dir.path().join("figures.json"), "3").unwrap();
         assert_eq!(
             told("figures.json"),
-            "DIRECTORY/figures.json does not hold what it should: invalid type: integer `3`, expected struct Machine at \
-             line 1 column 1"
+            "DIRECTORY/figures.json: unexpected contents: invalid type: integer `3`, expected struct Machine at line 1 \
+             column 1"
         );
         assert_eq!(
             told("none.json"),

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 
 use super::files::printed;
 
-/// What kind of machine the figures are from, and the versions that took part.
+/// Machine of the measurements, and versions of the tools.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,
-    /// The widest vectors that the kernels use on it.
+    /// Widest vectors used by the kernels.
     pub(super) vectors: String,
     pub(super) rustc: String,
     pub(super) torch: Option<String>,
 }
 
 impl Machine {
-    /// This one, with the version of PyTorch that `python` has.
+    /// This machine, with the PyTorch version of `python`.
     pub(super) fn this(python: Option<&Path>) -> Result<Self> {
         let torch = python.map(torch_version).transpose()?;
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -31,7 +31,7 @@ impl Machine {
         })
     }
 
-    /// Whether ours can also be measured with narrower vectors.
+    /// True if the kernels can also be measured with narrower vectors.
     pub(super) fn has_avx512() -> bool {
         vectors() == AVX512
     }
@@ -52,10 +52,10 @@ fn vectors() -> &'static str {
     "portable vectors"
 }
 
-/// The version of PyTorch that `python` has.
+/// PyTorch version of `python`.
 pub(super) fn torch_version(python: &Path) -> Result<String> {
-    // Without it, one line in place of Python's traceback.
+    // Print one line instead of a traceback if PyTorch is missing.
     let script = "import sys\ntry: import torch\nexcept ImportError as error: sys.exit(str(error))\nprint(torch.__version__)";
     let version = printed(Command::new(python).args(["-c", script]));
-    Ok(version.context("--against-torch should name a Python with PyTorch")?.trim().to_owned())
+    Ok(version.context("--against-torch needs a Python with PyTorch")?.trim().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Measuring speed, and the page of what was measured.
+//! Benchmarks, and the page of their measurements.
 
 mod against;
 mod command;

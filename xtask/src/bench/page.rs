@@ -9,7 +9,7 @@ use super::{
     step::{Pass, STOCK_STEPS, Steps},
 };
 
-/// All that the page shows.
+/// Measurements shown on the page.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Measured {
     pub(super) machine: Machine,
@@ -17,7 +17,7 @@ pub(super) struct Measured {
     pub(super) benchmarks: Vec<Benchmark>,
 }
 
-/// The page, as Markdown.
+/// Renders the page as Markdown.
 pub(super) fn render(measured: &Measured) -> String {
     let mut page = String::from("# Performance\n\n");
     page +=
@@ -67,7 +67,7 @@ fn introduction(machine: &Machine) -> String {
     )
 }
 
-/// A heading, and the figures below it.
+/// Heading of a column, and its figures.
 type Column = (&'static str, fn(&Pass) -> Option<&Figures>);
 
 fn network(steps: &Steps) -> String {
@@ -159,7 +159,7 @@ fn convolutions(benchmarks: &[Benchmark], group: &str, title: &str) -> String {
     text
 }
 
-/// Three significant digits with the unit that suits.
+/// Formats a duration with three significant digits and a suitable unit.
 fn duration(nanoseconds: f64) -> String {
     let (value, unit) = match nanoseconds {
         x if x < 1e6 => (x / 1e3, "µs"),

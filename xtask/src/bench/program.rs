@@ -1,4 +1,4 @@
-//! The program that is timed: the example `step` of nc-train.
+//! The benchmarked program: the example `step` of nc-train.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::printed;
 use crate::cargo::Cargo;
 
-/// How often each program is run, for how many steps, on how many threads.
+/// Number of threads, steps of each run, and runs of each program.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Rounds {
     pub(super) threads: usize,
@@ -20,12 +20,12 @@ pub(super) struct Rounds {
     pub(super) count: usize,
 }
 
-/// The figures that the program prints, by name.
+/// Figures printed by the program, by name.
 pub(super) type Figures = BTreeMap<String, f64>;
 
-/// Builds the program of the workspace `source`, and returns its path.
+/// Builds the program in the workspace `source` and returns its path.
 pub(super) fn build(source: &Path, target: &Path) -> Result<PathBuf> {
-    // The target directory is explicit: with another in the user's configuration, an older program would be measured.
+    // An explicit target directory: with another in the user's configuration, an older program would be measured.
     Cargo::new(["build", "--release", "--package", "nc-train", "--example", "step"])
         .args(vec!["--target-dir".into(), target.into()])
         .directory(source)
@@ -33,7 +33,7 @@ pub(super) fn build(source: &Path, target: &Path) -> Result<PathBuf> {
     Ok(target.join("release/examples").join(format!("step{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// The figures that `command` prints of `network`; an error if an expected one is missing.
+/// Runs `command` on `network` and returns its figures. Fails if an expected figure is missing.
 pub(super) fn run_for(
     expected: &[&str],
     command: &mut Command,
@@ -46,19 +46,19 @@ pub(super) fn run_for(
     parse(&text, expected).with_context(|| command.get_program().display().to_string())
 }
 
-/// The figures among the lines of `text`.
+/// Parses the figures among the lines of `text`.
 fn parse(text: &str, expected: &[&str]) -> Result<Figures> {
     let figure = |line: &str| {
         line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
     };
     let figures: Figures = text.lines().filter_map(figure).collect();
     for name in expected {
-        ensure!(figures.contains_key(*name), "did not print {name}, but:\n{text}");
+        ensure!(figures.contains_key(*name), "expected {name} in the output, found:\n{text}");
     }
     Ok(figures)
 }
 
-/// The median; none of no values.
+/// Median; `None` if `values` is empty.
 pub(super) fn middle(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
@@ -77,6 +77,6 @@ mod tests {
             Figures::from([("median_ms".to_owned(), 117.8), ("min_ms".to_owned(), 114.9)])
         );
         let error = parse(text, &["median_ms", "peak_mb"]).unwrap_err().to_string();
-        assert_eq!(error, format!("did not print peak_mb, but:\n{text}"));
+        assert_eq!(error, format!("expected peak_mb in the output, found:\n{text}"));
     }
 }

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::cargo::workspace;
 
-/// Time a whole training step and an evaluation pass, batch 128, 3x32x32; and, as shares of a step, what L_W and L_B take
-/// and how long the program waits for the loader.
+/// Benchmark a training step and an evaluation pass (batch 128, 3x32x32), and the shares of a step spent on L_W + L_B
+/// and on waiting for the loader.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Compare training steps with those of another revision: alternates both programs and prints the ratio of their
-    /// times in each round.
+    /// Compare training steps with another revision: alternate both programs and print the ratio of their times in each
+    /// round.
     ///
-    /// The other revision is checked out and built below target/against, where it is kept for the next comparison;
+    /// The other revision is checked out and built below target/against and kept there for the next comparison;
     /// `git worktree remove target/against/tree` removes it. The first comparison compiles Candle again, which takes
     /// minutes.
     #[arg(long, value_name = "REV", conflicts_with = "against_torch")]
@@ -28,16 +28,16 @@ pub(crate) struct Args {
     /// Alternate with the same work in PyTorch (channels last), run by this Python.
     #[arg(long, value_name = "PYTHON")]
     against_torch: Option<PathBuf>,
-    /// The network.
+    /// Network.
     #[arg(long, default_value = "resnet32", value_parser = ["resnet32", "resnet18"])]
     model: String,
     /// Threads of each program.
     #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     threads: usize,
-    /// Steps of each round, after two to warm up.
+    /// Steps per round, after two warm-up steps.
     #[arg(long, default_value_t = 15, value_parser = at_least_one)]
     steps: usize,
-    /// Rounds; a figure is the median of its rounds.
+    /// Rounds; each figure is the median over the rounds.
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     rounds: usize,
     /// Print one JSON object.
@@ -45,17 +45,17 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Steps of Candle's own layers, in one round: they are slow and steady.
+/// Steps with Candle's own layers, in one round, because they are slow and vary little.
 pub(super) const STOCK_STEPS: usize = 3;
 
-/// Steps of one network.
+/// Measurements of one network.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Steps {
     pub(super) network: String,
     pub(super) rounds: Rounds,
     pub(super) train: Pass,
     pub(super) eval: Pass,
-    /// Percent of a training step.
+    /// Shares of a training step in percent.
     pub(super) shares: Figures,
 }
 
@@ -65,13 +65,13 @@ pub(super) struct Pass {
     pub(super) ours: Figures,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) torch: Option<Figures>,
-    /// Median of ours to that of PyTorch.
+    /// Our median time divided by that of PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ratio: Option<f64>,
     /// Ours with the kernels of processors without AVX-512.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) avx2: Option<Figures>,
-    /// The layers that come with Candle.
+    /// Candle's own layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stock: Option<Figures>,
 }
@@ -87,7 +87,7 @@ impl Args {
                 compared.text()
             });
         }
-        // Before minutes of compiling.
+        // Fail before minutes of compiling.
         self.against_torch.as_deref().map(torch_version).transpose()?;
         let steps = Steps::measure(&self.model, self.against_torch.as_deref(), rounds, false)?;
         print(&if self.json { serde_json::to_string(&steps)? + "\n" } else { steps.text() })
@@ -95,7 +95,7 @@ impl Args {
 }
 
 impl Steps {
-    /// Measures `network`; with `more`, ours without AVX-512 and Candle's own layers, too.
+    /// Measures `network`; with `more`, also without AVX-512 and with Candle's own layers.
     pub(super) fn measure(network: &str, torch: Option<&Path>, rounds: Rounds, more: bool) -> Result<Self> {
         let ours = build(&workspace(), &workspace().join("target"))?;
         let script = workspace().join("xtask/bench/step.py");
@@ -156,7 +156,7 @@ impl Steps {
     }
 }
 
-/// What `command` prints of `network`.
+/// Runs `command` on `network` and returns its figures.
 fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
     let expected: &[&str] = match mode {
         "shares" => &["K10_regularisers_percent", "K100_regularisers_percent", "K10_loader_wait_percent"],
@@ -165,7 +165,7 @@ fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Resu
     run_for(expected, command, mode, network, rounds)
 }
 
-/// Of each figure, its median over the rounds; none without rounds.
+/// Median of each figure over the rounds; `None` without rounds.
 fn median(rounds: &[Figures]) -> Option<Figures> {
     let names = rounds.first()?.keys();
     let median_of = |name: &String| {
@@ -176,7 +176,7 @@ fn median(rounds: &[Figures]) -> Option<Figures> {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "should be a whole number from 1".into())
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".into())
 }
 
 fn print(text: &str) -> Result<()> {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_even_number_of_rounds_the_median_lies_between_two() {
+    fn the_median_of_an_even_number_of_rounds_is_a_midpoint() {
         let round = |time: f64| Figures::from([("median_ms".to_owned(), time)]);
         let of = |times: &[f64]| median(&times.iter().map(|&time| round(time)).collect::<Vec<_>>());
         assert_eq!(of(&[5.0, 1.0, 2.0]).unwrap()["median_ms"], 2.0);

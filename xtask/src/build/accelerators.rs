@@ -5,36 +5,36 @@ use anyhow::{Result, bail, ensure};
 use super::tools::{ThisMachine, Tools};
 use super::{Plan, cuda};
 
-/// What the build script of intel-mkl-src 0.8.1 does.
-const MKL: &str = "MKL: an installed one (pkg-config, MKLROOT, /opt/intel), else the build downloads one from ghcr.io; with \
-                   neither, linking fails";
+/// Where the build script of intel-mkl-src 0.8.1 finds MKL.
+const MKL: &str = "MKL: the installed version (pkg-config, MKLROOT, /opt/intel), or else a download from ghcr.io; \
+                   without either, linking fails";
 
-/// What Candle is to compute with.
+/// Accelerators of Candle.
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(Default, clap::Args)]
 pub(crate) struct Accelerators {
-    /// NVIDIA's GPUs.
+    /// NVIDIA GPUs.
     #[arg(long)]
     pub(super) cuda: bool,
-    /// NVIDIA's GPUs, with convolutions by cuDNN.
+    /// NVIDIA GPUs, with cuDNN for convolutions.
     #[arg(long)]
     pub(super) cudnn: bool,
-    /// Apple's GPUs.
+    /// Apple GPUs.
     #[arg(long)]
     metal: bool,
-    /// Intel's MKL for matrix products on the CPU.
+    /// Intel MKL for matrix products on the CPU.
     #[arg(long)]
     mkl: bool,
     /// Apple's Accelerate for matrix products on the CPU.
     #[arg(long)]
     accelerate: bool,
-    /// The GPU's compute capability, as 80; else that of the least of the machine's GPUs.
+    /// Compute capability of the GPU, such as 80 [default: the lowest among this machine's GPUs].
     #[arg(long, value_name = "N")]
     pub(super) compute_cap: Option<String>,
 }
 
 impl Accelerators {
-    /// Takes its own flags out of arguments for another command.
+    /// Splits the accelerator flags from the arguments of another command.
     pub(crate) fn take(args: Vec<OsString>) -> Result<(Self, Vec<OsString>)> {
         let mut taken = Self::default();
         let mut rest = vec![];
@@ -47,7 +47,7 @@ impl Accelerators {
                 Some("--mkl") => taken.mkl = true,
                 Some("--accelerate") => taken.accelerate = true,
                 Some("--compute-cap") => {
-                    let Some(cap) = args.next() else { bail!("--compute-cap needs a number, as 80") };
+                    let Some(cap) = args.next() else { bail!("--compute-cap needs a number, such as 80") };
                     taken.compute_cap = Some(cap.to_string_lossy().into_owned());
                 }
                 Some(text) if text.starts_with("--compute-cap=") => {
@@ -59,11 +59,11 @@ impl Accelerators {
         Ok((taken, rest))
     }
 
-    /// How this machine builds with them.
+    /// Plans the build on this machine.
     ///
     /// # Errors
     ///
-    /// What is missing, and how to get it.
+    /// Reports a missing prerequisite and how to install it.
     pub(crate) fn plan_here(&self) -> Result<Plan> {
         self.plan(&ThisMachine)
     }
@@ -73,11 +73,11 @@ impl Accelerators {
         let cuda = self.cuda || self.cudnn;
         let mut plan = Plan::default();
         for (wanted, flag) in [(self.metal, "--metal"), (self.accelerate, "--accelerate")] {
-            ensure!(!wanted || system == "macos", "{flag}: it is a part of macOS, and this is {system}");
+            ensure!(!wanted || system == "macos", "{flag} needs macOS, found {system}");
         }
-        ensure!(!(cuda && self.metal), "--cuda and --metal are for different machines: choose one");
-        ensure!(!(self.mkl && self.accelerate), "--mkl and --accelerate do the same: choose one");
-        ensure!(cuda || self.compute_cap.is_none(), "--compute-cap is for --cuda or --cudnn");
+        ensure!(!(cuda && self.metal), "--cuda and --metal cannot be combined: choose one");
+        ensure!(!(self.mkl && self.accelerate), "--mkl and --accelerate cannot be combined: choose one");
+        ensure!(cuda || self.compute_cap.is_none(), "--compute-cap needs --cuda or --cudnn");
         if cuda {
             cuda::probe(tools, self.compute_cap.as_deref(), self.cudnn, &mut plan)?;
             plan.features.push(if self.cudnn { "cudnn" } else { "cuda" });
@@ -88,7 +88,7 @@ impl Accelerators {
             plan.device = Some("metal");
         }
         if self.mkl {
-            ensure!(processor == "x86_64", "--mkl: MKL is for x86-64 processors, and this is {processor}");
+            ensure!(processor == "x86_64", "--mkl needs an x86-64 processor, found {processor}");
             plan.note(MKL.into());
             plan.features.push("mkl");
         }

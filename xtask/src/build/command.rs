@@ -5,12 +5,12 @@ use anyhow::Result;
 use super::Accelerators;
 use super::tools::ThisMachine;
 
-/// Build `nclt` for an accelerator, or for the CPU; looks for what the build needs before it starts.
+/// Build `nclt` for an accelerator or the CPU, after checking the prerequisites.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     accelerators: Accelerators,
-    /// Print environment and command in place of building.
+    /// Print the environment and the command without building.
     #[arg(long)]
     dry_run: bool,
     /// Further arguments of `cargo build`.

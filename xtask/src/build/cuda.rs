@@ -1,4 +1,4 @@
-//! Finding a CUDA toolkit that Candle's build scripts will take, before they start.
+//! Search for a CUDA toolkit that Candle's build scripts accept, before they start.
 
 use std::path::{Path, PathBuf};
 
@@ -6,33 +6,30 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Plan, host_compiler, libraries, tools::Tools};
 
-/// Where toolkits are installed, after the places that the environment names: the order of Candle's build script.
+/// Install locations, searched after those in the environment, in the order of Candle's build script.
 const INSTALLED: [&str; 4] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"];
 
-/// The versions that cudarc 0.19 has bindings for.
+/// CUDA versions with bindings in cudarc 0.19.
 const SUPPORTED: [(u32, &[u32]); 3] =
     [(11, &[4, 5, 6, 7, 8]), (12, &[0, 1, 2, 3, 4, 5, 6, 8, 9]), (13, &[0, 1, 2, 3, 4])];
 
-/// From this compute capability on, Candle's build script compiles for exactly one.
+/// From this compute capability on, Candle's build script compiles for exactly one capability.
 const EXACT: u32 = 90;
 
 const DOWNLOADS: &str = "https://developer.nvidia.com/cuda-toolkit-archive";
 
-/// Adds to `plan` what a CUDA build needs in its environment, with cuDNN or without.
+/// Adds the environment of a CUDA build to `plan`, optionally with cuDNN.
 pub(super) fn probe(
     tools: &impl Tools,
     compute_cap: Option<&str>,
     cudnn: bool,
     plan: &mut Plan,
 ) -> Result<()> {
-    ensure!(
-        tools.platform().0 != "macos",
-        "--cuda: there is no CUDA for macOS; its GPUs are reached with --metal"
-    );
+    ensure!(tools.platform().0 != "macos", "--cuda: CUDA does not support macOS; use --metal");
     if let Some(named) = tools.var("NVCC") {
         ensure!(
             tools.is_file(Path::new(&named)),
-            "NVCC={named}: there is no such file; name an nvcc, or unset it"
+            "NVCC={named}: file not found; set it to the path of nvcc, or unset it"
         );
     }
     if let Some(bindings) = tools.var("CUDARC_CUDA_VERSION") {
@@ -41,19 +38,19 @@ pub(super) fn probe(
             .is_some_and(|number| number % 10 == 0 && is_supported((number / 1000, number % 1000 / 10)));
         ensure!(
             known,
-            "CUDARC_CUDA_VERSION={bindings}: expected a version that cudarc has bindings for, as 13040 for 13.4"
+            "CUDARC_CUDA_VERSION={bindings}: expected a version with bindings in cudarc, such as 13040 for 13.4"
         );
     }
     let nvcc = find_nvcc(tools).with_context(|| {
         format!(
-            "no CUDA compiler: nvcc is not on PATH, nor where NVCC, CUDA_HOME or CUDA_PATH say, nor in {}; install a \
-             CUDA toolkit up to 13.4 ({DOWNLOADS}), or set NVCC to its nvcc",
+            "nvcc not found: searched PATH, NVCC, CUDA_HOME, CUDA_PATH and {}; install a CUDA toolkit up to 13.4 \
+             ({DOWNLOADS}), or set NVCC to its nvcc",
             INSTALLED.map(|root| format!("{root}/bin")).join(", ")
         )
     })?;
     let version = tools.output(&nvcc, &["--version"]).ok().as_deref().and_then(parse_version);
     let version = version.with_context(|| {
-        format!("{} --version does not say a version; is it NVIDIA's compiler?", nvcc.display())
+        format!("{} --version does not print a version; is it NVIDIA's compiler?", nvcc.display())
     })?;
     let (major, minor) = version;
     plan.note(format!("CUDA {major}.{minor}: {}", nvcc.display()));
@@ -62,14 +59,14 @@ pub(super) fn probe(
     check_capability(tools, &nvcc, version, &cap)?;
     if base(&cap).is_some_and(|base| base >= EXACT) {
         plan.note(format!(
-            "compiled for {cap}, the program will not run on GPUs of another compute capability"
+            "compiled for {cap}: the program will not run on GPUs of another compute capability"
         ));
     }
     host_compiler::choose(tools, &nvcc, plan)?;
 
     let bin = nvcc.parent().unwrap_or(Path::new("")).to_owned();
     let root = bin.parent().unwrap_or(Path::new("")).to_owned();
-    // cudarc looks for nvcc on PATH alone, and for libraries below CUDA_HOME.
+    // cudarc searches only PATH for nvcc, and CUDA_HOME for libraries.
     let path = tools.var("PATH").unwrap_or_default();
     let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)))?;
     plan.env("PATH", path.to_string_lossy());
@@ -91,7 +88,7 @@ fn find_nvcc(tools: &impl Tools) -> Option<PathBuf> {
         .find(|path| tools.is_file(path))
 }
 
-/// From `Cuda compilation tools, release 13.4, V13.4.92`.
+/// Parses `Cuda compilation tools, release 13.4, V13.4.92`.
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let (_, release) = text.split_once("release ")?;
     let (major, rest) = release.split_once('.')?;
@@ -109,17 +106,17 @@ fn check_version(tools: &impl Tools, (major, minor): (u32, u32)) -> Result<()> {
     }
     if (major, minor) > (13, 4) {
         bail!(
-            "CUDA {major}.{minor} is newer than the bindings that Candle uses, which end at 13.4: set \
-             CUDARC_CUDA_VERSION=13040 to build against those of 13.4, or install 13.4 ({DOWNLOADS})"
+            "CUDA {major}.{minor} is newer than the bindings of Candle, which end at 13.4: build against those with \
+             CUDARC_CUDA_VERSION=13040, or install 13.4 ({DOWNLOADS})"
         );
     }
     bail!(
-        "CUDA {major}.{minor} is not among the versions that Candle can be built with: 11.4 to 11.8, 12.0 to 12.6, 12.8, \
-         12.9 and 13.0 to 13.4 ({DOWNLOADS})"
+        "CUDA {major}.{minor} is not supported by Candle; expected 11.4 to 11.8, 12.0 to 12.6, 12.8, 12.9 or 13.0 to \
+         13.4 ({DOWNLOADS})"
     );
 }
 
-/// As CUDA_COMPUTE_CAP is written: 80 or 90a.
+/// Compute capability in the format of CUDA_COMPUTE_CAP: 80 or 90a.
 fn compute_capability(tools: &impl Tools, flag: Option<&str>, plan: &mut Plan) -> Result<String> {
     let told = flag.map(|cap| ("--compute-cap", cap.to_owned()));
     let told = told.or_else(|| Some(("CUDA_COMPUTE_CAP", tools.var("CUDA_COMPUTE_CAP")?)));
@@ -127,7 +124,7 @@ fn compute_capability(tools: &impl Tools, flag: Option<&str>, plan: &mut Plan) -
         let digits = cap.replace('.', "");
         ensure!(
             base(&digits).is_some(),
-            "{name} {cap}: it is a number as 80 or 8.0, see https://developer.nvidia.com/cuda-gpus"
+            "{name} {cap}: expected a number such as 80 or 8.0 (https://developer.nvidia.com/cuda-gpus)"
         );
         return Ok(digits);
     }
@@ -138,14 +135,14 @@ fn compute_capability(tools: &impl Tools, flag: Option<&str>, plan: &mut Plan) -
         listed.iter().flat_map(|text| text.lines()).map(|line| line.trim().replace('.', "")).collect();
     let least = caps.into_iter().filter_map(|cap| Some((base(&cap)?, cap))).min();
     let (_, least) = least.context(
-        "no GPU to build for: nvidia-smi lists none; say its compute capability with --compute-cap, as in \
-         --compute-cap 80 (https://developer.nvidia.com/cuda-gpus)",
+        "nvidia-smi lists no GPU: set the compute capability, as in --compute-cap 80 \
+         (https://developer.nvidia.com/cuda-gpus)",
     )?;
-    plan.note(format!("compute capability {least}, the least of this machine's GPUs"));
+    plan.note(format!("compute capability {least}, the lowest among this machine's GPUs"));
     Ok(least)
 }
 
-/// The number in 90a.
+/// The number without its suffix: 90 for 90a.
 fn base(cap: &str) -> Option<u32> {
     let digits = cap.strip_suffix(['a', 'f']).unwrap_or(cap);
     (digits.len() >= 2).then(|| digits.parse().ok()).flatten()
@@ -159,7 +156,7 @@ fn check_capability(tools: &impl Tools, nvcc: &Path, (major, minor): (u32, u32),
         return Ok(());
     }
     bail!(
-        "CUDA {major}.{minor} does not compile for compute capability {cap}, only for {}; for an older GPU install an older \
+        "CUDA {major}.{minor} does not support compute capability {cap}, only {}; for an older GPU, install an older \
          toolkit ({DOWNLOADS})",
         codes.join(", ")
     );

@@ -1,4 +1,4 @@
-//! The C++ compiler that nvcc gives the host's part of a program to.
+//! The host C++ compiler of nvcc.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use anyhow::{Result, bail};
 
 use super::{Plan, tools::Tools};
 
-/// Versions of g++ to look for if nvcc refuses the ordinary one, the newest first.
+/// Versions of g++ to try, newest first, if nvcc rejects the default compiler.
 const VERSIONS: std::ops::RangeInclusive<u32> = 9..=16;
 
-/// Finds one that this nvcc takes; nvcc itself knows, so it is asked to preprocess nothing.
+/// Finds a compiler that nvcc accepts, by letting nvcc preprocess an empty file.
 pub(super) fn choose(tools: &impl Tools, nvcc: &Path, plan: &mut Plan) -> Result<()> {
-    // There Visual Studio's is the only one.
+    // Windows has only Visual Studio's compiler.
     if tools.platform().0 == "windows" {
         return Ok(());
     }
@@ -20,11 +20,11 @@ pub(super) fn choose(tools: &impl Tools, nvcc: &Path, plan: &mut Plan) -> Result
         tools.output(nvcc, &[options, &nothing].concat()).map_err(|error| reason(&error))
     };
     if let Some(named) = tools.var("NVCC_CCBIN") {
-        // The first option is what Candle's build script adds.
+        // Candle's build script adds the first option.
         return match attempt(&["-allow-unsupported-compiler", "-ccbin", &named]) {
             Ok(_) => Ok(()),
             Err(reason) => {
-                bail!("nvcc cannot use NVCC_CCBIN={named} ({reason}): name a C++ compiler that it takes")
+                bail!("nvcc rejects NVCC_CCBIN={named} ({reason}): set it to a supported C++ compiler")
             }
         };
     }
@@ -33,18 +33,18 @@ pub(super) fn choose(tools: &impl Tools, nvcc: &Path, plan: &mut Plan) -> Result
         let Some(compiler) = tools.on_path(&format!("g++-{version}")) else { continue };
         let compiler = compiler.to_string_lossy();
         if attempt(&["-ccbin", &compiler]).is_ok() {
-            plan.note(format!("host compiler {compiler}, since nvcc refuses the ordinary one: {reason}"));
+            plan.note(format!("host compiler {compiler}, because nvcc rejects the default one: {reason}"));
             plan.env("NVCC_CCBIN", compiler);
             return Ok(());
         }
     }
     bail!(
-        "no C++ compiler that nvcc takes ({reason}): install one, such as g++-11 for CUDA 11 or g++-12 for later ones, or set \
-         NVCC_CCBIN to one"
+        "no C++ compiler that nvcc supports ({reason}): install g++-11 for CUDA 11, or g++-12 for later versions, or \
+         set NVCC_CCBIN"
     )
 }
 
-/// The first line that says what is wrong.
+/// The first error line of nvcc's output.
 fn reason(error: &str) -> String {
     let line = error.lines().find(|line| line.contains("error") || line.contains("fatal"));
     let line = line.or_else(|| error.lines().next()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a CUDA build is linked with, which the linker would otherwise miss after minutes of compiling.
+//! Checks for the libraries of a CUDA build, which would otherwise fail to link after minutes of compiling.
 
 use std::{
     env,
@@ -9,13 +9,13 @@ use anyhow::{Context, Result, bail};
 
 use super::{Plan, tools::Tools};
 
-/// The libraries of cudarc's and Candle's build scripts.
+/// Libraries linked by the build scripts of cudarc and Candle.
 const LIBRARIES: [&str; 6] = ["cuda", "cudart", "cublas", "cublasLt", "curand", "nvrtc"];
 
-/// Variables that tell cudarc where to look.
+/// Environment variables with the roots that cudarc searches.
 const ROOTS: [&str; 5] = ["CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDA_TOOLKIT_ROOT_DIR", "CUDNN_LIB"];
 
-/// Where it looks below them.
+/// Directories that cudarc searches below each root.
 const BELOW: [&str; 9] = [
     "lib",
     "lib/stubs",
@@ -28,15 +28,15 @@ const BELOW: [&str; 9] = [
     "targets/x86_64-linux/lib/stubs",
 ];
 
-/// Where the linker looks anyway.
+/// Default directories of the linker.
 const SYSTEM: [&str; 6] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"];
 
-/// Checks that the linker will find everything, with cuDNN or without.
+/// Checks that the linker will find all libraries, and with `cudnn` also cuDNN.
 pub(super) fn check(tools: &impl Tools, cudnn: bool, plan: &mut Plan) -> Result<()> {
     if cudnn {
         find_cudnn(tools, plan)?;
     }
-    // The names of files are those of Linux.
+    // The file names below are those of Linux.
     if tools.platform().0 != "linux" {
         return Ok(());
     }
@@ -58,14 +58,14 @@ pub(super) fn check(tools: &impl Tools, cudnn: bool, plan: &mut Plan) -> Result<
     }
     let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
     bail!(
-        "the linker would not find {}, neither below {} nor in LIBRARY_PATH: install them with the whole toolkit (libcudnn \
-         with cuDNN), or name their directory in LIBRARY_PATH",
+        "the linker would not find {}, searched below {} and in LIBRARY_PATH: install the whole toolkit (for libcudnn, \
+         cuDNN), or add their directory to LIBRARY_PATH",
         missing.join(", "),
         roots.join(", ")
     )
 }
 
-/// Refuses a build with cuDNN where that is not installed.
+/// Fails if cuDNN is not installed.
 fn find_cudnn(tools: &impl Tools, plan: &mut Plan) -> Result<()> {
     let named = tools.var("CUDNN_PATH").map(PathBuf::from);
     let roots = roots(tools, plan);
@@ -80,13 +80,13 @@ fn find_cudnn(tools: &impl Tools, plan: &mut Plan) -> Result<()> {
     let header = header.with_context(|| {
         let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
         format!(
-            "no cuDNN: cudnn.h is not below {}, /usr/local or /usr, nor where CUDNN_PATH says; install it \
-             (https://developer.nvidia.com/cudnn), or build with --cuda, which does without",
+            "cuDNN not found: no cudnn.h below {}, /usr/local, /usr or CUDNN_PATH; install it \
+             (https://developer.nvidia.com/cudnn), or build with --cuda, which does not need it",
             roots.join(", ")
         )
     })?;
     plan.note(format!("cuDNN: {}", header.display()));
-    // Of the two variables cudarc looks for the library below this one.
+    // cudarc searches for the library below CUDNN_LIB, not CUDNN_PATH.
     if let Some(named) = named.filter(|named| header.starts_with(named) && tools.var("CUDNN_LIB").is_none()) {
         plan.env("CUDNN_LIB", named.to_string_lossy());
     }
@@ -97,7 +97,7 @@ fn roots(tools: &impl Tools, plan: &Plan) -> Vec<PathBuf> {
     ROOTS.iter().filter_map(|name| plan.var(tools, name)).map(PathBuf::from).collect()
 }
 
-/// Debian's name for the libraries of this processor.
+/// Debian's multiarch directory of this processor.
 fn multiarch(tools: &impl Tools) -> String {
     format!("{}-linux-gnu", tools.platform().1)
 }

@@ -1,5 +1,5 @@
-//! Building `nclt` for an accelerator: what the build needs is looked for first, since Candle's build scripts say badly
-//! what is missing.
+//! Builds of `nclt` for an accelerator. Prerequisites are checked first, because Candle's build scripts report missing
+//! ones poorly.
 
 mod accelerators;
 mod command;

@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use super::tools::Tools;
 use crate::cargo::Cargo;
 
-/// How to build.
+/// Features, environment and notes of a build.
 #[derive(Default)]
 pub(crate) struct Plan {
     notes: Vec<String>,
@@ -21,18 +21,18 @@ impl Plan {
         self.env.push((name, value.into()));
     }
 
-    /// A variable as the build will see it.
+    /// Value of an environment variable in the build.
     pub(super) fn var(&self, tools: &impl Tools, name: &str) -> Option<String> {
         let planned = self.env.iter().find(|(known, _)| *known == name);
         planned.map(|(_, value)| value.clone()).or_else(|| tools.var(name))
     }
 
-    /// The `--device` of `nclt` that it is for.
+    /// The `--device` of `nclt` for this build.
     pub(crate) fn device(&self) -> Option<&'static str> {
         self.device
     }
 
-    /// Package and features.
+    /// Cargo arguments for package and features.
     pub(crate) fn cargo_args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--package".into(), "nc-cli".into()];
         if !self.features.is_empty() {
@@ -41,7 +41,7 @@ impl Plan {
         args
     }
 
-    /// Cargo with `args` in the environment it needs; says what was found.
+    /// Cargo with `args` in the environment of the build. Prints the notes.
     #[allow(clippy::print_stderr)]
     pub(crate) fn cargo(&self, args: Vec<OsString>) -> Cargo {
         for note in &self.notes {
@@ -50,7 +50,7 @@ impl Plan {
         self.env.iter().fold(Cargo::new(args), |cargo, (name, value)| cargo.env(name, value))
     }
 
-    /// What was found, and the environment and the command that it comes to, for a shell.
+    /// Notes, environment and command as shell code.
     pub(super) fn describe(&self, cargo: &[OsString]) -> String {
         let notes = self.notes.iter().map(|note| format!("# {note}\n"));
         let env = self.env.iter().map(|(name, value)| format!("{name}={} \\\n", quoted(value)));
@@ -59,7 +59,7 @@ impl Plan {
     }
 }
 
-/// For a shell.
+/// Quotes `text` for a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -4,17 +4,17 @@ use std::{
     process::Command,
 };
 
-/// What a probe may ask of a machine, so that a test can answer in its place.
+/// Access to the machine, replaced by a fake in tests.
 pub(super) trait Tools {
-    /// The operating system and processor, as in [`env::consts`].
+    /// Operating system and processor, as in [`env::consts`].
     fn platform(&self) -> (&'static str, &'static str);
 
-    /// An environment variable that is set and not empty.
+    /// Value of an environment variable, unless it is empty.
     fn var(&self, name: &str) -> Option<String>;
 
     fn is_file(&self, path: &Path) -> bool;
 
-    /// What `program` prints, or, if it cannot be started or fails, why.
+    /// Output of `program`, or the reason why it failed.
     fn output(&self, program: &Path, args: &[&str]) -> Result<String, String>;
 
     /// The first `program` on PATH.

@@ -1,4 +1,4 @@
-//! Import cycles between the files of a crate. Edges come from imports and paths; a method call names no file and makes none.
+//! Import cycles between the files of a crate. Imports and paths are edges; method calls are not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn cycles(sources: &Sources) -> Vec<String> {
 }
 
 #[test]
-fn files_of_a_crate_do_not_import_each_other_in_a_circle() {
+fn files_of_a_crate_have_no_import_cycles() {
     let mut failures = Vec::new();
     for package in packages().keys() {
         let cycles = cycles(&sources(package));
@@ -57,13 +57,13 @@ fn mod_and_lib_files_only_list_and_re_export() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The cycles of a crate with these files.
+/// Cycles of a crate with these files.
 fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     cycles(&files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect())
 }
 
 #[test]
-fn an_import_leads_through_re_exports_to_the_declaring_file() {
+fn imports_resolve_through_re_exports_to_the_declaring_file() {
     let lib = ("lib.rs", "mod shapes; mod page; pub use page::render;");
     let list = ("shapes/mod.rs", "mod circle; mod square; pub(crate) use {circle::Circle, square::*};");
     let circle = ("shapes/circle.rs", "use super::Square; pub(crate) struct Circle(Square);");

@@ -1,11 +1,11 @@
-//! The graph of a crate's files: an edge leads from a file to the file that declares a name it mentions.
+//! Dependency graph of a crate's files: an edge leads from a file to the file that declares a name it mentions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::modules::{Modules, Names};
 
-/// From a file -> to a file -> the names that make the edge.
+/// Source file -> target file -> names that make the edge.
 pub(crate) type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, BTreeSet<String>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,19 +15,19 @@ enum Target<'a> {
     Item(&'a str),
 }
 
-/// Modules and names on the way to a target: re-exports may lead back.
+/// Modules and names visited on the way to a target, because re-exports can be cyclic.
 type Seen<'a> = BTreeSet<(&'a Names, String)>;
 
 pub(crate) fn edges(modules: &Modules) -> Edges<'_> {
     let mut edges = Edges::new();
     for (path, module) in modules {
-        // A name alone that is imported: its import says the same with the whole path.
+        // A single imported name: its import is already an edge, with the full path.
         let imported =
             |names: &Names| names.len() == 1 && module.imports.iter().any(|(alias, _)| *alias == names[0]);
         for names in module.mentions.iter().filter(|names| !imported(names)) {
             for target in resolve(modules, path, names, &mut Seen::new()) {
                 match target {
-                    // A module by itself is no edge: the names that it is asked for are.
+                    // Names looked up in a module are edges, the module alone is not.
                     Target::Item(file) if file != module.file => {
                         let from = edges.entry(module.file.as_str()).or_default();
                         from.entry(file).or_default().insert(names.join("::"));
@@ -53,14 +53,14 @@ fn resolve<'a>(
         for target in &targets {
             let Target::Module(parent) = *target else { continue };
             let found = look_up(all, parent, name, seen);
-            // A known module without a declaration of the name: a macro made it there.
+            // A known module without a declaration of the name: a macro declares it.
             if found.is_empty() && index > 0 {
                 next.insert(Target::Item(&all[parent].file));
             }
             next.extend(found);
         }
         if next.is_empty() {
-            // Names below an item: variants and associated functions. Otherwise the name is not of this crate.
+            // Names below an item are variants or associated functions; other unknown names are of other crates.
             return if index > 0 { targets } else { next };
         }
         targets = next;
@@ -101,7 +101,7 @@ fn look_up<'a>(all: &'a Modules, within: &'a Names, name: &str, seen: &mut Seen<
     targets
 }
 
-/// The groups of files that reach each other, one text a group: its edges with their names.
+/// Groups of files that reach each other, each as text with its edges and their names.
 pub(crate) fn cycles(edges: &Edges<'_>) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         edges.keys().map(|file| (*file, reachable(edges, file))).collect();

@@ -1,5 +1,5 @@
-//! Crates depend on those of lower floors alone, so that data, models, losses and metrics can be used by themselves.
-//! Within a crate, files do not import each other in a circle.
+//! Crates depend only on lower floors, so that data, models, losses and metrics can be used separately. Within a crate,
+//! files have no import cycles.
 
 mod cycles;
 mod graph;
@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 5] = [
     &["nc-cli"],
 ];
 
-/// What users take one by one must not grow dependencies by mistake.
+/// Crates for separate use, with all their dependencies inside the workspace.
 const ALONE: [(&str, &[&str]); 5] = [
     ("nc-data", &[]),
     ("nc-losses", &[]),
@@ -26,10 +26,10 @@ const ALONE: [(&str, &[&str]); 5] = [
     ("nc-record", &[]),
 ];
 
-/// What must be there without waiting for Candle.
+/// Crates that must build without Candle.
 const WITHOUT_CANDLE: [&str; 3] = ["nc-metrics", "nc-record", "xtask"];
 
-/// The workspace's packages, and what each is built with.
+/// Packages of the workspace with their dependencies, without dev-dependencies.
 pub(crate) fn packages() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
@@ -49,15 +49,15 @@ pub(crate) fn packages() -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn crates_know_lower_floors_alone() {
+fn crates_depend_only_on_lower_floors() {
     let packages = packages();
     let ours = |name: &str| -> Vec<&String> {
         packages[name].iter().filter(|on| packages.contains_key(*on)).collect()
     };
-    assert!(ours("xtask").is_empty(), "xtask builds before everything and knows nothing");
+    assert!(ours("xtask").is_empty(), "xtask must not depend on other crates");
     let floor = |name: &str| FLOORS.iter().position(|crates| crates.contains(&name));
     for name in packages.keys().filter(|name| *name != "xtask") {
-        let own = floor(name).unwrap_or_else(|| panic!("{name} stands on no floor"));
+        let own = floor(name).unwrap_or_else(|| panic!("{name} has no floor"));
         for dependency in ours(name) {
             assert!(floor(dependency).unwrap() < own, "{name} must not depend on {dependency}");
         }
@@ -69,7 +69,7 @@ fn crates_know_lower_floors_alone() {
 }
 
 #[test]
-fn what_needs_no_candle_is_built_without_it() {
+fn crates_without_candle_do_not_depend_on_it() {
     let packages = packages();
     for name in WITHOUT_CANDLE {
         let candle = packages[name].iter().find(|on| on.starts_with("candle"));

@@ -1,4 +1,4 @@
-//! The modules of a crate, read from its sources: what each declares, imports and mentions.
+//! The modules of a crate with their declarations, imports and mentioned paths, parsed from its sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, Meta, Token, UseTree};
 
-/// The sources of a crate: path below `src` -> text.
+/// Sources of a crate: path below `src` -> text.
 pub(crate) type Sources = BTreeMap<String, String>;
 
 /// The names of a path: `crate::a::b` is `["crate", "a", "b"]`.
@@ -22,11 +22,11 @@ pub(crate) struct Module {
     pub(crate) imports: Vec<(String, Names)>,
     /// `use path::*`.
     pub(crate) globs: Vec<Names>,
-    /// All paths of imports and code.
+    /// All paths in imports and code.
     pub(crate) mentions: BTreeSet<Names>,
 }
 
-/// Module path below the crate root -> module. Modules of tests are left out.
+/// Module path below the crate root -> module, without test modules.
 pub(crate) type Modules = BTreeMap<Names, Module>;
 
 pub(crate) fn read(sources: &Sources) -> Modules {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::File;
 use crate::{Error, Result, subset::hex};
 
-/// Checks the size and both digests of what should be `file` and lies at `path`.
+/// Checks the size and both digests of the file at `path` against `file`.
 pub(super) fn verify(file: &File, path: &Path) -> Result<()> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let malformed = |message| Error::Malformed { path: path.to_owned(), message };

@@ -15,14 +15,14 @@ use crate::{Error, Result};
 /// Fetches files over HTTP.
 pub struct Fetcher {
     agent: ureq::Agent,
-    /// The pause before the second try; doubled before each further one.
+    /// Pause before the first retry; doubled before each further one.
     pub pause: Duration,
 }
 
-/// What is being fetched to be installed, below the directory for all data.
+/// Directory of downloads in progress, below the data directory.
 const FETCHED: &str = ".nclt-download";
 
-/// Tries in a row that bring nothing new before a mirror is given up.
+/// Consecutive tries without new bytes before a mirror is given up.
 const TRIES: u32 = 4;
 
 impl Default for Fetcher {
@@ -31,20 +31,20 @@ impl Default for Fetcher {
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(30)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
-            // A stalled connection is taken up again where it broke; one that goes on may take its time.
+            // A stalled connection is resumed where it broke; a slow one has no overall time limit.
             .timeout_per_read(Some(Duration::from_mins(1)))
             .build();
         Self { agent: config.into(), pause: Duration::from_secs(1) }
     }
 }
 
-/// Why a try failed.
+/// Failure of one try.
 enum Failure {
-    /// Another try may do.
+    /// Temporary: another try may succeed.
     Passing(String),
-    /// This mirror has not got the file.
+    /// Permanent: this mirror does not serve the file.
     Lasting(String),
-    /// The file cannot be written here.
+    /// Local: the file cannot be read or written here.
     Here(Error),
 }
 
@@ -55,13 +55,13 @@ impl From<io::Error> for Failure {
 }
 
 impl Fetcher {
-    /// Fetches `file` into `directory`, where another of its name is replaced, and checks its size and digests. The file
-    /// grows as `NAME.part`; what is there of it from an earlier time is continued, and if it is there already, nothing is
-    /// fetched. `progress` hears how many bytes are there.
+    /// Fetches `file` into `directory`, replacing a file of its name, and checks its size and digests. An existing
+    /// valid file is not fetched again. A partial download is kept as `NAME.part` and resumed. `progress` receives the
+    /// number of bytes so far.
     ///
     /// # Errors
     ///
-    /// [`Error::Download`] says of each mirror why it would not do; [`Error::Read`] and [`Error::Write`] name what
+    /// [`Error::Download`] with the reason of each mirror; [`Error::Read`] and [`Error::Write`] name the path that
     /// could not be read or written.
     pub fn fetch(&self, file: &File, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<PathBuf> {
         let unwritable = |path: &Path, source| Error::Write { path: path.to_owned(), source };
@@ -73,7 +73,7 @@ impl Fetcher {
         let part = part_of(&path);
         let mut reasons = vec![];
         if file.mirrors.is_empty() {
-            reasons.push("no mirror is known".into());
+            reasons.push("the manifest lists no mirrors".into());
         }
         for mirror in &file.mirrors {
             let transfer = Transfer { agent: &self.agent, url: mirror, file, part: &part };
@@ -91,8 +91,8 @@ impl Fetcher {
         Err(Error::Download { name: file.name.clone(), reasons: reasons.join("; ") })
     }
 
-    /// [Fetches](Self::fetch) `file` and [installs](install) it, a file of `entry`, below `data`. It is fetched into a
-    /// place of its own there, since the user may have files of its name, and removed when it is installed.
+    /// [Fetches](Self::fetch) `file` of `entry` and [installs](install) it below `data`. The download goes to a
+    /// separate directory there, because the user may have files of its name, and is removed after installation.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Fetcher {
         let fetched = self.fetch(file, &place, progress)?;
         install(entry, file, &fetched, data)?;
         fs::remove_file(&fetched).map_err(|source| Error::Write { path: fetched.clone(), source })?;
-        // Other files of the entry may still be on their way.
+        // Fails if other files of the entry are still being fetched.
         for directory in [place, data.join(FETCHED)] {
             let _ = fs::remove_dir(directory);
         }
@@ -121,15 +121,15 @@ struct Transfer<'a> {
     agent: &'a ureq::Agent,
     url: &'a str,
     file: &'a File,
-    /// Where it grows.
+    /// The partial file.
     part: &'a Path,
 }
 
 impl Transfer<'_> {
-    /// Adds to what is there until it is the file.
+    /// Resumes the partial file until it is complete and verified.
     fn complete(&self, pause: Duration, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Failure> {
         let Self { file, part, .. } = *self;
-        // What is there, or what was there when a connection broke, may be of another file: then it is fetched anew,
+        // The existing part, from an earlier run or before a broken connection, may belong to another file: restart
         // once.
         let (mut tries, mut resumed, mut restarted) = (0, length(part) > 0, false);
         loop {
@@ -142,7 +142,7 @@ impl Transfer<'_> {
                     Err(error) => {
                         discard(part)?;
                         if restarted || !resumed {
-                            return Err(Failure::Lasting(format!("is another file: {error}")));
+                            return Err(Failure::Lasting(format!("serves a different file: {error}")));
                         }
                         restarted = true;
                     }
@@ -160,7 +160,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Adds to `part` what `url` gives, from where it ends.
+    /// Appends the rest of `url` to `part`.
     fn advance(&self, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Failure> {
         let Self { agent, url, file, part } = *self;
         if length(part) > file.size {
@@ -179,23 +179,23 @@ impl Transfer<'_> {
         match response.status().as_u16() {
             206 if header("content-range")
                 .is_some_and(|range| range.starts_with(&format!("bytes {at}-"))) => {}
-            // Without ranges it begins anew.
+            // The server ignores ranges: restart.
             200 => at = 0,
             206 | 416 => {
                 discard(part)?;
-                return Err(Failure::Passing("could not go on where it ended".into()));
+                return Err(Failure::Passing("cannot resume the download".into()));
             }
             status @ (408 | 429 | 500..) => return Err(Failure::Passing(format!("HTTP status {status}"))),
             status => return Err(Failure::Lasting(format!("HTTP status {status}"))),
         }
-        // A proxy that wants a password, say.
+        // For example, the login page of a proxy.
         if header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-            return Err(Failure::Lasting("is a web page".into()));
+            return Err(Failure::Lasting("returned a web page instead of the file".into()));
         }
         let announced = header("content-length").and_then(|length| length.parse::<u64>().ok());
         if let Some(left) = announced.filter(|left| at.checked_add(*left) != Some(file.size)) {
             let found = at.saturating_add(left);
-            return Err(Failure::Lasting(format!("has {found} bytes, not {}", file.size)));
+            return Err(Failure::Lasting(format!("expected {} bytes, found {found}", file.size)));
         }
         let here = |source| Failure::Here(Error::Write { path: part.to_owned(), source });
         let mut grown =
@@ -213,7 +213,7 @@ impl Transfer<'_> {
             if at > file.size {
                 drop(grown);
                 discard(part)?;
-                return Err(Failure::Lasting(format!("has more than {} bytes", file.size)));
+                return Err(Failure::Lasting(format!("expected {} bytes, found more", file.size)));
             }
             grown.write_all(&buffer[..n]).map_err(here)?;
             progress(at);

@@ -9,28 +9,28 @@ use flate2::read::MultiGzDecoder;
 use super::{Entry, File, digest::verify};
 use crate::{Error, Result};
 
-/// No member of an archive may be larger than this.
+/// Maximum size of an archive member in bytes.
 const LARGEST_MEMBER: u64 = 1 << 30;
 
-/// Whether everything of `entry` is there, below `data`.
+/// True if all files of `entry` exist below `data`. Their contents are not checked.
 pub fn is_installed(entry: &Entry, data: &Path) -> bool {
     let directory = data.join(&entry.directory);
     entry.files.iter().all(|file| products(file).iter().all(|name| directory.join(name).is_file()))
 }
 
-/// What a file becomes.
+/// Installed names: the members of an archive, or the file itself.
 fn products(file: &File) -> &[String] {
     if file.members.is_empty() { std::slice::from_ref(&file.name) } else { &file.members }
 }
 
-/// Puts what `source` holds, which should be `file`, into the directory of `entry` below `data`: the members of an
-/// archive, anything else as it is. Of an archive only regular files with the paths of the manifest are taken, nothing
-/// else is written. Each file appears under its name when it is whole.
+/// Verifies `source` against `file` and installs it into the directory of `entry` below `data`: the members of an
+/// archive, any other file as it is. Only regular files with paths of the manifest are extracted. Each file appears
+/// under its name once it is complete.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] if `source` is not the file of the manifest, or lacks a member; [`Error::Read`] and
-/// [`Error::Write`] name what could not be read or written.
+/// [`Error::Malformed`] if `source` does not match the manifest or lacks a member; [`Error::Read`] and [`Error::Write`]
+/// name the path that could not be read or written.
 pub fn install(entry: &Entry, file: &File, source: &Path, data: &Path) -> Result<()> {
     verify(file, source)?;
     let directory = data.join(&entry.directory);
@@ -52,7 +52,7 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
     Error::Read { path: path.to_owned(), source }
 }
 
-/// Writes the members and says which are missing.
+/// Extracts the members and returns the missing ones.
 fn unpack(entry: &Entry, file: &File, source: &Path, directory: &Path) -> Result<Vec<String>> {
     let unreadable = |error| unreadable(source, error);
     let content = fs::File::open(source).map_err(unreadable)?;
@@ -74,7 +74,7 @@ fn unpack(entry: &Entry, file: &File, source: &Path, directory: &Path) -> Result
     Ok(missing)
 }
 
-/// Writes a file of `size` bytes, which `content` reads from `source`, beside its place and renames it.
+/// Writes `size` bytes of `content`, read from `source`, to a partial file and renames it to `path`.
 fn write(path: &Path, content: impl Read, size: u64, source: &Path) -> Result<()> {
     let part = part_of(path);
     let written = copy(content, &part, size, source).and_then(|()| {
@@ -99,14 +99,14 @@ fn copy(mut content: impl Read, part: &Path, size: u64, source: &Path) -> Result
         copied += n as u64;
     }
     if copied != size {
-        // Of an archive that the manifest itself describes as cut off.
-        let message = format!("ends after {copied} of {size} bytes of a file in it");
+        // The archive is truncated although its digests match the manifest.
+        let message = format!("a member ends after {copied} of {size} bytes");
         return Err(Error::Malformed { path: source.to_owned(), message });
     }
     file.sync_all().map_err(unwritable)
 }
 
-/// Where a file grows.
+/// The path of the partial file.
 pub(super) fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

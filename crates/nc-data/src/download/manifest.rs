@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::{Error, Result};
 
-/// Data sets by name, and what they are made of.
+/// Downloadable data sets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Manifest {
-    /// The data sets.
+    /// Data sets by name.
     pub entries: BTreeMap<String, Entry>,
 }
 
@@ -19,11 +19,11 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What it is, in a line.
+    /// One-line description.
     pub about: String,
-    /// The directory its files end up in, below the one for all data; also the one in its archives.
+    /// Directory of its files, below the data directory; also the directory inside its archives.
     pub directory: String,
-    /// What to fetch.
+    /// Files to fetch.
     pub files: Vec<File>,
 }
 
@@ -31,27 +31,27 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// Its length in bytes.
+    /// Length in bytes.
     pub size: u64,
-    /// MD5 in hexadecimal: what the authors of the data publish.
+    /// MD5 in hexadecimal, as published by the authors of the data.
     pub md5: String,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
-    /// Where it can be had, best first.
+    /// URLs in order of preference.
     pub mirrors: Vec<String>,
-    /// For a `.tar.gz` the files to take from its directory `Entry::directory`; empty for a file that is kept as it is.
+    /// For a `.tar.gz`, the files to extract from its directory `Entry::directory`; empty for a file kept as it is.
     #[serde(default)]
     pub members: Vec<String>,
 }
 
 impl Manifest {
-    /// The manifest that comes with this crate: `cifar10`, `cifar100`, `fashion-mnist`.
+    /// The built-in manifest: `cifar10`, `cifar100`, `fashion-mnist`.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`]; the crate's tests see to it that there is none.
+    /// [`Error::Malformed`]; never in practice, as the crate's tests parse the manifest.
     pub fn built_in() -> Result<Self> {
         Self::parse("data/manifest.toml".as_ref(), include_str!("../../manifest.toml"))
     }
@@ -60,7 +60,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if it cannot be read, [`Error::Malformed`] if it is none.
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is not a valid manifest.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -73,7 +73,7 @@ impl Manifest {
         for (name, entry) in &manifest.entries {
             let malformed = |message: String| malformed(format!("{name}: {message}"));
             if name == "all" {
-                return Err(malformed("stands for every data set and names none".into()));
+                return Err(malformed("this name is reserved for all data sets".into()));
             }
             if entry.files.is_empty() {
                 return Err(malformed("expected files, found none".into()));
@@ -81,12 +81,12 @@ impl Manifest {
             let names = entry.files.iter().flat_map(|file| file.members.iter().chain([&file.name]));
             let mut seen = BTreeSet::new();
             for part in names.chain([&entry.directory]) {
-                // They become paths below the directory for data.
+                // Names become paths below the data directory.
                 if part.is_empty() || part.starts_with('.') || part.contains(['/', '\\', ':']) {
-                    return Err(malformed(format!("{part:?} should be the name of a file or directory")));
+                    return Err(malformed(format!("expected a file or directory name, found {part:?}")));
                 }
                 if !seen.insert(part) {
-                    return Err(malformed(format!("{part:?} stands there twice")));
+                    return Err(malformed(format!("duplicate name {part:?}")));
                 }
             }
             for file in &entry.files {

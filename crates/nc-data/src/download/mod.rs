@@ -1,5 +1,6 @@
-//! Fetching the public data sets of a [`Manifest`]: from the network with resumption, or from files at hand; nothing is
-//! installed before its size and digests are those of the manifest; what is installed is not looked at again. (Feature `download`.)
+//! Downloads the public data sets of a [`Manifest`], from the network with resumption or from local files. Nothing is
+//! installed before its size and digests match the manifest; installed files are not checked again. (Feature
+//! `download`.)
 
 mod digest;
 mod fetch;

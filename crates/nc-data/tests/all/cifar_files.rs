@@ -40,7 +40,7 @@ fn write_hundred(directory: &Path) {
 }
 
 #[test]
-fn any_number_of_records_is_read_in_order() {
+fn files_of_any_length_are_read_in_order() {
     let directory = tempfile::tempdir().unwrap();
     write_ten(directory.path());
     let source = cifar::read_dir(directory.path(), Cifar::Ten).unwrap();
@@ -52,7 +52,7 @@ fn any_number_of_records_is_read_in_order() {
     assert_eq!(source.train.class_names()[..2], ["airplane", "automobile"]);
 }
 
-/// So that a run on either gives the same weights.
+/// A run on either gives the same weights.
 #[test]
 fn binaries_and_png_files_give_the_same_subset() {
     let directory = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ fn binaries_and_png_files_give_the_same_subset() {
 }
 
 #[test]
-fn cifar_100_has_its_fine_labels() {
+fn cifar_100_uses_fine_labels() {
     let directory = tempfile::tempdir().unwrap();
     write_hundred(directory.path());
     let source = cifar::read_dir(directory.path(), Cifar::Hundred).unwrap();
@@ -90,7 +90,7 @@ fn cifar_100_has_its_fine_labels() {
 }
 
 #[test]
-fn the_official_directory_is_found_inside() {
+fn the_official_subdirectory_is_found() {
     let directory = tempfile::tempdir().unwrap();
     for (cifar, name, write) in [
         (Cifar::Ten, "cifar-10-batches-bin", write_ten as fn(&Path)),
@@ -101,7 +101,7 @@ fn the_official_directory_is_found_inside() {
         write(&inside);
         let found = cifar::read_dir(directory.path(), cifar).unwrap();
         assert!(!found.train.is_empty());
-        // Files in the directory itself come before it, whatever is in there.
+        // Files in the directory take precedence over the subdirectory.
         write(directory.path());
         fs::write(inside.join(if cifar == Cifar::Ten { TEN[0] } else { "train.bin" }), "unfinished").unwrap();
         assert_eq!(cifar::read_dir(directory.path(), cifar).unwrap().train.labels(), found.train.labels());
@@ -117,7 +117,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     let nowhere = directory.path().join("nowhere");
     told.add("a CIFAR-10 directory that does not exist", cifar::read_dir(&nowhere, Cifar::Ten));
     for (tried, name, bytes) in [
-        ("a record cut off", TEN[3], &record(&[1], 0)[..3072]),
+        ("a truncated record", TEN[3], &record(&[1], 0)[..3072]),
         ("a batch without records", TEN[5], &[]),
         ("a label beyond the classes", TEN[0], &[record(&[9], 0), record(&[10], 0)].concat()),
     ] {
@@ -128,7 +128,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     told.add("a fine label beyond the classes", read_hundred(&record(&[0, 100], 0)));
 }
 
-/// CIFAR-100 with these training images.
+/// Reads CIFAR-100 with these training records.
 fn read_hundred(train: &[u8]) -> Result<Source, Error> {
     let directory = tempfile::tempdir().unwrap();
     write_hundred(directory.path());
@@ -140,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_is_written_is_read(records in proptest::collection::vec((any::<u8>(), 0..100u8, any::<u8>()), 1..5)) {
+    fn written_records_read_back(records in proptest::collection::vec((any::<u8>(), 0..100u8, any::<u8>()), 1..5)) {
         let bytes: Vec<u8> = records.iter().flat_map(|&(coarse, fine, first)| record(&[coarse, fine], first)).collect();
         let train = read_hundred(&bytes).unwrap().train;
         prop_assert_eq!(train.len(), records.len());
@@ -151,14 +151,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_off_is_refused(place in 0..3074usize, whole in 0..3usize) {
+    fn truncated_records_are_refused(place in 0..3074usize, whole in 0..3usize) {
         let bytes = record(&[0, 1], 0).repeat(whole + 1);
         let read = read_hundred(&bytes[..whole * 3074 + place]);
         prop_assert_eq!(read.is_ok(), place == 0 && whole > 0);
     }
 
     #[test]
-    fn a_changed_byte_is_a_label_that_there_is_or_a_pixel(place in 0..6148usize, value: u8) {
+    fn only_labels_out_of_range_are_refused(place in 0..6148usize, value: u8) {
         let mut bytes = record(&[0, 1], 0).repeat(2);
         bytes[place] = value;
         let is_label = place % 3074 == 1;

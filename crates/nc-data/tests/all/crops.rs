@@ -7,7 +7,7 @@ use crate::support::{bits, first_view, plain, sampled, values};
 
 const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 5 };
 
-/// One image whose pixels all differ, none of them 0.
+/// One image with distinct nonzero pixels.
 fn image() -> Subset {
     let pixels = (1..=SHAPE.values() as u8).collect();
     Subset::all(&Dataset::new(SHAPE, pixels, vec![0], vec!["only".into()]).unwrap())
@@ -21,7 +21,7 @@ fn loader(augment: Augment) -> Loader {
     Loader::new(&image(), LoaderConfig { views: augmented(augment), ..plain(SHAPE.channels, 1) }).unwrap()
 }
 
-/// The crop by definition: pad, cut out, mirror.
+/// Reference crop: pad, crop, flip.
 fn by_definition(padding: usize, top: usize, left: usize, mirrored: bool) -> Vec<f32> {
     let (subset, ImageShape { channels, height, width }) = (image(), SHAPE);
     let pixel = |c: usize, y: usize, x: usize| {
@@ -41,7 +41,7 @@ fn by_definition(padding: usize, top: usize, left: usize, mirrored: bool) -> Vec
 }
 
 #[test]
-fn every_crop_and_its_mirror_image_comes_equally_often_and_nothing_else() {
+fn all_crops_and_flips_are_equally_likely() {
     let padding = 2;
     let mut expected = BTreeMap::new();
     for top in 0..=2 * padding {
@@ -62,13 +62,13 @@ fn every_crop_and_its_mirror_image_comes_equally_often_and_nothing_else() {
         let key: Vec<u32> = values(&view).iter().map(|value| value.round() as u32).collect();
         *expected.get_mut(&key).expect("a crop by definition") += 1;
     }
-    // 100 each, with 5 standard deviations of 9.9.
+    // 100 expected each, within 5 standard deviations of 9.9.
     assert_eq!(expected.len(), 50);
     assert!(expected.values().all(|times| (51..=149).contains(times)), "{:?}", expected.values());
 }
 
 #[test]
-fn without_flip_nothing_is_mirrored_and_without_padding_nothing_moves() {
+fn flip_and_crop_can_be_disabled() {
     let still = loader(Augment { crop_padding: 0, flip: false });
     let mirrored = loader(Augment { crop_padding: 0, flip: true });
     let (image, mirror) = (by_definition(0, 0, 0, false), by_definition(0, 0, 0, true));
@@ -83,7 +83,7 @@ fn without_flip_nothing_is_mirrored_and_without_padding_nothing_moves() {
     assert!((150..=250).contains(&mirrors), "{mirrors} of 400 mirrored");
 }
 
-/// As torchvision: zeros are added to the pixels, so the border is normalised like a black pixel.
+/// As in torchvision: zeros are padded to the pixels, so the border is normalised like black.
 #[test]
 fn padding_is_black_before_normalisation() {
     let normalize = Normalize { mean: vec![0.5, 0.25], std: vec![0.5, 0.125] };
@@ -101,7 +101,7 @@ fn padding_is_black_before_normalisation() {
 }
 
 #[test]
-fn normalisation_is_that_of_pytorch() {
+fn normalisation_matches_pytorch() {
     let normalize = Normalize { mean: vec![0.4914, 0.4822], std: vec![0.2023, 0.1994] };
     let config = LoaderConfig { normalize, ..plain(SHAPE.channels, 1) };
     let loader = Loader::sequential(&image(), config).unwrap();
@@ -111,12 +111,12 @@ fn normalisation_is_that_of_pytorch() {
 }
 
 #[test]
-fn statistics_of_a_subset() {
+fn normalisation_statistics_of_a_subset() {
     let shape = ImageShape { channels: 2, height: 1, width: 2 };
     let pixels = vec![0, 255, 7, 7, 255, 0, 7, 7];
     let dataset = Dataset::new(shape, pixels, vec![0, 1], vec!["a".into(), "b".into()]).unwrap();
     let subset = Subset::all(&dataset);
-    // The second channel has one value only.
+    // The second channel is constant.
     let normalize = Normalize::of(&subset);
     assert_eq!(normalize, Normalize { mean: vec![0.5, 7.0 / 255.0], std: vec![0.5, 1.0] });
     let config = LoaderConfig { normalize, ..plain(2, 2) };
@@ -131,7 +131,7 @@ fn padded(crop_padding: usize) -> nc_data::Result<Loader> {
 }
 
 #[test]
-fn padding_may_be_as_large_as_the_image_but_for_a_pixel() {
+fn padding_may_be_one_pixel_less_than_the_image() {
     assert_eq!(bits(padded(3).unwrap().epoch(0)).len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! Downloads, from a server of our own.
+//! Downloads from a local test server.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -19,7 +19,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The manifest's line for `content`.
+/// The manifest entry of a file with this `content`.
 pub(crate) fn file(content: &[u8], mirrors: Vec<String>) -> File {
     File {
         name: "file.bin".into(),
@@ -53,7 +53,7 @@ fn refusal(server: &Server) -> String {
 }
 
 #[test]
-fn a_file_arrives_whole_and_progress_is_told() {
+fn complete_downloads_report_progress() {
     let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let directory = tempfile::tempdir().unwrap();
     let mut heard = vec![];
@@ -64,7 +64,7 @@ fn a_file_arrives_whole_and_progress_is_told() {
 }
 
 #[test]
-fn what_was_there_is_continued() {
+fn partial_downloads_are_resumed() {
     let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file.bin.part"), &content()[..150_000]).unwrap();
@@ -73,7 +73,7 @@ fn what_was_there_is_continued() {
 }
 
 #[test]
-fn a_file_that_is_there_already_is_not_fetched_again() {
+fn valid_existing_files_are_not_fetched_again() {
     let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file.bin"), content()).unwrap();
@@ -85,12 +85,12 @@ fn a_file_that_is_there_already_is_not_fetched_again() {
 }
 
 #[test]
-fn a_file_is_fetched_and_installed_and_leaves_nothing_else() {
+fn installation_leaves_no_temporary_files() {
     let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let data = tempfile::tempdir().unwrap();
     let file = file(&content(), vec![server.url.clone()]);
     let entry = Entry { about: "a test".into(), directory: "set".into(), files: vec![file] };
-    // One that was interrupted is gone on with.
+    // An interrupted download is resumed.
     let place = data.path().join(".nclt-download/set");
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("file.bin.part"), &content()[..150_000]).unwrap();
@@ -101,7 +101,7 @@ fn a_file_is_fetched_and_installed_and_leaves_nothing_else() {
 }
 
 #[test]
-fn a_broken_connection_is_taken_up_where_it_broke() {
+fn broken_connections_resume_where_they_broke() {
     let server = Server::start(|number, _, start, stream| {
         let content = content();
         if number < 6 {
@@ -120,7 +120,7 @@ fn a_broken_connection_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn a_server_without_ranges_begins_anew() {
+fn servers_without_ranges_restart_the_download() {
     let server = Server::start(|_, _, _, stream| serve(stream, &content(), 0));
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file.bin.part"), &content()[..150_000]).unwrap();
@@ -128,7 +128,7 @@ fn a_server_without_ranges_begins_anew() {
 }
 
 #[test]
-fn the_beginning_of_another_file_is_thrown_away() {
+fn partial_files_of_other_content_are_discarded() {
     let server = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     for length in [1000, 200_000, 300_000] {
         let directory = tempfile::tempdir().unwrap();
@@ -138,7 +138,7 @@ fn the_beginning_of_another_file_is_thrown_away() {
 }
 
 #[test]
-fn a_busy_server_is_asked_again_and_redirects_are_followed() {
+fn busy_servers_are_retried_and_redirects_followed() {
     let server = Server::start(|number, path, start, stream| match number {
         0 => send(stream, "503 Service Unavailable", "Content-Length: 0\r\n", b""),
         1 => send(stream, "500 Internal Server Error", "Content-Length: 0\r\n", b""),
@@ -152,7 +152,7 @@ fn a_busy_server_is_asked_again_and_redirects_are_followed() {
 }
 
 #[test]
-fn wrong_answers_are_refused_and_say_why() {
+fn wrong_answers_are_refused_with_the_reason() {
     let not_found =
         Server::start(|_, _, _, stream| send(stream, "404 Not Found", "Content-Length: 0\r\n", b""));
     let message = refusal(&not_found);
@@ -165,31 +165,34 @@ fn wrong_answers_are_refused_and_say_why() {
     assert_eq!(down.starts().len(), 4);
 
     let page = Server::start(|_, _, _, stream| serve(stream, b"<html>Log in</html>", 0));
-    assert!(refusal(&page).ends_with("has 19 bytes, not 200000"));
+    assert!(refusal(&page).ends_with("expected 200000 bytes, found 19"));
 
     let endless = Server::start(|_, _, _, stream| send(stream, "200 OK", "", &vec![0; 300_000]));
-    assert!(refusal(&endless).ends_with("has more than 200000 bytes"));
+    assert!(refusal(&endless).ends_with("expected 200000 bytes, found more"));
 
     let wrong = Server::start(|_, _, start, stream| serve(stream, &vec![0; 200_000], start));
     let message = refusal(&wrong);
-    assert!(message.contains("is another file: ") && message.contains("should have SHA-256"), "{message}");
+    assert!(
+        message.contains("serves a different file: ") && message.contains("should have SHA-256"),
+        "{message}"
+    );
 }
 
 #[test]
-fn a_wrong_file_over_a_broken_line_is_given_up() {
-    // Each connection breaks half way, and the whole is not the file.
+fn wrong_content_over_broken_connections_is_given_up() {
+    // Each connection breaks half way, and the complete content is wrong.
     let server = Server::start(|_, _, start, stream| {
         let left = 200_000 - start;
         let headers = format!("Content-Length: {left}\r\nContent-Range: bytes {start}-199999/200000\r\n");
         let status = if start == 0 { "200 OK" } else { "206 Partial Content" };
         send(stream, status, &headers, &vec![0; left.min(100_000)])
     });
-    assert!(refusal(&server).contains("is another file: "));
+    assert!(refusal(&server).contains("serves a different file: "));
     assert_eq!(server.starts(), [0, 100_000, 0, 100_000]);
 }
 
 #[test]
-fn the_next_mirror_is_tried() {
+fn mirrors_are_tried_in_turn() {
     let gone = Server::start(|_, _, _, stream| send(stream, "404 Not Found", "Content-Length: 0\r\n", b""));
     let there = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let directory = tempfile::tempdir().unwrap();
@@ -199,15 +202,15 @@ fn the_next_mirror_is_tried() {
 }
 
 #[test]
-fn a_body_that_ends_early_is_not_taken_for_the_file() {
-    // Neither a length nor ranges: the client cannot tell that the connection broke.
+fn truncated_bodies_without_a_length_are_refused() {
+    // Without length and ranges, the client cannot detect that the connection broke.
     let server = Server::start(|_, _, _, stream| send(stream, "200 OK", "", &content()[..100_000]));
     assert!(refusal(&server).ends_with("ended after 100000 of 200000 bytes"));
     assert_eq!(server.starts(), [0, 100_000, 100_000, 100_000, 100_000]);
 }
 
 #[test]
-fn redirects_keep_the_place_and_end() {
+fn redirects_keep_the_range_and_are_limited() {
     let server = Server::start(|_, path, start, stream| match path {
         "/elsewhere" => serve(stream, &content(), start),
         _ => send(stream, "307 Temporary Redirect", "Location: /elsewhere\r\nContent-Length: 0\r\n", b""),
@@ -224,7 +227,7 @@ fn redirects_keep_the_place_and_end() {
 }
 
 #[test]
-fn a_server_that_goes_on_elsewhere_begins_anew() {
+fn answers_with_a_wrong_range_restart_the_download() {
     for (status, headers) in [
         ("416 Range Not Satisfiable", ""),
         ("206 Partial Content", ""),
@@ -242,7 +245,7 @@ fn a_server_that_goes_on_elsewhere_begins_anew() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_fetched_is_fetched_anew() {
+fn files_that_change_during_a_download_are_restarted() {
     let server = Server::start(|number, _, start, stream| match number {
         0 => send(stream, "200 OK", "Content-Length: 200000\r\n", &vec![7; 100_000]),
         _ => serve(stream, &content(), start),
@@ -253,13 +256,13 @@ fn a_file_that_changes_while_it_is_fetched_is_fetched_anew() {
 }
 
 #[test]
-fn a_page_in_place_of_the_file_leaves_nothing() {
+fn web_pages_are_refused_and_leave_no_file() {
     let page = Server::start(|_, _, _, stream| {
         send(stream, "200 OK", "Content-Type: text/html; charset=utf-8\r\n", b"<html>Log in</html>")
     });
-    assert!(refusal(&page).ends_with("is a web page"));
+    assert!(refusal(&page).ends_with("returned a web page instead of the file"));
     assert_eq!(page.starts(), [0]);
-    // One that does not say what it is cannot be told from the beginning of the file until that is whole.
+    // Without a content type, a page cannot be distinguished from the file until the download is complete.
     let unnamed = Server::start(|_, _, _, stream| send(stream, "200 OK", "", b"<html>Log in</html>"));
     let there = Server::start(|_, _, start, stream| serve(stream, &content(), start));
     let directory = tempfile::tempdir().unwrap();

@@ -7,16 +7,16 @@ use nc_data::{Subset, fashion_mnist_lt, idx};
 #[path = "../../examples/make_fashion_mnist_lt.rs"]
 mod make_fashion_mnist_lt;
 
-/// Where Debian's package `dataset-fashion-mnist` puts the official files.
+/// Directory of the official files in Debian's package `dataset-fashion-mnist`.
 const OFFICIAL: &str = "/usr/share/datasets/fashion-mnist";
 
 fn embedded() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/embedded"))
 }
 
-/// The hashes were computed from the files by a program of its own, as [`Subset::hash`] describes them.
+/// The hashes were computed by a separate program that follows [`Subset::hash`].
 #[test]
-fn the_embedded_data_is_what_it_was() {
+fn embedded_data_keeps_its_hash() {
     let source = fashion_mnist_lt().unwrap();
     assert_eq!(source.train.class_counts(), [1000, 599, 359, 215, 129, 77, 46, 27, 16, 10]);
     assert_eq!(source.test.class_counts(), [200; 10]);
@@ -33,7 +33,7 @@ fn the_embedded_data_is_what_it_was() {
 }
 
 #[test]
-fn the_idx_reader_reads_the_files_as_they_are_embedded() {
+fn idx_reader_and_embedded_data_agree() {
     let (read, inside) = (idx::read_dir(embedded()).unwrap(), fashion_mnist_lt().unwrap());
     for (read, inside) in [(&read.train, &inside.train), (&read.test, &inside.test)] {
         assert_eq!(read.labels(), inside.labels());
@@ -42,7 +42,7 @@ fn the_idx_reader_reads_the_files_as_they_are_embedded() {
 }
 
 #[test]
-fn the_files_are_small_and_have_their_licence_beside_them() {
+fn embedded_files_are_small_and_licensed() {
     let files: Vec<_> = fs::read_dir(embedded()).unwrap().map(|entry| entry.unwrap()).collect();
     let size: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
     assert!(size < 3_000_000, "{size} bytes");
@@ -53,11 +53,11 @@ fn the_files_are_small_and_have_their_licence_beside_them() {
 
 #[test]
 #[ignore = "needs the official files, as Debian's package dataset-fashion-mnist installs them"]
-fn making_it_again_gives_the_same_images() {
+fn the_example_reproduces_the_embedded_images() {
     let out = tempfile::tempdir().unwrap();
     make_fashion_mnist_lt::make(OFFICIAL.as_ref(), out.path()).unwrap();
     for name in idx::FILES.map(|name| format!("{name}.gz")) {
-        // What is inside: other versions and features of the compressor make other bytes around it.
+        // Compares the content: compressed bytes vary with the version and features of the compressor.
         let content = |path: &Path| {
             let mut bytes = vec![];
             GzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();

@@ -48,9 +48,9 @@ fn read_with(index: usize, bytes: Vec<u8>) -> Result<Source, Error> {
     read(&files)
 }
 
-/// A download of Fashion-MNIST lies in a directory of that name.
+/// Downloads are in a subdirectory `fashion-mnist`.
 #[test]
-fn files_in_the_directory_itself_come_before_those_inside() {
+fn files_in_the_directory_take_precedence_over_subdirectories() {
     let directory = tempfile::tempdir().unwrap();
     let inside = directory.path().join("fashion-mnist");
     fs::create_dir(&inside).unwrap();
@@ -62,7 +62,7 @@ fn files_in_the_directory_itself_come_before_those_inside() {
 }
 
 #[test]
-fn plain_and_gzipped_files_are_read_alike() {
+fn plain_and_gzipped_files_read_the_same() {
     for zipped in [0usize, 0b0001, 0b1010, 0b1111] {
         let directory = tempfile::tempdir().unwrap();
         for (index, (name, bytes)) in idx::FILES.iter().zip(valid()).enumerate() {
@@ -86,7 +86,7 @@ fn plain_and_gzipped_files_are_read_alike() {
 }
 
 #[test]
-fn gzip_files_of_several_members_are_read_whole() {
+fn multi_member_gzip_files_are_read_completely() {
     let mut files = valid();
     let (head, tail) = files[0].split_at(15);
     files[0] = [gz(head), gz(tail)].concat();
@@ -101,7 +101,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     told.add("an idx directory that lacks two files", idx::read_dir(directory.path()));
     told.add("an idx directory that does not exist", idx::read_dir(&directory.path().join("nowhere")));
     let file = idx::read_dir(&directory.path().join(idx::FILES[0]));
-    assert!(matches!(file, Err(Error::Read { .. })), "a file is no directory: {file:?}");
+    assert!(matches!(file, Err(Error::Read { .. })), "a file is not a directory: {file:?}");
 
     let images = |dims: &[u32], bytes: usize| idx(dims, &vec![0; bytes]);
     for (tried, index, bytes) in [
@@ -109,23 +109,23 @@ pub(crate) fn refused(told: &mut Refusals) {
         ("half an idx header", 1, vec![0, 0, 8, 1]),
         ("images of one dimension", 0, images(&[2, 6], 12)),
         ("images in place of labels", 1, images(&[2, 2, 3], 12)),
-        ("a byte too many", 2, images(&[1, 2, 3], 7)),
-        ("a byte too few", 0, images(&[2, 2, 3], 11)),
+        ("one byte too many", 2, images(&[1, 2, 3], 7)),
+        ("one byte too few", 0, images(&[2, 2, 3], 11)),
         ("more images than bytes", 0, images(&[1 << 31, 28, 28], 84)),
         ("more pixels than any memory", 0, images(&[u32::MAX; 3], 0)),
         ("more labels than images", 1, idx(&[3], &[0; 3])),
         ("a test label beyond the classes", 3, idx(&[1], &[3])),
         ("test images of another size", 2, images(&[1, 3, 2], 6)),
         ("no images", 0, images(&[0, 2, 3], 0)),
-        ("a gzip file cut off", 0, gz(&valid()[0])[..20].to_vec()),
+        ("a truncated gzip file", 0, gz(&valid()[0])[..20].to_vec()),
     ] {
         told.add(tried, read_with(index, bytes));
     }
 }
 
 #[test]
-fn of_a_gzip_file_no_more_is_unpacked_than_its_header_announces() {
-    // Were it unpacked whole, the damage at its end would be found first.
+fn gzip_files_are_not_unpacked_beyond_their_header() {
+    // Unpacking everything would find the damage at the end first.
     let mut bomb = gz(&[idx(&[2, 2, 3], &[1; 12]), vec![0; 1 << 24]].concat());
     let end = bomb.len() - 1;
     bomb[end] ^= 1;
@@ -135,7 +135,7 @@ fn of_a_gzip_file_no_more_is_unpacked_than_its_header_announces() {
 
 proptest! {
     #[test]
-    fn what_is_cut_off_is_refused(place: prop::sample::Index, index in 0usize..4, zipped: bool) {
+    fn truncated_files_are_refused(place: prop::sample::Index, index in 0usize..4, zipped: bool) {
         let mut files = valid();
         if zipped {
             files[index] = gz(&files[index]);
@@ -154,7 +154,7 @@ proptest! {
         files[index] = match kind {
             0 => bytes,
             1 => gz(&bytes),
-            // A valid start, so that what follows is reached.
+            // A valid start, so that parsing reaches the random bytes.
             _ => [&files[index][..4], &bytes].concat(),
         };
         let _ = read(&files);
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read(
+    fn written_files_read_back(
         images in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 6), 0u8..5), 1..20),
     ) {
         let count = images.len() as u32;

@@ -1,4 +1,4 @@
-//! Folders of images.
+//! Image folders.
 
 use std::{fs, io::Cursor, path::Path};
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::refusals::Refusals;
 use crate::support::{SMALL, complaint, dataset, picture, shuffled};
 
-/// Writes the images into a directory for each class, under names that say nothing of their order.
+/// Writes the images into one directory per class, under names unrelated to their order.
 fn write_folder(root: &Path, dataset: &Dataset) {
     for index in 0..dataset.len() {
         let class = root.join(format!("class {}", dataset.labels()[index]));
@@ -19,7 +19,7 @@ fn write_folder(root: &Path, dataset: &Dataset) {
 }
 
 #[test]
-fn a_folder_gives_the_same_subset_as_memory() {
+fn folders_give_the_same_subset_as_in_memory_images() {
     for channels in [1, 3] {
         let shape = ImageShape { channels, ..SMALL };
         let (train, test) = (dataset(shape, &[7, 4, 2]), shuffled(&dataset(shape, &[2, 2, 1]), 3));
@@ -37,11 +37,11 @@ fn a_folder_gives_the_same_subset_as_memory() {
 }
 
 #[test]
-fn a_folder_of_classes_alone_has_no_test_set() {
+fn a_folder_without_train_has_no_test_set() {
     let directory = tempfile::tempdir().unwrap();
     let images = dataset(SMALL, &[3, 1]);
     write_folder(directory.path(), &images);
-    // Neither other files nor hidden directories are classes or images; directories inside a class belong to it.
+    // Other files and hidden directories are neither classes nor images; subdirectories of a class belong to it.
     fs::write(directory.path().join("README.txt"), "nothing").unwrap();
     fs::create_dir(directory.path().join(".cache")).unwrap();
     fs::write(directory.path().join("class 0/notes.txt"), "nothing").unwrap();
@@ -55,13 +55,13 @@ fn a_folder_of_classes_alone_has_no_test_set() {
 }
 
 #[test]
-fn every_file_is_read_or_reported() {
+fn skipped_files_are_counted_in_notes() {
     let directory = tempfile::tempdir().unwrap();
     let images = dataset(SMALL, &[3, 3]);
     for set in ["train", "test"] {
         write_folder(&directory.path().join(set), &images);
     }
-    // JPEG by each of its endings, and five files of other kinds.
+    // JPEG files with each extension, and five files of other kinds.
     let jpeg = |name: &str| {
         let path = directory.path().join("train/class 1").join(name);
         RgbImage::new(4, 5).save_with_format(path, ImageFormat::Jpeg).unwrap();
@@ -77,7 +77,7 @@ fn every_file_is_read_or_reported() {
     assert_eq!(source.train.class_counts(), [3, 8]);
     let [beside, train] = &source.notes[..] else { panic!("{:?}", source.notes) };
     assert!(beside.ends_with("not used: val, labels.csv"), "{beside}");
-    let expected = "skipped 6 of 17 files (1 .bmp, 1 .png, 2 .webp, 1 hidden, 1 without ending)";
+    let expected = "skipped 6 of 17 files (1 .bmp, 1 .png, 2 .webp, 1 hidden, 1 without extension)";
     assert!(train.contains(expected), "{train}");
 }
 
@@ -95,11 +95,11 @@ fn a_directory_one_level_too_high_is_refused_or_reported() {
 }
 
 #[test]
-fn all_unreadable_images_are_named_at_once() {
+fn all_unreadable_images_are_reported_together() {
     let directory = tempfile::tempdir().unwrap();
     write_folder(directory.path(), &dataset(SMALL, &[2, 2]));
     for class in ["class 0", "class 1"] {
-        fs::write(directory.path().join(class).join("bad.png"), "no image").unwrap();
+        fs::write(directory.path().join(class).join("bad.png"), "not an image").unwrap();
     }
     for size in [None, Some((5, 4))] {
         let message = folder::read_dir(directory.path(), size).unwrap_err().to_string();
@@ -108,10 +108,10 @@ fn all_unreadable_images_are_named_at_once() {
     }
 }
 
-// Where names are the same in any case, a directory "Train" is the training set.
+// On case-insensitive file systems, a directory "Train" is the training set.
 #[cfg(target_os = "linux")]
 #[test]
-fn sets_are_not_taken_for_classes() {
+fn misnamed_splits_are_not_read_as_classes() {
     for names in [["Train", "test"], ["Val", "training"], ["VALIDATION", "cat"], ["train", "Test"]] {
         let directory = tempfile::tempdir().unwrap();
         for name in names {
@@ -124,20 +124,20 @@ fn sets_are_not_taken_for_classes() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn classes_that_cannot_be_told_apart_are_refused() {
+fn class_names_without_text_are_refused() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-    let directory = tempfile::tempdir().unwrap();
-    for byte in [0xe9, 0xe8] {
-        write_folder(&directory.path().join(OsStr::from_bytes(&[b'a', byte])), &dataset(SMALL, &[1]));
+    for name in [&b"a\xe9"[..], b"a\x1b[2J", b"a\nb", "a\u{202e}b".as_bytes()] {
+        let directory = tempfile::tempdir().unwrap();
+        write_folder(&directory.path().join(OsStr::from_bytes(name)), &dataset(SMALL, &[1]));
+        let message = complaint(folder::read_dir(directory.path(), None));
+        assert!(message.contains("expected UTF-8 class names without control characters"), "{message}");
     }
-    let message = complaint(folder::read_dir(directory.path(), None));
-    assert!(message.ends_with("UTF-8, found two classes a\u{fffd}"), "{message}");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_back_counts_no_image_twice() {
+fn cyclic_symlinks_count_no_image_twice() {
     let directory = tempfile::tempdir().unwrap();
     write_folder(directory.path(), &dataset(SMALL, &[3, 1]));
     std::os::unix::fs::symlink(".", directory.path().join("class 0/again")).unwrap();
@@ -145,7 +145,7 @@ fn a_link_that_leads_back_counts_no_image_twice() {
 }
 
 #[test]
-fn a_drawing_in_two_colours_has_a_small_file_and_is_read() {
+fn highly_compressed_two_colour_images_are_read() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("only")).unwrap();
     let file = fs::File::create(directory.path().join("only/a.png")).unwrap();
@@ -163,7 +163,7 @@ fn a_drawing_in_two_colours_has_a_small_file_and_is_read() {
 }
 
 #[test]
-fn grey_and_coloured_files_mix_and_transparency_is_dropped() {
+fn grey_and_colour_files_mix_and_alpha_is_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let class = directory.path().join("only");
     fs::create_dir(&class).unwrap();
@@ -179,11 +179,11 @@ fn grey_and_coloured_files_mix_and_transparency_is_dropped() {
 }
 
 #[test]
-fn images_are_cut_and_scaled_to_a_size() {
+fn images_are_scaled_and_centre_cropped() {
     let directory = tempfile::tempdir().unwrap();
     let class = directory.path().join("only");
     fs::create_dir(&class).unwrap();
-    // Left and right quarters black, the middle square grey with a white right half: what remains is the middle.
+    // Left and right quarters black; the remaining middle square grey with a white right half.
     let wide = GrayImage::from_fn(16, 8, |x, _| {
         [if !(4..12).contains(&x) {
             0
@@ -227,16 +227,16 @@ pub(crate) fn refused(told: &mut Refusals) {
     GrayImage::new(3, 2).save(path.join("test/class 1/x.jpg")).unwrap();
     told.add("images of two sizes", folder::read_dir(path, None));
     let jpeg = encoded(ImageFormat::Jpeg);
-    told.add("an image cut off", read_image(&jpeg[..jpeg.len() - 2]));
+    told.add("a truncated image", read_image(&jpeg[..jpeg.len() - 2]));
 }
 
 #[test]
-fn an_image_larger_than_its_file_can_hold_is_refused() {
+fn images_that_declare_implausible_sizes_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("only/a.png");
     fs::create_dir(directory.path().join("only")).unwrap();
     GrayImage::new(2, 1).save(&path).unwrap();
-    // Width and height stand after the signature, the chunk's length and name; the chunk's checksum after 13 bytes.
+    // Width and height follow the signature, chunk length and name; the checksum follows 13 bytes of chunk data.
     let mut bytes = fs::read(&path).unwrap();
     for size in [20_000u32, 5_000] {
         bytes[16..20].copy_from_slice(&size.to_be_bytes());
@@ -253,7 +253,7 @@ fn an_image_larger_than_its_file_can_hold_is_refused() {
     }
 }
 
-/// One image as a folder of a class.
+/// Reads one image as a folder with a single class.
 fn read_image(bytes: &[u8]) -> Result<Source, Error> {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("only")).unwrap();
@@ -261,9 +261,9 @@ fn read_image(bytes: &[u8]) -> Result<Source, Error> {
     folder::read_dir(directory.path(), None)
 }
 
-/// A preview and what else stands in a segment may hold the end of an image, and other data may follow the image.
+/// Segments such as a preview may contain an end marker, and other data may follow the image.
 #[test]
-fn the_end_of_a_jpeg_image_is_its_own() {
+fn embedded_previews_do_not_hide_truncated_jpegs() {
     let image = encoded(ImageFormat::Jpeg);
     let preview = [&[0xff, 0xe1][..], &((image.len() + 2) as u16).to_be_bytes(), &image].concat();
     let with_preview = [&image[..2], &preview, &image[2..]].concat();
@@ -285,7 +285,7 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn changed_images_are_read_or_refused(
+    fn corrupt_images_are_read_or_refused_by_name(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         png: bool,
     ) {
@@ -300,9 +300,9 @@ proptest! {
     }
 
     #[test]
-    fn images_cut_off_are_refused(place: prop::sample::Index, png: bool) {
+    fn truncated_images_are_refused(place: prop::sample::Index, png: bool) {
         let bytes = encoded(if png { ImageFormat::Png } else { ImageFormat::Jpeg });
-        // After its pixels a PNG image has only a mark of its end.
+        // In a PNG file, only an end marker follows the pixels.
         let pixels = bytes.len() - if png { 12 } else { 0 };
         prop_assert!(read_image(&bytes[..place.index(pixels)]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Lists of images.
+//! Image lists.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::refusals::Refusals;
 use crate::support::{SMALL, complaint, dataset, picture, shuffled};
 
-/// Images in one directory, with lists that name them.
+/// Writes images into one directory, and lists that name them.
 fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
     fs::create_dir(root.join("images of all")).unwrap();
     for (name, dataset) in [("train", train), ("test", test)] {
@@ -23,14 +23,14 @@ fn write_lists(root: &Path, train: &Dataset, test: &Dataset) {
 }
 
 #[test]
-fn lists_give_the_same_subset_as_memory() {
+fn lists_give_the_same_subset_as_in_memory_images() {
     let directory = tempfile::tempdir().unwrap();
     let (train, test) = (shuffled(&dataset(SMALL, &[7, 4, 2]), 1), dataset(SMALL, &[2, 2]));
     write_lists(directory.path(), &train, &test);
     let source = list::read_dir(directory.path(), None).unwrap();
     assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
     assert_eq!(source.test.class_counts(), [2, 2, 0]);
-    // iNaturalist has a list named "val"; a list of either name is optional.
+    // iNaturalist has a list named "val"; the test list is optional.
     fs::rename(directory.path().join("Birds_LT_test.txt"), directory.path().join("val.txt")).unwrap();
     assert_eq!(list::read_dir(directory.path(), None).unwrap().test.len(), 4);
     fs::remove_file(directory.path().join("val.txt")).unwrap();
@@ -38,7 +38,7 @@ fn lists_give_the_same_subset_as_memory() {
 }
 
 #[test]
-fn the_training_list_is_no_test_list() {
+fn the_training_list_is_not_used_for_testing() {
     for name in ["trainval.txt", "latest_train.txt"] {
         let directory = tempfile::tempdir().unwrap();
         write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
@@ -49,7 +49,7 @@ fn the_training_list_is_no_test_list() {
 }
 
 #[test]
-fn the_verifier_says_which_files_are_missing() {
+fn missing_files_are_listed() {
     let directory = tempfile::tempdir().unwrap();
     write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
     let path = directory.path().join("Birds_LT_train.txt");
@@ -68,7 +68,7 @@ fn the_verifier_says_which_files_are_missing() {
 pub(crate) fn refused(told: &mut Refusals) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("train.txt");
-    told.add("a directory without list", list::read_dir(directory.path(), None));
+    told.add("a directory without a list", list::read_dir(directory.path(), None));
     for text in ["\n", "a.png", "a.png b", "a.png -1", "a.png 4294967296", "a.png 0\nb.png 4000000000"] {
         fs::write(&path, format!("\n{text}\n")).unwrap();
         told.add(format_args!("the list {text:?}"), list::read_dir(directory.path(), None));
@@ -92,7 +92,7 @@ fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
 
 proptest! {
     #[test]
-    fn a_list_is_read_as_written(
+    fn written_lists_parse_back(
         entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 1..9),
     ) {
         let lines = entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}"));
@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_list_or_the_line_is_named(text in "[a0 \t\r\n\u{0}\u{e9}-]{0,40}") {
+    fn arbitrary_text_parses_or_the_error_names_the_line(text in "[a0 \t\r\n\u{0}\u{e9}-]{0,40}") {
         match read_list(text.as_bytes()) {
             Ok(list) => prop_assert!(list.entries().len() <= text.lines().count()),
             Err(error) => prop_assert!(
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_no_list(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn invalid_utf8_is_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         bytes.push(0xff);
         let refused = read_list(&bytes);
         prop_assert!(matches!(refused, Err(Error::Read { .. })), "{refused:?}");

@@ -37,7 +37,7 @@ fn batches_do_not_depend_on_the_number_of_workers() {
 }
 
 #[test]
-fn an_epoch_entered_late_goes_on_as_if_it_had_been_begun() {
+fn an_epoch_resumed_at_any_batch_matches_a_whole_epoch() {
     let subset = subset(SMALL, &COUNTS);
     for workers in [1, 2, 3] {
         let config = LoaderConfig { workers, ..everything(Sampler::ClassBalanced) };
@@ -53,7 +53,7 @@ fn an_epoch_entered_late_goes_on_as_if_it_had_been_begun() {
 }
 
 #[test]
-fn seeds_and_epochs_differ() {
+fn batches_differ_between_seeds_and_epochs() {
     let subset = subset(SMALL, &COUNTS);
     let batches = |seed, epoch| {
         let config = LoaderConfig { seed, ..everything(Sampler::Uniform) };
@@ -64,9 +64,9 @@ fn seeds_and_epochs_differ() {
     assert_ne!(batches(1, 0), batches(1, 1));
 }
 
-/// Part of what makes a run repeatable: a change here changes every run.
+/// Reproducibility of recorded runs: a change here changes every run.
 #[test]
-fn batches_stay_what_they_are() {
+fn batches_keep_their_recorded_digest() {
     let subset = subset(SMALL, &COUNTS);
     let mut config = everything(Sampler::Uniform);
     let mixed = Loader::new(&subset, config.clone()).unwrap();
@@ -80,7 +80,7 @@ fn batches_stay_what_they_are() {
     assert_eq!(digest.finalize()[..8], [43, 125, 151, 39, 99, 233, 41, 114]);
 
     let mix = first_view(mixed.epoch(1)).mix.unwrap();
-    // Not to the bit: the distribution takes logarithms, in which machines may differ.
+    // Not bit-exact: the distribution uses logarithms, which differ between machines.
     assert!((mix.lambda - 0.700_616_838_732).abs() < 1e-9, "{}", mix.lambda);
     assert_eq!(mix.partner, [0, 1, 0, 0, 0]);
 }
@@ -127,7 +127,7 @@ fn training_skips_a_last_batch_of_one_or_two_images() {
 }
 
 #[test]
-fn a_sequential_loader_gives_the_images_as_they_are_whatever_it_is_told() {
+fn a_sequential_loader_ignores_views_and_epochs() {
     let subset = subset(SMALL, &COUNTS);
     let loader = Loader::sequential(&subset, everything(Sampler::Reverse)).unwrap();
     let mut position = 0;
@@ -150,9 +150,9 @@ fn a_sequential_loader_gives_the_images_as_they_are_whatever_it_is_told() {
     assert_eq!(position, subset.len());
 }
 
-/// lambda x + (1 - lambda) x', where x' has the label that is named. Finds each image's partner among the batch.
+/// Mixed images are lambda x + (1 - lambda) x', where x' is another image of the batch with the recorded label.
 #[test]
-fn mix_up_is_what_its_formula_says() {
+fn mix_up_follows_its_formula() {
     let subset = subset(SMALL, &COUNTS);
     let mixed = Loader::new(&subset, mixing(1.0, 8)).unwrap();
     let pure = Loader::new(&subset, plain(3, 8)).unwrap();
@@ -180,7 +180,7 @@ fn mix_up_is_what_its_formula_says() {
         assert!(partners.into_iter().eq(0..x.len()), "partners are a permutation");
     }
     lambdas.dedup();
-    assert_eq!(lambdas.len(), 4, "a lambda for each batch");
+    assert_eq!(lambdas.len(), 4, "one lambda per batch");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn lambda_has_the_moments_of_its_beta_distribution() {
 }
 
 #[test]
-fn extreme_alphas_give_numbers() {
+fn extreme_alphas_give_finite_images() {
     let subset = subset(SMALL, &[50]);
     for alpha in [1e-3, 1e6] {
         let loader = Loader::new(&subset, mixing(alpha, 1)).unwrap();
@@ -224,7 +224,7 @@ fn dropping_an_epoch_early_stops_its_workers() {
         let loader = Loader::new(&subset, LoaderConfig { workers, ..plain(3, 1) }).unwrap();
         let mut epoch = loader.epoch(0);
         epoch.next().unwrap().unwrap();
-        // Returns only once the workers have: a hang here is the failure.
+        // Returns only after the workers have stopped: a failure hangs here.
         drop(epoch);
         assert_eq!(loader.epoch(0).take(2).count(), 2);
     }
@@ -233,7 +233,7 @@ fn dropping_an_epoch_early_stops_its_workers() {
 pub(crate) fn refused(told: &mut Refusals) {
     let all = subset(SMALL, &COUNTS);
     let mut add = |tried: &str, config: LoaderConfig| told.add(tried, Loader::new(&all, config));
-    add("batches of nothing", plain(3, 0));
+    add("batch size 0", plain(3, 0));
     add("means of another number of channels", plain(1, 4));
     let normalize = Normalize { mean: vec![0.0, f32::NAN, 0.0], std: vec![1.0; 3] };
     add("a mean that is not finite", LoaderConfig { normalize, ..plain(3, 4) });

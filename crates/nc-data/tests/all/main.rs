@@ -1,4 +1,4 @@
-//! The crate from outside, in one binary.
+//! Tests of the public interface, in one binary.
 
 #[cfg(feature = "download")]
 mod archives;

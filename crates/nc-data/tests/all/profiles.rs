@@ -7,9 +7,9 @@ fn exponential(ratio: f64) -> Profile {
     Profile::Exponential { ratio, largest: None }
 }
 
-/// Totals of the long-tailed CIFAR sets as published (LDAM and those after it).
+/// Published totals of the long-tailed CIFAR sets (LDAM and later papers).
 #[test]
-fn cifar_totals_are_those_published() {
+fn cifar_totals_match_the_literature() {
     let total =
         |ratio, available: &[usize]| -> usize { exponential(ratio).counts(available).unwrap().iter().sum() };
     for (ratio, cifar10, cifar100) in
@@ -24,7 +24,7 @@ fn cifar_totals_are_those_published() {
 
 #[test]
 fn whole_quotients_stay_whole() {
-    // 0.01^(1/2) and its like are not exact in binary.
+    // Powers such as 0.01^(1/2) are not exact in binary.
     assert_eq!(exponential(100.0).counts(&[1000; 3]).unwrap(), [1000, 100, 10]);
     assert_eq!(
         exponential(1e6).counts(&[1_000_000; 7]).unwrap(),
@@ -35,7 +35,7 @@ fn whole_quotients_stay_whole() {
 }
 
 #[test]
-fn the_other_profiles() {
+fn full_balanced_counts_and_step_profiles() {
     let available = [9, 7, 8];
     assert_eq!(Profile::Full.counts(&available).unwrap(), available);
     assert_eq!(Profile::Balanced { per_class: None }.counts(&available).unwrap(), [7; 3]);
@@ -65,7 +65,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     }
 }
 
-/// The largest n with n^(K-1) r^k <= n_max^(K-1), in whole numbers.
+/// Integer reference: the largest n with n^(K-1) r^k <= n_max^(K-1).
 fn exact(largest: u128, ratio: u128, classes: u32, class: u32) -> usize {
     let fits = |n: &u128| n.pow(classes - 1) * ratio.pow(class) <= largest.pow(classes - 1);
     (0..=largest).rev().find(fits).unwrap() as usize
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn no_profile_panics_or_keeps_more_than_there_is(
+    fn no_profile_panics_or_exceeds_the_available_images(
         kind in 0usize..5,
         ratio in any::<f64>(),
         number in proptest::option::of(any::<usize>()),

@@ -1,4 +1,4 @@
-//! Everything the crate refuses, and the message it gives.
+//! All errors of the crate and their messages.
 
 #[path = "../../../../tests/refusals.rs"]
 mod kept;
@@ -12,9 +12,9 @@ use crate::{
     cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, relabelled, samplers, subsets,
 };
 
-/// `UPDATE_SNAPSHOTS=1` rewrites the file.
+/// `UPDATE_SNAPSHOTS=1` rewrites the snapshot.
 #[test]
-fn refusals_have_the_messages_kept() {
+fn errors_match_their_snapshot() {
     let mut told = Refusals::default();
     idx_files::refused(&mut told);
     cifar_files::refused(&mut told);
@@ -26,7 +26,7 @@ fn refusals_have_the_messages_kept() {
     samplers::refused(&mut told);
     loader::refused(&mut told);
     crops::refused(&mut told);
-    // Those that only a broken machine or network causes.
+    // Errors that only a broken machine or network causes.
     let path = "data/cifar-10-binary.tar.gz".into();
     let candle = || candle_core::Error::Msg("out of memory".into());
     let mirrors = "https://one.example: HTTP status 404; https://two.example: ended after 7 of 9 bytes";
@@ -38,7 +38,7 @@ fn refusals_have_the_messages_kept() {
         ),
         ("an unreachable hub", Error::Hub { name: "cifar10", source: candle() }),
         ("no threads for the loader", Error::LoaderThread { threads: 64, source: OutOfMemory.into() }),
-        ("a dead thread of the loader", Error::LoaderDied),
+        ("a dead loader thread", Error::LoaderDied),
         ("a failing tensor operation", candle().into()),
     ] {
         told.add::<(), _>(tried, Err(error));

@@ -1,4 +1,4 @@
-//! The same images under other classes and channels.
+//! Changes of classes and channels.
 
 use nc_data::{Dataset, ImageShape, Subset};
 
@@ -47,7 +47,7 @@ fn copies_are_images_equal_in_every_pixel() {
 
 pub(crate) fn refused(told: &mut Refusals) {
     let images = named(&[1, 1], &["ant", "bee"]);
-    told.add("classes that lack one with images", images.with_classes(&names(&["bee", "cat"])));
-    told.add("two classes of one name", images.with_classes(&names(&["ant", "bee", "ant"])));
-    told.add("colour images as grey ones", images.with_channels(1));
+    told.add("classes that lack one that has images", images.with_classes(&names(&["bee", "cat"])));
+    told.add("duplicate class names", images.with_classes(&names(&["ant", "bee", "ant"])));
+    told.add("colour images converted to grey", images.with_channels(1));
 }

@@ -5,7 +5,7 @@ use crate::refusals::Refusals;
 use crate::support::{SMALL, plain, sampled, subset};
 
 const COUNTS: [usize; 5] = [400, 120, 0, 30, 3];
-/// Epochs of the progressive sampler.
+/// Number of epochs for the progressive sampler.
 const EPOCHS: Option<usize> = Some(4);
 
 fn all() -> [Sampler; 6] {
@@ -19,7 +19,7 @@ fn all() -> [Sampler; 6] {
     ]
 }
 
-/// How often each image is in the plans of these seeds and epochs.
+/// Number of draws of each image in the plans of these seeds and epochs.
 fn drawn(subset: &Subset, sampler: Sampler, plans: &[(u64, usize)]) -> Vec<usize> {
     let mut drawn = vec![0; subset.len()];
     for position in plans.iter().flat_map(|&(seed, epoch)| sampler.plan(subset, seed, epoch, EPOCHS).unwrap())
@@ -29,7 +29,7 @@ fn drawn(subset: &Subset, sampler: Sampler, plans: &[(u64, usize)]) -> Vec<usize
     drawn
 }
 
-/// Within five standard deviations of a binomial.
+/// Asserts a binomial count within five standard deviations.
 fn assert_frequency(drawn: usize, of: usize, probability: f64, what: &str) {
     let (expected, n) = (of as f64 * probability, of as f64);
     let bound = 5.0 * (n * probability * (1.0 - probability)).sqrt() + 1e-9;
@@ -39,7 +39,7 @@ fn assert_frequency(drawn: usize, of: usize, probability: f64, what: &str) {
     );
 }
 
-/// The images of a class are equally likely: chi-square of n_k - 1 degrees of freedom, and none is left out.
+/// Asserts that the images of a class are equally likely: chi-square of n_k - 1 degrees of freedom, and none left out.
 fn assert_even(drawn: &[usize], what: &str) {
     let (sum, images) = (drawn.iter().sum::<usize>() as f64, drawn.len() as f64);
     let expected = sum / images;
@@ -50,7 +50,7 @@ fn assert_even(drawn: &[usize], what: &str) {
 }
 
 #[test]
-fn probabilities_have_their_formulas() {
+fn class_probabilities_follow_their_formulas() {
     let close = |sampler: Sampler, epoch: usize, expected: [f64; 5]| {
         let found = sampler.class_probabilities(&COUNTS, epoch, EPOCHS).unwrap();
         for (found, expected) in found.iter().zip(expected) {
@@ -66,7 +66,7 @@ fn probabilities_have_their_formulas() {
     let root = [20.0, 120.0f64.sqrt(), 0.0, 30.0f64.sqrt(), 3.0f64.sqrt()];
     let total: f64 = root.iter().sum();
     close(Sampler::SquareRoot, 0, root.map(|weight| weight / total));
-    // (1 - beta) / (1 - beta^n) of each image is 1 over the sum of beta^i, i < n.
+    // (1 - beta) / (1 - beta^n) is 1 over the sum of beta^i, i < n.
     let effective =
         COUNTS.map(|n| n as f64 / (0..n as i32).map(|i| 0.99f64.powi(i)).sum::<f64>().max(1e-300));
     let total: f64 = effective.iter().sum();
@@ -76,7 +76,7 @@ fn probabilities_have_their_formulas() {
 }
 
 #[test]
-fn progressive_goes_from_the_images_frequencies_to_balance() {
+fn progressive_interpolates_from_uniform_to_balanced() {
     let of =
         |epoch, epochs| Sampler::Progressive.class_probabilities(&[30, 10], epoch, Some(epochs)).unwrap();
     let at = |epoch| of(epoch, 5);
@@ -90,10 +90,10 @@ fn progressive_goes_from_the_images_frequencies_to_balance() {
 }
 
 #[test]
-fn classes_and_their_images_come_as_often_as_they_should() {
+fn classes_and_images_are_drawn_with_their_probabilities() {
     let subset = subset(SMALL, &COUNTS);
     for sampler in all() {
-        // Each seed with one epoch: progressive sampling changes with the epoch.
+        // One epoch per seed, because progressive sampling changes with the epoch.
         for epoch in [0, 2, 3] {
             let plans: Vec<_> = (0..60).map(|seed| (seed, epoch)).collect();
             let draws = subset.len() * plans.len();
@@ -114,7 +114,7 @@ fn classes_and_their_images_come_as_often_as_they_should() {
 }
 
 #[test]
-fn uniform_takes_each_image_once_and_never_in_the_same_order() {
+fn uniform_shuffles_all_images_differently_each_epoch() {
     let subset = subset(SMALL, &COUNTS);
     assert!(drawn(&subset, Sampler::Uniform, &[(7, 0), (7, 1), (7, 2)]).iter().all(|&times| times == 3));
     let plan = |seed, epoch| Sampler::Uniform.plan(&subset, seed, epoch, None).unwrap();
@@ -122,9 +122,9 @@ fn uniform_takes_each_image_once_and_never_in_the_same_order() {
     assert_ne!(plan(7, 0), plan(8, 0));
 }
 
-/// Plans are part of what makes a run repeatable: a change here changes every run.
+/// Reproducibility of recorded runs: a change here changes every run.
 #[test]
-fn plans_stay_what_they_are() {
+fn plans_keep_their_recorded_positions() {
     let subset = subset(SMALL, &COUNTS);
     let first = |sampler: Sampler| sampler.plan(&subset, 0, 3, EPOCHS).unwrap()[..6].to_vec();
     assert_eq!(first(Sampler::Uniform), [451, 507, 277, 141, 173, 350]);
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn no_sampler_gives_nan(
+    fn probabilities_are_never_nan(
         counts in proptest::collection::vec(0usize..5, 0..5), beta in 0.0..=1.0f64, epochs in any::<usize>(),
         epoch in any::<usize>(),
     ) {

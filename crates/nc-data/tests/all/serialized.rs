@@ -4,7 +4,7 @@ use nc_data::{Profile, Sampler};
 use schemars::{JsonSchema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The hash of a configuration is that of its text: a change here gives every run another name.
+/// Configuration hashes are computed from this text: a change here renames every run.
 #[track_caller]
 fn assert_text<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, text: &str) {
     assert_eq!(toml::to_string(value).unwrap(), text);
@@ -12,7 +12,7 @@ fn assert_text<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, t
 }
 
 #[test]
-fn samplers_have_their_text() {
+fn samplers_keep_their_toml() {
     assert_text(&Sampler::Uniform, "kind = \"uniform\"\n");
     assert_text(&Sampler::ClassBalanced, "kind = \"class-balanced\"\n");
     assert_text(&Sampler::EffectiveNumber { beta: 0.9999 }, "kind = \"effective-number\"\nbeta = 0.9999\n");
@@ -22,7 +22,7 @@ fn samplers_have_their_text() {
 }
 
 #[test]
-fn profiles_have_their_text() {
+fn profiles_keep_their_toml() {
     assert_text(&Profile::Full, "kind = \"full\"\n");
     assert_text(&Profile::Balanced { per_class: None }, "kind = \"balanced\"\n");
     assert_text(&Profile::Balanced { per_class: Some(7) }, "kind = \"balanced\"\nper_class = 7\n");
@@ -37,7 +37,7 @@ fn profiles_have_their_text() {
     assert_text(&Profile::Counts { counts: vec![3, 0] }, "kind = \"counts\"\ncounts = [3, 0]\n");
 }
 
-/// serde lets unknown keys beside a kind without keys pass; the schema does not.
+/// serde accepts unknown keys for a kind without keys; the schema does not.
 #[test]
 fn unknown_kinds_and_keys_are_refused() {
     for text in [
@@ -54,7 +54,7 @@ fn unknown_kinds_and_keys_are_refused() {
     }
 }
 
-/// Each key of each kind as `kind.key: {its limits}`; `?` where it may be absent.
+/// Each key of each kind as `kind.key: {limits}`; `?` marks optional keys.
 fn limits<T: JsonSchema>() -> Vec<String> {
     let schema = schema_for!(T);
     let mut found = Vec::new();
@@ -78,7 +78,7 @@ fn limits<T: JsonSchema>() -> Vec<String> {
 }
 
 #[test]
-fn schemas_have_their_limits() {
+fn schemas_declare_their_limits() {
     assert_eq!(limits::<Sampler>(), ["effective-number.beta: minimum 0 exclusiveMaximum 1"]);
     assert_eq!(
         limits::<Profile>(),

@@ -1,4 +1,4 @@
-//! A server that answers as a test says.
+//! HTTP test server with scripted answers.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -7,17 +7,17 @@ use std::{
     thread,
 };
 
-/// What the server does with a request whose range starts at the given byte.
+/// Answer to a request whose range starts at the given byte.
 type Answer = dyn Fn(usize, &str, usize, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
 
-/// A server on a port of its own, and the requests it got: path and start of the range.
+/// A server on a free port, and the path and range start of each request.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) requests: Arc<Mutex<Vec<(String, usize)>>>,
 }
 
 impl Server {
-    /// `answer` gets the number of the request, its path, the start of its range and the stream.
+    /// `answer` receives the request number, path, range start and stream.
     pub(crate) fn start(
         answer: impl Fn(usize, &str, usize, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -44,7 +44,7 @@ impl Server {
                     seen.push((path.clone(), start));
                     seen.len() - 1
                 };
-                // A client that has heard enough hangs up.
+                // The client may hang up early.
                 let _ = answer(number, &path, start, &mut stream);
             }
         });
@@ -61,7 +61,7 @@ pub(crate) fn send(stream: &mut TcpStream, status: &str, headers: &str, body: &[
     stream.write_all(body)
 }
 
-/// Answers as servers do that know ranges.
+/// Answers like a server with range support.
 pub(crate) fn serve(stream: &mut TcpStream, content: &[u8], start: usize) -> std::io::Result<()> {
     let (left, len) = (content.len() - start, content.len());
     let length = format!("Content-Length: {left}\r\n");

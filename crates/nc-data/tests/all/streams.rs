@@ -17,16 +17,16 @@ fn purposes_keep_their_numbers() {
     assert_eq!(PURPOSES.map(|purpose| purpose as u8), [1, 2, 3, 4, 5, 6, 7]);
 }
 
-/// The numbers are those of an independent ChaCha8, with the key that the documentation describes.
+/// Values from an independent ChaCha8 with the documented key.
 #[test]
-fn streams_stay_what_they_are() {
+fn streams_keep_their_recorded_values() {
     let mut rng = stream(1, Purpose::Plan, 2, 3);
     assert_eq!([rng.next_u64(), rng.next_u64()], [7_721_313_440_808_763_356, 4_010_224_085_778_835_155]);
 }
 
 proptest! {
     #[test]
-    fn streams_differ_where_any_part_of_their_key_does(
+    fn streams_differ_if_any_part_of_the_key_differs(
         a in (any::<u64>(), 0usize..7, any::<u64>(), any::<u64>()), part in 0usize..4, bit in 0u32..64,
     ) {
         let (seed, purpose, epoch, index) = a;
@@ -43,7 +43,7 @@ proptest! {
             _ => draw(seed, purpose, epoch, index ^ 1 << bit),
         };
         prop_assert_ne!(here, other);
-        // What a sum or an exclusive or of the parts would confuse.
+        // Keys that a sum or exclusive or of the parts would confuse.
         if seed != epoch {
             prop_assert_ne!(here, draw(epoch, purpose, seed, index));
         }

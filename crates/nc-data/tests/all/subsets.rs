@@ -10,7 +10,7 @@ use crate::support::{SMALL, bits, dataset, plain, sampled, shuffled};
 const LONG_TAIL: Profile = Profile::Exponential { ratio: 10.0, largest: Some(20) };
 
 #[test]
-fn a_shuffled_copy_gives_the_same_hash_and_the_same_batches() {
+fn shuffled_copies_give_the_same_hash_and_batches() {
     let original = dataset(SMALL, &[30, 30, 30, 30]);
     let copy = shuffled(&original, 5);
     assert_ne!(original.labels(), copy.labels());
@@ -32,7 +32,7 @@ fn a_shuffled_copy_gives_the_same_hash_and_the_same_batches() {
 }
 
 #[test]
-fn the_draw_is_seeded_without_replacement_and_as_large_as_the_profile_says() {
+fn draws_are_seeded_without_replacement_and_match_the_profile() {
     let dataset = dataset(SMALL, &[30, 30, 30, 30]);
     let subset = Subset::draw(&dataset, &LONG_TAIL, 0).unwrap();
     assert_eq!(subset.class_counts(), [20, 9, 4, 2]);
@@ -49,9 +49,9 @@ fn the_draw_is_seeded_without_replacement_and_as_large_as_the_profile_says() {
     assert_ne!(subset.indices(), Subset::draw(&dataset, &LONG_TAIL, 1).unwrap().indices());
 }
 
-/// Every image of a class is as likely to be kept as the others.
+/// Every image of a class is equally likely to be kept.
 #[test]
-fn the_draw_prefers_no_image() {
+fn draws_are_uniform_within_a_class() {
     let dataset = dataset(SMALL, &[10]);
     let mut kept = [0; 10];
     for seed in 0..2000 {
@@ -65,7 +65,7 @@ fn the_draw_prefers_no_image() {
 }
 
 #[test]
-fn the_hash_is_what_its_documentation_says() {
+fn the_hash_follows_its_documentation() {
     let dataset = dataset(SMALL, &[2, 0, 1]);
     let subset = Subset::all(&dataset);
     let mut expected = Sha256::new();
@@ -86,7 +86,7 @@ fn the_hash_is_what_its_documentation_says() {
 }
 
 #[test]
-fn the_hash_tells_pixels_labels_and_sizes_apart() {
+fn the_hash_depends_on_pixels_labels_and_sizes() {
     let names = || vec!["a".to_owned(), "b".to_owned()];
     let hash = |height, width, pixels: [u8; 4], labels: [u32; 2]| {
         let shape = ImageShape { channels: 1, height, width };
@@ -109,7 +109,7 @@ pub(crate) fn refused(told: &mut Refusals) {
     let shape = ImageShape { channels: 1, height: 2, width: 3 };
     let huge = ImageShape { channels: usize::MAX, height: 2, width: 2 };
     for (tried, shape, pixels, labels, classes) in [
-        ("a pixel too few", shape, 11, vec![0, 0], 1),
+        ("one pixel too few", shape, 11, vec![0, 0], 1),
         ("a label beyond the classes", shape, 12, vec![0, 4], 3),
         ("a data set without classes", shape, 0, vec![], 0),
         ("images without pixels", ImageShape { width: 0, ..shape }, 0, vec![0], 1),
@@ -129,7 +129,7 @@ pub(crate) fn refused(told: &mut Refusals) {
 
 proptest! {
     #[test]
-    fn no_order_of_files_changes_a_subset(
+    fn subsets_are_independent_of_file_order(
         counts in proptest::collection::vec(1usize..12, 1..5), order in any::<u64>(), seed in any::<u64>(),
     ) {
         let original = dataset(ImageShape { channels: 1, height: 1, width: 2 }, &counts);
@@ -144,7 +144,7 @@ proptest! {
 }
 
 #[test]
-fn held_out_images_are_a_seeded_share_of_each_class_that_no_order_changes() {
+fn held_out_images_are_a_seeded_share_per_class_independent_of_order() {
     let counts = [40, 15, 5, 2, 1];
     let images = dataset(SMALL, &counts);
     let all = Subset::all(&images);
@@ -162,7 +162,7 @@ fn held_out_images_are_a_seeded_share_of_each_class_that_no_order_changes() {
         assert_ne!(all.hold_out(0.2, seed, purpose).unwrap().1.hash(), held_out.hash());
     }
 
-    // What is drawn from the rest has nothing of what was held out.
+    // Draws from the rest contain no held-out images.
     let drawn = rest.thinned(&Profile::Balanced { per_class: Some(1) }, 0).unwrap();
     assert!(drawn.indices().iter().all(|place| rest.indices().contains(place)));
 }

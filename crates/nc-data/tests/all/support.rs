@@ -6,7 +6,7 @@ use nc_data::{
 };
 use rand::{Rng, seq::SliceRandom};
 
-/// Random images, `counts[k]` of class k, each class's behind the other's.
+/// Random images, `counts[k]` of class k, sorted by class.
 pub(crate) fn dataset(shape: ImageShape, counts: &[usize]) -> Dataset {
     let mut rng = stream(99, Purpose::Subset, 0, 0);
     let labels: Vec<u32> = counts.iter().enumerate().flat_map(|(class, &n)| vec![class as u32; n]).collect();
@@ -24,12 +24,12 @@ pub(crate) fn shuffled(dataset: &Dataset, seed: u64) -> Dataset {
     Dataset::new(dataset.shape(), pixels, labels, dataset.class_names().to_vec()).unwrap()
 }
 
-/// A view of images drawn by `sampler`, without augmentation and mix-up.
+/// A view of images drawn by `sampler`, without augmentation or mix-up.
 pub(crate) fn sampled(sampler: Sampler) -> ViewConfig {
     ViewConfig::new(Plan::Sampled(sampler))
 }
 
-/// One view, uniformly sampled, and normalisation that gives the pixels back: (p / 255 - 0) / (1 / 255).
+/// One uniformly sampled view whose normalisation restores the pixels: (p / 255 - 0) / (1 / 255).
 pub(crate) fn plain(channels: usize, batch_size: usize) -> LoaderConfig {
     LoaderConfig {
         views: vec![sampled(Sampler::Uniform)],
@@ -63,7 +63,7 @@ pub(crate) fn first_view(mut epoch: Epoch) -> View {
     epoch.next().unwrap().unwrap().into_first()
 }
 
-/// Images of one class or more, all of them.
+/// A subset of all images of a random data set.
 pub(crate) fn subset(shape: ImageShape, counts: &[usize]) -> Subset {
     Subset::all(&dataset(shape, counts))
 }
@@ -71,7 +71,7 @@ pub(crate) fn subset(shape: ImageShape, counts: &[usize]) -> Subset {
 /// The size of small images.
 pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 5, width: 4 };
 
-/// Image `index` of `dataset` as an image of the image library.
+/// Image `index` of `dataset` as an image of the `image` crate.
 pub(crate) fn picture(dataset: &Dataset, index: usize) -> DynamicImage {
     let ImageShape { channels, height, width } = dataset.shape();
     let pixels = dataset.image(index);

@@ -11,12 +11,12 @@ use crate::support::{Bits, SMALL, bits, first_view, plain, sampled, subset};
 const COUNTS: [usize; 3] = [20, 9, 4];
 const AUGMENT: Augment = Augment { crop_padding: 2, flip: true };
 
-/// With everything that is random.
+/// A view with augmentation and mix-up.
 fn random(plan: Plan) -> ViewConfig {
     ViewConfig { plan, augment: Some(AUGMENT), mixup_alpha: Some(1.0) }
 }
 
-/// Two sampled views, the first one again, and the repetition of a repetition.
+/// Two sampled views, a repetition of the first, and a repetition of that repetition.
 fn four() -> Vec<ViewConfig> {
     vec![
         random(Plan::Sampled(Sampler::Uniform)),
@@ -61,7 +61,7 @@ fn views_of_one_sampler_draw_independently() {
 }
 
 #[test]
-fn a_repeated_view_has_the_same_images_with_other_augmentation() {
+fn a_repeated_view_has_the_same_images_augmented_independently() {
     let subset = subset(SMALL, &COUNTS);
     for batch in bits(loader(&subset, four()).epoch(1)) {
         let (images, labels, positions, mix) = &batch[0];
@@ -73,7 +73,7 @@ fn a_repeated_view_has_the_same_images_with_other_augmentation() {
         assert_ne!(positions, &batch[1].2);
         assert_ne!(batch[2].0, batch[3].0);
     }
-    // Without anything random the images themselves are repeated.
+    // Without augmentation and mix-up, the repeated images are identical.
     let still = loader(&subset, vec![sampled(Sampler::Reverse), ViewConfig::new(Plan::SameAs(0))]);
     for batch in bits(still.epoch(1)) {
         assert_eq!(batch[0], batch[1]);
@@ -81,7 +81,7 @@ fn a_repeated_view_has_the_same_images_with_other_augmentation() {
 }
 
 #[test]
-fn positions_lead_to_labels_and_images() {
+fn positions_index_labels_and_images() {
     let subset = subset(SMALL, &COUNTS);
     let view = first_view(loader(&subset, vec![sampled(Sampler::Reverse)]).epoch(0));
     let images = view.images.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
@@ -92,7 +92,7 @@ fn positions_lead_to_labels_and_images() {
     }
 }
 
-/// Part of what makes a run repeatable: a change here changes every run with a second view.
+/// Reproducibility of recorded runs: a change here changes every run with a second view.
 #[test]
 fn streams_are_keyed_by_the_view() {
     let subset = subset(SMALL, &COUNTS);
@@ -111,25 +111,25 @@ fn streams_are_keyed_by_the_view() {
 }
 
 #[test]
-fn views_that_cannot_be_made_are_refused() {
+fn invalid_views_are_refused() {
     let subset = subset(SMALL, &COUNTS);
     let error = |views| Loader::new(&subset, config(views)).unwrap_err().to_string();
     let (uniform, again) = (sampled(Sampler::Uniform), |view| ViewConfig::new(Plan::SameAs(view)));
-    assert_eq!(error(vec![]), "a batch should have from 1 to 65536 views, found 0");
-    assert_eq!(error(vec![uniform; 65537]), "a batch should have from 1 to 65536 views, found 65537");
+    assert_eq!(error(vec![]), "expected from 1 to 65536 views per batch, found 0");
+    assert_eq!(error(vec![uniform; 65537]), "expected from 1 to 65536 views per batch, found 65537");
     for (views, at, of) in [
         (vec![again(0)], 0, 0),
         (vec![uniform, again(1)], 1, 1),
         (vec![uniform, again(2), uniform], 1, 2),
         (vec![uniform, again(usize::MAX)], 1, usize::MAX),
     ] {
-        let expected = format!("view {at} should repeat the images of an earlier view, found view {of}");
+        let expected = format!("view {at}: expected an earlier view to repeat, found view {of}");
         assert_eq!(error(views), expected);
     }
     let wide = ViewConfig { augment: Some(Augment { crop_padding: 4, flip: false }), ..uniform };
-    assert!(error(vec![uniform, wide]).contains("below the images' smaller side"));
+    assert!(error(vec![uniform, wide]).contains("expected a crop padding below"));
     let strange = ViewConfig { mixup_alpha: Some(-1.0), ..uniform };
-    assert!(error(vec![uniform, strange]).contains("mix-up's alpha"));
+    assert!(error(vec![uniform, strange]).contains("mix-up alpha"));
     let strange = sampled(Sampler::EffectiveNumber { beta: 2.0 });
     assert!(error(vec![uniform, strange]).contains("beta"));
 }
@@ -155,7 +155,7 @@ fn any_views() -> impl Strategy<Value = Vec<ViewConfig>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Any views, made by any number of workers and entered at any batch, are those made by one worker from the start.
+    /// Any number of workers and any first batch give the batches of one worker from the start.
     #[test]
     fn batches_depend_on_configuration_epoch_and_index_alone(
         views in any_views(), workers in 0usize..5, epoch in 0usize..5, first in 0usize..10,

@@ -1,4 +1,4 @@
-//! Data sets through candle-datasets: from a cache of the hub with made-up images (`make.py`), without network.
+//! Data sets read by candle-datasets from a hub cache of synthetic images (`make.py`), without network.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,7 +8,7 @@ use nc_data::{
     hub,
 };
 
-/// What `make.py` writes.
+/// Asserts the images written by `make.py`.
 fn assert_made_up(dataset: &Dataset, numbers: &[usize]) {
     let shape = dataset.shape();
     assert_eq!(dataset.len(), numbers.len());
@@ -37,7 +37,7 @@ fn assert_source(source: &Source, name: &str, shape: &str, last_class: &str) {
     }
 }
 
-/// In a process of its own, since the cache's place is read from the environment.
+/// Runs in a separate process because the cache path comes from the environment.
 #[test]
 #[ignore = "a helper of the test below"]
 fn read_all() -> nc_data::Result<()> {
@@ -48,7 +48,7 @@ fn read_all() -> nc_data::Result<()> {
 }
 
 #[test]
-fn every_pixel_stands_where_the_files_have_it() {
+fn pixels_keep_their_positions() {
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hub/cache");
     let output = Command::new(std::env::current_exe().expect("the test runs from a file"))
         .args(["--exact", "read_all", "--ignored"])
@@ -59,9 +59,9 @@ fn every_pixel_stands_where_the_files_have_it() {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// Our reader of CIFAR-10 against that of candle-datasets.
+/// Compares our CIFAR-10 reader with that of candle-datasets.
 #[test]
-fn cifar_binaries_are_read_as_candle_datasets_reads_them() -> Result<(), Box<dyn std::error::Error>> {
+fn cifar_reader_matches_candle_datasets() -> Result<(), Box<dyn std::error::Error>> {
     const RECORDS: usize = 10_000;
     const PIXELS: usize = 3072;
     let directory = tempfile::tempdir()?;

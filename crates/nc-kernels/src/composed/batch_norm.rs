@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor};
 
 use crate::{ConvNorm, Mode};
 
-/// Batch norm of `y` (N, C, H, W) as in PyTorch: biased variance to normalise, unbiased in the running statistics.
+/// Batch norm of `y` (N, C, H, W) as in PyTorch: biased variance for normalisation, unbiased for running statistics.
 pub(super) fn forward(layer: &ConvNorm<'_>, y: &Tensor, mode: Mode) -> Result<Tensor> {
     let per_channel = |t: &Tensor| t.reshape((1, (), 1, 1));
     let (centred, variance) = match mode {

@@ -3,9 +3,9 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, MetalStorage, Resu
 
 use crate::ConvShape;
 
-/// Convolution by Candle's conv2d, with gradients that are convolutions too.
+/// Convolution by Candle's conv2d, with gradients that are also convolutions.
 ///
-/// Candle's own input gradient is a transposed convolution: slow everywhere and wrong for some non-square images.
+/// Candle's own input gradient is a transposed convolution: always slow, and wrong for some non-square images.
 pub(crate) fn conv2d(x: &Tensor, weight: &Tensor, shape: ConvShape) -> Result<Tensor> {
     let y = grouped(&x.detach(), &weight.detach(), shape)?;
     if !x.track_op() && !weight.track_op() {
@@ -14,20 +14,20 @@ pub(crate) fn conv2d(x: &Tensor, weight: &Tensor, shape: ConvShape) -> Result<Te
     x.apply_op3(weight, &y, ConvGradient { shape })
 }
 
-/// Candle's convolution of the groups one by one.
+/// Applies Candle's convolution to each group in turn.
 fn grouped(x: &Tensor, weight: &Tensor, shape: ConvShape) -> Result<Tensor> {
     let ConvShape { stride, padding, groups, .. } = shape;
     x.contiguous()?.conv2d(&weight.contiguous()?, padding, stride, 1, groups)?.contiguous()
 }
 
-/// (x, weight, y) -> y, where y was computed before; carries the gradients of the convolution.
+/// (x, weight, y) -> y for a precomputed y; carries the gradients of the convolution.
 struct ConvGradient {
     shape: ConvShape,
 }
 
 impl ConvGradient {
-    /// Gradient of the input: the gradient of the output with zeros between the pixels, convolved with the
-    /// mirrored kernel, input and output channels exchanged.
+    /// Input gradient: the output gradient with zeros inserted between pixels, convolved with the mirrored kernel
+    /// with input and output channels swapped.
     fn input(&self, x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let ConvShape { kernel, stride, padding, groups, .. } = self.shape;
         let mut spread = grad.clone();
@@ -46,8 +46,8 @@ impl ConvGradient {
         Tensor::cat(&parts, 1)
     }
 
-    /// Gradient of the kernel: the input convolved with the gradient of the output as a dilated kernel, images in
-    /// the role of channels.
+    /// Kernel gradient: the input convolved with the output gradient as a dilated kernel, with images in the role of
+    /// channels.
     fn kernel(&self, x: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let ConvShape { kernel, stride, padding, groups, .. } = self.shape;
         let mut parts = Vec::with_capacity(groups);
@@ -62,7 +62,7 @@ impl ConvGradient {
     }
 }
 
-/// `step` - 1 zeros between neighbours along `dim`.
+/// Inserts `step` - 1 zeros between neighbours along `dim`.
 fn insert_zeros(x: &Tensor, dim: usize, step: usize) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
     let length = dims[dim];
@@ -134,11 +134,11 @@ impl CustomOp3 for ConvGradient {
     }
 }
 
-/// The storage is copied as it lies, so it must hold the tensor and nothing else.
+/// Errors unless the storage, which is copied as a whole, holds exactly the tensor.
 fn whole(layout: &Layout) -> Result<()> {
     if layout.is_contiguous() && layout.start_offset() == 0 {
         Ok(())
     } else {
-        bail!("conv2d: the result to be copied is not contiguous")
+        bail!("conv2d: the output to copy is not contiguous")
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn conv_norm(
     if relu { positive_part(&y) } else { Ok(y) }
 }
 
-/// max(x, 0), of which NaN is NaN, with gradient 0 at 0 (Candle's own has 1 there).
+/// max(x, 0) that propagates NaN, with gradient 0 at 0 (Candle's relu has 1 there).
 fn positive_part(x: &Tensor) -> Result<Tensor> {
     let zeros = x.zeros_like()?.detach();
     x.le(&zeros)?.where_cond(&zeros, x)

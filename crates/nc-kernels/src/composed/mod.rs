@@ -1,5 +1,5 @@
-//! The layers out of Candle's own operations on NCHW tensors: the path of other devices than the CPU, of other number
-//! types than f32 and of strides above 2, and an independent answer to test the vector kernels against.
+//! Layers composed of Candle's own operations on NCHW tensors. Used for other devices than the CPU, other dtypes than
+//! f32 and strides above 2, and as an independent reference for testing the vector kernels.
 
 mod batch_norm;
 mod conv;

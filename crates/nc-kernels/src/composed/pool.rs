@@ -3,16 +3,16 @@ use candle_core::{Result, Tensor};
 use super::stride::every_nth;
 use crate::windows::pooled_size;
 
-/// Max pooling as a chain of selections over the windows' pixels, row by row: a later pixel wins only if it is
-/// strictly greater, so the first maximum gets the gradient, or NaN.
+/// Max pooling as a chain of selections over the window's pixels, row by row. A later pixel wins only if strictly
+/// greater, so the first maximum, or NaN, gets the gradient.
 pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     let (out_h, out_w) = pooled_size((height, width), kernel, stride, padding)?;
-    // A stride beyond the padded image has one window; it is not to take so much room.
+    // A stride beyond the padded image leaves one window; clamp it to bound the memory.
     let [stride_h, stride_w] = [height, width].map(|size| stride.min(size + 2 * padding));
     let mut padded = x.clone();
     for (dim, out, stride) in [(2, out_h, stride_h), (3, out_w, stride_w)] {
-        // Room for the last window and for taking every stride-th pixel of every offset.
+        // Room for the last window and for subsampling at every offset.
         let needed = kernel - 1 + out * stride;
         let after = needed.saturating_sub(padding + padded.dim(dim)?);
         padded = pad_with_lowest(&padded, dim, padding, after)?;
@@ -31,7 +31,7 @@ pub(crate) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize)
             });
         }
     }
-    best.map_or_else(|| candle_core::bail!("a window has at least one pixel"), Ok)
+    best.map_or_else(|| candle_core::bail!("a pooling window needs at least one pixel"), Ok)
 }
 
 fn pad_with_lowest(x: &Tensor, dim: usize, before: usize, after: usize) -> Result<Tensor> {

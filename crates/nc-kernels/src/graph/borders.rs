@@ -1,4 +1,4 @@
-//! Where ordinary tensors enter the blocked layout and leave it.
+//! Conversion between ordinary tensors and the blocked layout.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::buffer::Buffer;
 use crate::kernels::Kernels;
 use crate::layout::{to_blocks, to_planes};
 
-/// A tensor (N, C, H, W) into blocks; differentiable.
+/// Converts a tensor (N, C, H, W) to blocks; differentiable.
 pub(crate) fn enter(tensor: &Tensor, kernels: Kernels) -> Result<Blocked> {
     let (n, c, h, w) = tensor.dims4()?;
     let dims = Dims { n, c, h, w };
@@ -24,7 +24,7 @@ pub(crate) fn enter(tensor: &Tensor, kernels: Kernels) -> Result<Blocked> {
     Ok(Blocked { node, token })
 }
 
-/// Blocks back into a tensor (N, C, H, W); differentiable.
+/// Converts blocks to a tensor (N, C, H, W); differentiable.
 pub(crate) fn leave(x: &Blocked) -> Result<Tensor> {
     let op = Leave(x.node.clone());
     if x.consume() { x.token.apply_op1(op) } else { x.token.apply_op1_no_bwd(&op) }

@@ -1,10 +1,10 @@
-/// Images in a chunk, the unit of work of a thread: a function of the number of images alone, so that sums are taken
-/// in the same order whatever the number of threads.
+/// Images per chunk, the unit of work of a thread. Depends on the number of images alone, so that the order of
+/// summation does not depend on the number of threads.
 pub(super) fn chunk_images(images: usize) -> usize {
     images.div_ceil(16).clamp(1, 8)
 }
 
-/// Cuts a slice that may be missing into `count` pieces of `len` values, the last as long as is left.
+/// Splits an optional slice into `count` pieces of `len` values; the last may be shorter.
 pub(super) fn pieces(slice: Option<&mut [f32]>, len: usize, count: usize) -> Vec<Option<&mut [f32]>> {
     match slice {
         Some(slice) => slice.chunks_mut(len).map(Some).collect(),

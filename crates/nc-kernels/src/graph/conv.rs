@@ -15,14 +15,14 @@ use crate::batch_norm::{Affine, Moments, Statistics};
 use crate::kernels::Kernels;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
-/// The convolution of `x`, without norm; differentiable.
+/// Convolution of `x`, without batch norm; differentiable.
 pub(crate) fn conv2d(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: ConvShape) -> Result<Blocked> {
     let job = Job::new(x, kernels, weight, shape)?;
     let data = job.run_plain()?;
     let node = Arc::new(Node::new(job.convolution.out, data, None, kernels));
     let argument = job.argument.clone();
     let token = if job.consume() | weight.track_op() {
-        // Gamma and beta of a norm that is not there.
+        // Placeholders for gamma and beta.
         let none = token()?;
         let (parameters, slot) = parameters(weight, &none, &none)?;
         let saved = Saved {
@@ -77,7 +77,7 @@ pub(crate) fn conv_norm(
             (job.run_plain()?, affine)
         }
     };
-    // Without a shortcut the output stays raw, and its readers normalise it.
+    // Without a shortcut the output stays raw; its readers normalise it.
     let (node, norm) = if let Some(residual) = &residual {
         let data = residual.add(&y, out, kernels, &affine, relu);
         (Node::new(out, data, None, kernels), SavedNorm { norm: LazyNorm { affine, relu }, y: Some(y) })

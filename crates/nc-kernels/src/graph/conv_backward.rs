@@ -10,8 +10,8 @@ use super::saved::{Saved, SavedNorm};
 use crate::batch_norm::Sums;
 use crate::kernels::{GradientSums, Mask};
 
-/// Passes the output's gradient on to input, parameters and shortcut. Returns the input's gradient (N, C, H, W)
-/// if that is wanted and the input is a tensor.
+/// Propagates the output's gradient to input, parameters and shortcut. Returns the input gradient (N, C, H, W) if it
+/// is wanted and the input is a tensor.
 pub(super) fn backward(
     saved: &Saved,
     input_tracked: bool,
@@ -51,7 +51,7 @@ pub(super) fn backward(
     Ok(planes)
 }
 
-/// Applies the ReLU to the gradient and takes the sums, where the output's one consumer has not done so.
+/// Applies the ReLU to the gradient and computes the sums, unless the output's only consumer has done so.
 fn mask_and_sum(saved: &Saved, norm: &SavedNorm, gradient: &mut [f32]) -> Sums {
     let Convolution { kernels, out, .. } = saved.convolution;
     let (len, chunk, channels) = (out.image_len(), chunk_images(out.n), out.padded_channels());

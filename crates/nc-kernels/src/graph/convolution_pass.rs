@@ -1,4 +1,4 @@
-//! The passes over a batch that a convolution's backward takes.
+//! Passes over the batch in a convolution's backward.
 
 use std::ops::Range;
 
@@ -16,16 +16,16 @@ use crate::buffer::Buffer;
 use crate::kernels::Kernels;
 use crate::kernels::{NormCoefficients, pack_transposed, transposed_len, unpack};
 
-/// Packed kernels of more values than this get their gradient in one pass over all images, parallel over blocks of
-/// output channels, instead of one partial gradient per chunk.
+/// Packed kernel size in values above which the gradient is computed in one pass over all images, parallel over blocks
+/// of output channels, instead of one partial gradient per chunk.
 const WIDE: usize = 100_000;
 
-/// The passes over the images that give kernel gradient and input gradient.
+/// The passes over the images that compute kernel gradient and input gradient.
 pub(super) struct ConvolutionPass<'a> {
     pub(super) saved: &'a Saved,
-    /// The output's gradient, after the ReLU.
+    /// Output gradient, after the ReLU.
     pub(super) gradient: &'a [f32],
-    /// How batch norm's input gradient follows from it; none without batch norm.
+    /// Coefficients of batch norm's input gradient; none without batch norm.
     pub(super) coefficients: Option<&'a NormCoefficients>,
     pub(super) kernel_wanted: bool,
 }
@@ -33,14 +33,14 @@ pub(super) struct ConvolutionPass<'a> {
 pub(super) struct PassResults {
     /// In PyTorch's layout.
     pub(super) kernel: Option<Vec<f32>>,
-    /// Of the input's norm, if finished.
+    /// Sums for the input's batch norm, if finished.
     pub(super) sums: Sums,
 }
 
-/// What one chunk of images writes to.
+/// Output buffers of one chunk of images.
 struct ChunkTargets<'a> {
     input: Option<&'a mut [f32]>,
-    /// Copies of the output's gradient and of the input for a wide kernel's gradient.
+    /// Copies of output gradient and input, for a wide kernel's gradient.
     dy: Option<&'a mut [f32]>,
     x: Option<&'a mut [f32]>,
 }
@@ -97,8 +97,8 @@ impl ConvolutionPass<'_> {
         })
     }
 
-    /// One chunk of images: a partial kernel gradient (unless wide), the input gradient, and the sums of the input's
-    /// norm.
+    /// Processes one chunk of images: a partial kernel gradient (unless wide), the input gradient, and the sums for the
+    /// input's batch norm.
     fn chunk(
         &self,
         images: Range<usize>,
@@ -142,7 +142,7 @@ impl ConvolutionPass<'_> {
         (kernel, input.sums)
     }
 
-    /// The gradient of the convolution's output for some images.
+    /// Gradient of the convolution's output for the given images.
     fn dy<'s>(&'s self, images: Range<usize>, scratch: &'s mut [f32]) -> &'s [f32] {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let len = conv.out_len();
@@ -158,7 +158,7 @@ impl ConvolutionPass<'_> {
         &scratch[..images.len() * len]
     }
 
-    /// The gradient of a kernel too large for a copy per chunk.
+    /// Gradient of a kernel too large for a copy per chunk.
     fn wide_kernel(&self, view: View<'_>, x: Option<&[f32]>, dy: &[f32]) -> Vec<f32> {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let x = x.unwrap_or_else(|| view.values());
@@ -172,7 +172,7 @@ impl ConvolutionPass<'_> {
     }
 }
 
-/// The sum of the chunks' kernel gradients, in their order.
+/// Sums the chunks' kernel gradients in order.
 fn reduce(kernels: Kernels, parts: Vec<Option<Buffer>>) -> Option<Buffer> {
     let mut parts = parts.into_iter().flatten();
     let mut sum = parts.next()?;

@@ -19,12 +19,12 @@ impl Dims {
         blocks(self.c)
     }
 
-    /// Channels with the padding to whole blocks.
+    /// Channels, padded to whole blocks.
     pub(crate) fn padded_channels(self) -> usize {
         self.blocks() * LANES
     }
 
-    /// Values of a blocked image.
+    /// Values per blocked image.
     pub(crate) fn image_len(self) -> usize {
         self.padded_channels() * self.pixels()
     }

@@ -1,4 +1,4 @@
-//! The gradient of a convolution's input.
+//! Input gradient of a convolution.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use crate::buffer::Buffer;
 use crate::kernels::GradientSums;
 use crate::layout::to_planes;
 
-/// Where the input's gradient goes.
+/// Destination of the input gradient.
 pub(super) enum InputGradient {
     Unwanted,
-    /// Into the planes (N, C, H, W) of a tensor.
+    /// The planes (N, C, H, W) of a tensor.
     Planes(Vec<f32>),
-    /// Into the gradient of a node: added to what is there already.
+    /// The gradient of a node, added to earlier contributions.
     Node {
         buffer: Buffer,
         add: bool,
@@ -53,7 +53,7 @@ impl InputGradient {
         }
     }
 
-    /// How it is treated, and its values.
+    /// The treatment and the values.
     pub(super) fn split(&mut self) -> (Treatment<'_>, Option<&mut [f32]>) {
         let nothing = Treatment { planes: false, add: false, subsampled: &[], finish_norm: false };
         match self {
@@ -67,7 +67,7 @@ impl InputGradient {
     }
 }
 
-/// How the images' part of the input gradient is treated; what [`InputGradient`] says, without the values.
+/// Per-image treatment of the input gradient: [`InputGradient`] without the values.
 #[derive(Clone, Copy)]
 pub(super) struct Treatment<'a> {
     planes: bool,
@@ -76,12 +76,12 @@ pub(super) struct Treatment<'a> {
     finish_norm: bool,
 }
 
-/// The input gradient of a chunk's images.
+/// Input gradient of one chunk of images.
 pub(super) struct InputChunk<'a> {
     saved: &'a Saved,
     treatment: Treatment<'a>,
     transposed: &'a [f32],
-    /// Holds images that are not written in place.
+    /// Buffer for images that are not written in place.
     scratch: Buffer,
     block_sums: Vec<GradientSums>,
     pub(super) sums: Sums,
@@ -135,7 +135,7 @@ impl<'a> InputChunk<'a> {
         }
     }
 
-    /// Passes an image's gradient through the ReLU of the input's lazy norm and takes the sums.
+    /// Applies the ReLU of the input's lazy norm to an image's gradient and accumulates the sums.
     fn finish_norm(&mut self, image: usize, gradient: &mut [f32]) {
         let Source::Node(node) = &self.saved.source else { return };
         let Some(norm) = &node.norm else { return };

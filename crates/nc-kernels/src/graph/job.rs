@@ -1,4 +1,4 @@
-//! Running a convolution over the chunks of a batch.
+//! Execution of a convolution over the chunks of a batch.
 
 use std::ops::Range;
 
@@ -25,11 +25,11 @@ pub(super) struct Convolution {
     pub(super) out: Dims,
 }
 
-/// A convolution about to run.
+/// A convolution ready to run.
 pub(super) struct Job {
     pub(super) convolution: Convolution,
     pub(super) source: Source,
-    /// The argument that stands for the source in Candle's graph.
+    /// The argument that represents the source in Candle's graph.
     pub(super) argument: Tensor,
     packed: Buffer,
 }
@@ -56,7 +56,7 @@ impl Job {
         Ok(Self { convolution: Convolution { kernels, conv, out }, source, argument, packed })
     }
 
-    /// Whether gradients of the input are wanted; if so, this is a consumer of its node.
+    /// True if input gradients are wanted; then registers this operation as a consumer of the input's node.
     pub(super) fn consume(&self) -> bool {
         let tracked = self.argument.track_op();
         if let (true, Source::Node(node)) = (tracked, &self.source) {
@@ -65,7 +65,7 @@ impl Job {
         tracked
     }
 
-    /// Runs `each` for every chunk: its first image, its output and a worker that convolves images of it.
+    /// Runs `each` for every chunk with its first image, its output and a worker.
     fn run<T: Send>(
         &self,
         each: impl Fn(usize, &mut [f32], &mut Worker<'_>) -> T + Sync,
@@ -81,7 +81,7 @@ impl Job {
         Ok((y, results))
     }
 
-    /// The convolution alone.
+    /// Runs the convolution alone.
     pub(super) fn run_plain(&self) -> Result<Buffer> {
         let (y, _) = self.run(|first, y, worker| {
             for (images, y) in worker.steps(first, y) {
@@ -91,7 +91,7 @@ impl Job {
         Ok(y)
     }
 
-    /// The convolution and the moments of its output.
+    /// Runs the convolution and computes the moments of its output.
     pub(super) fn run_with_moments(&self) -> Result<(Buffer, Moments)> {
         let (blocks, pixels) = (self.convolution.out.blocks(), self.convolution.out.pixels());
         let (y, parts) = self.run(|first, y, worker| {
@@ -113,7 +113,7 @@ impl Job {
         Ok((y, moments))
     }
 
-    /// relu?(affine(conv(x)) + residual) in one pass.
+    /// Computes relu?(affine(conv(x)) + residual) in one pass.
     pub(super) fn run_fused(
         &self,
         affine: &Affine,
@@ -133,13 +133,13 @@ impl Job {
     }
 }
 
-/// Images to hand to the kernels at once: one, so that it stays in the cache between the passes, unless the kernel
-/// is so large that it should be read once for many.
+/// Images per kernel call: one, so that it stays in the cache between the passes, unless the kernel is so large that
+/// it should be read once for many images.
 pub(super) fn images_at_once(conv: &Conv, chunk: usize) -> usize {
     if conv.packed_len() > 64 * 1024 { chunk } else { 1 }
 }
 
-/// Convolves images of a chunk, with scratch memory for it.
+/// Convolves images of a chunk; owns the scratch memory.
 struct Worker<'a> {
     job: &'a Job,
     view: View<'a>,
@@ -155,7 +155,7 @@ impl<'a> Worker<'a> {
         Self { job, view, at_once, input, border: Buffer::take(job.convolution.conv.scratch_len()) }
     }
 
-    /// Cuts a chunk's output, which begins with image `first`, into what is convolved at once.
+    /// Splits a chunk's output, which begins with image `first`, into the outputs of single kernel calls.
     fn steps<'y>(
         &self,
         first: usize,

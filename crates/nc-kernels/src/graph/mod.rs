@@ -1,8 +1,8 @@
-//! The operations as Candle sees them.
+//! The operations as seen by Candle.
 //!
-//! Candle sees **tokens**: tensors of one element that order the backward pass. Activations and gradients live in
-//! shared [`Node`]s; an operation's backward takes its output's gradient out of the node and adds to those of its
-//! inputs, in place. No large tensor passes through Candle's gradient store, which would copy each several times.
+//! Candle sees **tokens**: one-element tensors that order the backward pass. Activations and gradients live in shared
+//! [`Node`]s; an operation's backward takes its output's gradient from the node and adds to those of its inputs in
+//! place. No large tensor passes through Candle's gradient store, which would copy each several times.
 
 mod borders;
 mod chunks;

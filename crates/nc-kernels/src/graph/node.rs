@@ -11,7 +11,7 @@ use crate::batch_norm::{Affine, Sums};
 use crate::buffer::Buffer;
 use crate::kernels::{Kernels, Mask};
 
-/// A batch norm, and perhaps ReLU, that a node's readers apply while reading.
+/// Batch norm with optional ReLU, applied by a node's readers.
 #[derive(Clone, Debug)]
 pub(crate) struct LazyNorm {
     pub(crate) affine: Affine,
@@ -19,7 +19,7 @@ pub(crate) struct LazyNorm {
 }
 
 impl LazyNorm {
-    /// Where the ReLU lets gradients through.
+    /// Mask of the ReLU.
     pub(crate) fn mask(&self) -> Mask<'_> {
         if self.relu {
             Mask::Affine { scale: &self.affine.scale, shift: &self.affine.shift }
@@ -29,25 +29,25 @@ impl LazyNorm {
     }
 }
 
-/// Activations in blocks, and the place where their gradient gathers.
+/// Activations in blocks, and their accumulated gradient.
 pub(crate) struct Node {
     pub(crate) dims: Dims,
-    /// The activations, or what `norm` makes them from.
+    /// Activations, before `norm` if there is one.
     pub(crate) data: Buffer,
     pub(crate) norm: Option<LazyNorm>,
     pub(crate) kernels: Kernels,
-    /// Tracked operations that read this node.
+    /// Number of tracked operations that read this node.
     consumers: AtomicUsize,
     gradient: Mutex<Gradient>,
 }
 
-/// A gradient on its way to the operation that made the node.
+/// Gradient accumulated for the operation that produced the node.
 #[derive(Default)]
 struct Gradient {
     buffer: Option<Buffer>,
-    /// If the buffer has passed the node's lazy norm's ReLU already: the sums that its gradient needs.
+    /// Sums for the lazy norm's gradient, if its ReLU has already been applied to the buffer.
     sums: Option<Sums>,
-    /// Gradients of option-A shortcuts that wait for a buffer to be added to.
+    /// Gradients of option-A shortcuts, pending until a buffer exists to add them to.
     subsampled: Vec<(Buffer, Subsample)>,
 }
 
@@ -57,36 +57,36 @@ impl Node {
         Self { dims, data, norm, kernels, consumers: AtomicUsize::new(0), gradient: Mutex::default() }
     }
 
-    /// Says that a tracked operation reads this node, once for each argument.
+    /// Registers a tracked operation that reads this node, once per argument.
     pub(crate) fn add_consumer(&self) {
         self.consumers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the one consumer may apply the norm's ReLU to the gradient and take the sums, sparing the producer
-    /// a pass.
+    /// True if the only consumer may apply the norm's ReLU to the gradient and compute the sums, which saves the
+    /// producer a pass.
     pub(crate) fn consumer_finishes_norm(&self) -> bool {
         self.norm.is_some() && self.consumers.load(Ordering::Relaxed) == 1
     }
 
     fn gradient(&self) -> MutexGuard<'_, Gradient> {
-        // No statement that could panic leaves a gradient half changed.
+        // No statement that could panic leaves a gradient half updated.
         self.gradient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what has gathered, for an operation that adds to it while it computes its own part.
+    /// Takes the accumulated gradient, for an operation that adds to it while computing its own part.
     pub(crate) fn begin_adding(&self) -> (Option<Buffer>, Vec<(Buffer, Subsample)>) {
         let mut gradient = self.gradient();
         (gradient.buffer.take(), std::mem::take(&mut gradient.subsampled))
     }
 
-    /// Gives back what [`Node::begin_adding`] took, with the operation's part; `sums` if the norm's ReLU was applied.
+    /// Returns the buffer of [`Node::begin_adding`] with the operation's part; `sums` if the norm's ReLU was applied.
     pub(crate) fn end_adding(&self, buffer: Buffer, sums: Option<Sums>) {
         let mut gradient = self.gradient();
         gradient.buffer = Some(buffer);
         gradient.sums = sums;
     }
 
-    /// Adds a gradient of the node's own shape.
+    /// Adds a gradient of the node's shape.
     pub(crate) fn add_gradient(&self, part: Buffer) {
         let mut gradient = self.gradient();
         if let Some(sum) = &mut gradient.buffer {
@@ -104,7 +104,7 @@ impl Node {
         self.gradient().subsampled.push((part, subsample));
     }
 
-    /// Takes the whole gradient, and the sums if the norm's ReLU was applied to it.
+    /// Takes the complete gradient, with the sums if the norm's ReLU was applied.
     pub(crate) fn take_gradient(&self) -> (Buffer, Option<Sums>) {
         let gradient = std::mem::take(&mut *self.gradient());
         let mut buffer = gradient.buffer.unwrap_or_else(|| Buffer::zeros(self.dims.len()));
@@ -117,7 +117,7 @@ impl Node {
         (buffer, gradient.sums)
     }
 
-    /// Image `index` as the consumers see it: normalised into `scratch` if need be.
+    /// Image `index` as the consumers see it, normalised into `scratch` if necessary.
     pub(crate) fn image<'a>(&'a self, index: usize, scratch: &'a mut [f32]) -> &'a [f32] {
         let len = self.dims.image_len();
         let raw = &self.data[index * len..][..len];
@@ -131,13 +131,13 @@ impl Node {
         }
     }
 
-    /// Values of scratch memory that [`Node::image`] needs.
+    /// Scratch size in values for [`Node::image`].
     pub(crate) fn scratch_len(&self) -> usize {
         if self.norm.is_some() { self.dims.image_len() } else { 0 }
     }
 }
 
-/// A node together with the token that stands for it in Candle's graph.
+/// A node with the token that represents it in Candle's graph.
 #[derive(Clone)]
 pub(crate) struct Blocked {
     pub(crate) node: Arc<Node>,
@@ -145,7 +145,7 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// Whether gradients are wanted; if so, counts the operation that asks as a consumer.
+    /// True if gradients are wanted; then registers the calling operation as a consumer.
     pub(crate) fn consume(&self) -> bool {
         let tracked = self.token.track_op();
         if tracked {

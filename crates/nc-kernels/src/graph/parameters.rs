@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use super::token::{token, token_storage};
 
-/// Gradients of a layer's parameters, between the layer's backward and theirs.
+/// Gradients of a layer's parameters, held between the layer's backward and theirs.
 #[derive(Default)]
 pub(crate) struct ParameterGradients {
     pub(crate) weight: Option<Vec<f32>>,
@@ -12,7 +12,7 @@ pub(crate) struct ParameterGradients {
     pub(crate) beta: Option<Vec<f32>>,
 }
 
-/// Where the layer leaves them.
+/// Shared slot for the gradients.
 #[derive(Clone, Default)]
 pub(crate) struct ParameterSlot(Arc<Mutex<ParameterGradients>>);
 
@@ -26,11 +26,11 @@ impl ParameterSlot {
     }
 }
 
-/// (weight, gamma, beta) -> token: an operation of Candle has three arguments at most, so the layer takes its
-/// parameters through this one.
+/// (weight, gamma, beta) -> token. Candle's operations take at most three arguments, so a layer takes its parameters
+/// through this one.
 struct Parameters(ParameterSlot);
 
-/// A token that stands for a layer's parameters, and the slot for their gradients.
+/// A token that represents a layer's parameters, and the slot for their gradients.
 pub(crate) fn parameters(weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<(Tensor, ParameterSlot)> {
     let slot = ParameterSlot::default();
     let token = if [weight, gamma, beta].iter().any(|parameter| parameter.track_op()) {

@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 use crate::lanes::LANES;
 use crate::windows::pooled_size;
 
-/// The mean over height and width, (N, C); differentiable.
+/// Mean over height and width, (N, C); differentiable.
 pub(crate) fn global_average(x: &Blocked) -> Result<Tensor> {
     let op = GlobalAverage(x.node.clone());
     if x.consume() { x.token.apply_op1(op) } else { x.token.apply_op1_no_bwd(&op) }
@@ -73,7 +73,7 @@ impl CustomOp1 for GlobalAverage {
     }
 }
 
-/// Max pooling, borders of minus infinity; of equal maxima the first gets the gradient.
+/// Max pooling, padded with minus infinity; among equal maxima the first gets the gradient.
 pub(crate) fn max_pool(x: &Blocked, kernel: usize, stride: usize, padding: usize) -> Result<Blocked> {
     let from = x.node.dims;
     let (h, w) = pooled_size((from.h, from.w), kernel, stride, padding)?;
@@ -112,7 +112,7 @@ struct Window {
 }
 
 impl Window {
-    /// Maxima of one image and, if `chosen` has room, where they stood in it.
+    /// Computes the maxima of one image and, if `chosen` is not empty, their indices in the image.
     fn maxima(&self, image: &[f32], out: &mut [f32], chosen: &mut [u32]) {
         let Self { from, to, .. } = *self;
         for block in 0..from.blocks() {
@@ -148,7 +148,7 @@ impl Window {
         }
     }
 
-    /// Rows or columns of the image in the window at `position`.
+    /// Rows or columns inside the image of the window at `position`.
     fn range(&self, position: usize, size: usize) -> std::ops::Range<usize> {
         let start = position * self.stride;
         start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(size)
@@ -159,7 +159,7 @@ struct MaxPool {
     source: Arc<Node>,
     out: Arc<Node>,
     window: Window,
-    /// For every image and value of the output, the index of its maximum in the input's image.
+    /// Per image and output value, the index of the maximum in the input image.
     chosen: Vec<Vec<u32>>,
 }
 

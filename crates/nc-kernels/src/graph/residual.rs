@@ -1,4 +1,4 @@
-//! What a layer adds to its output before the ReLU.
+//! The shortcut added to a layer's output before the ReLU.
 
 use std::ops::Range;
 
@@ -14,14 +14,14 @@ use crate::batch_norm::Affine;
 use crate::buffer::Buffer;
 use crate::kernels::Kernels;
 
-/// A shortcut's node and, for option A, how it is read.
+/// A shortcut's node and, for option A, its subsampling.
 pub(super) struct Residual {
     pub(super) from: Blocked,
     pub(super) subsample: Option<Subsample>,
 }
 
 impl Residual {
-    /// The shortcut in blocks, for an output of `out`; none without one.
+    /// The shortcut in blocks, for an output of shape `out`; `None` without a shortcut.
     pub(super) fn new(shortcut: Shortcut<'_>, kernels: Kernels, out: Dims) -> Result<Option<Self>> {
         let (map, stride) = match shortcut {
             Shortcut::None => return Ok(None),
@@ -33,7 +33,7 @@ impl Residual {
         Ok(Some(Self { from, subsample }))
     }
 
-    /// relu?(affine(y) + shortcut), of an output `y` of `out`.
+    /// relu?(affine(y) + shortcut), for an output `y` of shape `out`.
     pub(super) fn add(&self, y: &[f32], out: Dims, kernels: Kernels, affine: &Affine, relu: bool) -> Buffer {
         let (len, chunk) = (out.image_len(), chunk_images(out.n));
         let mut sum = Buffer::take(out.len());
@@ -51,16 +51,16 @@ impl Residual {
     }
 }
 
-/// Reads the shortcut's images of a chunk, with scratch memory for it.
+/// Reads a chunk's shortcut images; owns the scratch memory.
 pub(super) struct ShortcutImages<'a> {
     residual: Option<&'a Residual>,
     normalised: Buffer,
-    /// Images that are not read where they lie.
+    /// Images that cannot be read in place.
     copies: Buffer,
 }
 
 impl<'a> ShortcutImages<'a> {
-    /// For chunks of an output of up to `len` values.
+    /// A reader for chunks of up to `len` output values.
     pub(super) fn new(residual: Option<&'a Residual>, len: usize) -> Self {
         let (normalised, copies) = residual.map_or((0, 0), |residual| {
             let lazy = residual.from.node.norm.is_some();

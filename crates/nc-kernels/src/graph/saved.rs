@@ -1,4 +1,4 @@
-//! The state that a convolution's forward keeps for its backward.
+//! State that a convolution's forward saves for its backward.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::source::Source;
 use super::subsample::Subsample;
 use crate::buffer::Buffer;
 
-/// A layer's batch norm as its forward applied it.
+/// A layer's batch norm as applied in the forward pass.
 pub(super) struct SavedNorm {
     pub(super) norm: LazyNorm,
     /// The convolution's output, unless the output node holds it raw.
     pub(super) y: Option<Buffer>,
 }
 
-/// What a layer's backward needs. Nothing is used up: a graph may be walked more than once.
+/// Inputs of a layer's backward. Nothing is consumed, because a graph may be walked more than once.
 pub(super) struct Saved {
     pub(super) convolution: Convolution,
     pub(super) source: Source,
@@ -26,7 +26,7 @@ pub(super) struct Saved {
     pub(super) norm: Option<SavedNorm>,
     pub(super) residual: Option<(Arc<Node>, Option<Subsample>)>,
     pub(super) out: Arc<Node>,
-    /// Where the parameters' gradients go.
+    /// Destination of the parameters' gradients.
     pub(super) slot: ParameterSlot,
 }
 

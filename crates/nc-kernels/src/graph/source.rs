@@ -7,9 +7,9 @@ use super::node::Node;
 use super::values::with_values;
 use crate::kernels::Conv;
 
-/// What a convolution reads.
+/// Input of a convolution.
 pub(crate) enum Source {
-    /// The few planes of pictures: a contiguous tensor (N, C, H, W).
+    /// Planar images with few channels: a contiguous tensor (N, C, H, W).
     Planes(Tensor),
     /// Blocked activations.
     Node(Arc<Node>),
@@ -25,7 +25,7 @@ impl Source {
     }
 }
 
-/// Values of a convolution's input while it runs.
+/// Values of a convolution's input during execution.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     values: &'a [f32],
@@ -33,17 +33,17 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// All values, where they lie; as the convolution sees them if it needs no scratch memory.
+    /// All values in place; as the convolution sees them if no scratch memory is needed.
     pub(crate) fn values(&self) -> &[f32] {
         self.values
     }
 
-    /// Values of scratch memory that [`View::images`] needs for `count` images.
+    /// Scratch size in values for [`View::images`] of `count` images.
     pub(crate) fn scratch_len(&self, count: usize) -> usize {
         self.node.map_or(0, |node| count * node.scratch_len())
     }
 
-    /// The images `range` as the convolution sees them, normalised into `scratch` if need be.
+    /// The images `range` as the convolution sees them, normalised into `scratch` if necessary.
     pub(crate) fn images<'s>(
         &'s self,
         conv: &Conv,

@@ -1,7 +1,7 @@
 use super::dims::Dims;
 use crate::lanes::LANES;
 
-/// ResNet's option-A shortcut: every `stride`-th pixel, channels in the middle of more channels.
+/// ResNet's option-A shortcut: every `stride`-th pixel, with channels zero-padded on both sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subsample {
     pub(crate) from: Dims,
@@ -10,7 +10,7 @@ pub(crate) struct Subsample {
 }
 
 impl Subsample {
-    /// One image of the shortcut; channels of zeros are written too.
+    /// Computes one shortcut image, including the zero channels.
     pub(crate) fn apply(&self, from: &[f32], to: &mut [f32]) {
         to.fill(0.0);
         self.each(|source, target, lanes| {
@@ -18,7 +18,7 @@ impl Subsample {
         });
     }
 
-    /// Adds the shortcut's gradient of one image to its input's.
+    /// Adds one image's shortcut gradient to the gradient of its input.
     pub(crate) fn add_gradient(&self, gradient: &[f32], sum: &mut [f32]) {
         self.each(|source, target, lanes| {
             for (sum, part) in sum[source..source + lanes].iter_mut().zip(&gradient[target..]) {
@@ -27,8 +27,8 @@ impl Subsample {
         });
     }
 
-    /// Calls `f` with index in the input, index in the output and number of lanes for every run of channels that lies
-    /// in one block on both sides.
+    /// Calls `f` with input index, output index and number of lanes for every run of channels that lies within one
+    /// block on both sides.
     fn each(&self, mut f: impl FnMut(usize, usize, usize)) {
         let Self { from, to, stride } = *self;
         let before = (to.c - from.c) / 2;

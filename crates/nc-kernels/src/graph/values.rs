@@ -9,7 +9,7 @@ pub(super) fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Re
     }
 }
 
-/// The values of a small f32 tensor on the CPU, of any strides.
+/// Values of a small f32 tensor on the CPU, of any strides.
 pub(super) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.detach().flatten_all()?.to_vec1()
 }

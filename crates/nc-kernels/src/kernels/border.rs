@@ -1,9 +1,9 @@
-//! Copies of an image into a border of zeros, for the general kernels.
+//! Copies of an image with a border of zeros, for the general kernels.
 
 use super::geometry::Conv;
 use crate::lanes::LANES;
 
-/// The input with its border, in the input's own layout.
+/// Copies the input into its border, in the input's own layout.
 pub(super) fn pad(conv: &Conv, x: &[f32], padded: &mut [f32]) {
     let (h, w) = conv.padded();
     let border = conv.shape.padding;
@@ -18,8 +18,8 @@ pub(super) fn pad(conv: &Conv, x: &[f32], padded: &mut [f32]) {
     }
 }
 
-/// The output's gradient with `stride` - 1 zeros between its pixels and a border, such that its convolution with the
-/// mirrored kernel and stride 1 is the input's gradient.
+/// Copies the output gradient with `stride` - 1 zeros between pixels and a border, so that its convolution with the
+/// mirrored kernel at stride 1 is the input gradient.
 pub(super) fn spread(conv: &Conv, dy: &[f32], spread: &mut [f32]) {
     let (h, w) = conv.spread();
     let border = conv.shape.kernel - 1 - conv.shape.padding;
@@ -36,7 +36,7 @@ pub(super) fn spread(conv: &Conv, dy: &[f32], spread: &mut [f32]) {
     }
 }
 
-/// The input's gradient of a 1x1 convolution: `seen` where its stride went, zeros elsewhere.
+/// Scatters the input gradient of a strided 1x1 convolution: `seen` at the strided pixels, zeros elsewhere.
 pub(super) fn place(conv: &Conv, seen: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
     let stride = conv.shape.stride;

@@ -1,7 +1,7 @@
 use super::tile::{TileEnd, finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
-/// Zeros that are read in place of pixels beyond the border.
+/// Zeros, read in place of pixels beyond the border.
 #[repr(align(64))]
 pub(super) struct Zeros([f32; LANES]);
 pub(super) static ZEROS: Zeros = Zeros([0.0; LANES]);
@@ -14,10 +14,10 @@ impl Zeros {
 
 /// 3x3 convolution with padding 1 and stride `S` of one image, for `O` blocks of output channels.
 ///
-/// A tile is `PX` pixels of an output row; every value that is read of the input feeds the three taps of a kernel
-/// row. `PLANAR` says that the input's channels are planes (see [`super::geometry::Conv`]).
+/// A tile is `PX` pixels of an output row; every input value read feeds the three taps of a kernel row. `PLANAR` marks
+/// planar input channels (see [`super::geometry::Conv`]).
 pub(super) struct DirectForward<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> {
-    /// First input block of the output blocks; `sources` blocks. `channels`: from there to the last of the input.
+    /// First of the `sources` input blocks of the output blocks. `channels`: from there to the input's last channel.
     pub(super) x: *const f32,
     pub(super) sources: usize,
     pub(super) channels: usize,
@@ -25,7 +25,7 @@ pub(super) struct DirectForward<const S: usize, const PX: usize, const O: usize,
     pub(super) w: usize,
     pub(super) out_h: usize,
     pub(super) out_w: usize,
-    /// Packed kernel of the first output block; the next one's is `weight_step` further.
+    /// Packed kernel of the first output block; the next one is `weight_step` values further.
     pub(super) weight: *const f32,
     pub(super) weight_step: usize,
     pub(super) y: *mut f32,
@@ -41,9 +41,9 @@ impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
         let zeros = ZEROS.as_ptr();
         let plane = h * w;
         let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };
-        // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped, and the columns
-        // beyond it are read from `zeros`; so every input pixel read exists. Kernel, output and sums have room
-        // for all blocks, says the caller.
+        // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped and columns beyond it
+        // are read from `zeros`, so every input pixel read exists. The caller guarantees room for all blocks in
+        // kernel, output and sums.
         unsafe {
             for out_y in 0..out_h {
                 for tile in 0..out_w.div_ceil(PX) {
@@ -58,7 +58,7 @@ impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
                             let used = if PLANAR { channels } else { (channels - source * LANES).min(LANES) };
                             let first = x.add(source * plane * LANES + ((in_y - 1) * w + S * x0) * pixel);
                             let taps = weight.add((source * 3 + row) * lanes * 3 * LANES);
-                            // The column left of the tile, and the last one that a tap of the tile touches.
+                            // The column left of the tile, and the last one touched by a tap.
                             let (left, left_step) =
                                 if x0 == 0 { (zeros, 0) } else { (first.sub(pixel), plane) };
                             let (right, right_step) = if S * (x0 + PX - 1) + 1 >= w {

@@ -4,13 +4,13 @@ use crate::lanes::{Kernel, LANES, Lanes};
 
 /// Input gradient of a 3x3 convolution with padding 1 and stride 2, for one image and one block of input channels.
 ///
-/// A tile is `PX` pairs of an even and an odd column: even columns see the kernel's middle column, odd ones the
-/// two outer ones.
+/// A tile is `PX` pairs of an even and an odd column: even columns use the kernel's middle column, odd ones the two
+/// outer ones.
 pub(super) struct DirectSpread<const PX: usize> {
-    /// Gradient of the output: its first block that depends on the input block.
+    /// Output gradient, from the first block that depends on the input block.
     pub(super) dy: *const f32,
     pub(super) targets: usize,
-    /// Output channels from the first of these blocks to the last of all.
+    /// Output channels from the first of these blocks to the last.
     pub(super) channels: usize,
     /// Transposed kernel of the input block.
     pub(super) weight: *const f32,
@@ -25,8 +25,8 @@ impl<const PX: usize> Kernel for DirectSpread<PX> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { dy, targets, channels, weight, dx, h, w, out_h, out_w } = self;
-        // SAFETY: rows and columns beyond the gradient are skipped or read from ZEROS, odd columns beyond the
-        // image are not stored; kernel and images have room for all blocks, says the caller.
+        // SAFETY: rows and columns beyond the gradient are skipped or read from ZEROS, and odd columns beyond the
+        // image are not stored. The caller guarantees room for all blocks in kernel and images.
         unsafe {
             for in_y in 0..h {
                 for tile in 0..out_w.div_ceil(PX) {

@@ -1,4 +1,4 @@
-//! Choice of the tile, and with it of the compiled kernel, for a convolution of one image.
+//! Choice of tile size, and thereby of the compiled kernel, for the convolution of one image.
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use super::general_forward::GeneralForward;
 use super::tile::{TileEnd, equal_tiles};
 use crate::lanes::{LANES, Lanes};
 
-/// Runs `$body` with the number of pixels of a tile as a constant. Sizes beyond `$most` are never asked for, and
-/// leaving them out keeps the program small.
+/// Runs `$body` with the number of pixels per tile as a constant. Sizes beyond `$most` never occur; omitting them keeps
+/// the binary small.
 macro_rules! with_tile {
     ($pixels:expr, $most:expr, [$($n:literal)*], $P:ident => $body:expr) => {
         match $pixels {
@@ -24,7 +24,7 @@ macro_rules! with_tile {
     };
 }
 
-/// A plain convolution problem: input blocks to output blocks, whichever way round.
+/// A plain convolution problem from input blocks to output blocks, in either direction.
 #[derive(Clone, Copy)]
 pub(super) struct Problem {
     pub(super) x: *const f32,
@@ -36,12 +36,12 @@ pub(super) struct Problem {
     pub(super) out_h: usize,
     pub(super) out_w: usize,
     pub(super) packed: *const f32,
-    /// Values of the packed kernel of an output block.
+    /// Values of an output block's packed kernel.
     pub(super) packed_step: usize,
     pub(super) end: TileEnd,
 }
 
-/// 3x3, padding 1, of one image.
+/// 3x3 convolution of one image with padding 1.
 ///
 /// # Safety
 ///
@@ -65,8 +65,8 @@ pub(super) unsafe fn direct<V: Lanes>(
         let skipped = from.start * LANES;
         macro_rules! enter {
             ($s:literal, $p:expr, $o:literal, $planar:literal) => {
-                // SAFETY: this function's caller vouches for pointers and processor;
-                // the blocks `block..block + together` and `from` exist.
+                // SAFETY: the caller guarantees pointers and processor; the blocks `block..block + together` and
+                // `from` exist.
                 unsafe {
                     V::enter(DirectForward::<$s, $p, $o, $planar> {
                         x: x.add(skipped * h * w),
@@ -111,7 +111,7 @@ pub(super) unsafe fn direct<V: Lanes>(
     }
 }
 
-/// Any kernel, for one image that lies in its border.
+/// Convolution of any kernel size, for one image copied into its border.
 ///
 /// # Safety
 ///
@@ -167,8 +167,8 @@ pub(super) unsafe fn general<V: Lanes>(
     }
 }
 
-/// Input gradient of a 3x3 convolution with padding 1 and stride 2, of one image: `problem.x` is the output's gradient,
-/// `problem.y` the input's.
+/// Input gradient of a 3x3 convolution with padding 1 and stride 2, of one image: `problem.x` is the output gradient,
+/// `problem.y` the input gradient.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Choice of the tiles for a kernel gradient, and of the order in which they go over the images.
+//! Choice of tiles for a kernel gradient, and the order in which they traverse the images.
 
 use std::ops::Range;
 
@@ -6,16 +6,16 @@ use super::Conv;
 use super::kernel_gradient::{GradientTile, OneTap, ThreeTaps};
 use crate::lanes::{LANES, Lanes};
 
-/// Values of a block of input and output that the first cache holds beside the gradient itself.
+/// Values of input and output blocks that fit the L1 cache beside the gradient itself.
 const CACHED: usize = 6 * 1024;
 
-/// The kernel gradients of the output blocks `out_blocks` and all that they depend on. The tiles go over the images
-/// once each; so large images are cut into bands of rows that stay in the cache from tile to tile.
+/// Kernel gradients of the output blocks `out_blocks` and all their input blocks. Each tile traverses the images once,
+/// so large images are cut into bands of rows that stay in the cache from tile to tile.
 ///
 /// # Safety
 ///
-/// The pointers of `all`, which are those of the whole images and of the first output block's gradient, must be
-/// valid for its sizes, and the processor must have the instruction set.
+/// The pointers of `all`, which are those of the whole images and the first output block's gradient, must be valid for
+/// its sizes, and the processor must have the instruction set.
 pub(super) unsafe fn kernel_gradient<V: Lanes>(
     conv: &Conv,
     all: GradientTile,
@@ -24,14 +24,14 @@ pub(super) unsafe fn kernel_gradient<V: Lanes>(
 ) {
     let row_len = (conv.shape.stride * all.w + all.out_w) * LANES;
     if row_len * all.out_h <= CACHED {
-        // SAFETY: the caller's promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { band::<V>(conv, all, out_blocks, padding) }
         return;
     }
     let band_rows = (CACHED / row_len).max(1);
     for image in 0..all.images {
         for start in (0..all.out_h).step_by(band_rows) {
-            // SAFETY: the caller's promises; the image exists.
+            // SAFETY: guaranteed by the caller; the image exists.
             unsafe {
                 let part = GradientTile {
                     x: all.x.add(image * all.x_step),
@@ -50,7 +50,7 @@ pub(super) unsafe fn kernel_gradient<V: Lanes>(
 ///
 /// # Safety
 ///
-/// As there.
+/// As for [`kernel_gradient`].
 unsafe fn band<V: Lanes>(conv: &Conv, all: GradientTile, out_blocks: Range<usize>, padding: usize) {
     let (kernel, stride, room) = (conv.shape.kernel, conv.shape.stride, conv.most_sources());
     let three_taps = kernel == 3 && padding == 1;
@@ -79,12 +79,12 @@ unsafe fn band<V: Lanes>(conv: &Conv, all: GradientTile, out_blocks: Range<usize
                         }
                     };
                     channel += if const { V::GRADIENT_THREE_TAPS } && three_taps {
-                        // SAFETY: the caller's promises.
+                        // SAFETY: guaranteed by the caller.
                         unsafe { three_taps_tile::<V>(at, stride, conv.planar, used - channel) }
                     } else {
                         let mut done = 0;
                         for column in 0..kernel {
-                            // SAFETY: the caller's promises.
+                            // SAFETY: guaranteed by the caller.
                             done = unsafe {
                                 one_tap_tile::<V>(
                                     at,
@@ -105,14 +105,14 @@ unsafe fn band<V: Lanes>(conv: &Conv, all: GradientTile, out_blocks: Range<usize
     }
 }
 
-/// Runs the largest tile of up to `left` input channels and says how many it had. In blocks, channels up to the
-/// sixteenth exist even where they are not in use.
+/// Runs the largest tile of up to `left` input channels and returns its number of channels. In blocks, all sixteen
+/// channels exist even if unused.
 ///
 /// # Safety
 ///
 /// The pointers of `at` must be valid, and the processor must have the instruction set.
 unsafe fn three_taps_tile<V: Lanes>(at: GradientTile, stride: usize, planar: bool, left: usize) -> usize {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match (stride, planar) {
             (_, true) => match left {
@@ -128,7 +128,7 @@ unsafe fn three_taps_tile<V: Lanes>(at: GradientTile, stride: usize, planar: boo
     if planar { left.min(4) } else { 8 }
 }
 
-/// As [`three_taps_tile`], for the tap in column `column`.
+/// Like [`three_taps_tile`], for the tap in column `column`.
 ///
 /// # Safety
 ///
@@ -144,7 +144,7 @@ unsafe fn one_tap_tile<V: Lanes>(
 ) -> usize {
     macro_rules! enter {
         ($ci:literal, $planar:literal) => {{
-            // SAFETY: the caller's promises.
+            // SAFETY: guaranteed by the caller.
             unsafe { V::enter(OneTap::<$ci, $planar> { at, column, kernel, stride, padding }) };
             $ci
         }};

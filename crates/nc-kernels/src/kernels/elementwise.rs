@@ -1,4 +1,4 @@
-//! Passes over one image of `blocks` channel blocks of `pixels` pixels each.
+//! Elementwise passes over one image of `blocks` channel blocks of `pixels` pixels each.
 
 use crate::lanes::{Kernel, LANES, Lanes};
 
@@ -18,12 +18,12 @@ impl Kernel for Normalise {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { y, scale, shift, residual, relu, out, blocks, pixels } = self;
-        // SAFETY: images and coefficients have room for all blocks, says the caller.
+        // SAFETY: the caller guarantees room for all blocks in images and coefficients.
         unsafe {
             for block in 0..blocks {
                 let (scale, shift) = (V::load(scale.add(block * LANES)), V::load(shift.add(block * LANES)));
                 let range = block * pixels..(block + 1) * pixels;
-                // The branches stand outside the loops: one value less to keep in each.
+                // Branches outside the loops keep fewer values live in each.
                 match (residual.is_null(), relu) {
                     (true, true) => {
                         for at in range.map(|pixel| pixel * LANES) {
@@ -53,7 +53,7 @@ impl Kernel for Normalise {
     }
 }
 
-/// Where a ReLU let the gradient through.
+/// Mask of a ReLU: where it passed the gradient.
 #[derive(Clone, Copy)]
 pub(super) enum RawMask {
     /// Everywhere.
@@ -64,7 +64,7 @@ pub(super) enum RawMask {
     Affine { scale: *const f32, shift: *const f32 },
 }
 
-/// Sums over the pixels of a block of channels that batch norm's gradient is made of.
+/// Sums over the pixels of a channel block, from which batch norm's gradient is computed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct GradientSums {
@@ -78,7 +78,7 @@ impl GradientSums {
     pub(crate) const ZERO: Self = Self { gradient: [0.0; LANES], product: [0.0; LANES] };
 }
 
-/// gradient = gradient where the mask is open, else 0; adds to the sums.
+/// gradient = gradient where the mask is open, else 0; accumulates the sums.
 pub(super) struct MaskAndSum {
     pub(super) gradient: *mut f32,
     pub(super) mask: RawMask,
@@ -93,7 +93,7 @@ impl Kernel for MaskAndSum {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { gradient, mask, y, mean, sums, blocks, pixels } = self;
-        // SAFETY: images, coefficients and sums have room for all blocks, says the caller.
+        // SAFETY: the caller guarantees room for all blocks in images, coefficients and sums.
         unsafe {
             for block in 0..blocks {
                 let mean = V::load(mean.add(block * LANES));
@@ -138,7 +138,7 @@ impl Kernel for MaskAndSum {
     }
 }
 
-/// dy = gradient * scale + (y - mean) * slope + offset: batch norm's gradient.
+/// Batch norm's gradient: dy = gradient * scale + (y - mean) * slope + offset.
 pub(super) struct NormGradient {
     pub(super) gradient: *const f32,
     pub(super) y: *const f32,
@@ -155,7 +155,7 @@ impl Kernel for NormGradient {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Self { gradient, y, mean, scale, slope, offset, dy, blocks, pixels } = self;
-        // SAFETY: images and coefficients have room for all blocks, says the caller.
+        // SAFETY: the caller guarantees room for all blocks in images and coefficients.
         unsafe {
             for block in 0..blocks {
                 let [mean, scale, slope, offset] =
@@ -180,7 +180,7 @@ pub(super) struct Add {
 impl Kernel for Add {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        // SAFETY: both have room for all vectors, says the caller.
+        // SAFETY: the caller guarantees room for all vectors in both.
         unsafe {
             for at in (0..self.vectors).map(|vector| vector * LANES) {
                 V::load(self.sum.add(at)).add(V::load(self.term.add(at))).store(self.sum.add(at));

@@ -1,14 +1,14 @@
 use super::tile::{TileEnd, finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
-/// Convolution of any kernel with stride `S` over an image that lies in its border, for one block of output
+/// Convolution of any kernel size with stride `S` over an image copied into its border, for one block of output
 /// channels: tiles of `PX` pixels, one tap after the other.
 pub(super) struct GeneralForward<const S: usize, const PX: usize, const PLANAR: bool> {
-    /// First input block of the output block; `sources` blocks. `channels`: from there to the last of the input.
+    /// First of the `sources` input blocks of the output block. `channels`: from there to the input's last channel.
     pub(super) x: *const f32,
     pub(super) sources: usize,
     pub(super) channels: usize,
-    /// Sides of the image with its border.
+    /// Height and width of the image with its border.
     pub(super) h: usize,
     pub(super) w: usize,
     pub(super) out_h: usize,
@@ -25,8 +25,8 @@ impl<const S: usize, const PX: usize, const PLANAR: bool> Kernel for GeneralForw
         let Self { x, sources, channels, h, w, out_h, out_w, kernel, weight, y, end } = self;
         let plane = h * w;
         let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };
-        // SAFETY: a tile lies within the row (`place`), and (out_w - 1) * S + kernel <= w, likewise for rows; kernel,
-        // output and sums have room for all blocks, says the caller.
+        // SAFETY: a tile lies within the row (`place`), and (out_w - 1) * S + kernel <= w, likewise for rows; the
+        // caller guarantees room for all blocks in kernel, output and sums.
         unsafe {
             for out_y in 0..out_h {
                 for tile in 0..out_w.div_ceil(PX) {

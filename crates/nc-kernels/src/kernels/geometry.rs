@@ -3,13 +3,13 @@ use std::ops::Range;
 use crate::lanes::LANES;
 use crate::{ConvShape, Error};
 
-/// A convolution of images of one size, and how its data lie in memory.
+/// A convolution of images of one size, and the memory layout of its data.
 ///
-/// Activations are blocked, `[block of 16 channels][row][column][16]` an image, channels padded with zeros; the
-/// input may be planar instead, `[channel][row][column]`, for the few channels of a picture.
+/// Activations are blocked, `[block of 16 channels][row][column][16]` per image, with zero-padded channels. The input
+/// may instead be planar, `[channel][row][column]`, for images with few channels.
 ///
-/// The kernels' pointer arithmetic rests on these numbers agreeing with each other: [`Conv::new`] is the one way to
-/// come by them, and outside of the kernels they are only read.
+/// The kernels' pointer arithmetic relies on these numbers being consistent: [`Conv::new`] is the only constructor, and
+/// the fields are read-only outside the kernels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conv {
     pub(super) shape: ConvShape,
@@ -26,25 +26,24 @@ pub(crate) fn blocks(channels: usize) -> usize {
 }
 
 impl Conv {
-    /// A convolution of images of `h` x `w` pixels, that are planar or in blocks.
+    /// A convolution of `h` x `w` images, planar or in blocks.
     ///
     /// # Errors
     ///
-    /// If the shape is no convolution or its kernel does not fit the images.
+    /// If the shape is invalid or its kernel does not fit the images.
     ///
     /// # Panics
     ///
     /// On a shape that the vector kernels do not cover ([`ConvShape::has_kernels`], [`Conv::reads_planes`]).
     pub(crate) fn new(shape: ConvShape, h: usize, w: usize, planar: bool) -> Result<Self, Error> {
         shape.validate()?;
-        assert!(shape.has_kernels(), "{shape:?} is left to Candle's operations");
-        assert!(!planar || Self::reads_planes(shape), "{shape:?} reads blocks");
+        assert!(shape.has_kernels(), "{shape:?} has no vector kernels");
+        assert!(!planar || Self::reads_planes(shape), "{shape:?} cannot read planes");
         let (out_h, out_w) = shape.output_size(h, w)?;
         Ok(Self { shape, h, w, out_h, out_w, planar })
     }
 
-    /// Whether a planar input can be read as it is: pictures have few channels, of which blocks would be mostly
-    /// padding.
+    /// True if a planar input can be read in place. Images have few channels, so blocks would be mostly padding.
     pub(crate) fn reads_planes(shape: ConvShape) -> bool {
         shape.in_channels <= 4 && shape.groups == 1
     }
@@ -54,19 +53,19 @@ impl Conv {
         self.shape
     }
 
-    /// Values of an input image (or of its gradient) as planes.
+    /// Values of a planar input image, or of its gradient.
     pub(crate) fn in_len_planar(&self) -> usize {
         self.shape.in_channels * self.h * self.w
     }
 
-    /// Whether the 3x3 kernels that handle the border themselves apply; the general ones copy the image into a
-    /// zero border first.
+    /// True if the 3x3 kernels that handle the border themselves apply; the general ones first copy the image into a
+    /// zero border.
     pub(crate) fn is_direct(&self) -> bool {
         let ConvShape { kernel, stride, padding, .. } = self.shape;
         kernel == 3 && padding == 1 && (stride == 1 || (stride == 2 && !self.planar))
     }
 
-    /// Channels in a block of the input.
+    /// Channels per block of the input.
     pub(crate) fn in_lanes(&self) -> usize {
         if self.planar { self.shape.in_channels } else { LANES }
     }
@@ -79,22 +78,22 @@ impl Conv {
         blocks(self.shape.out_channels)
     }
 
-    /// Values of an input image.
+    /// Values per input image.
     pub(crate) fn in_len(&self) -> usize {
         self.in_blocks() * self.in_lanes() * self.h * self.w
     }
 
-    /// Values of an input image in blocks, whatever the input's own layout: the input gradient's.
+    /// Values per blocked input image, whatever the input's layout; this is the size of the input gradient.
     pub(crate) fn in_len_blocked(&self) -> usize {
         blocks(self.shape.in_channels) * LANES * self.h * self.w
     }
 
-    /// Values of an output image.
+    /// Values per output image.
     pub(crate) fn out_len(&self) -> usize {
         self.out_blocks() * LANES * self.out_h * self.out_w
     }
 
-    /// Pixels of an input image.
+    /// Pixels per input image.
     pub(crate) fn in_pixels(&self) -> usize {
         self.h * self.w
     }
@@ -104,7 +103,7 @@ impl Conv {
         (self.out_h, self.out_w)
     }
 
-    /// Pixels of an output image.
+    /// Pixels per output image.
     pub(crate) fn out_pixels(&self) -> usize {
         self.out_h * self.out_w
     }
@@ -122,12 +121,12 @@ impl Conv {
         connected(input, self.shape.in_channels, self.shape.out_channels, self.shape.groups)
     }
 
-    /// Most input blocks of an output block: the packed kernel has room for as many.
+    /// Maximum number of input blocks per output block, for which the packed kernel has room.
     pub(crate) fn most_sources(&self) -> usize {
         (0..self.out_blocks()).map(|out| self.sources(out).len()).max().unwrap_or(0)
     }
 
-    /// Most output blocks of an input block.
+    /// Maximum number of output blocks per input block.
     pub(crate) fn most_targets(&self) -> usize {
         (0..blocks(self.shape.in_channels)).map(|input| self.targets(input).len()).max().unwrap_or(0)
     }
@@ -147,18 +146,18 @@ impl Conv {
         (channels - block * LANES).min(LANES)
     }
 
-    /// Sides of the input with its border.
+    /// Height and width of the input with its border.
     pub(crate) fn padded(&self) -> (usize, usize) {
         (self.h + 2 * self.shape.padding, self.w + 2 * self.shape.padding)
     }
 
-    /// Sides of the output's gradient with zeros between its pixels and a border, such that a convolution of
-    /// stride 1 gives the input's gradient.
+    /// Height and width of the output gradient with zeros between pixels and a border, whose convolution at stride 1
+    /// is the input gradient.
     pub(crate) fn spread(&self) -> (usize, usize) {
         (self.h + self.shape.kernel - 1, self.w + self.shape.kernel - 1)
     }
 
-    /// Values of scratch memory that the general kernels need for one image.
+    /// Scratch size in values that the general kernels need per image.
     pub(crate) fn scratch_len(&self) -> usize {
         if self.is_direct() {
             return 0;

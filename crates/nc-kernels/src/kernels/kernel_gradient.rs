@@ -1,9 +1,9 @@
-//! Gradients of the kernel: sums over images and pixels of input times gradient of the output, in registers.
+//! Kernel gradients: sums over images and pixels of input times output gradient, held in registers.
 
 use crate::lanes::{Kernel, LANES, Lanes};
 
-/// What the kernel gradients of one row of taps share. `x` is the first of the tile's input channels, `dy` a block
-/// of output channels, `dw` the packed gradient of the tile; images are `x_step` and `dy_step` apart.
+/// Shared arguments of the kernel gradients of one row of taps. `x` is the tile's first input channel, `dy` a block of
+/// output channels, `dw` the tile's packed gradient; images are `x_step` and `dy_step` apart.
 #[derive(Clone, Copy)]
 pub(super) struct GradientTile {
     pub(super) x: *const f32,
@@ -11,9 +11,9 @@ pub(super) struct GradientTile {
     pub(super) dy: *const f32,
     pub(super) dy_step: usize,
     pub(super) images: usize,
-    /// Which row of the kernel.
+    /// Row of the kernel.
     pub(super) row: usize,
-    /// First and last (exclusive) output row to go over.
+    /// First and last (exclusive) output row.
     pub(super) rows: (usize, usize),
     pub(super) h: usize,
     pub(super) w: usize,
@@ -30,8 +30,8 @@ impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S
     unsafe fn run<V: Lanes>(self) {
         let GradientTile { x, x_step, dy, dy_step, images, row, rows, h, w, out_w, dw, .. } = self.0;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
-        // SAFETY: rows and columns beyond the image are skipped, so every pixel read exists; `dw` has room for
-        // the tile, says the caller.
+        // SAFETY: rows and columns beyond the image are skipped, so every pixel read exists; the caller guarantees
+        // room for the tile in `dw`.
         unsafe {
             let mut sums = [[V::zero(); 3]; CI];
             for (c, sums) in sums.iter_mut().enumerate() {
@@ -96,16 +96,16 @@ impl<const S: usize, const CI: usize, const PLANAR: bool> Kernel for ThreeTaps<S
     }
 }
 
-/// One tap of a convolution of any size and stride: `CI` input channels x 16 output channels.
+/// One tap of a convolution of any kernel size and stride: `CI` input channels x 16 output channels.
 pub(super) struct OneTap<const CI: usize, const PLANAR: bool> {
-    /// With `h` and `w` those of the image as it lies in memory.
+    /// `h` and `w` are those of the image in memory.
     pub(super) at: GradientTile,
-    /// Which column of the kernel.
+    /// Column of the kernel.
     pub(super) column: usize,
     /// Columns (and rows) of the kernel.
     pub(super) kernel: usize,
     pub(super) stride: usize,
-    /// Border that is not there in memory: 0 for an image that was copied into its border.
+    /// Padding not materialised in memory: 0 for an image copied into its border.
     pub(super) padding: usize,
 }
 
@@ -115,7 +115,7 @@ impl<const CI: usize, const PLANAR: bool> Kernel for OneTap<CI, PLANAR> {
         let Self { at, column, kernel, stride, padding } = self;
         let GradientTile { x, x_step, dy, dy_step, images, row, rows, h, w, out_w, dw, .. } = at;
         let (pixel, channel_step) = if PLANAR { (1, h * w) } else { (LANES, 1) };
-        // Output columns whose input column, stride * p + column - padding, exists.
+        // Range of output columns whose input column, stride * p + column - padding, exists.
         let start = padding.saturating_sub(column).div_ceil(stride);
         let end = if w + padding > column { (w + padding - column).div_ceil(stride).min(out_w) } else { 0 };
         // SAFETY: as in `ThreeTaps`; the columns run over `start..end`.

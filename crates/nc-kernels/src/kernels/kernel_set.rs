@@ -4,20 +4,20 @@ use super::elementwise::GradientSums;
 use super::geometry::Conv;
 use super::tile::BlockSums;
 
-/// What is done with the convolution's output on its way to memory. Slices hold all of the output's channels.
+/// Operation applied to the convolution's output before it is stored. Slices hold all of the output's channels.
 pub(crate) enum Epilogue<'a> {
     /// Nothing.
     Plain,
-    /// Sums for the batch's statistics; `first` for the first images that go into `sums`.
+    /// Sums for the batch statistics; `first` marks the first images added to `sums`.
     Statistics { sums: &'a mut [BlockSums], first: bool },
     /// relu?(y * scale + shift + residual).
     Affine { scale: &'a [f32], shift: &'a [f32], residual: Option<&'a [f32]>, relu: bool },
 }
 
-/// Where a ReLU let the gradient through.
+/// Mask of a ReLU: where it passed the gradient.
 #[derive(Clone, Copy)]
 pub(crate) enum Mask<'a> {
-    /// Everywhere: there was none.
+    /// Everywhere: there was no ReLU.
     Open,
     /// Where these values are positive.
     Values(&'a [f32]),
@@ -33,14 +33,14 @@ pub(crate) struct NormCoefficients {
     pub(crate) offset: Vec<f32>,
 }
 
-/// The kernels of one instruction set. Images lie one after the other in their slices (see [`Conv`]); coefficients
-/// have one value per channel, padded to whole blocks.
+/// Kernels of one instruction set. Images are contiguous in their slices (see [`Conv`]); coefficients have one value
+/// per channel, padded to whole blocks.
 ///
 /// # Panics
 ///
-/// All functions, on slices of lengths that do not fit each other.
+/// All functions, if slice lengths do not match.
 pub(crate) trait KernelSet: Sync {
-    /// The convolution of the images `x`; `packed` from [`pack`](super::pack).
+    /// Convolves the images `x`; `packed` from [`pack`](super::pack).
     fn convolve(
         &self,
         conv: &Conv,
@@ -51,7 +51,7 @@ pub(crate) trait KernelSet: Sync {
         scratch: &mut [f32],
     );
 
-    /// The gradient `dx` of the images (in blocks), given the gradient `dy` of the output; `packed` from
+    /// Computes the gradient `dx` of the images (in blocks) from the output gradient `dy`; `packed` from
     /// [`pack_transposed`](super::pack_transposed).
     fn input_gradient(&self, conv: &Conv, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]);
 
@@ -77,7 +77,7 @@ pub(crate) trait KernelSet: Sync {
         out: &mut [f32],
     );
 
-    /// Sets the gradient of one image to zero where the mask is closed and adds to the sums.
+    /// Zeroes the gradient of one image where the mask is closed and accumulates the sums.
     fn mask_and_sum(
         &self,
         gradient: &mut [f32],
@@ -94,5 +94,5 @@ pub(crate) trait KernelSet: Sync {
     fn add(&self, sum: &mut [f32], term: &[f32]);
 }
 
-/// The kernels that a feature map's operations use.
+/// The kernels used by a feature map's operations.
 pub(crate) type Kernels = &'static dyn KernelSet;

@@ -1,7 +1,7 @@
 //! The vector kernels behind a safe interface.
 //!
-//! [`KernelSet`] is what the operations call: slices in, lengths checked, one object for each instruction set. The
-//! kernels themselves work on raw pointers and are written once for all instruction sets ([`crate::lanes`]).
+//! Operations call [`KernelSet`]: it takes slices, checks their lengths and has one object per instruction set. The
+//! kernels work on raw pointers and are written once for all instruction sets ([`crate::lanes`]).
 
 mod border;
 mod direct_forward;

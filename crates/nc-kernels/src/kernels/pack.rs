@@ -1,4 +1,4 @@
-//! PyTorch's kernel layout (C_out, C_in / groups, k, k) to and from the one the vector kernels read.
+//! Conversion between PyTorch's kernel layout (C_out, C_in / groups, k, k) and that of the vector kernels.
 //!
 //! Packed: `[output block][input block][row][input channel][column][16 output channels]`, zeros where a channel does
 //! not exist or belongs to another group; the input blocks of an output block are those of [`Conv::sources`].
@@ -6,13 +6,13 @@
 use super::geometry::Conv;
 use crate::lanes::LANES;
 
-/// The kernel for the convolution itself.
+/// Packs the kernel for the forward convolution.
 pub(crate) fn pack(conv: &Conv, weight: &[f32], packed: &mut [f32]) {
     packed[..conv.packed_len()].fill(0.0);
     each(conv, |plain, index| packed[index] = weight[plain]);
 }
 
-/// The inverse of [`pack`]: a packed kernel gradient in PyTorch's layout.
+/// Inverse of [`pack`]: converts a packed kernel gradient to PyTorch's layout.
 pub(crate) fn unpack(conv: &Conv, packed: &[f32]) -> Vec<f32> {
     let shape = conv.shape;
     let len = shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel * shape.kernel;
@@ -21,7 +21,7 @@ pub(crate) fn unpack(conv: &Conv, packed: &[f32]) -> Vec<f32> {
     weight
 }
 
-/// Calls `f` with the index in PyTorch's layout and the packed index of every value.
+/// Calls `f` with the PyTorch index and the packed index of every value.
 fn each(conv: &Conv, mut f: impl FnMut(usize, usize)) {
     let (shape, lanes, room) = (conv.shape, conv.in_lanes(), conv.most_sources());
     let k = shape.kernel;
@@ -48,8 +48,8 @@ pub(crate) fn transposed_len(conv: &Conv) -> usize {
     super::geometry::blocks(conv.shape.in_channels) * conv.most_targets() * k * k * LANES * LANES
 }
 
-/// The kernel for the input gradient: `[input block][output block][row][output channel][column][16 input
-/// channels]`, mirrored in both directions unless the direct kernel of stride 2 reads it.
+/// Packs the kernel for the input gradient: `[input block][output block][row][output channel][column][16 input
+/// channels]`, mirrored in both directions unless the direct stride-2 kernel reads it.
 pub(crate) fn pack_transposed(conv: &Conv, weight: &[f32], packed: &mut [f32]) {
     packed[..transposed_len(conv)].fill(0.0);
     let (shape, room) = (conv.shape, conv.most_targets());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::lanes::{LANES, Lanes};
 
-/// The kernels compiled for the instruction set of `V`.
+/// Kernels compiled for the instruction set of `V`.
 pub(crate) struct Set<V>(PhantomData<V>);
 
 impl<V: Lanes> Set<V> {
@@ -35,7 +35,11 @@ impl<V: Lanes> KernelSet for Set<V> {
     ) {
         let (in_len, out_len) = (conv.in_len(), conv.out_len());
         let images = x.len() / in_len;
-        assert_eq!((images * in_len, images * out_len), (x.len(), y.len()), "images of another size");
+        assert_eq!(
+            (images * in_len, images * out_len),
+            (x.len(), y.len()),
+            "image sizes do not match the convolution"
+        );
         assert!(packed.len() >= conv.packed_len() && scratch.len() >= conv.scratch_len());
         let channels = conv.out_blocks() * LANES;
         let end = match epilogue {
@@ -69,7 +73,7 @@ impl<V: Lanes> KernelSet for Set<V> {
                 out_w: conv.out_w,
                 packed: packed.as_ptr(),
                 packed_step: conv.most_sources() * conv.pair_len(),
-                // SAFETY: a residual was checked to hold all images.
+                // SAFETY: the residual was checked to hold all images.
                 end: unsafe { end.at_image(image, out_len) },
             };
             let sources = |block| conv.sources(block);
@@ -93,7 +97,11 @@ impl<V: Lanes> KernelSet for Set<V> {
     fn input_gradient(&self, conv: &Conv, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
         let (in_len, out_len) = (conv.in_len_blocked(), conv.out_len());
         let images = dy.len() / out_len;
-        assert_eq!((images * in_len, images * out_len), (dx.len(), dy.len()), "images of another size");
+        assert_eq!(
+            (images * in_len, images * out_len),
+            (dx.len(), dy.len()),
+            "image sizes do not match the convolution"
+        );
         assert!(packed.len() >= transposed_len(conv) && scratch.len() >= conv.scratch_len());
         let in_blocks = super::blocks(conv.shape.in_channels);
         let kernel = conv.shape.kernel;
@@ -150,7 +158,11 @@ impl<V: Lanes> KernelSet for Set<V> {
     ) {
         let (in_len, out_len) = (conv.in_len(), conv.out_len());
         let images = x.len() / in_len;
-        assert_eq!((images * in_len, images * out_len), (x.len(), dy.len()), "images of another size");
+        assert_eq!(
+            (images * in_len, images * out_len),
+            (x.len(), dy.len()),
+            "image sizes do not match the convolution"
+        );
         let block_step = conv.most_sources() * conv.pair_len();
         assert!(out_blocks.end <= conv.out_blocks() && dw.len() >= out_blocks.len() * block_step);
         assert!(scratch.len() >= conv.scratch_len());

@@ -1,24 +1,24 @@
-//! How rows of the output are cut into tiles, and what happens to a finished tile.
+//! Partition of output rows into tiles, and the epilogue of a finished tile.
 
 use crate::lanes::{LANES, Lanes};
 
-/// Pixels of a tile when a row of `width` pixels is cut into equal tiles of at most `most`.
+/// Pixels per tile when a row of `width` pixels is cut into equal tiles of at most `most`.
 ///
-/// The last tile is moved left to end at the border; the pixels it recomputes get the same values.
+/// The last tile is shifted left to end at the border; the pixels it recomputes get the same values.
 pub(crate) fn equal_tiles(width: usize, most: usize) -> usize {
     width.div_ceil(width.div_ceil(most))
 }
 
-/// First pixel of tile `tile` of `pixels` pixels, and how many of its pixels another tile has computed too.
+/// First pixel of tile `tile` of `pixels` pixels, and the number of its pixels computed by another tile too.
 #[inline(always)]
 pub(crate) fn place(tile: usize, pixels: usize, width: usize) -> (usize, usize) {
     let start = (tile * pixels).min(width - pixels);
     (start, tile * pixels - start)
 }
 
-/// Sums over the pixels of a block of channels of y - shift and of its square.
+/// Sums of y - shift and of its square over the pixels of a channel block.
 ///
-/// The shift, the mean of the first tile, keeps the variance's digits when the mean is large.
+/// The shift, the mean of the first tile, preserves the variance's precision when the mean is large.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct BlockSums {
@@ -30,29 +30,29 @@ pub(crate) struct BlockSums {
 impl BlockSums {
     pub(crate) const ZERO: Self = Self { shift: [0.0; LANES], sum: [0.0; LANES], square: [0.0; LANES] };
 
-    /// Sums of no values, with the same shift.
+    /// Sums of zero values, with the same shift.
     pub(crate) fn restart(&mut self) {
         (self.sum, self.square) = ([0.0; LANES], [0.0; LANES]);
     }
 }
 
-/// What is done with a tile of the convolution on its way to memory; pointers are those of the tile's first block.
+/// Epilogue of a convolution tile before it is stored; pointers refer to the tile's first block.
 #[derive(Clone, Copy)]
 pub(super) enum TileEnd {
     /// Nothing.
     Plain,
-    /// Adds to the sums, taking the shift from the first tile if `set_shift`.
+    /// Accumulates the sums, taking the shift from the first tile if `set_shift`.
     Statistics { sums: *mut BlockSums, set_shift: bool },
-    /// relu?(y * scale + shift + residual); `residual` lies like y, or is null.
+    /// relu?(y * scale + shift + residual); `residual` has the layout of y, or is null.
     Affine { scale: *const f32, shift: *const f32, residual: *const f32, relu: bool },
 }
 
 impl TileEnd {
-    /// The same for image `image` of images of `image_len` values.
+    /// The epilogue for image `image` of images of `image_len` values.
     ///
     /// # Safety
     ///
-    /// There must be as many images in the residual.
+    /// The residual must hold that many images.
     pub(super) unsafe fn at_image(self, image: usize, image_len: usize) -> Self {
         match self {
             Self::Plain => self,
@@ -60,7 +60,7 @@ impl TileEnd {
                 Self::Statistics { sums, set_shift: set_shift && image == 0 }
             }
             Self::Affine { scale, shift, residual, relu } => {
-                // SAFETY: the caller says that the image exists; a null residual is left alone.
+                // SAFETY: the caller guarantees that the image exists; a null residual is unchanged.
                 let residual =
                     if residual.is_null() { residual } else { unsafe { residual.add(image * image_len) } };
                 Self::Affine { scale, shift, residual, relu }
@@ -68,13 +68,13 @@ impl TileEnd {
         }
     }
 
-    /// The same for `block` blocks further on, with images of `block_len` values a block.
+    /// The epilogue `block` blocks further on, with `block_len` values per block.
     ///
     /// # Safety
     ///
-    /// There must be as many blocks.
+    /// That many blocks must exist.
     pub(super) unsafe fn advance(self, block: usize, block_len: usize) -> Self {
-        // SAFETY: the caller says that the blocks exist; a null residual is left alone.
+        // SAFETY: the caller guarantees that the blocks exist; a null residual is unchanged.
         unsafe {
             match self {
                 Self::Plain => self,
@@ -91,11 +91,11 @@ impl TileEnd {
 }
 
 /// Stores a finished tile of `PX` pixels and `O` output blocks at pixel `pixel` of the image `y`, whose blocks are
-/// `block_len` values apart. The first `skip` pixels are left out of the statistics.
+/// `block_len` values apart. The statistics exclude the first `skip` pixels.
 ///
 /// # Safety
 ///
-/// `y` and the pointers of `end` must be valid for the tile; only from [`Lanes::enter`].
+/// `y` and the pointers of `end` must be valid for the tile; call only from [`Lanes::enter`].
 #[inline(always)]
 pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
     tile: &[[V; O]; PX],
@@ -105,7 +105,7 @@ pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
     skip: usize,
     end: TileEnd,
 ) {
-    // SAFETY: all pointers are the caller's, used for the tile's pixels and blocks only.
+    // SAFETY: the caller guarantees all pointers, used for the tile's pixels and blocks only.
     unsafe {
         match end {
             TileEnd::Affine { scale, shift, residual, relu } => {

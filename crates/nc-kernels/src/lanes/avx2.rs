@@ -5,12 +5,12 @@ use std::arch::x86_64::{
 
 use super::{Kernel, Lanes};
 
-/// Two 256-bit registers of 16.
+/// Two of sixteen 256-bit registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256, __m256);
 
-// SAFETY, for every block below: the trait's contract says that the processor has AVX2 and FMA and that the
-// pointers are valid for sixteen values; the loads and stores take any alignment.
+// SAFETY, for every block below: the trait's contract guarantees AVX2, FMA and pointers valid for sixteen values;
+// the loads and stores take any alignment.
 impl Lanes for Avx2 {
     const TILE_STRIDE_1: usize = 4;
     const TILE_STRIDE_2: usize = 4;
@@ -86,7 +86,7 @@ impl Lanes for Avx2 {
     unsafe fn enter<K: Kernel>(kernel: K) {
         #[target_feature(enable = "avx2,fma")]
         unsafe fn compiled<K: Kernel>(kernel: K) {
-            // SAFETY: this is the function that `Kernel::run` asks to be called from.
+            // SAFETY: this is the entry function that `Kernel::run` requires.
             unsafe { kernel.run::<Avx2>() }
         }
         // SAFETY: see above.

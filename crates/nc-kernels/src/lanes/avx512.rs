@@ -6,12 +6,12 @@ use std::arch::x86_64::{
 
 use super::{Kernel, Lanes};
 
-/// One 512-bit register of 32.
+/// One of thirty-two 512-bit registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
 
-// SAFETY, for every block below: the trait's contract says that the processor has AVX-512F and that the pointers
-// are valid; the loads and stores take any alignment.
+// SAFETY, for every block below: the trait's contract guarantees AVX-512F and valid pointers; the loads and stores
+// take any alignment.
 impl Lanes for Avx512 {
     const TILE_STRIDE_1: usize = 16;
     const TILE_STRIDE_2: usize = 8;
@@ -77,7 +77,7 @@ impl Lanes for Avx512 {
     unsafe fn enter<K: Kernel>(kernel: K) {
         #[target_feature(enable = "avx512f")]
         unsafe fn compiled<K: Kernel>(kernel: K) {
-            // SAFETY: this is the function that `Kernel::run` asks to be called from.
+            // SAFETY: this is the entry function that `Kernel::run` requires.
             unsafe { kernel.run::<Avx512>() }
         }
         // SAFETY: see above.

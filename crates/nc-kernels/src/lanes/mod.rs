@@ -1,8 +1,7 @@
-//! Sixteen f32 lanes on some instruction set, and the kernels' way into it.
+//! Sixteen f32 lanes on some instruction set, and the kernels' entry point into it.
 //!
-//! Kernels are written once, over [`Lanes`]. [`Lanes::enter`] is the one place where a function is compiled with
-//! the instruction set's features; everything below it is inlined into that function, so that the vectors stay
-//! in registers.
+//! Kernels are written once, over [`Lanes`]. Only [`Lanes::enter`] is compiled with the instruction set's features;
+//! everything below it is inlined into that function, so that vectors stay in registers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

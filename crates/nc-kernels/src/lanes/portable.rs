@@ -1,6 +1,6 @@
 use super::{Kernel, LANES, Lanes};
 
-/// An array, for the compiler to spread over whatever registers there are (NEON on aarch64, SSE2 on plain x86-64).
+/// An array that the compiler maps to the available registers (NEON on aarch64, SSE2 on plain x86-64).
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Portable(pub(super) [f32; LANES]);
@@ -30,7 +30,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's pointer is valid for sixteen values; an array of f32 is aligned like one f32.
+        // SAFETY: the caller's pointer is valid for sixteen values; an array of f32 has the alignment of f32.
         Self(unsafe { *from.cast::<[f32; LANES]>() })
     }
     #[inline(always)]
@@ -47,7 +47,7 @@ impl Lanes for Portable {
     unsafe fn fma(a: Self, b: Self, c: Self) -> Self {
         let mut result = c;
         for lane in 0..LANES {
-            // `mul_add` is a library call, many times slower, where the target has no such instruction.
+            // Without a native instruction, `mul_add` is a library call and many times slower.
             result.0[lane] = if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
                 a.0[lane].mul_add(b.0[lane], c.0[lane])
             } else {
@@ -78,7 +78,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) {
-        // SAFETY: this instruction set is always there; the kernel's pointers are the caller's promise.
+        // SAFETY: this instruction set is always available; the caller guarantees the kernel's pointers.
         unsafe { kernel.run::<Self>() }
     }
 }

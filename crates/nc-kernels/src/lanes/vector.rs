@@ -1,37 +1,37 @@
-/// Number of f32 in a vector, and of channels in a block.
+/// Number of f32 per vector, and of channels per block.
 pub(crate) const LANES: usize = 16;
 
 /// Sixteen f32.
 ///
 /// # Safety
 ///
-/// All functions need a processor with the instruction set; pointers must be valid for sixteen values (one for
-/// [`Lanes::splat`]) and aligned as an f32 is, not as a vector.
+/// All functions require a processor with the instruction set. Pointers must be valid for sixteen values (one for
+/// [`Lanes::splat`]) and aligned for f32, not for the vector.
 pub(crate) trait Lanes: Copy + Send + Sync + 'static {
-    /// Most pixels of a tile of a 3x3 convolution with stride 1 and one block of output channels.
+    /// Maximum pixels per tile of a 3x3 convolution with stride 1 and one block of output channels.
     const TILE_STRIDE_1: usize;
     /// The same with stride 2.
     const TILE_STRIDE_2: usize;
-    /// Most pixels of a tile of the input gradient of a convolution with stride 2.
+    /// Maximum pixels per tile of the input gradient of a convolution with stride 2.
     const TILE_SPREAD: usize;
-    /// Accumulators of a tile: pixels times blocks of output channels.
+    /// Accumulators per tile: pixels times blocks of output channels.
     const ACCUMULATORS: usize;
-    /// Input channels of a tile of the kernel gradient.
+    /// Input channels per tile of the kernel gradient.
     const GRADIENT_CHANNELS: usize;
-    /// Whether the kernel gradient's tile holds the three taps of a row, or one.
+    /// True if the kernel gradient's tile holds the three taps of a row, false for one.
     const GRADIENT_THREE_TAPS: bool;
 
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
-    /// All lanes the value at `from`.
+    /// All lanes set to the value at `from`.
     unsafe fn splat(from: *const f32) -> Self;
-    /// a * b + c, rounded once where the instruction set can.
+    /// a * b + c, rounded once where the instruction set supports it.
     unsafe fn fma(a: Self, b: Self, c: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
-    /// max(self, 0); NaN stays NaN, so that a run which leaves the numbers is found out.
+    /// max(self, 0); NaN stays NaN, so that divergence of a run is detected.
     unsafe fn positive_part(self) -> Self;
     /// self where `mask` > 0, else 0.
     unsafe fn where_positive(self, mask: Self) -> Self;
@@ -43,6 +43,6 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
 pub(crate) trait Kernel {
     /// # Safety
     ///
-    /// Only from [`Lanes::enter`]; the kernel's own pointers must be valid as it documents.
+    /// Call only from [`Lanes::enter`]; the kernel's own pointers must be valid as it documents.
     unsafe fn run<V: Lanes>(self);
 }

@@ -1,6 +1,6 @@
 use super::{Avx2, Kernel, Lanes};
 
-/// [`Avx2`] with AVX-512's tile sizes: tests the kernels' AVX-512 shapes on processors without it.
+/// [`Avx2`] with AVX-512's tile sizes, to test the AVX-512 kernel shapes on processors without it.
 #[derive(Clone, Copy)]
 pub(crate) struct WideAvx2(Avx2);
 
@@ -67,7 +67,7 @@ impl Lanes for WideAvx2 {
     unsafe fn enter<K: Kernel>(kernel: K) {
         #[target_feature(enable = "avx2,fma")]
         unsafe fn compiled<K: Kernel>(kernel: K) {
-            // SAFETY: this is the function that `Kernel::run` asks to be called from.
+            // SAFETY: this is the entry function that `Kernel::run` requires.
             unsafe { kernel.run::<WideAvx2>() }
         }
         // SAFETY: see above.

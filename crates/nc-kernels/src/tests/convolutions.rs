@@ -1,4 +1,4 @@
-//! Convolutions of many shapes, on all kernels and out of Candle's own operations, against the definition in f64.
+//! Convolutions of many shapes, on all kernels and on Candle's own operations, against an f64 reference.
 
 use candle_core::{Device, Tensor};
 
@@ -17,7 +17,7 @@ fn check(shape: ConvShape, dims: [usize; 4], random: &mut Random) {
     let naive = naive::convolve(shape, dims, &vec(&x), &vec(&weight), &vec(&dy));
     let tensor =
         |values: Vec<f64>, like: &Tensor| Tensor::from_vec(values, like.shape(), &Device::Cpu).unwrap();
-    // The last path is that of GPUs.
+    // The composed path is the one used on GPUs.
     let kernels = all_kernels().into_iter().map(|(name, kernels)| (name, Some(kernels)));
     for (name, kernels) in kernels.chain([("composed", None)]) {
         let what = |part| format!("{part} of {shape:?} on {dims:?}, {name}");
@@ -31,7 +31,7 @@ fn check(shape: ConvShape, dims: [usize; 4], random: &mut Random) {
 }
 
 #[test]
-fn random_shapes() {
+fn random_shapes_match_the_reference() {
     let random = &mut Random::new(1);
     for _ in 0..150 {
         let (shape, dims) = random_problem(random);
@@ -39,9 +39,9 @@ fn random_shapes() {
     }
 }
 
-/// Every width of a row, and so every size and overlap of a tile.
+/// Every row width covers every size and overlap of a tile.
 #[test]
-fn every_width() {
+fn every_width_matches_the_reference() {
     let random = &mut Random::new(2);
     for width in (1..=20).chain([31, 32, 33]) {
         for stride in [1, 2] {
@@ -54,7 +54,7 @@ fn every_width() {
 
 /// Several output blocks side by side, for narrow rows.
 #[test]
-fn many_output_blocks() {
+fn many_output_blocks_match_the_reference() {
     let random = &mut Random::new(3);
     for (out_channels, width) in [(32, 8), (48, 8), (64, 4), (80, 4), (112, 3), (64, 2), (64, 1)] {
         for stride in [1, 2] {
@@ -63,9 +63,9 @@ fn many_output_blocks() {
     }
 }
 
-/// A kernel whose gradient is computed over all images at once.
+/// A kernel whose gradient is computed in one pass over all images.
 #[test]
-fn wide_kernels() {
+fn wide_kernels_match_the_reference() {
     let random = &mut Random::new(4);
     check(conv3x3(96, 128, 1), [9, 96, 3, 4], random);
     check(conv3x3(96, 128, 2), [2, 96, 5, 5], random);
@@ -74,23 +74,23 @@ fn wide_kernels() {
 }
 
 #[test]
-fn depthwise_and_resnext() {
+fn depthwise_and_resnext_groups_match_the_reference() {
     let random = &mut Random::new(5);
     check(ConvShape { groups: 24, ..conv3x3(24, 24, 1) }, [2, 24, 5, 6], random);
     check(ConvShape { groups: 24, ..conv3x3(24, 48, 2) }, [2, 24, 5, 6], random);
     check(ConvShape { groups: 32, ..conv3x3(128, 128, 2) }, [2, 128, 6, 7], random);
 }
 
-/// Strides without kernels of our own fall back to Candle's operations.
+/// Strides without vector kernels fall back to Candle's operations.
 #[test]
-fn large_stride() {
+fn large_stride_matches_the_reference() {
     let shape = ConvShape { kernel: 4, padding: 0, stride: 4, ..conv3x3(3, 20, 1) };
     check(shape, [2, 3, 12, 8], &mut Random::new(6));
 }
 
-/// The largest paddings that are allowed, where the mirrored kernel needs none.
+/// The largest allowed padding, where the mirrored kernel needs none.
 #[test]
-fn padding_as_large_as_the_kernel_lets() {
+fn largest_padding_matches_the_reference() {
     let random = &mut Random::new(7);
     for stride in [1, 2, 3] {
         let shape = ConvShape { padding: 2, groups: 2, ..conv3x3(4, 6, stride) };

@@ -7,7 +7,7 @@ use super::{Layer, conv3x3, loss};
 use crate::kernels::Kernels;
 use crate::{FeatureMap, Mode, Shortcut};
 
-/// A stem, a block that halves the image and one that does not; the loss is linear in the pooled features.
+/// A stem, a downsampling block and a plain block; the loss is linear in the pooled features.
 struct Network {
     layers: Vec<Layer>,
     x: Var,
@@ -47,8 +47,8 @@ impl Network {
         all
     }
 
-    /// Compares the derivative along a random direction of every variable, of this network or of `other`, which has
-    /// the same variables, with a central difference of this network's loss.
+    /// Compares the derivative along a random direction of every variable, of this network or of `other` with the same
+    /// variables, with a central difference of this network's loss.
     fn check(&self, other: &Self, mode: Mode, bound: f64) {
         const STEP: f64 = 1e-6;
         let value = || self.loss(mode).to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
@@ -60,7 +60,7 @@ impl Network {
             let analytic = analytic.to_scalar::<f64>().unwrap();
             let origin = var.as_tensor().copy().unwrap();
             let step = (direction.to_dtype(var.dtype()).unwrap() * STEP).unwrap();
-            // Training mode moves the running statistics, which it does not read.
+            // Training mode updates the running statistics but does not read them.
             var.set(&(&origin + &step).unwrap()).unwrap();
             let after = value();
             var.set(&(&origin - &step).unwrap()).unwrap();
@@ -74,16 +74,16 @@ impl Network {
 }
 
 #[test]
-fn composed_layers() {
+fn composed_layers_match_finite_differences() {
     for mode in [Mode::Train, Mode::Eval] {
         let network = Network::new(DType::F64, None);
         network.check(&network, mode, 1e-6);
     }
 }
 
-/// The difference is taken in f64, where a step can be so small that no ReLU switches.
+/// The difference is computed in f64, where a step can be small enough that no ReLU switches.
 #[test]
-fn fused_layers() {
+fn fused_layers_match_finite_differences() {
     for mode in [Mode::Train, Mode::Eval] {
         for (_, kernels) in super::all_kernels() {
             let fused = Network::new(DType::F32, Some(kernels));
@@ -92,7 +92,7 @@ fn fused_layers() {
     }
 }
 
-/// The same network on both paths.
+/// Both paths give the same outputs and gradients.
 #[test]
 fn fused_network_equals_composed_network() {
     for mode in [Mode::Train, Mode::Eval] {

@@ -1,4 +1,4 @@
-//! Graphs of other shapes than a chain: several readers, several passes, passes that lead nowhere.
+//! Graphs beyond a chain: several readers, several passes, unused passes.
 
 use candle_core::{DType, Tensor, Var};
 
@@ -7,7 +7,7 @@ use super::{Layer, conv3x3, kernels, loss};
 use crate::kernels::Kernels;
 use crate::{FeatureMap, Mode, Shortcut, conv2d};
 
-/// Bit for bit.
+/// Asserts bitwise equality.
 fn assert_same(what: &str, a: &Tensor, b: &Tensor) {
     assert_eq!(super::common::values(a), super::common::values(b), "{what}");
 }
@@ -72,7 +72,7 @@ fn assert_all_same(what: &str, a: &[Tensor], b: &[Tensor]) {
 }
 
 #[test]
-fn several_forwards_before_a_backward() {
+fn several_forwards_may_precede_a_backward() {
     let mut fixture = Fixture::new();
     let (u, v) = (fixture.upstream(), fixture.upstream());
     let (alone_u, alone_v) = (fixture.chain(&u), fixture.chain(&v));
@@ -82,7 +82,7 @@ fn several_forwards_before_a_backward() {
 }
 
 #[test]
-fn dropped_forwards_and_evaluation_in_between_leave_no_trace() {
+fn dropped_forwards_and_interleaved_evaluation_have_no_effect() {
     let mut fixture = Fixture::new();
     let u = fixture.upstream();
     let alone = fixture.chain(&u);
@@ -104,7 +104,7 @@ fn a_graph_may_be_walked_twice() {
     assert_all_same("second walk", &fixture.backward(&loss), &first);
 }
 
-/// A feature map with many readers of all kinds, on the kernels and on Candle's own operations.
+/// A feature map with readers of every kind, on the vector kernels or on Candle's own operations.
 fn many_readers(
     fixture: &Fixture,
     kernels: Option<Kernels>,
@@ -136,7 +136,7 @@ fn many_readers(
 }
 
 #[test]
-fn a_map_with_many_readers() {
+fn gradients_of_many_readers_add_up() {
     let mut fixture = Fixture::new();
     let upstream = [fixture.upstream(), fixture.upstream()];
     let (expected_loss, expected) = many_readers(&fixture, None, &upstream);
@@ -150,7 +150,7 @@ fn a_map_with_many_readers() {
 }
 
 #[test]
-fn gradients_flow_only_where_they_are_tracked() {
+fn gradients_flow_only_to_tracked_tensors() {
     let mut fixture = Fixture::new();
     let upstream = fixture.upstream();
     let all = fixture.chain(&upstream);
@@ -163,7 +163,7 @@ fn gradients_flow_only_where_they_are_tracked() {
     assert!(grads.get(&fixture.x).is_none() && grads.get(&fixture.first.weight).is_none());
     assert_same("second layer", grads.get(&fixture.second.weight).unwrap(), &all[4]);
 
-    // A frozen layer in the middle passes gradients on.
+    // A frozen middle layer propagates gradients.
     let a = fixture.first.train(&fixture.images(), Shortcut::None);
     let b = fixture.second.try_forward(&a, Shortcut::None, true, Mode::Train, false).unwrap();
     let c = fixture.third.train(&b, Shortcut::Identity(&a)).to_tensor().unwrap();
@@ -172,7 +172,7 @@ fn gradients_flow_only_where_they_are_tracked() {
     assert_same("images", grads.get(&fixture.x).unwrap(), &all[0]);
     assert_same("first layer", grads.get(&fixture.first.weight).unwrap(), &all[1]);
 
-    // A frozen kernel with a tracked norm, and the other way round.
+    // A frozen kernel with a tracked norm, and vice versa.
     let layer = &fixture.second;
     for frozen_kernel in [true, false] {
         let pick = |var: &Var, frozen: bool| if frozen { var.detach() } else { var.as_tensor().clone() };
@@ -197,9 +197,9 @@ fn gradients_flow_only_where_they_are_tracked() {
     }
 }
 
-/// The images may be the result of other operations, of any strides.
+/// Images may be the result of other operations, of any strides.
 #[test]
-fn images_from_a_graph() {
+fn images_may_come_from_a_graph() {
     let mut fixture = Fixture::new();
     let upstream = fixture.upstream();
     let turned = Var::from_tensor(&fixture.x.transpose(2, 3).unwrap().contiguous().unwrap()).unwrap();

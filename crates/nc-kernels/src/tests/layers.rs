@@ -1,4 +1,4 @@
-//! The fused layer against Candle's own operations in f64: values, gradients, running statistics.
+//! The fused layer against Candle's own operations in f64: outputs, gradients, running statistics.
 
 use candle_core::{DType, Tensor, Var};
 
@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    /// The layer after another one, so that its input and its shortcut are raw outputs that it has to normalise.
+    /// Runs the layer after another one, so that its input and shortcut are raw outputs that it must normalise.
     fn run(&self, before: &Layer, kernels: Option<Kernels>) -> Outcome {
         let dtype = if kernels.is_some() { DType::F32 } else { DType::F64 };
         let (layer, before) = (self.layer.to_dtype(dtype), before.to_dtype(dtype));
@@ -99,7 +99,7 @@ impl Case {
             }
             let norm: f64 = expected.grads.iter().map(|(_, g)| norm(g)).fold(0.0, f64::max);
             for ((part, ours), (_, expected)) in ours.grads.iter().zip(&expected.grads) {
-                // A gradient that is zero but for rounding (few values per channel) has no relative error.
+                // A gradient that is zero up to rounding (few values per channel) has no relative error.
                 let error = norm_of_difference(ours, expected);
                 let bound = 1e-4 * self::norm(expected) + 1e-5 * norm;
                 assert!(error <= bound, "gradient of {part} of {what}: {error:.2e} > {bound:.2e}");
@@ -117,12 +117,12 @@ fn norm_of_difference(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 #[test]
-fn random_layers() {
+fn random_layers_match_composed_layers() {
     let random = &mut Random::new(11);
     for round in 0..60 {
         let (shape, dims) = random_problem(random);
         let kind = [Kind::None, Kind::Identity, Kind::Subsample][round % 3];
-        // The test is about layers: shapes whose batch statistics are ill conditioned prove nothing.
+        // Shapes with ill-conditioned batch statistics prove nothing about layers.
         let (h, w) = shape.output_size(dims[2], dims[3]).unwrap();
         if dims[0] * h * w < 8 {
             continue;
@@ -132,7 +132,7 @@ fn random_layers() {
 }
 
 #[test]
-fn resnet_layers() {
+fn resnet_layers_match_composed_layers() {
     let random = &mut Random::new(12);
     for kind in [Kind::None, Kind::Identity, Kind::Subsample] {
         for (shape, side) in [(conv3x3(16, 32, 2), 32), (conv3x3(32, 32, 1), 16), (conv3x3(3, 16, 1), 32)] {
@@ -141,9 +141,9 @@ fn resnet_layers() {
     }
 }
 
-/// Evaluation without gradients runs in one pass, and gives what evaluation with gradients gives.
+/// Evaluation without gradients is fused into one pass and must match evaluation with gradients.
 #[test]
-fn evaluation_without_gradients() {
+fn evaluation_is_the_same_without_gradients() {
     let random = &mut Random::new(13);
     for round in 0..30 {
         let (shape, dims) = random_problem(random);
@@ -167,9 +167,9 @@ fn evaluation_without_gradients() {
     }
 }
 
-/// Else a run that has left the finite numbers would go on with features of zeros.
+/// Otherwise a diverged run would continue with features of zeros.
 #[test]
-fn what_is_not_a_number_stays_so() {
+fn nan_propagates() {
     let mut random = Random::new(11);
     let shape = conv3x3(16, 32, 1);
     let layer = Layer::random(shape, &mut random);

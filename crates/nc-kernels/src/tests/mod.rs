@@ -1,4 +1,4 @@
-//! Tests that choose the kernels themselves, whatever the processor would choose.
+//! Tests that select the kernels explicitly, whatever the processor's default.
 
 mod convolutions;
 mod errors;
@@ -20,7 +20,7 @@ use crate::isa::InstructionSet;
 use crate::kernels::Kernels;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
-/// All kernels that run on this processor, with AVX-512's tiles on AVX2's registers among them.
+/// All kernels supported by this processor, including AVX-512's tiles on AVX2 registers.
 fn all_kernels() -> Vec<(&'static str, Kernels)> {
     let sets = InstructionSet::ALL.into_iter();
     let all = sets.filter_map(|set| Some((set.name(), set.kernels()?))).chain(wide_tiles());
@@ -30,7 +30,7 @@ fn all_kernels() -> Vec<(&'static str, Kernels)> {
 #[cfg(target_arch = "x86_64")]
 fn wide_tiles() -> Option<(&'static str, Kernels)> {
     use crate::{kernels::Set, lanes::WideAvx2};
-    // SAFETY: handed out only if AVX2's own kernels are.
+    // SAFETY: used only if AVX2's own kernels are supported.
     const WIDE: Set<WideAvx2> = unsafe { Set::new() };
     InstructionSet::Avx2.kernels().map(|_| ("avx512's tiles on avx2", &WIDE as Kernels))
 }
@@ -69,7 +69,7 @@ impl Layer {
         }
     }
 
-    /// A copy in another number type; f64 takes the path of Candle's own operations.
+    /// A copy in another dtype; f64 takes the path of Candle's own operations.
     fn to_dtype(&self, dtype: candle_core::DType) -> Self {
         let convert = |var: &Var| Var::from_tensor(&var.to_dtype(dtype).unwrap().copy().unwrap()).unwrap();
         Self {
@@ -118,12 +118,12 @@ fn conv3x3(in_channels: usize, out_channels: usize, stride: usize) -> ConvShape 
     ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 }
 }
 
-/// A number whose gradient with respect to `out` is `upstream`.
+/// A scalar whose gradient with respect to `out` is `upstream`.
 fn loss(out: &Tensor, upstream: &Tensor) -> Tensor {
     (out * upstream.to_dtype(out.dtype()).unwrap()).unwrap().sum_all().unwrap()
 }
 
-/// A convolution of random kernel, stride, padding, groups and channels, and images that it fits.
+/// A convolution with random kernel, stride, padding, groups and channels, and matching image dimensions.
 fn random_problem(random: &mut Random) -> (ConvShape, [usize; 4]) {
     let kernel = random.pick(&[1, 3, 3, 3, 5, 7]);
     let stride = random.pick(&[1, 2]);

@@ -1,8 +1,8 @@
-//! The definition of a convolution, in f64.
+//! Reference convolution by definition, in f64.
 
 use crate::ConvShape;
 
-/// y, dx and dw of a convolution of `x` (`dims`) with gradient `dy` of its output.
+/// y, dx and dw of a convolution of `x` (`dims`) with output gradient `dy`.
 pub(super) struct Naive {
     pub(super) y: Vec<f64>,
     pub(super) dx: Vec<f64>,

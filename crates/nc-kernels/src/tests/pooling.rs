@@ -4,9 +4,9 @@ use super::common::{Random, assert_close, values};
 use super::{kernels, loss};
 use crate::FeatureMap;
 
-/// Two paths, one answer; with ties, where only the first maximum may get the gradient.
+/// Both paths agree, also with ties, where only the first maximum gets the gradient.
 #[test]
-fn max_pool_on_both_paths() {
+fn max_pool_agrees_on_both_paths() {
     let random = &mut Random::new(41);
     for (dims, kernel, stride, padding) in [
         ([2, 20, 9, 7], 3, 2, 1),
@@ -16,7 +16,7 @@ fn max_pool_on_both_paths() {
         ([1, 1, 1, 4], 3, 2, 1),
         ([2, 4, 7, 7], 7, 1, 0),
         ([2, 4, 7, 7], 2, 3, 1),
-        // One window, and room for no more.
+        // A stride beyond the image leaves one window.
         ([2, 4, 7, 7], 3, 1 << 40, 1),
     ] {
         for ties in [false, true] {
@@ -49,10 +49,10 @@ fn only_the_first_maximum_gets_the_gradient() {
 }
 
 #[test]
-fn global_average() {
+fn global_average_equals_the_mean() {
     let random = &mut Random::new(43);
     let x = random.var((3, 21, 4, 5));
-    // Through blocks: a pooling of one pixel changes nothing.
+    // Enters blocks through a 1x1 pooling, which is the identity.
     let map = FeatureMap::with_kernels(&x, Some(kernels())).unwrap().max_pool(1, 1, 0).unwrap();
     let out = map.global_avg_pool().unwrap();
     assert_close("mean", &out, &x.mean((2, 3)).unwrap(), 1e-6);
@@ -63,7 +63,7 @@ fn global_average() {
 }
 
 #[test]
-fn impossible_windows() {
+fn impossible_windows_are_errors() {
     let x = Tensor::zeros((1, 1, 4, 4), DType::F32, &Device::Cpu).unwrap();
     for (kernel, stride, padding) in [(0, 1, 0), (2, 0, 0), (2, 1, 2), (7, 1, 1)] {
         for kernels in [Some(kernels()), None] {

@@ -1,4 +1,4 @@
-//! Batch statistics where digits are easily lost.
+//! Batch statistics where precision is easily lost.
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -6,7 +6,7 @@ use super::common::{Random, assert_close, values};
 use super::{Layer, all_kernels, conv3x3, loss};
 use crate::{ConvShape, FeatureMap, Shortcut};
 
-/// Batch norm alone: a layer with an identity kernel.
+/// Batch norm alone, as a layer with an identity kernel.
 fn norm_only(channels: usize) -> Layer {
     let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(channels, channels, 1) };
     let layer = Layer::random(shape, &mut Random::new(1));
@@ -15,9 +15,9 @@ fn norm_only(channels: usize) -> Layer {
     layer
 }
 
-/// A mean of a thousand deviations: sums of squares would leave nothing of the variance.
+/// A mean of a thousand standard deviations, where plain sums of squares would lose the variance.
 #[test]
-fn large_means() {
+fn large_means_keep_the_variance() {
     let layer = norm_only(20);
     let random = &mut Random::new(51);
     let dims = (19, 20, 9, 7);
@@ -36,7 +36,7 @@ fn large_means() {
     let expected = run(DType::F64, None);
     for (name, kernels) in all_kernels() {
         let ours = run(DType::F32, Some(kernels));
-        // y itself has three digits less than f32 after its mean is taken off.
+        // y itself loses three digits of f32 when its mean is subtracted.
         assert_close(&format!("output, {name}"), &ours.0, &expected.0, 3e-4);
         for (ours, expected) in ours.1.iter().zip(&expected.1) {
             assert_close(&format!("gradients, {name}"), ours, expected, 1e-3);
@@ -45,9 +45,9 @@ fn large_means() {
     }
 }
 
-/// The first tile tells nothing about the rest.
+/// The first tile differs from the rest of the image.
 #[test]
-fn unlike_first_tile() {
+fn unlike_first_tile_keeps_the_variance() {
     let layer = norm_only(16);
     let mut data = Random::new(52).vec(16 * 16 * 33 * 32);
     for x in &mut data {
@@ -69,9 +69,9 @@ fn unlike_first_tile() {
     }
 }
 
-/// Constant channels have variance 0: the output is beta, and nothing is infinite.
+/// Constant channels have variance 0: the output is beta, and all gradients are finite.
 #[test]
-fn constant_channels() {
+fn constant_channels_give_beta() {
     let layer = norm_only(16);
     let x = Var::from_tensor(&Tensor::full(3f32, (2, 16, 3, 3), &Device::Cpu).unwrap()).unwrap();
     for (name, kernels) in all_kernels() {

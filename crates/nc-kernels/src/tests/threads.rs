@@ -1,4 +1,4 @@
-//! Results do not depend on the number of threads.
+//! Independence of the results from the number of threads.
 
 use candle_core::{Device, Tensor};
 
@@ -7,7 +7,7 @@ use super::{Layer, all_kernels, conv3x3};
 use crate::kernels::Kernels;
 use crate::{ConvShape, FeatureMap, Shortcut};
 
-/// The weights' bits after some steps of gradient descent on a small network.
+/// Bits of the weights after some steps of gradient descent on a small network.
 fn train(kernels: Kernels, images: usize) -> Vec<u32> {
     let random = &mut Random::new(61);
     let layers = [
@@ -44,7 +44,7 @@ fn train(kernels: Kernels, images: usize) -> Vec<u32> {
 }
 
 #[test]
-fn same_bits_with_one_two_and_three_threads() {
+fn one_two_and_three_threads_give_the_same_bits() {
     for (name, kernels) in all_kernels() {
         for images in [5, 37] {
             let run = |threads: usize| {

@@ -1,4 +1,4 @@
-//! What the tests share: golden arrays, relative errors, reproducible numbers.
+//! Shared test helpers: golden arrays, relative errors, reproducible random numbers.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Variables will be on `device`.
+    /// Golden arrays for layers, with variables on `device`.
     pub fn layers(device: &Device) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/layers.safetensors");
         let arrays = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
@@ -23,7 +23,7 @@ impl Golden {
     }
 
     pub fn get(&self, name: &str) -> Tensor {
-        self.arrays.get(name).unwrap_or_else(|| panic!("no {name}")).clone()
+        self.arrays.get(name).unwrap_or_else(|| panic!("no golden array {name:?}")).clone()
     }
 
     pub fn var(&self, name: &str, dtype: DType) -> Var {
@@ -31,7 +31,7 @@ impl Golden {
         Var::from_tensor(&tensor.to_device(&self.device).unwrap()).unwrap()
     }
 
-    /// Asserts that `ours` equals the array `name` within `bound`.
+    /// Asserts that `ours` equals the array `name` within the relative error `bound`.
     pub fn check(&self, name: &str, ours: &Tensor, bound: f64) {
         let theirs = self.get(name);
         assert_eq!(ours.dims(), theirs.dims(), "{name}");
@@ -60,7 +60,7 @@ pub fn assert_close(what: &str, a: &Tensor, b: &Tensor, bound: f64) {
     assert!(error <= bound, "{what}: relative error {error:.2e}");
 }
 
-/// Reproducible numbers from a small generator.
+/// Reproducible random numbers.
 pub struct Random(u64);
 
 impl Random {
@@ -75,7 +75,7 @@ impl Random {
         self.0 >> 16
     }
 
-    /// A whole number in 0..bound.
+    /// A random integer in 0..bound.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.bits() % bound as u64) as usize
     }

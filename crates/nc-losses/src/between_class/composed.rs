@@ -1,4 +1,4 @@
-//! L_B out of Candle's own operations, for every device.
+//! L_B composed of Candle's own operations, for every device.
 
 use candle_core::{Result, Tensor};
 
@@ -6,9 +6,9 @@ use super::BetweenForm;
 use super::arc_cosine::arc_cosine;
 use super::limits::{BLOCK, TINY, rounding};
 
-/// The two angle forms.
+/// L_B in the two angle forms.
 ///
-/// Which row is nearest to which is found outside the graph; the cosine to it is then one dot product a row.
+/// The nearest neighbours are found outside the graph; the cosine to each is then one dot product per row.
 pub(super) fn smallest_angles(centers: &Tensor, form: BetweenForm) -> Result<Tensor> {
     let directions = directions(centers)?;
     let nearest = nearest(&directions.detach())?;
@@ -20,7 +20,7 @@ pub(super) fn smallest_angles(centers: &Tensor, form: BetweenForm) -> Result<Ten
     arc_cosine(&cosines)?.mean_all()?.neg()
 }
 
-/// Distance of the cosines between different classes from -1/(K-1).
+/// L_B as the distance of the off-diagonal cosines from -1/(K-1).
 pub(super) fn etf_gap(centers: &Tensor) -> Result<Tensor> {
     let directions = directions(centers)?;
     let classes = centers.dim(0)?;
@@ -40,20 +40,20 @@ fn directions(centers: &Tensor) -> Result<Tensor> {
     from_mean.broadcast_mul(&inverse_root(&squared, &floor)?)
 }
 
-/// 1 / sqrt(x) where x > floor; elsewhere 0 with gradient 0.
+/// 1 / sqrt(x) where x > floor, else 0 with gradient 0.
 fn inverse_root(x: &Tensor, floor: &Tensor) -> Result<Tensor> {
     let regular = x.detach().broadcast_gt(floor)?;
     let root = regular.where_cond(x, &x.detach().ones_like()?)?.sqrt()?;
     regular.to_dtype(x.dtype())? / root
 }
 
-/// For each row the index of the other row with the largest cosine, block by block: O(K) rows of memory.
+/// Index of the most similar other row for each row, block by block, in O(K) rows of memory.
 fn nearest(directions: &Tensor) -> Result<Tensor> {
     let classes = directions.dim(0)?;
     let blocks = (0..classes).step_by(BLOCK).map(|start| {
         let rows = BLOCK.min(classes - start);
         let cosines = directions.narrow(0, start, rows)?.matmul(&directions.t()?)?;
-        // 3 below any cosine: a row is not its own neighbour.
+        // Subtracting 4 puts a row's own cosine below all others, so it is not its own neighbour.
         (cosines - (diagonal(start, rows, directions)? * 4.0)?)?.argmax(1)
     });
     Tensor::cat(&blocks.collect::<Result<Vec<_>>>()?, 0)

@@ -1,4 +1,4 @@
-// schemars copies these comments into the reference of a configuration that has this enum.
+// schemars copies these comments into the configuration reference.
 /// The three forms of L_B on centred and normalised centres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
@@ -8,10 +8,10 @@
 )]
 #[non_exhaustive]
 pub enum BetweenForm {
-    /// Mean over classes of the angle to the nearest other centre, negative (eq. 15).
+    /// Negative mean over classes of the angle to the nearest other centre (eq. 15).
     #[default]
     MeanMinAngle,
-    /// The smallest angle of all, negative.
+    /// Negative smallest angle between any two centres.
     GlobalMinAngle,
     /// Frobenius distance of the off-diagonal cosines from -1/(K-1).
     EtfGap,

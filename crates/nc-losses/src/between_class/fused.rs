@@ -1,8 +1,7 @@
 //! The angle forms of L_B on the CPU, forward and backward in a few passes over the centres.
 //!
-//! With m_k the centred mean, u_k = m_k / ||m_k|| and c = u_k . u_j, the gradient of c is
-//! (u_j - c u_k) / ||m_k|| with respect to m_k, and likewise for m_j; centring takes the mean of the rows
-//! off the gradient.
+//! With the centred mean m_k, u_k = m_k / ||m_k|| and c = u_k . u_j, the gradient of c with respect to m_k is
+//! (u_j - c u_k) / ||m_k||, and likewise for m_j. The backward of centring subtracts the row mean from the gradient.
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
@@ -17,27 +16,27 @@ use super::arc_cosine::{angle, slope};
 use super::limits::{BLOCK, TINY, rounding};
 use super::rows::{column_means, map_rows, squared_norm, subtract};
 
-/// Minus the mean angle of the pairs of rows that `form` selects.
+/// Negative mean angle of the pairs of rows selected by `form`.
 pub(super) fn smallest_angles<T: WithDType>(centers: &Tensor, form: BetweenForm) -> Result<Tensor> {
     let (directions, inverse_norms) = directions::<T>(centers)?;
     let mut pairs = nearest::<T>(&directions)?;
     if form == BetweenForm::GlobalMinAngle {
-        // The sort is stable: of several largest cosines the first stays.
+        // The sort is stable: among equal cosines the first stays first.
         pairs.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
         pairs.truncate(1);
     }
     centers.apply_op1(SmallestAngles { directions, inverse_norms, pairs, element: PhantomData::<T> })
 }
 
-/// A row, the row nearest to it, and the cosine between them.
+/// A row, its nearest row, and the cosine between them.
 struct Pair {
     row: usize,
     nearest: usize,
     cosine: f64,
 }
 
-/// Unit vectors (K, P) from the mean of the rows to each row, and the inverse of their lengths before
-/// normalisation; both zero for a row at the mean.
+/// Unit vectors (K, P) from the mean of the rows to each row, and their inverse lengths before normalisation; both
+/// zero for a row at the mean.
 fn directions<T: WithDType>(centers: &Tensor) -> Result<(Tensor, Vec<f64>)> {
     let mut rows = centers.flatten_all()?.to_vec1::<T>()?;
     let dimensions = centers.dim(1)?;
@@ -56,7 +55,7 @@ fn directions<T: WithDType>(centers: &Tensor) -> Result<(Tensor, Vec<f64>)> {
     Ok((Tensor::from_vec(rows, centers.shape(), &Device::Cpu)?, inverse_norms))
 }
 
-/// Each row with the row of the largest cosine to it; of equals the first.
+/// Each row with the row of largest cosine; ties go to the first.
 fn nearest<T: WithDType>(directions: &Tensor) -> Result<Vec<Pair>> {
     let classes = directions.dim(0)?;
     let starts: Vec<usize> = (0..classes).step_by(BLOCK).collect();
@@ -84,7 +83,7 @@ struct Nearest {
 impl Nearest {
     const NONE: Self = Self { cosine: -2.0, index: 0 };
 
-    /// NaN replaces anything: broken centres shall show in the loss.
+    /// NaN replaces any neighbour, so that broken centres show in the loss.
     fn improve(&mut self, candidate: Self) {
         if candidate.cosine.partial_cmp(&self.cosine).is_none_or(Ordering::is_gt) {
             *self = candidate;
@@ -92,9 +91,9 @@ impl Nearest {
     }
 }
 
-/// For the rows from `start` on, the nearest among all pairs with a row of the block that starts there.
+/// Nearest rows for the rows from `start` on, among all pairs with a row of the block that starts there.
 ///
-/// Earlier rows have met this block in theirs: a cosine serves both its rows.
+/// Pairs with earlier rows were covered by earlier blocks: each cosine serves both its rows.
 fn nearest_in_block<T: WithDType>(directions: &Tensor, start: usize) -> Result<Vec<Nearest>> {
     let rows = directions.dim(0)? - start;
     let width = rows.min(BLOCK);
@@ -112,7 +111,7 @@ fn nearest_in_block<T: WithDType>(directions: &Tensor, start: usize) -> Result<V
     Ok(best)
 }
 
-/// The scalar -mean(angle) as a function of the centres.
+/// The scalar -mean(angle) as a function of the centres, as a Candle operation.
 struct SmallestAngles<T> {
     directions: Tensor,
     inverse_norms: Vec<f64>,
@@ -121,11 +120,11 @@ struct SmallestAngles<T> {
 }
 
 impl<T: WithDType> SmallestAngles<T> {
-    /// Gradient with respect to the centres, times `upstream`.
+    /// Gradient with respect to the centres, multiplied by `upstream`.
     fn gradient(&self, directions: &[T], upstream: f64) -> Vec<T> {
         let classes = self.inverse_norms.len();
         let dimensions = directions.len() / classes;
-        // What pulls at each row: the other row of a pair, the slope and the cosine.
+        // Contributions to each row's gradient: the other row of a pair, slope and cosine.
         let mut pulls = vec![Vec::new(); classes];
         for &Pair { row, nearest, cosine } in &self.pairs {
             let slope = -upstream * slope(cosine) / self.pairs.len() as f64;
@@ -166,7 +165,7 @@ impl<T: WithDType> CustomOp1 for SmallestAngles<T> {
         let upstream = upstream.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         let (storage, _) = self.directions.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else {
-            bail!("the fused L_B runs on the CPU");
+            bail!("fused L_B requires the CPU");
         };
         let gradient = self.gradient(storage.as_slice::<T>()?, upstream);
         Tensor::from_vec(gradient, centers.shape(), &Device::Cpu).map(Some)

@@ -1,4 +1,4 @@
-//! L_B: what it is (`regularizer`), on any device (`composed`), and fast on the CPU (`fused`).
+//! L_B: public function (`regularizer`), any device (`composed`), fast CPU path (`fused`).
 
 mod arc_cosine;
 mod composed;

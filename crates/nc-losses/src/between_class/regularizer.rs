@@ -5,8 +5,8 @@ use crate::{Result, check};
 
 /// Between-class regulariser L_B: spreads the class means to the largest possible angles (NC2).
 ///
-/// Beside [`within_class`](crate::within_class), which ties the features to the same centres. It may also act
-/// on the means of a batch, see [`class_means`](crate::class_means).
+/// Used together with [`within_class`](crate::within_class), which ties the features to the same centres. It also works
+/// on the class means of a batch, see [`class_means`](crate::class_means).
 ///
 /// With m_k = c_k - (1/K) sum_j c_j and cos_kj the cosine between m_k and m_j:
 ///
@@ -16,19 +16,19 @@ use crate::{Result, check};
 /// EtfGap           L_B = sqrt( sum_{k, j != k} (cos_kj + 1/(K-1))^2 )
 /// ```
 ///
-/// The angle forms are negative, in radians; their cosines are clamped to +-0.99999, and a simplex ETF reaches
-/// -arccos(-1/(K-1)). All forms are unchanged if the centres are shifted, scaled or rotated.
+/// The angle forms are negative and in radians, with cosines clamped to +-0.99999; a simplex ETF reaches
+/// -arccos(-1/(K-1)). All forms are invariant to shifts, scalings and rotations of the centres.
 ///
-/// Edges, none of which gives NaN or an infinite gradient while the centres are finite:
+/// Edge cases, none of which gives NaN or an infinite gradient for finite centres:
 ///
-/// - Where the clamp acts, as for coinciding means, the gradient is 0.
-/// - A centre that lies at the mean of all centres (within rounding) has no direction: it counts as orthogonal
-///   to every other and receives no gradient through its own direction.
-/// - Of several neighbours equally near, one alone receives the gradient.
-/// - A single centre: the loss is 0 and has no gradient.
+/// - Where the clamp is active, as for coinciding means, the gradient is 0.
+/// - A centre at the mean of all centres (within rounding) has no direction: it counts as orthogonal to every other
+///   and receives no gradient through its own direction.
+/// - Among equally near neighbours, only one receives the gradient.
+/// - A single centre gives loss 0 without gradient.
 ///
-/// Shapes: `centers` c (K, P); returns a scalar. For the backward pass the angle forms keep
-/// O(K P) numbers, `EtfGap` a K x K matrix.
+/// Shapes: `centers` c (K, P); returns a scalar. For the backward pass the angle forms store O(K P) values, `EtfGap` a
+/// K x K matrix.
 ///
 /// # Errors
 ///

@@ -1,15 +1,15 @@
-//! Passes over the rows of a matrix in slices, on as many threads as pay.
+//! Passes over slices of matrix rows, on as many threads as are worthwhile.
 //!
-//! No result depends on the number of threads: what is shared out is written once, and each sum is taken by one
-//! thread in a fixed order.
+//! Results do not depend on the number of threads: each parallel output is written once, and each sum is computed by
+//! one thread in a fixed order.
 
 use candle_core::WithDType;
 use rayon::prelude::*;
 
-/// Elements below which another thread costs more than it saves.
+/// Number of elements below which another thread costs more than it saves.
 const SHARE: usize = 1 << 15;
 
-/// Columns that one thread sums.
+/// Columns summed by one thread.
 const STRIP: usize = 256;
 
 /// Applies `f` to the index and the slice of each row.
@@ -22,7 +22,7 @@ pub(super) fn map_rows<T: Send, R: Send>(
     rows.with_min_len(SHARE.div_ceil(columns)).map(|(index, row)| f(index, row)).collect()
 }
 
-/// The mean of the rows, summed in f64.
+/// Mean of the rows, summed in f64.
 pub(super) fn column_means<T: WithDType>(matrix: &[T], columns: usize) -> Vec<f64> {
     let count = matrix.len() / columns;
     let mut means = vec![0.0; columns];
@@ -41,14 +41,14 @@ pub(super) fn column_means<T: WithDType>(matrix: &[T], columns: usize) -> Vec<f6
     means
 }
 
-/// Takes `vector` off a row.
+/// Subtracts `vector` from a row.
 pub(super) fn subtract<T: WithDType>(row: &mut [T], vector: &[f64]) {
     for (x, &y) in row.iter_mut().zip(vector) {
         *x -= T::from_f64(y);
     }
 }
 
-/// Sum of squares in f64, over independent lanes that the compiler can keep in registers.
+/// Sum of squares in f64, over independent lanes that the compiler keeps in registers.
 pub(super) fn squared_norm<T: WithDType>(vector: &[T]) -> f64 {
     let mut lanes = [0.0; 8];
     for chunk in vector.chunks(lanes.len()) {

@@ -1,4 +1,4 @@
-//! The two implementations of the angle forms against each other.
+//! Agreement of the two implementations of the angle forms.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::SeedableRng;
@@ -40,7 +40,7 @@ fn fused_and_composed_agree() -> Result<()> {
 }
 
 #[test]
-fn composed_defines_the_edges_too() -> Result<()> {
+fn composed_agrees_at_the_edge_cases() -> Result<()> {
     // The last row lies at the mean; the first two coincide.
     let rows = [[1f32, 0.0], [1.0, 0.0], [-2.0, 1.0], [0.0, -1.0], [0.0, 0.0]];
     for dtype in [DType::F32, DType::F64] {
@@ -60,8 +60,8 @@ fn composed_defines_the_edges_too() -> Result<()> {
 }
 
 #[test]
-fn the_neighbour_is_found_across_blocks() -> Result<()> {
-    // Row k and row k + BLOCK share a direction, so each is the other's nearest neighbour.
+fn nearest_neighbours_are_found_across_blocks() -> Result<()> {
+    // Rows k and k + BLOCK share a direction, so each is the other's nearest neighbour.
     let half = centers(BLOCK, 64)?;
     let centers = Tensor::cat(&[half.as_tensor(), &(half.as_tensor() * 1.01)?], 0)?;
     let loss = fused::smallest_angles::<f64>(&centers, BetweenForm::MeanMinAngle)?.to_scalar::<f64>()?;
@@ -71,7 +71,7 @@ fn the_neighbour_is_found_across_blocks() -> Result<()> {
 
 #[cfg(feature = "serde")]
 #[test]
-fn configurations_name_the_forms_in_kebab_case() {
+fn forms_deserialize_from_kebab_case() {
     use serde::{Deserialize, de::IntoDeserializer, de::value::Error};
     let read =
         |name: &'static str| BetweenForm::deserialize(IntoDeserializer::<Error>::into_deserializer(name));

@@ -1,4 +1,4 @@
-//! Digests of gradients: a change of a loss that changes trained weights, if only in the last bit, fails here.
+//! Gradient digests: fail on any change of a loss that changes trained weights, even in the last bit.
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
@@ -11,10 +11,10 @@ use crate::support::gradient;
 
 const CLASSES: usize = 10;
 const DIMENSIONS: usize = 16;
-/// Training samples of each class.
+/// Training samples per class.
 const COUNTS: [usize; CLASSES] = [500, 299, 179, 107, 64, 38, 23, 13, 8, 5];
 
-/// Numbers in [-2, 2) with full mantissas, from an integer formula.
+/// Values in [-2, 2) with full mantissas, from an integer formula.
 fn numbers(seed: u32, rows: usize, columns: usize) -> Result<Var> {
     let values = (0..(rows * columns) as u32).map(|i| {
         let hash = (i + 1).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503));
@@ -24,7 +24,7 @@ fn numbers(seed: u32, rows: usize, columns: usize) -> Result<Var> {
     Ok(Var::from_vec(values.collect::<Vec<f32>>(), (rows, columns), &Device::Cpu)?)
 }
 
-/// The batch of the digests: the last class is absent.
+/// The batch behind the digests; the last class is absent.
 struct Batch {
     logits: Var,
     features: Var,
@@ -47,7 +47,7 @@ impl Batch {
     }
 }
 
-/// FNV-1a over the bits of a gradient; zeros of either sign are the same.
+/// FNV-1a over the bits of a gradient; treats -0 as 0.
 fn digest(loss: &Tensor, variable: &Var) -> Result<u64> {
     let gradient = gradient(loss, variable)?.flatten_all()?.to_vec1::<f32>()?;
     let bytes = gradient.iter().flat_map(|x| (x + 0.0).to_bits().to_le_bytes());
@@ -55,13 +55,13 @@ fn digest(loss: &Tensor, variable: &Var) -> Result<u64> {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
 }
 
-/// Digests of the losses of the first release. They hold with one mathematical library, whose exponentials they contain.
+/// Digests of the first release's losses. They depend on the exponentials of one math library.
 #[test]
 #[cfg_attr(
     not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")),
-    ignore = "written with glibc on x86-64"
+    ignore = "digests were recorded with glibc on x86-64"
 )]
-fn gradients_keep_their_bits() -> Result<()> {
+fn gradients_match_the_recorded_bits() -> Result<()> {
     let Batch { logits, features, centers, labels: y, weights: w } = &Batch::of(37)?;
     let even = Batch::of(32)?;
     for (name, loss, variable, expected) in [
@@ -112,9 +112,9 @@ fn gradients_keep_their_bits() -> Result<()> {
     Ok(())
 }
 
-/// The trainer takes the losses of each sample and applies class weights itself.
+/// The trainer uses per-sample losses and applies class weights itself.
 #[test]
-fn losses_of_each_sample_reduce_to_the_same_bits() -> Result<()> {
+fn per_sample_losses_reduce_to_the_same_bits() -> Result<()> {
     let Batch { logits, labels: y, weights: w, .. } = &Batch::of(37)?;
     let plain = cross_entropy_each(logits, y)?;
     let weighted = plain.clone().weighted(y, w)?;

@@ -1,4 +1,4 @@
-//! Degenerate batches and wrong arguments.
+//! Degenerate batches and invalid arguments.
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
@@ -13,7 +13,7 @@ use crate::support::{assert_finite, gradient, scalar, values};
 const CPU: &Device = &Device::Cpu;
 const FORMS: [BetweenForm; 3] = [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap];
 
-/// The gradient of each form of L_B, in both precisions, after checking that all is finite.
+/// Gradients of all forms of L_B in both precisions, checked to be finite.
 fn between_gradients<const K: usize>(rows: &[[f64; 3]; K]) -> Result<Vec<Vec<f64>>> {
     let mut gradients = Vec::new();
     for dtype in [DType::F32, DType::F64] {
@@ -51,7 +51,7 @@ fn certain_and_impossible_predictions_stay_finite() -> Result<()> {
 }
 
 #[test]
-fn a_class_that_is_not_counted_takes_no_part() -> Result<()> {
+fn classes_with_count_zero_are_excluded() -> Result<()> {
     let y = Tensor::new(&[0u32, 1], CPU)?;
     let logits = Var::new(&[[0.5f32, -1.0, 7.0], [2.0, 0.0, 9.0]], CPU)?;
     let loss = cross_entropy(&adjusted_logits(&logits, &[3, 1, 0], 1.0)?, &y)?;
@@ -62,7 +62,7 @@ fn a_class_that_is_not_counted_takes_no_part() -> Result<()> {
 }
 
 #[test]
-fn a_feature_without_direction_gets_no_gradient() -> Result<()> {
+fn features_of_norm_zero_get_no_gradient() -> Result<()> {
     let features = Var::zeros((1, 3), DType::F32, CPU)?;
     let (label, direction) = (Tensor::new(&[0u32], CPU)?, Tensor::new(&[[1f32, 0.0, 0.0]], CPU)?);
     for loss in [dot_regression, class_balanced_dot_regression] {
@@ -73,9 +73,9 @@ fn a_feature_without_direction_gets_no_gradient() -> Result<()> {
     Ok(())
 }
 
-/// The authors' form: the direction of class k is sqrt(B / (C n_k)) long, and so is the product's target.
+/// The authors' form: the direction of class k and the target of the product have length sqrt(B / (C n_k)).
 #[test]
-fn class_balanced_dot_regression_is_that_of_longer_directions() -> Result<()> {
+fn class_balanced_dot_regression_equals_the_scaled_form() -> Result<()> {
     let features = [[0.3f64, -1.2], [2.0, 0.5], [-0.7, 0.1], [1.1, 1.0], [0.2, -0.4]];
     let labels = [3usize, 0, 3, 3, 1];
     let directions = [[1.0f64, 0.0], [0.6, -0.8], [0.0, 1.0], [-0.8, 0.6]];
@@ -95,7 +95,7 @@ fn class_balanced_dot_regression_is_that_of_longer_directions() -> Result<()> {
 }
 
 #[test]
-fn arguments_of_the_losses_for_long_tails_are_checked() -> Result<()> {
+fn arguments_of_long_tailed_losses_are_checked() -> Result<()> {
     let (logits, y) = (Tensor::zeros((2, 3), DType::F32, CPU)?, Tensor::new(&[0u32, 1], CPU)?);
     assert!(matches!(focal(&logits, &y, -1.0), Err(Error::Range { argument: "gamma", .. })));
     assert!(matches!(adjusted_logits(&logits, &[1, 2], 1.0), Err(Error::Counts { classes: 3, found: 2 })));
@@ -121,7 +121,7 @@ fn arguments_of_the_losses_for_long_tails_are_checked() -> Result<()> {
 }
 
 #[test]
-fn one_centre_has_no_angle() -> Result<()> {
+fn one_centre_has_loss_zero() -> Result<()> {
     for form in FORMS {
         assert_eq!(scalar(&between_class(&Tensor::ones((1, 4), DType::F32, CPU)?, form)?)?, 0.0);
     }
@@ -137,7 +137,7 @@ fn two_centres_are_opposite() -> Result<()> {
 }
 
 #[test]
-fn all_centres_coincide() -> Result<()> {
+fn coinciding_centres_get_no_gradient() -> Result<()> {
     for rows in [[[0.0; 3]; 4], [[0.1, -7.3, 1e-3]; 4]] {
         for gradient in between_gradients(&rows)? {
             assert!(gradient.iter().all(|&g| g == 0.0), "{gradient:?}");
@@ -147,10 +147,10 @@ fn all_centres_coincide() -> Result<()> {
 }
 
 #[test]
-fn some_centres_coincide() -> Result<()> {
+fn partly_coinciding_centres_have_clamped_angles() -> Result<()> {
     let rows = [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.5, 2.0]];
     for gradient in between_gradients(&rows)? {
-        // The first two give nothing to each other, but share what centring gives everyone.
+        // The first two do not affect each other, but share the gradient of the centring.
         assert_eq!(gradient[..3].iter().all(|&g| g == 0.0), gradient[3..6].iter().all(|&g| g == 0.0));
     }
     let centers = Tensor::new(&rows, CPU)?;
@@ -161,7 +161,7 @@ fn some_centres_coincide() -> Result<()> {
 
 #[test]
 fn a_centre_at_the_mean_is_orthogonal_to_all() -> Result<()> {
-    // Three corners of a triangle around the fourth: 120 degrees between them, 90 to the middle one.
+    // Three corners of a triangle around the fourth: 120 degrees to each other, 90 to the middle one.
     let h = 0.75f64.sqrt();
     let rows = [[1.0, 0.0, 0.0], [-0.5, h, 0.0], [-0.5, -h, 0.0], [0.0, 0.0, 0.0]];
     between_gradients(&rows)?;
@@ -171,7 +171,7 @@ fn a_centre_at_the_mean_is_orthogonal_to_all() -> Result<()> {
 }
 
 #[test]
-fn minute_and_huge_centres() -> Result<()> {
+fn tiny_and_huge_centres_stay_finite() -> Result<()> {
     let rows = [[1.0, 0.2, 0.0], [-0.5, 1.0, 0.3], [-0.5, -1.0, 0.7], [0.1, 0.9, -0.2]];
     for scale in [1e-25, 1e-18, 1e-12, 1e12, 1e18] {
         between_gradients(&rows.map(|row| row.map(|x| x * scale)))?;
@@ -180,7 +180,7 @@ fn minute_and_huge_centres() -> Result<()> {
 }
 
 #[test]
-fn nan_is_not_hidden() -> Result<()> {
+fn nan_propagates() -> Result<()> {
     let rows = [[1.0, 0.2, 0.0], [-0.5, 1.0, f64::NAN], [-0.5, -1.0, 0.7], [0.1, 0.9, -0.2]];
     let (broken, labels) = (Tensor::new(&rows, CPU)?, Tensor::new(&[0u32, 1, 2, 2], CPU)?);
     let mut losses = vec![
@@ -199,7 +199,7 @@ fn nan_is_not_hidden() -> Result<()> {
 }
 
 #[test]
-fn an_absent_class_pulls_nothing() -> Result<()> {
+fn absent_classes_contribute_nothing() -> Result<()> {
     let features = Var::new(&[[1f32, 2.0], [3.0, 4.0]], CPU)?;
     let centers = Var::new(&[[0f32, 0.0], [9.0, 9.0], [1.0, 1.0]], CPU)?;
     let labels = Tensor::new(&[2u32, 0], CPU)?;
@@ -214,7 +214,7 @@ fn an_absent_class_pulls_nothing() -> Result<()> {
 }
 
 #[test]
-fn one_sample() -> Result<()> {
+fn one_sample_has_defined_losses() -> Result<()> {
     let features = Tensor::new(&[[1f32, 2.0]], CPU)?;
     let centers = Tensor::new(&[[1f32, 0.0], [0.0, 0.0]], CPU)?;
     let labels = Tensor::new(&[0u32], CPU)?;
@@ -228,7 +228,7 @@ fn one_sample() -> Result<()> {
 }
 
 #[test]
-fn extreme_logits_and_weights() -> Result<()> {
+fn extreme_logits_and_weights_stay_finite() -> Result<()> {
     let logits = Var::new(&[[3e38f32, -3e38], [1e4, -1e4]], CPU)?;
     let labels = Tensor::new(&[0u32, 1], CPU)?;
     let loss = cross_entropy(&logits, &Tensor::new(&[0u32, 0], CPU)?)?;
@@ -240,7 +240,7 @@ fn extreme_logits_and_weights() -> Result<()> {
     assert_eq!(scalar(&loss)?, 0.0);
     assert_finite(&gradient(&loss, &logits)?)?;
 
-    // Smoothing has mass on a class of weight, though no label has any.
+    // Smoothing puts mass on a weighted class, although no label has weight.
     let (ones, weights) = (Tensor::new(&[1u32, 1], CPU)?, Tensor::new(&[3f32, 0.0], CPU)?);
     let loss = (weighted_smoothed_cross_entropy(&logits, &ones, &weights, 0.1)? * 1e3)?;
     assert_eq!(scalar(&loss)?, 0.0);
@@ -249,11 +249,11 @@ fn extreme_logits_and_weights() -> Result<()> {
 }
 
 #[test]
-fn class_weights_of_empty_classes() {
+fn class_weights_of_empty_classes_are_zero() {
     assert_eq!(effective_number(&[0, 0], 0.999), [0.0, 0.0]);
     assert_eq!(effective_number(&[5, 0, 5], 0.999), [1.5, 0.0, 1.5]);
     assert_eq!(inverse_frequency(&[]), [0.0; 0]);
-    // The two ends of beta, and what lies beyond them.
+    // Both ends of beta, and values beyond them.
     assert_eq!(effective_number(&[30, 10], 1.0), inverse_frequency(&[30, 10]));
     assert_eq!(effective_number(&[30, 10], 2.0), inverse_frequency(&[30, 10]));
     assert_eq!(effective_number(&[30, 10], 0.0), [1.0, 1.0]);
@@ -261,7 +261,7 @@ fn class_weights_of_empty_classes() {
 }
 
 #[test]
-fn wrong_arguments_are_named() -> Result<()> {
+fn error_messages_name_the_argument() -> Result<()> {
     let logits = Tensor::zeros((2, 3), DType::F32, CPU)?;
     let centers = Tensor::zeros((4, 3), DType::F32, CPU)?;
     let labels = Tensor::new(&[0u32, 2], CPU)?;
@@ -269,17 +269,11 @@ fn wrong_arguments_are_named() -> Result<()> {
     let empty = Tensor::zeros((0, 3), DType::F32, CPU)?;
     let none = Tensor::zeros(0, DType::U32, CPU)?;
     let double = Tensor::zeros((4, 3), DType::F64, CPU)?;
-    let message = |result: Result<Tensor>| result.expect_err("the arguments are wrong").to_string();
+    let message = |result: Result<Tensor>| result.expect_err("invalid arguments").to_string();
     for (found, expected) in [
         (cross_entropy(&logits, &three), "labels: expected shape [2], found [3]"),
-        (
-            cross_entropy(&empty, &none),
-            "logits: expected shape (rows, columns), neither of them 0, found [0, 3]",
-        ),
-        (
-            cross_entropy(&labels, &labels),
-            "logits: expected shape (rows, columns), neither of them 0, found [2]",
-        ),
+        (cross_entropy(&empty, &none), "logits: expected shape (rows, columns), both above 0, found [0, 3]"),
+        (cross_entropy(&labels, &labels), "logits: expected shape (rows, columns), both above 0, found [2]"),
         (
             cross_entropy(&logits.to_dtype(DType::I64)?, &labels),
             "logits: expected dtype F32 or F64, found I64",
@@ -311,7 +305,7 @@ fn wrong_arguments_are_named() -> Result<()> {
         (center_loss(&logits, &labels, &double), "centers: expected dtype F32, found F64"),
         (
             between_class(&labels, BetweenForm::EtfGap),
-            "centers: expected shape (rows, columns), neither of them 0, found [2]",
+            "centers: expected shape (rows, columns), both above 0, found [2]",
         ),
         (
             class_means(&logits, &labels, 2).map(|present| present.means),

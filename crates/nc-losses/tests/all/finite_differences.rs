@@ -1,4 +1,4 @@
-//! Gradients against central differences in f64, on shapes of their own.
+//! Gradients against central differences in f64.
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
@@ -33,7 +33,7 @@ fn hold(x: &Tensor, loss: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
 }
 
 #[test]
-fn classification_losses() -> Result<()> {
+fn classification_losses_match_finite_differences() -> Result<()> {
     let (x, y) = (normal(1, 7, 5)?, labels(2, 7, 5)?);
     let weights = normal(3, 1, 5)?.squeeze(0)?.abs()?;
     let targets = candle_nn::ops::softmax(&normal(4, 7, 5)?, 1)?;
@@ -47,7 +47,7 @@ fn classification_losses() -> Result<()> {
 }
 
 #[test]
-fn losses_for_long_tails() -> Result<()> {
+fn long_tailed_losses_match_finite_differences() -> Result<()> {
     let (x, y) = (normal(1, 7, 5)?, labels(2, 7, 5)?);
     for gamma in [0.0, 0.5, 3.0] {
         hold(&x, |x| focal(x, &y, gamma))?;
@@ -65,7 +65,7 @@ fn losses_for_long_tails() -> Result<()> {
 type OfEach<'a> = &'a dyn Fn(&Tensor) -> Result<PerSample>;
 
 #[test]
-fn reductions_of_the_losses_of_each_sample() -> Result<()> {
+fn reductions_match_finite_differences() -> Result<()> {
     let (x, y, directions) = (normal(1, 7, 5)?, labels(2, 7, 5)?, normal(4, 5, 5)?);
     let weights = normal(3, 1, 5)?.squeeze(0)?.abs()?;
     let losses: [OfEach<'_>; 6] = [
@@ -86,7 +86,7 @@ fn reductions_of_the_losses_of_each_sample() -> Result<()> {
 }
 
 #[test]
-fn distances_to_centres() -> Result<()> {
+fn centre_distances_match_finite_differences() -> Result<()> {
     let (features, centers, y) = (normal(1, 6, 3)?, normal(2, 4, 3)?, labels(3, 6, 4)?);
     for loss in [within_class, center_loss] {
         hold(&features, |features| loss(features, &y, &centers))?;
@@ -96,7 +96,7 @@ fn distances_to_centres() -> Result<()> {
 }
 
 #[test]
-fn between_classes() -> Result<()> {
+fn between_class_matches_finite_differences() -> Result<()> {
     for (classes, dimensions) in [(3, 4), (6, 2), (11, 7)] {
         let centers = (normal(classes as u64, classes, dimensions)? + 0.5)?;
         for form in [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap] {
@@ -107,7 +107,7 @@ fn between_classes() -> Result<()> {
 }
 
 #[test]
-fn between_classes_through_the_means_of_a_batch() -> Result<()> {
+fn between_class_on_batch_means_matches_finite_differences() -> Result<()> {
     let (features, y) = (normal(1, 9, 4)?, Tensor::new(&[5u32, 0, 2, 5, 5, 2, 0, 7, 7], &Device::Cpu)?);
     hold(&features, |features| between_class(&class_means(features, &y, 8)?.means, BetweenForm::MeanMinAngle))
 }

@@ -1,4 +1,4 @@
-//! Values and gradients that PyTorch computed in f64; the bound is that of its own f32 arithmetic, with room.
+//! Values and gradients against PyTorch's in f64. The bound is that of PyTorch's own f32 arithmetic, with a margin.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,14 @@ struct Golden {
 }
 
 impl Golden {
-    /// Inputs will be on `device`.
+    /// Loads the golden arrays, with inputs on `device`.
     fn on(device: &Device) -> Result<Self> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/losses.safetensors");
         Ok(Self { arrays: safetensors::load(path, &Device::Cpu)?, device: device.clone() })
     }
 
     fn get(&self, name: &str) -> &Tensor {
-        self.arrays.get(name).unwrap_or_else(|| panic!("no `{name}` among the known answers"))
+        self.arrays.get(name).unwrap_or_else(|| panic!("no golden array `{name}`"))
     }
 
     fn input(&self, name: &str, dtype: DType) -> Result<Tensor> {
@@ -57,7 +57,7 @@ impl Golden {
         Ok(Tensor::new(weights, &Device::Cpu)?.to_dtype(DType::F32)?.to_device(&self.device)?)
     }
 
-    /// Holds a scalar and its gradients against `out.NAME` and `grad.NAME.INPUT`.
+    /// Compares a scalar and its gradients with `out.NAME` and `grad.NAME.INPUT`.
     fn hold(&self, name: &str, loss: &Tensor, inputs: &[(&str, &Var)]) -> Result<()> {
         assert_close(loss, self.get(&format!("out.{name}")), BOUND)?;
         for (input, variable) in inputs {
@@ -69,7 +69,7 @@ impl Golden {
 }
 
 #[test]
-fn class_weights() -> Result<()> {
+fn class_weights_match_pytorch() -> Result<()> {
     let golden = Golden::on(&Device::Cpu)?;
     let counts = golden.counts()?;
     for (name, ours) in [
@@ -122,7 +122,7 @@ fn losses_for_long_tails(golden: &Golden) -> Result<()> {
     let loss = dot_regression(&features, &labels, &directions)?;
     golden.hold("dot_regression", &loss, &[("features", &features)])?;
 
-    // By class it is the mean over the classes of the batch, each taken alone.
+    // By class, it is the mean of the losses of each class in the batch.
     let of_class = |class: usize| -> Result<Tensor> {
         let samples = labels.to_vec1::<u32>()?.into_iter().zip(0u32..);
         let samples: Vec<u32> =
@@ -189,16 +189,16 @@ const CHECKS: [fn(&Golden) -> Result<()>; 5] =
     [classification_losses, losses_for_long_tails, regularisers, mixed_batches, a_step_of_the_centres];
 
 #[test]
-fn values_and_gradients() -> Result<()> {
+fn values_and_gradients_match_pytorch() -> Result<()> {
     let golden = Golden::on(&Device::Cpu)?;
     CHECKS.iter().try_for_each(|check| check(&golden))
 }
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn values_and_gradients_on_a_gpu() -> Result<()> {
+fn values_and_gradients_match_pytorch_on_a_gpu() -> Result<()> {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
-        println!("skipped: no CUDA or Metal device, or a build without its feature");
+        println!("skipped: no CUDA or Metal device, or built without its feature");
         return Ok(());
     };
     let golden = Golden::on(&device)?;

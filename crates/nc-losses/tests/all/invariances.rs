@@ -1,4 +1,4 @@
-//! What must not change a loss.
+//! Invariances of the losses.
 
 use candle_core::{Device, Tensor};
 use nc_losses::{
@@ -13,7 +13,7 @@ use crate::support::{assert_close, labels, normal};
 const FORMS: [BetweenForm; 3] = [BetweenForm::MeanMinAngle, BetweenForm::GlobalMinAngle, BetweenForm::EtfGap];
 
 #[test]
-fn the_order_of_the_batch() -> Result<()> {
+fn batch_order_does_not_matter() -> Result<()> {
     let (logits, features, centers) = (normal(1, 8, 5)?, normal(2, 8, 3)?, normal(3, 5, 3)?);
     let (y, weights) = (labels(4, 8, 5)?, normal(5, 1, 5)?.squeeze(0)?.abs()?);
     let order = Tensor::new(&[3u32, 0, 7, 1, 6, 2, 5, 4], &Device::Cpu)?;
@@ -38,7 +38,7 @@ fn the_order_of_the_batch() -> Result<()> {
 }
 
 #[test]
-fn a_constant_added_to_the_logits() -> Result<()> {
+fn constants_added_to_the_logits_do_not_matter() -> Result<()> {
     let (logits, y) = (normal(1, 6, 4)?, labels(2, 6, 4)?);
     let shifted = (&logits + 700.0)?;
     assert_close(&cross_entropy(&shifted, &y)?, &cross_entropy(&logits, &y)?, 1e-12)?;
@@ -48,9 +48,9 @@ fn a_constant_added_to_the_logits() -> Result<()> {
 }
 
 #[test]
-fn similar_centres() -> Result<()> {
+fn between_class_is_invariant_to_similarities() -> Result<()> {
     let centers = normal(1, 7, 3)?;
-    // A rotation by Rodrigues' formula around (1, 2, 2)/3, of 90 degrees.
+    // Rotation by 90 degrees around (1, 2, 2)/3, by Rodrigues' formula.
     let rotation = Tensor::new(&[[1f64, -4.0, 8.0], [8.0, 4.0, 1.0], [-4.0, 7.0, 4.0]], &Device::Cpu)?;
     let rotated = centers.matmul(&(rotation / 9.0)?)?;
     let offset = Tensor::new(&[[3f64, -1.0, 4.0]], &Device::Cpu)?;
@@ -72,7 +72,7 @@ fn similar_centres() -> Result<()> {
 }
 
 #[test]
-fn the_strides_of_the_arguments() -> Result<()> {
+fn strides_of_the_arguments_do_not_matter() -> Result<()> {
     fn strided(x: &Tensor) -> candle_core::Result<Tensor> {
         let last = x.rank() - 1;
         Tensor::stack(&[x, x], last + 1)?.narrow(last + 1, 1, 1)?.squeeze(last + 1)
@@ -105,7 +105,7 @@ fn the_strides_of_the_arguments() -> Result<()> {
 }
 
 #[test]
-fn special_cases_of_cross_entropy() -> Result<()> {
+fn special_cases_reduce_to_cross_entropy() -> Result<()> {
     let (logits, y, partner) = (normal(1, 6, 4)?, labels(2, 6, 4)?, labels(3, 6, 4)?);
     let plain = cross_entropy(&logits, &y)?;
     let equal = (Tensor::ones(4, logits.dtype(), &Device::Cpu)? * 3.0)?;

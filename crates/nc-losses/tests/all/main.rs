@@ -1,4 +1,4 @@
-//! The losses against known answers, finite differences, edges and invariances.
+//! The losses against known answers and finite differences, at edge cases, and their invariances.
 
 mod bits;
 mod edges;

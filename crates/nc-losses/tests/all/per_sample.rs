@@ -1,4 +1,4 @@
-//! Reductions of the losses of each sample.
+//! Reductions of per-sample losses.
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
@@ -10,9 +10,9 @@ use crate::support::{assert_close, gradient, labels, normal, scalar, values};
 
 const CPU: &Device = &Device::Cpu;
 
-/// The expected loss was computed in Python from the formula of Cui et al. with a softmax.
+/// The expected loss was computed in Python from the formula of Cui et al. on a softmax.
 #[test]
-fn class_balanced_focal_loss() -> Result<()> {
+fn class_balanced_focal_loss_matches_python() -> Result<()> {
     let logits =
         Tensor::new(&[[0.5f64, -1.0, 2.0], [1.5, 0.25, -0.75], [-2.0, 0.0, 1.0], [0.0, 3.0, -1.0]], CPU)?;
     let labels = Tensor::new(&[2u32, 0, 1, 0], CPU)?;
@@ -46,11 +46,11 @@ fn class_weights_cancel_in_a_mean_by_class() -> Result<()> {
 }
 
 #[test]
-fn classes_of_weight_zero_take_no_part() -> Result<()> {
+fn classes_of_weight_zero_are_excluded() -> Result<()> {
     let logits = Var::new(&[[1f32, 2.0], [0.0, 1.0], [3.0, 0.5]], CPU)?;
     let y = Tensor::new(&[1u32, 1, 0], CPU)?;
     let weights = |of_1: f32| Tensor::new(&[0f32, of_1], CPU);
-    // Smoothing gives the third sample a loss, though its mass is 0.
+    // Smoothing gives the third sample a loss, although its mass is 0.
     let losses = smoothed_cross_entropy_each(&logits, &y, Some(&weights(2.0)?), 0.1)?;
     let first = losses.of_each.narrow(0, 0, 2)?.sum_all()?;
     let by_class = losses.by_class(&y, 2, ClassCount::Present)?;
@@ -68,7 +68,7 @@ fn classes_of_weight_zero_take_no_part() -> Result<()> {
 }
 
 #[test]
-fn equal_class_weights_keep_the_mean_squared_error() -> Result<()> {
+fn equal_class_weights_do_not_change_mse() -> Result<()> {
     let (logits, y) = (normal(1, 8, 5)?, labels(2, 8, 5)?);
     let weights = Tensor::new(&[3f64; 5], CPU)?;
     assert_close(&mse_each(&logits, &y)?.weighted(&y, &weights)?.mean()?, &mse(&logits, &y)?, 1e-14)

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Standard normal numbers, the same for the same seed and shape.
+/// Standard normal numbers, determined by seed and shape.
 pub(crate) fn normal(seed: u64, rows: usize, columns: usize) -> Result<Tensor> {
     let rng = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f64> = StandardNormal.sample_iter(rng).take(rows * columns).collect();
@@ -19,17 +19,17 @@ pub(crate) fn labels(seed: u64, samples: usize, classes: u32) -> Result<Tensor> 
     Tensor::from_vec(values, samples, &Device::Cpu)
 }
 
-/// All numbers of a tensor as f64.
+/// All values of a tensor as f64.
 pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
 }
 
-/// The number in a tensor of one element.
+/// Value of a one-element tensor.
 pub(crate) fn scalar(tensor: &Tensor) -> Result<f64> {
     Ok(values(tensor)?[0])
 }
 
-/// The gradient of a scalar with respect to a variable, zero where the graph does not reach it.
+/// Gradient of a scalar with respect to a variable, zero if the graph does not reach it.
 pub(crate) fn gradient(loss: &Tensor, variable: &Var) -> Result<Tensor> {
     let gradients = loss.backward()?;
     gradients.get(variable).cloned().map_or_else(|| variable.zeros_like(), Ok)
@@ -52,7 +52,7 @@ pub(crate) fn assert_finite(tensor: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// Panics unless two tensors agree to a relative error.
+/// Panics unless two tensors agree within a relative error.
 #[track_caller]
 pub(crate) fn assert_close(ours: &Tensor, theirs: &Tensor, bound: f64) -> Result<()> {
     let error = relative_error(ours, theirs)?;

@@ -1,4 +1,4 @@
-//! The same bits with any number of threads.
+//! Independence of the results from the number of threads.
 
 use std::process::Command;
 
@@ -7,8 +7,8 @@ use nc_losses::{BetweenForm, Result, between_class, within_class};
 
 use crate::support::{gradient, labels, normal};
 
-/// Prints a digest of losses and gradients; run by the test below in processes of their own, because the
-/// number of threads is read from the environment.
+/// Prints a digest of losses and gradients. The test below runs it in separate processes, because the number of threads
+/// is read from the environment.
 #[test]
 #[ignore = "a helper of the test below"]
 #[allow(clippy::print_stdout)]
@@ -30,14 +30,14 @@ fn print_bits() -> Result<()> {
 }
 
 #[test]
-fn do_not_change_a_bit() {
+fn the_number_of_threads_does_not_change_a_bit() {
     let bits = |threads: &str| {
         let program = std::env::current_exe().expect("the test runs from a file");
         let output = Command::new(program)
             .args(["--exact", "threads::print_bits", "--ignored", "--nocapture"])
             .env("RAYON_NUM_THREADS", threads)
             .output()
-            .expect("the test program starts");
+            .expect("the test program runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines().filter(|line| line.starts_with("bits")).map(str::to_owned).collect::<Vec<_>>()
     };

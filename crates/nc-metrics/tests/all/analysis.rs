@@ -1,4 +1,4 @@
-//! Everything at once against each thing alone, and on any number of threads.
+//! The complete analysis against its single metrics, and on any number of threads.
 
 use nc_metrics::{
     Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, NearestMeanAccumulator, NeuralCollapse,
@@ -58,7 +58,7 @@ impl Case {
 }
 
 #[test]
-fn everything_is_each_thing() {
+fn analysis_equals_the_single_metrics() {
     let case = Case::draw();
     let analysis = case.set().analyze().unwrap();
     let counts = [600, 150, 90, 30, 5];
@@ -79,7 +79,7 @@ fn everything_is_each_thing() {
     assert_eq!(test.nc.nc2, nc.nc2);
     assert_eq!(test.nc.mse, nc.mse);
     assert_eq!(test.accuracy, Some(accuracy));
-    // By the counts it was trained on, not those of the test set.
+    // SELI uses the training counts, not those of the test set.
     assert_ne!(test.nc.seli, nc.seli);
     let means = ClassMeans::of(&case.features, &case.labels, K, P).unwrap();
     let mut nearest = NearestMeanAccumulator::new(&means, &case.classifier);
@@ -90,8 +90,8 @@ fn everything_is_each_thing() {
 }
 
 #[test]
-fn accuracy_is_of_the_predictions() {
-    // Logits that are equal in f32, then some that are infinite there.
+fn accuracy_agrees_with_the_predictions() {
+    // Logits that are equal in f32, then logits that are infinite in f32.
     let step = f32::EPSILON;
     let classifier = Classifier::new(&[1.0, 1.0 + step], Some(&[1024.0; 2]), 2, 1).unwrap();
     let decide = |classifier: &Classifier, features: &[f32]| {
@@ -117,20 +117,20 @@ fn accuracy_is_of_the_predictions() {
 pub(crate) fn refused(told: &mut Refusals) {
     let case = Case::draw();
     for (tried, features, labels) in [
-        ("test features too many", &[0.0; P + 1][..], [0]),
-        ("a test label beyond the classes", &[0.0; P], [5]),
-        ("a test feature that is not finite", &[f32::NAN; P], [0]),
+        ("too many test features", &[0.0; P + 1][..], [0]),
+        ("a test label out of range", &[0.0; P], [5]),
+        ("a non-finite test feature", &[f32::NAN; P], [0]),
     ] {
         let set = FeatureSet { test: Some(Samples { features, labels: &labels }), ..case.set() };
         assert!(set.geometry().is_err(), "{tried}");
         told.add(tried, set.analyze());
     }
     let train = Samples { features: &[0.0; P], labels: &[5] };
-    told.add("a training label beyond the classes", FeatureSet { train, ..case.set() }.analyze());
+    told.add("a training label out of range", FeatureSet { train, ..case.set() }.analyze());
 }
 
 #[test]
-fn the_names_are_the_fields_joined_by_dots() {
+fn metric_names_are_field_names_joined_by_dots() {
     let case = Case::draw();
     let analysis = case.set().analyze().unwrap();
     let json = serde_json::to_value(&analysis).unwrap();
@@ -147,7 +147,7 @@ fn the_names_are_the_fields_joined_by_dots() {
 }
 
 #[test]
-fn the_same_bits_on_any_number_of_threads() {
+fn the_number_of_threads_does_not_change_a_bit() {
     let case = Case::draw();
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -159,7 +159,7 @@ fn the_same_bits_on_any_number_of_threads() {
 }
 
 #[test]
-fn the_plane_gives_each_class_its_share() {
+fn projection_balances_the_classes() {
     let case = Case::draw();
     let samples = Samples { features: &case.features, labels: &case.labels };
     let means = ClassMeans::of(samples.features, samples.labels, K, P).unwrap();
@@ -170,7 +170,7 @@ fn the_plane_gives_each_class_its_share() {
     assert_eq!(few.samples.iter().map(|sample| sample.class).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert_eq!((plane.means.len(), plane.weights.len()), (K, K));
     assert!(plane.explained[0] >= plane.explained[1] && plane.explained.iter().sum::<f64>() <= 1.0);
-    // No direction is longer in the plane than in space, and the plane is that of the largest variance.
+    // Projection shortens directions, and the plane has the largest variance.
     assert!(plane.weights.iter().all(|[x, y]| x * x + y * y <= 1.0 + 1e-12));
     let variance = |axis: usize| plane.samples.iter().map(|sample| sample.at[axis].powi(2)).sum::<f64>();
     let first_dims = |axis: usize| {
@@ -183,8 +183,8 @@ fn the_plane_gives_each_class_its_share() {
 }
 
 #[test]
-fn means_over_classes_by_hand() {
-    // Class 0: 3 of 4 right, class 1: 1 of 2, class 2 never right and predicted once.
+fn means_over_classes_match_hand_computation() {
+    // Class 0: 3 of 4 correct, class 1: 1 of 2, class 2 never correct and predicted once.
     let labels = [0, 0, 0, 0, 1, 1, 2];
     let decisions = [0, 0, 0, 2, 1, 0, 1];
     let logits: Vec<f32> =

@@ -1,4 +1,4 @@
-//! Accuracy, shot groups and calibration, counted by hand.
+//! Accuracy, shot groups and calibration against hand-computed values.
 
 use nc_metrics::{Accuracy, Calibration, Directions, ShotClasses, predictions};
 
@@ -9,7 +9,7 @@ fn predicting(predicted: &[usize], classes: usize) -> Vec<f32> {
 
 #[test]
 fn groups_are_by_training_counts_and_weigh_samples() {
-    // Classes 0 and 1 are many-shot, with 1 of 1 and 1 of 3 right; 2 and 3 medium; 4 few and never right.
+    // Classes 0 and 1 are many-shot, with 1 of 1 and 1 of 3 correct; 2 and 3 are medium; 4 is few-shot, never correct.
     let labels = [0, 1, 1, 1, 2, 3, 4];
     let logits = predicting(&[0, 1, 0, 0, 2, 3, 0], 5);
     let accuracy = Accuracy::of(&logits, &labels, &[5000, 101, 100, 20, 19]).unwrap();
@@ -36,7 +36,7 @@ fn empty_groups_and_classes_have_no_accuracy() {
 }
 
 #[test]
-fn of_equal_logits_the_first_counts() {
+fn ties_between_logits_go_to_the_first_class() {
     let equal = [1.0; 7];
     assert_eq!(predictions(&equal, 7).unwrap(), [0]);
     let top5 = |label| Accuracy::of(&equal, &[label], &[1; 7]).unwrap().top5;
@@ -46,11 +46,11 @@ fn of_equal_logits_the_first_counts() {
 }
 
 #[test]
-fn many_classes_have_no_matrix() {
+fn matrices_are_omitted_for_many_classes() {
     let classes = 1001;
     let accuracy = Accuracy::of(&predicting(&[7, 8], classes), &[7, 9], &vec![1; classes]).unwrap();
     assert_eq!((accuracy.top1, accuracy.confusion), (0.5, vec![]));
-    // Equally far apart on a circle.
+    // Points evenly spaced on a circle.
     let step = 360.0 / classes as f64;
     let at = |place: usize| (place as f64 * step).to_radians().sin_cos();
     let rows: Vec<f64> = (0..classes).flat_map(|place| [at(place).0, at(place).1]).collect();
@@ -61,7 +61,7 @@ fn many_classes_have_no_matrix() {
 }
 
 #[test]
-fn numbers_beyond_f32_are_logits() {
+fn logits_are_compared_in_f64() {
     // In f32 the first is infinite and the last two are equal.
     let logits = [1e60, 0.0, 1.0, 1.0 + f64::EPSILON];
     assert_eq!(predictions(&logits, 2).unwrap(), [0, 1]);
@@ -72,20 +72,20 @@ fn numbers_beyond_f32_are_logits() {
 
 #[test]
 fn bins_are_closed_on_the_right() {
-    // Equal logits of 5 classes: confidence 1/5 = 3/15, the right end of the third bin. A second sample with one logit
-    // raised a little falls into the fourth; were bins closed on the left, both would be there.
+    // Equal logits of 5 classes: confidence 1/5 = 3/15, the right end of the third bin. A second sample with one
+    // slightly larger logit falls into the fourth; if bins were closed on the left, both would fall into the fourth.
     let bins = |logit: f32| {
         let mut logits = vec![0.0; 10];
         logits[5] = logit;
         Calibration::of(&logits, &[0, 1], 5).unwrap().ece15.unwrap()
     };
-    // One right, one wrong. Together: |1 - 0.4| / 2. Apart: (|1 - 0.2| + |0 - 0.2|) / 2.
+    // One correct, one wrong. In one bin: |1 - 0.4| / 2. In two bins: (|1 - 0.2| + |0 - 0.2|) / 2.
     assert!((bins(0.0) - 0.3).abs() < 1e-6);
     assert!((bins(1e-3) - 0.5).abs() < 1e-3);
 }
 
 #[test]
-fn confidence_survives_large_logits() {
+fn confidence_is_finite_for_large_logits() {
     let ece = |logits: &[f32]| Calibration::of(logits, &[0], 2).unwrap().ece15;
     assert_eq!(ece(&[3e38, -3e38]), Some(0.0));
     assert_eq!(ece(&[-3e38, 3e38]), Some(1.0));

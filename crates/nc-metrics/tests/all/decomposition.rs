@@ -1,4 +1,4 @@
-//! The parts of the squared error against the error itself and a classifier that is trained.
+//! The parts of the squared error against the error itself and a trained classifier.
 
 use nc_metrics::{ClassMeans, Classifier, MseAccumulator, MseDecomposition};
 
@@ -39,7 +39,7 @@ impl Case {
         self.labels.iter().map(of).collect()
     }
 
-    /// L and its gradient by weight and bias, sample by sample.
+    /// L and its gradient with respect to weight and bias, sample by sample.
     fn loss(&self, by_class: bool) -> (f64, Vec<f64>, Vec<f64>) {
         let square = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>();
         let mut loss = RIDGE / 2.0 * (square(&self.weight) + square(&self.bias));
@@ -74,7 +74,7 @@ impl Case {
 }
 
 #[test]
-fn the_parts_add_up_to_the_error() {
+fn parts_add_up_to_the_error() {
     let case = Case::draw();
     let parts = case.decompose();
     for (parts, by_class) in [(parts.sample_weighted, false), (parts.class_weighted, true)] {
@@ -98,13 +98,13 @@ fn a_trained_classifier_has_no_perpendicular_part() {
         let (own, other) = if by_class { (other, own) } else { (own, other) };
         assert!(own.perpendicular < 1e-9, "{own:?}");
         assert!((own.total - case.loss(by_class).0).abs() < 1e-6, "{own:?}");
-        // The best classifier of one weighting is not that of the other.
+        // The optimal classifiers of the two weightings differ.
         assert!(other.perpendicular > 1e-4, "{other:?}");
     }
 }
 
 #[test]
-fn other_samples_than_those_of_the_means_have_no_parts() {
+fn samples_not_behind_the_means_have_no_decomposition() {
     let case = Case::draw();
     let means = ClassMeans::of(&case.features, &case.labels, K, P).unwrap();
     let weight: Vec<f32> = case.weight.iter().map(|&x| x as f32).collect();
@@ -112,7 +112,7 @@ fn other_samples_than_those_of_the_means_have_no_parts() {
     let mut accumulator = MseAccumulator::new(&means, &classifier, RIDGE);
     accumulator.update(&case.features[..P], &case.labels[..1]).unwrap();
     assert_eq!(accumulator.finish(), None);
-    // As many as there are of each class, but others.
+    // The same number of samples per class, but different ones.
     let means = ClassMeans::of(&[-2.0, 2.0], &[0, 1], 2, 1).unwrap();
     let classifier = Classifier::new(&[-1.0, 1.0], None, 2, 1).unwrap();
     let mut accumulator = MseAccumulator::new(&means, &classifier, RIDGE);
@@ -121,10 +121,10 @@ fn other_samples_than_those_of_the_means_have_no_parts() {
 }
 
 #[test]
-fn the_samples_of_the_means_are_known_in_any_order() {
+fn samples_behind_the_means_are_recognised_in_any_order() {
     let case = Case::draw();
     let classifier = Classifier::new(&[1.0; K * P], None, K, P).unwrap();
-    // Far from the origin sums are rounded more.
+    // Sums are rounded more far from the origin.
     for offset in [0.0, 1e3, 1e7] {
         let features: Vec<f32> = case.features.iter().map(|x| x + offset).collect();
         let means = ClassMeans::of(&features, &case.labels, K, P).unwrap();

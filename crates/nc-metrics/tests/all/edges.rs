@@ -1,4 +1,4 @@
-//! Where a figure is not defined it is absent, never NaN; where the input makes no sense there is an error.
+//! Edge cases: undefined metrics are absent, never NaN; invalid input is an error.
 
 use nc_metrics::{
     AccuracyAccumulator, CalibrationAccumulator, ClassMeans, ClassMeansAccumulator, Classifier, Directions,
@@ -31,7 +31,7 @@ fn a_single_class_has_no_directions() {
 }
 
 #[test]
-fn a_single_sample() {
+fn a_single_sample_is_measured() {
     let nc = measure(&[1.0, 2.0], &[2], 3, 2);
     assert_eq!((nc.samples, nc.classes, nc.absent_classes), (1, vec![2], vec![0, 1]));
     assert_eq!(nc.nc1.within_class_variance, [Some(0.0)]);
@@ -40,7 +40,7 @@ fn a_single_sample() {
 
 #[test]
 fn coinciding_means_have_no_directions() {
-    // Three classes about 0.1 of different sizes: their means are equal but for rounding, if at all.
+    // Three classes of different sizes at about 0.1; their means are equal up to rounding.
     let features: Vec<f32> = (0..33).map(|i| if i < 30 { 0.1 } else { 0.3 - 0.1 * (i % 3) as f32 }).collect();
     let labels: Vec<u32> = (0..33)
         .map(|i| {
@@ -59,7 +59,7 @@ fn coinciding_means_have_no_directions() {
     assert_eq!((nc.nc1.trace.sample_weighted, nc.nc1.cdnv), (None, None));
     assert_eq!((nc.nc2.centered_means.coherence, nc.nc2.centered_means.equinorm_cov), (None, None));
     assert!(nc.nc2.centered_means.cosines.is_empty());
-    // Only two coincide: the trace has a meaning, the distances between all pairs have not.
+    // Only two means coincide: the trace is defined, the pairwise distances are not.
     let nc = measure(&features, &labels, 3, 1);
     assert!(nc.nc1.trace.sample_weighted.is_some());
     assert_eq!(nc.nc1.cdnv, None);
@@ -84,12 +84,12 @@ fn a_classifier_of_zeros_has_no_directions() {
     let weights = nc.nc2.weights.unwrap();
     assert_eq!((weights.equinorm_cov, weights.coherence), (None, None));
     assert_eq!(nc.nc3.unwrap(), Nc3::default());
-    assert_eq!(nc.nc4.unwrap().mismatch, Some(0.5)); // it always says the first class
+    assert_eq!(nc.nc4.unwrap().mismatch, Some(0.5)); // always predicts the first class
 }
 
 #[test]
-fn absent_classes_leave_no_trace() {
-    // Classes 1 and 3 of 5 have no samples: as if there were three.
+fn absent_classes_are_excluded() {
+    // Classes 1 and 3 of 5 have no samples: the result is that of three classes.
     let features = [0.0, 1.0, 2.0, 2.0, -1.0, 0.5, 3.0, -4.0];
     let sparse = NeuralCollapse::of(&features, &[0, 2, 2, 4], 5, 2, None).unwrap();
     let dense = NeuralCollapse::of(&features, &[0, 1, 1, 2], 3, 2, None).unwrap();
@@ -114,7 +114,7 @@ fn the_second_pass_may_lack_a_class_or_have_one_more() {
 }
 
 #[test]
-fn a_refused_piece_leaves_nothing() {
+fn a_rejected_piece_changes_nothing() {
     let mut means = ClassMeansAccumulator::new(2, 3);
     means.update(&[1.0; 6], &[0, 1]).unwrap();
     assert!(means.update(&[0.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0], &[0, 1]).is_err());
@@ -126,14 +126,14 @@ fn a_refused_piece_leaves_nothing() {
 }
 
 #[test]
-fn no_directions_have_no_norms() {
+fn no_vectors_have_no_norms() {
     assert_eq!(Directions::of(&[], 2).unwrap().norms, [0.0; 0]);
     assert_eq!(Nc3::of(&[], &[], 2).unwrap().mean_alignment_cosine, None);
     assert_eq!(CalibrationAccumulator::new(3).finish().ece15, None);
 }
 
 #[test]
-fn the_largest_and_smallest_numbers_are_measured() {
+fn extreme_magnitudes_are_measured() {
     for scale in [f32::MAX, f32::MIN_POSITIVE, 1e-45] {
         let nc = measure(&[scale, 0.0, 0.0, scale, -scale, 0.0], &[0, 1, 2], 3, 2);
         assert!(nc.nc2.centered_means.coherence.is_some());

@@ -1,4 +1,4 @@
-//! Collapse itself, and what the figures must not depend on.
+//! The metrics at collapse, and their invariances.
 
 use nc_metrics::{ClassMeans, Classifier, Directions, NeuralCollapse, NeuralCollapseAccumulator};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -6,8 +6,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 const P: usize = 16;
 
-/// Long-tailed features (N, 16) of four classes about random means, and a classifier, in 32nds: sums of few such
-/// numbers are exact in f32.
+/// Long-tailed features (N, 16) of four classes about random means, and a classifier. Values are multiples of 1/32, so
+/// that sums of a few are exact in f32.
 struct Sample {
     features: Vec<f32>,
     labels: Vec<u32>,
@@ -38,7 +38,7 @@ impl Sample {
     }
 }
 
-/// Every number in the report, by name.
+/// Every number in the report with its name.
 fn figures(nc: &NeuralCollapse) -> Vec<(String, f64)> {
     fn walk(name: &str, value: &serde_json::Value, out: &mut Vec<(String, f64)>) {
         match value {
@@ -54,7 +54,7 @@ fn figures(nc: &NeuralCollapse) -> Vec<(String, f64)> {
     out
 }
 
-/// Compares all figures but those whose name contains one of `except`.
+/// Compares all metrics except those whose name contains one of `except`.
 fn assert_same(ours: &NeuralCollapse, theirs: &NeuralCollapse, except: &[&str]) {
     let (ours, theirs) = (figures(ours), figures(theirs));
     assert_eq!(ours.len(), theirs.len());
@@ -69,7 +69,7 @@ fn close(ours: Option<f64>, theirs: f64) {
     assert!(ours.is_some_and(|ours| (ours - theirs).abs() < 1e-12), "{ours:?} and {theirs}");
 }
 
-/// Rows times the 16 x 16 Hadamard matrix over 4, which is orthogonal and exact in binary.
+/// Multiplies rows by the 16 x 16 Hadamard matrix / 4, which is orthogonal and exact in binary.
 fn rotated(rows: &[f32]) -> Vec<f32> {
     let sign = |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 0.25 } else { -0.25 };
     rows.chunks(P).flat_map(|row| (0..P).map(|i| (0..P).map(|j| sign(i, j) * row[j]).sum())).collect()
@@ -89,18 +89,18 @@ fn order_changes_nothing() {
     let mut sample = Sample::draw();
     let before = sample.measure();
     let n = sample.labels.len();
-    let order: Vec<usize> = (0..n).map(|i| i * 29 % n).collect(); // 29 and 72 have no common factor
+    let order: Vec<usize> = (0..n).map(|i| i * 29 % n).collect(); // 29 and 72 are coprime
     sample.features = order.iter().flat_map(|&i| sample.features[i * P..][..P].to_vec()).collect();
     sample.labels = order.iter().map(|&i| sample.labels[i]).collect();
     assert_same(&sample.measure(), &before, &[]);
 }
 
 #[test]
-fn shifting_changes_only_what_the_classifier_decides() {
+fn shifting_changes_only_classifier_metrics() {
     let mut sample = Sample::draw();
     let before = sample.measure();
     sample.features.iter_mut().enumerate().for_each(|(i, x)| *x += (i % P) as f32 - 4.0);
-    let moved = ["nc4", "mean_output_norm", "seli", "orthogonal_frame", "mse"]; // not about the centred means
+    let moved = ["nc4", "mean_output_norm", "seli", "orthogonal_frame", "mse"]; // not invariant to shifts
     assert_same(&sample.measure(), &before, &moved);
 }
 
@@ -121,10 +121,10 @@ fn scaling_changes_only_norms_and_variances() {
 }
 
 #[test]
-fn class_weighting_does_not_see_how_often_a_class_is_sampled() {
+fn class_weighting_is_invariant_to_repeated_samples() {
     let mut sample = Sample::draw();
     let before = sample.measure();
-    // The rarest class, ten times.
+    // The rarest class, repeated ten times.
     let rare: Vec<f32> = sample.features[69 * P..].to_vec();
     for _ in 0..9 {
         sample.features.extend(&rare);
@@ -140,7 +140,7 @@ fn class_weighting_does_not_see_how_often_a_class_is_sampled() {
     assert!((ours.unwrap() - theirs.unwrap()).abs() > 1e-3);
 }
 
-/// K e_k - 1 in the first K of P dimensions is a simplex ETF whose numbers are integers.
+/// K e_k - 1 in the first K of P dimensions: a simplex ETF with integer coordinates.
 fn vertex(class: usize, classes: usize, dims: usize) -> impl Iterator<Item = f32> {
     (0..dims).map(move |dim| match dim {
         dim if dim == class => classes as f32 - 1.0,
@@ -150,7 +150,7 @@ fn vertex(class: usize, classes: usize, dims: usize) -> impl Iterator<Item = f32
 }
 
 #[test]
-fn a_simplex_etf_is_collapse() {
+fn a_simplex_etf_has_collapsed() {
     for (classes, dims, angle) in [(10, 12, 96.379_370), (2, 3, 180.0), (100, 128, 90.578_755)] {
         let vertices: Vec<f32> = (0..classes).flat_map(|class| vertex(class, classes, dims)).collect();
         // Class k has k % 3 + 1 samples, all at 5 + its vertex.
@@ -177,7 +177,7 @@ fn a_simplex_etf_is_collapse() {
         }
         let ideal = nc.etf_angle_degrees.unwrap();
         assert!((ideal - angle).abs() < 1e-6);
-        // arccos magnifies rounding where it is steep, at 180 degrees.
+        // arccos amplifies rounding where it is steep, at 180 degrees.
         for found in [nc.nc2.centered_means.min_angle_degrees, weights.mean_nearest_angle_degrees] {
             assert!((found.unwrap() - ideal).abs() < 2e-6);
         }
@@ -192,8 +192,8 @@ fn a_simplex_etf_is_collapse() {
 }
 
 #[test]
-fn more_classes_than_dimensions_plus_one_have_no_etf() {
-    // The corners of a square: their nearest angles are 90 degrees, the best there is in a plane.
+fn no_etf_exists_beyond_dimensions_plus_one_classes() {
+    // The corners of a square: nearest angles are 90 degrees, the optimum in the plane.
     let features = [1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0];
     let nc = NeuralCollapse::of(&features, &[0, 1, 2, 3], 4, 2, None).unwrap();
     assert!(!nc.etf_exists);
@@ -224,13 +224,13 @@ fn in_one_dimension_the_trace_is_a_quotient() {
     let norms = &nc.nc2.centered_means;
     assert_eq!(norms.norms, [3.0, 2.0, 2.0, 3.0]);
     close(norms.equinorm_cov, 0.2);
-    // Of the six pairs two are parallel and four opposite; each has a parallel neighbour.
+    // Two of the six pairs are parallel and four opposite; each vector has a parallel neighbour.
     close(norms.coherence, (2.0 * (4.0 / 3.0) + 4.0 * (2.0 / 3.0)) / 6.0);
     assert_eq!(norms.mean_nearest_angle_degrees, Some(0.0));
 }
 
 #[test]
-fn the_classifier_against_the_class_means() {
+fn duality_matches_hand_computation() {
     // Means (3, 0) and (-1, 2) about mu_C = (1, 1), rows (1, 0) and (0, 1): products 2 and 1, W mu_C + b = (1.5, -2).
     let classifier = Classifier::new(&[1.0, 0.0, 0.0, 1.0], Some(&[0.5, -3.0]), 2, 2).unwrap();
     let nc = NeuralCollapse::of(&[3.0, 0.0, -1.0, 2.0], &[0, 1], 2, 2, Some(&classifier)).unwrap();
@@ -243,7 +243,7 @@ fn the_classifier_against_the_class_means() {
 }
 
 #[test]
-fn within_directions_without_means_do_not_count() {
+fn the_trace_ignores_noise_outside_the_range_of_s_b() {
     // The means differ along the first dimension; noise along the second is outside the range of S_B.
     let features = [-1.0, 5.0, -1.0, -5.0, 1.0, 2.0, 1.0, -2.0];
     let nc = NeuralCollapse::of(&features, &[0, 0, 1, 1], 2, 2, None).unwrap();
@@ -265,7 +265,7 @@ fn test_features_are_measured_about_training_means() {
 }
 
 #[test]
-fn far_from_the_origin_nothing_is_lost() {
+fn a_large_offset_costs_no_precision() {
     // Steps of 1/8 at 10^6, the resolution of f32 there.
     let near = [0.0, 0.25, 1.0, 1.5, 3.0, 3.125];
     let far = near.map(|x| x + 1e6);
@@ -279,8 +279,8 @@ fn far_from_the_origin_nothing_is_lost() {
 }
 
 #[test]
-fn directions_see_one_close_pair() {
-    // Two vectors at 30 degrees, a third at 120 to the first and 90 to the second.
+fn one_close_pair_shows_in_the_directions() {
+    // Two vectors 30 degrees apart, a third at 120 degrees to the first and 90 to the second.
     let at = |degrees: f64| [degrees.to_radians().cos(), degrees.to_radians().sin()];
     let rows = [at(0.0), at(30.0), at(120.0)].concat();
     let directions = Directions::of(&rows, 2).unwrap();

@@ -1,4 +1,4 @@
-//! The figures of the golden file against PyTorch in double precision, in one piece and in ragged pieces.
+//! All metrics of the golden file against PyTorch in double precision, in one piece and in ragged pieces.
 
 use nc_metrics::{
     Accuracy, AccuracyAccumulator, Calibration, CalibrationAccumulator, ClassMeans, ClassMeansAccumulator,
@@ -22,7 +22,7 @@ impl Golden {
             Dtype::F32 => bytes(view.data()).map(|b| f64::from(f32::from_le_bytes(b))).collect(),
             Dtype::F64 => bytes(view.data()).map(f64::from_le_bytes).collect(),
             Dtype::I64 => bytes(view.data()).map(|b| i64::from_le_bytes(b) as f64).collect(),
-            other => panic!("{name} is of {other:?}"),
+            other => panic!("{name} has dtype {other:?}"),
         }
     }
 
@@ -85,7 +85,7 @@ fn assert_close(name: &str, ours: &[f64], theirs: &[f64]) {
     assert!(error < 1e-6, "{name}: relative error {error:.2e}");
 }
 
-/// The numbers at `path` (names joined by dots), flattened.
+/// The numbers at `path` (field names joined by dots), flattened.
 fn numbers(report: &Value, path: &str) -> Vec<f64> {
     fn flatten(value: &Value, out: &mut Vec<f64>) {
         match value {
@@ -124,7 +124,7 @@ fn compare(
 }
 
 #[test]
-fn figures_in_one_piece() {
+fn metrics_in_one_piece_match_pytorch() {
     let golden = Golden::load();
     let case = Case::of(&golden);
     let means = ClassMeans::of(&case.features, &case.labels, K, P).unwrap();
@@ -143,7 +143,7 @@ fn figures_in_one_piece() {
 }
 
 #[test]
-fn figures_in_ragged_pieces() {
+fn metrics_in_ragged_pieces_match_pytorch() {
     let golden = Golden::load();
     let case = Case::of(&golden);
     let (classifier, logits) = (case.classifier(), case.logits());

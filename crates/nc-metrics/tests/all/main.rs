@@ -1,4 +1,4 @@
-//! The figures against known answers, invariances, hand computation and the edges of what is defined.
+//! The metrics against known answers, hand computation and trained models; their invariances and edge cases.
 
 mod analysis;
 mod counting;
@@ -13,7 +13,7 @@ mod targets;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Numbers from N(0, 1).
+/// Samples from N(0, 1).
 fn normal(seed: u64, count: usize) -> Vec<f64> {
     StandardNormal.sample_iter(ChaCha8Rng::seed_from_u64(seed)).take(count).collect()
 }

@@ -1,4 +1,4 @@
-//! Offsets and scales cost no digits, and a figure that is only rounding is absent.
+//! Offsets and scales cost no precision, and a metric that is only rounding is absent.
 
 use nc_metrics::{Classifier, NeuralCollapse, Scalar};
 
@@ -28,7 +28,7 @@ fn narrow(features: &[f64]) -> Vec<f32> {
 }
 
 #[test]
-fn a_power_of_two_changes_no_bit_of_an_invariant_figure() {
+fn scaling_by_a_power_of_two_keeps_invariant_metrics_bit_identical() {
     let features = features(1.0);
     let one = measure(&features);
     for power in [-1000, -500, -200, 200, 500, 900] {
@@ -41,7 +41,7 @@ fn a_power_of_two_changes_no_bit_of_an_invariant_figure() {
         let (directions, ours) = (&one.nc2.centered_means, &scaled.nc2.centered_means);
         assert_eq!((&ours.cosines, ours.etf_error), (&directions.cosines, directions.etf_error));
         assert_eq!(ours.norms, directions.norms.iter().map(|norm| norm * scale).collect::<Vec<_>>());
-        // Squares beyond the range of f64 are absent.
+        // Squares outside the range of f64 are absent.
         let variance = |nc: &NeuralCollapse| nc.nc1.within_class_variance[0];
         let expected = (power.abs() <= 500).then(|| variance(&one).unwrap() * scale * scale);
         assert_eq!(variance(&scaled), expected, "2^{power}");
@@ -49,8 +49,8 @@ fn a_power_of_two_changes_no_bit_of_an_invariant_figure() {
 }
 
 #[test]
-fn an_offset_of_64_bit_features_costs_no_digits() {
-    // A multiple of 2^-20, which an offset of 2^30 does not round.
+fn an_offset_of_64_bit_features_costs_no_precision() {
+    // Multiples of 2^-20, which an offset of 2^30 does not round.
     let features: Vec<f64> = features(1.0).iter().map(|x| (x * 1024.0).round() / 1024f64.powi(2)).collect();
     let (one, moved) =
         (measure(&features), measure(&features.iter().map(|x| x + 1024f64.powi(3)).collect::<Vec<_>>()));
@@ -65,8 +65,8 @@ fn an_offset_of_64_bit_features_costs_no_digits() {
 }
 
 #[test]
-fn variation_within_classes_below_rounding_is_absent() {
-    // With an offset of 1e4 numbers of 32 bits are 1e-3 apart.
+fn within_class_variance_below_rounding_is_absent() {
+    // At an offset of 1e4, adjacent f32 values are 1e-3 apart.
     let offset: Vec<f64> = features(1e-1).iter().map(|x| 1e4 + 3e-3 * x).collect();
     let [narrow, wide] = [measure(&narrow(&offset)), measure(&offset)].map(|nc| nc.nc1);
     assert!(wide.trace.sample_weighted.is_some_and(|trace| trace > 1e-4));
@@ -78,7 +78,7 @@ fn variation_within_classes_below_rounding_is_absent() {
 }
 
 #[test]
-fn collapse_to_the_last_bit_is_shown() {
+fn collapse_to_the_last_bit_is_measured() {
     let [rounded, exact] = [1e-8, 0.0].map(|noise| measure(&narrow(&features(noise))).nc1);
     let trace = rounded.trace.sample_weighted.unwrap();
     assert!(trace > 0.0 && trace < 1e-13, "{trace}");
@@ -88,7 +88,7 @@ fn collapse_to_the_last_bit_is_shown() {
 
 #[test]
 fn means_that_differ_by_rounding_have_no_geometry() {
-    // Equal to the last bit of f32, but for that bit.
+    // Values equal in f32 up to the last bit.
     let features: Vec<f64> = LABELS
         .iter()
         .flat_map(|&class| [100.0 + f64::from(class) * f64::from(f32::EPSILON) * 16.0; P])
@@ -99,6 +99,6 @@ fn means_that_differ_by_rounding_have_no_geometry() {
     assert_eq!(nc.nc2.centered_means.min_angle_degrees, None);
     assert_eq!(nc.nc3.unwrap().mean_alignment_cosine, None);
     assert_eq!(nc.nc4.unwrap().mismatch, None);
-    // 64 bits hold the difference.
+    // f64 represents the difference.
     assert!(measure(&features).nc2.centered_means.equinorm_cov.is_some());
 }

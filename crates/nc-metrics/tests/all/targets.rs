@@ -1,13 +1,13 @@
-//! The geometries to expect of imbalanced data, against models that are really trained.
+//! The geometries expected on imbalanced data, against trained models.
 //!
-//! In both models the features are free (an unconstrained-features model), and those of a class are alike at the
-//! optimum, so that there is one vector a class, counted n_k times.
+//! Both models have free features (unconstrained-features models). At the optimum the features of a class are equal, so
+//! the models have one vector per class, counted n_k times.
 
 use nc_metrics::{ClassMeans, Classifier, NeuralCollapse, NeuralCollapseAccumulator, SeliTargets};
 
 use crate::normal;
 
-/// Classifier (K, P) and features (K, P), row after row.
+/// Classifier (K, P) and features (K, P), row by row.
 struct Free {
     counts: Vec<usize>,
     dims: usize,
@@ -31,8 +31,8 @@ impl Free {
         w.iter().zip(h).map(|(w, h)| w * h).sum()
     }
 
-    /// A step of gradient descent with momentum, given dL/dz of each class's output for each class's feature, already
-    /// times n_k; the features' step is divided by n_k, which speeds small classes up and moves no optimum.
+    /// One step of gradient descent with momentum, given dL/dz for each class's feature, already multiplied by n_k. The
+    /// feature step is divided by n_k, which speeds up small classes without moving the optimum.
     fn step(&mut self, dz: &[Vec<f64>], decay: (f64, f64), rate: f64, velocity: &mut (Vec<f64>, Vec<f64>)) {
         let (k, p) = (self.classes(), self.dims);
         let (mut dw, mut dh) = (vec![0.0; k * p], vec![0.0; k * p]);
@@ -53,7 +53,7 @@ impl Free {
         }
     }
 
-    /// The report on features that stand n_k times.
+    /// Metrics of the features, each repeated n_k times.
     fn measure(&self) -> NeuralCollapse {
         let (k, p) = (self.classes(), self.dims);
         let narrow = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<_>>();
@@ -69,8 +69,8 @@ impl Free {
     }
 }
 
-/// The support vector machine over free features, of which SELI is the solution: the least ||W||^2 + ||H||^2 with all
-/// margins (w_k - w_j) h_k at least 1, here by a quadratic penalty on what is missing.
+/// The support vector machine over free features, whose solution is SELI: the least ||W||^2 + ||H||^2 with all margins
+/// (w_k - w_j) h_k at least 1, here by a quadratic penalty on violations.
 fn train_margins(counts: &[usize], seed: u64) -> Free {
     let mut free = Free::new(counts, 5, seed);
     let k = free.classes();
@@ -93,7 +93,7 @@ fn train_margins(counts: &[usize], seed: u64) -> Free {
 }
 
 #[test]
-fn margins_on_imbalanced_data_end_in_seli() {
+fn margins_on_imbalanced_data_converge_to_seli() {
     for (counts, seed) in [(vec![16, 16, 1, 1], 1), (vec![27, 9, 3, 1], 2)] {
         let nc = train_margins(&counts, seed).measure();
         let seli = nc.seli.unwrap();
@@ -102,13 +102,13 @@ fn margins_on_imbalanced_data_end_in_seli() {
         {
             assert!(error.unwrap() < 5e-3, "{counts:?}, {name}: {error:?}");
         }
-        // That is not a simplex ETF.
+        // The result is not a simplex ETF.
         assert!(nc.nc2.weights.unwrap().etf_error.unwrap() > 0.1);
     }
 }
 
 #[test]
-fn margins_on_balanced_data_end_in_the_simplex() {
+fn margins_on_balanced_data_converge_to_the_simplex_etf() {
     let nc = train_margins(&[4, 4, 4, 4], 3).measure();
     assert!(nc.nc2.weights.unwrap().etf_error.unwrap() < 5e-3);
     assert!(nc.nc3.unwrap().etf_error.unwrap() < 5e-3);
@@ -116,8 +116,8 @@ fn margins_on_balanced_data_end_in_the_simplex() {
 }
 
 #[test]
-fn seli_targets_belong_together() {
-    // G_W and G_H come of one singular value decomposition of the logits: trace(G_W) = sum of singular values
+fn seli_targets_are_consistent() {
+    // G_W and G_H derive from one singular value decomposition of the logits: trace(G_W) = sum of singular values
     // = sum_k n_k G_H,kk.
     let counts = [50, 20, 7, 2, 1];
     let targets = SeliTargets::new(&counts).unwrap();
@@ -129,7 +129,7 @@ fn seli_targets_belong_together() {
     assert_eq!(SeliTargets::new(&[3, 0]), None);
 }
 
-/// Cross entropy with weight decay on classifier (lw) and features (lh), which cannot be negative.
+/// Cross entropy with weight decay on classifier (lw) and non-negative features (lh).
 fn train_behind_relu(counts: &[usize], (lw, lh): (f64, f64), seed: u64) -> Free {
     let mut free = Free::new(counts, 8, seed);
     free.h.iter_mut().for_each(|h| *h = h.abs());
@@ -155,7 +155,7 @@ fn train_behind_relu(counts: &[usize], (lw, lh): (f64, f64), seed: u64) -> Free 
 }
 
 #[test]
-fn features_behind_a_relu_end_in_an_orthogonal_frame() {
+fn features_after_a_relu_converge_to_an_orthogonal_frame() {
     let (counts, lw, lh) = ([40, 20, 10], 5e-3, 5e-5);
     let free = train_behind_relu(&counts, (lw, lh), 4);
     let frame = free.measure().orthogonal_frame.unwrap();

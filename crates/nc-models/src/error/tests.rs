@@ -9,7 +9,7 @@ use super::Error;
 use crate::{HeadConfig, ParamStore, ResNet, ResNetConfig};
 
 #[test]
-fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
+fn errors_match_their_snapshot() -> candle_core::Result<()> {
     let cpu = &Device::Cpu;
     let store = ParamStore::new(0, cpu);
     let vb = store.builder();
@@ -43,29 +43,23 @@ fn every_error_is_worded_as_it_is_kept() -> candle_core::Result<()> {
         },
         [
             ("ResNet-33", resnet(33, 1)),
-            ("a ResNet of no width", resnet(32, 0)),
+            ("a ResNet of width 0", resnet(32, 0)),
             ("an ETF of 100 classes in 64 dimensions", head(HeadConfig::Etf, 64, 100)),
-            ("a classifier of nothing", head(HeadConfig::Linear, 64, 0)),
+            ("a classifier without classes", head(HeadConfig::Linear, 64, 0)),
             ("an ETF of one class", head(HeadConfig::Etf, 64, 1)),
-            ("factors on the logits of another head", Error::NotLinear { head: "cosine" }),
+            ("scaled logits of a cosine head", Error::NotLinear { head: "cosine" }),
             ("a retrained ETF head", Error::FixedHead { head: "etf" }),
-            ("a network without its second view", Error::Views { expected: 2, found: 1 }),
-            ("features of two images to normalise", Error::BatchTooSmall { least: 3, found: 2 }),
-            ("weights of another model", loaded(&file("conv1.weight", &[4])?)),
-            ("weights of another shape", loaded(&file("weight", &[4, 2])?)),
-            ("a backbone with a name of the head's", {
+            ("one view for a network of two branches", Error::Views { expected: 2, found: 1 }),
+            ("feature batch norm over two images", Error::BatchTooSmall { least: 3, found: 2 }),
+            ("weights of a different model", loaded(&file("conv1.weight", &[4])?)),
+            ("weights of a different shape", loaded(&file("weight", &[4, 2])?)),
+            ("a backbone parameter named like the head", {
                 store.builder().pp("linear").get(3, "bias").unwrap();
                 store.ensure_free("linear").unwrap_err()
             }),
-            (
-                "a parameter of no model",
-                store.reinitialize("fc.weight", Init::Const(0.0), "phase").unwrap_err()
-            ),
-            ("a file of something else", loaded(b"PK")),
-            (
-                "an operation that Candle refuses",
-                candle_core::Error::Msg("device mismatch in add".into()).into()
-            ),
+            ("an unknown parameter", store.reinitialize("fc.weight", Init::Const(0.0), "phase").unwrap_err()),
+            ("a file in another format", loaded(b"PK")),
+            ("a failing tensor operation", candle_core::Error::Msg("device mismatch in add".into()).into()),
         ]
     );
     Ok(())

@@ -3,20 +3,20 @@ use candle_nn::VarBuilder;
 use super::{CosineHead, EtfHead, Head, LinearHead};
 use crate::{Error, Result};
 
-/// A classifier.
+/// Classifier head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
 pub enum HeadConfig {
     /// Linear: W h + b.
     Linear,
-    /// `scale` times the cosines between features and class directions.
+    /// Cosine: `scale` times the cosine between feature and class direction.
     Cosine {
         /// The factor on the cosines; 30 in LDAM.
         #[cfg_attr(feature = "serde", schemars(range(max = 1e6), extend("exclusiveMinimum" = 0)))]
         scale: f64,
     },
-    /// Class directions fixed to a simplex ETF.
+    /// Fixed simplex ETF as class directions.
     Etf,
 }
 
@@ -25,8 +25,8 @@ impl HeadConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Classes`] and [`Error::EtfDimension`] if there is no such head; if `vb` has parameters of these names in other
-    /// shapes.
+    /// [`Error::Classes`] and [`Error::EtfDimension`] if the head is impossible; an error of Candle if `vb` has
+    /// parameters of these names with other shapes.
     pub fn build(&self, features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Box<dyn Head>> {
         if classes == 0 {
             return Err(Error::Classes { least: 1, found: 0 });

@@ -15,7 +15,7 @@ impl CosineHead {
     ///
     /// # Errors
     ///
-    /// If `vb` has a parameter of this name in another shape.
+    /// If `vb` has a parameter of this name with another shape.
     pub fn new(features: usize, classes: usize, scale: f64, vb: &VarBuilder<'_>) -> Result<Self> {
         let weight = vb.get_with_hints((classes, features), "weight", init::DEFAULT_KAIMING_NORMAL)?;
         Ok(Self { weight, scale })
@@ -24,12 +24,12 @@ impl CosineHead {
 
 impl Head for CosineHead {
     fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        // Scaled last, as in the runs on record: a run's hash promises its bits.
+        // Scales last because recorded runs depend on the bits of this order.
         let cosines = unit_rows(features)?.matmul(&unit_rows(&self.weight)?.t()?)?;
         Ok((cosines * self.scale)?)
     }
 
-    /// s w_k / |w_k|: the logits of features of length 1, and the decision for features of any length.
+    /// s w_k / |w_k|: gives the logits of unit features and the decision for features of any length.
     fn weight(&self) -> Result<Tensor> {
         Ok((unit_rows(&self.weight)? * self.scale)?)
     }
@@ -51,7 +51,7 @@ mod tests {
     use crate::ParamStore;
 
     #[test]
-    fn cosine_logits_keep_their_bits() {
+    fn cosine_logits_are_scaled_last() {
         let params = ParamStore::new(0, &Device::Cpu);
         let head = CosineHead::new(64, 10, 30.0, &params.builder()).unwrap();
         let features =
@@ -63,7 +63,7 @@ mod tests {
         let cosines = unit(&features).matmul(&unit(&head.weight).t().unwrap()).unwrap();
         let scaled_last = bits(&(cosines * 30.0).unwrap());
         assert_eq!(bits(&head.forward(&features).unwrap()), scaled_last);
-        // In another order they are others.
+        // Another order changes the bits.
         let weight = head.weight().unwrap();
         assert_ne!(bits(&unit(&features).matmul(&weight.t().unwrap()).unwrap()), scaled_last);
     }

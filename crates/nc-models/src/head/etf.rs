@@ -4,22 +4,21 @@ use candle_nn::{Init, VarBuilder};
 use super::Head;
 use crate::{Error, ParamStore, Result, Role, with_role};
 
-/// z = W h where the rows of W (K, P) form a simplex equiangular tight frame that is never trained
-/// (Yang et al. 2022).
+/// z = W h with a simplex equiangular tight frame as the rows of W (K, P), never trained (Yang et al. 2022).
 ///
-/// W = sqrt(K / (K-1)) B Q^T, where B (K, K-1) is an orthonormal basis of the vectors that sum to zero and
-/// Q (P, K-1) has random orthonormal columns: rows of unit norm, cosines of -1/(K-1) between any two.
+/// W = sqrt(K / (K-1)) B Q^T, where B (K, K-1) is an orthonormal basis of the vectors that sum to zero and Q (P, K-1)
+/// has random orthonormal columns. Rows have unit norm and pairwise cosines of -1/(K-1).
 pub struct EtfHead {
     weight: Tensor,
 }
 
 impl EtfHead {
-    /// A fixed head. Its `weight` is one of the variables of `vb`, so that it is drawn from their seed and saved with them,
-    /// with the role [`Role::Fixed`] and no gradient.
+    /// A fixed head. Its `weight` is a variable of `vb`, drawn from its seed and saved with it, with the role
+    /// [`Role::Fixed`] and no gradient.
     ///
     /// # Errors
     ///
-    /// [`Error::EtfDimension`] where P < K - 1: such a frame does not exist. [`Error::Classes`] where K < 2.
+    /// [`Error::EtfDimension`] if P < K - 1, where no such frame exists. [`Error::Classes`] if K < 2.
     pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         if classes < 2 {
             return Err(Error::Classes { least: 2, found: classes });

@@ -2,13 +2,13 @@ use candle_core::Tensor;
 
 use crate::{ParamStore, Result};
 
-/// A classifier on features.
+/// Classifier head on features.
 pub trait Head: Send + Sync {
     /// Logits (B, K) of features (B, P).
     ///
     /// # Errors
     ///
-    /// If the features have another dimension.
+    /// If the features have a wrong dimension.
     fn forward(&self, features: &Tensor) -> Result<Tensor>;
 
     /// The class directions w_k as rows, (K, P).
@@ -18,7 +18,7 @@ pub trait Head: Send + Sync {
     /// Those of Candle.
     fn weight(&self) -> Result<Tensor>;
 
-    /// The biases b_k, (K), where the head has them.
+    /// The biases b_k, (K), if the head has any.
     ///
     /// # Errors
     ///
@@ -27,16 +27,16 @@ pub trait Head: Send + Sync {
         Ok(None)
     }
 
-    /// The factor s where the logits are s times cosines; 1 elsewhere.
+    /// The factor s if the logits are s times cosines, else 1.
     fn scale(&self) -> f64 {
         1.0
     }
 
-    /// Draws the parameters again, which `params` holds under `prefix`: weights from N(0, 0.01), biases 0, by a stream
-    /// keyed by `purpose`.
+    /// Re-initialises the parameters that `params` stores under `prefix`: weights from N(0, 0.01), biases 0, from a
+    /// stream keyed by `purpose`.
     ///
     /// # Errors
     ///
-    /// [`Error::FixedHead`](crate::Error::FixedHead) for a head that does not learn.
+    /// [`Error::FixedHead`](crate::Error::FixedHead) for a fixed head.
     fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()>;
 }

@@ -16,7 +16,7 @@ impl LinearHead {
     ///
     /// # Errors
     ///
-    /// If `vb` has parameters of these names in other shapes.
+    /// If `vb` has parameters of these names with other shapes.
     pub fn new(features: usize, classes: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         let bound = 1.0 / (features as f64).sqrt();
         Ok(Self {

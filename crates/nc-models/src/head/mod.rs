@@ -1,4 +1,4 @@
-//! The classifiers.
+//! Classifier heads.
 
 mod config;
 mod cosine;

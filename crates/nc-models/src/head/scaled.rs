@@ -4,7 +4,7 @@ use candle_nn::{VarBuilder, init};
 use super::{Head, LinearHead};
 use crate::{ParamStore, Result};
 
-/// z_k = f_k (<w_k, h> + b_k): a [`LinearHead`] with a learnable factor on each logit, `scale` (K), at first 1: learnable
+/// z_k = f_k (<w_k, h> + b_k): a [`LinearHead`] with a learnable factor per logit, `scale` (K), initially 1. Learnable
 /// weight scaling (Kang et al. 2020, section 4.2).
 pub struct ScaledHead {
     linear: LinearHead,
@@ -12,11 +12,11 @@ pub struct ScaledHead {
 }
 
 impl ScaledHead {
-    /// A scaled head: weights and biases from `head`, the factors from `scale`.
+    /// A scaled head with weights and biases from `head` and factors from `scale`.
     ///
     /// # Errors
     ///
-    /// If they have parameters of these names in other shapes.
+    /// If they have parameters of these names with other shapes.
     pub fn new(
         features: usize,
         classes: usize,

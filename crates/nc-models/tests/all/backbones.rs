@@ -1,4 +1,4 @@
-//! Networks up to their features.
+//! Backbones.
 
 use candle_core::{DType, Device, Tensor};
 use nc_models::{
@@ -9,7 +9,7 @@ use nc_models::{
 use crate::support::values;
 
 #[test]
-fn depths_that_do_not_exist_are_refused() {
+fn resnet_depths_other_than_6n_plus_2_are_refused() {
     for depth in [0, 2, 18, 21, 33] {
         let params = ParamStore::new(0, &Device::Cpu);
         let result = ResNet::new(ResNetConfig { depth, in_channels: 3, width: 1 }, &params.builder());
@@ -18,7 +18,7 @@ fn depths_that_do_not_exist_are_refused() {
 }
 
 #[test]
-fn convolutions_that_do_not_exist_are_refused() {
+fn convolutions_with_invalid_groups_are_refused() {
     let vb = ParamStore::new(0, &Device::Cpu).builder();
     for groups in [0, 3] {
         let shape = ConvShape { in_channels: 4, out_channels: 4, kernel: 3, stride: 1, padding: 1, groups };
@@ -27,7 +27,7 @@ fn convolutions_that_do_not_exist_are_refused() {
     }
 }
 
-/// Gives the images themselves as features.
+/// Returns the flattened images as features.
 struct Pixels(usize);
 
 impl Backbone for Pixels {
@@ -40,7 +40,7 @@ impl Backbone for Pixels {
 }
 
 #[test]
-fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
+fn features_are_batch_normalised_and_scaled_to_unit_length() {
     let params = ParamStore::new(0, &Device::Cpu);
     let normalized = NormalizedFeatures::new(Pixels(2), &params.builder().pp("norm")).unwrap();
     let batch = Tensor::new(&[[1f32, 10.0], [3.0, 10.0], [5.0, 40.0]], &Device::Cpu).unwrap();
@@ -60,7 +60,7 @@ fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
     let unit = |x: f32, y: f32| [x / x.hypot(y), y / x.hypot(y)];
     let (a, b) = ((8f32 / 3.0).sqrt(), 200f32.sqrt());
     close(&rows, &[unit(-2.0 / a, -10.0 / b), unit(0.0, -10.0 / b), unit(2.0 / a, 20.0 / b)].concat());
-    // The running ones go a tenth of the way, to the unbiased variances 4 and 300.
+    // Running statistics take a step of 0.1, towards the unbiased variances 4 and 300.
     close(&buffer("norm.running_mean"), &[0.3, 2.0]);
     close(&buffer("norm.running_var"), &[0.9 + 0.4, 0.9 + 30.0]);
 
@@ -68,7 +68,7 @@ fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
     let of = |x: f32, y: f32| unit((x - 0.3) / 1.3f32.sqrt(), (y - 2.0) / 30.9f32.sqrt());
     close(&evaluated, &[of(1.0, 10.0), of(3.0, 10.0), of(5.0, 40.0)].concat());
 
-    // Statistics of one or two images say nothing; evaluation needs none.
+    // Training refuses one or two images; evaluation needs no batch statistics.
     for images in [1, 2] {
         let few = batch.narrow(0, 0, images).unwrap();
         let refused = normalized.forward(&few, Pass::TRAIN);
@@ -78,8 +78,8 @@ fn features_are_normalised_as_batch_norm_1d_and_to_length_one() {
     close(&buffer("norm.running_var"), &[1.3, 30.9]);
 }
 
-/// Parameters and multiply-adds as published for 32x32 colour images and 10 classes (He et al. 2016, table 6; ResNet-32: 0.46 M
-/// and 69 M; the ResNet-18 of the common CIFAR implementation: 11.17 M and 0.56 G).
+/// Published parameters and multiply-adds for 32x32 colour images and 10 classes (He et al. 2016, table 6; ResNet-32:
+/// 0.46 M and 69 M; the ResNet-18 of the common CIFAR implementation: 11.17 M and 0.56 G).
 #[test]
 fn networks_have_their_published_sizes() {
     let size = |build: &dyn Fn(&ParamStore) -> ResNet| {
@@ -98,13 +98,13 @@ fn networks_have_their_published_sizes() {
     assert!((multiply_adds as f64 / 0.556e9 - 1.0).abs() < 0.01, "{multiply_adds}");
 }
 
-/// A zero row has no direction: it stays zero, and so does its gradient.
+/// A zero row has no direction: it stays zero with a zero gradient.
 #[test]
 fn features_of_norm_zero_have_no_gradient() {
     let params = ParamStore::new(0, &Device::Cpu);
     let normalized = NormalizedFeatures::new(Pixels(2), &params.builder().pp("norm")).unwrap();
     let (_, beta) = params.vars().into_iter().find(|(name, _)| name == "norm.bias").unwrap();
-    // Every image the same: what is standardised is 0, and beta is 0 at the start.
+    // Identical images standardise to 0, and beta is initially 0.
     let batch = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
     let features = normalized.forward(&batch, Pass::TRAIN).unwrap();
     assert_eq!(values(&features), [0.0; 6]);

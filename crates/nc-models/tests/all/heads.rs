@@ -1,4 +1,4 @@
-//! The classifiers.
+//! Classifier heads.
 
 use candle_core::{D, DType, Device, Tensor, Var};
 use nc_models::{Error, HeadConfig, Model, Network, ParamStore};
@@ -6,7 +6,7 @@ use nc_models::{Error, HeadConfig, Model, Network, ParamStore};
 use crate::support::{images, model, values};
 
 #[test]
-fn the_etf_head_is_a_simplex_frame_that_is_not_trained() {
+fn the_etf_head_is_a_fixed_simplex_etf() {
     for (features, classes) in [(64, 10), (9, 10), (64, 65), (1, 2)] {
         let params = ParamStore::new(3, &Device::Cpu);
         let head = HeadConfig::Etf.build(features, classes, &params.builder()).unwrap();
@@ -32,7 +32,7 @@ fn the_etf_head_is_a_simplex_frame_that_is_not_trained() {
 }
 
 #[test]
-fn the_cosine_head_sees_directions_only() {
+fn the_cosine_head_depends_on_directions_only() {
     let params = ParamStore::new(0, &Device::Cpu);
     let head = HeadConfig::Cosine { scale: 30.0 }.build(8, 3, &params.builder()).unwrap();
     let h = images(2, 1, 2).reshape((1, 8)).unwrap();
@@ -43,8 +43,7 @@ fn the_cosine_head_sees_directions_only() {
     }
     let own = head.weight().unwrap().narrow(0, 1, 1).unwrap();
     assert!((logits(&own)[1] - 30.0).abs() < 1e-4);
-    // The weight, whatever the parameter's norms, is what decides: applied to features as they are, it orders classes as
-    // the head does.
+    // The weight of the head orders classes like the head itself, whatever the norms of the parameter and the features.
     let (_, raw) = params.vars().into_iter().find(|(name, _)| name == "weight").unwrap();
     let stretched = raw.broadcast_mul(&Tensor::new(&[[9f32], [1.0], [0.1]], &Device::Cpu).unwrap()).unwrap();
     raw.set(&stretched).unwrap();
@@ -53,7 +52,7 @@ fn the_cosine_head_sees_directions_only() {
     for (linear, cosine) in linear.iter().zip(logits(&h)) {
         assert!((linear / norm - cosine).abs() < 1e-3, "{linear} {cosine}");
     }
-    // A feature of norm zero has a defined, finite answer.
+    // A zero feature gives finite logits.
     assert_eq!(logits(&h.zeros_like().unwrap()), [0.0; 3]);
 }
 
@@ -101,11 +100,11 @@ fn a_learnt_scale_folds_into_the_classifier() {
     let saved = model.to_safetensors().unwrap();
     model.fold_scale().unwrap();
     assert_eq!(model.params().parameter_count(), parameters);
-    assert_eq!(saved, model.to_safetensors().unwrap(), "files hold the folded classifier at any time");
+    assert_eq!(saved, model.to_safetensors().unwrap(), "files always contain the folded classifier");
     for (folded, scaled) in logits(&model).iter().zip(&scaled) {
         assert!((folded - scaled).abs() <= 1e-5 * scaled.abs(), "{folded} {scaled}");
     }
-    // Without factors there is nothing to do.
+    // Folding again changes nothing.
     model.fold_scale().unwrap();
     assert_eq!(saved, model.to_safetensors().unwrap());
 }

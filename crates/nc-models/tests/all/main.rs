@@ -1,4 +1,4 @@
-//! Models as a user of the crate sees them.
+//! Tests of the public interface, in one binary.
 
 mod backbones;
 mod heads;

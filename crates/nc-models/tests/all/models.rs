@@ -1,4 +1,4 @@
-//! Models: their parameters, and what a pass does to them.
+//! Parameters of models, and the effects of a forward pass on them.
 
 use candle_core::{Device, Var};
 use nc_models::{
@@ -8,7 +8,7 @@ use nc_models::{
 
 use crate::support::{images, model, resnet18, values};
 
-/// The files are what PyTorch says of the models: `python/resnet.py --model resnet18 --names`.
+/// The files come from PyTorch: `python/resnet.py --model resnet18 --names`.
 #[test]
 fn parameters_have_the_names_and_shapes_of_pytorch() {
     let names_and_shapes = |model: Model| -> Vec<String> {
@@ -27,18 +27,18 @@ fn parameters_have_the_names_and_shapes_of_pytorch() {
 }
 
 #[test]
-fn parameter_counts_are_the_published_ones() {
+fn parameter_counts_match_the_literature() {
     // He et al. (2016), table 6: 0.27M, 0.46M, 0.66M, 0.85M.
     for (depth, millions) in [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85)] {
         let count = model(depth, 3, 0, HeadConfig::Linear, 10).params().parameter_count();
         assert!((count as f64 / 1e6 - millions).abs() < 0.006, "ResNet-{depth} has {count}");
     }
-    // As the common PyTorch CIFAR ResNet-18 counts them.
+    // The common PyTorch CIFAR ResNet-18.
     assert_eq!(resnet18().params().parameter_count(), 11_173_962);
 }
 
 #[test]
-fn a_backbone_has_no_names_of_the_head() {
+fn backbone_parameters_named_like_the_head_are_refused() {
     let params = ParamStore::new(0, &Device::Cpu);
     let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
     params.builder().pp("linear").get((10, 64), "weight").unwrap();
@@ -68,7 +68,7 @@ fn parameters_know_their_group_and_role() {
 }
 
 #[test]
-fn a_network_gives_what_decides_about_test_images() {
+fn the_classifier_reproduces_the_inferred_logits() {
     let model = model(8, 1, 0, HeadConfig::Linear, 3);
     let x = images(2, 1, 8);
     let inferred = model.infer(&x).unwrap();
@@ -77,7 +77,7 @@ fn a_network_gives_what_decides_about_test_images() {
     let logits = logits.broadcast_add(&classifier.bias.unwrap()).unwrap();
     assert_eq!(values(&logits), values(&inferred.logits.unwrap()));
 
-    // On a frozen backbone the head still learns.
+    // The head learns even on a frozen backbone.
     let branches = model.forward_views(&[&x], Pass::EVAL).unwrap();
     let gradients = branches[0].logits.as_ref().unwrap().sum_all().unwrap().backward().unwrap();
     for param in model.params().all() {
@@ -87,7 +87,7 @@ fn a_network_gives_what_decides_about_test_images() {
 }
 
 #[test]
-fn initial_values_depend_on_seed_and_name_alone() {
+fn initial_values_depend_only_on_seed_and_name() {
     let (a, b) = (model(20, 1, 5, HeadConfig::Linear, 10), model(20, 1, 5, HeadConfig::Linear, 10));
     let other = model(20, 1, 6, HeadConfig::Linear, 10);
     for ((name, x), (_, y)) in a.params().vars().iter().zip(b.params().vars()) {
@@ -96,14 +96,14 @@ fn initial_values_depend_on_seed_and_name_alone() {
     let weight = |model: &Model| values(&model.head().weight().unwrap());
     assert_ne!(weight(&a), weight(&other));
 
-    // The classifier alone, without the backbone built before it, starts the same.
+    // The classifier starts the same without the backbone built before it.
     let params = ParamStore::new(5, &Device::Cpu);
     let head = HeadConfig::Linear.build(64, 10, &params.builder().pp("linear")).unwrap();
     assert_eq!(values(&head.weight().unwrap()), weight(&a));
 }
 
 #[test]
-fn convolutions_start_kaiming_normal() {
+fn convolutions_are_initialised_kaiming_normal() {
     let vars = model(32, 3, 0, HeadConfig::Linear, 10).params().vars();
     let (_, weight) = vars.iter().find(|(name, _)| name == "layer3.4.conv2.weight").unwrap();
     let weight = values(weight);
@@ -114,7 +114,7 @@ fn convolutions_start_kaiming_normal() {
 }
 
 #[test]
-fn evaluation_leaves_no_graph_and_changes_nothing() {
+fn evaluation_keeps_no_graph_and_changes_no_variable() {
     let model = model(20, 1, 0, HeadConfig::Linear, 10);
     let before: Vec<_> = model.params().vars().iter().map(|(_, var)| values(var)).collect();
     let output = model.forward(&images(3, 1, 28), Pass::EVAL).unwrap();
@@ -125,7 +125,7 @@ fn evaluation_leaves_no_graph_and_changes_nothing() {
 }
 
 #[test]
-fn training_reaches_every_parameter_and_the_running_statistics() {
+fn training_updates_running_statistics_and_reaches_all_parameters() {
     for model in [model(20, 3, 0, HeadConfig::Linear, 10), resnet18()] {
         let running: Vec<Var> = buffers(&model);
         let before: Vec<_> = running.iter().map(|var| values(var)).collect();
@@ -149,7 +149,7 @@ fn buffers(model: &Model) -> Vec<Var> {
 }
 
 #[test]
-fn weights_survive_a_file_and_other_files_are_refused() {
+fn weights_round_trip_and_mismatched_files_are_refused() {
     let (source, target) = (model(20, 1, 1, HeadConfig::Linear, 10), model(20, 1, 2, HeadConfig::Linear, 10));
     let bytes = source.to_safetensors().unwrap();
     target.params().load_safetensors(&bytes).unwrap();
@@ -160,8 +160,8 @@ fn weights_survive_a_file_and_other_files_are_refused() {
     let refusal = |model: Model| model.params().load_safetensors(&bytes).unwrap_err().to_string();
     assert!(
         refusal(model(20, 3, 0, HeadConfig::Linear, 10))
-            .contains("\"conv1.weight\" should have shape [16, 3, 3, 3]")
+            .contains("expected \"conv1.weight\" of shape [16, 3, 3, 3]")
     );
     assert!(refusal(model(32, 1, 0, HeadConfig::Linear, 10)).contains("missing"));
-    assert!(target.params().load_safetensors(b"no such thing").is_err());
+    assert!(target.params().load_safetensors(b"not safetensors").is_err());
 }

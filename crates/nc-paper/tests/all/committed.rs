@@ -1,4 +1,4 @@
-//! The records that are kept with the code, and the tables made from them.
+//! The committed records and tables.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ fn results() -> PathBuf {
 }
 
 #[test]
-fn committed_records_can_be_read_and_are_found_from_the_tables() {
+fn committed_records_are_read_and_referenced_by_tables() {
     let mut shown = 0;
     for scale in [Scale::Quick, Scale::Paper] {
         let records = Records::read(&results(), scale).unwrap();
@@ -27,7 +27,7 @@ fn committed_records_can_be_read_and_are_found_from_the_tables() {
 }
 
 #[test]
-fn committed_tables_are_those_of_the_records() {
+fn committed_tables_match_the_records() {
     for scale in [Scale::Quick, Scale::Paper] {
         let (copy, name) = (tempfile::tempdir().unwrap(), scale.name());
         fs::create_dir(copy.path().join(name)).unwrap();
@@ -44,15 +44,15 @@ fn committed_tables_are_those_of_the_records() {
             };
             assert!(
                 read(&results()) == read(copy.path()),
-                "results/{name}/{file} is not made from the records beside it: \
-                 `cargo xtask reproduce-tables --scale {name} --max-runs 0` does that"
+                "results/{name}/{file} is outdated; \
+                 run `cargo xtask reproduce-tables --scale {name} --max-runs 0`"
             );
         }
     }
 }
 
 #[test]
-fn a_remark_on_a_run_stands_under_its_figure() {
+fn notes_of_series_are_notes_of_their_figure() {
     let paper = PaperFigure::all().unwrap();
     let figures = fill_figures(&paper, &Records::default(), Scale::Quick).unwrap();
     let remarks = |figure: &PaperFigure| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The crate from outside, in one binary.
+//! Integration tests in one binary.
 
 mod committed;
 mod malformed;

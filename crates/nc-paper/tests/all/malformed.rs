@@ -1,4 +1,4 @@
-//! What the reader refuses, and what it then says.
+//! Parsing of tables and figures, and errors for invalid files.
 
 use nc_paper::{CellPlan, PaperFigure, PaperTable};
 
@@ -14,14 +14,14 @@ title = "B"
 data = "cifar100"
 "#;
 
-/// A table with these columns and rows.
+/// Parses a table with these columns and rows.
 fn parse(columns: &str, rows: &str) -> nc_paper::Result<PaperTable> {
     let head = "id = \"1\"\ntitle = \"a table\"\nmeasure = \"%\"\n";
     PaperTable::parse("x.toml", &format!("{head}{columns}\n{rows}"))
 }
 
 #[test]
-fn a_small_table() {
+fn a_small_table_parses() {
     let rows = r#"
 [[rows]]
 name = "CE"
@@ -46,13 +46,13 @@ control = "CE"
 }
 
 #[test]
-fn nothing_is_run_in_a_column_that_is_not_built() {
+fn unimplemented_columns_have_no_runs() {
     let columns = "[[columns]]\ntitle = \"A\"\nnot_built = \"no images\"\n";
     let table = parse(columns, CE).unwrap();
     assert_eq!(table.rows[0].cells[0].plan, CellPlan::NotBuilt("no images".into()));
 }
 
-/// A row whose method is built.
+/// A row with a method.
 const CE: &str = "[[rows]]\nname = \"CE\"\nmethod = \"ce\"\n";
 
 pub(crate) fn refused(told: &mut Refusals) {

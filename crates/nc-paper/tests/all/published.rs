@@ -1,4 +1,4 @@
-//! The published figures, against copies made from the paper by hand and sums of its tables.
+//! The published figures, checked against hand-copied values and sums of the paper's tables.
 
 use nc_paper::{CellPlan, PaperCell, PaperFigure, PaperTable};
 
@@ -9,7 +9,7 @@ fn published(table: &PaperTable, name: &str) -> Vec<Option<f64>> {
     row(table, name).cells.iter().map(|cell| cell.published).collect()
 }
 
-/// Rows and figures the paper has, and ten times the sum of the figures.
+/// Number of published rows, number of published figures, and ten times their sum.
 fn totals(table: &PaperTable) -> (usize, usize, i64) {
     let rows = table.rows.iter().filter(|row| is_published(row)).count();
     let figures: Vec<f64> =
@@ -26,7 +26,7 @@ fn column_sums(table: &PaperTable) -> Vec<i64> {
 }
 
 #[test]
-fn every_table_and_figure_is_there() {
+fn all_tables_and_figures_exist() {
     let tables: Vec<String> = PaperTable::all().unwrap().into_iter().map(|table| table.id).collect();
     assert_eq!(tables, ["2", "3", "4", "5", "6", "7"]);
     let figures: Vec<String> = PaperFigure::all().unwrap().into_iter().map(|figure| figure.id).collect();
@@ -34,7 +34,7 @@ fn every_table_and_figure_is_there() {
 }
 
 #[test]
-fn table_2() {
+fn table_2_matches_the_paper() {
     let table = table("2");
     assert_eq!(totals(&table), (4, 8, 6560));
     assert_eq!(column_sums(&table), [3695, 2865]);
@@ -45,7 +45,7 @@ fn table_2() {
 }
 
 #[test]
-fn table_3() {
+fn table_3_matches_the_paper() {
     let table = table("3");
     assert_eq!(totals(&table), (13, 51, 34369));
     assert_eq!(column_sums(&table), [10133, 11497, 5596, 7143]);
@@ -76,9 +76,9 @@ fn table_3() {
 }
 
 #[test]
-fn table_4() {
+fn table_4_matches_the_paper() {
     let table = table("4");
-    // 14 rows of many, medium, few and all, of which ETF + DR has the last only.
+    // 14 rows of many, medium, few and all; ETF + DR has only the last.
     assert_eq!(totals(&table), (14, 53, 24365));
     assert_eq!(column_sums(&table), [7952, 5957, 3569, 6887]);
     let rows: Vec<(&str, Vec<f64>)> = table
@@ -109,7 +109,7 @@ fn table_4() {
 }
 
 #[test]
-fn table_5() {
+fn table_5_matches_the_paper() {
     let table = table("5");
     assert_eq!(totals(&table), (10, 24, 12977));
     assert_eq!(column_sums(&table), [3103, 4605, 5269]);
@@ -120,7 +120,7 @@ fn table_5() {
 }
 
 #[test]
-fn table_6() {
+fn table_6_matches_the_paper() {
     let table = table("6");
     assert_eq!(totals(&table), (8, 80, 41090));
     assert_eq!(
@@ -133,7 +133,7 @@ fn table_6() {
 }
 
 #[test]
-fn table_7() {
+fn table_7_matches_the_paper() {
     let table = table("7");
     assert_eq!(totals(&table), (6, 24, 16468));
     assert_eq!(column_sums(&table), [4724, 5312, 2783, 3649]);
@@ -146,9 +146,9 @@ fn table_7() {
     }
 }
 
-/// What the paper has says where it comes from; what stands beside it has a remark that says what it is.
+/// Published rows have a source; controls and variants have a note.
 #[test]
-fn every_row_says_where_it_comes_from() {
+fn all_rows_have_a_source_or_note() {
     for table in PaperTable::all().unwrap() {
         for row in &table.rows {
             assert_eq!(row.source.is_some(), is_published(row), "table {}: {}", table.id, row.name);
@@ -157,9 +157,8 @@ fn every_row_says_where_it_comes_from() {
     }
 }
 
-/// Tables 3 and 7 share rows.
 #[test]
-fn tables_agree_where_the_paper_does() {
+fn shared_rows_of_tables_3_and_7_agree() {
     let (third, seventh) = (table("3"), table("7"));
     assert_eq!(published(&third, "NC-DRW"), published(&seventh, "+ L_W & L_B"));
     let presets = |table: &PaperTable, name: &str| -> Vec<String> {

@@ -1,11 +1,11 @@
-//! Records that are damaged, or made up.
+//! Valid and damaged records.
 
 use std::{fs, path::Path};
 
 use nc_paper::{Error, Records, Scale};
 use proptest::prelude::*;
 
-/// A record that was measured.
+/// A committed record.
 fn measured() -> Vec<u8> {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/paper");
     let paths = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
@@ -14,7 +14,7 @@ fn measured() -> Vec<u8> {
     fs::read(&records[0]).unwrap()
 }
 
-/// What is read where this is the only record.
+/// Reads a results directory with this single record.
 fn read(bytes: &[u8]) -> Result<Records, Error> {
     let results = tempfile::tempdir().unwrap();
     fs::create_dir(results.path().join("paper")).unwrap();
@@ -23,22 +23,22 @@ fn read(bytes: &[u8]) -> Result<Records, Error> {
 }
 
 #[test]
-fn a_measured_record_is_read() {
+fn committed_records_are_read() {
     assert_ne!(read(&measured()).unwrap(), Records::default());
 }
 
 #[test]
-fn a_seed_that_no_run_has_is_refused() {
+fn seeds_out_of_range_are_rejected() {
     let mut record: serde_json::Value = serde_json::from_slice(&measured()).unwrap();
     record["seed"] = (1u64 << 63).into();
     let refused = read(&serde_json::to_vec(&record).unwrap()).unwrap_err();
     assert!(matches!(refused, Error::BadRecord { .. }), "{refused}");
-    let range = "seed is 9223372036854775808, should be a whole number from 0 to 9223372036854775807";
+    let range = "seed: expected an integer from 0 to 9223372036854775807, found 9223372036854775808";
     assert!(refused.to_string().ends_with(range), "{refused}");
 }
 
 #[test]
-fn an_accuracy_above_one_is_refused() {
+fn accuracies_above_one_are_rejected() {
     for field in ["top1", "many"] {
         let mut record: serde_json::Value = serde_json::from_slice(&measured()).unwrap();
         record["accuracy"][field] = 81.0.into();
@@ -49,7 +49,7 @@ fn an_accuracy_above_one_is_refused() {
 
 proptest! {
     #[test]
-    fn changed_records_are_read_or_named(
+    fn mutated_records_are_read_or_rejected_by_name(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = measured();
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn records_cut_off_are_refused(place: prop::sample::Index) {
+    fn truncated_records_are_rejected(place: prop::sample::Index) {
         let whole = measured();
         let text = whole.trim_ascii_end();
         let refused = read(&text[..place.index(text.len())]);
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_record(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn random_bytes_are_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let refused = read(&bytes);
         prop_assert!(matches!(refused, Err(Error::BadRecord { .. })), "{refused:?}");
     }

@@ -1,4 +1,4 @@
-//! Everything the crate refuses, and the message it gives.
+//! Snapshot of all error messages of the crate.
 
 #[path = "../../../../tests/refusals.rs"]
 mod kept;
@@ -10,9 +10,9 @@ use nc_paper::{Error, Records, Scale};
 
 use crate::{malformed, queue};
 
-/// `UPDATE_SNAPSHOTS=1` rewrites the file.
+/// `UPDATE_SNAPSHOTS=1` updates the snapshot.
 #[test]
-fn refusals_have_the_messages_kept() {
+fn error_messages_match_the_snapshot() {
     let mut told = Refusals::default();
     malformed::refused(&mut told);
     queue::refused(&mut told);

@@ -1,4 +1,4 @@
-//! The runs that the tables and figures ask for.
+//! The runs behind tables and figures.
 
 use nc_paper::{CellPlan, FigureKind, PaperFigure, PaperTable, Scale};
 use nc_train::{BackboneKind, Experiment, Reweighting, ValidExperiment, presets};
@@ -10,17 +10,17 @@ fn assert_known(data: &str, method: &str) {
     known.unwrap_or_else(|error| panic!("{data}/{method}: {error}"));
 }
 
-/// Row and preset of each run in the column `at`.
+/// Row and preset of each run in column `at`.
 fn column(table: &PaperTable, at: usize) -> Vec<(&str, String)> {
     let runs = table.rows.iter().filter_map(|row| Some((row.name.as_str(), row.cells[at].run()?.preset())));
     runs.collect()
 }
 
 #[test]
-fn presets_are_known() {
+fn all_presets_exist() {
     for table in PaperTable::all().unwrap() {
         for row in &table.rows {
-            // Of a row in columns that are not built, too.
+            // Also checks rows whose columns are not implemented.
             if let Some(method) = &row.method {
                 assert_known("cifar10", method);
             }
@@ -37,7 +37,7 @@ fn presets_are_known() {
 }
 
 #[test]
-fn methods_of_table_7() {
+fn table_7_uses_the_ablation_presets() {
     let expected = [
         ("CE", "cifar10-lt-r10/ce-drw-mixup"),
         ("+ centre loss", "cifar10-lt-r10/ce-drw-mixup+center-loss"),
@@ -52,9 +52,9 @@ fn methods_of_table_7() {
     assert_eq!(column(&table("7"), 1), expected.map(|(row, preset)| (row, preset.to_owned())));
 }
 
-/// A gain is the part's or the second phase's alone: a row and its control are one method, but for the parts.
+/// A gain measures the regulariser alone.
 #[test]
-fn nc_rows_differ_from_their_controls_by_nc() {
+fn nc_rows_differ_from_their_controls_only_by_nc() {
     let without_nc = |method: &str| match method {
         "nc-drw" => "ce-drw-mixup".to_owned(),
         "nc-drw-crt" => "ce-drw-mixup+crt".to_owned(),
@@ -84,7 +84,7 @@ fn nc_rows_differ_from_their_controls_by_nc() {
 }
 
 #[test]
-fn what_is_not_built_says_why() {
+fn unimplemented_cells_state_the_reason() {
     let third = table("3");
     let missing = |table: &PaperTable| -> Vec<String> {
         table.rows.iter().filter(|row| row.not_built.is_some()).map(|row| row.name.clone()).collect()
@@ -105,7 +105,7 @@ fn what_is_not_built_says_why() {
 }
 
 #[test]
-fn noise_and_network_reach_the_runs_of_table_6() {
+fn table_6_runs_have_the_noise_and_network_of_their_column() {
     let sixth = table("6");
     for row in &sixth.rows {
         let method = row.method.clone().unwrap();
@@ -122,9 +122,9 @@ fn noise_and_network_reach_the_runs_of_table_6() {
     assert_eq!((backbone(0), backbone(9)), (BackboneKind::ResNet32, BackboneKind::ResNet18));
 }
 
-/// With one epoch there is none to wait for.
+/// Methods with a later start epoch start at epoch 0, because there is only one.
 #[test]
-fn at_smoke_scale_every_method_is_at_work() {
+fn all_methods_are_active_at_smoke_scale() {
     let first = |preset: &str| {
         let Experiment { mut phases, .. } = Scale::Smoke.experiment(preset, 0).unwrap().into_inner();
         phases.swap_remove(0).objective
@@ -137,7 +137,7 @@ fn at_smoke_scale_every_method_is_at_work() {
 }
 
 #[test]
-fn figures() {
+fn figures_use_the_expected_presets() {
     let all = PaperFigure::all().unwrap();
     let series = |at: usize| -> Vec<(String, String)> {
         let series = all[at].groups.iter().flat_map(|group| &group.series);

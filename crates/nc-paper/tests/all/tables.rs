@@ -1,4 +1,4 @@
-//! The paper's tables, and what is looked up in them.
+//! Look-ups in the paper's tables.
 
 use nc_paper::{PaperRow, PaperTable};
 
@@ -10,7 +10,7 @@ pub(crate) fn row<'a>(table: &'a PaperTable, name: &str) -> &'a PaperRow {
     table.rows.iter().find(|row| row.name == name).unwrap()
 }
 
-/// Whether the paper has this row; the others are controls and variants.
+/// True for rows of the paper, false for controls and variants.
 pub(crate) fn is_published(row: &PaperRow) -> bool {
     row.cells.iter().any(|cell| cell.published.is_some())
 }

@@ -1,4 +1,4 @@
-//! Numbers of any width in a file, read in pieces.
+//! Chunked reading of numeric arrays of any dtype.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::Floats;
 
-/// The type of an array's elements.
+/// Dtype of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     F16,
@@ -21,32 +21,32 @@ pub(super) enum Element {
     U16,
     U32,
     U64,
-    /// NumPy's `S`: bytes, padded with zeros to this length.
+    /// NumPy's `S`: bytes, zero-padded to this length.
     Bytes(usize),
-    /// NumPy's `U`: code points of 32 bits, padded with zeros to this length.
+    /// NumPy's `U`: 32-bit code points, zero-padded to this length.
     Unicode(usize),
 }
 
-/// An array in a file, whose numbers are still to be read.
+/// An array whose header has been parsed and whose data is unread.
 pub(super) struct Array<'a> {
     pub(super) shape: Vec<usize>,
     pub(super) element: Element,
     pub(super) big_endian: bool,
-    /// Whether the first index runs fastest.
+    /// True for column-major (Fortran) order.
     pub(super) columns_first: bool,
     pub(super) data: Box<dyn Read + 'a>,
-    /// How many bytes the file says `data` has: no more than one of its length can hold.
+    /// Size of `data` in bytes as claimed by the file; plausible for the file's length.
     pub(super) bytes: u64,
 }
 
-/// Bytes that are converted at once: whole numbers of every width.
+/// Bytes converted per chunk; a multiple of every element size.
 const PIECE: usize = 1 << 20;
 
 impl Array<'_> {
-    /// A matrix as rows, with its number of rows and columns, which are not 0.
+    /// Reads a non-empty matrix in row-major order; returns values, rows and columns.
     pub(super) fn matrix(self) -> Result<(Floats, usize, usize), String> {
         let [rows @ 1..=usize::MAX, columns @ 1..=usize::MAX] = self.shape[..] else {
-            return Err(format!("expected rows and columns, found shape {:?}", self.shape));
+            return Err(format!("expected a non-empty matrix, found shape {:?}", self.shape));
         };
         let columns_first = self.columns_first;
         let values = match self.floats()? {
@@ -57,13 +57,13 @@ impl Array<'_> {
         Ok((values, rows, columns))
     }
 
-    /// A list of floating-point numbers.
+    /// Reads a vector of floating-point numbers.
     pub(super) fn list(self) -> Result<Floats, String> {
         self.expect_one_dimension()?;
         self.floats()
     }
 
-    /// A list of whole numbers from 0.
+    /// Reads a vector of non-negative integers.
     pub(super) fn integers<T: TryFrom<i128>>(self) -> Result<Vec<T>, String> {
         self.expect_one_dimension()?;
         match self.element {
@@ -79,7 +79,7 @@ impl Array<'_> {
         }
     }
 
-    /// A list of texts.
+    /// Reads a vector of strings.
     pub(super) fn texts(mut self) -> Result<Vec<String>, String> {
         self.expect_one_dimension()?;
         let (width, unicode) = match self.element {
@@ -99,7 +99,7 @@ impl Array<'_> {
             } else {
                 String::from_utf8(bytes.to_vec()).ok()
             };
-            let text: String = text.ok_or("expected text in Unicode")?;
+            let text: String = text.ok_or("expected valid Unicode text")?;
             Ok(text.trim_end_matches('\0').to_owned())
         };
         bytes.chunks_exact(width.max(1)).map(text).collect()
@@ -123,7 +123,7 @@ impl Array<'_> {
         }
     }
 
-    /// All numbers in the order of the file, each made of its bytes with the lowest first.
+    /// Reads all elements in file order; `number` gets little-endian bytes.
     fn numbers<T, const SIZE: usize>(
         mut self,
         number: impl Fn([u8; SIZE]) -> Result<T, String>,
@@ -132,7 +132,7 @@ impl Array<'_> {
         let count = shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
         let Some(count) = count.filter(|&count| count as u128 * SIZE as u128 == u128::from(found)) else {
             return Err(format!(
-                "expected what shape {shape:?} of {:?} takes, found {found} bytes",
+                "expected data of shape {shape:?} and {:?}, found {found} bytes",
                 self.element
             ));
         };
@@ -141,18 +141,18 @@ impl Array<'_> {
         let mut piece = vec![0; PIECE.min(count * SIZE)];
         while values.len() < count {
             piece.truncate((count - values.len()) * SIZE);
-            self.data.read_exact(&mut piece).map_err(|error| {
-                format!("could not read on after {} of {count} values: {error}", values.len())
-            })?;
+            self.data
+                .read_exact(&mut piece)
+                .map_err(|error| format!("read error after {} of {count} values: {error}", values.len()))?;
             for bytes in piece.as_chunks_mut().0 {
                 if self.big_endian {
                     bytes.reverse();
                 }
-                let value = number(*bytes).map_err(|reason| format!("value {} is {reason}", values.len()))?;
+                let value = number(*bytes).map_err(|reason| format!("value {}: {reason}", values.len()))?;
                 values.push(value);
             }
         }
-        // A zip file compares its checksum where its reader finds the end.
+        // The zip reader verifies the checksum when it reaches the end.
         match self.data.read(&mut [0]) {
             Ok(0) => Ok(values),
             Ok(_) => Err(format!("found more than the {count} values of shape {shape:?}")),
@@ -163,10 +163,10 @@ impl Array<'_> {
 
 fn whole<T: TryFrom<i128>>(value: impl Into<i128>) -> Result<T, String> {
     let value = value.into();
-    T::try_from(value).map_err(|_| format!("{value}, which is not a class or a number of samples"))
+    T::try_from(value).map_err(|_| format!("{value} is not a valid label or count"))
 }
 
-/// Values by rows, of which the file has the columns one after the other.
+/// Converts column-major values to row-major.
 fn transposed<T: Copy>(values: &[T], rows: usize) -> Result<Vec<T>, String> {
     let mut transposed = vec![];
     transposed.try_reserve_exact(values.len()).map_err(|error| error.to_string())?;

@@ -12,56 +12,56 @@ use super::{
 };
 use crate::{Error, Result, error::io_error};
 
-/// The features of a trained model and its classifier: the input of every neural-collapse figure.
+/// Features of a trained model and its classifier: the input of all neural-collapse metrics.
 ///
-/// As a file: `features` (N, P) and `labels` (N); optionally `weight` (K, P), `bias` (K), `class_counts` (K),
-/// `test_features` (M, P), `test_labels` (M) and `class_names` (K): in an npz file an array of text, in a safetensors file
-/// a JSON array of strings under that key of the metadata.
+/// File entries: `features` (N, P) and `labels` (N); optionally `weight` (K, P), `bias` (K), `class_counts` (K),
+/// `test_features` (M, P), `test_labels` (M) and `class_names` (K). `class_names` is a string array in an npz file and
+/// a JSON array of strings in the metadata of a safetensors file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
-    /// K: the length of `weight`, `bias`, `class_counts` and `class_names`, or else one more than the largest label.
+    /// Number of classes K: the length of `weight`, `bias`, `class_counts` and `class_names`, else the largest label +
+    /// 1.
     pub classes: usize,
-    /// P.
+    /// Feature dimension P.
     pub dims: usize,
-    /// Features of the training images, un-augmented, a row each.
+    /// Features of the training images without augmentation (N, P).
     pub features: Floats,
-    /// Labels of the training images.
+    /// Labels of the training images (N).
     pub labels: Vec<u32>,
-    /// The classifier's weight, a row for each class.
+    /// Classifier weight (K, P).
     pub weight: Option<Floats>,
-    /// The classifier's bias.
+    /// Classifier bias (K).
     pub bias: Option<Floats>,
-    /// Training images of each class.
+    /// Training images of each class (K).
     pub class_counts: Option<Vec<usize>>,
-    /// The name of each class.
+    /// Class names (K).
     pub class_names: Option<Vec<String>>,
-    /// Of the test images.
+    /// Features of the test images.
     pub test: Option<TestFeatures>,
-    /// Entries of the file that are none of the above, in alphabetical order.
+    /// Unused entries of the file, in alphabetical order.
     pub ignored: Vec<String>,
 }
 
 /// Features of test images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TestFeatures {
-    /// A row each.
+    /// Features (M, P).
     pub features: Floats,
-    /// Their labels.
+    /// Labels (M).
     pub labels: Vec<u32>,
 }
 
 impl Features {
-    /// Reads a safetensors file, or an npz file as NumPy's `savez` and `savez_compressed` write it.
+    /// Reads a safetensors file, or an npz file of NumPy's `savez` or `savez_compressed`.
     ///
-    /// `features`, `weight`, `bias` and `test_features` are floating-point numbers of 16 bits, which become 32, or of 32 or
-    /// 64, which they keep; `labels`, `class_counts` and `test_labels` are integers of any width.
-    /// Memory taken is that of the features plus some MiB (the features twice where they stand column after column),
-    /// whatever sizes the file claims.
+    /// `features`, `weight`, `bias` and `test_features` are floating point: 16 bits are widened to 32, 32 and 64 bits
+    /// are kept. `labels`, `class_counts` and `test_labels` are integers of any width. Memory use is the size of the
+    /// features (twice that in column-major order) plus a few MiB, whatever sizes the file claims.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::NotFeatures`], which names the entry, if one is missing, is of another kind or shape,
-    /// or does not fit the others, or if the labels alone would make for more classes than there are samples.
+    /// [`Error::Io`]; [`Error::NotFeatures`] with the entry's name if an entry is missing, has the wrong dtype or
+    /// shape, or is inconsistent with the others, or if only labels define K and they exceed the number of samples.
     pub fn read(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(io_error("open", path))?;
         let is_zip = Container::is_zip(&mut file).map_err(io_error("read", path))?;
@@ -73,7 +73,7 @@ impl Features {
     fn from_container(file: &mut Container) -> std::result::Result<Self, String> {
         let (features, rows, dims) = file.matrix("features")?.ok_or_else(|| file.lacks("features"))?;
         let labels: Vec<u32> = file.integers("labels")?.ok_or_else(|| file.lacks("labels"))?;
-        expect("labels", "one for each of the features", rows, labels.len())?;
+        expect("labels", "entries (one per row of features)", rows, labels.len())?;
         let weight = file.matrix("weight")?;
         let bias = file.list("bias")?;
         let class_counts: Option<Vec<usize>> = file.integers("class_counts")?;
@@ -85,15 +85,15 @@ impl Features {
             (Some(_), None) => return Err(file.lacks("test_labels")),
             (None, Some(_)) => return Err(file.lacks("test_features")),
             (Some((features, rows, test_dims)), Some(labels)) => {
-                expect("test_features", "as many columns as the features have", dims, test_dims)?;
-                expect("test_labels", "one for each of the test features", rows, labels.len())?;
+                expect("test_features", "columns (as in features)", dims, test_dims)?;
+                expect("test_labels", "entries (one per row of test_features)", rows, labels.len())?;
                 Some(TestFeatures { features, labels })
             }
         };
         if let Some((_, _, columns)) = weight {
-            expect("weight", "as many columns as the features have", dims, columns)?;
+            expect("weight", "columns (as in features)", dims, columns)?;
         } else if bias.is_some() {
-            return Err("bias: there is no weight it belongs to".into());
+            return Err("bias: found without weight; add weight or remove bias".into());
         }
         let known = weight.as_ref().map(|&(_, rows, _)| rows);
         let known = known.or_else(|| class_counts.as_ref().map(Vec::len));
@@ -107,26 +107,26 @@ impl Features {
         let samples = labels.len() + test_labels.len();
         let classes = match known {
             Some(classes) if largest >= classes => {
-                return Err(format!("{name}: expected classes below {classes}, found {largest}"));
+                return Err(format!("{name}: expected labels below {classes}, found {largest}"));
             }
             None if largest >= samples => {
                 return Err(format!(
-                    "{name}: found {largest}, but there are only {samples} samples; give weight, \
-                     class_counts or class_names, which say how many classes there are"
+                    "{name}: found label {largest} among only {samples} samples; add weight, class_counts or \
+                     class_names to define the number of classes"
                 ));
             }
             known => known.unwrap_or(largest + 1),
         };
         if let Some(bias) = &bias {
-            expect("bias", "one for each row of weight", classes, bias.to_f64().len())?;
+            expect("bias", "entries (one per row of weight)", classes, bias.to_f64().len())?;
         }
         if let Some(counts) = &class_counts {
-            expect("class_counts", "one for each row of weight", classes, counts.len())?;
+            expect("class_counts", "entries (one per row of weight)", classes, counts.len())?;
         }
         if let Some(names) = &class_names {
-            expect(CLASS_NAMES, "one for each class", classes, names.len())?;
+            expect(CLASS_NAMES, "entries (one per class)", classes, names.len())?;
             if let Some(name) = names.iter().find(|name| name.chars().any(char::is_control)) {
-                return Err(format!("{CLASS_NAMES}: {name:?} has control characters; remove them"));
+                return Err(format!("{CLASS_NAMES}: {name:?} contains control characters; remove them"));
             }
         }
         let weight = weight.map(|(weight, ..)| weight);
@@ -136,11 +136,11 @@ impl Features {
         Ok(Self { classes, dims, features, labels, weight, bias, class_counts, class_names, test, ignored })
     }
 
-    /// The features in the safetensors format.
+    /// Serialises as safetensors.
     ///
     /// # Errors
     ///
-    /// Those of safetensors, where the lengths do not fit each other.
+    /// If lengths are inconsistent.
     pub fn to_safetensors(&self) -> std::result::Result<Vec<u8>, SafeTensorError> {
         let floats = |values: &Floats| match values {
             Floats::F32(values) => (Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
@@ -179,14 +179,10 @@ impl Features {
     }
 }
 
-/// The arrays that are read.
+/// Entries read as arrays.
 const ENTRIES: [&str; 7] =
     ["features", "labels", "weight", "bias", "class_counts", "test_features", "test_labels"];
 
 fn expect(name: &str, what: &str, expected: usize, found: usize) -> std::result::Result<(), String> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(format!("{name}: expected {what}, {expected}, found {found}"))
-    }
+    if expected == found { Ok(()) } else { Err(format!("{name}: expected {expected} {what}, found {found}")) }
 }

@@ -1,16 +1,16 @@
 use std::borrow::Cow;
 
-/// Floating-point numbers in the precision of the file they come from.
+/// Floating-point numbers in the precision of their file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Floats {
-    /// 32 bits; also of files with 16-bit numbers.
+    /// 32 bits, or widened from 16 bits.
     F32(Vec<f32>),
     /// 64 bits.
     F64(Vec<f64>),
 }
 
 impl Floats {
-    /// The numbers, if they are stored in 32 bits.
+    /// The numbers, if stored in 32 bits.
     pub fn as_f32(&self) -> Option<&[f32]> {
         match self {
             Self::F32(values) => Some(values),
@@ -18,7 +18,7 @@ impl Floats {
         }
     }
 
-    /// The numbers in 64 bits, which is exact.
+    /// The numbers in 64 bits (exact).
     pub fn to_f64(&self) -> Cow<'_, [f64]> {
         match self {
             Self::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),

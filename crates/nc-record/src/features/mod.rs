@@ -1,4 +1,4 @@
-//! Features of a trained model, in files.
+//! Feature files.
 
 mod array;
 mod container;

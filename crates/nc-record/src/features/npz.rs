@@ -1,4 +1,4 @@
-//! Arrays of NumPy's `savez` and `savez_compressed`.
+//! Reader of NumPy's `savez` and `savez_compressed` files.
 
 use std::{
     fs::File,
@@ -12,11 +12,11 @@ use super::array::{Array, Element};
 /// A zip file of `NAME.npy` members.
 pub(super) struct Npz {
     archive: ZipArchive<BufReader<File>>,
-    /// Bytes of the file.
+    /// File size in bytes.
     length: u64,
 }
 
-/// Bytes that one deflated byte can stand for (<https://zlib.net/zlib_tech.html>).
+/// Maximum compression ratio of deflate (<https://zlib.net/zlib_tech.html>).
 const MOST_INFLATED: u64 = 1032;
 
 impl Npz {
@@ -26,7 +26,8 @@ impl Npz {
         let archive = ZipArchive::new(BufReader::new(file)).map_err(cannot)?;
         if archive.file_names().flatten().any(|name| name.ends_with("/data.pkl")) {
             return Err(
-                "not a safetensors or npz file, but one of PyTorch: write it with safetensors.torch".into()
+                "expected a safetensors or npz file, found a PyTorch file; save it with safetensors.torch"
+                    .into(),
             );
         }
         Ok(Self { archive, length })
@@ -39,7 +40,7 @@ impl Npz {
             .collect()
     }
 
-    /// The array `name`, if there is one.
+    /// Opens the array `name`; none if missing.
     pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
         let mut member = match self.archive.by_name(&format!("{name}.npy")) {
             Ok(member) => member,
@@ -48,10 +49,7 @@ impl Npz {
         };
         let size = member.size();
         if size > self.length.saturating_mul(MOST_INFLATED) {
-            return Err(format!(
-                "expected what a file of {} bytes can hold, found {size} bytes",
-                self.length
-            ));
+            return Err(format!("an array of {size} bytes does not fit in a file of {} bytes", self.length));
         }
         let mut data = member.by_ref().take(size);
         let Header { shape, element, big_endian, columns_first } = Header::read(&mut data)?;
@@ -69,13 +67,13 @@ struct Header {
     columns_first: bool,
 }
 
-/// Far more than three entries need.
+/// Limit on the header size in bytes; three entries need far less.
 const LONGEST_HEADER: usize = 1 << 16;
 
 impl Header {
     fn read(file: &mut impl Read) -> Result<Self, String> {
         let mut read = |bytes: &mut [u8]| {
-            file.read_exact(bytes).map_err(|error| format!("the header of the array cannot be read: {error}"))
+            file.read_exact(bytes).map_err(|error| format!("cannot read the array header: {error}"))
         };
         let mut magic = [0; 8];
         read(&mut magic)?;
@@ -90,7 +88,7 @@ impl Header {
                 read(&mut length)?;
                 u32::from_le_bytes(length) as usize
             }
-            _ => return Err("not an array of NumPy".into()),
+            _ => return Err("not a NumPy array".into()),
         };
         if length > LONGEST_HEADER {
             return Err(format!("expected a header of at most {LONGEST_HEADER} bytes, found {length}"));
@@ -144,7 +142,7 @@ impl Header {
     }
 }
 
-/// What follows `'key':`.
+/// The text after `'key':`.
 fn entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let (_, after) = text.split_once(&format!("'{key}'"))?;
     Some(after.trim_start().strip_prefix(':')?.trim_start())

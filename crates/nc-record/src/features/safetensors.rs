@@ -1,4 +1,4 @@
-//! Arrays of a safetensors file, read in place.
+//! Reader of safetensors files, without loading the whole file.
 
 use std::{
     fs::File,
@@ -9,14 +9,14 @@ use safetensors::{Dtype, tensor::Metadata};
 
 use super::array::{Array, Element};
 
-/// The format's own limit, in bytes (<https://github.com/huggingface/safetensors#format>).
+/// Header size limit of the format, in bytes (<https://github.com/huggingface/safetensors#format>).
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// An open file and what it holds.
+/// An open file with its parsed header.
 pub(super) struct SafetensorsFile {
     file: BufReader<File>,
     metadata: Metadata,
-    /// Where the data begin.
+    /// Offset of the data.
     start: u64,
 }
 
@@ -25,14 +25,14 @@ impl SafetensorsFile {
         let cannot = |error: std::io::Error| format!("not a safetensors or npz file: {error}");
         let length = file.metadata().map_err(cannot)?.len();
         if length == 0 {
-            return Err("not a safetensors or npz file: it is empty".into());
+            return Err("not a safetensors or npz file: the file is empty".into());
         }
         let mut file = BufReader::new(file);
         let mut header = [0; 8];
         file.read_exact(&mut header).map_err(cannot)?;
         if header.starts_with(b"\x93NUMPY") {
             return Err(
-                "not a safetensors or npz file, but one array of NumPy: write all with numpy.savez".into()
+                "expected a safetensors or npz file, found a single NumPy array; use numpy.savez".into()
             );
         }
         let header = u64::from_le_bytes(header);
@@ -50,7 +50,7 @@ impl SafetensorsFile {
             .map_err(|error| format!("not a safetensors or npz file: {error}"))?;
         let needed = metadata.data_len() as u64;
         if needed != data {
-            let how = if needed > data { "cut off" } else { "longer than its header says" };
+            let how = if needed > data { "truncated" } else { "longer than its header states" };
             return Err(format!("the file is {how}: expected {needed} bytes of data, found {data}"));
         }
         Ok(Self { file, metadata, start: 8 + header })
@@ -60,14 +60,14 @@ impl SafetensorsFile {
         self.metadata.offset_keys()
     }
 
-    /// The JSON array of strings under `key` in the metadata, if there is one.
+    /// The JSON array of strings under `key` in the metadata; none if missing.
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, String> {
         let text = self.metadata.metadata().as_ref().and_then(|metadata| metadata.get(key));
         let parsed = text.map(|text| serde_json::from_str(text)).transpose();
         parsed.map_err(|error| format!("expected a JSON array of strings in the metadata: {error}"))
     }
 
-    /// The array `name`, if there is one.
+    /// Opens the array `name`; none if missing.
     pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
         let Some(info) = self.metadata.info(name) else { return Ok(None) };
         let element = match info.dtype {

@@ -1,4 +1,4 @@
-//! Files of features: written and read, as NumPy writes them, damaged and made up.
+//! Feature files: round trips, NumPy files, corrupt files.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Features, Error> {
     Features::read(&path)
 }
 
-/// What is wrong with a file, without its path.
+/// The reason for which a file is rejected, without its path.
 fn reason(bytes: &[u8]) -> String {
     match read(bytes) {
         Err(Error::NotFeatures { reason, .. }) => reason,
@@ -32,10 +32,10 @@ fn reason(bytes: &[u8]) -> String {
     }
 }
 
-/// Name, element, shape and bytes.
+/// Name, dtype, shape and bytes.
 pub(crate) type Entry<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
 
-/// A safetensors file.
+/// Builds a safetensors file.
 pub(crate) fn file(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut views = vec![];
     for &(name, dtype, shape, bytes) in entries {
@@ -67,7 +67,7 @@ pub(crate) fn example() -> Features {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn safetensors_files_round_trip() {
     let names = ["ant", "Käfer \"2\""].map(str::to_owned);
     let whole = Features { class_names: Some(names.to_vec()), ..example() };
     assert_eq!(read(&whole.to_safetensors().unwrap()).unwrap(), whole);
@@ -80,7 +80,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn files_of_numpy_are_read() {
+fn numpy_files_are_read() {
     let whole = Features { ignored: vec!["something_else".into()], ..example() };
     assert_eq!(Features::read(&fixture("plain.npz")).unwrap(), whole);
     let least =
@@ -101,7 +101,7 @@ fn files_of_numpy_are_read() {
 }
 
 #[test]
-fn numbers_of_every_width_are_read() {
+fn all_integer_and_float_widths_are_read() {
     let labels = |dtype, bytes: &[u8]| {
         let features = [0u8; 8]; // two zeros
         read(&file(&[("features", Dtype::F32, &[2, 1], &features), ("labels", dtype, &[2], bytes)]))
@@ -163,8 +163,8 @@ pub(crate) fn refused(told: &mut Refusals) {
 }
 
 #[test]
-fn a_damaged_byte_of_an_npz_file_is_noticed() {
-    // One of the features themselves, which are stored as they are.
+fn a_corrupt_byte_in_an_npz_file_is_detected() {
+    // A byte of the features, which are stored uncompressed.
     let mut bytes = std::fs::read(fixture("plain.npz")).unwrap();
     let first = (-0.5f32).to_le_bytes();
     let at = bytes.windows(4).position(|window| window == first).unwrap();
@@ -174,7 +174,7 @@ fn a_damaged_byte_of_an_npz_file_is_noticed() {
 }
 
 #[test]
-fn sizes_that_are_not_there_take_no_memory() {
+fn bogus_sizes_allocate_no_memory() {
     let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     let found = reason(&[&(1u64 << 60).to_le_bytes()[..], b"{}"].concat());
     assert!(found.contains("a header of 1152921504606846976 bytes does not fit in 10"), "{found}");
@@ -185,7 +185,7 @@ fn sizes_that_are_not_there_take_no_memory() {
         r#"{"features":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0]}}"#;
     assert!(reason(&header(overflowing)).starts_with("not a safetensors or npz file"));
 
-    // A zip file whose array claims far more than it has.
+    // A zip file whose array header claims more data than the file has.
     let plain = std::fs::read(fixture("plain.npz")).unwrap();
     let claim = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
@@ -202,7 +202,7 @@ fn sizes_that_are_not_there_take_no_memory() {
 
 proptest! {
     #[test]
-    fn features_are_read_as_written(
+    fn random_features_round_trip(
         (samples, dims, classes) in (1..6usize, 1..4usize, 1..4usize),
         values in proptest::collection::vec(-1e6..1e6f32, 60),
         with_classifier: bool,
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn files_cut_off_anywhere_are_refused(place: prop::sample::Index, zip: bool) {
+    fn truncated_files_are_rejected(place: prop::sample::Index, zip: bool) {
         let whole =
             if zip { std::fs::read(fixture("plain.npz")).unwrap() } else { example().to_safetensors().unwrap() };
         let cut = &whole[..place.index(whole.len())];
@@ -232,15 +232,15 @@ proptest! {
         prop_assert!(matches!(refused, Err(Error::NotFeatures { .. })), "{refused:?}");
     }
 
-    /// Nothing that stands in a file makes the reader panic.
+    /// The reader never panics.
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0..3) {
+    fn random_bytes_are_read_or_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0..3) {
         let start: &[u8] = match kind { 0 => b"", 1 => b"PK\x03\x04", _ => b"\x20\0\0\0\0\0\0\0{\"features\":" };
         let _ = read(&[start, &bytes].concat());
     }
 
     #[test]
-    fn changed_files_are_read_or_refused(
+    fn mutated_files_are_read_or_rejected(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         zip: bool,
     ) {

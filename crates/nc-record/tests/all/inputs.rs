@@ -1,4 +1,4 @@
-//! The images and classes of a network, in the metadata of its weights.
+//! The input specification in the metadata of weights.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn weights() -> Vec<u8> {
 }
 
 #[test]
-fn weights_keep_their_tensors_and_gain_the_specification() {
+fn the_specification_round_trips_and_tensors_are_unchanged() {
     assert_eq!(InputSpec::of_weights(&weights()).unwrap(), None);
     let with = spec().add_to(&weights()).unwrap();
     assert_eq!(InputSpec::of_weights(&with).unwrap(), Some(spec()));
@@ -32,7 +32,7 @@ fn weights_keep_their_tensors_and_gain_the_specification() {
 }
 
 #[test]
-fn a_specification_out_of_range_is_refused() {
+fn invalid_specifications_are_rejected() {
     let edit = |change: &dyn Fn(&mut InputSpec)| {
         let mut spec = spec();
         change(&mut spec);
@@ -44,7 +44,7 @@ fn a_specification_out_of_range_is_refused() {
         (edit(&|spec| spec.height = 0), "3x0x48"),
         (edit(&|spec| spec.channels = 2), "2x32x48"),
         (edit(&|spec| spec.std.truncate(2)), "expected 3 values each, found 3 and 2"),
-        (edit(&|spec| spec.std[0] = 0.0), "positive deviations"),
+        (edit(&|spec| spec.std[0] = 0.0), "positive std"),
     ] {
         assert!(reason.starts_with("metadata \"input\": ") && reason.contains(message), "{reason}");
     }

@@ -1,4 +1,4 @@
-//! Checkpoints, claims and logs that are taken up again.
+//! Checkpoints, claims and resumed logs.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -9,15 +9,15 @@ fn checkpoint() -> Checkpoint<Vec<f64>> {
     let array = |values: &[f32]| Array { shape: vec![values.len()], values: values.to_vec() };
     let tensors = [("a", array(&[1.0, f32::MIN_POSITIVE, -0.0])), ("b/c", array(&[]))];
     let tensors = tensors.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
-    // Numbers that a sloppy reader of decimals gets wrong in the last bit.
+    // Numbers that an imprecise decimal parser gets wrong in the last bit.
     Checkpoint { state: vec![0.1 + 0.2, 1.0 / 3.0, 9.237_192_390_479_103e-5, f64::MAX], tensors }
 }
 
 #[test]
-fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
+fn checkpoints_round_trip_bitwise_and_the_newest_two_are_kept() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
-    // What the user keeps under a name like theirs is none of them.
+    // Files of the user with similar names are not checkpoints.
     let kept_by_hand = ["keep", "12", "0000000012", "+00000012"];
     let kept_by_hand = kept_by_hand.map(|name| root.path().join(format!("checkpoint-{name}.safetensors")));
     for path in &kept_by_hand {
@@ -39,11 +39,11 @@ fn a_checkpoint_is_read_back_to_the_bit_and_two_are_kept() {
 }
 
 #[test]
-fn checkpoints_that_were_gone_back_behind_do_not_push_out_good_ones() {
+fn skipped_checkpoints_do_not_displace_good_ones() {
     for (next, told) in [(12, false), (12, true), (25, true), (35, true)] {
         let root = tempfile::tempdir().unwrap();
         let dir = RunDir::open(root.path()).unwrap();
-        // A process that dies may leave three.
+        // A crashed process may leave three checkpoints.
         let write = |steps: u64| dir.write_checkpoint(steps, &checkpoint()).unwrap();
         let good = write(10);
         for steps in [20, 30] {
@@ -59,7 +59,7 @@ fn checkpoints_that_were_gone_back_behind_do_not_push_out_good_ones() {
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_written_leaves_those_before() {
+fn a_failed_checkpoint_write_keeps_the_previous_checkpoints() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let [first, second] = [1, 2].map(|steps| dir.write_checkpoint(steps, &checkpoint()).unwrap());
@@ -72,7 +72,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_those_before() {
 }
 
 #[test]
-fn damage_anywhere_is_noticed() {
+fn corruption_anywhere_is_detected() {
     let root = tempfile::tempdir().unwrap();
     let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();
     let whole = fs::read(&path).unwrap();
@@ -81,7 +81,7 @@ fn damage_anywhere_is_noticed() {
             let mut bytes = whole.clone();
             bytes[index] ^= bit;
             fs::write(&path, bytes).unwrap();
-            // A change that means the same, such as of a space in the header, may pass; another content may not.
+            // Changes without effect on the content may pass, such as whitespace in the header.
             match Checkpoint::<Vec<f64>>::read(&path) {
                 Ok(read) => assert_eq!(read, checkpoint(), "byte {index}"),
                 Err(Error::Damaged { .. } | Error::Version { .. }) => {}
@@ -98,7 +98,7 @@ fn damage_anywhere_is_noticed() {
 
 proptest! {
     #[test]
-    fn any_checkpoint_is_read_as_written(
+    fn random_checkpoints_round_trip(
         state in proptest::collection::vec(proptest::num::f64::NORMAL, 0..4),
         tensors in proptest::collection::btree_map(".{0,9}", (0..4usize, 0..4usize), 0..4),
         value in proptest::num::f32::NORMAL,
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_checkpoint(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..2) {
+    fn random_bytes_are_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..2) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("checkpoint");
         let start: &[u8] = if kind == 0 { b"" } else { b"\x28\0\0\0\0\0\0\0{\"__metadata__\":{\"format_version\":\"" };
@@ -124,7 +124,7 @@ proptest! {
 }
 
 #[test]
-fn a_checkpoint_of_another_format_is_refused() {
+fn a_checkpoint_of_another_format_version_is_rejected() {
     let root = tempfile::tempdir().unwrap();
     let path = RunDir::open(root.path()).unwrap().write_checkpoint(1, &checkpoint()).unwrap();
     let bytes = fs::read(&path).unwrap();
@@ -138,7 +138,7 @@ fn a_checkpoint_of_another_format_is_refused() {
 }
 
 #[test]
-fn a_log_goes_on_where_it_was_synced() {
+fn a_reopened_log_continues_after_the_last_sync() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let phase = |epochs| Event::PhaseStarted { phase: "only".into(), epochs, steps_per_epoch: 1 };
@@ -165,14 +165,14 @@ fn a_log_goes_on_where_it_was_synced() {
     assert_eq!(dir.reopen_event_log(all).unwrap().1, [first, phase(2)]);
     let error = dir.reopen_event_log(all + 1).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }) && error.to_string().contains("events.jsonl"), "{error}");
-    // A refusal leaves the log as it is.
+    // The error leaves the log unchanged.
     assert_eq!(fs::metadata(root.path().join("events.jsonl")).unwrap().len(), all);
 }
 
-/// Fast enough for a test.
+/// Short intervals, for tests.
 const RHYTHM: Rhythm = Rhythm { beat: Duration::from_millis(100), dead_after: Duration::from_millis(600) };
 
-/// The claim of a process on another machine, which is never seen half written.
+/// Atomically writes the claim of a process on another machine.
 fn write_foreign(directory: &Path, beat: u64) {
     let holder = BTreeMap::from([
         ("host", serde_json::json!("elsewhere")),
@@ -186,7 +186,7 @@ fn write_foreign(directory: &Path, beat: u64) {
 }
 
 #[test]
-fn one_claim_at_a_time() {
+fn only_one_process_holds_the_claim() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     let claim = dir.claim(RHYTHM, |_, _| {}).unwrap();
@@ -194,14 +194,14 @@ fn one_claim_at_a_time() {
     let process = std::process::id();
     assert!(matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == process));
     assert!(error.to_string().contains(&process.to_string()), "{error}");
-    // The lock keeps others out on this machine, the beat on others.
+    // The lock excludes processes on this machine, the heartbeat those on other machines.
     let beat = || {
         let text = fs::read(root.path().join("claim.json")).unwrap();
         serde_json::from_slice::<serde_json::Value>(&text).unwrap()["beat"].as_u64().unwrap()
     };
     let (before, started) = (beat(), std::time::Instant::now());
     while beat() < before + 2 {
-        assert!(started.elapsed() < Duration::from_secs(30), "it does not beat");
+        assert!(started.elapsed() < Duration::from_secs(30), "no heartbeat");
         std::thread::sleep(RHYTHM.beat);
     }
     claim.confirm().unwrap();
@@ -211,7 +211,7 @@ fn one_claim_at_a_time() {
 }
 
 #[test]
-fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
+fn a_holder_on_another_machine_without_heartbeat_is_dead() {
     let root = tempfile::tempdir().unwrap();
     write_foreign(root.path(), 5);
     let started = std::time::Instant::now();
@@ -224,7 +224,7 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
     let claim = claim.unwrap();
     drop(claim);
 
-    // One that beats is alive.
+    // A holder with a heartbeat is alive.
     write_foreign(root.path(), 5);
     let beating = root.path().to_owned();
     let beats = std::thread::spawn(move || {
@@ -239,14 +239,14 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_stands_still() {
 }
 
 #[test]
-fn a_claim_that_is_given_back_while_it_is_watched_is_free() {
+fn a_claim_released_while_waiting_is_free() {
     let root = tempfile::tempdir().unwrap();
     write_foreign(root.path(), 5);
     let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {
         fs::remove_file(root.path().join("claim.json")).unwrap();
     });
     claim.unwrap().confirm().unwrap();
-    // Unless another is quicker, which may not have written yet.
+    // Unless another process is faster; it may not have written its name yet.
     write_foreign(root.path(), 5);
     let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {
         fs::write(root.path().join("claim.json"), "").unwrap();
@@ -255,13 +255,13 @@ fn a_claim_that_is_given_back_while_it_is_watched_is_free() {
 }
 
 #[test]
-fn a_claim_that_another_is_making_is_watched() {
+fn a_claim_being_created_is_waited_for() {
     let root = tempfile::tempdir().unwrap();
     let empty = || fs::write(root.path().join("claim.json"), "").unwrap();
     empty();
     let error = Claim::acquire(root.path(), RHYTHM, |_, _| write_foreign(root.path(), 0)).unwrap_err();
     assert!(error.to_string().contains("process 12 on elsewhere"), "{error}");
-    // One that died as it made it.
+    // The file of a process that died creating it.
     empty();
     let mut watched = false;
     let claim = Claim::acquire(root.path(), RHYTHM, |holder, _| watched = holder.is_none()).unwrap();
@@ -270,18 +270,18 @@ fn a_claim_that_another_is_making_is_watched() {
 }
 
 #[test]
-fn who_has_the_lock_is_named_only_if_it_is_known() {
+fn the_holder_of_the_lock_is_named_only_if_known() {
     let root = tempfile::tempdir().unwrap();
     let lock = fs::File::create(root.path().join("claim.lock")).unwrap();
     lock.lock().unwrap();
-    // It may be watching this one, which is dead.
+    // The process with the lock may be waiting for the heartbeat of this dead one.
     write_foreign(root.path(), 5);
     let error = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap_err();
     assert!(matches!(error, Error::Held { holder: None, dead_after: None, .. }), "{error}");
 }
 
 #[test]
-fn a_claim_that_was_taken_is_not_confirmed() {
+fn a_claim_taken_over_is_not_confirmed() {
     let root = tempfile::tempdir().unwrap();
     let claim = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap();
     write_foreign(root.path(), 1);
@@ -290,23 +290,26 @@ fn a_claim_that_was_taken_is_not_confirmed() {
     std::thread::sleep(RHYTHM.beat * 3);
     drop(claim);
     let left = fs::read_to_string(root.path().join("claim.json")).unwrap();
-    assert!(left.contains("elsewhere") && left.contains("\"beat\":1,"), "the other's claim stays: {left}");
+    assert!(
+        left.contains("elsewhere") && left.contains("\"beat\":1,"),
+        "the other process keeps its claim: {left}"
+    );
 }
 
 #[test]
-fn a_claim_that_another_held_and_gave_back_is_not_confirmed() {
+fn a_claim_taken_over_and_released_is_not_confirmed() {
     let root = tempfile::tempdir().unwrap();
     let suspended = Claim::acquire(root.path(), RHYTHM, |_, _| {}).unwrap();
-    // On a file system without locks, another took it for dead, did the work and gave the claim back.
+    // Without file locks, another process declared this one dead, finished the work and released the claim.
     fs::remove_file(root.path().join("claim.json")).unwrap();
     let error = suspended.confirm().unwrap_err();
     assert!(matches!(error, Error::Held { holder: None, .. }), "{error}");
     std::thread::sleep(RHYTHM.beat * 3);
-    assert!(!root.path().join("claim.json").exists(), "it does not take it back");
+    assert!(!root.path().join("claim.json").exists(), "the lost claim was re-created");
 }
 
 #[test]
-fn beginnings_of_files_are_removed_by_the_next_holder() {
+fn temporary_files_are_removed_by_the_next_holder() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     fs::write(root.path().join("weights.safetensors.12-0.part"), "half").unwrap();
@@ -316,6 +319,6 @@ fn beginnings_of_files_are_removed_by_the_next_holder() {
     let _claim = dir.claim(RHYTHM, |_, _| {}).unwrap();
     assert!(!root.path().join("weights.safetensors.12-0.part").exists());
     for name in ["weights.safetensors", "notes.part", "weights.12.part"] {
-        assert!(root.path().join(name).exists(), "{name} is the user's");
+        assert!(root.path().join(name).exists(), "{name} belongs to the user");
     }
 }

@@ -1,4 +1,4 @@
-//! Files that hold no features, or not as they should.
+//! Files that are not valid feature files.
 
 use std::io::{Cursor, Write};
 
@@ -10,7 +10,7 @@ use crate::{
     refusals::Refusals,
 };
 
-/// A zip file of these members.
+/// Builds a zip file.
 fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = zip::ZipWriter::new(Cursor::new(vec![]));
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

@@ -39,13 +39,14 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
             epoch: 0,
             validation_accuracy: ACCURACY,
             test_accuracy: ACCURACY,
+            weights_sha256: None,
         }),
         timing: Timing { seconds: 1.5, images_per_second: 8.0 },
     }
 }
 
 #[test]
-fn a_result_is_read_back_as_written() {
+fn results_round_trip() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path().join("deep/run")).unwrap();
     let path = dir.write_result(&result()).unwrap();
@@ -56,7 +57,7 @@ fn a_result_is_read_back_as_written() {
 }
 
 #[test]
-fn a_result_of_another_format_is_refused() {
+fn results_of_another_format_version_or_malformed_are_rejected() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     dir.write_result(&RunResult { format_version: FORMAT_VERSION + 1, ..result() }).unwrap();
@@ -68,7 +69,7 @@ fn a_result_of_another_format_is_refused() {
 }
 
 #[test]
-fn a_new_run_of_the_same_name_starts_clean() {
+fn clear_keeps_only_the_configuration_and_user_files() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     dir.write_result(&result()).unwrap();
@@ -81,7 +82,7 @@ fn a_new_run_of_the_same_name_starts_clean() {
 }
 
 #[test]
-fn what_cannot_be_written_is_named_and_leaves_nothing() {
+fn failed_writes_name_the_file_and_leave_no_temporary_file() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
     fs::create_dir(root.path().join("taken")).unwrap();
@@ -96,7 +97,7 @@ fn what_cannot_be_written_is_named_and_leaves_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_replaced_and_devices_stay() {
+fn symlinks_are_replaced_and_devices_are_written_directly() {
     use nc_record::write_atomically;
 
     let root = tempfile::tempdir().unwrap();
@@ -106,16 +107,29 @@ fn links_are_replaced_and_devices_stay() {
     write_atomically(&link, b"new").unwrap();
     assert!(!link.is_symlink());
     assert_eq!((fs::read(&file).unwrap(), fs::read(&link).unwrap()), (b"old".into(), b"new".into()));
-    // A link to where nothing is yet.
+    // A dangling link.
     let dangling = root.path().join("dangling");
     std::os::unix::fs::symlink("nothing", &dangling).unwrap();
     write_atomically(&dangling, b"new").unwrap();
     assert!(!dangling.is_symlink() && !root.path().join("nothing").exists());
+    // Logs and locks are written in place, where a link would be followed.
+    let run = RunDir::open(root.path()).unwrap();
+    for name in [RunDir::EVENTS, RunDir::TENSORBOARD, "claim.json", "claim.lock"] {
+        std::os::unix::fs::symlink("file", root.path().join(name)).unwrap();
+        let refused = match name {
+            RunDir::EVENTS => run.event_log().map(drop),
+            RunDir::TENSORBOARD => run.tensorboard(&[]).map(drop),
+            _ => run.claim(nc_record::Rhythm::default(), |_, _| {}).map(drop),
+        };
+        assert!(refused.unwrap_err().to_string().contains("symbolic link"), "{name}");
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"old");
     write_atomically("/dev/null".as_ref(), b"nothing").unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
 
-/// One of each kind of event but a measurement.
+/// One event of each kind except `Measured`.
 fn events() -> Vec<Event> {
     vec![
         Event::RunStarted {
@@ -151,7 +165,7 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// A new log of `events`, as its bytes.
+/// The bytes of a new log of `events`.
 fn logged(events: &[Event]) -> Vec<u8> {
     let root = tempfile::tempdir().unwrap();
     let mut log = RunDir::open(root.path()).unwrap().event_log().unwrap();
@@ -168,14 +182,14 @@ fn read_log(bytes: &[u8]) -> Result<Vec<Event>, Error> {
 }
 
 #[test]
-fn events_are_lines_of_json_with_their_kind() {
+fn events_are_json_lines_tagged_with_their_kind() {
     let text = String::from_utf8(logged(&events())).unwrap();
     let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read, events());
     assert!(text.starts_with("{\"event\":\"run_started\",\"format_version\":1,"), "{text}");
 }
 
-/// `bytes` with some of them changed.
+/// `bytes` with `changes` applied.
 fn changed(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
     for (at, byte) in changes {
         let at = at.index(bytes.len());
@@ -190,7 +204,7 @@ fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
 
 proptest! {
     #[test]
-    fn events_are_read_as_written(
+    fn events_round_trip(
         phase: String,
         epoch: usize,
         learning_rate in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL,
@@ -211,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn a_log_cut_off_has_the_events_of_its_whole_lines(place: prop::sample::Index) {
+    fn a_truncated_log_has_the_events_of_its_complete_lines(place: prop::sample::Index) {
         let whole = logged(&events());
         let cut = &whole[..place.index(whole.len())];
         let lines = cut.split(|&byte| byte == b'\n').count() - 1;
@@ -219,13 +233,13 @@ proptest! {
     }
 
     #[test]
-    fn changed_logs_are_read_or_refused(changes in changes()) {
+    fn mutated_logs_are_read_or_rejected(changes in changes()) {
         let refused = read_log(&changed(logged(&events()), &changes)).err();
         prop_assert!(matches!(refused, None | Some(Error::Malformed { .. } | Error::Version { .. })), "{refused:?}");
     }
 
     #[test]
-    fn changed_results_are_read_or_refused(changes in changes(), end: prop::sample::Index) {
+    fn mutated_results_are_read_or_rejected(changes in changes(), end: prop::sample::Index) {
         let root = tempfile::tempdir().unwrap();
         let dir = RunDir::open(root.path()).unwrap();
         let read = |bytes: &[u8]| {
@@ -235,7 +249,7 @@ proptest! {
         let whole = fs::read(dir.write_result(&result()).unwrap()).unwrap();
         let refused = read(&changed(whole.clone(), &changes)).err();
         prop_assert!(matches!(refused, None | Some(Error::Malformed { .. } | Error::Version { .. })), "{refused:?}");
-        // All but the last two bytes: a bracket and the end of the line.
+        // Any prefix without the closing bracket and the line break.
         let cut = read(&whole[..end.index(whole.len() - 1)]);
         prop_assert!(matches!(cut, Err(Error::Malformed { .. })), "{cut:?}");
     }

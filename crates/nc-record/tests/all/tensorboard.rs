@@ -1,16 +1,16 @@
-//! The TensorBoard file, read back by a reader that knows nothing of the writer.
+//! The TensorBoard file, read back by an independent reader.
 
 use std::path::Path;
 
 use nc_record::{EpochLosses, Event, Figures, ShotAccuracy, TensorBoard, Timing};
 
-/// CRC32C, bit by bit.
+/// Bitwise CRC32C.
 fn crc32c(data: &[u8]) -> u32 {
     let bit = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
     !data.iter().fold(!0, |crc: u32, &byte| (0..8).fold(crc ^ u32::from(byte), bit))
 }
 
-/// The fields of a protocol-buffer message: number and content.
+/// Parses a protocol-buffer message into field numbers and contents.
 fn fields(mut message: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut fields = vec![];
     while let [key, rest @ ..] = message {
@@ -40,7 +40,7 @@ fn fields(mut message: &[u8]) -> Vec<(u8, Vec<u8>)> {
     fields
 }
 
-/// Tag, step and value of every scalar, in order, and the time of every event.
+/// Tag, step and value of each scalar in order, and the time of each event.
 fn scalars(path: &Path) -> (Vec<(String, u64, f32)>, Vec<f64>) {
     let bytes = std::fs::read(path).unwrap();
     let mut rest = &bytes[..];
@@ -113,7 +113,7 @@ fn events() -> Vec<Event> {
 }
 
 #[test]
-fn every_number_is_there_with_its_epoch() {
+fn all_scalars_are_written_with_their_epoch() {
     assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.out.tfevents.1");
@@ -135,18 +135,18 @@ fn every_number_is_there_with_its_epoch() {
 }
 
 #[test]
-fn a_run_that_goes_on_writes_the_same_file() {
+fn a_resumed_run_writes_the_same_scalars() {
     let directory = tempfile::tempdir().unwrap();
     let (whole, resumed) = (directory.path().join("whole"), directory.path().join("resumed"));
     TensorBoard::create(&whole, &events()).unwrap();
     let (earlier, later) = (&events()[..3], &events()[3..]);
-    std::fs::write(&resumed, "what an interrupted run left").unwrap();
+    std::fs::write(&resumed, "a partial file of the interrupted run").unwrap();
     let mut board = TensorBoard::create(&resumed, earlier).unwrap();
     for event in later {
         board.append(event).unwrap();
     }
     assert_eq!(scalars(&whole).0, scalars(&resumed).0);
-    // What was logged before happened before.
+    // Reconstructed times are one event duration (60 s) apart.
     let (_, times) = scalars(&whole);
     let steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(steps.len(), 5);

@@ -1,4 +1,4 @@
-//! Accuracy by class and by confidence.
+//! Bar charts: per-class accuracy and reliability diagram.
 
 use nc_metrics::{Calibration, ShotGroup};
 use plotters::{
@@ -11,21 +11,20 @@ use crate::{
     charts::canvas::{Drawing, GREY, HEIGHT, INK, Swatch, WIDTH, color, line, text},
 };
 
-/// Accuracy of each class beside its number of training images.
+/// Per-class accuracy with the number of training images.
 pub(crate) struct ClassBars<'a> {
-    /// What the accuracy is of, as in "test".
+    /// Split on which accuracy is measured, such as "test".
     pub(crate) set: &'a str,
-    /// Names of the classes, the largest first.
+    /// Class names, largest class first.
     pub(crate) classes: &'a [String],
-    /// Training images of each.
+    /// Training images of each class.
     pub(crate) counts: &'a [usize],
-    /// Accuracy of each, as a share.
+    /// Accuracy of each class in [0, 1].
     pub(crate) accuracy: &'a [Option<f64>],
 }
 
 impl ClassBars<'_> {
-    /// Bars in the colour of the shot group, and a line for the number of training images on a logarithmic scale; none
-    /// without classes.
+    /// Draws bars in the colour of the shot group, and a line of training images on a log scale; none without classes.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
         let k = self.classes.len();
         let (Some(&least), Some(&most)) = (self.counts.iter().min(), self.counts.iter().max()) else {
@@ -36,7 +35,7 @@ impl ClassBars<'_> {
             ShotGroup::Medium => 5,
             ShotGroup::Few => 1,
         };
-        let label = "accuracy of each class, the largest class first, and its number of training images";
+        let label = "accuracy and number of training images of each class, largest class first";
         let drawing = Drawing::new(label, (WIDTH, HEIGHT), |area| {
             let low = 10f64.powf((least.max(1) as f64).log10().floor());
             let high = 10f64.powf((most.max(1) as f64).log10().ceil()).max(10.0 * low);
@@ -48,14 +47,14 @@ impl ClassBars<'_> {
                 .right_y_label_area_size(140)
                 .build_cartesian_2d(0.5..k as f64 + 0.5, 0.0..1.0)?
                 .set_secondary_coord(0.5..k as f64 + 0.5, (low..high).log_scale());
-            // Places are whole numbers from 1.
+            // Bars are at integer positions from 1.
             let name = |place: &f64| {
                 let class = (place.round() as usize).checked_sub(1).and_then(|place| self.classes.get(place));
                 class.filter(|_| place.fract() == 0.0).cloned().unwrap_or_default()
             };
             chart
                 .configure_mesh()
-                .x_desc("class, the largest first")
+                .x_desc("class, largest first")
                 .y_desc(format!("{} accuracy", self.set))
                 .x_labels(k.min(20))
                 .x_label_formatter(&name)
@@ -98,15 +97,15 @@ impl ClassBars<'_> {
     }
 }
 
-/// A reliability diagram of the samples of `set`, as in "test": accuracy of each bin of confidence, beside what it would
-/// be if confidence were right; none without bins.
+/// Draws a reliability diagram of the split `set`, such as "test": accuracy per confidence bin against the diagonal of
+/// perfect calibration; none without samples.
 pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option<Drawing>> {
     let bins = &calibration.bins;
     let samples: f64 = bins.iter().map(|bin| bin.samples as f64).sum();
     if samples == 0.0 {
         return Ok(None);
     }
-    let label = format!("accuracy of {set} samples by the confidence of their prediction");
+    let label = format!("accuracy of {set} samples by confidence");
     let drawing = Drawing::new(&label, (WIDTH, HEIGHT), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(20)
@@ -139,7 +138,7 @@ pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option
             })
         };
         chart.draw_series(bar(|bin| bin.accuracy.unwrap_or_default(), color(0).filled()))?;
-        // How many predictions are that sure.
+        // Share of the samples per bin.
         chart.draw_series(LineSeries::new(
             bins.iter()
                 .enumerate()
@@ -160,7 +159,7 @@ pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option
                 swatch(INK, "confidence"),
             ])
             .with_caption(&format!(
-                "Expected calibration error {}, largest of a bin {}.",
+                "Expected calibration error {}, maximum over bins {}.",
                 percent(calibration.ece15),
                 percent(calibration.mce15)
             )),

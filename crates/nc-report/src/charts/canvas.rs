@@ -1,4 +1,4 @@
-//! What all drawings share: size, type, colours, and how one becomes HTML.
+//! Shared size, fonts, colours and HTML output of drawings.
 
 use plotters::{
     coord::Shift,
@@ -8,22 +8,22 @@ use plotters::{
 
 use crate::{Error, Result, html::escape};
 
-/// Drawings are scaled to half of this or less; the backend knows whole pixels only.
+/// Canvas size. Pages scale it down by 2 or more, because the backend rounds to whole pixels.
 pub(crate) const WIDTH: u32 = 1040;
 pub(crate) const HEIGHT: u32 = 640;
 
-/// Strokes and type for that size.
+/// Stroke width for the canvas size.
 pub(crate) const STROKE: u32 = 4;
 const TEXT: f64 = 38.0;
 
 pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(crate) const GREY: RGBColor = RGBColor(140, 140, 140);
 
-/// How many colours can be told apart; more lines are dashed.
+/// Number of distinct colours; further series are dashed.
 pub(crate) const COLORS: usize = 7;
 
-/// The colours of Okabe and Ito (2008) that stand out from white, which colour-blind people can tell apart, darkest
-/// contrasts first.
+/// Colour-blind-safe palette of Okabe and Ito (2008), without colours that are too light on white; highest contrast
+/// first.
 const PALETTE: [RGBColor; COLORS] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -34,7 +34,7 @@ const PALETTE: [RGBColor; COLORS] = [
     RGBColor(0, 0, 0),
 ];
 
-/// The colour of the series or class number `index`.
+/// Colour of series or class `index`.
 pub(crate) fn color(index: usize) -> RGBColor {
     PALETTE[index % PALETTE.len()]
 }
@@ -51,7 +51,7 @@ pub(crate) fn sized_text(size: f64) -> TextStyle<'static> {
     FontDesc::new(FontFamily::SansSerif, size, FontStyle::Normal).color(&INK).into_text_style(&(0, 0))
 }
 
-/// A drawing with what is said under it.
+/// A drawing with legend and caption.
 #[derive(Debug)]
 pub(crate) struct Drawing {
     svg: String,
@@ -59,7 +59,7 @@ pub(crate) struct Drawing {
     caption: String,
 }
 
-/// A colour and what it stands for.
+/// A legend entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Swatch {
     pub(crate) color: RGBColor,
@@ -70,7 +70,7 @@ pub(crate) struct Swatch {
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 impl Drawing {
-    /// Draws with `draw` on a white area of this size; `label` is read out in place of the drawing.
+    /// Draws with `draw` on a white area of this size; `label` is the text for screen readers.
     pub(crate) fn new(
         label: &str,
         (width, height): (u32, u32),
@@ -87,7 +87,7 @@ impl Drawing {
             draw(&area).map_err(failed)?;
             area.present().map_err(|error| failed(error.into()))?;
         }
-        // The page decides about the size.
+        // Drop the backend's fixed-size element: the page sets the size.
         let body = drawn.split_once('>').map_or("", |(_, body)| body);
         let label = escape(label);
         let svg = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">{body}");
@@ -99,7 +99,7 @@ impl Drawing {
         self
     }
 
-    /// Says `caption` after what is said under it already.
+    /// Appends `caption` to the caption.
     pub(crate) fn with_caption(mut self, caption: &str) -> Self {
         if !self.caption.is_empty() {
             self.caption.push(' ');
@@ -108,7 +108,7 @@ impl Drawing {
         self
     }
 
-    /// A `figure` element.
+    /// Renders a `figure` element.
     pub(crate) fn to_html(&self, title: &str) -> String {
         let swatch = |Swatch { color: RGBColor(r, g, b), dashed, name }: &Swatch| {
             let dash = if *dashed { " stroke-dasharray=\"5 3\"" } else { "" };

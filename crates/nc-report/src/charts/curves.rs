@@ -1,4 +1,4 @@
-//! Lines over epochs, or over classes.
+//! Line charts.
 
 use plotters::{
     coord::ranged1d::{AsRangedCoord, ValueFormatter},
@@ -11,55 +11,54 @@ use crate::{
     charts::canvas::{Area, Drawing, GREY, HEIGHT, INK, Swatch, WIDTH, color, line, sized_text, text},
 };
 
-/// A chart of lines.
+/// A line chart.
 pub(crate) struct Curves<'a> {
-    /// What it is, for those who cannot see it.
+    /// Text for screen readers.
     pub(crate) label: &'a str,
     pub(crate) x_title: &'a str,
     pub(crate) y_title: &'a str,
     pub(crate) scale: Scale,
     pub(crate) series: Vec<Series>,
-    /// What x goes over; by itself what the points need.
+    /// Range of x; by default that of the points.
     pub(crate) x_range: Option<(f64, f64)>,
-    /// Places along x.
     pub(crate) marks: &'a [Mark],
-    /// A value that should be reached, and its name.
+    /// A named reference value, drawn as a horizontal line.
     pub(crate) reference: Option<(f64, &'a str)>,
 }
 
-/// How values become heights.
+/// Scale of the y axis.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Scale {
-    /// From the smallest value, or 0 if they are not far from it.
+    /// Linear from the smallest value, or from 0 if that is close.
     Linear,
-    /// By their logarithm; values that have none are left out.
+    /// Logarithmic; omits values without a logarithm.
     Log,
-    /// Shares, shown as percentages from 0 to the next ten above the largest.
+    /// Shares as percentages, from 0 to the next multiple of ten above the largest.
     Percent,
 }
 
 impl Scale {
-    /// Whether a value has a place; one far beyond what can be measured would leave none to the others.
+    /// True if a value can be drawn. Excludes absurdly large values, which would flatten all others.
     fn has(self, value: f64) -> bool {
         match self {
             Self::Linear => value.abs() < 1e30,
-            // Of numbers so far apart that their quotient is infinite, plotters would count the decades for ever.
+            // If the ratio of two values overflows to infinity, plotters loops forever over the decades.
             Self::Log => (1e-30..1e30).contains(&value),
             Self::Percent => (0.0..=1.0).contains(&value),
         }
     }
 }
 
-/// A line.
+/// A line of a chart.
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
-    /// Which colour.
+    /// Colour index.
     pub(crate) hue: usize,
     pub(crate) dashed: bool,
 }
 
-/// Something that happens before an epoch; drawn as a letter, which [`key`] explains.
+/// A named x position, drawn as a letter that [`key`] explains.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) at: f64,
@@ -67,7 +66,7 @@ pub(crate) struct Mark {
 }
 
 impl Curves<'_> {
-    /// The drawing; none if there is nothing to draw.
+    /// Draws the chart; none without points.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
         let fits = |&(x, y): &(f64, f64)| {
             self.x_range.is_none_or(|(first, last)| (first..=last).contains(&x)) && self.scale.has(y)
@@ -111,7 +110,7 @@ impl Curves<'_> {
         Ok(Some(drawing.with_swatches(swatches.collect())))
     }
 
-    /// Axes, marks and lines.
+    /// Draws axes, marks and lines.
     fn fill<Y>(
         &self,
         area: &Area<'_>,
@@ -175,14 +174,14 @@ impl Curves<'_> {
     }
 }
 
-/// What the letters of marks stand for.
+/// Legend of the letters of marks.
 pub(crate) fn key(marks: &[Mark]) -> String {
     let entry =
         |(Mark { at, name }, letter): (&Mark, char)| format!("{letter}: {name} (epoch {:.0})", at.ceil());
     marks.iter().zip('a'..).map(entry).collect::<Vec<_>>().join("; ")
 }
 
-/// The smallest and the largest.
+/// Minimum and maximum.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |range, value| {
         let (low, high) = range.unwrap_or((value, value));
@@ -190,7 +189,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A number in few digits.
+/// Formats a number with few digits.
 fn short(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {

@@ -1,4 +1,4 @@
-//! A matrix over pairs of classes as coloured squares.
+//! Heat maps of class-by-class matrices.
 
 use plotters::{
     prelude::{Rectangle, Text},
@@ -13,30 +13,30 @@ use crate::{
     charts::canvas::{Drawing, INK, WIDTH, sized_text},
 };
 
-/// A matrix over pairs of classes.
+/// A heat map of a class-by-class matrix.
 pub(crate) struct HeatMap<'a> {
-    /// What it is, for those who cannot see it.
+    /// Text for screen readers.
     pub(crate) label: &'a str,
-    /// Names of the classes.
+    /// Class names (K).
     pub(crate) classes: &'a [String],
-    /// (K, K).
+    /// Matrix (K, K).
     pub(crate) values: &'a [Vec<f64>],
-    /// The values of the first and the last colour.
+    /// Values of the first and the last colour.
     pub(crate) range: (f64, f64),
-    /// What stands in the squares.
+    /// Meaning of the values.
     pub(crate) cells: Cells,
-    /// A value to be marked on the scale.
+    /// A value marked on the colour scale.
     pub(crate) mark: Option<f64>,
-    /// What rows and columns are, where they are different things.
+    /// Titles of rows and columns, if they differ.
     pub(crate) axes: Option<(&'a str, &'a str)>,
 }
 
-/// What stands in the squares of a matrix.
+/// Meaning of the values of a heat map.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Cells {
-    /// Degrees between the two, nothing of which is said of a class and itself.
+    /// Angles in degrees; the diagonal is meaningless.
     Degrees,
-    /// Shares of a row, which add up to 1; shown as percentages.
+    /// Shares that sum to 1 per row, shown as percentages.
     Shares,
 }
 
@@ -49,14 +49,14 @@ impl Cells {
     }
 }
 
-/// Classes with numbers in their squares, and with names beside them.
+/// Largest number of classes drawn with numbers and names.
 const NUMBERED: usize = 20;
 
-/// The most squares along a side; of more classes, neighbours are put together.
+/// Largest number of squares per side; above it, neighbouring classes are grouped.
 const SQUARES: usize = 100;
 
 impl HeatMap<'_> {
-    /// The drawing; none without classes.
+    /// Draws the heat map; none without classes.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
         let (values, group) = grouped(self.values, self.cells);
         let k = values.len();
@@ -99,15 +99,13 @@ impl HeatMap<'_> {
             self.draw_scale(area, (margin, margin + map + 24), map)
         })?;
         Ok(Some(if group > 1 {
-            drawing.with_caption(&format!(
-                "Each square stands for {group} classes of like size and as many others."
-            ))
+            drawing.with_caption(&format!("Each square combines {group} x {group} classes of similar size."))
         } else {
             drawing
         }))
     }
 
-    /// The colours with their values, and the mark.
+    /// Draws the colour scale and the mark.
     fn draw_scale(
         &self,
         area: &crate::charts::canvas::Area<'_>,
@@ -123,7 +121,7 @@ impl HeatMap<'_> {
         let place = |value: f64| x + (f64::from(width) * self.share(value)) as i32;
         let style = |h_pos| sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
         area.draw(&Text::new(self.cells.text(self.range.0, 0), (x, y + 36), style(HPos::Left)))?;
-        // The mark's text takes the place of the end's where it would run into it.
+        // Near the end, the mark's label replaces the end's label to avoid overlap.
         let near_the_end = self.mark.is_some_and(|mark| self.share(mark) > 0.82);
         if !near_the_end {
             area.draw(&Text::new(self.cells.text(self.range.1, 0), (x + width, y + 36), style(HPos::Right)))?;
@@ -139,7 +137,7 @@ impl HeatMap<'_> {
         Ok(())
     }
 
-    /// How far along the colours a value is.
+    /// Position of a value on the colour scale, in [0, 1].
     fn share(&self, value: f64) -> f64 {
         ((value - self.range.0) / (self.range.1 - self.range.0)).clamp(0.0, 1.0)
     }
@@ -149,8 +147,8 @@ fn centered(size: f64) -> TextStyle<'static> {
     sized_text(size).pos(Pos::new(HPos::Center, VPos::Center))
 }
 
-/// At most [`SQUARES`] rows and columns, each of as many neighbours as it takes, and how many those are: of shares what
-/// goes from the one into all of the other, the mean over the rows of sums; of angles the mean over pairs of two classes.
+/// Groups neighbouring classes to at most [`SQUARES`] rows and columns; also returns the group size. Shares are summed
+/// over columns and averaged over rows; angles are averaged over pairs of distinct classes.
 fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
     let group = values.len().div_ceil(SQUARES).max(1);
     if group == 1 {
@@ -177,7 +175,7 @@ fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
     (starts().map(|rows| starts().map(|columns| square(rows, columns)).collect()).collect(), group)
 }
 
-/// From dark blue at 0 to yellow at 1 (after the colour map cividis, which reads the same for colour-blind people).
+/// Colour-blind-safe colour map after cividis, from dark blue at 0 to yellow at 1.
 fn shade(share: f64) -> RGBColor {
     const STOPS: [[f64; 3]; 5] = [
         [0.0, 32.0, 77.0],
@@ -199,11 +197,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_that_share_a_square_keep_their_meaning() {
+    fn grouped_shares_are_summed_and_grouped_angles_averaged() {
         let matrix = |diagonal: f64, other: f64| -> Vec<Vec<f64>> {
             (0..200).map(|i| (0..200).map(|j| if i == j { diagonal } else { other }).collect()).collect()
         };
-        // Every class predicted right; all class means at right angles.
+        // All predictions correct; all class means at right angles.
         let (shares, group) = grouped(&matrix(1.0, 0.0), Cells::Shares);
         assert_eq!((group, shares.len(), shares[3][3], shares[3][4]), (2, 100, 1.0, 0.0));
         let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees);

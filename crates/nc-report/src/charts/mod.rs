@@ -1,4 +1,4 @@
-//! Drawings as SVG, which need nothing but a browser.
+//! SVG charts.
 
 mod bars;
 mod canvas;

@@ -1,4 +1,4 @@
-//! Features in the plane.
+//! 2-D projection of features.
 
 use nc_metrics::Projection;
 use plotters::{
@@ -11,7 +11,7 @@ use crate::{
     charts::canvas::{Drawing, GREY, INK, WIDTH, color, sized_text, text},
 };
 
-/// Features, class means (discs with their class) and classifier directions (lines from the middle).
+/// Draws features (dots), class means (labelled discs) and classifier directions (lines from the origin).
 pub(crate) fn plane(projection: &Projection) -> Result<Option<Drawing>> {
     let k = projection.classes.len();
     let places = projection.samples.iter().map(|sample| sample.at).chain(projection.means.iter().copied());
@@ -63,13 +63,13 @@ pub(crate) fn plane(projection: &Projection) -> Result<Option<Drawing>> {
         Ok(())
     })?;
     Ok(Some(drawing.with_caption(
-        "Discs: class means; dots: features, equally many of each class as far as there are; lines: how much of each \
-         classifier row's direction lies in this plane. At collapse the dots lie under the discs and the lines point at \
-         them; of more than three classes no plane shows all angles.",
+        "Discs: class means; dots: features, balanced over classes where possible; lines: projected directions of the \
+         classifier rows. At collapse, the dots lie under the discs and the lines point at them. With more than three \
+         classes, no plane shows all angles.",
     )))
 }
 
-/// A colour for each class: the palette while it lasts, then hues around the circle, of which neighbours differ.
+/// Colour of a class: the palette for few classes, else hues around the circle such that neighbours differ.
 fn class_color(row: usize, classes: usize) -> RGBColor {
     if classes <= 7 {
         return color(row);

@@ -32,7 +32,7 @@ code, pre { font-size: 12.5px; } pre { background: #f6f6f6; padding: .8rem; whit
 @media print { details { display: none; } table { break-inside: avoid; } .wide { overflow: visible; } body { max-width: none; font-size: 12px; } .panels { grid-template-columns: 1fr 1fr; } }
 ";
 
-/// A whole page.
+/// A complete HTML page.
 pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -42,7 +42,7 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// A section of drawings, if there are any, under a note.
+/// Appends a section with a note and drawings; nothing without drawings.
 pub(crate) fn figures(body: &mut String, title: &str, note: &str, drawings: &[(&str, Drawing)]) {
     if drawings.is_empty() {
         return;
@@ -54,7 +54,7 @@ pub(crate) fn figures(body: &mut String, title: &str, note: &str, drawings: &[(&
     body.push_str("</section>\n");
 }
 
-/// Drawings beside each other, if there are any.
+/// Appends a grid of drawings; nothing without drawings.
 pub(crate) fn panels(out: &mut String, drawings: &[(&str, Drawing)]) {
     if drawings.is_empty() {
         return;
@@ -66,7 +66,7 @@ pub(crate) fn panels(out: &mut String, drawings: &[(&str, Drawing)]) {
     out.push_str("</div>\n");
 }
 
-/// Remarks, given as HTML, if there are any.
+/// Appends a list of notes, given as HTML; nothing without notes.
 pub(crate) fn notes(out: &mut String, notes: impl Iterator<Item = String>) {
     let items: Vec<String> = notes.map(|note| format!("<li>{note}</li>\n")).collect();
     if !items.is_empty() {

@@ -73,7 +73,7 @@ fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
     };
     let drawing = Curves {
         label: &format!("norms of centred class means, {}", group.title),
-        x_title: "class, the largest first",
+        x_title: "class, largest first",
         y_title: "norm",
         scale: Scale::Linear,
         series: group.series.iter().enumerate().map(line).collect(),

@@ -1,4 +1,4 @@
-//! Pages.
+//! HTML pages.
 
 mod document;
 mod escape;

@@ -1,7 +1,7 @@
 use super::{document::document, escape, figure::add_figure, table::add_table};
 use crate::{Figure, Result, Table};
 
-/// One page of tables and figures that needs no network and no script.
+/// Renders tables and figures as one self-contained HTML page without scripts.
 ///
 /// # Errors
 ///

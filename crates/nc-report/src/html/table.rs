@@ -38,7 +38,7 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
     add_runs(out, table);
 }
 
-/// A row of `th` or `td` cells, one of them in bold.
+/// Appends a row of `th` or `td` cells, with the cell at index `bold` emphasised.
 fn row(out: &mut String, tag: &str, cells: &[String], bold: Option<usize>) {
     out.push_str("<tr>");
     for (place, cell) in cells.iter().enumerate() {

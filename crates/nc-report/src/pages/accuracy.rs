@@ -1,26 +1,26 @@
-//! Which shares of right decisions, and which errors of their confidence, are shown, in words.
+//! Accuracy and calibration metrics in reports.
 
 use nc_metrics::{Accuracy, Analysis, Calibration, Measured};
 
-/// A share that is shown, from 0 to 1.
+/// A reported accuracy or calibration metric, in [0, 1].
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccuracyRow {
-    /// What it is.
+    /// Title.
     pub title: &'static str,
-    /// Of the training features.
+    /// Value on the training features.
     pub train: Option<f64>,
-    /// Of the test features.
+    /// Value on the test features.
     pub test: Option<f64>,
 }
 
 type Share = fn(&Accuracy, &Calibration) -> Option<f64>;
 
-/// Accuracy and calibration of training features, and of test features if there are such; those that are defined for
-/// neither are left out, as all are without a classifier.
+/// Accuracy and calibration on training and test features. Metrics undefined on both are omitted; without a classifier
+/// that is all of them.
 pub fn accuracy_rows(analysis: &Analysis) -> Vec<AccuracyRow> {
     let shares: [(&str, Share); 12] = [
         ("accuracy", |accuracy, _| Some(accuracy.top1)),
-        ("accuracy, class among the five largest logits", |accuracy, _| Some(accuracy.top5)),
+        ("top-5 accuracy", |accuracy, _| Some(accuracy.top5)),
         ("accuracy, many-shot classes (over 100)", |accuracy, _| accuracy.many),
         ("accuracy, medium-shot classes (20 to 100)", |accuracy, _| accuracy.medium),
         ("accuracy, few-shot classes (below 20)", |accuracy, _| accuracy.few),
@@ -30,7 +30,7 @@ pub fn accuracy_rows(analysis: &Analysis) -> Vec<AccuracyRow> {
         ("accuracy, worst class", |accuracy, _| accuracy.worst_class),
         ("macro F1", |accuracy, _| accuracy.macro_f1),
         ("expected calibration error, 15 bins", |_, calibration| calibration.ece15),
-        ("largest calibration error of a bin", |_, calibration| calibration.mce15),
+        ("maximum calibration error, 15 bins", |_, calibration| calibration.mce15),
     ];
     let row = |(title, share): (&'static str, Share)| {
         let of = |measured: &Measured| share(measured.accuracy.as_ref()?, measured.calibration.as_ref()?);

@@ -1,4 +1,4 @@
-//! A page about one feature set.
+//! Report of a feature set.
 
 use std::fmt::Write;
 
@@ -15,27 +15,27 @@ use crate::{
     },
 };
 
-/// What was measured of a feature set.
+/// Measurements of a feature set.
 #[derive(Clone, Copy, Debug)]
 pub struct AnalysisReport<'a> {
-    /// What it is called.
+    /// Name of the feature set.
     pub name: &'a str,
-    /// Everything measured.
+    /// Metrics.
     pub analysis: &'a Analysis,
     /// Training samples of each class (K).
     pub class_counts: &'a [usize],
-    /// Names of the classes (K).
+    /// Class names (K).
     pub class_names: Option<&'a [String]>,
-    /// Its training features in the plane.
+    /// 2-D projection of the training features.
     pub projection: Option<&'a Projection>,
 }
 
 impl AnalysisReport<'_> {
-    /// One page that needs no network and no script.
+    /// Renders a self-contained HTML page without scripts.
     ///
     /// # Errors
     ///
-    /// [`Error::Analysis`] if its parts do not fit each other, [`Error::Drawing`].
+    /// [`Error::Analysis`] if the fields are inconsistent, [`Error::Drawing`].
     pub fn to_html(&self) -> Result<String> {
         check_analysis(self.analysis, self.class_counts, self.projection)
             .map_err(|reason| Error::Analysis { name: self.name.into(), reason })?;
@@ -67,22 +67,21 @@ impl AnalysisReport<'_> {
         if !train.nc.absent_classes.is_empty() {
             let _ = writeln!(
                 body,
-                "<p>Classes without training features, left out: {}.</p>",
+                "<p>Classes without training features (omitted): {}.</p>",
                 escape(&class_list(&train.nc.absent_classes, self.class_names))
             );
         }
         if let Some(remark) = snapshot.remark() {
             let _ = writeln!(body, "<p>{}</p>", escape(&remark));
         }
-        figures(&mut body, "Pictures", "", &snapshot.drawings()?);
-        let _ =
-            write!(body, "<section>\n<h2>Figures of neural collapse</h2>\n{}</section>\n", snapshot.table());
+        figures(&mut body, "Plots", "", &snapshot.drawings()?);
+        let _ = write!(body, "<section>\n<h2>Neural-collapse metrics</h2>\n{}</section>\n", snapshot.table());
         body.push_str(&decisions(&accuracy_rows(self.analysis), test.is_some()));
         body.push_str(&self.classes());
         Ok(document(self.name, &body))
     }
 
-    /// The names of the classes as a table, if they are known.
+    /// A table of class names; empty if unknown.
     fn classes(&self) -> String {
         let Some(names) = self.class_names else { return String::new() };
         let row = |(class, (name, count)): (usize, (&String, &usize))| {
@@ -95,9 +94,8 @@ impl AnalysisReport<'_> {
         )
     }
 
-    /// Every figure under its name, and beside them `class_means` of the classes that have samples,
-    /// `mean_of_class_means`, `global_mean`, `class_names`, and `predictions`, those of the classifier for the training
-    /// features.
+    /// Serialises all metrics as JSON, with `class_means` (of classes with samples), `mean_of_class_means`,
+    /// `global_mean`, `class_names` and the classifier's `predictions` for the training features.
     ///
     /// # Errors
     ///
@@ -114,7 +112,7 @@ impl AnalysisReport<'_> {
     }
 }
 
-/// What [`AnalysisReport::to_json`] writes.
+/// Output of [`AnalysisReport::to_json`].
 #[derive(Serialize)]
 struct Json<'a> {
     #[serde(flatten)]
@@ -126,7 +124,7 @@ struct Json<'a> {
     predictions: Option<&'a [u32]>,
 }
 
-/// Classes in a sentence, with their names where they are known: `3 (ant), 7 (bee)`.
+/// Formats classes with their names, if known: `3 (ant), 7 (bee)`.
 pub fn class_list(classes: &[u32], names: Option<&[String]>) -> String {
     let name = |&class: &u32| match names.and_then(|names| names.get(class as usize)) {
         Some(name) => format!("{class} ({name})"),
@@ -135,7 +133,7 @@ pub fn class_list(classes: &[u32], names: Option<&[String]>) -> String {
     classes.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Accuracy and calibration as a table, if there was a classifier.
+/// A table of accuracy and calibration; empty without a classifier.
 fn decisions(rows: &[AccuracyRow], with_test: bool) -> String {
     if rows.is_empty() {
         return String::new();

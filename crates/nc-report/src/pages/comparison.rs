@@ -1,4 +1,4 @@
-//! Several runs side by side.
+//! Comparison of several runs.
 
 use std::fmt::Write;
 
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// One page about several runs: their figures in one table, their curves in one chart each, their angles side by side.
-/// Geometry is that of training features.
+/// Renders a page that compares runs: one table of metrics, joint training curves, and class-mean angles side by side.
+/// Geometry is of training features.
 ///
 /// # Errors
 ///
-/// [`Error::Unfinished`] if one has no result, [`Error::Drawing`].
+/// [`Error::Unfinished`] if a run has no result, [`Error::Drawing`].
 pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     let titles = titles(runs);
     let mut results = vec![];
@@ -47,7 +47,7 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let accuracy =
         |of: fn(&nc_metrics::Accuracy) -> Option<f64>| results.iter().map(|r| of(&r.accuracy)).collect();
-    row("test accuracy at the end", accuracy(|accuracy| Some(accuracy.top1)), &percent);
+    row("final test accuracy", accuracy(|accuracy| Some(accuracy.top1)), &percent);
     row("... many (over 100 training images)", accuracy(|accuracy| accuracy.many), &percent);
     row("... medium (20 to 100)", accuracy(|accuracy| accuracy.medium), &percent);
     row("... few (below 20)", accuracy(|accuracy| accuracy.few), &percent);
@@ -74,7 +74,7 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
 
     let histories: Vec<History> = runs.iter().map(|run| History::of(&run.events)).collect();
     let marks = common_marks(&histories);
-    figures(&mut body, "Over the epochs", &key(&marks), &curves(&histories, &titles, &marks)?);
+    figures(&mut body, "Training curves", &key(&marks), &curves(&histories, &titles, &marks)?);
 
     let mut at_the_end: Vec<(&str, Drawing)> = vec![];
     let same_classes = results.windows(2).all(|pair| pair[0].data.class_counts == pair[1].data.class_counts);
@@ -93,8 +93,8 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
             Series { name: title.clone(), points, hue, dashed: hue >= COLORS }
         });
         let by_class = Curves {
-            label: "test accuracy of each class, the largest class first",
-            x_title: "class, the largest first",
+            label: "test accuracy of each class, largest class first",
+            x_title: "class, largest first",
             y_title: "test accuracy",
             scale: Scale::Percent,
             series: series.collect(),
@@ -117,7 +117,7 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     Ok(document("Runs side by side", &body))
 }
 
-/// What the runs are called; where two would be called alike, with their directories.
+/// Titles of the runs, with the directory appended to duplicates.
 fn titles(runs: &[RunReport]) -> Vec<String> {
     let named: Vec<String> = runs.iter().map(RunReport::title).collect();
     let title = |(run, title): (&RunReport, &String)| {
@@ -127,14 +127,14 @@ fn titles(runs: &[RunReport]) -> Vec<String> {
     runs.iter().zip(&named).map(title).collect()
 }
 
-/// The marks that all runs have.
+/// Marks common to all runs.
 fn common_marks(histories: &[History]) -> Vec<Mark> {
     let Some(first) = histories.first() else { return vec![] };
     let everywhere = |mark: &&Mark| histories.iter().all(|history| history.marks.contains(mark));
     first.marks.iter().filter(everywhere).cloned().collect()
 }
 
-/// Curves of all runs, each run in its colour.
+/// Joint curves, one colour per run.
 fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Drawings> {
     let lines = |of: &dyn Fn(&History) -> Vec<(f64, f64)>| -> Vec<Series> {
         let runs = histories.iter().zip(titles).enumerate();

@@ -1,23 +1,35 @@
-//! Whether the parts of a run's files fit each other, as drawings and tables take them to.
+//! Consistency checks of a run's files, on which drawings and tables rely.
 
 use nc_metrics::{Accuracy, Analysis, Calibration, Geometry, NeuralCollapse, Projection};
-use nc_record::RunResult;
+use nc_record::{RunResult, ShotAccuracy};
 
-/// What does not fit, if something does not.
+/// The first inconsistency, if any.
 type Checked = std::result::Result<(), String>;
 
-/// No length of features comes near it, and what is made of it has places on a drawing.
+/// Upper limit on feature norms, far above real values and small enough to draw.
 const LONGEST: f64 = 1e30;
 
 pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) -> Checked {
     let counts = &result.data.class_counts;
     let classes = counts.len();
     if counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count)).is_none() {
-        return Err("its class_counts have no sum".into());
+        return Err("class_counts: the sum overflows".into());
     }
     if let Some(input) = &result.input {
         input.check().map_err(|reason| format!("input: {reason}"))?;
-        expect("input.classes", "one for each class", classes, input.classes.len())?;
+        expect("input.classes", "entries (one per class)", classes, input.classes.len())?;
+    }
+    let best = result.best_epoch.iter().map(|best| (best.epoch, best.accuracy));
+    let selected = result.selected_epoch.iter();
+    let selected =
+        selected.flat_map(|at| [at.validation_accuracy, at.test_accuracy].map(|share| (at.epoch, share)));
+    let epochs = result.epochs.iter().copied().max().unwrap_or(0);
+    for (epoch, accuracy) in best.chain(selected) {
+        let ShotAccuracy { all, balanced, many, medium, few } = accuracy;
+        within("epoch's accuracy", 0.0, 1.0, [Some(all), balanced, many, medium, few].into_iter().flatten())?;
+        if epoch >= epochs {
+            return Err(format!("expected an epoch below {epochs}, found {epoch}"));
+        }
     }
     check_accuracy("", &result.accuracy, classes)?;
     check_calibration("", &result.calibration)?;
@@ -25,7 +37,7 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     check_collapse("nc.test.", &result.nc.test, classes)
 }
 
-/// Names are those of the figures in JSON.
+/// Checks an analysis; error messages use the JSON names.
 pub(super) fn check_analysis(
     analysis: &Analysis,
     class_counts: &[usize],
@@ -33,7 +45,7 @@ pub(super) fn check_analysis(
 ) -> Checked {
     let nc = &analysis.train.nc;
     let classes = nc.classes.len() + nc.absent_classes.len();
-    expect("class_counts", "one for each class", classes, class_counts.len())?;
+    expect("class_counts", "entries (one per class)", classes, class_counts.len())?;
     let test = analysis.test.as_ref().map(|test| ("test.", test));
     for (prefix, measured) in std::iter::once(("", &analysis.train)).chain(test) {
         check_collapse(prefix, &measured.nc, classes)?;
@@ -46,15 +58,28 @@ pub(super) fn check_analysis(
 
 fn check_accuracy(prefix: &str, accuracy: &Accuracy, classes: usize) -> Checked {
     let named = |name: &str| format!("{prefix}accuracy{name}");
-    expect(&named(".per_class"), "one for each class", classes, accuracy.per_class.len())?;
+    expect(&named(".per_class"), "entries (one per class)", classes, accuracy.per_class.len())?;
     within(&named(".per_class"), 0.0, 1.0, accuracy.per_class.iter().flatten().copied())?;
     let Accuracy { top1, top5, many, medium, few, worst_class, macro_f1, .. } = accuracy;
-    let shares = [Some(*top1), Some(*top5), *many, *medium, *few, *worst_class, *macro_f1];
-    within(&named(""), 0.0, 1.0, shares.into_iter().flatten())?;
+    let Accuracy { balanced, harmonic_mean, geometric_mean, .. } = accuracy;
+    let shares = [Some(*top1), Some(*top5), *many, *medium, *few, *worst_class, *macro_f1, Some(*balanced)];
+    let shares = shares.into_iter().chain([*harmonic_mean, *geometric_mean]);
+    within(&named(""), 0.0, 1.0, shares.flatten())?;
     if accuracy.confusion.is_empty() {
         return Ok(());
     }
-    square(&named(".confusion"), classes, &accuracy.confusion)
+    square(&named(".confusion"), classes, &accuracy.confusion)?;
+    let samples: u128 = accuracy.confusion.iter().flatten().map(|&count| u128::from(count)).sum();
+    let right: u128 = accuracy.confusion.iter().enumerate().map(|(class, row)| u128::from(row[class])).sum();
+    let expected = right as f64 / samples.max(1) as f64;
+    if samples != accuracy.samples as u128 || (top1 - expected).abs() > 1e-9 {
+        let found = format!("{top1} of {}", accuracy.samples);
+        return Err(format!(
+            "{}: expected {expected} of {samples} as in confusion, found {found}",
+            named(".top1")
+        ));
+    }
+    Ok(())
 }
 
 fn check_calibration(prefix: &str, calibration: &Calibration) -> Checked {
@@ -75,9 +100,12 @@ fn check_collapse(prefix: &str, nc: &NeuralCollapse, classes: usize) -> Checked 
             nc.classes
         ));
     }
+    let nc1 = [&nc.nc1.trace, &nc.nc1.quotient, &nc.nc1.normalized];
+    let nc1 = nc1.into_iter().flat_map(|weighted| [weighted.sample_weighted, weighted.class_weighted]);
+    within(&format!("{prefix}nc1"), 0.0, f64::MAX, nc1.chain([nc.nc1.cdnv]).flatten())?;
     let means = &nc.nc2.centered_means;
     let norms = format!("{prefix}nc2.centered_means.norms");
-    expect(&norms, "one for each of its classes", measured, means.norms.len())?;
+    expect(&norms, "entries (one per class)", measured, means.norms.len())?;
     within(&norms, 0.0, LONGEST, means.norms.iter().copied())?;
     if !means.cosines.is_empty() {
         square(&format!("{prefix}nc2.centered_means.cosines"), measured, &means.cosines)?;
@@ -87,9 +115,9 @@ fn check_collapse(prefix: &str, nc: &NeuralCollapse, classes: usize) -> Checked 
 
 pub(super) fn check_projection(projection: &Projection) -> Checked {
     let classes = projection.classes.len();
-    expect("means", "one for each of its classes", classes, projection.means.len())?;
+    expect("means", "entries (one per class)", classes, projection.means.len())?;
     if !projection.weights.is_empty() {
-        expect("weights", "one for each of its classes", classes, projection.weights.len())?;
+        expect("weights", "entries (one per class)", classes, projection.weights.len())?;
     }
     if let Some(sample) = projection.samples.iter().find(|sample| !projection.classes.contains(&sample.class))
     {
@@ -106,22 +134,18 @@ pub(super) fn check_projection(projection: &Projection) -> Checked {
 }
 
 fn expect(name: &str, what: &str, expected: usize, found: usize) -> Checked {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(format!("{name}: expected {what}, {expected}, found {found}"))
-    }
+    if expected == found { Ok(()) } else { Err(format!("{name}: expected {expected} {what}, found {found}")) }
 }
 
 fn within(name: &str, least: f64, most: f64, values: impl IntoIterator<Item = f64>) -> Checked {
     match values.into_iter().find(|value| !(least..=most).contains(value)) {
-        Some(value) => Err(format!("{name}: expected numbers from {least} to {most}, found {value}")),
+        Some(value) => Err(format!("{name}: expected values from {least} to {most}, found {value}")),
         None => Ok(()),
     }
 }
 
-/// Rows and columns for `classes` classes.
+/// Checks for a `classes` x `classes` matrix.
 fn square<T>(name: &str, classes: usize, rows: &[Vec<T>]) -> Checked {
-    expect(name, "a row for each class", classes, rows.len())?;
-    rows.iter().try_for_each(|row| expect(name, "a column for each class", classes, row.len()))
+    expect(name, "rows (one per class)", classes, rows.len())?;
+    rows.iter().try_for_each(|row| expect(name, "columns (one per class)", classes, row.len()))
 }

@@ -1,31 +1,31 @@
-//! Which figures of neural collapse are shown, in words, with what they are at collapse.
+//! Neural-collapse metrics in reports, with their values at collapse.
 
 use nc_metrics::{NeuralCollapse, largest_min_angle_degrees};
 use nc_record::{Figures, figures};
 
-/// A figure that is shown.
+/// A reported neural-collapse metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FigureRow {
-    /// Its name in JSON and events.
+    /// Name in JSON and events.
     pub key: &'static str,
-    /// What it is.
+    /// Title.
     pub title: &'static str,
-    /// What it is at collapse.
+    /// Value at collapse.
     pub ideal: Ideal,
-    /// Of the training features.
+    /// Value on the training features.
     pub train: Option<f64>,
-    /// Of the test features.
+    /// Value on the test features.
     pub test: Option<f64>,
 }
 
-/// The value of a figure at collapse.
+/// Value of a metric at collapse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ideal {
-    /// This.
+    /// A constant.
     Value(f64),
-    /// This, in degrees; none where it is unknown.
+    /// An angle in degrees; none if unknown.
     Degrees(Option<f64>),
-    /// It depends.
+    /// Not a fixed value.
     None,
 }
 
@@ -39,8 +39,7 @@ impl std::fmt::Display for Ideal {
     }
 }
 
-/// The figures of neural collapse of training features, and of test features if there are such; those that are defined
-/// for neither are left out.
+/// Neural-collapse metrics of training and test features. Metrics undefined on both are omitted.
 pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec<FigureRow> {
     let zero = Ideal::Value(0.0);
     let one = Ideal::Value(1.0);
@@ -79,9 +78,9 @@ pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec
         ("seli.weights_error", "distance to SELI, classifier", Ideal::None),
         ("seli.means_error", "distance to SELI, class means", Ideal::None),
         ("orthogonal_frame.means_error", "distance to the orthogonal frame, class means", Ideal::None),
-        ("mse.class_weighted.nc1", "squared error, part of NC1", Ideal::None),
-        ("mse.class_weighted.nc23", "squared error, part of NC2 and NC3", Ideal::None),
-        ("mse.class_weighted.perpendicular", "squared error, part of the classifier", Ideal::None),
+        ("mse.class_weighted.nc1", "squared error, NC1 part", Ideal::None),
+        ("mse.class_weighted.nc23", "squared error, NC2 and NC3 part", Ideal::None),
+        ("mse.class_weighted.perpendicular", "squared error, classifier part", Ideal::None),
     ];
     let (train, test) = (figures(train), test.map(figures).unwrap_or_default());
     let row = |(key, title, ideal): (&'static str, &'static str, Ideal)| {

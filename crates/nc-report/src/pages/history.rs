@@ -1,4 +1,4 @@
-//! A run's events as lines over its epochs.
+//! Curves over epochs from the events of a run.
 
 use nc_record::{EpochLosses, Event, Figures, ShotAccuracy};
 
@@ -7,7 +7,7 @@ use crate::{
     charts::{Curves, Drawing, Mark, Scale, Series},
 };
 
-/// What a run logged, by epochs counted from 1 over all phases.
+/// Logged values of a run by epoch, counted from 1 over all phases.
 #[derive(Default)]
 pub(crate) struct History {
     pub(crate) losses: Vec<(f64, EpochLosses)>,
@@ -15,7 +15,7 @@ pub(crate) struct History {
     pub(crate) test_accuracy: Vec<(f64, ShotAccuracy)>,
     pub(crate) validation_accuracy: Vec<(f64, ShotAccuracy)>,
     pub(crate) collapse: Vec<Collapse>,
-    /// Where a phase begins, the learning rate falls, class weights come on.
+    /// Starts of phases, learning-rate steps and the start of class weighting.
     pub(crate) marks: Vec<Mark>,
 }
 
@@ -27,22 +27,22 @@ pub(crate) struct Collapse {
 }
 
 impl Collapse {
-    /// A figure of the training features, to be drawn.
+    /// Point of the metric `key` of the training features.
     pub(crate) fn train(&self, key: &str) -> Option<(f64, f64)> {
         Some((self.at, *self.train.get(key)?))
     }
 
-    /// A figure of the test features, to be drawn.
+    /// Point of the metric `key` of the test features.
     pub(crate) fn test(&self, key: &str) -> Option<(f64, f64)> {
         Some((self.at, *self.test.get(key)?))
     }
 }
 
-/// A fall of the learning rate from one epoch to the next that is worth a mark.
+/// Largest ratio of consecutive learning rates that counts as a step.
 const STEP: f64 = 0.5;
 
-/// By what the learning rate is divided before each epoch of `events`, where that is a step: the rate falls and is level
-/// before or after, as it is not on a curve.
+/// The factor by which the learning rate is divided before each epoch, if that is a step: the rate drops and is
+/// constant before or after, unlike on a cosine schedule.
 fn rate_steps(events: &[Event]) -> Vec<Option<f64>> {
     let mut phases: Vec<Vec<f64>> = vec![vec![]];
     for event in events {
@@ -68,7 +68,7 @@ fn rate_steps(events: &[Event]) -> Vec<Option<f64>> {
 impl History {
     pub(crate) fn of(events: &[Event]) -> Self {
         let mut history = Self::default();
-        // Epochs of earlier phases, and of this one.
+        // Epochs of earlier phases and of the current one.
         let (mut before, mut current) = (0.0, 0.0);
         let mut last: Option<bool> = None;
         let mut rate_steps = rate_steps(events).into_iter();
@@ -117,17 +117,17 @@ impl History {
         }
     }
 
-    /// From the first epoch to the last.
+    /// First and last epoch.
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         Some((self.losses.first()?.0, self.losses.last()?.0))
     }
 
-    /// The largest that the smallest angle between class means can be, in degrees.
+    /// Largest achievable minimum angle between class means, in degrees.
     pub(crate) fn optimum(&self) -> Option<f64> {
         self.collapse.last()?.train.get("largest_min_angle_degrees").copied()
     }
 
-    /// A figure of the training and of the test features, as two lines.
+    /// The metric `key` of training and test features, as two series.
     pub(crate) fn figure(&self, key: &str, name: &str, hue: usize) -> Vec<Series> {
         let line = |set: &str, dashed, points| Series { name: format!("{name}{set}"), points, hue, dashed };
         let collapse = || self.collapse.iter();
@@ -138,13 +138,13 @@ impl History {
     }
 }
 
-/// Titles of a chart and of its y axis, how high values stand, lines, and a value to be reached with its name.
+/// Chart title, y-axis title, y scale, series, and a named reference value.
 pub(crate) type EpochChart = (&'static str, &'static str, Scale, Vec<Series>, Option<(f64, &'static str)>);
 
 /// Drawings with their titles.
 pub(crate) type Drawings = Vec<(&'static str, Drawing)>;
 
-/// Draws charts over epochs; those without points are left out.
+/// Draws charts over epochs; charts without points are omitted.
 pub(crate) fn over_epochs(
     range: Option<(f64, f64)>,
     marks: &[Mark],
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_learning_rate_are_marked_and_curves_are_not() {
+    fn learning_rate_steps_are_marked_but_cosine_decay_is_not() {
         assert_eq!(marks(&[0.02, 0.1, 0.1, 0.01, 0.001, 0.001]), ["rate / 10", "rate / 10"]);
         let cosine: Vec<f64> =
             (0..10).map(|epoch| (std::f64::consts::PI * f64::from(epoch) / 20.0).cos().powi(2)).collect();

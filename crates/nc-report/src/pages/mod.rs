@@ -1,4 +1,4 @@
-//! Pages about runs and feature sets.
+//! Reports of runs and feature sets.
 
 mod accuracy;
 mod analysis;

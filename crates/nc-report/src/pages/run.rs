@@ -1,4 +1,4 @@
-//! A page about one run.
+//! Report of a run.
 
 use std::{
     fmt::Write,
@@ -21,18 +21,18 @@ use crate::{
     },
 };
 
-/// What a run directory holds, finished or not.
+/// Content of a run directory, finished or not.
 #[derive(Clone, Debug)]
 pub struct RunReport {
-    /// Where it lies.
+    /// Run directory.
     pub directory: PathBuf,
-    /// The resolved configuration, as TOML.
+    /// Resolved configuration, as TOML.
     pub config: String,
-    /// What happened so far.
+    /// Events so far.
     pub events: Vec<Event>,
-    /// What it found, if it is finished.
+    /// Result, if finished.
     pub result: Option<RunResult<Accuracy, Calibration, Geometry>>,
-    /// Its features in the plane, if they were kept.
+    /// 2-D projection of the features, if saved.
     pub projection: Option<Projection>,
 }
 
@@ -41,8 +41,7 @@ impl RunReport {
     ///
     /// # Errors
     ///
-    /// If there is no configuration or no event log, a file cannot be understood, or its parts do not fit each other; each
-    /// names the file.
+    /// If the configuration or event log is missing, or a file is malformed or inconsistent. Messages name the file.
     pub fn read(directory: &Path) -> Result<Self> {
         let config = directory.join(RunDir::CONFIG);
         let config =
@@ -56,27 +55,27 @@ impl RunReport {
         })
     }
 
-    /// Writes the page about the run in `directory` into it, as `report.html`.
+    /// Writes the report of the run in `directory` to its `report.html`.
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read), [`to_html`](Self::to_html) and of writing.
+    /// Those of [`read`](Self::read) and [`to_html`](Self::to_html), and I/O errors.
     pub fn write_page(directory: &Path) -> Result<PathBuf> {
         let path = directory.join(RunDir::REPORT);
         write_atomically(&path, Self::read(directory)?.to_html()?.as_bytes())?;
         Ok(path)
     }
 
-    /// Its name and seed.
+    /// Name and seed.
     pub fn title(&self) -> String {
         let started = self.events.iter().find_map(|event| match event {
             Event::RunStarted { name, seed, .. } => Some(format!("{name}, seed {seed}")),
             _ => None,
         });
-        started.unwrap_or_else(|| "a run that has not started".into())
+        started.unwrap_or_else(|| "run not started".into())
     }
 
-    /// One page that needs no network and no script.
+    /// Renders a self-contained HTML page without scripts.
     ///
     /// # Errors
     ///
@@ -87,7 +86,7 @@ impl RunReport {
         let mut body = format!("<h1>{}</h1>\n", escape(&self.title()));
         self.summary(&mut body);
         figures(&mut body, "Training", &note, &training(&history)?);
-        figures(&mut body, "Neural collapse over the epochs", &note, &collapse(&history)?);
+        figures(&mut body, "Neural collapse during training", &note, &collapse(&history)?);
         if let Some(result) = &self.result {
             let snapshot = Snapshot {
                 train: &result.nc.train,
@@ -104,21 +103,21 @@ impl RunReport {
                 snapshot.remark().map_or_else(String::new, |text| format!("<p>{}</p>\n", escape(&text)));
             let _ = write!(
                 body,
-                "<section>\n<h2>Figures of neural collapse</h2>\n{remark}{}</section>\n",
+                "<section>\n<h2>Neural-collapse metrics</h2>\n{remark}{}</section>\n",
                 snapshot.table()
             );
         }
         let _ = write!(
             body,
-            "<section>\n<h2>Repeating it</h2>\n<p><code>nclt train --config config.toml</code> with this file (and \
-             <code>--data-dir</code>, where the data are not in the program), or <code>cargo xtask train --config \
-             config.toml</code> in the source:</p>\n<pre>{}</pre>\n</section>\n",
+            "<section>\n<h2>Reproduce this run</h2>\n<p>Save this configuration and run <code>nclt train --config \
+             config.toml</code> (with <code>--data-dir</code> if the data is not built in), or <code>cargo xtask train \
+             --config config.toml</code> in a checkout:</p>\n<pre>{}</pre>\n</section>\n",
             escape(self.config.trim_end())
         );
         Ok(document(&self.title(), &body))
     }
 
-    /// What was run and what came out, in a few numbers.
+    /// Appends the data, the schedule and the main metrics.
     fn summary(&self, body: &mut String) {
         let Some(result) = &self.result else {
             body.push_str("<p>Not finished.</p>\n");
@@ -130,8 +129,8 @@ impl RunReport {
         let smallest = result.data.class_counts.iter().min().copied().unwrap_or(0);
         let _ = writeln!(
             body,
-            "<p>{}: {images} training images in {} classes of {largest} to {smallest}, {} test images. {} epochs in {}. \
-             Run <code>{}</code>, training subset <code>{}</code>.</p>",
+            "<p>{}: {images} training images in {} classes ({largest} to {smallest} per class), {} test images. {} \
+             epochs in {}. Run <code>{}</code>, training subset <code>{}</code>.</p>",
             escape(&result.data.source),
             result.data.class_counts.len(),
             result.data.test_images,
@@ -149,7 +148,7 @@ impl RunReport {
         let (accuracy, nc) = (&result.accuracy, &result.nc.train);
         let angle = nc.nc2.centered_means.mean_nearest_angle_degrees;
         let cards = [
-            ("test accuracy at the end", percent(Some(accuracy.top1))),
+            ("final test accuracy", percent(Some(accuracy.top1))),
             (
                 "many / medium / few, %",
                 [accuracy.many, accuracy.medium, accuracy.few].map(hundredths).join(" / "),
@@ -165,11 +164,11 @@ impl RunReport {
         for (name, value) in cards {
             let _ = writeln!(body, "<div><dt>{name}</dt><dd>{value}</dd></div>");
         }
-        body.push_str("</dl>\n<p class=\"notes\">Geometry of training features.");
+        body.push_str("</dl>\n<p class=\"notes\">Geometry is of training features.");
         if let Some(selected) = &result.selected_epoch {
             let _ = write!(
                 body,
-                " Chosen by validation accuracy, {}: {} ({} {}), whose weights are kept beside the last.",
+                " Selected by validation accuracy ({}): test accuracy {} ({} {}); its weights are saved too.",
                 percent(Some(selected.validation_accuracy.all)),
                 percent(Some(selected.test_accuracy.all)),
                 escape(&selected.phase),
@@ -192,7 +191,7 @@ impl RunReport {
     }
 }
 
-/// A table of the classes by number, as the drawings have them, with their names; none in results of earlier versions.
+/// A table of class numbers and names; empty for results of earlier versions.
 fn classes(result: &RunResult<Accuracy, Calibration, Geometry>) -> String {
     let Some(input) = &result.input else { return String::new() };
     let mut out = "<section>\n<h2>Classes</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th>name</th>\
@@ -224,7 +223,7 @@ fn read_result(directory: &Path) -> Result<Option<RunResult<Accuracy, Calibratio
     Ok(Some(result))
 }
 
-/// None where there is no file: features need not be kept.
+/// The projection; none without a file, because saving it is optional.
 fn read_projection(directory: &Path) -> Result<Option<Projection>> {
     let path = directory.join(RunDir::PROJECTION);
     let text = match std::fs::read(&path) {

@@ -1,4 +1,4 @@
-//! The curves of one run.
+//! Training curves of a run.
 
 use std::collections::BTreeSet;
 
@@ -45,8 +45,8 @@ pub(crate) fn training(history: &History) -> Result<Drawings> {
         hue: 6,
         dashed: false,
     };
-    let mut losses = vec![loss("whole", 6, &|losses| Some(losses.total))];
-    // L_W and L_B have charts, and scales, of their own.
+    let mut losses = vec![loss("total", 6, &|losses| Some(losses.total))];
+    // L_W and L_B have separate charts because their scales differ.
     let names = history.losses.iter().flat_map(|(_, losses)| losses.terms.keys());
     let names: BTreeSet<&String> =
         names.filter(|name| !["within_class", "between_class"].contains(&name.as_str())).collect();

@@ -1,4 +1,4 @@
-//! The state at the end: geometry, classes, calibration.
+//! Final state: geometry, per-class accuracy, calibration.
 
 use std::fmt::Write;
 
@@ -11,11 +11,11 @@ use crate::{
     pages::figures::figure_rows,
 };
 
-/// What there is to show of trained features.
+/// Measurements of trained features.
 pub(crate) struct Snapshot<'a> {
     pub(crate) train: &'a NeuralCollapse,
     pub(crate) test: Option<&'a NeuralCollapse>,
-    /// What `accuracy` and `calibration` are of: "test" or, where there are no test samples, "training".
+    /// Split of `accuracy` and `calibration`: "test", or "training" without test samples.
     pub(crate) decided: &'a str,
     pub(crate) accuracy: Option<&'a Accuracy>,
     pub(crate) calibration: Option<&'a Calibration>,
@@ -25,7 +25,7 @@ pub(crate) struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// The drawings with their titles.
+    /// Drawings with titles.
     pub(crate) fn drawings(&self) -> Result<Vec<(&'static str, Drawing)>> {
         let drawings = [
             ("Angles between class means, degrees", self.angles()?),
@@ -70,26 +70,26 @@ impl Snapshot<'_> {
             order.iter().map(|&other| row[other] as f64 / total).collect()
         };
         HeatMap {
-            label: &format!("share of each class's {} samples by the class predicted", self.decided),
+            label: &format!("share of each class's {} samples by predicted class", self.decided),
             classes: &names(&order),
             values: &order.iter().map(row).collect::<Vec<Vec<f64>>>(),
             range: (0.0, 1.0),
             cells: Cells::Shares,
             mark: None,
             axes: Some((
-                &format!("{} samples by true class, the largest first", self.decided),
-                "predicted class, % of the true one",
+                &format!("{} samples by true class, largest first", self.decided),
+                "predicted class, % of true class",
             )),
         }
         .draw()
     }
 
-    /// The figures as a table.
+    /// The metrics as an HTML table.
     pub(crate) fn table(&self) -> String {
         let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
         let test_title = if self.test.is_some() { "<th>test</th>" } else { "" };
         let mut out = format!(
-            "<div class=\"wide\"><table>\n<tr><th>figure</th><th>training</th>{test_title}<th>at collapse</th>\
+            "<div class=\"wide\"><table>\n<tr><th>metric</th><th>training</th>{test_title}<th>at collapse</th>\
              <th class=\"name\">name in JSON</th></tr>\n"
         );
         for row in figure_rows(self.train, self.test) {
@@ -108,24 +108,24 @@ impl Snapshot<'_> {
         out
     }
 
-    /// What cannot be reached, if that is so.
+    /// A remark if the simplex ETF does not exist in the feature dimension.
     pub(crate) fn remark(&self) -> Option<String> {
         let (classes, dims) = (self.train.classes.len(), self.train.dims);
         let optimum = match optimum(self.train) {
-            Some(degrees) => format!("the smallest angle can at most be {degrees:.1} degrees"),
-            None => "the smallest angle stays below 90 degrees".into(),
+            Some(degrees) => format!("the minimum angle is at most {degrees:.1} degrees"),
+            None => "the minimum angle is below 90 degrees".into(),
         };
         (!self.train.etf_exists).then(|| {
             format!(
-                "A simplex ETF of {classes} classes does not exist in {dims} dimensions (it needs {}): {optimum}, and the \
-                 figures of NC2 and NC3 that compare with the ETF cannot reach their values at collapse.",
+                "A simplex ETF of {classes} classes does not exist in {dims} dimensions (it needs {}): {optimum}. NC2 \
+                 and NC3 metrics relative to the ETF cannot reach their values at collapse.",
                 classes - 1
             )
         })
     }
 }
 
-/// The classes, the largest first; of equal size in label order.
+/// Classes sorted by size, largest first, then by label.
 pub(crate) fn by_size(class_counts: &[usize]) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..class_counts.len()).collect();
     classes.sort_by_key(|&class| std::cmp::Reverse(class_counts[class]));
@@ -136,18 +136,18 @@ pub(crate) fn names(classes: &[usize]) -> Vec<String> {
     classes.iter().map(ToString::to_string).collect()
 }
 
-/// The rows of a report for the classes, the largest first: those that have a mean.
+/// Classes with a mean, sorted by size, and their row in `nc`.
 fn rows_by_size(nc: &NeuralCollapse, class_counts: &[usize]) -> Vec<(usize, usize)> {
     let row = |class: usize| nc.classes.iter().position(|&present| present as usize == class);
     by_size(class_counts).into_iter().filter_map(|class| Some((class, row(class)?))).collect()
 }
 
-/// The largest that the smallest angle can be, also where the record is older than that figure.
+/// Largest achievable minimum angle in degrees. Computed here because old records do not have it.
 pub(crate) fn optimum(nc: &NeuralCollapse) -> Option<f64> {
     largest_min_angle_degrees(nc.classes.len(), nc.dims)
 }
 
-/// The pairwise angles between class means (Figure 2 of Liu et al. 2023).
+/// Pairwise angles between class means (Figure 2 of Liu et al. 2023).
 pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Option<Drawing>> {
     let cosines = &nc.nc2.centered_means.cosines;
     if cosines.is_empty() {
@@ -157,7 +157,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     let angle = |i: usize, j: usize| cosines[i][j].clamp(-1.0, 1.0).acos().to_degrees();
     let values = rows.iter().map(|&(_, i)| rows.iter().map(|&(_, j)| angle(i, j)).collect());
     let drawing = HeatMap {
-        label: "angles between the centred means of each two classes, the largest class first",
+        label: "pairwise angles between centred class means, largest class first",
         classes: &names(&rows.iter().map(|&(class, _)| class).collect::<Vec<_>>()),
         values: &values.collect::<Vec<Vec<f64>>>(),
         range: (0.0, optimum(nc).unwrap_or_default().max(120.0)),
@@ -170,8 +170,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.1}°"));
     Ok(drawing.map(|drawing| {
         drawing.with_caption(&format!(
-            "Classes from the largest to the smallest. Mean nearest angle {}, smallest {}; the largest that all angles \
-             can reach {}.",
+            "Classes sorted by size, largest first. Mean nearest angle {}, smallest {}, optimum {}.",
             show(means.mean_nearest_angle_degrees),
             show(means.min_angle_degrees),
             show(optimum(nc))
@@ -179,8 +178,7 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     }))
 }
 
-/// The norms of the centred class means by class size (Figure 3), each over their mean, of one or more runs with their
-/// hues.
+/// Norms of centred class means relative to their mean, by class size (Figure 3), for runs with name and colour index.
 pub(crate) fn norms(
     runs: &[(String, &NeuralCollapse, usize)],
     class_counts: &[usize],
@@ -201,8 +199,8 @@ pub(crate) fn norms(
         }
     };
     Curves {
-        label: "norms of the centred class means over their mean, the largest class first",
-        x_title: "class, the largest first",
+        label: "norms of centred class means relative to their mean, largest class first",
+        x_title: "class, largest first",
         y_title: "norm / mean norm",
         scale: Scale::Linear,
         series: runs.iter().map(line).collect(),

@@ -6,7 +6,7 @@ use nc_record::{
     figures,
 };
 
-/// Features of `classes` classes in `dims` dimensions: `count(k)` samples of class k about a point of its own.
+/// Synthetic features: `count(k)` samples around the centre of class k.
 pub(crate) struct Case {
     pub(crate) classes: usize,
     pub(crate) dims: usize,
@@ -58,7 +58,7 @@ impl Case {
         (0..self.classes).map(count).collect()
     }
 
-    /// A finished run of `epochs` epochs in the directory, and its events.
+    /// Writes a finished run of `epochs` epochs per phase to the directory.
     pub(crate) fn run(&self, directory: &Path, name: &str, epochs: usize) {
         let run = RunDir::open(directory).unwrap();
         run.write(RunDir::CONFIG, b"name = \"<&>\"\n").unwrap();

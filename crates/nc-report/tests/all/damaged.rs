@@ -1,4 +1,4 @@
-//! Runs whose files were changed by hand, or by chance.
+//! Runs with mutated files.
 
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{case::Case, refusals::Refusals};
 
-/// The JSON files of a sound run; of the event log each line.
+/// The JSON files of a valid run; each line of the event log.
 static SOUND: LazyLock<Vec<(&str, Vec<Value>)>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     Case::new(4, 5, |class| 30 - 9 * class).run(directory.path(), "a", 3);
@@ -29,7 +29,7 @@ fn write(directory: &Path, files: &[(&str, Vec<Value>)]) {
     }
 }
 
-/// How many numbers and lists are in `value`.
+/// Counts the numbers and lists in `value`.
 fn places(value: &Value) -> usize {
     match value {
         Value::Number(_) => 1,
@@ -39,7 +39,7 @@ fn places(value: &Value) -> usize {
     }
 }
 
-/// Changes number or list `place` of `value`; gives how many are left to pass over if it has fewer.
+/// Changes number or list `place` of `value`. If there are fewer, returns the number still to skip.
 fn change(value: &mut Value, place: usize, by: &dyn Fn(&mut Value)) -> Result<(), usize> {
     let own = usize::from(matches!(value, Value::Number(_) | Value::Array(_)));
     if own == 1 && place == 0 {
@@ -76,7 +76,7 @@ fn odd_number() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn a_damaged_run_has_a_page_or_a_reason(
+    fn mutated_runs_render_or_fail_with_a_message(
         file in 0..3usize,
         line: prop::sample::Index,
         changes in prop::collection::vec((any::<prop::sample::Index>(), odd_number(), any::<prop::sample::Index>()), 1..3),
@@ -120,7 +120,7 @@ pub(crate) fn refused(told: &mut Refusals) {
 }
 
 #[test]
-fn curves_over_hundreds_of_decades_end() {
+fn curves_over_hundreds_of_decades_terminate() {
     let mut files = SOUND.clone();
     for event in &mut files[2].1 {
         if event["event"] == "measured" {
@@ -134,7 +134,7 @@ fn curves_over_hundreds_of_decades_end() {
 }
 
 #[test]
-fn text_of_a_file_is_text_on_the_page() {
+fn text_from_files_is_escaped() {
     let mut files = SOUND.clone();
     files[0].1[0]["run_hash"] = json!("<img xx\u{e9} src=x>");
     files[0].1[0]["data"]["train_hash"] = json!("<script>");

@@ -1,4 +1,4 @@
-//! Reports as a user of the crate sees them.
+//! Integration tests in one binary.
 
 mod case;
 mod damaged;

@@ -1,4 +1,4 @@
-//! Pages about runs and feature sets of all sizes, the smallest and the oddest among them.
+//! Reports of runs and feature sets of all sizes, including edge cases.
 
 use nc_metrics::ClassMeans;
 use nc_record::RunDir;
@@ -8,13 +8,13 @@ use nc_report::{
 
 use crate::{case::Case, refusals::Refusals};
 
-/// Elements without an end.
+/// Elements without an end tag.
 const VOID: [&str; 3] = ["meta", "!doctype", "br"];
 
-/// Every element is closed in its order, and nothing is fetched from anywhere.
+/// Asserts that elements are nested correctly and nothing is loaded from elsewhere.
 fn assert_whole(page: &str) {
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
-    assert!(!page.contains("NaN") && !page.contains("inf\""), "a number that is none");
+    assert!(!page.contains("NaN") && !page.contains("inf\""), "a non-finite number");
     for loader in ["<script", "<link", "src=", "url(", "@import"] {
         assert!(!page.contains(loader), "{loader}");
     }
@@ -32,9 +32,9 @@ fn assert_whole(page: &str) {
 }
 
 #[test]
-fn runs_of_every_size_have_a_page() {
-    // Long-tailed; a single class; two; more classes than directions; more than there are squares in a drawing; equal
-    // sizes; classes without samples.
+fn runs_of_every_size_render() {
+    // Long-tailed; one class; two classes; more classes than dimensions; more classes than squares of a heat map;
+    // balanced; classes without samples.
     let cases = [
         (Case::new(10, 16, |class| 200 >> class | 3), 6),
         (Case::new(1, 3, |_| 5), 1),
@@ -60,16 +60,15 @@ fn runs_of_every_size_have_a_page() {
             let undefined = title.starts_with("NC1") && case.classes == 1;
             assert_eq!(page.contains(title), !undefined, "{title} of {} classes", case.classes);
         }
-        // Angles and confusion, beside what else is said of them.
-        let grouped =
-            page.matches("Each square stands for 3 classes of like size and as many others.").count();
+        // Angles and confusion.
+        let grouped = page.matches("Each square combines 3 x 3 classes of similar size.").count();
         assert_eq!(grouped, if case.classes == 230 { 2 } else { 0 });
         assert!(page.len() < 4_000_000, "{} bytes", page.len());
     }
 }
 
 #[test]
-fn a_run_under_way_has_a_page() {
+fn an_unfinished_run_renders() {
     let directory = tempfile::tempdir().unwrap();
     Case::new(4, 8, |class| 40 - 9 * class).run(directory.path(), "a", 3);
     std::fs::remove_file(directory.path().join(RunDir::RESULT)).unwrap();
@@ -78,7 +77,7 @@ fn a_run_under_way_has_a_page() {
     assert_whole(&page);
     assert!(page.contains("Not finished.") && page.contains("Training loss"));
     assert!(!page.contains("Confusion"));
-    // A line that is being written.
+    // An incomplete last line.
     let log = directory.path().join(RunDir::EVENTS);
     let events = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, format!("{events}{{\"event\":\"eva")).unwrap();
@@ -89,7 +88,7 @@ fn a_run_under_way_has_a_page() {
 }
 
 #[test]
-fn runs_stand_side_by_side() {
+fn comparison_pages_render() {
     let directory = tempfile::tempdir().unwrap();
     let case = Case::new(4, 8, |class| 40 - 9 * class);
     let other = Case::new(5, 8, |class| 40 - 7 * class);
@@ -105,7 +104,7 @@ fn runs_stand_side_by_side() {
     assert!(page.contains("<th>one, seed 0</th><th>two, seed 0</th>"));
     assert!(page.contains("a: class weights, rate / 10 (epoch 3); b: phase second (epoch 4)"));
     assert!(page.contains("Norms of centred class means"));
-    // Runs that are called alike are told apart by their directories.
+    // Directories disambiguate runs with the same name.
     case.run(&directory.path().join("again"), "one", 2);
     let twins = [runs[0].clone(), RunReport::read(&directory.path().join("again")).unwrap()];
     let again = format!("<th>one, seed 0 ({})</th>", directory.path().join("again").display());
@@ -115,20 +114,20 @@ fn runs_stand_side_by_side() {
     let (_, norms) = page.split_once("<h3>Norms of centred class means</h3>").unwrap();
     let (norms, _) = norms.split_once("</figure>").unwrap();
     assert_eq!(norms.matches("stroke-dasharray").count(), 1);
-    // Norms by class size belong in one drawing only where the classes have the same sizes.
+    // Norms by class size are drawn together only if the class sizes are equal.
     let page = comparison_page(&runs).unwrap();
     assert_whole(&page);
     assert!(!page.contains("Norms of centred class means"));
 }
 
-/// A figure renamed in nc-metrics would silently be missing from every page.
+/// A metric renamed in nc-metrics would silently vanish from all reports.
 #[test]
-fn every_figure_that_is_shown_exists() {
+fn all_reported_metrics_exist() {
     let case = Case::new(6, 8, |class| [300, 150, 50, 30, 12, 8][class]);
     let analysis = case.set(true, true).analyze().unwrap();
     let rows = figure_rows(&analysis.train.nc, analysis.test.as_ref().map(|test| &test.nc));
     assert_eq!(rows.len(), 31, "{:?}", rows.iter().map(|row| row.key).collect::<Vec<_>>());
-    // Of the squared error the ridge is left at collapse, and the classifier need not be that of the least error.
+    // The squared error has no fixed value at collapse: the ridge term remains, and the classifier may be suboptimal.
     let of_error = || rows.iter().filter(|row| row.key.starts_with("mse."));
     assert_eq!(of_error().count(), 3);
     assert!(of_error().all(|row| row.ideal == Ideal::None));
@@ -149,7 +148,7 @@ fn every_figure_that_is_shown_exists() {
 }
 
 #[test]
-fn feature_sets_have_a_page() {
+fn feature_sets_render() {
     let case = Case::new(10, 64, |class| 300 / (class + 1));
     for (with_test, with_classifier) in [(true, true), (false, true), (false, false)] {
         let analysis = case.set(with_test, with_classifier).analyze().unwrap();
@@ -166,11 +165,11 @@ fn feature_sets_have_a_page() {
         assert_eq!(page.contains("Reliability"), with_classifier);
         let shares = page.contains("<td>accuracy, medium-shot classes (20 to 100)</td>");
         assert_eq!(shares, with_classifier);
-        // By class and by confidence; and the confusion.
+        // Accuracy by class and by confidence; then the confusion matrix.
         let (set, other) = if with_test { ("test", "training") } else { ("training", "test") };
         let named = |set: &str| page.matches(&format!("{set} accuracy")).count();
         assert_eq!((named(set), named(other)), (if with_classifier { 2 } else { 0 }, 0));
-        let confused = format!("{set} samples by true class, the largest first");
+        let confused = format!("{set} samples by true class, largest first");
         assert_eq!(page.contains(&confused), with_classifier);
         assert_eq!(page.contains("<th>test</th>"), with_test);
         let rows = figure_rows(&analysis.train.nc, None);
@@ -205,7 +204,7 @@ pub(crate) fn refused(told: &mut Refusals) {
 }
 
 #[test]
-fn a_feature_set_is_its_figures_and_means_as_json() {
+fn feature_set_json_has_metrics_and_means() {
     let case = Case::new(3, 2, |class| 4 - class);
     let analysis = case.set(true, true).analyze().unwrap();
     let samples = case.samples();

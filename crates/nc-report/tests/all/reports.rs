@@ -1,4 +1,4 @@
-//! Tables and figures as a reader sees them.
+//! Rendered tables and figures.
 
 use nc_report::{
     AngleMap, Cell, Figure, NormGroup, NormSeries, Panels, Provenance, Row, RunFigure, Table,
@@ -54,34 +54,34 @@ fn table() -> Table {
 }
 
 #[test]
-fn cells_are_summed_up_over_seeds() {
+fn cells_average_over_seeds() {
     let table = table();
     let [control, ours, missing] = [0, 1, 2].map(|row: usize| &table.rows[row].cells[0]);
     assert_eq!((control.mean(), control.std()), (Some(71.0), Some(1.0)));
     assert!((control.difference().unwrap() + 4.1).abs() < 1e-9);
     assert_eq!(Cell { runs: vec![run(0, 1.0)], ..Cell::default() }.std(), None);
     assert_eq!((missing.mean(), missing.difference()), (None, None));
-    // Seeds 0 and 2: 1 and 2 more.
+    // Gains of seeds 0 and 2: 1 and 2.
     assert_eq!(ours.gain.measured, Some(1.5));
     assert!((ours.gain.published.unwrap() - 6.8).abs() < 1e-9);
     let mut apart = Cell { runs: vec![run(7, 1.0)], ..Cell::default() };
     apart.compare(control);
-    assert_eq!(apart.gain.measured, None, "no seed in common");
+    assert_eq!(apart.gain.measured, None, "no common seed");
 }
 
 #[test]
-fn markdown_shows_the_paper_beside_ours() {
+fn markdown_shows_published_and_measured_figures() {
     let text = table_markdown(&table());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "## Table 3: Long-tailed");
     assert_eq!(lines[2], "accuracy, %.");
-    // The best first and in bold; notes by number, each once.
+    // Best first and in bold; numbered notes without duplicates.
     let expected = [
         "### r = 100",
         "",
         "40 epochs, f32. 2 of 3 rows have a run.",
         "",
-        "| method | paper | ours | ours - paper | many / medium / few | over its control | nearest angle (ideal 96.4°) |",
+        "| method | paper | ours | ours - paper | many / medium / few | gain over control | nearest angle (ideal 96.4°) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| NC [1] | 81.9 | **72.5 ± 2.1 (2 seeds)** | -9.4 | 76.5 / 68.5 / - | +1.5 | 81.0° |",
         "| control \\| plain | 75.1 | 71.0 ± 1.0 (3 seeds) | -4.1 | 75.0 / 67.0 / - | (control) | 81.0° |",
@@ -107,7 +107,7 @@ fn markdown_shows_the_paper_beside_ours() {
 }
 
 #[test]
-fn a_csv_cell_is_no_formula() {
+fn csv_cells_are_not_formulas() {
     let mut table = table();
     for (row, name) in table.rows.iter_mut().zip(["=cmd|' /C calc'!A0", "@SUM(A1)", "+ L_W"]) {
         row.name = name.into();
@@ -119,7 +119,7 @@ fn a_csv_cell_is_no_formula() {
 }
 
 #[test]
-fn csv_has_a_line_a_run_and_one_for_each_cell_without() {
+fn csv_has_a_line_per_run_and_per_empty_cell() {
     let text = tables_csv(&[table()]).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -132,7 +132,7 @@ fn csv_has_a_line_a_run_and_one_for_each_cell_without() {
 }
 
 #[test]
-fn json_has_everything() {
+fn json_has_all_fields() {
     let value: serde_json::Value = serde_json::from_str(&json(&[table()], &figures()).unwrap()).unwrap();
     let cell = &value["tables"][0]["rows"][0]["cells"][0];
     assert_eq!(
@@ -177,10 +177,10 @@ fn figures() -> [Figure; 2] {
 }
 
 #[test]
-fn figures_are_numbers_too() {
+fn figures_are_written_as_numbers() {
     let [angles, norms] = figures();
     let text = figure_markdown(&angles);
-    // Nearest: 60, 60, 90; three classes collapse to 120 degrees.
+    // Nearest angles: 60, 60, 90. The optimum for three classes is 120 degrees.
     assert!(text.contains("vanilla <b>: mean nearest angle 70.0°, smallest 60.0°, optimum 120.0°"), "{text}");
     assert!(text.contains("| 1 | 60 | 0 | 90 |"));
     assert!(!text.contains("not run"));
@@ -195,16 +195,16 @@ fn figures_are_numbers_too() {
 }
 
 #[test]
-fn the_page_is_safe_and_whole() {
+fn the_page_is_escaped_and_well_formed() {
     let html = page("Tables & figures", &[table()], &figures()).unwrap();
     assert!(html.contains("<h1>Tables &amp; figures</h1>"));
     assert!(html.contains("<td>&lt;script&gt; [2]</td><td>79.9</td>") && !html.contains("<script"));
     assert!(html.contains("<td>81.9</td><td class=\"ours\">72.5 ± 2.1 (2 seeds)</td><td>-9.4</td>"));
     assert!(html.contains("<td>75.1</td><td>71.0 ± 1.0 (3 seeds)</td><td>-4.1</td>"));
-    assert_eq!(html.matches("<figure>").count(), 2, "the map that was not run is not drawn");
+    assert_eq!(html.matches("<figure>").count(), 2, "maps without a run are not drawn");
     assert!(html.contains("Mean nearest angle 70.0°, smallest 60.0°; at collapse all are 120.0°."));
     assert!(html.contains("optimum 120.0°") && html.contains("Standard deviation / mean: balanced 0.500."));
-    assert!(!html.contains("http"), "nothing is fetched");
+    assert!(!html.contains("http"), "the page is self-contained");
     for tag in ["table", "tr", "figure", "svg", "details", "ul", "div"] {
         let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
@@ -212,7 +212,7 @@ fn the_page_is_safe_and_whole() {
 }
 
 #[test]
-fn what_was_not_run_leaves_no_empty_frames() {
+fn missing_runs_leave_no_empty_elements() {
     let mut table = table();
     table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.runs.clear());
     let [mut angles, mut norms] = figures();

@@ -1,13 +1,13 @@
-//! Times whole steps of a ResNet on batches of 128 images of 3x32x32: `cargo xtask bench step` runs it side by side with
-//! the same work in PyTorch.
+//! Times whole training and evaluation steps of a ResNet on batches of 128 images of 3x32x32. `cargo xtask bench step`
+//! compares them with PyTorch.
 //!
 //! ```sh
 //! cargo run --release -p nc-train --example step -- train|eval|shares resnet32|resnet18|stock-resnet32 THREADS STEPS
 //! ```
 //!
-//! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the largest memory the process had (0
-//! where the system does not tell). `shares` trains on batches of a loader and prints which share of a step the
-//! program waited for the loader, and the time of L_W and L_B (forward and backward, alone) as a share of a step.
+//! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0 if
+//! unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
+//! L_B alone (forward and backward), in percent of a step.
 
 #![allow(clippy::print_stdout)]
 
@@ -46,7 +46,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         }
         "resnet18" => |vb| Ok(Box::new(ResNet::resnet18(3, vb)?)),
         "stock-resnet32" => |vb| Ok(Box::new(StockResNet32::new(vb)?)),
-        _ => return Err("the network should be resnet32, resnet18 or stock-resnet32".into()),
+        _ => return Err("expected the network resnet32, resnet18 or stock-resnet32".into()),
     };
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
@@ -66,14 +66,14 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         "shares" => |network, steps| {
             [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
         },
-        _ => return Err("the mode should be train, eval or shares".into()),
+        _ => return Err("expected the mode train, eval or shares".into()),
     };
     Ok(threads::install(|| measure(network, steps))?)
 }
 
 type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
 
-/// The times of `step`, over and over.
+/// Prints step times and peak memory over `steps` calls of `step`.
 fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()> {
     let mut times = vec![];
     for round in 0..WARM_UP + steps {
@@ -89,7 +89,7 @@ fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()>
     Ok(())
 }
 
-/// Prints the cost of loader and regularisers relative to a step.
+/// Prints the time of loader and regularisers relative to a step.
 fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
     let mut learner = learner(network, classes)?;
     let loader = loader(classes, WARM_UP + steps)?;
@@ -129,7 +129,7 @@ fn noise() -> Result<Batch> {
     Ok(Batch { views: vec![View { images, labels, positions: vec![0; BATCH], mix: None }] })
 }
 
-/// Batches of noise, cropped, mirrored and mixed as in training.
+/// A loader of synthetic images with the crop, flip and mix-up of training.
 fn loader(classes: usize, batches: usize) -> Result<Loader> {
     let shape = ImageShape { channels: 3, height: 32, width: 32 };
     let images = BATCH * batches;
@@ -162,7 +162,7 @@ fn learner(network: Network, classes: usize) -> Result<Learner> {
     let model = Model::new(params, backbone, &HeadConfig::Linear, classes)?;
     let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]);
     learner.begin_phase(&phase)?;
-    learner.begin_epoch(0, 0, &|_| unreachable!("its centres start at N(0, 1)"))?;
+    learner.begin_epoch(0, 0, &|_| unreachable!("this preset initialises centres from N(0, 1)"))?;
     Ok(learner)
 }
 
@@ -170,13 +170,13 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// Sorts `values`.
+/// The median; sorts `values`.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// In MB; on Linux only.
+/// Peak memory in MB; `None` except on Linux.
 fn peak_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

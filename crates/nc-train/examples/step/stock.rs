@@ -1,4 +1,4 @@
-//! ResNet-32 of the layers that come with Candle, for comparison.
+//! ResNet-32 built from Candle's own layers, for comparison.
 
 use candle_core::Tensor;
 use candle_nn::{
@@ -51,7 +51,7 @@ impl Backbone for StockResNet32 {
     }
 }
 
-/// Every second pixel, between zeros for as many channels again.
+/// Parameter-free shortcut: subsamples by two and doubles the channels with zero padding.
 fn subsample_and_pad(x: &Tensor) -> Result<Tensor> {
     let (batch, channels, height, width) = x.dims4()?;
     let x = x.reshape((batch, channels, height / 2, 2, width / 2, 2))?;

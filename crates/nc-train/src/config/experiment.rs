@@ -7,52 +7,53 @@ use sha2::{Digest, Sha256};
 use super::{data::DataConfig, model::ModelConfig, phase::Phase};
 use crate::{Result, post_hoc::PostHoc};
 
-/// Everything that determines the result of a run: the same experiment on the same data gives the same weights,
-/// bit for bit. Directories, devices and threads are in [`RunOptions`](crate::RunOptions).
+/// Complete configuration of a run. The same experiment on the same data gives bit-identical weights. Directories,
+/// devices and threads are in [`RunOptions`](crate::RunOptions).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// A name for people; part of the run directory's name.
+    /// Display name; part of the run directory's name.
     pub name: String,
-    /// Seeds initialisation, data order, augmentation and mix-up.
+    /// Seed of initialisation, data order, augmentation and mix-up.
     pub seed: u64,
     /// Training and test images.
     pub data: DataConfig,
     /// The network.
     pub model: ModelConfig,
-    /// When the test set is evaluated.
+    /// Evaluation schedule.
     pub evaluation: EvaluationConfig,
-    /// What is learned, one phase after the other.
+    /// Training phases, in order.
     pub phases: Vec<Phase>,
-    /// Adjustment of the classifier after the last phase; absent for none. With it no epoch is called the best or
-    /// selected, since none had that classifier.
+    /// Post-hoc adjustment of the classifier after the last phase; absent for none. With an adjustment, no best or
+    /// selected epoch is reported, because no epoch had the adjusted classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_hoc: Option<PostHoc>,
 }
 
-/// When the test set is evaluated.
+/// Evaluation schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Evaluation interval in epochs; the last epoch of each phase is always evaluated. Does not change the weights after the
-    /// last epoch, but decides which epochs can be the best or the selected one, and is part of the hash.
+    /// Evaluation interval in epochs; the last epoch of each phase is always evaluated. The final weights do not depend
+    /// on it, but the best and selected epoch do; it is part of the hash.
     #[schemars(range(min = 1))]
     pub every_epochs: usize,
 }
 
 impl Experiment {
-    /// The experiment as TOML, complete: [`Settings`](crate::Settings) reads it from a file.
+    /// The complete experiment as TOML, as [`Settings`](crate::Settings) reads it.
     ///
     /// # Errors
     ///
-    /// If a number of it has no TOML, as one above `i64::MAX`; [`ValidExperiment`](crate::ValidExperiment) refuses such seeds.
+    /// For numbers that TOML cannot hold, such as seeds above `i64::MAX`; [`ValidExperiment`](crate::ValidExperiment)
+    /// rejects them.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string(self)?)
     }
 
-    /// The same experiment in `epochs` epochs of its first phase. Every epoch number of every phase is scaled by the same
-    /// ratio and rounded to nearest, with these exceptions: a phase has at least one epoch; a warm-up keeps its length, up to a
-    /// quarter of its phase; an epoch at which re-weighting or the regularisers start stays within its phase.
+    /// Sets the first phase to `epochs` epochs and scales every other epoch number by the same ratio, rounded to
+    /// nearest. Exceptions: a phase has at least one epoch; a warm-up keeps its length, up to a quarter of its phase;
+    /// the first epoch of re-weighting or the regularisers stays within its phase; `every_epochs` does not change.
     pub fn scale_epochs(&mut self, epochs: usize) {
         let Some(full) = self.phases.first().map(|phase| phase.epochs) else { return };
         let full = full.max(1) as u128;
@@ -77,8 +78,8 @@ impl Experiment {
         }
     }
 
-    /// The experiment whose finished run this one can continue: without the adjustment after the last phase, or else
-    /// without the last phase.
+    /// The experiment whose finished run this one can continue: the same without the post-hoc adjustment or, if there
+    /// is none, without the last phase. `None` if no phase would be left.
     pub fn shorter(&self) -> Option<Self> {
         let mut shorter = self.clone();
         if shorter.post_hoc.take().is_none() {
@@ -87,15 +88,16 @@ impl Experiment {
         (!shorter.phases.is_empty()).then_some(shorter)
     }
 
-    /// Hash of the experiment and the training subset: names the run. 16 hex digits of a SHA-256 over the experiment's TOML, so
-    /// that field order and number format of the crate `toml` are part of it; a canonical form waits for the next format version.
+    /// Hash of the experiment and the training subset, part of the run directory's name: 16 hex digits of a SHA-256
+    /// over the TOML. It depends on the field order and number format of the crate `toml` until the next format
+    /// version.
     ///
     /// # Errors
     ///
     /// As [`Experiment::to_toml`].
     pub fn hash(&self, subset_hash: &str) -> Result<String> {
         let mut hashed = Self { name: String::new(), ..self.clone() };
-        // Beside the subset's hash and not in the TOML, as in the runs on record.
+        // Hashed after the subset's hash, outside the TOML, to keep the hashes of recorded runs.
         let backbone = hashed.model.own_backbone.take().unwrap_or_default();
         let digest = Sha256::digest(format!("{}\n{subset_hash}{backbone}", hashed.to_toml()?));
         let first = digest.iter().take(8).fold(0u64, |number, &byte| number << 8 | u64::from(byte));

@@ -1,2 +1,2 @@
-/// The most epochs a phase can have: however they are scaled, their numbers stay far from overflow.
+/// Maximum epochs of a phase, small enough that scaling cannot overflow.
 pub(crate) const MOST_EPOCHS: usize = 1_000_000;

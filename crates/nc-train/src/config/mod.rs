@@ -1,4 +1,4 @@
-//! The configuration of a run: its parts, how it is put together, and what is checked.
+//! The configuration of a run: types, merging and validation.
 
 mod centers;
 mod data;

@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 pub struct ModelConfig {
     /// The backbone.
     pub backbone: BackboneKind,
-    /// Name of a backbone that a program of your own gave to `train_backbone` in place of `backbone`, which writes it here;
-    /// `nclt` cannot build such a network.
+    /// Name of a custom backbone in place of `backbone`, set by `train_backbone`. `nclt` cannot build such a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_backbone: Option<String>,
-    /// The classifier on its features.
+    /// The classifier head.
     pub head: HeadConfig,
-    /// Whether features pass through batch norm and are then scaled to length 1, for a fixed ETF.
+    /// Apply batch norm to the features and scale them to unit norm, for a fixed ETF.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub normalize_features: bool,
@@ -24,11 +23,11 @@ pub struct ModelConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackboneKind {
-    /// CIFAR ResNet-8, for a first look in seconds.
+    /// CIFAR ResNet-8, for quick tests.
     ResNet8,
     /// CIFAR ResNet-20.
     ResNet20,
-    /// CIFAR ResNet-32, the paper's.
+    /// CIFAR ResNet-32, as in the paper.
     ResNet32,
     /// CIFAR ResNet-44.
     ResNet44,
@@ -37,6 +36,6 @@ pub enum BackboneKind {
     /// CIFAR ResNet-32 with 32, 64 and 128 channels, for a fixed ETF of 100 classes (Yang et al. 2022).
     #[serde(rename = "wide-resnet32")]
     WideResNet32,
-    /// ResNet-18 with a 3x3 stem and features of 512 dimensions: some eight times the work of ResNet-32.
+    /// ResNet-18 with a 3x3 stem and 512-dimensional features, about eight times the compute of ResNet-32.
     ResNet18,
 }

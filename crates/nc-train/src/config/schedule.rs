@@ -5,40 +5,40 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::MOST_EPOCHS;
 
-/// The learning rate over the epochs of a phase, as a factor on the optimiser's.
+/// Learning-rate schedule of a phase: a factor on the optimiser's learning rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Its course after the warm-up.
+    /// Decay of the factor.
     pub decay: Decay,
-    /// In epoch e of the first so many the factor is (e + 1) / `warmup_epochs`, times that of `decay`.
+    /// Linear warm-up: in epoch e of the first `warmup_epochs`, the factor is (e + 1) / `warmup_epochs` times that of
+    /// `decay`.
     #[serde(default)]
     #[schemars(range(max = MOST_EPOCHS))]
     pub warmup_epochs: usize,
 }
 
-/// The course of the learning rate.
+/// Learning-rate decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Decay {
-    /// Always the same.
+    /// Constant learning rate.
     Constant,
-    /// Times `gamma` from each milestone on; epochs count from 0.
+    /// Step decay: multiplied by `gamma` from each milestone on.
     MultiStep {
-        /// Epochs at which the rate drops.
+        /// Epochs, from 0, at which the learning rate drops.
         #[schemars(inner(range(max = MOST_EPOCHS)))]
         milestones: Vec<usize>,
-        /// The factor of each drop.
+        /// Factor of each drop.
         #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         gamma: f64,
     },
-    /// (1 + cos(pi e / epochs)) / 2 = cos^2(pi e / (2 epochs)) in epoch e: from 1 towards 0 (Loshchilov and Hutter
-    /// 2017).
+    /// Cosine decay from 1 towards 0: (1 + cos(pi e / epochs)) / 2 in epoch e (Loshchilov and Hutter 2017).
     Cosine,
 }
 
 impl Schedule {
-    /// The factor in `epoch` (from 0) of a phase of `epochs`.
+    /// Factor in `epoch` (from 0) of a phase with `epochs` epochs.
     ///
     /// ```
     /// use nc_train::{Decay, Schedule};
@@ -58,6 +58,7 @@ impl Schedule {
                 let drops = milestones.iter().filter(|&&milestone| epoch >= milestone).count();
                 gamma.powi(drops as i32)
             }
+            // cos^2(x / 2) = (1 + cos(x)) / 2.
             Decay::Cosine => (PI * epoch as f64 / epochs as f64 / 2.0).cos().powi(2),
         };
         warmup * decay

@@ -1,4 +1,4 @@
-//! From a preset, a file and `--set` flags to one experiment.
+//! Merging of a preset, a file and `--set` flags into one experiment.
 
 use std::path::Path;
 
@@ -11,28 +11,28 @@ use crate::{
     presets, schema,
 };
 
-/// Where an experiment's settings come from; later ones win.
+/// Sources of an experiment's settings; later fields override earlier ones.
 #[derive(Clone, Debug, Default)]
 pub struct Settings<'a> {
-    /// A preset's name.
+    /// Name of a preset.
     pub preset: Option<&'a str>,
-    /// A TOML file: complete, or with a key `preset` and what differs from it.
+    /// A TOML file: a complete configuration, or `preset` with the settings that differ.
     pub config: Option<&'a Path>,
-    /// `section.key=value`, with elements of lists by their number or `name`.
+    /// `section.key=value`; elements of lists are addressed by index or `name`.
     pub overrides: &'a [String],
-    /// The number of epochs of the first phase. [`Experiment::scale_epochs`] scales the other epoch numbers, also those of
-    /// `overrides`, which count in the preset's epochs; `evaluation.every_epochs` stays as it is.
+    /// Epochs of the first phase. [`Experiment::scale_epochs`] scales the other epoch numbers, including those in
+    /// `overrides`.
     pub epochs: Option<usize>,
     /// The seed.
     pub seed: Option<u64>,
 }
 
 impl Settings<'_> {
-    /// The experiment they make. Without preset and file it is that of [`presets::DEFAULT`].
+    /// Merges and validates the settings. Without preset and file, starts from [`presets::DEFAULT`].
     ///
     /// # Errors
     ///
-    /// [`Error`] names the preset, the file or the setting that is wrong, and what it should be.
+    /// For an unreadable file, an unknown preset or an invalid setting. The error names it and the values expected.
     pub fn resolve(&self) -> Result<ValidExperiment> {
         let mut root = Value::Table(self.base()?);
         for text in self.overrides {
@@ -54,13 +54,13 @@ impl Settings<'_> {
                 experiment.try_into()
             }
             Some(epochs) => {
-                let message = format!("is {epochs}, should be a whole number from 1 to {MOST_EPOCHS}");
+                let message = format!("expected a whole number from 1 to {MOST_EPOCHS}, found {epochs}");
                 Err(Error::setting("--epochs", message))
             }
         }
     }
 
-    /// The settings of preset and file together.
+    /// Preset and file merged.
     fn base(&self) -> Result<Table> {
         let Some(path) = self.config else { return preset_table(self.preset.unwrap_or(presets::DEFAULT)) };
         let refused = |error: Error| Error::Config { path: path.to_owned(), message: error.to_string() };
@@ -71,12 +71,11 @@ impl Settings<'_> {
                 Some(preset_table(&name).map_err(refused)?)
             }
             (Some(Value::String(name)), Some(flag)) => {
-                let message =
-                    format!("is {name:?}, but the flag --preset says {flag:?}: leave one of them out");
+                let message = format!("found {name:?}, but --preset is {flag:?}; remove one of them");
                 return Err(refused(Error::setting("preset", message)));
             }
             (Some(other), _) => {
-                let message = format!("is {other}, should be a preset's name in quotes");
+                let message = format!("expected the name of a preset in quotes, found {other}");
                 return Err(refused(Error::setting("preset", message)));
             }
         };
@@ -84,8 +83,7 @@ impl Settings<'_> {
             Some(preset) => merged(preset, file),
             None if file.contains_key("phases") => file,
             None => {
-                let message =
-                    "names no preset to start from and has no phases, which a complete configuration has";
+                let message = "configuration without phases; add them, or set preset = \"DATA/METHOD\"";
                 return Err(Error::Config { path: path.to_owned(), message: message.to_owned() });
             }
         };
@@ -107,8 +105,7 @@ fn read_table(path: &Path) -> Result<Table> {
     })
 }
 
-/// `base` with the values of `over` put in its place. Tables are merged key by key; everything else is replaced, and so is
-/// a table by one of another `kind`, whose keys are others.
+/// `base` overridden by `over`. Tables of the same `kind` are merged key by key; everything else is replaced.
 fn merged(mut base: Table, over: Table) -> Table {
     for (key, value) in over {
         let value = match (base.remove(&key), value) {
@@ -126,24 +123,24 @@ fn same_kind(base: &Table, over: &Table) -> bool {
     over.get("kind").is_none_or(|kind| base.get("kind") == Some(kind))
 }
 
-/// How many sections deep a setting may lie: to drop a table that is nested by very many dots overflows the stack.
+/// Maximum nesting of a setting. Dropping a very deeply nested table would overflow the stack.
 const DEEPEST: usize = 8;
 
-/// Sets what `section.key=value` says. The value is TOML, or else a bare word.
+/// Applies `section.key=value`. A value that is not TOML is taken as a string.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
     let (path, value) = text
         .split_once('=')
-        .ok_or_else(|| wrong("should be KEY=VALUE, as in seed=1 or data.flip=false".into()))?;
+        .ok_or_else(|| wrong("expected KEY=VALUE, as in seed=1 or data.flip=false".into()))?;
     let (sections, key) = match path.trim().rsplit_once('.') {
         Some((sections, key)) => (sections.split('.').collect::<Vec<_>>(), key),
         None => (vec![], path.trim()),
     };
     if sections.len() > DEEPEST {
-        return Err(wrong(format!("has {} sections, no setting has more than {DEEPEST}", sections.len())));
+        return Err(wrong(format!("expected at most {DEEPEST} sections, found {}", sections.len())));
     }
     if key.is_empty() || sections.contains(&"") {
-        return Err(wrong("has an empty name in its key".into()));
+        return Err(wrong("the key contains an empty name".into()));
     }
     let mut target = root;
     for section in sections {
@@ -158,7 +155,7 @@ fn set(root: &mut Value, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The entry `name` of a table (made if it is not there), or the element of a list with this number or `name`.
+/// The entry `name` of a table, created if absent, or the list element with this index or `name`.
 fn enter<'a>(parent: &'a mut Value, name: &str) -> std::result::Result<&'a mut Value, String> {
     match parent {
         Value::Table(table) => Ok(table.entry(name).or_insert_with(|| Value::Table(Table::new()))),
@@ -168,12 +165,12 @@ fn enter<'a>(parent: &'a mut Value, name: &str) -> std::result::Result<&'a mut V
             let index = names.iter().position(|element| element == name).or_else(|| name.parse().ok());
             elements.get_mut(index.unwrap_or(usize::MAX)).ok_or_else(|| {
                 if names.is_empty() {
-                    return format!("there is no {name:?}: the list is empty");
+                    return format!("no element {name:?}; the list is empty");
                 }
                 let near = did_you_mean(nearest(name, names.iter().map(String::as_str)));
-                format!("there is no {name:?}{near} among {}", names.join(", "))
+                format!("no element {name:?}{near}; expected one of {}", names.join(", "))
             })
         }
-        other => Err(format!("there is no {name:?} in {other}, which is a value and has no keys")),
+        other => Err(format!("no key {name:?} in the value {other}")),
     }
 }

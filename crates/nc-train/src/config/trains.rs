@@ -2,37 +2,37 @@ use nc_models::{Group, Pass};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which parameters learn.
+/// Trained parameters of a phase; the others are frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trains {
-    /// Backbone and classifier; batch norm on batch statistics.
+    /// Backbone and classifier; batch norm uses batch statistics.
     Everything,
-    /// The classifier, drawn again from N(0, 0.01) with zero bias, on a frozen backbone whose batch norm uses its
+    /// The classifier, re-initialised from N(0, 0.01) with zero bias, on a frozen backbone whose batch norm uses
     /// running statistics: cRT (Kang et al. 2020).
     NewClassifier,
-    /// A factor on each logit, at first 1, on a frozen backbone (batch norm as above) and linear classifier: LWS (Kang et
-    /// al. 2020). Multiplied into the classifier at the end.
+    /// One factor per logit, initially 1, on a frozen backbone and linear classifier: LWS (Kang et al. 2020). Batch
+    /// norm uses running statistics. The factors are folded into the classifier at the end.
     LogitScale,
-    /// Factors on the logits as above, and the linear classifier with them: the second phase of MiSLAS (Zhong et al.
+    /// One factor per logit and the linear classifier, on a frozen backbone: the second phase of MiSLAS (Zhong et al.
     /// 2021).
     ScaledClassifier {
-        /// The classifier's share of the learning rate; the factors have all of it.
+        /// Learning-rate factor of the classifier; the logit factors use the full learning rate.
         #[schemars(range(min = 0, max = 1e6))]
         classifier_rate: f64,
-        /// Whether batch norm of the frozen backbone uses batch statistics, and its running ones move.
+        /// Use batch statistics in the batch norm of the frozen backbone and update its running statistics.
         #[serde(default)]
         shift_batch_norm: bool,
     },
 }
 
 impl Trains {
-    /// Whether there is a factor on each logit that learns.
+    /// Whether the phase trains a factor per logit.
     pub(crate) fn scales_logits(self) -> bool {
         matches!(self, Self::LogitScale | Self::ScaledClassifier { .. })
     }
 
-    /// The share of the learning rate for the parameters of `group`; none for frozen ones.
+    /// Learning-rate factor of the parameters in `group`; `None` if frozen.
     pub(crate) fn learning_rate_factor(self, group: Group) -> Option<f64> {
         match (self, group) {
             (Self::Everything, _)
@@ -43,7 +43,7 @@ impl Trains {
         }
     }
 
-    /// How the network is passed through.
+    /// Mode of the forward pass.
     pub(crate) fn pass(self) -> Pass {
         match self {
             Self::Everything => Pass::TRAIN,

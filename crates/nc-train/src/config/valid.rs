@@ -3,9 +3,9 @@ use std::ops::Deref;
 use super::{experiment::Experiment, validate};
 use crate::Result;
 
-/// An [`Experiment`] whose settings are in range and go together: what [`train`](crate::train) takes.
+/// A validated [`Experiment`], as [`train`](crate::train) takes it.
 ///
-/// It can be read as an experiment; to change it, take it out with [`ValidExperiment::into_inner`].
+/// Dereferences to the experiment; [`ValidExperiment::into_inner`] returns it for changes.
 ///
 /// ```
 /// use nc_train::{Settings, ValidExperiment};
@@ -20,14 +20,14 @@ use crate::Result;
 pub struct ValidExperiment(Experiment);
 
 impl ValidExperiment {
-    /// The experiment, to be changed.
+    /// Returns the experiment, which can then be changed.
     pub fn into_inner(self) -> Experiment {
         self.0
     }
 }
 
-/// Checks what can be checked without the data: that every number is in its range, and that settings go together. The
-/// error names the setting, its value and its range, or what it contradicts.
+/// Checks everything that does not depend on the data: ranges and contradictions between settings. The error names the
+/// setting, its value, and its range or the setting it contradicts.
 impl TryFrom<Experiment> for ValidExperiment {
     type Error = crate::Error;
 

@@ -1,4 +1,4 @@
-//! Checks of a configuration before anything is read or written: settings that are well formed but do not go together.
+//! Validation of well-formed configurations: contradictory settings, before anything is read or written.
 
 use nc_models::HeadConfig;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
 
-/// Checks that every number is in its range, and that settings go together.
+/// Checks ranges and contradictions between settings.
 pub(super) fn check(experiment: &Experiment) -> Result<()> {
     let data = &experiment.data;
     toml_seed("seed", experiment.seed)?;
@@ -18,24 +18,22 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
     toml_seed("data.validation.seed", data.validation.map_or(0, |validation| validation.seed))?;
     schema::check(&Value::try_from(experiment)?)?;
     ensure(data.mean.len() == data.std.len(), "data.std", || {
-        format!("has {} values, but data.mean has {}: should have as many", data.std.len(), data.mean.len())
+        format!("expected {} values, as in data.mean, found {}", data.mean.len(), data.std.len())
     })?;
     let reads_images = matches!(data.source, DataSource::ImageFolder | DataSource::ImageList);
     ensure(reads_images || data.image_size.is_none(), "data.image_size", || {
         let source = shown(data.source);
-        format!("is set, but data.source is {source}: only image-folder and image-list scale their images")
+        format!("only image-folder and image-list resize images, but data.source is {source}; remove it")
     })?;
-    ensure(!experiment.phases.is_empty(), "phases", || "is [], should have at least one phase".into())?;
+    ensure(!experiment.phases.is_empty(), "phases", || "expected at least one phase, found none".into())?;
     for (index, phase) in experiment.phases.iter().enumerate() {
         let twin = experiment.phases[..index].iter().any(|other| other.name == phase.name);
-        ensure(!twin, "phases", || {
-            format!("has two of the name {:?}, should have names that differ", phase.name)
-        })?;
+        ensure(!twin, "phases", || format!("duplicate name {:?}; names must be unique", phase.name))?;
         check_phase(&experiment.model, phase)?;
     }
     if let Some(post_hoc) = &experiment.post_hoc {
         ensure(experiment.model.head == HeadConfig::Linear, "post_hoc", || {
-            format!("changes a linear classifier, but model.head is {}", shown(experiment.model.head))
+            format!("requires a linear classifier, but model.head is {}", shown(experiment.model.head))
         })?;
         let trained = Context {
             last_phase: experiment.phases.last(),
@@ -50,29 +48,29 @@ fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {
     let key = |key: &str| format!("phases.{}.{key}", phase.name);
     let alpha = phase.mixup_alpha;
     ensure(alpha == 0.0 || (1e-3..=1e6).contains(&alpha), key("mixup_alpha"), || {
-        format!("is {alpha}, should be 0 for none or from 0.001 to 1000000")
+        format!("expected 0 or a number from 0.001 to 1000000, found {alpha}")
     })?;
     ensure(!phase.optimizer.nesterov || phase.optimizer.momentum > 0.0, key("optimizer.nesterov"), || {
-        "is true, which looks ahead along the momentum, but momentum is 0".into()
+        "requires momentum, but momentum is 0".into()
     })?;
     within_phase(phase, phase.schedule.warmup_epochs, key("schedule.warmup_epochs"))?;
     if let Decay::MultiStep { milestones, .. } = &phase.schedule.decay {
         let key = || key("schedule.decay.milestones");
-        ensure(milestones.is_sorted(), key(), || format!("is {milestones:?}, should be in order"))?;
+        ensure(milestones.is_sorted(), key(), || format!("expected ascending epochs, found {milestones:?}"))?;
         if let Some(&last) = milestones.last() {
             within_phase(phase, last, key())?;
         }
     }
     if phase.trains != Trains::Everything {
         ensure(model.head != HeadConfig::Etf, key("trains"), || {
-            format!("is {}, but the classifier of model.head={{kind=\"etf\"}} is fixed", shown(phase.trains))
+            format!("{} trains the classifier, but model.head={{kind=\"etf\"}} is fixed", shown(phase.trains))
         })?;
         ensure(model.head == HeadConfig::Linear || !phase.trains.scales_logits(), key("trains"), || {
             let (trains, head) = (shown(phase.trains), shown(model.head));
-            format!("is {trains}, which scales the logits of a linear classifier, but model.head is {head}")
+            format!("{trains} requires a linear classifier, but model.head is {head}")
         })?;
         ensure(phase.objective.neural_collapse.is_none(), key("objective.neural_collapse"), || {
-            format!("acts on features, but this phase trains {} and not the backbone", shown(phase.trains))
+            format!("acts on features, but trains={} freezes the backbone; remove it", shown(phase.trains))
         })?;
     }
     check_objective(model, phase)
@@ -90,8 +88,8 @@ fn check_objective(model: &ModelConfig, phase: &Phase) -> Result<()> {
     if matches!(nc.centers, Centers::Learnable { .. }) {
         ensure(nc.within_weight > 0.0, key("neural_collapse.within_weight"), || {
             format!(
-                "must be > 0 with learnable centres: their update divides by lambda1, and L_B only reaches features through \
-                 L_W. For L_B alone, set {}={{kind=\"batch-means\"}}",
+                "must be > 0 with learnable centres: their update divides by lambda1, and L_B only reaches features \
+                 through L_W. For L_B alone, set {}={{kind=\"batch-means\"}}",
                 key("neural_collapse.centers")
             )
         })?;
@@ -99,22 +97,22 @@ fn check_objective(model: &ModelConfig, phase: &Phase) -> Result<()> {
     Ok(())
 }
 
-/// A seed as TOML has it, which has no larger numbers.
+/// `seed` as a TOML integer, which is limited to `i64`.
 pub(crate) fn toml_seed(setting: &str, seed: u64) -> Result<i64> {
     i64::try_from(seed).map_err(|_| {
-        Error::setting(setting, format!("is {seed}, should be a whole number from 0 to {}", i64::MAX))
+        Error::setting(setting, format!("expected a whole number from 0 to {}, found {seed}", i64::MAX))
     })
 }
 
-/// A setting as written in a configuration.
+/// A setting in TOML notation.
 fn shown(setting: impl Serialize) -> String {
     Value::try_from(setting).map_or_else(|error| error.to_string(), |value| value.to_string())
 }
 
 fn within_phase(phase: &Phase, epoch: usize, setting: impl Into<String>) -> Result<()> {
-    // Equality is allowed: a milestone may round to the end of a short run, and earlier versions rounded switches so.
+    // Equality is allowed: in a short run a milestone, or a start epoch in earlier versions, may round to the end.
     ensure(epoch <= phase.epochs, setting, || {
         let last = phase.epochs;
-        format!("is {epoch}, but the phase has only {last} epochs: should be from 0 to {last}")
+        format!("expected an epoch from 0 to {last}, the phase's length, found {epoch}")
     })
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 thread_local! {
-    /// Reads from the device by steps of this thread.
+    /// Device reads by steps of this thread.
     pub(super) static READS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -32,7 +32,7 @@ fn begin_epoch(learner: &mut Learner) {
     learner.begin_epoch(0, 0, &|_| unreachable!()).unwrap();
 }
 
-/// NC-DRW with these centres.
+/// NC-DRW with the given `centers`.
 fn phase(centers: Centers) -> Phase {
     let mut phase = presets::find("cifar10-lt-r100/nc-drw").unwrap().phases.remove(0);
     phase.objective.neural_collapse.as_mut().unwrap().centers = centers;
@@ -69,7 +69,7 @@ fn a_step_reads_from_the_device_once() {
     }
 }
 
-/// No other line of a step reads from the device, so that the count above is complete.
+/// Ensures that the count of `a_step_reads_from_the_device_once` is complete.
 #[test]
 fn only_read_scalars_reads_in_a_step() {
     let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
@@ -82,21 +82,21 @@ fn only_read_scalars_reads_in_a_step() {
         let text = fs::read_to_string(file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let lines = code.lines().filter(|line| line.contains(".to_vec") || line.contains(".to_scalar"));
-        // Copies of what is on the host.
+        // Copies of host data.
         let of_host = ["labels.to_vec()", "counts.to_vec()", "dims().to_vec()"];
         let lines = lines.filter(|line| !of_host.iter().any(|copy| line.contains(copy)));
         reads.extend(lines.map(|line| (file.file_name().unwrap().to_owned(), line.trim().to_owned())));
     }
     let expected = [
         ("learner.rs".into(), "Ok(values.to_vec1()?)".to_owned()),
-        // `Sgd::step`, for loops of one's own.
+        // `Sgd::step`, for custom loops.
         ("optimizer.rs".into(), "let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();".to_owned()),
     ];
     assert_eq!(reads, expected);
 }
 
 #[test]
-fn steps_that_are_not_finite_change_no_parameter() {
+fn non_finite_steps_change_no_parameter() {
     for brightness in [f32::NAN, f32::INFINITY] {
         let mut learner = learner(&phase(LEARNABLE));
         learner.step(&batch(1.0), 0.1).unwrap();
@@ -143,7 +143,7 @@ fn a_restored_learner_takes_the_same_steps() {
 }
 
 #[test]
-fn unknown_tensors_are_refused() {
+fn unknown_tensors_are_rejected() {
     for name in ["center", "momentum/no.such", "objective/contrastive/queue", "model/linear.extra"] {
         let phase = phase(LEARNABLE);
         let mut state = learner(&phase).state();
@@ -152,7 +152,7 @@ fn unknown_tensors_are_refused() {
         let Err(Error::UnknownTensor { name: found, .. }) = refused else { panic!("{name}: {refused:?}") };
         assert_eq!(found, name);
     }
-    // Class means of the batch are not kept, so that a checkpoint with centres is of something else.
+    // Batch means have no state, so a checkpoint with centres belongs to another configuration.
     let phase = phase(Centers::BatchMeans);
     let mut state = learner(&phase).state();
     state.insert("centers".to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());
@@ -160,7 +160,7 @@ fn unknown_tensors_are_refused() {
     assert!(matches!(refused, Err(Error::UnknownTensor { .. })), "{refused:?}");
 }
 
-/// PyTorch's formula, by hand: each class's own share of the target has its weight, the sum those of the labels.
+/// Compares with PyTorch's formula: the weighted sum of the single losses over the sum of the weights.
 #[test]
 fn class_weights_combine_with_every_loss() {
     use crate::{
@@ -203,10 +203,10 @@ fn class_weights_combine_with_every_loss() {
         SupervisedLoss::ClassBalancedDotRegression(ClassBalancedDotRegression {}),
     ];
     for loss in &losses {
-        // One image a class, so that classes and images count the same.
+        // One image per class, so that averages over classes and images agree.
         let single = |row: u32, label: u32| of(loss, &[label], &[row], None);
         let expected = (0.2 * single(0, 0) + 0.8 * single(1, 1) + 2.0 * single(2, 2)) / 3.0;
         let found = of(loss, &[0, 1, 2], &[0, 1, 2], Some(&weights));
-        assert!((found - expected).abs() < 1e-5, "{loss:?}: {found} instead of {expected}");
+        assert!((found - expected).abs() < 1e-5, "{loss:?}: expected {expected}, found {found}");
     }
 }

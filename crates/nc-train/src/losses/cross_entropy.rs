@@ -9,7 +9,7 @@ use super::{Labelled, Loss};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrossEntropy {
-    /// Share of the target spread evenly over all classes; 0 for none.
+    /// Label smoothing: fraction of the target spread evenly over all classes; 0 disables it.
     #[serde(default)]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub label_smoothing: f64,
@@ -20,7 +20,7 @@ impl Loss for CrossEntropy {
         nc_losses::smoothed_cross_entropy_each(batch.logits, &batch.labels.tensor, None, self.label_smoothing)
     }
 
-    /// As in PyTorch, the share of the target on class k has the weight of class k.
+    /// As in PyTorch, class weights apply to each class's share of the smoothed target.
     fn of_batch(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
         let Labelled { logits, labels, class_weights, .. } = *batch;
         let smoothing = self.label_smoothing;

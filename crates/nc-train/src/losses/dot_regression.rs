@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Labelled, Loss};
 use crate::{Result, config::ModelConfig, error::ensure};
 
-/// 1/2 (<w_y, h / |h|> - 1)^2, eq. 10: turns a feature towards its class's fixed direction, and only there.
+/// 1/2 (<w_y, h / |h|> - 1)^2 (eq. 10). Attracts a feature to its class's fixed direction, without repulsion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DotRegression {}
@@ -27,9 +27,9 @@ impl Loss for DotRegression {
     }
 }
 
-/// 1/2 (<w_y, h / |h|> - 1)^2, averaged over the images of each class in the batch, then over those classes: the default
-/// of the authors' code, in which the direction of class k has length sqrt(B / (C n_k)), with n_k of the batch's B images
-/// and C classes in it.
+/// 1/2 (<w_y, h / |h|> - 1)^2, averaged over the images of each class in the batch, then over those classes. This is
+/// the default of the authors' code, where the direction of class k has length sqrt(B / (C n_k)) for a batch of B
+/// images and C classes, n_k of them in class k.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassBalancedDotRegression {}
@@ -43,7 +43,7 @@ impl Loss for ClassBalancedDotRegression {
         DotRegression {}.of_each(batch)
     }
 
-    /// With class weights, the mean over the classes of the batch is weighted by them.
+    /// Class weights apply to the mean over the classes of the batch.
     fn of_batch(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
         let (each, labels) = (self.of_each(batch)?, &batch.labels.tensor);
         let Some(weights) = batch.class_weights else {

@@ -1,4 +1,4 @@
-//! Focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017); with class weights by effective numbers,
+//! Focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017). With effective-number class weights:
 //! class-balanced focal loss in its softmax form (Cui et al., CVPR 2019).
 
 use nc_losses::PerSample;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss};
 
-/// Cross entropy times (1 - p_y)^gamma.
+/// Focal loss: cross entropy times (1 - p_y)^gamma.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Focal {
-    /// The exponent.
+    /// Focusing exponent.
     #[schemars(range(min = 0, max = 1e6))]
     pub gamma: f64,
 }

@@ -1,5 +1,5 @@
-//! Label-aware smoothing (Zhong et al., "Improving Calibration for Long-Tailed Recognition", CVPR 2021), of the second
-//! phase of MiSLAS.
+//! Label-aware smoothing, used in the second phase of MiSLAS (Zhong et al., "Improving Calibration for Long-Tailed
+//! Recognition", CVPR 2021).
 
 use nc_losses::PerSample;
 use schemars::JsonSchema;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss};
 
-/// Cross entropy with a share of the target spread over all classes that depends on the size of the true one: `tail` for
-/// the smallest, `head` for the largest, along a quarter of a sine between.
+/// Cross entropy with label smoothing that depends on the size of the true class: from `tail` for the smallest class to
+/// `head` for the largest, interpolated by a quarter of a sine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelAwareSmoothing {

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{Labelled, Loss};
 use crate::{Result, config::ModelConfig, error::ensure};
 
-/// Cross entropy with a margin on the true class's cosine, m_k proportional to n_k^(-1/4); on a cosine head.
+/// Cross entropy with a margin m_k proportional to n_k^(-1/4) on the true class's cosine; requires a cosine head.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ldam {
-    /// The margin of the smallest class.
+    /// Margin of the smallest class.
     #[schemars(range(min = 0, max = 1e6))]
     pub max_margin: f64,
 }

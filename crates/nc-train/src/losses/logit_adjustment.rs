@@ -1,11 +1,10 @@
-//! Logit adjustment in training (Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021); with tau 1 it is
-//! balanced softmax (Ren et al., NeurIPS 2020), and with the counts of the batch ARB-Loss (Xie et al., "Neural Collapse
-//! Inspired Attraction-Repulsion-Balanced Loss for Imbalanced Learning", Neurocomputing 2023).
+//! Logit adjustment in training (Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021). With tau 1 it is
+//! balanced softmax (Ren et al., NeurIPS 2020); with batch counts, ARB-Loss (Xie et al., "Neural Collapse Inspired
+//! Attraction-Repulsion-Balanced Loss for Imbalanced Learning", Neurocomputing 2023).
 //!
-//! ARB-Loss is -log(e^{z_y} / sum_k (n_k / n_y) e^{z_k}), n_k the counts of the batch: multiplied through by n_y, it is the
-//! cross entropy of z_k + log n_k, in which a class that is absent from the batch has no part. The authors clamp logits to
-//! [-30, 30] before the exponential; here the sum is taken relative to its largest term, which cannot overflow and cuts no
-//! gradient off.
+//! ARB-Loss is -log(e^{z_y} / sum_k (n_k / n_y) e^{z_k}) with the batch counts n_k. This equals the cross entropy of
+//! z_k + log n_k over the classes in the batch. The authors clamp logits to [-30, 30] before the exponential;
+//! log-sum-exp relative to the largest term cannot overflow and cuts off no gradient.
 
 use nc_losses::PerSample;
 use schemars::JsonSchema;
@@ -13,24 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Loss};
 
-/// Cross entropy of z_k + tau log n_k.
+/// Cross entropy of the adjusted logits z_k + tau log n_k.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogitAdjustment {
-    /// The factor on log n_k.
+    /// Factor tau on log n_k.
     #[schemars(range(min = 0, max = 1e6))]
     pub tau: f64,
-    /// Whose n_k: the training set's, as published, or the batch's, which makes it ARB-Loss.
+    /// Source of the counts n_k: the training set, as published, or the batch, as in ARB-Loss.
     pub counts: Counts,
 }
 
-/// Whose images are counted.
+/// Source of class counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counts {
-    /// The training set's.
+    /// Counts of the training set.
     Training,
-    /// The batch's; of a mixed batch, each label's own.
+    /// Counts of the batch. With mix-up, each set of labels uses its own counts.
     Batch,
 }
 

@@ -5,7 +5,7 @@ use crate::{Result, config::ModelConfig, objective::Labels};
 
 /// A supervised loss of logits, features and labels.
 pub(crate) trait Loss {
-    /// Checks its settings, whose keys `key` completes.
+    /// Checks the settings; `key` completes their keys.
     fn validate(&self, key: &dyn Fn(&str) -> String, model: &ModelConfig) -> Result<()> {
         let _ = (key, model);
         Ok(())
@@ -14,13 +14,13 @@ pub(crate) trait Loss {
     /// The loss of each sample, without class weights.
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample>;
 
-    /// The loss of the batch, a scalar: the mean over the samples, weighted by class where the batch has class weights.
+    /// The scalar loss of the batch: the mean over the samples, weighted by class if the batch has class weights.
     fn of_batch(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {
         batch.weighted(self.of_each(batch)?)?.mean()
     }
 }
 
-/// The outputs of a network for a batch, with labels and facts about the classes.
+/// The outputs of a network for a batch, with labels and class statistics.
 #[derive(Clone, Copy)]
 pub(crate) struct Labelled<'a> {
     pub(crate) features: &'a Tensor,
@@ -31,12 +31,12 @@ pub(crate) struct Labelled<'a> {
     pub(crate) class_weights: Option<&'a Tensor>,
     /// The head's class directions, (K, P).
     pub(crate) directions: &'a Tensor,
-    /// The head's factor on cosines.
+    /// The head's scale of cosines.
     pub(crate) scale: f64,
 }
 
 impl Labelled<'_> {
-    /// `each`, the losses of the batch's samples, weighted by class where the batch has class weights.
+    /// The losses `each` of the samples, weighted by class if the batch has class weights.
     pub(super) fn weighted(&self, each: PerSample) -> nc_losses::Result<PerSample> {
         match self.class_weights {
             Some(weights) => each.weighted(&self.labels.tensor, weights),

@@ -1,4 +1,4 @@
-//! The supervised losses that a configuration can name, each with its settings. The formulas are those of nc-losses.
+//! Supervised losses of a configuration, with their settings. nc-losses implements the formulas.
 
 mod cross_entropy;
 mod dot_regression;

@@ -1,4 +1,4 @@
-//! Squared error on one-hot targets (eq. 7 of the paper), under which neural collapse is known in closed form.
+//! Squared error on one-hot targets (eq. 7 of the paper), for which neural collapse has a closed form.
 
 use candle_core::Tensor;
 use nc_losses::PerSample;
@@ -11,7 +11,7 @@ use super::{Labelled, Loss};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeanSquaredError {
-    /// Half the sum over classes in place of their mean, as eq. 7 of the paper has it: K/2 times as much.
+    /// Use half the sum over classes instead of their mean, as in eq. 7 of the paper: K/2 times the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub halved_sum: bool,

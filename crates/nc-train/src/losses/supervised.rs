@@ -12,25 +12,25 @@ use super::{
     mse::MeanSquaredError,
 };
 
-/// L_sup: a loss of logits and labels, and its settings.
+/// The supervised loss L_sup with its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SupervisedLoss {
     /// Cross entropy.
     CrossEntropy(CrossEntropy),
-    /// Squared distance of the logits from one-hot targets.
+    /// Squared error of the logits on one-hot targets.
     MeanSquaredError(MeanSquaredError),
     /// Focal loss.
     Focal(Focal),
     /// Label-distribution-aware margins on a cosine head.
     Ldam(Ldam),
-    /// Logit adjustment, balanced softmax and ARB.
+    /// Logit adjustment, balanced softmax and ARB-Loss.
     LogitAdjustment(LogitAdjustment),
-    /// Label-aware smoothing, of the second phase of MiSLAS.
+    /// Label-aware smoothing, used in the second phase of MiSLAS.
     LabelAwareSmoothing(LabelAwareSmoothing),
     /// Dot regression on a fixed ETF.
     DotRegression(DotRegression),
-    /// Dot regression on a fixed ETF, each class of a batch counting the same.
+    /// Dot regression on a fixed ETF, averaged per class of the batch.
     ClassBalancedDotRegression(ClassBalancedDotRegression),
 }
 

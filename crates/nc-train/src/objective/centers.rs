@@ -1,4 +1,4 @@
-//! The class centres that L_W and L_B act on.
+//! The class centres of L_W and L_B.
 
 use candle_core::{Tensor, Var, backprop::GradStore};
 use candle_nn::Init;
@@ -13,7 +13,7 @@ use crate::{
     config::{CenterInit, Centers},
 };
 
-/// The first values (K, P) of centres that are kept from batch to batch; none where they are not.
+/// Initial values (K, P) of learnable or averaged centres; `None` for batch means.
 pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) -> Result<Option<Var>> {
     let init = match centers {
         Centers::Learnable { init, .. } | Centers::MovingAverage { init, .. } => init,
@@ -30,8 +30,8 @@ pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) 
     Ok(Some(Var::from_tensor(&values)?))
 }
 
-/// `centers` (K, P) with the rows of the classes in the batch moved by 1 - `momentum` towards their means, which carry
-/// gradient to the features.
+/// `centers` (K, P) after one moving-average step of the classes in the batch: moved by 1 - `momentum` towards their
+/// means, with gradient to the features.
 pub(super) fn moved(
     centers: &Tensor,
     momentum: f64,
@@ -44,13 +44,13 @@ pub(super) fn moved(
     Ok(centers.index_add(&rows, &step, 0)?)
 }
 
-/// The class means (K, P) of the batch, zero for the classes that are not in it.
+/// Class means (K, P) of the batch; zero for absent classes.
 pub(super) fn batch_means(features: &Tensor, labels: &Labels, classes: usize) -> nc_losses::Result<Tensor> {
     let none = Tensor::zeros((classes, features.dim(1)?), features.dtype(), features.device())?;
     moved(&none, 0.0, features, labels)
 }
 
-/// Moves learnable centres: centers - rate grad(L).
+/// SGD step of learnable centres: centers - rate grad(L).
 pub(super) fn descend(centers: &Var, rate: f64, gradients: &GradStore) -> Result<()> {
     if let Some(gradient) = gradients.get(centers) {
         let step = (gradient.detach() * rate)?;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_move_towards_the_means_of_the_classes_in_the_batch() {
+    fn averages_move_towards_batch_means_of_present_classes() {
         let tensor = |rows: &[[f32; 2]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
         let centers = Var::from_tensor(&tensor(&[[0.0, 0.0], [4.0, 4.0], [8.0, 0.0]])).unwrap();
         let features = tensor(&[[2.0, 0.0], [4.0, 0.0], [0.0, 8.0]]);
@@ -89,7 +89,7 @@ mod tests {
         let expected = [[0.75, 0.0], [4.0, 4.0], [6.0, 2.0]];
         assert_eq!(centers.to_vec2::<f32>().unwrap(), expected);
 
-        // A mixed batch moves by its share towards the means of either set of labels; class 1 has mean (2, 8/3).
+        // With mix-up, centres move towards the means of each set of labels by its share; class 1 has mean (2, 8/3).
         let mix = Some(Mix { lambda: 0.5, partner: vec![1, 1, 1] });
         average(&centers, 0.75, &features, &targets(&features, [0, 0, 2], mix)).unwrap();
         let of = |old: f32, mean: f32| old + 0.5 * 0.25 * (mean - old);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_centres_carry_gradient_by_the_share_of_the_batch() {
+    fn moved_centres_have_gradient_scaled_by_the_batch_share() {
         let features = Var::new(&[[2f32, 0.0], [4.0, 0.0]], &Device::Cpu).unwrap();
         let labels = Labels::new(&[1, 1], 3, &Device::Cpu).unwrap();
         let centers = Tensor::zeros((3, 2), candle_core::DType::F32, &Device::Cpu).unwrap();

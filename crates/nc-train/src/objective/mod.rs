@@ -1,4 +1,4 @@
-//! The objective of a phase as a list of terms, each with its own state.
+//! The objective of a phase: a list of stateful terms.
 
 mod centers;
 mod neural_collapse;

@@ -10,18 +10,18 @@ use crate::{
     config::{Centers, NeuralCollapse, WithinForm},
 };
 
-/// lambda1 L_W + lambda2 L_B on the features of the first branch, with the centres they act on.
+/// lambda1 L_W + lambda2 L_B on the features of the first branch, with their centres.
 pub(super) struct NeuralCollapseTerm {
     settings: NeuralCollapse,
     /// K.
     classes: usize,
-    /// Whether the start epoch has come.
+    /// Whether the start epoch is reached.
     active: bool,
-    /// Centres that are kept from batch to batch, once they have their first values.
+    /// Learnable or averaged centres, once initialised.
     centers: Option<Var>,
 }
 
-/// The centres' name in checkpoints.
+/// Name of the centres in checkpoints.
 const CENTERS: &str = "centers";
 
 impl NeuralCollapseTerm {
@@ -29,7 +29,7 @@ impl NeuralCollapseTerm {
         Self { settings: settings.clone(), classes, active: false, centers: None }
     }
 
-    /// L_W, or centre loss, for one set of labels.
+    /// L_W or centre loss for one set of labels.
     fn within(&self, features: &Tensor, labels: &Labels) -> nc_losses::Result<Tensor> {
         let centers = match (self.settings.centers, &self.centers) {
             (Centers::MovingAverage { momentum, .. }, Some(old)) => {
@@ -44,7 +44,7 @@ impl NeuralCollapseTerm {
         }
     }
 
-    /// L_B, for both sets of labels where it depends on them.
+    /// L_B. Mixed over both sets of labels if the centres depend on them.
     fn between(&self, features: &Tensor, targets: &Targets) -> Result<Tensor> {
         let form = self.settings.between_form;
         match (self.settings.centers, &self.centers) {

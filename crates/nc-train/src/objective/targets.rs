@@ -3,7 +3,7 @@ use nc_data::View;
 
 use crate::Result;
 
-/// Labels on the device of the images, and on the host: the latter spares a read-back wherever classes are counted.
+/// Labels on the device and on the host. The host copy avoids a read-back when counting classes.
 pub(crate) struct Labels {
     /// (B) of `u32`.
     pub(crate) tensor: Tensor,
@@ -11,7 +11,7 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// The labels, all of which must be below `classes`.
+    /// Copies `labels` to `device`; each must be below `classes`.
     pub(crate) fn new(labels: &[u32], classes: usize, device: &Device) -> Result<Self> {
         if let Some(position) = labels.iter().position(|&label| label as usize >= classes) {
             let (num_classes, found) = (classes, labels[position]);
@@ -20,7 +20,7 @@ impl Labels {
         Ok(Self { tensor: Tensor::from_slice(labels, labels.len(), device)?, host: labels.to_vec() })
     }
 
-    /// How often each of `classes` classes occurs.
+    /// Number of labels in each of `classes` classes.
     pub(crate) fn counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         for &label in &self.host {
@@ -30,10 +30,10 @@ impl Labels {
     }
 }
 
-/// The labels of a view: of its images, and of the images mixed into them.
+/// Labels of a view's images and of their mix-up partners.
 pub(crate) struct Targets {
     labels: Labels,
-    /// The partners' labels and the share lambda of the images themselves.
+    /// Labels of the partners, and the share lambda of the images themselves.
     mix: Option<(Labels, f64)>,
 }
 
@@ -47,7 +47,7 @@ impl Targets {
         Ok(Self { labels: Labels::new(&view.labels, classes, device)?, mix })
     }
 
-    /// lambda loss(y) + (1 - lambda) loss(y of the partner); loss(y) where nothing is mixed.
+    /// lambda loss(y) + (1 - lambda) loss(y of the partner); loss(y) without mix-up.
     pub(crate) fn mixed(&self, loss: impl Fn(&Labels) -> nc_losses::Result<Tensor>) -> Result<Tensor> {
         let Some((partner, lambda)) = &self.mix else { return Ok(loss(&self.labels)?) };
         let either =

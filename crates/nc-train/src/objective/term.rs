@@ -4,7 +4,7 @@ use nc_models::{Branch, Network};
 use super::targets::Targets;
 use crate::Result;
 
-/// A term of the objective, with its state: centres, averages, queues.
+/// A term of the objective, with its state such as centres.
 pub(crate) trait Term: Send {
     /// Prepares for an epoch.
     fn begin_epoch(&mut self, epoch: &EpochContext<'_>) -> Result<()> {
@@ -12,27 +12,27 @@ pub(crate) trait Term: Send {
         Ok(())
     }
 
-    /// The losses of a step, each with its weight in the total; none while the term is off.
+    /// The weighted losses of a step; empty while the term is off.
     fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>>;
 
-    /// The gradients of the term's own parameters. A step is taken only if they are finite.
+    /// Gradients of the term's own parameters. The step is skipped unless they are finite.
     fn gradients<'a>(&self, gradients: &'a GradStore) -> Vec<&'a Tensor> {
         let _ = gradients;
         vec![]
     }
 
-    /// Moves the term's state after a step of the network.
+    /// Updates the term's state after a step of the network.
     fn after_step(&mut self, step: &StepContext<'_>, gradients: &GradStore) -> Result<()> {
         let _ = (step, gradients);
         Ok(())
     }
 
-    /// The term's tensors, under the names that checkpoints hold them by.
+    /// The term's tensors with their names in checkpoints.
     fn state(&self) -> Vec<(String, Tensor)> {
         vec![]
     }
 
-    /// Takes the tensor `name` of an earlier [`Term::state`]; false if the term has none of this name.
+    /// Restores the tensor `name` of [`Term::state`]; false if the term does not know the name.
     fn restore(&mut self, name: &str, tensor: &Tensor) -> Result<bool> {
         let _ = (name, tensor);
         Ok(false)
@@ -41,7 +41,7 @@ pub(crate) trait Term: Send {
 
 /// A loss of a step with its weight in the total.
 pub(crate) struct Part {
-    /// Its name in logs.
+    /// Name in logs.
     pub(crate) name: &'static str,
     pub(crate) weight: f64,
     /// A scalar.
@@ -52,7 +52,7 @@ pub(crate) struct Part {
 pub(crate) struct EpochContext<'a> {
     /// From 0.
     pub(crate) epoch: usize,
-    /// Seeds initial values.
+    /// Seed of initial values.
     pub(crate) seed: u64,
     pub(crate) network: &'a dyn Network,
     pub(crate) device: &'a Device,

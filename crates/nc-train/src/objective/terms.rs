@@ -1,7 +1,7 @@
 use super::{neural_collapse::NeuralCollapseTerm, supervised::Supervised, term::Term};
 use crate::config::Objective;
 
-/// The terms of `objective`, for training sets with these images of each class.
+/// The terms of `objective` for a training set with `class_counts` images per class.
 pub(crate) fn terms(objective: &Objective, class_counts: &[usize]) -> Vec<Box<dyn Term>> {
     let mut terms: Vec<Box<dyn Term>> =
         vec![Box::new(Supervised::new(objective.loss, objective.reweighting, class_counts))];

@@ -8,20 +8,20 @@ use crate::{
 
 /// An adjustment of a trained linear classifier.
 pub(crate) trait Adjustment {
-    /// Checks its settings, whose keys `key` completes.
+    /// Checks the settings; `key` completes their keys.
     fn validate(&self, key: &dyn Fn(&str) -> String, trained: &Context<'_>) -> Result<()> {
         let _ = (key, trained);
         Ok(())
     }
 
-    /// The new classifier in place of the trained `weight` (K, P) and `bias` (K).
+    /// The adjusted classifier for the trained `weight` (K, P) and `bias` (K).
     fn adjusted(&self, weight: &Tensor, bias: &Tensor, facts: &dyn Facts) -> Result<Classifier>;
 }
 
 /// The settings of a run that an adjustment depends on.
 pub(crate) struct Context<'a> {
     pub(crate) last_phase: Option<&'a Phase>,
-    /// Whether images are held out for validation.
+    /// Whether there are validation images.
     pub(crate) has_validation: bool,
 }
 
@@ -33,16 +33,16 @@ pub(crate) trait Facts {
     /// The class means (K, P) of the training features in evaluation mode.
     fn class_means(&self) -> Result<Tensor>;
 
-    /// The images held out for validation; none without such images.
+    /// Features of the validation images; `None` without validation images.
     fn validation(&self) -> Result<Option<ValidationSet>>;
 }
 
-/// Images held out for validation.
+/// Validation images.
 pub(crate) struct ValidationSet {
     /// (N, P).
     pub(crate) features: Tensor,
     /// (N).
     pub(crate) labels: Vec<u32>,
-    /// The measure that is to be largest.
+    /// Measure to maximise.
     pub(crate) chosen_by: ValidationMeasure,
 }

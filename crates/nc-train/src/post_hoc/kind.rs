@@ -6,15 +6,15 @@ use super::{
     tau_normalization::TauNormalization,
 };
 
-/// Adjustment of the linear classifier after the last phase, with its settings.
+/// Post-hoc adjustment of the linear classifier, after the last phase.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PostHoc {
-    /// Logits adjusted by class size.
+    /// Post-hoc logit adjustment: removes the training prior from the biases.
     LogitAdjustment(PostHocAdjustment),
-    /// Class directions scaled towards equal norms.
+    /// tau-normalisation of the class directions.
     TauNormalization(TauNormalization),
-    /// The nearest class mean.
+    /// Nearest-class-mean classifier.
     NearestClassMean(NearestClassMean),
 }
 

@@ -14,27 +14,27 @@ use crate::{
     losses::{CrossEntropy, SupervisedLoss},
 };
 
-/// b_k - tau log(n_k / n) in place of b_k: a classifier trained with cross entropy decides as for balanced classes.
+/// Replaces b_k by b_k - tau log(n_k / n), so that a classifier trained with cross entropy assumes a uniform prior.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostHocAdjustment {
-    /// The factor on the logarithm.
+    /// Factor tau on the log prior.
     #[schemars(range(min = 0, max = 1e6))]
     pub tau: f64,
 }
 
 impl Adjustment for PostHocAdjustment {
     fn validate(&self, key: &dyn Fn(&str) -> String, trained: &Context<'_>) -> Result<()> {
-        // Only then are the logits log-posteriors under the training prior. Focal loss is no proper scoring rule, and label
-        // smoothing shifts the logits.
+        // Otherwise the logits are not log-posteriors under the training prior: focal loss is not a proper scoring
+        // rule, and label smoothing shifts the logits.
         let plain = |phase: &Phase| {
             phase.objective.loss == SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 })
                 && phase.sampler == Sampler::Uniform
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(trained.last_phase.is_some_and(plain), key("kind"), || {
-            "post-hoc logit adjustment assumes that the last phase learned the training prior: it needs the uniform sampler, \
-             no reweighting, and cross-entropy without label smoothing"
+            "post-hoc logit adjustment assumes that the last phase learned the training prior; train it with the \
+             uniform sampler, no reweighting, and cross-entropy without label smoothing"
                 .into()
         })
     }

@@ -1,4 +1,4 @@
-//! Adjustments of a trained linear classifier, without training.
+//! Post-hoc adjustments of a trained linear classifier.
 
 mod adjustment;
 mod kind;

@@ -1,4 +1,4 @@
-//! The nearest class mean (NCM; Kang et al. 2020, section 4.1), whose agreement with the trained classifier is NC4.
+//! The nearest-class-mean classifier (NCM; Kang et al. 2020, section 4.1). NC4 is its agreement with the trained one.
 
 use candle_core::Tensor;
 use nc_models::Classifier;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::adjustment::{Adjustment, Facts};
 use crate::Result;
 
-/// argmin_k |h - mu_k| in place of the trained classifier: w_k = mu_k, b_k = -|mu_k|^2 / 2, with the class means of the
+/// Replaces the classifier by argmin_k |h - mu_k|: w_k = mu_k and b_k = -|mu_k|^2 / 2, with the class means mu_k of the
 /// training features in evaluation mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

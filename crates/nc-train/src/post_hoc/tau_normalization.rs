@@ -9,19 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::adjustment::{Adjustment, Context, Facts, ValidationSet};
 use crate::{Error, Result, error::ensure};
 
-/// w_k / |w_k|^tau in place of w_k, and no biases: large classes, whose directions have grown long, lose that advantage.
+/// Replaces w_k by w_k / |w_k|^tau and drops the biases, because norms of class directions grow with class size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TauNormalization {
-    /// 0 changes no direction, 1 makes all of them equally long; absent for the one of 0, 0.1, ..., 2 with the largest
-    /// validation measure, see `data.validation.chosen_by`.
+    /// Exponent tau: 0 keeps the norms, 1 makes them equal. If absent, chosen from 0, 0.1, ..., 2 by the validation
+    /// measure `data.validation.chosen_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1e6))]
     pub tau: Option<f64>,
 }
 
-const NO_TAU: &str = "is absent, to be chosen by validation accuracy, but no images are held out for that: set it, or \
-                      data.validation.fraction";
+const NO_TAU: &str = "missing, without validation images to choose it; set it, or data.validation.fraction";
 
 impl Adjustment for TauNormalization {
     fn validate(&self, key: &dyn Fn(&str) -> String, trained: &Context<'_>) -> Result<()> {
@@ -45,7 +44,7 @@ fn normalized(weight: &Tensor, tau: f64) -> Result<Tensor> {
     Ok(weight.broadcast_div(&norms.powf(tau / 2.0)?)?)
 }
 
-/// The tau with the largest validation measure; of several the smallest.
+/// The tau with the largest validation measure; ties go to the smallest.
 fn best(weight: &Tensor, validation: &ValidationSet, class_counts: &[usize]) -> Result<f64> {
     let ValidationSet { features, labels, chosen_by } = validation;
     let (mut best, mut largest) = (0.0, None);
@@ -83,11 +82,10 @@ mod tests {
         }
     }
 
-    /// Three images of class 0 and one of class 1, whose tau must be chosen by the measure.
     #[test]
-    fn the_measure_of_validation_chooses_tau() {
-        // Class 0's long direction wins all images at tau 0: accuracy 3/4, balanced 1/2. With like lengths the image of class 1 is
-        // right, and the two of class 0 with the same features are wrong: accuracy 1/2, balanced 2/3.
+    fn the_validation_measure_selects_tau() {
+        // At tau 0 the long direction of class 0 wins all images: accuracy 3/4, balanced 1/2. With equal norms the
+        // image of class 1 is right, and two of class 0 with the same features are wrong: accuracy 1/2, balanced 2/3.
         let cpu = &Device::Cpu;
         let weight = Tensor::new(&[[10f32, 0.0], [0.0, 1.0]], cpu).unwrap();
         let features = Tensor::new(&[[2f32, 1.0], [1.0, 1.5], [1.0, 1.5], [1.0, 1.5]], cpu).unwrap();
@@ -101,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_tau_is_made_up_where_none_can_be_chosen() {
+    fn tau_without_validation_images_is_an_error() {
         let weight = Tensor::new(&[[3f32, 4.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let bias = Tensor::new(&[0f32, 1.0], &Device::Cpu).unwrap();
         let adjusted = TauNormalization { tau: None }.adjusted(&weight, &bias, &NoValidation);

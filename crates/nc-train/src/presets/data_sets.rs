@@ -1,25 +1,25 @@
 use crate::config::{BackboneKind, DataSource};
 
-/// A data set with the settings that go with it.
+/// A data set with its settings.
 pub(super) struct DataSet {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) source: DataSource,
-    /// Share of the training images to test on, for sources that may have no test images.
+    /// Fraction of the training images held out for testing, for sources that may lack test images.
     pub(super) test_fraction: Option<f64>,
-    /// Of the exponential profile; none to train on all images.
+    /// Imbalance ratio of the exponential profile; `None` to train on all images.
     pub(super) imbalance_ratio: Option<f64>,
-    /// Mean and standard deviation of each channel; none for those of the training subset.
+    /// Per-channel mean and standard deviation; `None` to compute them on the training subset.
     pub(super) normalize: Option<([f32; 3], [f32; 3])>,
     pub(super) backbone: BackboneKind,
-    /// For methods that need as many feature dimensions as classes, if that one has fewer.
+    /// Backbone for a fixed ETF, which needs as many feature dimensions as classes, if `backbone` has fewer.
     pub(super) wide_backbone: Option<BackboneKind>,
     pub(super) crop_padding: usize,
     pub(super) batch_size: usize,
-    /// Epochs of the first phase. The recipes are written for 200 and scaled to this number.
+    /// Epochs of the first phase, to which the recipes of 200 epochs are scaled.
     pub(super) epochs: usize,
     pub(super) evaluate_every: usize,
-    /// lambda1, lambda2 and start epoch (of 200) of Table 1 of the paper.
+    /// lambda1, lambda2 and start epoch (of 200), from Table 1 of the paper.
     pub(super) neural_collapse: (f64, f64, usize),
 }
 
@@ -51,7 +51,7 @@ const CIFAR100: DataSet = DataSet {
 pub(super) const DATA_SETS: &[DataSet] = &[
     DataSet {
         name: "fashion-mnist-lt",
-        description: "Fashion-MNIST inside the program, 1,000 to 10 images a class",
+        description: "Fashion-MNIST built into the program, 1,000 to 10 images per class",
         source: DataSource::FashionMnistLt,
         normalize: None,
         backbone: BackboneKind::ResNet20,
@@ -62,7 +62,7 @@ pub(super) const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "fashion-mnist-lt-r100",
-        description: "full Fashion-MNIST, 6,000 to 60 images a class",
+        description: "full Fashion-MNIST, 6,000 to 60 images per class",
         source: DataSource::Idx,
         imbalance_ratio: Some(100.0),
         normalize: None,
@@ -71,25 +71,25 @@ pub(super) const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "cifar10-lt-r100",
-        description: "CIFAR-10, 5,000 to 50 images a class",
+        description: "CIFAR-10, 5,000 to 50 images per class",
         imbalance_ratio: Some(100.0),
         ..CIFAR10
     },
     DataSet {
         name: "cifar10-lt-r10",
-        description: "CIFAR-10, 5,000 to 500 images a class",
+        description: "CIFAR-10, 5,000 to 500 images per class",
         imbalance_ratio: Some(10.0),
         ..CIFAR10
     },
     DataSet {
         name: "cifar100-lt-r100",
-        description: "CIFAR-100, 500 to 5 images a class",
+        description: "CIFAR-100, 500 to 5 images per class",
         imbalance_ratio: Some(100.0),
         ..CIFAR100
     },
     DataSet {
         name: "cifar100-lt-r10",
-        description: "CIFAR-100, 500 to 50 images a class",
+        description: "CIFAR-100, 500 to 50 images per class",
         imbalance_ratio: Some(10.0),
         ..CIFAR100
     },
@@ -97,7 +97,7 @@ pub(super) const DATA_SETS: &[DataSet] = &[
     CIFAR100,
     DataSet {
         name: "image-folder",
-        description: "your own images, a directory for each class",
+        description: "your own images, one directory per class",
         source: DataSource::ImageFolder,
         test_fraction: Some(0.2),
         normalize: None,

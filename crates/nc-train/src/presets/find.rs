@@ -11,10 +11,10 @@ use crate::{
     error::nearest,
 };
 
-/// The preset used where none is named.
+/// The default preset.
 pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
 
-/// The method of a preset that names a data set only.
+/// Default method, for presets that name only a data set.
 const METHOD: &str = "nc-drw-crt";
 
 /// Name and description of each data set.
@@ -32,13 +32,13 @@ pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
     PARTS.iter().map(|part| (part.name, part.description))
 }
 
-/// The experiment named `name`: `data/method`, with any number of `+part`; `data` alone has the paper's method.
+/// The preset `name`: `data/method` with any number of `+part`, or `data` with the paper's method.
 ///
 /// # Errors
 ///
-/// [`Error::UnknownPreset`] with the nearest name, [`Error::Misplaced`] for a method or a part in another's place,
-/// [`Error::PartsExclude`] for two parts that set the same. What else does not go together is found by
-/// [`ValidExperiment`](crate::ValidExperiment).
+/// [`Error::UnknownPreset`] with the most similar name, [`Error::Misplaced`] for a method or part in the wrong
+/// position, [`Error::PartsExclude`] for two parts that set the same option.
+/// [`ValidExperiment`](crate::ValidExperiment) detects other contradictions.
 pub fn find(name: &str) -> Result<Experiment> {
     let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
     let mut words = method.split('+');
@@ -60,7 +60,8 @@ pub fn find(name: &str) -> Result<Experiment> {
     Ok(experiment(name, data, method, &added))
 }
 
-/// The error for a `word` that is not in `names`. For a method or part in the wrong place it shows a valid preset of `data`.
+/// Error for a `word` that is not in `names`. For a method or part in the wrong position it shows a valid preset of
+/// `data`.
 fn unknown(
     what: &'static str,
     word: &str,

@@ -1,5 +1,4 @@
-//! The experiments that come with the program: a data set, a method and what is added to it, named
-//! `data/method+part+part`.
+//! Built-in experiments, named `data/method+part+part`: a data set, a method and optional parts.
 
 mod data_sets;
 mod find;

@@ -7,13 +7,13 @@ use crate::{
     losses::SupervisedLoss,
 };
 
-/// A method: the first phase, as its differences from the common recipe of 200 epochs, SGD with momentum 0.9, learning rate 0.1 after 5
-/// epochs of warm-up, dropped at epochs 160 and 180.
+/// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9 and learning rate
+/// 0.1, which has 5 epochs of warm-up and drops at epochs 160 and 180.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) weight_decay: f64,
-    /// The factor of each drop of the learning rate.
+    /// Factor of each learning-rate drop.
     pub(super) gamma: f64,
     pub(super) mixup: bool,
     pub(super) sampler: Sampler,
@@ -21,11 +21,11 @@ pub(super) struct Method {
     pub(super) reweighting: Reweighting,
     pub(super) head: HeadConfig,
     pub(super) normalize_features: bool,
-    /// The parts it comes with.
+    /// Parts included in the method.
     pub(super) parts: &'static [Part],
 }
 
-/// Something that can be added to a method.
+/// An optional addition to a method.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) name: &'static str,
@@ -34,18 +34,18 @@ pub(super) struct Part {
     pub(super) add: fn(&mut Experiment, &DataSet),
 }
 
-/// The setting that a part changes. Two parts with the same one exclude each other.
+/// The option that a part sets. Two parts that set the same option exclude each other, except for `Settings`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sets {
     /// The regularisers of the first phase.
     NeuralCollapse,
     /// A second phase.
     SecondPhase,
-    /// What is done to the classifier in the end.
+    /// The post-hoc adjustment of the classifier.
     PostHoc,
     /// The network.
     Network,
-    /// Settings of what is there.
+    /// Single settings.
     Settings,
 }
 
@@ -61,7 +61,7 @@ impl Method {
         }
     }
 
-    /// The first phase on `data`, in 200 epochs.
+    /// The first phase on `data`, with 200 epochs.
     pub(super) fn representation(&self, data: &DataSet) -> Phase {
         Phase {
             name: "representation".into(),
@@ -85,7 +85,7 @@ impl Method {
         }
     }
 
-    /// The part it comes with that `part` must not undo. Other regularisers take the place of its own.
+    /// The included part that `part` would undo, if any. Regularisers may be replaced.
     pub(super) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
         let undone = |own: &&Part| match part.sets {
             Sets::SecondPhase => own.sets == part.sets,

@@ -1,4 +1,4 @@
-//! Every method and part of the presets, each as its difference from a common recipe. A new preset is an entry here.
+//! Methods and parts of the presets, relative to a common recipe. Add new presets here.
 
 use nc_data::Sampler;
 use nc_losses::BetweenForm;
@@ -43,7 +43,7 @@ const RECIPE_M: Method = Method {
     ..RECIPE_L
 };
 
-/// The beta of effective numbers, as published (Cui et al. 2019).
+/// Published beta of effective numbers (Cui et al. 2019).
 const BETA: f64 = 0.9999;
 
 /// Deferred re-weighting (DRW, Cao et al. 2019): class weights from epoch 160 of 200.
@@ -58,7 +58,7 @@ const CE_DRW_MIXUP: Method = Method {
 
 const LOGIT_ADJUSTMENT: Method = Method {
     name: "logit-adjustment",
-    description: "cross entropy of logits adjusted by class size",
+    description: "logit-adjusted cross entropy",
     loss: SupervisedLoss::LogitAdjustment(LogitAdjustment { tau: 1.0, counts: Counts::Training }),
     mixup: false,
     ..RECIPE_M
@@ -101,7 +101,7 @@ pub(super) const METHODS: &[Method] = &[
     // Kang et al. 2020, section 4.
     Method {
         name: "ce-progressive",
-        description: "cross entropy, sampled from image-balanced to class-balanced",
+        description: "cross entropy, sampling from image-balanced to class-balanced",
         sampler: Sampler::Progressive,
         ..RECIPE_L
     },
@@ -149,27 +149,27 @@ pub(super) const METHODS: &[Method] = &[
     LOGIT_ADJUSTMENT,
     Method {
         name: "logit-adjustment-post-hoc",
-        description: "cross entropy, logits adjusted by class size afterwards",
+        description: "cross entropy with post-hoc logit adjustment",
         mixup: false,
         parts: &[POST_HOC_ADJUSTMENT],
         ..RECIPE_M
     },
     Method {
         name: "balanced-softmax",
-        description: "logit adjustment with mix-up: balanced softmax, and ARB with the training set's counts",
+        description: "logit adjustment with mix-up: balanced softmax, or ARB-Loss with training counts",
         mixup: true,
         ..LOGIT_ADJUSTMENT
     },
     Method {
         name: "arb",
-        description: "attraction-repulsion-balanced loss with the batch's counts, with mix-up",
+        description: "attraction-repulsion-balanced loss with batch counts and mix-up",
         loss: SupervisedLoss::LogitAdjustment(LogitAdjustment { tau: 1.0, counts: Counts::Batch }),
         ..RECIPE_M
     },
     ETF_DR,
     Method {
         name: "etf-dr-class-balanced",
-        description: "dot regression on a fixed ETF, each class of a batch counting the same, with mix-up",
+        description: "dot regression on a fixed ETF, averaged per class of the batch, with mix-up",
         loss: SupervisedLoss::ClassBalancedDotRegression(ClassBalancedDotRegression {}),
         ..ETF_DR
     },
@@ -194,7 +194,7 @@ pub(super) const METHODS: &[Method] = &[
     NC_DRW,
     Method {
         name: "nc-drw-crt",
-        description: "NC-DRW, then the classifier retrained (the paper's NC-DRW-cRT)",
+        description: "NC-DRW, then classifier retraining (the paper's NC-DRW-cRT)",
         parts: &[NC, CRT],
         ..NC_DRW
     },
@@ -216,14 +216,14 @@ const CRT: Part = Part {
 
 const MISLAS: Part = Part {
     name: "mislas",
-    description: "then MiSLAS's second phase: factors on the logits, label-aware smoothing",
+    description: "then MiSLAS's second phase: logit factors and label-aware smoothing",
     sets: Sets::SecondPhase,
     add: |experiment, data| experiment.phases.push(second_phases::mislas(data)),
 };
 
 const POST_HOC_ADJUSTMENT: Part = Part {
     name: "post-hoc-adjustment",
-    description: "then logits adjusted by class size",
+    description: "then post-hoc logit adjustment",
     sets: Sets::PostHoc,
     add: |experiment, _| {
         experiment.post_hoc = Some(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 }));
@@ -288,14 +288,14 @@ pub(super) const PARTS: &[Part] = &[
     CRT,
     Part {
         name: "lws",
-        description: "then a factor on each logit, on frozen backbone and classifier",
+        description: "then one factor per logit, on frozen backbone and classifier",
         sets: Sets::SecondPhase,
         add: |experiment, data| experiment.phases.push(second_phases::lws(data)),
     },
     MISLAS,
     Part {
         name: "tau-norm",
-        description: "then class directions of equal norms, tau 1",
+        description: "then tau-normalisation with tau 1: equal norms of class directions",
         sets: Sets::PostHoc,
         add: |experiment, _| {
             experiment.post_hoc = Some(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) }));
@@ -303,17 +303,17 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "ncm",
-        description: "then the nearest class mean for a classifier",
+        description: "then the nearest-class-mean classifier",
         sets: Sets::PostHoc,
         add: |experiment, _| {
             experiment.post_hoc = Some(PostHoc::NearestClassMean(NearestClassMean {}));
         },
     },
     POST_HOC_ADJUSTMENT,
-    // The paper's text states ten times the weight decay of its code.
+    // The weight decay in the paper's text is ten times that of its code.
     Part {
         name: "paper-text",
-        description: "with the weight decay of the paper's text, 5e-3, in the first phase",
+        description: "with the weight decay 5e-3 of the paper's text in the first phase",
         sets: Sets::Settings,
         add: |experiment, _| {
             if let Some(phase) = experiment.phases.first_mut() {
@@ -323,7 +323,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "resnet18",
-        description: "with a ResNet-18 (64 to 512 channels) in place of the data set's network",
+        description: "with ResNet-18 (64 to 512 channels) in place of the data set's backbone",
         sets: Sets::Network,
         add: |experiment, _| experiment.model.backbone = BackboneKind::ResNet18,
     },
@@ -349,7 +349,7 @@ fn add_neural_collapse(
     }
 }
 
-/// Features that have learnt something have class means to start from.
+/// Class means only if the centres start after the first epoch, when the features are trained.
 fn first_centers(data: &DataSet) -> CenterInit {
     let (_, _, start_epoch) = data.neural_collapse;
     if start_epoch > 0 { CenterInit::ClassMeans } else { CenterInit::Normal }

@@ -1,4 +1,4 @@
-//! The second phases of presets.
+//! Second phases of presets.
 
 use nc_data::Sampler;
 
@@ -8,8 +8,8 @@ use crate::{
     losses::{CrossEntropy, LabelAwareSmoothing, SupervisedLoss},
 };
 
-/// Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR
-/// 2020): a new classifier on the frozen backbone, every class equally often, in 10 epochs after 200.
+/// Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition",
+/// ICLR 2020): 10 epochs of a new classifier on the frozen backbone with class-balanced sampling, after 200 epochs.
 pub(super) fn crt(data: &DataSet) -> Phase {
     Phase {
         name: "classifier".into(),
@@ -34,14 +34,14 @@ pub(super) fn crt(data: &DataSet) -> Phase {
     }
 }
 
-/// Learnable weight scaling (LWS, Kang et al. 2020, section 4.2): a factor on each logit, learnt on the frozen backbone and
-/// classifier with every class equally often.
+/// Learnable weight scaling (LWS, Kang et al. 2020, section 4.2): one factor per logit, on frozen backbone and
+/// classifier with class-balanced sampling.
 pub(super) fn lws(data: &DataSet) -> Phase {
     Phase { trains: Trains::LogitScale, epochs: 5, ..crt(data) }
 }
 
-/// The published constants of MiSLAS, which were found for each data set by itself: the classifier's share of the learning rate,
-/// and the smoothing of the largest and smallest class.
+/// Published constants of MiSLAS, tuned per data set: learning-rate factor of the classifier, and smoothing of the
+/// largest and smallest class.
 fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
     match (data.source, data.imbalance_ratio) {
         (DataSource::Cifar100, Some(10.0)) => (0.1, 0.2, 0.0),
@@ -51,13 +51,14 @@ fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
     }
 }
 
-/// The second phase of MiSLAS (Zhong et al., CVPR 2021): the classifier at a small learning rate with a factor on each
-/// logit, label-aware smoothing and, on some data, batch norm that shifts to the balanced sampling.
+/// The second phase of MiSLAS (Zhong et al., CVPR 2021): the classifier at a low learning rate with one factor per
+/// logit, label-aware smoothing and, on CIFAR-100, shifting batch norm.
 pub(super) fn mislas(data: &DataSet) -> Phase {
     let (classifier_rate, head, tail) = mislas_constants(data);
     let first = crt(data);
     Phase {
-        // Published with shifting batch norm for all data but CIFAR-10; data without published constants follow CIFAR-10.
+        // Published with shifting batch norm on all data except CIFAR-10; data without published constants use
+        // CIFAR-10's.
         trains: Trains::ScaledClassifier {
             classifier_rate,
             shift_batch_norm: data.source == DataSource::Cifar100,

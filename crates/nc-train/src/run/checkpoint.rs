@@ -1,4 +1,4 @@
-//! Checkpoints while a run is under way, and its end when its numbers are no longer finite.
+//! Checkpoints and detection of non-finite values.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// After a step: writes a checkpoint if one is due, and stops on request. At the `end_of_epoch` the network is going
-    /// to be evaluated, and its numbers must be finite then, too.
+    /// Writes a checkpoint after a step if one is due, and stops on request. Checks for non-finite values before each
+    /// checkpoint and, at `end_of_epoch`, before the evaluation.
     pub(super) fn between_steps(
         &mut self,
         step: &Step<'_>,
@@ -22,7 +22,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let State { phase, epoch, .. } = self.state;
         let phases = &self.experiment.phases;
-        // The final evaluation has weights and no result for a while: if it is cut off, the run resumes from here.
+        // A run interrupted during its final evaluation has weights but no result; it resumes from this checkpoint.
         let last = end_of_epoch && phase + 1 == phases.len() && epoch + 1 == phases[phase].epochs;
         let stop = self.observer.wants_to_stop();
         let due = last
@@ -53,7 +53,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The error of a step that led out of the finite numbers.
+    /// The error of a diverged step.
     pub(super) fn diverged(&self, step: &Step<'_>, losses: EpochLosses, cause: NotFinite) -> Error {
         let &Step { phase, epoch, step, learning_rate, .. } = step;
         let (phase, checkpoint) = (phase.to_owned(), self.last_checkpoint());
@@ -65,13 +65,13 @@ impl Run<'_> {
     }
 }
 
-/// The name of the first of `tensors` that does not hold finite numbers alone.
+/// Name of the first of `tensors` with a non-finite value.
 fn not_finite(tensors: &BTreeMap<String, Array>) -> Option<String> {
     let all_finite = |array: &Array| array.values.iter().all(|value| value.is_finite());
     tensors.iter().find(|(_, array)| !all_finite(array)).map(|(name, _)| name.clone())
 }
 
-/// A copy of `tensor` on the host.
+/// Copies `tensor` to the host.
 fn array(tensor: &Tensor) -> Result<Array> {
     Ok(Array { shape: tensor.dims().to_vec(), values: tensor.flatten_all()?.to_vec1()? })
 }

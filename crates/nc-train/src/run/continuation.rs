@@ -3,22 +3,22 @@ use std::{fs, path};
 use nc_record::{Event, RunDir, Timing};
 
 use super::{progress::State, request::Request, result::RunResult};
-use crate::Result;
+use crate::{Result, digest::sha256};
 
-/// A finished run of an experiment's first phases, from whose end the experiment continues.
+/// A finished run of an experiment's first phases, which the experiment continues.
 pub(super) struct Continuation {
-    /// How many phases it had.
+    /// Number of its phases.
     pub(super) phases: usize,
-    /// Its weights of the epoch chosen by validation, if it has any.
+    /// Weights of the epoch selected by validation, if any.
     pub(super) selected_weights: Option<Vec<u8>>,
-    /// Its events, without the first and the last.
+    /// Its events without `RunStarted` and `RunFinished`.
     pub(super) events: Vec<Event>,
     result: RunResult,
 }
 
 impl Continuation {
-    /// The longest finished run beside the directory of `request` whose phases the experiment begins with, tested on the
-    /// same images; its weights are loaded. One that cannot be read does not count.
+    /// Finds the longest finished run of the experiment's first phases next to the directory of `request`, tested on
+    /// the same images, and loads its weights. Skips unreadable runs.
     pub(super) fn find(request: &Request<'_>) -> Result<Option<Self>> {
         let mut shorter = request.experiment.shorter();
         while let Some(experiment) = shorter {
@@ -45,18 +45,23 @@ impl Continuation {
             if result.run_hash != hash || result.data.test_hash != request.test_hash {
                 return None;
             }
-            // An epoch chosen with another classifier than the adjusted one does not count.
+            // No epoch had the adjusted classifier, so none can be best or selected.
             if request.experiment.post_hoc.is_some() {
                 (result.best_epoch, result.selected_epoch) = (None, None);
             }
             let mut events = RunDir::read_events(&path).ok()?;
             events.retain(|event| !matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));
-            let selected_weights = match result.selected_epoch {
-                Some(_) => Some(fs::read(path.join(RunDir::SELECTED_WEIGHTS)).ok()?),
+            // Weights that were altered since are those of no run.
+            let read = |name: &str, digest: &Option<String>| {
+                let bytes = fs::read(path.join(name)).ok()?;
+                digest.as_ref().is_none_or(|digest| *digest == sha256(&bytes)).then_some(bytes)
+            };
+            let selected_weights = match &result.selected_epoch {
+                Some(selected) => Some(read(RunDir::SELECTED_WEIGHTS, &selected.weights_sha256)?),
                 None => None,
             };
-            // Last, since the network keeps them.
-            let fits = (request.load)(&fs::read(path.join(RunDir::WEIGHTS)).ok()?);
+            // Last, because this changes the network.
+            let fits = (request.load)(&read(RunDir::WEIGHTS, &result.weights_sha256)?);
             fits.then_some(Self { phases, selected_weights, events, result })
         })
     }

@@ -1,4 +1,4 @@
-//! Runs: how one starts, its phases, evaluation and checkpoints, its result.
+//! Runs: start, phases, evaluation, checkpoints and result.
 
 mod checkpoint;
 mod continuation;

@@ -8,11 +8,11 @@ use super::{start::Tensors, train::Run};
 use crate::{Result, Step, inference::Inference, post_hoc::Facts};
 
 impl Run<'_> {
-    /// Runs phase number `index` from its start, or from where `resumed` left it.
+    /// Runs phase `index` from its start, or from the checkpoint `resumed`.
     pub(super) fn run_phase(&mut self, index: usize, resumed: Option<Tensors>) -> Result<()> {
         let phase = &self.experiment.phases[index];
-        // Phases draw from streams of their own. Phase 1 of seed 0 draws what phase 0 of seed 2^32 draws; the key gets a
-        // field of its own with the next format version.
+        // A separate random stream per phase. Phase 1 of seed 0 shares its stream with phase 0 of seed 2^32; the next
+        // format version will give the phase its own key field.
         let seed = self.experiment.seed.wrapping_add((index as u64) << 32);
         let loader = self.data.training(phase, seed, self.options.loader_threads, &self.options.device)?;
         if let Some(tensors) = resumed {

@@ -3,27 +3,27 @@ use std::time::Instant;
 use nc_record::{BestEpoch, EpochLosses, SelectedEpoch, Timing};
 use serde::{Deserialize, Serialize};
 
-/// The progress of a run between two steps: with the tensors of a [`Learner`](crate::Learner), all that resuming needs. Data
-/// order, augmentation and mix-up follow from seed, epoch and step, so that no random state is kept.
+/// Progress of a run between two steps. With the tensors of a [`Learner`](crate::Learner) it suffices to resume: data
+/// order, augmentation and mix-up follow from seed, epoch and step, so there is no random state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) run_hash: String,
-    /// The phase, by its index, and the epoch in it.
+    /// Index of the phase, and the epoch in it.
     pub(crate) phase: usize,
     pub(crate) epoch: usize,
-    /// Steps of the epoch that are done, and of the whole run.
+    /// Completed steps of the epoch, and of the whole run.
     pub(crate) step: usize,
     pub(crate) steps: u64,
-    /// Of the epoch so far.
+    /// Sums over the epoch so far.
     pub(crate) losses: LossSums,
     pub(crate) epoch_seconds: f64,
     pub(crate) best: Option<BestEpoch>,
     pub(crate) selected: Option<SelectedEpoch>,
-    /// Of the whole run so far.
+    /// Totals of the run so far.
     pub(crate) seconds: f64,
     pub(crate) training_seconds: f64,
     pub(crate) training_images: usize,
-    /// Length of the event log.
+    /// Length of the event log in bytes.
     pub(crate) event_bytes: u64,
 }
 
@@ -32,7 +32,7 @@ impl State {
         (self.phase, self.epoch, self.step) = (phase, 0, 0);
     }
 
-    /// A step of `images` images is done. Moves `clock` to now.
+    /// Counts a step of `images` images and resets `clock` to now.
     pub(crate) fn end_step(&mut self, losses: &EpochLosses, images: usize, clock: &mut Instant) {
         self.step += 1;
         self.steps += 1;
@@ -42,7 +42,7 @@ impl State {
         *clock = now;
     }
 
-    /// An epoch is done: its mean losses and its time.
+    /// Ends the epoch; returns its mean losses and timing.
     pub(crate) fn end_epoch(&mut self) -> (EpochLosses, Timing) {
         let LossSums { images, .. } = self.losses;
         let (losses, timing) = (self.losses.mean(), timing(self.epoch_seconds, images));
@@ -55,7 +55,7 @@ impl State {
         (losses, timing)
     }
 
-    /// Training images passed through so far.
+    /// Images trained on so far.
     pub(crate) fn images(&self) -> usize {
         self.training_images + self.losses.images
     }
@@ -85,7 +85,7 @@ impl LossSums {
     }
 }
 
-/// The time that `images` took; one of a nanosecond at least, since records hold finite speeds alone.
+/// Timing of `images`. Takes at least a nanosecond, because records require finite speeds.
 pub(crate) fn timing(seconds: f64, images: usize) -> Timing {
     Timing { seconds, images_per_second: images as f64 / seconds.max(1e-9) }
 }

@@ -2,19 +2,19 @@ use nc_record::RunDir;
 
 use crate::{Result, config::Experiment};
 
-/// The facts by which [`Start`](super::start::Start) is decided.
+/// Inputs of the decision [`Start::decide`](super::start::Start::decide).
 pub(super) struct Request<'a> {
-    /// The run's directory.
+    /// Directory of the run.
     pub(super) directory: &'a RunDir,
     pub(super) experiment: &'a Experiment,
-    /// The run's hash.
+    /// Hash of the run.
     pub(super) hash: &'a str,
-    /// The hash of the test images.
+    /// Hash of the test images.
     pub(super) test_hash: &'a str,
-    /// The hash that the run of another experiment on the same data has.
+    /// Computes the run hash of another experiment on the same data.
     pub(super) hash_of: &'a dyn Fn(&Experiment) -> Result<String>,
-    /// Loads weights into the network; false if they do not fit it.
+    /// Loads weights into the network; false if they do not fit.
     pub(super) load: &'a dyn Fn(&[u8]) -> bool,
-    /// Whether earlier runs are ignored.
+    /// Whether to ignore earlier runs.
     pub(super) fresh: bool,
 }

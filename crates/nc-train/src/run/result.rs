@@ -2,16 +2,16 @@ use std::path::PathBuf;
 
 use nc_metrics::{Accuracy, Calibration, Geometry};
 
-/// The result of a run with this project's metrics.
+/// Result of a run, with the metrics of nc-metrics.
 pub type RunResult = nc_record::RunResult<Accuracy, Calibration, Geometry>;
 
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// Its figures; also in `result.json`.
+    /// The result, as in `result.json`.
     pub result: RunResult,
-    /// Where its files are.
+    /// The run directory.
     pub directory: PathBuf,
-    /// Whether it had been finished before, so that nothing was done.
+    /// Whether the run was already finished, so that nothing was trained.
     pub earlier: bool,
 }

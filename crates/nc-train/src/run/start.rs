@@ -1,6 +1,10 @@
-//! The decision how a run starts, before anything of it is written.
+//! The decision how a run starts, before anything is written.
 
-use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use candle_core::{Device, Tensor};
 use nc_record::{Array, Checkpoint, Event, RunDir};
@@ -14,13 +18,13 @@ pub(super) enum Start {
     Fresh,
     /// From the end of a finished run of its first phases.
     Continued(Box<Continuation>),
-    /// From a checkpoint of its own.
+    /// From its own checkpoint.
     Interrupted(Box<Interrupted>),
-    /// Not at all: it has its result.
+    /// Not at all, because it has a result.
     Finished(Box<RunResult>),
 }
 
-/// An interrupted run, as its newest good checkpoint left it.
+/// An interrupted run at its newest valid checkpoint.
 pub(super) struct Interrupted {
     pub(super) state: State,
     pub(super) tensors: Tensors,
@@ -46,14 +50,14 @@ impl Tensors {
 }
 
 impl Start {
-    /// Decides how the run in `request.directory` starts. Checkpoints that are damaged, or whose events are lost, are
-    /// given to `skipped`.
+    /// Decides how the run in `request.directory` starts. Reports checkpoints that are damaged or lack their events to
+    /// `skipped`.
     ///
     /// # Errors
     ///
-    /// The run is refused with [`Error::OtherRun`] and [`Error::OtherTestImages`] where the directory belongs to another
-    /// run or other images, [`Error::WeightsAlone`] for weights of unknown origin, [`nc_record::Error::Version`] for files
-    /// of another format, [`nc_record::Error::Io`] for files that exist but cannot be read now.
+    /// [`Error::OtherRun`] and [`Error::OtherTestImages`] if the directory belongs to another run or other images;
+    /// [`Error::WeightsAlone`] for weights of unknown origin; [`nc_record::Error::Version`] for files of another
+    /// format; [`nc_record::Error::Io`] for existing files that are temporarily unreadable.
     pub(super) fn decide(request: &Request<'_>, skipped: &mut dyn FnMut(&nc_record::Error)) -> Result<Self> {
         if request.fresh {
             return Ok(Self::Fresh);
@@ -67,6 +71,30 @@ impl Start {
         let continuation = Continuation::find(request)?;
         request.refuse_unknown_weights(continuation.as_ref())?;
         Ok(continuation.map_or(Self::Fresh, |continuation| Self::Continued(Box::new(continuation))))
+    }
+
+    /// Refuses class names other than those that a finished or interrupted run in `directory` recorded. They are not part of
+    /// its hash.
+    pub(super) fn check_classes(&self, names: &[String], directory: &Path) -> Result<()> {
+        let recorded = match self {
+            Self::Finished(result) => result.input.as_ref().map(|input| &input.classes),
+            Self::Interrupted(interrupted) => interrupted.events.iter().find_map(|event| match event {
+                Event::RunStarted { class_names, .. } => Some(class_names),
+                _ => None,
+            }),
+            Self::Fresh | Self::Continued(_) => None,
+        };
+        match recorded.filter(|recorded| !recorded.is_empty() && *recorded != names) {
+            None => Ok(()),
+            Some(recorded) => {
+                let (directory, names, recorded) =
+                    (directory.display(), names.join(", "), recorded.join(", "));
+                let reason = format!(
+                    "classes {names}, but the run in {directory} has {recorded}; --fresh trains it again"
+                );
+                Err(Error::OtherImages { reason })
+            }
+        }
     }
 }
 
@@ -100,7 +128,7 @@ impl Request<'_> {
                 Ok(interrupted) => {
                     let (phase, phases) = (interrupted.state.phase, self.experiment.phases.len());
                     if phase >= phases {
-                        let reason = format!("it is of phase {phase}, expected one below {phases}");
+                        let reason = format!("expected a phase index below {phases}, found {phase}");
                         return Err(nc_record::Error::Damaged { path, reason }.into());
                     }
                     for event in &interrupted.events {
@@ -117,8 +145,8 @@ impl Request<'_> {
         Ok(None)
     }
 
-    /// Until it has a result, a run keeps a checkpoint beside its weights. The exception is a run that trains nothing
-    /// and adjusts the end of another: its log shows that the weights are its own, and it is repeated.
+    /// Rejects weights without a checkpoint, which every unfinished run keeps. The exception is a run that trains
+    /// nothing and only adjusts another: its event log shows that the weights are its own, and it is repeated.
     fn refuse_unknown_weights(&self, continuation: Option<&Continuation>) -> Result<()> {
         let weights = self.directory.path().join(RunDir::WEIGHTS);
         let trains = continuation.is_none_or(|shorter| shorter.phases < self.experiment.phases.len());
@@ -129,7 +157,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// Accuracies on different images must not be mixed in one log.
+    /// Rejects changed test images, because one log must not mix accuracies on different images.
     fn check_test_images(&self, found: &str) -> Result<()> {
         if found == self.test_hash {
             return Ok(());

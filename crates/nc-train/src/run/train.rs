@@ -1,4 +1,4 @@
-//! A whole run, from experiment to result.
+//! Execution of a run, from experiment to result.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -26,37 +26,38 @@ use crate::{
     network::{build_model, resnet},
 };
 
-/// Runs `experiment` and leaves its directory under `options.out`.
+/// Runs `experiment` in its own directory under `options.out`.
 ///
-/// Nothing is written before the data are read and the network is built. `weights.safetensors` and `result.json` are
-/// written when all phases are done; until then checkpoints are, the last of them after the last step. If the same
-/// experiment was begun before, it resumes from the newest checkpoint and ends with the same bits as if it had not been
-/// interrupted, wall times apart. If it was finished, its result is read.
+/// Reads the data and builds the network before writing anything. Writes checkpoints during training, the last one
+/// after the last step, then `weights.safetensors` and `result.json`. An interrupted run resumes from its newest
+/// checkpoint; its result is bit-identical to that of an uninterrupted run, except for wall times. For a finished run,
+/// returns the stored result.
 ///
 /// # Errors
 ///
 /// Those of the data and the files; [`Error::Setting`] for the configuration of a run of [`train_backbone`];
-/// [`Error::Diverged`], [`Error::Stopped`]; [`nc_record::Error::Held`] if another process works on the same run.
+/// [`Error::Diverged`], [`Error::Stopped`]; [`nc_record::Error::Held`] if another process holds the lock on the run.
 pub fn train(
     experiment: &ValidExperiment,
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
     if let Some(name) = &experiment.model.own_backbone {
-        let message = format!("found {name:?}; only a program that defines this backbone can train it");
+        let message = format!("custom backbone {name:?}; train it with train_backbone in its own program");
         return Err(Error::setting("model.own_backbone", message));
     }
     run(experiment, resnet(experiment.model.backbone), options, observer)
 }
 
-/// Like [`train`], but on the backbone that `build` creates, from parameters of the given builder and for images of the
-/// given shape, in place of `experiment.model.backbone`. Its `name`, which must not be empty, becomes part of the run's
-/// hash and of its `config.toml`; [`Trained::open_with`](crate::Trained::open_with) opens the run again. Parameters named
-/// `linear.*` and `feature_norm.*` are the head's: the backbone's must have other names.
+/// Like [`train`], with a custom backbone in place of `experiment.model.backbone`.
+///
+/// `build` creates the backbone for images of the given shape, with parameters from the given builder. The parameter
+/// names `linear.*` and `feature_norm.*` are reserved for the head. The non-empty `name` becomes part of the run's hash
+/// and of its `config.toml`. [`Trained::open_with`](crate::Trained::open_with) opens the finished run.
 ///
 /// # Errors
 ///
-/// Those of [`train`], and of `build`.
+/// Those of [`train`] and `build`.
 pub fn train_backbone(
     experiment: &ValidExperiment,
     name: &str,
@@ -96,6 +97,7 @@ fn run(
     };
     let start = Start::decide(&request, &mut |error| observer.passed_over(error))?;
 
+    start.check_classes(data.train.dataset().class_names(), directory.path())?;
     claim.confirm()?;
     data.notes.iter().for_each(|note| observer.note(note));
     let (log, state) = match &start {
@@ -107,7 +109,7 @@ fn run(
         Start::Interrupted(interrupted) => {
             let state = interrupted.state.clone();
             directory.remove_checkpoints_after(state.steps)?;
-            // Earlier versions did not name a backbone of the user's own.
+            // Earlier versions did not store the name of a custom backbone.
             directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
             (directory.reopen_event_log(state.event_bytes)?.0, state)
         }
@@ -151,7 +153,7 @@ fn run(
     }
 }
 
-/// Notes where the images are, for commands that open the run later.
+/// Stores the directory of the images, for commands that open the run later.
 fn remember_images(directory: &RunDir, options: &RunOptions) -> Result<()> {
     let Some(data_dir) = &options.data_dir else { return Ok(()) };
     let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
@@ -159,19 +161,19 @@ fn remember_images(directory: &RunDir, options: &RunOptions) -> Result<()> {
     Ok(())
 }
 
-/// The run's directory in `options.out`.
+/// The run directory in `options.out`.
 fn named(experiment: &Experiment, hash: &str, options: &RunOptions) -> PathBuf {
     let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
     options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
 }
 
-/// A run under way.
+/// An active run.
 pub(super) struct Run<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) options: &'a RunOptions,
     pub(super) data: Data,
     pub(super) learner: Learner,
-    /// Of the training and test images after the last epoch of the run, if that was measured.
+    /// Training and test outputs after the last epoch of the run, if measured.
     pub(super) outputs: Option<(Outputs, Outputs)>,
     pub(super) directory: RunDir,
     pub(super) claim: Claim,
@@ -179,7 +181,7 @@ pub(super) struct Run<'a> {
     tensorboard: TensorBoard,
     pub(super) observer: &'a mut dyn Observer,
     pub(super) state: State,
-    /// When this session began, and when it last wrote a checkpoint.
+    /// Start of this session, and time of its last checkpoint.
     started: Instant,
     pub(super) checkpointed: Instant,
 }
@@ -203,7 +205,7 @@ impl Run<'_> {
         }
     }
 
-    /// Starts after the phases of `continuation`, whose weights the network has, as if this run had done them itself.
+    /// Continues after the phases of `continuation`, whose weights are loaded, as if this run had trained them.
     fn continue_after(mut self, continuation: Continuation) -> Result<Finished> {
         if let Some(weights) = &continuation.selected_weights {
             self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
@@ -225,7 +227,7 @@ impl Run<'_> {
         self.execute(Some(interrupted.tensors))
     }
 
-    /// Runs the remaining phases, the first of them from `resumed`.
+    /// Runs the remaining phases, the first from `resumed`, and writes the result.
     fn execute(mut self, mut resumed: Option<Tensors>) -> Result<Finished> {
         for phase in self.state.phase..self.experiment.phases.len() {
             self.run_phase(phase, resumed.take())?;
@@ -234,7 +236,7 @@ impl Run<'_> {
             let classifier = self.inference().adjusted(post_hoc)?;
             self.learner.network().set_classifier(&classifier)?;
         }
-        // Not of use if something has changed the classifier since.
+        // Outputs are stale if the classifier changed after the last epoch.
         let outputs = self.outputs.take().filter(|_| !self.classifier_changed());
         let inference = self.inference();
         let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) = match &outputs {
@@ -285,7 +287,7 @@ impl Run<'_> {
         if let Some(projection) = projection {
             self.directory.write_json(RunDir::PROJECTION, &projection)?;
         }
-        // The result is what marks a run as finished.
+        // The result marks the run as finished.
         self.directory.write_result(&result)?;
         self.directory.remove_checkpoints()?;
         Ok(Finished { result, directory: self.directory.path().to_owned(), earlier: false })
@@ -296,12 +298,12 @@ impl Run<'_> {
         Inference { network: self.learner.network(), data: &self.data, options: self.options }
     }
 
-    /// Of the run so far, in all sessions.
+    /// Seconds of the run so far, over all sessions.
     pub(super) fn seconds(&self) -> f64 {
         self.state.seconds + self.started.elapsed().as_secs_f64()
     }
 
-    /// Whether the classifier is another than after the last epoch.
+    /// Whether the classifier changed after the last epoch.
     fn classifier_changed(&self) -> bool {
         let scaled = self.experiment.phases.last().is_some_and(|phase| phase.trains.scales_logits());
         scaled || self.experiment.post_hoc.is_some()

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Evaluates and measures after `epoch` of `phase` where that is due.
+    /// Evaluates the network and measures neural collapse after `epoch` of `phase`, if due.
     pub(super) fn validation_pass(&mut self, phase: &Phase, epoch: usize) -> Result<()> {
         let last = epoch + 1 == phase.epochs;
         let due = |every: usize| last || (epoch + 1).is_multiple_of(every);
@@ -38,7 +38,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Records test and validation accuracy, and what is best so far. `test` was begun at `started`.
+    /// Records test and validation accuracy and updates the best epoch. Computing `test` started at `started`.
     fn evaluate(&mut self, phase: &str, epoch: usize, test: &Outputs, started: Instant) -> Result<()> {
         let accuracy = self.accuracy(test)?;
         let validation = self
@@ -48,7 +48,7 @@ impl Run<'_> {
             .map(|(validation, _)| self.inference().outputs(validation))
             .transpose()?;
         let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
-        // The adjusted classifier of the end is not that of any epoch.
+        // No epoch has the adjusted classifier of the end.
         if self.experiment.post_hoc.is_none() {
             self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
@@ -63,7 +63,7 @@ impl Run<'_> {
         })
     }
 
-    /// Notes the epoch if its test accuracy is the best so far; keeps its weights if its validation accuracy is.
+    /// Updates the best epoch by test accuracy and the selected epoch, with its weights, by the validation measure.
     fn choose(
         &mut self,
         phase: &str,
@@ -82,15 +82,15 @@ impl Run<'_> {
             |accuracy: &ShotAccuracy| chosen_by.of(accuracy.all, accuracy.balanced.unwrap_or(accuracy.all));
         let so_far = self.state.selected.as_ref().map(|selected| measure(&selected.validation_accuracy));
         if so_far.is_none_or(|so_far| measure(&validation_accuracy) > so_far) {
-            let phase = phase.to_owned();
+            let weights_sha256 = Some(self.write_weights(RunDir::SELECTED_WEIGHTS)?);
+            let (phase, test_accuracy) = (phase.to_owned(), accuracy);
             self.state.selected =
-                Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy: accuracy });
-            self.write_weights(RunDir::SELECTED_WEIGHTS)?;
+                Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy, weights_sha256 });
         }
         Ok(())
     }
 
-    /// Records neural collapse of the training images and of `test`. Returns the outputs for the training images.
+    /// Records neural collapse of the training images and of `test`. Returns the training outputs.
     fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<Outputs> {
         let started = Instant::now();
         let inference = self.inference();

@@ -6,7 +6,7 @@ use crate::{
     error::{did_you_mean, nearest},
 };
 
-/// Refuses the first unknown, missing or mistyped key of a configuration, and the first number out of range.
+/// Checks a configuration for unknown, missing and mistyped keys and for numbers out of range.
 pub(crate) fn check(config: &Value) -> Result<()> {
     check_value(&EXPERIMENT, config, "")
 }
@@ -80,7 +80,7 @@ fn missing(path: String, expected: &str) -> Error {
     Error::setting(path, format!("missing; expected {expected}"))
 }
 
-/// The name of a list's element in `--set`: its `name` if it has one, else its index.
+/// Name of a list's element in `--set`: its `name`, or its index without one.
 pub(crate) fn element_name(element: &Value, index: usize) -> String {
     element.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned)
 }

@@ -24,13 +24,13 @@ pub(super) struct Schema {
     #[serde(rename = "type")]
     types: Json,
     description: String,
-    /// Null without a default.
+    /// `null` without a default.
     pub(super) default: Json,
     /// Name of a unit variant, or the value of [`KIND`].
     pub(super) r#const: Option<String>,
     pub(super) properties: BTreeMap<String, Schema>,
     pub(super) required: Vec<String>,
-    /// The value or `null`, for an optional value.
+    /// The alternatives of an optional value, one of them `null`.
     any_of: Vec<Schema>,
     /// Variants of an enum.
     pub(super) one_of: Vec<Schema>,
@@ -44,7 +44,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// The schema of the value itself, if it is optional.
+    /// Schema of the value, without the `null` of an optional one.
     pub(super) fn value(&self) -> &Self {
         self.any_of.iter().find(|one| !one.is("null")).unwrap_or(self)
     }
@@ -64,12 +64,12 @@ impl Schema {
         tag.or_else(|| self.properties.keys().next()).map_or("", String::as_str)
     }
 
-    /// Keys of a table but for the tag, sorted.
+    /// Keys of a table except the tag, sorted.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &Self)> {
         self.properties.iter().map(|(name, key)| (name.as_str(), key)).filter(|(name, _)| *name != KIND)
     }
 
-    /// The doc comment, in one line.
+    /// The doc comment as one line.
     pub(super) fn meaning(&self) -> String {
         self.description.replace('\n', " ")
     }
@@ -96,7 +96,7 @@ impl Schema {
         }
     }
 
-    /// The names of the variants, as a value is written.
+    /// The variants in TOML notation.
     pub(super) fn variants(&self) -> String {
         let written = |variant: &Self| match variant.name() {
             name if variant.r#const.is_some() || variant.properties.contains_key(KIND) => format!("{name:?}"),
@@ -106,7 +106,7 @@ impl Schema {
     }
 }
 
-/// The accepted values, as they follow "expected" in a message.
+/// Description of the accepted values, to follow "expected" in a message.
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let schema = self.value();

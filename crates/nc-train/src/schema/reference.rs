@@ -3,8 +3,8 @@ use toml::Value;
 use super::json_schema::{EXPERIMENT, KIND, Schema, join, listed};
 use crate::presets;
 
-/// Every key of a configuration with its range, its default and its meaning, and how a configuration is put together, as
-/// Markdown.
+/// The configuration reference as Markdown: an introduction, the presets, and every key with its range, default and
+/// meaning.
 pub fn reference() -> String {
     let mut page = vec![
         include_str!("intro.md").to_owned(),
@@ -21,7 +21,7 @@ fn names<'a>(title: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> St
     format!("\n## {title}\n\n| name | |\n|---|---|\n{rows}")
 }
 
-/// Appends a section on the value at `path`, unless a table cell describes it fully, and sections on the values within.
+/// Appends a section for the value at `path`, unless a table cell describes it fully, then sections for nested values.
 fn place(page: &mut Vec<String>, schema: &Schema, path: &str, meaning: &str) {
     const KEYS: &str = "\n| key | value | if absent | meaning |\n|---|---|---|---|\n";
     const WORDS: &str = "\n| value | meaning |\n|---|---|\n";
@@ -54,7 +54,7 @@ fn place(page: &mut Vec<String>, schema: &Schema, path: &str, meaning: &str) {
     }
 }
 
-/// The table of a variant: its own, or that under its name.
+/// Table with the keys of a variant: the variant itself if internally tagged, else the table under its name.
 fn table(variant: &Schema) -> &Schema {
     if variant.properties.contains_key(KIND) {
         variant
@@ -63,7 +63,7 @@ fn table(variant: &Schema) -> &Schema {
     }
 }
 
-/// A variant, and the keys that come with it.
+/// Table rows of a variant and its keys.
 fn variant_rows(variant: &Schema, path: &str) -> String {
     let name = variant.name();
     let (written, keys_at) = if variant.r#const.is_some() {
@@ -88,7 +88,7 @@ fn key_rows(table: &Schema, path: &str, before: &str) -> String {
     table.keys().map(key_row).collect()
 }
 
-/// The accepted values in a few words, with a link where they have a section.
+/// Short description of the accepted values, linked to their section if there is one.
 fn value(schema: &Schema, path: &str) -> String {
     let schema = schema.value();
     let link = |path: &str| format!("(#{})", path.replace('.', "").to_lowercase());

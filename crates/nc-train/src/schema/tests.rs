@@ -1,4 +1,4 @@
-//! The schema against serde: both accept the same configurations, with the same defaults.
+//! Consistency of the schema with serde: same accepted configurations, same defaults.
 
 use toml::{Table, Value};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::Experiment;
 
-/// Values that together use every variant and every key. Strings are "0", so that a list's element has its index as name.
+/// Values that together cover every variant and key. Strings are "0", so that an element's `name` equals its index.
 fn examples(schema: &Schema) -> Vec<Value> {
     let schema = schema.value();
     if let Some(items) = &schema.items {
@@ -27,7 +27,7 @@ fn examples(schema: &Schema) -> Vec<Value> {
     }
 }
 
-/// One table with the first example of every key, and one for each further example.
+/// One table with the first example of every key, then one for each further example of a key.
 fn tables(schema: &Schema) -> Vec<Value> {
     let keys = || schema.properties.iter().map(|(name, key)| (name, examples(key)));
     let first: Table = keys().map(|(name, values)| (name.clone(), values[0].clone())).collect();
@@ -109,7 +109,7 @@ fn accepted_configurations_parse() {
 }
 
 #[test]
-fn absurd_numbers_are_refused() {
+fn out_of_range_numbers_are_rejected() {
     let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300].map(Value::Float);
     let absurd = floats.into_iter().chain([i64::MIN, -1, i64::MAX].map(Value::Integer));
     let mut paths = std::collections::BTreeSet::new();

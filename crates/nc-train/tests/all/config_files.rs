@@ -1,4 +1,4 @@
-//! Configuration files that are damaged, or made up.
+//! Damaged and random configuration files.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn read(text: &[u8]) -> Result<Experiment, Error> {
     Settings { config: Some(&path), ..Settings::default() }.resolve().map(ValidExperiment::into_inner)
 }
 
-/// Whether a refusal says which file, preset or setting it is about.
+/// Whether an error names the file, preset or setting.
 fn is_named(error: &Error) -> bool {
     let text = error.to_string();
     let setting = text
@@ -26,16 +26,16 @@ fn whole() -> String {
     presets::find(presets::DEFAULT).unwrap().to_toml().unwrap()
 }
 
-/// Its keys are others, and those of the preset's kind would be refused.
+/// Merging would keep keys of the preset's kind, which the new kind rejects.
 #[test]
-fn a_section_of_another_kind_takes_the_place_of_the_preset_s() {
+fn a_section_of_another_kind_replaces_the_presets() {
     let profile = |text: &str| read(text.as_bytes()).unwrap().data.profile;
     assert_eq!(profile("preset = \"cifar10-lt-r100/ce\"\ndata.profile.kind = \"full\"\n"), Profile::Full);
     assert_eq!(
         profile("preset = \"cifar10-lt-r100/ce\"\n[data.profile]\nkind = \"step\"\nratio = 10\n"),
         Profile::Step { ratio: 10.0, largest: None }
     );
-    // One of the same kind is merged.
+    // A section of the same kind is merged.
     assert_eq!(
         profile("preset = \"cifar10-lt-r100/ce\"\n[data.profile]\nkind = \"exponential\"\nlargest = 20\n"),
         Profile::Exponential { ratio: 100.0, largest: Some(20) }
@@ -43,7 +43,7 @@ fn a_section_of_another_kind_takes_the_place_of_the_preset_s() {
 }
 
 #[test]
-fn depth_without_end_is_refused() {
+fn deep_nesting_is_rejected() {
     let dotted = vec!["a"; 100_000].join(".");
     for text in [format!("{dotted} = 1"), format!("[{dotted}]"), format!("a = {}", "[".repeat(100_000))] {
         let message = read(text.as_bytes()).unwrap_err().to_string();
@@ -52,12 +52,12 @@ fn depth_without_end_is_refused() {
     let overrides = [format!("{dotted}=1")];
     let message =
         Settings { overrides: &overrides, ..Settings::default() }.resolve().unwrap_err().to_string();
-    assert!(message.ends_with("has 99999 sections, no setting has more than 8"), "{message:.100}");
+    assert!(message.ends_with("expected at most 8 sections, found 99999"), "{message:.100}");
 }
 
 proptest! {
     #[test]
-    fn changed_files_are_read_or_named(
+    fn corrupted_files_parse_or_give_a_named_error(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let mut bytes = whole().into_bytes();
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn files_cut_off_are_refused_or_have_whole_phases(place: prop::sample::Index) {
+    fn truncated_files_are_rejected_unless_cut_between_phases(place: prop::sample::Index) {
         let text = whole();
         let last = text.rfind("[[phases]]").unwrap();
         let cut = &text[..place.index(text.trim_end().len())];
@@ -83,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+    fn random_bytes_are_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         prop_assert!(read(&bytes).is_err());
     }
 }

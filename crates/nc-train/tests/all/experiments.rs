@@ -1,4 +1,4 @@
-//! Experiments: presets, scaling, hashing, settings.
+//! Presets, epoch scaling, hashes and settings of experiments.
 
 use nc_train::{
     Decay, Error, Experiment, Reweighting, Sampler, Settings, ValidExperiment, Validation, ValidationMeasure,
@@ -17,7 +17,7 @@ fn with(overrides: &[&str]) -> Result<Experiment, Error> {
 }
 
 #[test]
-fn every_preset_is_valid_and_survives_toml() {
+fn every_preset_is_valid_and_round_trips_through_toml() {
     for (data, _) in presets::data_sets() {
         for (method, _) in presets::methods() {
             let name = format!("{data}/{method}");
@@ -33,13 +33,13 @@ fn every_preset_is_valid_and_survives_toml() {
 }
 
 #[test]
-fn every_method_takes_every_part_that_its_classifier_allows() {
+fn methods_accept_the_parts_that_their_classifier_allows() {
     for (method, _) in presets::methods() {
         for (part, _) in presets::parts() {
-            // What MiSLAS ends with, and what NC-DRW-cRT ends with, it cannot get a second time.
+            // MiSLAS and NC-DRW-cRT already include a second phase.
             let twice = matches!((method, part), ("nc-drw-crt" | "mislas", "crt" | "lws" | "mislas"));
             let needs_linear = ["lws", "mislas", "tau-norm", "ncm", "post-hoc-adjustment"].contains(&part);
-            // Classifiers that took the training frequencies into account cannot have them taken off again.
+            // Post-hoc adjustment requires a classifier that learned the training prior.
             let plain = ["ce", "ce-mixup", "logit-adjustment-post-hoc"].contains(&method);
             let name = format!("cifar100-lt-r100/{method}+{part}");
             if twice {
@@ -73,7 +73,7 @@ fn every_method_takes_every_part_that_its_classifier_allows() {
 }
 
 #[test]
-fn the_nc_recipe_is_the_papers() {
+fn the_nc_recipe_matches_the_paper() {
     let experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
     let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
     let nc = first.objective.neural_collapse.as_ref().unwrap();
@@ -89,14 +89,14 @@ fn the_nc_recipe_is_the_papers() {
     assert_eq!((second.epochs, second.sampler, second.mixup_alpha), (10, Sampler::ClassBalanced, 0.0));
     assert_eq!(second.schedule.decay, Decay::Cosine);
 
-    // LDAM's lineage drops to a hundredth and a ten-thousandth.
+    // LDAM's recipe drops the learning rate by 1e-2, twice.
     let ce = &preset("fashion-mnist-lt-r100/ce").phases[0];
     assert!((ce.schedule.factor(199, 200) - 1e-4).abs() < 1e-15);
     assert_eq!((ce.optimizer.weight_decay, ce.mixup_alpha), (2e-4, 0.0));
 }
 
 #[test]
-fn epochs_scale_with_everything_counted_in_them() {
+fn scaling_changes_all_epoch_numbers() {
     let mut experiment = preset("fashion-mnist-lt-r100/nc-drw-crt");
     experiment.scale_epochs(40);
     let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
@@ -104,7 +104,7 @@ fn epochs_scale_with_everything_counted_in_them() {
     assert_eq!(first.schedule.decay, Decay::MultiStep { milestones: vec![32, 36], gamma: 0.1 });
     assert_eq!(first.objective.reweighting, Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 32 });
 
-    // A warm-up takes at most a quarter of its phase, and deferred weights and regularisers still turn on.
+    // The warm-up takes at most a quarter of its phase; deferred weights and regularisers still start.
     for (epochs, warmup) in [(400, 5), (12, 3), (4, 1), (2, 0), (1, 0)] {
         experiment = preset("cifar100-lt-r100/nc-drw-crt");
         experiment.scale_epochs(epochs);
@@ -116,14 +116,14 @@ fn epochs_scale_with_everything_counted_in_them() {
         validated(&experiment).unwrap();
     }
 
-    // However long, no number wraps round.
+    // Large numbers do not overflow.
     experiment.phases[0].epochs = 1;
     experiment.scale_epochs(usize::MAX);
     assert_eq!((experiment.phases[0].epochs, experiment.phases[1].epochs), (usize::MAX, usize::MAX));
 }
 
 #[test]
-fn weights_are_deferred() {
+fn reweighting_starts_at_its_first_epoch() {
     let counts = [100, 1];
     let drw = Reweighting::InverseFrequency { from_epoch: 3 };
     assert_eq!(drw.weights(2, &counts), None);
@@ -135,7 +135,7 @@ fn weights_are_deferred() {
 }
 
 #[test]
-fn the_hash_is_of_what_determines_the_result() {
+fn the_hash_covers_everything_but_the_name() {
     let experiment = preset("fashion-mnist-lt/nc-drw");
     let hash = |experiment: &Experiment| experiment.hash("subset").unwrap();
     let renamed = Experiment { name: "mine".into(), ..experiment.clone() };
@@ -146,9 +146,9 @@ fn the_hash_is_of_what_determines_the_result() {
     assert_eq!(hash(&experiment).len(), 16);
 }
 
-/// By their hashes finished runs are found again, and are known in the records kept with the code.
+/// Hashes identify finished runs and the records in `results/`.
 #[test]
-fn runs_on_record_keep_their_hashes() {
+fn hashes_of_recorded_runs_are_unchanged() {
     let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/paper");
     let mut records = 0;
     for path in std::fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path()) {
@@ -168,7 +168,7 @@ fn runs_on_record_keep_their_hashes() {
 }
 
 #[test]
-fn single_settings_are_changed_by_name_and_number() {
+fn overrides_address_list_elements_by_name_and_index() {
     let experiment = with(&[
         "seed=9",
         "phases.representation.optimizer.learning_rate=0.05",
@@ -192,20 +192,20 @@ fn single_settings_are_changed_by_name_and_number() {
 }
 
 #[test]
-fn parts_do_not_undo_each_other() {
+fn parts_that_set_the_same_option_are_rejected() {
     for parts in
         ["within-class+between-class", "nc+nc-batch-means", "tau-norm+ncm", "crt+lws", "nc+crt+paper-text+nc"]
     {
         let refused = presets::find(&format!("cifar10-lt-r100/ce-drw-mixup+{parts}"));
         assert!(matches!(refused, Err(Error::PartsExclude { .. })), "{parts}: {refused:?}");
     }
-    // What the method brings may be replaced by another form of it.
+    // Regularisers of the method may be replaced.
     let replaced = preset("cifar10-lt-r100/nc-drw+nc-batch-means");
     assert_eq!(replaced.phases, preset("cifar10-lt-r100/ce-drw-mixup+nc-batch-means").phases);
 }
 
 #[test]
-fn seeds_that_no_configuration_can_hold_are_refused() {
+fn seeds_above_i64_max_are_rejected() {
     type Change = fn(&mut Experiment);
     let changes: [(&str, Change); 3] = [
         ("seed", |experiment| experiment.seed = 1 << 63),
@@ -218,7 +218,7 @@ fn seeds_that_no_configuration_can_hold_are_refused() {
             });
         }),
     ];
-    let range = "is 9223372036854775808, should be a whole number from 0 to 9223372036854775807";
+    let range = "expected a whole number from 0 to 9223372036854775807, found 9223372036854775808";
     for (key, change) in changes {
         let mut experiment = preset("cifar10/ce");
         change(&mut experiment);

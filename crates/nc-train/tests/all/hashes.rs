@@ -1,7 +1,7 @@
 //! Configuration hashes of all presets, pinned in `hashes.txt`.
 //!
-//! Run directories are found again by their hash, so the hash of a preset never changes. A new preset needs a new line:
-//! run the test with `UPDATE_SNAPSHOTS=1`, which adds missing lines and leaves existing ones as they are.
+//! Run directories are identified by hash, so the hash of a preset must never change. For a new preset, run the test
+//! with `UPDATE_SNAPSHOTS=1`: it adds missing lines and keeps existing ones.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,13 +9,13 @@ use nc_train::{Error, presets};
 
 use crate::support::validated;
 
-/// Data sets of which every method is pinned with every single part. Elsewhere only the plain methods are.
+/// Data sets whose methods are pinned with each part; elsewhere only plain methods are.
 const WITH_PARTS: [&str; 2] = ["cifar10-lt-r100", "cifar100-lt-r100"];
 
 /// Epochs of the first phase for which the recipes are written.
 const FULL: usize = 200;
 
-/// The names of the pinned presets: each data set with each method, and on some each part that is valid there.
+/// Names of the pinned presets: each data set with each method and, on `WITH_PARTS`, each valid part.
 fn names() -> Vec<String> {
     let mut names = vec![];
     for (data, _) in presets::data_sets() {
@@ -38,8 +38,8 @@ fn is_valid(name: &str) -> bool {
     }
 }
 
-/// Preset and epochs of the first phase (`NAME EPOCHS`) -> hash. A preset with fewer than 200 epochs of its own is
-/// included at 200 as well.
+/// Hashes by `NAME EPOCHS`, with the epochs of the first phase. Presets with fewer than 200 epochs are also included at
+/// 200.
 fn hashes() -> BTreeMap<String, String> {
     let mut hashes = BTreeMap::new();
     for name in names() {

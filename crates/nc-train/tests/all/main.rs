@@ -1,4 +1,4 @@
-//! The crate from outside, in one binary.
+//! Integration tests of the public API, in one binary.
 
 mod config_files;
 mod experiments;

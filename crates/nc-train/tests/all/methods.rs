@@ -1,4 +1,4 @@
-//! What second phases and changes of the classifier do to a trained model.
+//! Effects of second phases and post-hoc adjustments on the weights.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -54,7 +54,7 @@ fn events(run: &Finished) -> Vec<Event> {
 }
 
 #[test]
-fn a_run_goes_on_from_a_finished_one_of_its_first_phases_with_the_same_bits() {
+fn continuing_a_finished_run_of_the_first_phases_is_bit_identical() {
     let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut longer = experiment("nc-drw-crt");
     longer.data.validation =
@@ -74,7 +74,7 @@ fn a_run_goes_on_from_a_finished_one_of_its_first_phases_with_the_same_bits() {
     assert!(continued.result.timing.seconds > first.result.timing.seconds, "the first phase's time counts");
     assert_eq!(changed(&first, &continued), ["linear.bias", "linear.weight"]);
 
-    // Another seed, or another first phase, has another beginning.
+    // Runs with another seed or first phase do not continue it.
     for other in [Experiment { seed: 1, ..longer.clone() }, {
         let mut other = longer.clone();
         other.phases[0].optimizer.weight_decay = 0.01;
@@ -85,7 +85,7 @@ fn a_run_goes_on_from_a_finished_one_of_its_first_phases_with_the_same_bits() {
 }
 
 #[test]
-fn lws_learns_a_factor_for_each_logit_alone() {
+fn lws_only_scales_the_logits() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce"), out.path());
     let second = run(&experiment("ce+lws"), out.path());
@@ -109,10 +109,10 @@ fn lws_learns_a_factor_for_each_logit_alone() {
 }
 
 #[test]
-fn weights_chosen_while_logits_are_scaled_are_those_of_a_linear_classifier() {
+fn selected_weights_fold_in_logit_factors() {
     let out = tempfile::tempdir().unwrap();
     let mut lws = experiment("ce+lws");
-    // By itself and in one epoch, so that it is chosen, and the weights are those of the end.
+    // A single phase of one epoch, so that the selected weights are the final ones.
     lws.phases.remove(0);
     lws.data.validation =
         Some(Validation { fraction: 0.2, seed: 0, chosen_by: ValidationMeasure::BalancedAccuracy });
@@ -125,10 +125,10 @@ fn weights_chosen_while_logits_are_scaled_are_those_of_a_linear_classifier() {
 }
 
 #[test]
-fn a_cosine_classifier_is_measured_as_it_decides() {
+fn cosine_classifiers_are_measured_with_unit_norms() {
     let out = tempfile::tempdir().unwrap();
     let run = run(&experiment("ldam-drw"), out.path());
-    // Directions that are longer the later the class, by powers of two: to the head they are the same to the bit.
+    // Norms scaled by powers of two leave a cosine head bit-identical.
     let device = &candle_core::Device::Cpu;
     let mut weights = candle_core::safetensors::load(run.directory.join(RunDir::WEIGHTS), device).unwrap();
     let stretch: Vec<f32> = (0..10).map(|class| f32::from(1u16 << class)).collect();
@@ -159,7 +159,7 @@ fn a_cosine_classifier_is_measured_as_it_decides() {
 }
 
 #[test]
-fn mislas_moves_classifier_and_where_asked_the_statistics() {
+fn mislas_changes_the_classifier_and_optionally_running_statistics() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce-mixup"), out.path());
     let second = run(&experiment("mislas"), out.path());
@@ -176,7 +176,7 @@ fn mislas_moves_classifier_and_where_asked_the_statistics() {
 }
 
 #[test]
-fn tau_normalisation_makes_directions_equally_long() {
+fn tau_normalisation_equalises_norms() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce"), out.path());
     let second = run(&experiment("ce+tau-norm"), out.path());
@@ -184,7 +184,7 @@ fn tau_normalisation_makes_directions_equally_long() {
     assert!(norms(&second).iter().all(|norm| (norm - 1.0).abs() < 1e-5));
     assert_eq!(weights(&second)["linear.bias"], [0.0; 10]);
 
-    // Chosen by validation: tau 0 leaves the directions, and may be chosen.
+    // Chosen by validation, from 0 to 2.
     let mut chosen = experiment("ce+tau-norm");
     chosen.post_hoc = Some(nc_train::PostHoc::TauNormalization(TauNormalization { tau: None }));
     let refused = validated(&chosen).unwrap_err().to_string();
@@ -202,9 +202,9 @@ fn tau_normalisation_makes_directions_equally_long() {
     assert!((1..10).all(|class| (tau(class) - first).abs() < 1e-2));
 }
 
-/// By itself, and where it goes on from a run that had one.
+/// Both trained from scratch and continued from a run with a best and a selected epoch.
 #[test]
-fn no_epoch_of_another_classifier_is_shown_beside_an_adjusted_one() {
+fn adjusted_runs_report_no_best_or_selected_epoch() {
     let (alone, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut adjusted = experiment("ce+tau-norm");
     adjusted.data.validation =
@@ -219,7 +219,7 @@ fn no_epoch_of_another_classifier_is_shown_beside_an_adjusted_one() {
 }
 
 #[test]
-fn the_nearest_class_mean_agrees_with_itself() {
+fn nc4_mismatch_of_the_nearest_class_mean_is_zero() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce"), out.path());
     let second = run(&experiment("ce+ncm"), out.path());
@@ -230,7 +230,7 @@ fn the_nearest_class_mean_agrees_with_itself() {
 }
 
 #[test]
-fn post_hoc_adjustment_takes_the_log_prior_from_the_biases() {
+fn post_hoc_adjustment_subtracts_the_log_prior_from_the_biases() {
     let out = tempfile::tempdir().unwrap();
     let first = run(&experiment("ce"), out.path());
     let second = run(&experiment("ce+post-hoc-adjustment"), out.path());
@@ -245,7 +245,7 @@ fn post_hoc_adjustment_takes_the_log_prior_from_the_biases() {
 }
 
 #[test]
-fn a_fixed_etf_stays_and_its_features_have_length_one() {
+fn a_fixed_etf_is_not_trained_and_its_features_have_unit_norm() {
     let out = tempfile::tempdir().unwrap();
     let run = run(&experiment("etf-dr+nc"), out.path());
     assert!(norms(&run).iter().all(|norm| (norm - 1.0).abs() < 1e-5));

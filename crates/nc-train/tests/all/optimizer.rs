@@ -1,4 +1,4 @@
-//! The optimiser and its schedule.
+//! Optimiser and learning-rate schedule.
 
 use nc_train::{Decay, Schedule, Sgd, SgdConfig, Trainable};
 
@@ -39,10 +39,10 @@ fn sgd_follows_its_formula() {
             w -= 0.2 * if nesterov { g + momentum * velocity } else { velocity };
         }
         let ours = params[0].var.to_scalar::<f64>().unwrap();
-        assert!((ours - w).abs() < 1e-12, "{config:?}: {ours} instead of {w}");
+        assert!((ours - w).abs() < 1e-12, "{config:?}: expected {w}, found {ours}");
         assert_eq!(params[1].var.to_scalar::<f64>().unwrap(), 1.0, "a variable without gradient moved");
 
-        // Nothing moves along a gradient that is no number.
+        // NaN gradients change nothing.
         let gradients = (params[0].var.as_tensor() * f64::NAN).unwrap().backward().unwrap();
         assert!(optimizer.step(&params, &gradients, 0.4).unwrap().is_nan());
         assert_eq!(params[0].var.to_scalar::<f64>().unwrap(), ours);

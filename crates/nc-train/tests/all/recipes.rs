@@ -1,4 +1,4 @@
-//! The numbers of each recipe that no other test holds.
+//! Published constants of the recipes.
 
 use nc_train::{
     CenterInit, Centers, Counts, Experiment, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, Phase,
@@ -10,7 +10,7 @@ fn preset(name: &str) -> Experiment {
 }
 
 #[test]
-fn mislas_has_the_constants_published_for_each_data_set() {
+fn mislas_has_the_published_constants() {
     for (data, classifier_rate, head, tail, shift_batch_norm) in [
         ("cifar10-lt-r100", 0.5, 0.3, 0.0, false),
         ("cifar10-lt-r10", 0.2, 0.1, 0.0, false),
@@ -32,7 +32,7 @@ fn mislas_has_the_constants_published_for_each_data_set() {
 }
 
 #[test]
-fn lws_learns_for_five_epochs() {
+fn lws_trains_for_five_epochs() {
     let second = &preset("cifar10-lt-r100/ce+lws").phases[1];
     assert_eq!((second.trains, second.epochs, second.mixup_alpha), (Trains::LogitScale, 5, 0.0));
 }

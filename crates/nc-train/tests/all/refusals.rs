@@ -1,4 +1,4 @@
-//! Errors of runs that the program's tests do not provoke, and their messages; the others are in the program's list.
+//! Messages of errors that the program's own snapshot, `tests/errors.txt` of the workspace, does not cover.
 
 #[path = "../../../../tests/refusals.rs"]
 mod kept;
@@ -22,7 +22,7 @@ fn diverged(cause: NotFinite, supervised: f64, checkpoint: Option<&str>) -> Erro
 
 /// `UPDATE_SNAPSHOTS=1` rewrites the file.
 #[test]
-fn refusals_have_the_messages_kept() {
+fn error_messages_match_the_snapshot() {
     const CHECKPOINT: &str = "runs/one/checkpoint-000000812.safetensors";
     let other_model = |found| Error::OtherModel {
         path: CHECKPOINT.into(),
@@ -48,19 +48,19 @@ fn refusals_have_the_messages_kept() {
         ("infinite gradients", diverged(NotFinite::Gradient(f64::INFINITY), 41.5, None)),
         ("a weight that is NaN", diverged(NotFinite::Value("model/conv1.weight".into()), 41.5, None)),
         ("an interrupted run", stopped),
-        ("the directory of another run", other_run),
-        ("a run tested on other images", other_images),
+        ("a directory of a different run", other_run),
+        ("a run tested on different images", other_images),
         ("a checkpoint of a wider model", other_model(Some(vec![32, 3, 3, 3]))),
         ("a checkpoint of a smaller model", other_model(None)),
         (
-            "a checkpoint with another tensor",
+            "a checkpoint with an unknown tensor",
             Error::UnknownTensor { path: CHECKPOINT.into(), name: "prototypes".into() },
         ),
-        ("a step before a phase", Error::NoPhase),
+        ("a step outside a phase", Error::NoPhase),
         ("an objective without terms", Error::NoTerms),
         ("features without a classifier", Error::NoClassifier { needed_by: "evaluation" }),
         (
-            "a run of a backbone of one's own",
+            "a run of a custom backbone",
             Error::OwnBackbone { run: "runs/one".into(), name: "perceptron".into() },
         ),
         ("weights without result", Error::WeightsAlone { weights: "runs/one/weights.safetensors".into() }),

@@ -1,7 +1,7 @@
-//! Three steps of SGD on a batch of 16 against PyTorch in double precision: learning rate 0.01, momentum 0.9, weight decay
-//! 5e-4. `golden/resnet_steps.safetensors` holds weights, batch and what came out of a ResNet-32;
-//! `golden/resnet18_steps.safetensors` what came out of a ResNet-18, whose weights follow from a formula
-//! (`golden/resnet18_steps.py` wrote it).
+//! Three SGD steps on a batch of 16 against PyTorch in double precision: learning rate 0.01, momentum 0.9, weight decay
+//! 5e-4. `golden/resnet_steps.safetensors` holds weights, batch and outputs of a ResNet-32.
+//! `golden/resnet18_steps.safetensors`, written by `golden/resnet18_steps.py`, holds outputs of a ResNet-18 whose
+//! weights follow from a formula.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ fn three_sgd_steps_of_resnet18_match_pytorch() {
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn they_match_on_a_gpu() {
+fn three_sgd_steps_match_pytorch_on_a_gpu() {
     let Ok(device) = Device::new_cuda(0).or_else(|_| Device::new_metal(0)) else {
         println!("skipped: no CUDA or Metal device, or a build without its feature");
         return;
@@ -111,7 +111,7 @@ fn params(device: &Device) -> (ParamStore, VarBuilder<'static>) {
     (params, vb)
 }
 
-/// Numbers in [-1, 1), a hash of position and stream, each changed by `of`.
+/// Pseudo-random numbers in [-1, 1), hashed from position and stream, then mapped by `of`.
 fn noise(stream: usize, dims: &[usize], of: impl Fn(f32) -> f32) -> Tensor {
     let start = (stream as u32).wrapping_mul(0x9E37_79B9);
     let value = |i: u32| {
@@ -134,11 +134,11 @@ fn initial(stream: usize, name: &str, dims: &[usize]) -> Tensor {
     noise(stream, dims, |x| if about_one { 1.0 + x / 4.0 } else { x / 4.0 })
 }
 
-/// What follows `prefix` in the names of the known answers.
+/// Suffixes after `prefix` of the golden tensors' names.
 fn names_after(golden: &Golden, prefix: &str) -> impl Iterator<Item = String> {
     let names: Vec<String> =
         golden.keys().filter_map(|key| Some(key.strip_prefix(prefix)?.to_owned())).collect();
-    assert!(!names.is_empty(), "nothing is known of {prefix}");
+    assert!(!names.is_empty(), "no golden tensors {prefix}*");
     names.into_iter()
 }
 
@@ -147,7 +147,8 @@ fn var(vars: &[(String, Var)], name: &str) -> Var {
     var.clone()
 }
 
-/// Holds ||ours - theirs|| / ||theirs|| below `bound`. Of large tensors every n-th value may be known, 256 or a few more.
+/// Checks ||ours - theirs|| / ||theirs|| < `bound`. Golden files may hold only every n-th value of large tensors, 256
+/// or a few more.
 fn assert_close(golden: &Golden, name: &str, ours: &Tensor, bound: f64) {
     let values = |tensor: &Tensor| -> Vec<f64> {
         let tensor = tensor.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();

@@ -1,10 +1,10 @@
-//! What several of these tests train.
+//! Small experiments shared by the tests.
 
 use nc_train::{
     BackboneKind, Error, Experiment, Finished, Observer, Profile, RunOptions, ValidExperiment, presets,
 };
 
-/// The method on 60 to 6 images a class, in one epoch and with a small network.
+/// `method` on 60 to 6 images per class, for one epoch of ResNet-8.
 pub(crate) fn experiment(method: &str) -> Experiment {
     let mut experiment = presets::find(&format!("fashion-mnist-lt/{method}")).unwrap();
     experiment.data.profile = Profile::Exponential { ratio: 10.0, largest: Some(60) };
@@ -13,7 +13,7 @@ pub(crate) fn experiment(method: &str) -> Experiment {
     experiment
 }
 
-/// Trains an experiment that is valid.
+/// Validates and trains an experiment.
 pub(crate) fn train(
     experiment: &Experiment,
     options: &RunOptions,
@@ -22,7 +22,7 @@ pub(crate) fn train(
     nc_train::train(&ValidExperiment::try_from(experiment.clone())?, options, observer)
 }
 
-/// Whether the settings of an experiment go together.
+/// Validates an experiment.
 pub(crate) fn validated(experiment: &Experiment) -> Result<(), Error> {
     ValidExperiment::try_from(experiment.clone()).map(drop)
 }

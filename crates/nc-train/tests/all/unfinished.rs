@@ -1,4 +1,4 @@
-//! Runs that were cut off in their last moments, or whose files were lost or damaged since.
+//! Runs interrupted at the end, and runs with lost or damaged files.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ fn options(out: &Path) -> RunOptions {
     RunOptions { out: out.to_owned(), ..RunOptions::default() }
 }
 
-/// Notes how a run began. Ends it after some steps, or panics between its weights and its result.
+/// Records how a run starts. Stops it after `steps_left`, or panics between writing weights and result.
 #[derive(Default)]
 struct Watch {
     fatal: bool,
@@ -28,7 +28,7 @@ struct Watch {
 
 impl Observer for Watch {
     fn event(&mut self, event: &Event) {
-        assert!(!(self.fatal && matches!(event, Event::RunFinished { .. })), "the process dies");
+        assert!(!(self.fatal && matches!(event, Event::RunFinished { .. })), "simulated crash");
     }
 
     fn resumed(&mut self, _: &Resumed<'_>) {
@@ -55,7 +55,7 @@ fn weights(run: &Finished) -> Vec<u8> {
 }
 
 #[test]
-fn a_run_that_dies_between_weights_and_result_goes_on_from_its_last_step() {
+fn a_run_killed_between_weights_and_result_resumes_from_its_last_step() {
     let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let longer = experiment("ce+crt");
     let expected = train(&longer, &options(whole.path()), &mut ()).unwrap();
@@ -68,7 +68,7 @@ fn a_run_that_dies_between_weights_and_result_goes_on_from_its_last_step() {
 }
 
 #[test]
-fn a_run_without_weights_is_told_whether_it_was_finished() {
+fn errors_distinguish_unfinished_runs_from_missing_weights() {
     let out = tempfile::tempdir().unwrap();
     let run = train(&experiment("ce"), &options(out.path()), &mut ()).unwrap();
     let refused = || Trained::open(&run.directory, &RunOptions::default()).err().unwrap();
@@ -78,9 +78,9 @@ fn a_run_without_weights_is_told_whether_it_was_finished() {
     assert!(matches!(refused(), Error::NoWeights { .. }), "{}", refused());
 }
 
-/// Its runs would be taken for those of the experiment's own backbone.
+/// Its runs would share their hash with those of the experiment's built-in backbone.
 #[test]
-fn a_backbone_without_a_name_is_refused() {
+fn custom_backbones_require_a_name() {
     let out = tempfile::tempdir().unwrap();
     let experiment = ValidExperiment::try_from(experiment("ce")).unwrap();
     let options = options(out.path());
@@ -103,10 +103,10 @@ fn stopped(out: &tempfile::TempDir) -> (Experiment, RunOptions, RunDir) {
 }
 
 #[test]
-fn a_damaged_checkpoint_does_not_outlive_the_good_one() {
+fn damaged_checkpoints_are_removed_before_valid_ones() {
     let out = tempfile::tempdir().unwrap();
     let (experiment, options, directory) = stopped(&out);
-    let [good] = &directory.checkpoints().unwrap()[..] else { panic!("one checkpoint") };
+    let [good] = &directory.checkpoints().unwrap()[..] else { panic!("expected one checkpoint") };
     fs::write(directory.path().join("checkpoint-000000003.safetensors"), "torn").unwrap();
     let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
     let error = train(&experiment, &options, &mut watch).unwrap_err();

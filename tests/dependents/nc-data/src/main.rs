@@ -1,4 +1,4 @@
-//! Draws a long-tailed subset of the embedded Fashion-MNIST and loads one class-balanced batch of it.
+//! Draws a long-tailed subset of the embedded Fashion-MNIST and loads one class-balanced batch.
 
 use candle_core::Device;
 use nc_data::{

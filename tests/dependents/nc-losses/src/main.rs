@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let head = Var::new(&[[0.1f32, -0.2, 0.3], [-0.4, 0.2, 0.1], [0.3, 0.1, -0.2]], &device)?; // (P, K)
     let centers = Var::new(&[[1f32, 0.0, 0.2], [0.0, 1.0, 0.1], [-0.5, -0.5, 1.0]], &device)?; // (K, P)
     let mut model_sgd = SGD::new(vec![body.clone(), head.clone()], 0.5)?;
-    // The centres descend grad(L) / lambda1 with a learning rate of their own.
+    // The centres have their own learning rate and descend grad(L) / lambda1.
     let mut center_sgd = SGD::new(vec![centers.clone()], ALPHA / LAMBDA1)?;
 
     let mut losses = vec![];

@@ -3,7 +3,7 @@
 use nc_metrics::{NeuralCollapse, Result};
 
 fn main() -> Result<()> {
-    // (N, P) row by row, with one label a row: N = 4, P = K = 2.
+    // Features (N, P), row-major, with one label per row: N = 4, P = K = 2.
     let features = [0.0, 2.0, 0.0, 2.2, 2.0, 0.0, 1.8, 0.0];
     let labels = [0, 0, 1, 1];
     let nc = NeuralCollapse::of(&features, &labels, 2, 2, None)?;

@@ -2,12 +2,12 @@ use super::machine::*;
 use crate::build::Accelerators;
 
 #[test]
-fn nothing_asked_nothing_needed() {
+fn a_cpu_build_has_no_prerequisites() {
     assert_eq!(plan("", &Fake::default()), "cargo build --package nc-cli\n");
 }
 
 #[test]
-fn a_system_has_its_own_accelerators() {
+fn accelerators_depend_on_the_platform() {
     let mac = mac();
     assert_eq!(
         plan("--metal --accelerate", &mac),
@@ -18,7 +18,7 @@ fn a_system_has_its_own_accelerators() {
 }
 
 #[test]
-fn own_flags_are_taken_out_of_those_of_train() {
+fn accelerator_flags_are_split_from_those_of_train() {
     let args = ["--preset", "cifar10", "--cuda", "--compute-cap", "80", "--epochs", "3"];
     let (taken, rest) = Accelerators::take(args.map(Into::into).into()).unwrap();
     assert!(taken.cuda && !taken.cudnn && taken.compute_cap.as_deref() == Some("80"));
@@ -26,18 +26,18 @@ fn own_flags_are_taken_out_of_those_of_train() {
     assert!(Accelerators::take(vec!["--compute-cap".into()]).is_err());
 }
 
-/// What was read in their build scripts stands in tables here.
+/// The tables in this module copy the build scripts of these versions.
 #[test]
-fn crates_are_those_that_were_read() {
+fn build_scripts_are_the_known_versions() {
     let lock = include_str!("../../../../Cargo.lock").replace("\r\n", "\n");
     for (name, version) in [("cudarc", "0.19.10"), ("cudaforge", "0.1.6"), ("intel-mkl-src", "0.8.1")] {
         let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
-        assert!(lock.contains(&entry), "{name} is no longer {version}: read its build script again");
+        assert!(lock.contains(&entry), "{name} is no longer {version}: review its build script");
     }
 }
 
 #[test]
-fn a_shell_reads_paths_as_they_are() {
+fn paths_are_quoted_for_the_shell() {
     let machine = linux().nvcc("/it's mine/bin/nvcc", "12.4").gpus("8.0\n").var("CUDA_HOME", "/it's mine");
     assert!(plan("--cuda", &machine).contains("\nNVCC='/it'\\''s mine/bin/nvcc' \\\n"));
 }

@@ -7,7 +7,7 @@ fn a_cuda_build() {
     assert_eq!(
         plan("--cuda", &with_cuda()),
         "# CUDA 12.4: /usr/local/cuda/bin/nvcc\n\
-         # compute capability 80, the least of this machine's GPUs\n\
+         # compute capability 80, the lowest among this machine's GPUs\n\
          PATH=/usr/local/cuda/bin:/usr/bin:/bin \\\n\
          NVCC=/usr/local/cuda/bin/nvcc \\\n\
          CUDA_HOME=/usr/local/cuda \\\n\
@@ -18,7 +18,7 @@ fn a_cuda_build() {
 }
 
 #[test]
-fn nvcc_is_sought_in_the_order_of_the_build_script() {
+fn nvcc_is_searched_in_the_order_of_the_build_script() {
     let mut machine = with_cuda().nvcc("/usr/bin/nvcc", "12.6").nvcc("/opt/cuda/bin/nvcc", "12.6");
     let found = |machine: &Fake| {
         let text = plan("--cuda", machine);
@@ -36,13 +36,13 @@ fn nvcc_is_sought_in_the_order_of_the_build_script() {
     ] {
         assert_eq!(found(&machine), expected);
         machine.files.remove(Path::new(expected));
-        // One that is named must be there.
+        // NVCC must name an existing file.
         machine.vars.remove("NVCC");
     }
 }
 
 #[test]
-fn versions_with_bindings_are_taken() {
+fn versions_with_bindings_are_accepted() {
     let with = |version| linux().nvcc("/usr/bin/nvcc", version).gpus("8.0\n");
     for version in ["12.0", "12.9", "13.4"] {
         plan("--cuda", &with(version));
@@ -52,7 +52,7 @@ fn versions_with_bindings_are_taken() {
 }
 
 #[test]
-fn the_compute_capability_is_told_or_found() {
+fn the_compute_capability_is_set_or_detected() {
     let capability = |accelerators, machine: &Fake| {
         let text = plan(accelerators, machine);
         text.lines()
@@ -63,7 +63,7 @@ fn the_compute_capability_is_told_or_found() {
     };
     let machine = with_cuda();
     assert_eq!(capability("--cuda", &machine), "80");
-    // Numbers, not words: 100 is above 90.
+    // Numeric order, not lexicographic: 100 is above 90.
     assert_eq!(capability("--cuda", &linux().nvcc("/usr/bin/nvcc", "13.0").gpus("10.0\n9.0\n")), "90");
     assert_eq!(capability("--cuda", &machine.clone().var("CUDA_COMPUTE_CAP", "8.6")), "86");
     assert_eq!(capability("--cuda --compute-cap 90a", &machine.clone().var("CUDA_COMPUTE_CAP", "86")), "90a");
@@ -71,30 +71,30 @@ fn the_compute_capability_is_told_or_found() {
 
     assert!(!plan("--cuda", &machine).contains("will not run on"));
     assert!(
-        plan("--cuda --compute-cap 90", &machine).contains("# compiled for 90, the program will not run on")
+        plan("--cuda --compute-cap 90", &machine).contains("# compiled for 90: the program will not run on")
     );
 }
 
 #[test]
-fn a_host_compiler_that_nvcc_refuses_is_replaced() {
-    // One that it refuses too, and one that it takes.
+fn a_host_compiler_that_nvcc_rejects_is_replaced() {
+    // nvcc rejects g++-12 as well and accepts g++-11.
     let machine = newer_gcc().file("/usr/bin/g++-12").tool("/usr/bin/g++-11", "", "");
     let text = plan("--cuda", &machine.tool(NVCC, &format!("-ccbin /usr/bin/g++-11 {TRIAL}"), ""));
-    assert!(text.contains("\n# host compiler /usr/bin/g++-11, since nvcc refuses the ordinary one: "));
+    assert!(text.contains("\n# host compiler /usr/bin/g++-11, because nvcc rejects the default one: "));
     assert!(text.contains("\nNVCC_CCBIN=/usr/bin/g++-11 \\\n"));
     let named = with_cuda().var("NVCC_CCBIN", "clang++").tool(NVCC, CLANG_TRIAL, "");
     assert!(!plan("--cuda", &named).contains("NVCC_CCBIN"));
 }
 
 #[test]
-fn libraries_are_sought_where_the_linker_will() {
-    // Without a driver there is the toolkit's stub.
+fn libraries_are_searched_where_the_linker_searches() {
+    // Without a driver, libcuda is the stub of the toolkit.
     let machine = without_libraries().file("/usr/local/cuda/lib64/stubs/libcuda.so");
     plan("--cuda", &machine.file("/own/libcurand.so"));
 }
 
 #[test]
-fn cudnn_is_asked_for_where_it_is() {
+fn cudnn_is_found_in_its_install_locations() {
     let machine = with_cuda().var("CUDNN_PATH", "/own");
     for header in [
         "/usr/include/cudnn.h",

@@ -6,13 +6,13 @@ use std::{
 use crate::build::Accelerators;
 use crate::build::tools::Tools;
 
-/// A machine that has what a test says.
+/// A fake machine with configured variables, files and programs.
 #[derive(Clone, Default)]
 pub(super) struct Fake {
     platform: Option<(&'static str, &'static str)>,
     pub(super) vars: BTreeMap<String, String>,
     pub(super) files: BTreeSet<PathBuf>,
-    /// By program and arguments.
+    /// Outputs by program and arguments.
     outputs: BTreeMap<String, Result<String, String>>,
 }
 
@@ -77,10 +77,10 @@ impl Fake {
     }
 }
 
-/// What asks nvcc whether it takes the C++ compiler.
+/// Arguments that test whether nvcc accepts the default C++ compiler.
 pub(super) const TRIAL: &str = "-E -x cu /dev/null";
 
-/// With CUDA's libraries, but no compiler and no GPU.
+/// A machine with CUDA's libraries, but without nvcc and GPU.
 pub(super) fn linux() -> Fake {
     let libraries = ["cuda", "cudart", "cublas", "cublasLt", "curand", "nvrtc"];
     let fake = Fake::default().var("PATH", "/usr/bin:/bin");
@@ -97,17 +97,17 @@ pub(super) fn with_cuda() -> Fake {
 
 pub(super) const NVCC: &str = "/usr/local/cuda/bin/nvcc";
 
-/// What asks nvcc whether it takes the C++ compiler that NVCC_CCBIN=clang++ names.
+/// Arguments that test whether nvcc accepts the C++ compiler of NVCC_CCBIN=clang++.
 pub(super) const CLANG_TRIAL: &str = "-allow-unsupported-compiler -ccbin clang++ -E -x cu /dev/null";
 
-/// With a C++ compiler that is newer than nvcc takes.
+/// A machine with a C++ compiler too new for nvcc.
 pub(super) fn newer_gcc() -> Fake {
     let refusal = "host_config.h:132:2: error: #error -- unsupported GNU version! gcc versions later than 11 are not \
                    supported! The nvcc flag '-allow-unsupported-compiler' can be used\n  132 | #error";
     with_cuda().failing_tool(NVCC, TRIAL, refusal)
 }
 
-/// Without two of CUDA's libraries.
+/// A machine without two of CUDA's libraries.
 pub(super) fn without_libraries() -> Fake {
     let mut machine = with_cuda().var("LIBRARY_PATH", "/elsewhere:/own");
     for name in ["cuda", "curand"] {

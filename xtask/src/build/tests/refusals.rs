@@ -3,9 +3,9 @@ use super::machine::*;
 #[path = "../../../../tests/snapshot.rs"]
 mod snapshot;
 
-/// `UPDATE_SNAPSHOTS=1` rewrites the file.
+/// `UPDATE_SNAPSHOTS=1` rewrites the snapshot.
 #[test]
-fn refusals_have_the_messages_kept() {
+fn error_messages_match_the_snapshot() {
     let nvcc = |version| linux().nvcc("/usr/bin/nvcc", version).gpus("8.0\n");
     let clang =
         "clang++: No such file or directory\nnvcc fatal   : Failed to preprocess host compiler properties.\n";
@@ -19,7 +19,7 @@ fn refusals_have_the_messages_kept() {
         ("--cuda --metal", "macOS", &mac()),
         ("--mkl --accelerate", "macOS", &mac()),
         ("--cuda", "no nvcc", &linux()),
-        ("--cuda", "no nvcc where NVCC says", &with_cuda().var("NVCC", "/usr/local/cuda/bin/nvc")),
+        ("--cuda", "an invalid NVCC", &with_cuda().var("NVCC", "/usr/local/cuda/bin/nvc")),
         ("--cuda", "an nvcc without version", &linux().tool("/usr/bin/nvcc", "--version", "hello")),
         ("--cuda", "CUDARC_CUDA_VERSION=12.4", &with_cuda().var("CUDARC_CUDA_VERSION", "12.4")),
         ("--cuda", "CUDARC_CUDA_VERSION=12041", &with_cuda().var("CUDARC_CUDA_VERSION", "12041")),
@@ -34,13 +34,13 @@ fn refusals_have_the_messages_kept() {
         ("--compute-cap 80", "CUDA 12.4", &with_cuda()),
         ("--cuda", "a GCC too new", &newer_gcc()),
         ("--cuda", "two GCCs too new", &newer_gcc().file("/usr/bin/g++-12")),
-        ("--cuda", "no compiler where NVCC_CCBIN says", &clang),
+        ("--cuda", "an invalid NVCC_CCBIN", &clang),
         ("--cuda", "libraries missing", &without_libraries()),
         ("--cudnn", "no cuDNN", &with_cuda().var("CUDNN_PATH", "/own")),
         ("--cudnn", "only the header of cuDNN", &with_cuda().file("/usr/include/cudnn.h")),
     ] {
         let error = flags(accelerators).plan(machine).err();
-        let error = error.unwrap_or_else(|| panic!("{accelerators} on {machine_with} is not refused"));
+        let error = error.unwrap_or_else(|| panic!("{accelerators} on {machine_with}: expected an error"));
         text = format!("{text}{accelerators} on a machine with {machine_with}\n    {error}\n");
     }
     snapshot::assert_kept("src/build/tests/refusals.txt", &text);

@@ -1,4 +1,4 @@
-//! The records that a queue leaves, and what becomes of them.
+//! Records written by a queue.
 
 use std::fs;
 
@@ -14,11 +14,11 @@ fn records_of_two_scales_do_not_mix() {
     fs::rename(results.path().join("smoke"), results.path().join("paper")).unwrap();
     let error = Records::read(results.path(), Scale::Paper).unwrap_err();
     assert!(matches!(error, Error::BadRecord { .. }));
-    assert!(error.to_string().ends_with("it is of smoke scale and stands among paper"), "{error}");
+    assert!(error.to_string().ends_with("record of smoke scale among records of paper scale"), "{error}");
 }
 
 #[test]
-fn of_two_records_of_a_run_the_one_with_noise_counts() {
+fn the_more_complete_of_two_records_is_used() {
     let results = tempfile::tempdir().unwrap();
     let plain = plan(&["3"], "table3/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
     let noisy = plan(&["6"], "table6/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
@@ -27,34 +27,34 @@ fn of_two_records_of_a_run_the_one_with_noise_counts() {
         let records = Records::read(results.path(), Scale::Smoke).unwrap();
         plan.jobs.len() - plan.missing(&records).len()
     };
-    assert_eq!((records(&plain), records(&noisy)), (1, 0), "the noise is not measured yet");
+    assert_eq!((records(&plain), records(&noisy)), (1, 0), "noise not measured yet");
     let read = Records::read(results.path(), Scale::Smoke).unwrap();
     assert_eq!(plain.cells(&read), [("table3/cifar10-lt-r100/nc-drw", 1, 1)]);
     assert_eq!(noisy.cells(&read), [("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
     let both = super::support::plan(&["3", "6"], "*/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
-    assert_eq!(both.missing(&read).len(), 1, "the run itself lacks its figures under noise");
+    assert_eq!(both.missing(&read).len(), 1, "the job lacks its noise levels");
     let cells = both.cells(&read);
     assert_eq!(cells, [("table3/cifar10-lt-r100/nc-drw", 1, 1), ("table6/cifar10-lt-r100/nc-drw", 0, 1)]);
-    // A record under a name that comes first, from when the preset was called otherwise.
+    // An older record under a former preset name that sorts first.
     let path = the_record(results.path());
     let former = path.with_file_name("a-former-name.json");
     fs::copy(&path, &former).unwrap();
     let (ended, said) = work(&noisy, results.path(), None);
     assert_eq!((ended.missing, ended.failed.len()), (0, 0), "{said:?}");
     assert_eq!((records(&plain), records(&noisy)), (1, 1));
-    // It is gone; if it comes back, with an old checkout perhaps, it hides nothing.
+    // The queue removed it. If it reappears, say with an old checkout, it does not hide the new record.
     assert_eq!(the_record(results.path()), path);
     edit(&path, &former, |record| record["noise"] = serde_json::json!([]));
     assert_eq!((records(&plain), records(&noisy)), (1, 1));
 }
 
 #[test]
-fn a_record_of_another_day_gives_way_to_a_new_one() {
+fn an_outdated_record_is_replaced() {
     let results = tempfile::tempdir().unwrap();
     let noisy = plan(&["6"], "table6/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
     let plain = plan(&["3"], "table3/cifar10-lt-r100/nc-drw", Scale::Smoke).unwrap();
     work(&plain, results.path(), None);
-    // Its preset had another name, and its table as many other columns.
+    // Its preset had another name, and its table the same number of different noise levels.
     let path = the_record(results.path());
     let noise: Vec<_> =
         (1..=4).map(|std| serde_json::json!({ "std": f64::from(std), "top1": 0.1 })).collect();
@@ -67,7 +67,7 @@ fn a_record_of_another_day_gives_way_to_a_new_one() {
 }
 
 #[test]
-fn a_record_with_figures_of_other_classes_is_refused() {
+fn records_with_missing_classes_are_rejected() {
     let results = tempfile::tempdir().unwrap();
     work(&plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap(), results.path(), None);
     let path = the_record(results.path());
@@ -93,23 +93,23 @@ fn a_record_with_figures_of_other_classes_is_refused() {
         assert!(error.to_string().contains(message), "{error}");
         assert!(write_reports(results.path(), Scale::Smoke).is_err());
     }
-    // Many classes have no angles.
+    // Angles may be absent: they are for many classes.
     fs::write(&path, &whole).unwrap();
     edit(&path, &path, |record| list(record, "angles_degrees").clear());
     write_reports(results.path(), Scale::Smoke).unwrap();
 }
 
-/// What is done to a record.
+/// Modifies a record.
 type Cut = fn(&mut serde_json::Value);
 
-/// What `record` has by class under `name`.
+/// The per-class values of `record` under `name`.
 fn list<'a>(record: &'a mut serde_json::Value, name: &str) -> &'a mut Vec<serde_json::Value> {
     record["geometry"][name].as_array_mut().unwrap()
 }
 
-/// Otherwise everything would be run again.
+/// Treating it as empty would train everything again.
 #[test]
-fn records_that_cannot_be_listed_are_not_none() {
+fn an_unreadable_records_directory_is_an_error() {
     let results = tempfile::tempdir().unwrap();
     assert_eq!(Records::read(results.path(), Scale::Smoke).unwrap(), Records::default());
     fs::write(results.path().join("smoke"), "a file where the directory should be").unwrap();

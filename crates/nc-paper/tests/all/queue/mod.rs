@@ -1,4 +1,4 @@
-//! Plans, and the queue that does them, at smoke scale.
+//! Plans and the queue, at smoke scale.
 
 mod kept;
 mod plans;

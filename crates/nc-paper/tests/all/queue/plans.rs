@@ -1,4 +1,4 @@
-//! Which runs are planned, and the commands and the script that do them.
+//! Planned runs, their commands and the Slurm script.
 
 use std::{fs, process::Command};
 
@@ -8,11 +8,11 @@ use super::support::{FEW, plan};
 use crate::refusals::Refusals;
 
 #[test]
-fn every_cell_can_be_planned_and_no_run_stands_twice() {
+fn all_cells_can_be_planned_without_duplicate_runs() {
     for scale in [Scale::Smoke, Scale::Quick, Scale::Paper] {
         let plan = plan(&[], "*", scale).unwrap();
         assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
-        // As the README has it.
+        // The README states this number.
         assert!(scale != Scale::Smoke || plan.jobs.len() == 105, "{}", plan.jobs.len());
         for (index, job) in plan.jobs.iter().enumerate() {
             assert!(plan.jobs[..index].iter().all(|other| other.key != job.key), "{}", job.preset);
@@ -43,7 +43,7 @@ fn cells_share_runs_and_runs_share_first_phases() {
 }
 
 #[test]
-fn a_table_that_is_not_built_adds_no_runs() {
+fn an_unimplemented_table_adds_no_runs() {
     let beside = plan(&["3", "4"], "*", Scale::Quick).unwrap();
     assert_eq!(beside.jobs, plan(&["3"], "*", Scale::Quick).unwrap().jobs);
 }
@@ -55,7 +55,7 @@ pub(crate) fn refused(told: &mut Refusals) {
 }
 
 #[test]
-fn the_slurm_script_runs_one_task_and_passes_on_its_end() {
+fn the_slurm_script_runs_one_run_and_returns_its_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("a directory");
     fs::create_dir(&place).unwrap();
@@ -76,7 +76,7 @@ fn the_slurm_script_runs_one_task_and_passes_on_its_end() {
 }
 
 #[test]
-fn commands_repeat_the_runs_they_stand_beside() {
+fn commands_reproduce_their_runs() {
     let plan = plan(&[], "*/cifar10-lt-r100/*", Scale::Quick).unwrap();
     let job = |preset: &str| {
         plan.jobs.iter().find(|job| job.preset == format!("cifar10-lt-r100/{preset}")).unwrap()
@@ -86,12 +86,12 @@ fn commands_repeat_the_runs_they_stand_beside() {
         command("ldam-drw"),
         "cargo xtask train --preset cifar10-lt-r100/ldam-drw --epochs 40 --seed 0"
     );
-    // Only Table 6 shows accuracy under noise, though other tables come before it.
+    // Only Table 6 measures noise, so its cell is named although other tables come first.
     assert_eq!(
         command("nc-drw"),
         "cargo xtask reproduce-tables --scale quick --cells table6/cifar10-lt-r100/nc-drw --seeds 0"
     );
-    // The first phase of a run that is no preset of its own has a name of its own, and is done with what needs it.
+    // A first phase that is not a preset has its own name and is reproduced through a cell that needs it.
     let first = "logit-adjustment-post-hoc (first phases)";
     assert_ne!(job(first).key, job("logit-adjustment-post-hoc").key);
     let cell = job("logit-adjustment-post-hoc").cells[0].0.clone();
@@ -101,9 +101,9 @@ fn commands_repeat_the_runs_they_stand_beside() {
     );
 }
 
-/// At smoke scale no preset is what is run, which holds for first phases that no cell shows, too.
+/// Smoke-scale runs are not presets, including first phases that no cell shows.
 #[test]
-fn commands_of_first_phases_repeat_them_at_their_scale() {
+fn commands_of_first_phases_reproduce_them_at_their_scale() {
     let command = |scale| {
         let plan = plan(&["3"], "*/cifar10-lt-r100/nc-drw-crt", scale).unwrap();
         let first = &plan.jobs[0];

@@ -1,4 +1,4 @@
-//! Reports that several processes write.
+//! Reports written by several processes.
 
 use std::{fs, time::Duration};
 
@@ -8,14 +8,14 @@ use nc_record::{Claim, Rhythm};
 use super::support::{plan, the_record, work};
 
 #[test]
-fn reports_wait_for_their_turn_and_then_show_what_is_there() {
+fn reports_wait_for_the_lock_and_then_read_the_records() {
     let results = tempfile::tempdir().unwrap();
     let plan = plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap();
     work(&plan, results.path(), None);
     let path = the_record(results.path());
     let aside = results.path().join("aside");
     fs::rename(&path, &aside).unwrap();
-    // Another process writes reports, and meanwhile a run is recorded.
+    // While another process writes reports, a run is recorded.
     let other = Claim::acquire(&results.path().join("runs/smoke"), Rhythm::default(), |_, _| {}).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_reports(results.path(), Scale::Smoke));
@@ -28,7 +28,7 @@ fn reports_wait_for_their_turn_and_then_show_what_is_there() {
     let records = Records::read(results.path(), Scale::Smoke).unwrap();
     let hash = &records.get(&plan.jobs[0].key).unwrap().run_hash;
     assert!(fs::read_to_string(results.path().join("smoke/tables.json")).unwrap().contains(hash));
-    // Nothing but reports and the record is left.
+    // Only the reports and the record remain.
     let mut names: Vec<String> = fs::read_dir(results.path().join("smoke"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -39,7 +39,7 @@ fn reports_wait_for_their_turn_and_then_show_what_is_there() {
 }
 
 #[test]
-fn reports_can_be_written_by_many_at_once() {
+fn reports_can_be_written_concurrently() {
     let results = tempfile::tempdir().unwrap();
     work(&plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap(), results.path(), None);
     std::thread::scope(|scope| {

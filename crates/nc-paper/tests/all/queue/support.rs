@@ -1,4 +1,4 @@
-//! Plans at any scale, and a queue that works without a terminal.
+//! Helpers to plan and to run a queue without a terminal.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ pub(crate) fn plan(tables: &[&str], cells: &str, scale: Scale) -> nc_paper::Resu
     Plan::new(&PaperTable::all()?, &PaperFigure::all()?, &selection)
 }
 
-/// Hears what a queue says.
+/// Collects the progress lines of a queue.
 #[derive(Default)]
 pub(crate) struct Listener {
     pub(crate) said: Vec<String>,
@@ -49,7 +49,7 @@ pub(crate) fn work(plan: &Plan, results: &Path, most: Option<usize>) -> (Ended, 
 
 pub(crate) const FEW: &str = "*/cifar10-lt-r100/nc-drw*";
 
-/// The only record of smoke scale.
+/// The single smoke-scale record.
 pub(crate) fn the_record(results: &Path) -> PathBuf {
     let entries = fs::read_dir(results.join("smoke")).unwrap().map(|entry| entry.unwrap().path());
     let records: Vec<PathBuf> =
@@ -58,7 +58,7 @@ pub(crate) fn the_record(results: &Path) -> PathBuf {
     records[0].clone()
 }
 
-/// Writes the record in `from` into `to`, changed.
+/// Copies the record `from` to `to` with a change.
 pub(crate) fn edit(from: &Path, to: &Path, change: impl Fn(&mut serde_json::Value)) {
     let mut record = serde_json::from_slice(&fs::read(from).unwrap()).unwrap();
     change(&mut record);

@@ -1,4 +1,4 @@
-//! The queue at work.
+//! Running the queue.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use nc_train::{DataSource, Experiment, Observer, RunOptions};
 use super::support::{FEW, Listener, plan, work};
 
 #[test]
-fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
+fn each_run_is_trained_once_and_fills_the_tables() {
     let results = tempfile::tempdir().unwrap();
     let plan = plan(&["3"], FEW, Scale::Smoke).unwrap();
     let (ended, said) = work(&plan, results.path(), Some(1));
@@ -39,7 +39,7 @@ fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
     }
     assert!(row("CE").cells[0].runs.is_empty() && row("CE").cells[0].published == Some(70.4));
     for run in fs::read_dir(results.path().join("runs/smoke")).unwrap().map(|entry| entry.unwrap().path()) {
-        assert!(!run.is_dir() || run.join("report.html").exists(), "{} has no page", run.display());
+        assert!(!run.is_dir() || run.join("report.html").exists(), "{} has no report", run.display());
     }
     write_reports(results.path(), Scale::Smoke).unwrap();
     let markdown = fs::read_to_string(results.path().join("smoke/tables.md")).unwrap();
@@ -47,12 +47,12 @@ fn the_queue_does_each_run_once_and_tables_come_from_its_records() {
         markdown.lines().any(|line| line.starts_with("| NC-DRW [") && line.contains("] | 81.9 | ")),
         "{markdown}"
     );
-    // What was written does not disturb what is read.
+    // The reports are not read as records.
     assert_eq!(Records::read(results.path(), Scale::Smoke).unwrap(), records);
 }
 
 #[test]
-fn two_queues_share_the_work() {
+fn two_queues_share_the_runs() {
     let results = tempfile::tempdir().unwrap();
     let plan = plan(&["3"], "*/cifar10-lt-r100/ce*", Scale::Smoke).unwrap();
     let (a, b) = std::thread::scope(|scope| {
@@ -71,11 +71,11 @@ fn change(job: &mut Job, change: impl FnOnce(&mut Experiment)) {
 }
 
 #[test]
-fn a_failed_run_is_told_and_the_others_are_done() {
+fn a_failed_run_is_reported_and_the_others_finish() {
     let results = tempfile::tempdir().unwrap();
     let mut plan = plan(&["7"], "*/cifar10-lt-r100/ce-drw-mixup+*", Scale::Smoke).unwrap();
     plan.jobs.truncate(2);
-    // There are no such images.
+    // CIFAR-10 is not available without a data directory.
     change(&mut plan.jobs[0], |experiment| experiment.data.source = DataSource::Cifar10);
     let (ended, said) = work(&plan, results.path(), None);
     assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{said:?}");
@@ -83,10 +83,10 @@ fn a_failed_run_is_told_and_the_others_are_done() {
 }
 
 #[test]
-fn what_stays_missing_though_recorded_is_a_failure() {
+fn an_incomplete_new_record_is_a_failure() {
     let results = tempfile::tempdir().unwrap();
     let mut plan = plan(&["6"], "table6/cifar10-lt-r100/ce-drw-mixup", Scale::Smoke).unwrap();
-    // Two jobs of one key, with noise that no one record has.
+    // Two jobs with the same key need different noise levels, which no single record has.
     let noise = [vec![0.1], vec![0.2]];
     plan.jobs = noise.map(|noise| Job { noise, ..plan.jobs[0].clone() }).to_vec();
     let mut listener = Impatient::default();
@@ -95,11 +95,11 @@ fn what_stays_missing_though_recorded_is_a_failure() {
         .run(None, &mut listener)
         .unwrap();
     assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{:?}", listener.0.said);
-    let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its record lacks some of what its cells show";
+    let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its new record lacks figures that its cells show";
     assert!(ended.failed[0].1.starts_with(message), "{}", ended.failed[0].1);
 }
 
-/// Stops a queue that does not end.
+/// Stops a queue that does not terminate.
 #[derive(Default)]
 struct Impatient(Listener);
 
@@ -117,7 +117,7 @@ impl Reporter for Impatient {
     }
 }
 
-/// Another process that takes a run as soon as it is trained, and keeps it.
+/// Simulates another process that locks a run as soon as it is trained.
 struct Thief {
     runs: PathBuf,
     said: Vec<String>,
@@ -147,7 +147,7 @@ impl Observer for Waiting<'_> {
     fn event(&mut self, _: &Event) {}
 }
 
-/// When the run is over.
+/// Locks the run directory at the end of the run.
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let run = the_directory(self.runs);
@@ -155,7 +155,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The only directory in `runs`.
+/// The single directory in `runs`.
 fn the_directory(runs: &Path) -> PathBuf {
     let paths = fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
     let mut directories = paths.filter(|path| path.is_dir());
@@ -163,7 +163,7 @@ fn the_directory(runs: &Path) -> PathBuf {
 }
 
 #[test]
-fn what_another_process_took_is_not_called_recorded() {
+fn a_run_locked_by_another_process_is_not_reported_as_recorded() {
     let results = tempfile::tempdir().unwrap();
     let plan = plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap();
     let runs = results.path().join("runs/smoke");
@@ -177,7 +177,7 @@ fn what_another_process_took_is_not_called_recorded() {
 }
 
 #[test]
-fn first_phases_that_are_not_here_count_in_the_estimate() {
+fn the_estimate_includes_unavailable_first_phases() {
     let results = tempfile::tempdir().unwrap();
     let mut plan = plan(&["3"], "*/cifar10-lt-r100/nc-drw-crt", Scale::Smoke).unwrap();
     work(&plan, results.path(), Some(1));
@@ -187,11 +187,11 @@ fn first_phases_that_are_not_here_count_in_the_estimate() {
     let missing = queue.missing().unwrap();
     assert_eq!(missing, [&plan.jobs[1]]);
     let second_phase = queue.estimate(&missing).unwrap();
-    // From a run whose weights are gone nothing goes on.
+    // First phases without weights cannot be reused.
     let runs = results.path().join("runs/smoke");
     fs::remove_file(the_directory(&runs).join(RunDir::WEIGHTS)).unwrap();
     assert!(queue.estimate(&missing).unwrap() > 10.0 * second_phase);
-    // As in a fresh clone, where only the records are.
+    // A fresh clone has only the records.
     fs::remove_dir_all(results.path().join("runs")).unwrap();
     assert_eq!(queue.missing().unwrap(), missing);
     let both = queue.estimate(&missing).unwrap();

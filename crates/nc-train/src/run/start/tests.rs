@@ -1,4 +1,4 @@
-//! Directory states and the start decided for each.
+//! Start decisions for all states of a run directory.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn experiment(method: &str) -> Experiment {
     experiment
 }
 
-/// Stops a run after two of its three steps.
+/// Stops a run after the second of three steps.
 struct StopAfterTwo(usize);
 
 impl Observer for StopAfterTwo {
@@ -33,10 +33,10 @@ impl Observer for StopAfterTwo {
     }
 }
 
-/// Directories that runs of this program left.
+/// Directories of earlier runs.
 struct Left {
     root: tempfile::TempDir,
-    /// Of `ce`: its result.
+    /// Result of the finished run of `ce`.
     result: RunResult,
 }
 
@@ -55,7 +55,7 @@ impl Left {
         Self { root, result }
     }
 
-    /// A copy of the directory `name` of earlier runs as `path`.
+    /// Copies the directory `name` of an earlier run to `path`.
     fn copy(&self, name: &str, path: &Path) {
         fs::create_dir_all(path).unwrap();
         for entry in fs::read_dir(self.root.path().join(name)).unwrap() {
@@ -65,7 +65,7 @@ impl Left {
     }
 }
 
-/// A case: the run's directory, which lies in one of its own, and what is asked about it.
+/// A run directory in its own parent, and the parameters of a request.
 struct Case<'a> {
     left: &'a Left,
     run: RunDir,
@@ -81,13 +81,13 @@ impl Case<'_> {
         self.run.checkpoints().unwrap().remove(0)
     }
 
-    /// Puts the finished run of `ce` beside this one, under the name by which it is found.
+    /// Copies the finished run of `ce` next to this one, under a name that ends in its hash.
     fn finished_beside(&self) {
         let name = format!("ce-{}", &self.left.result.run_hash[..8]);
         self.left.copy("finished", &self.run.path().with_file_name(name));
     }
 
-    /// The decision in a word, and the number of skipped checkpoints.
+    /// The decision as text, and the number of skipped checkpoints.
     fn decide(&self) -> (String, usize) {
         let experiment = Experiment { seed: self.seed, ..experiment(self.method) };
         let hash_of = |experiment: &Experiment| experiment.hash(&self.left.result.data.train_hash);
@@ -137,11 +137,11 @@ fn replace(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
-fn a_start_is_decided_by_what_lies_in_the_directory() {
+fn directory_contents_decide_the_start() {
     const EVENTS: &str = RunDir::EVENTS;
     const RESULT: &str = RunDir::RESULT;
     type Arrange = fn(&mut Case<'_>);
-    // What earlier runs left, what became of it, what is decided, and how many checkpoints are skipped.
+    // Name, earlier run, changes to its directory, decision, number of skipped checkpoints.
     let cases: &[(&str, &str, Arrange, &str, usize)] = &[
         ("nothing", "", |_| {}, "fresh", 0),
         ("a result", "finished", |_| {}, "finished", 0),
@@ -191,7 +191,7 @@ fn a_start_is_decided_by_what_lies_in_the_directory() {
             2,
         ),
         (
-            "damaged checkpoints beside a finished first phase",
+            "damaged checkpoints and a finished first phase",
             "stopped",
             |case| {
                 case.method = "ce+crt";
@@ -221,7 +221,7 @@ fn a_start_is_decided_by_what_lies_in_the_directory() {
             2,
         ),
         (
-            "a log that cannot be opened now",
+            "a temporarily unreadable log",
             "stopped",
             |case| {
                 fs::remove_file(case.run.path().join(EVENTS)).unwrap();
@@ -323,7 +323,7 @@ fn a_start_is_decided_by_what_lies_in_the_directory() {
 }
 
 #[test]
-fn a_checkpoint_of_a_phase_that_does_not_exist_is_refused() {
+fn checkpoints_of_nonexistent_phases_are_rejected() {
     let left = Left::new();
     let root = tempfile::tempdir().unwrap();
     let run = RunDir::open(root.path().join("run")).unwrap();
