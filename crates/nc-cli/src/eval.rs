@@ -22,7 +22,9 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<()> {
     let options = args.run.start()?;
     let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
-    trained.notes().iter().for_each(|note| say(&format!("warning: {note}")));
+    for note in trained.notes() {
+        say(&format!("warning: {note}"));
+    }
     let evaluation = threads::install(|| trained.evaluate())?;
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -27,7 +27,9 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     output::check(&args.out)?;
     let options = args.run.start()?;
     let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
-    trained.notes().iter().for_each(|note| say(&format!("warning: {note}")));
+    for note in trained.notes() {
+        say(&format!("warning: {note}"));
+    }
     let features = threads::install(|| trained.features())?;
     output::write(&args.out, &features.to_safetensors()?)?;
     let test = features.test.as_ref().map_or(0, |test| test.labels.len());

@@ -173,7 +173,9 @@ fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
 fn class_directories(directory: &Path, files: &mut Files) -> Result<Vec<PathBuf>> {
     let found = entries(directory, |hidden| files.skip(hidden))?;
     let (classes, others): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|path| path.is_dir());
-    others.iter().for_each(|file| files.skip(file));
+    for file in &others {
+        files.skip(file);
+    }
     if classes.is_empty() {
         let message = "expected one directory of images per class, found none".into();
         return Err(Error::Malformed { path: directory.to_owned(), message });

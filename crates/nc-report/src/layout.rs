@@ -92,7 +92,9 @@ impl Table {
         for place in (OURS + 1..header.len()).rev() {
             if lines.iter().all(|line| line.cells[place].is_empty()) {
                 header.remove(place);
-                lines.iter_mut().for_each(|line| drop(line.cells.remove(place)));
+                for line in &mut lines {
+                    line.cells.remove(place);
+                }
             }
         }
         let missing = rows().filter(|(_, cell)| cell.runs.is_empty());

@@ -66,7 +66,9 @@ fn skipped_files_are_counted_in_notes() {
         let path = directory.path().join("train/class 1").join(name);
         RgbImage::new(4, 5).save_with_format(path, ImageFormat::Jpeg).unwrap();
     };
-    ["a.JPG", "b.jpeg", "c.jpe", "d.jfif", "e.jif"].iter().for_each(|name| jpeg(name));
+    for name in ["a.JPG", "b.jpeg", "c.jpe", "d.jfif", "e.jif"] {
+        jpeg(name);
+    }
     for name in ["a.webp", "b.webp", "c.bmp", "no-ending", ".hidden"] {
         fs::write(directory.path().join("train/class 0").join(name), "").unwrap();
     }

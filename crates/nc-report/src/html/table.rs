@@ -31,8 +31,8 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
     }
     let numbered = table.numbered_notes();
     if !numbered.is_empty() {
-        let items: String = numbered.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
-        let _ = write!(out, "<ol class=\"notes\">\n{items}</ol>\n");
+        let items: Vec<String> = numbered.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        let _ = write!(out, "<ol class=\"notes\">\n{}</ol>\n", items.concat());
     }
     notes(out, table.notes.iter().map(|note| escape(note)));
     add_runs(out, table);

@@ -99,7 +99,9 @@ fn run(
 
     start.check_classes(data.train.dataset().class_names(), directory.path())?;
     claim.confirm()?;
-    data.notes.iter().for_each(|note| observer.note(note));
+    for note in &data.notes {
+        observer.note(note);
+    }
     let (log, state) = match &start {
         Start::Finished(result) => {
             directory.remove_checkpoints()?;
