@@ -10,13 +10,10 @@ pub(crate) fn pages(root: &Path) -> Vec<PathBuf> {
     let mut pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
         .map(|page| root.join(page))
         .to_vec();
-    for (directory, page) in [("docs", ""), ("crates", "README.md")] {
-        let entries =
-            fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path().join(page));
-        pages.extend(
-            entries.filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "md")),
-        );
-    }
+    let entries =
+        |directory: &str| fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(entries("docs").filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    pages.extend(entries("crates").map(|path| path.join("README.md")).filter(|path| path.is_file()));
     pages
 }
 

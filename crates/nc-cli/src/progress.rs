@@ -2,6 +2,7 @@
 
 use std::{
     io::IsTerminal,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +11,8 @@ use std::{
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use nc_record::{Event, Holder, ShotAccuracy};
+use nc_record::{Event, Holder, RunDir, ShotAccuracy};
+use nc_report::RunReport;
 use nc_train::{Experiment, Observer, Resumed, Step};
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     terminal::{harmless, say},
 };
 
-const TEMPLATE: &str = "{bar:20.cyan} {msg} {per_sec}, {eta} left";
+const TEMPLATE: &str = "{bar:10.cyan} {wide_msg} {per_sec}, {eta} left";
 
 pub(crate) struct Progress {
     /// Counts images.
@@ -32,6 +34,9 @@ pub(crate) struct Progress {
     phase_epochs: usize,
     accuracy: Option<ShotAccuracy>,
     /// Set when the run should stop.
+    /// Directory of the run.
+    directory: Option<PathBuf>,
+    page_written: Option<Instant>,
     stop: Arc<AtomicBool>,
 }
 
@@ -54,6 +59,8 @@ impl Progress {
             epochs,
             phase_epochs: 0,
             accuracy: None,
+            directory: None,
+            page_written: None,
             stop,
         }
     }
@@ -80,6 +87,18 @@ impl Progress {
         }
     }
 
+    /// Writes the page of the run so far, if the last is some seconds old. An error must not end the training; the page of the
+    /// finished run reports it.
+    fn renew_page(&mut self) {
+        const INTERVAL: Duration = Duration::from_secs(10);
+        if let Some(directory) = &self.directory
+            && self.page_written.is_none_or(|written| written.elapsed() >= INTERVAL)
+        {
+            let _ = RunReport::write_page(directory);
+            self.page_written = Some(Instant::now());
+        }
+    }
+
     fn time_left(&self) -> HumanDuration {
         let done = self.bar.position().saturating_sub(self.earlier).max(1) as f64;
         let left = self.bar.length().unwrap_or(0) as f64 - self.bar.position() as f64;
@@ -95,6 +114,12 @@ impl Drop for Progress {
 }
 
 impl Observer for Progress {
+    fn starts(&mut self, directory: &Path) {
+        self.directory = Some(directory.to_owned());
+        self.renew_page();
+        self.say(&format!("report: {}", directory.join(RunDir::REPORT).display()));
+    }
+
     fn note(&mut self, note: &str) {
         self.say(&format!("note: {note}"));
     }
@@ -153,6 +178,9 @@ impl Observer for Progress {
 
     fn event(&mut self, event: &Event) {
         self.follow(event);
+        if matches!(event, Event::EpochFinished { .. } | Event::Evaluated { .. }) {
+            self.renew_page();
+        }
         match event {
             Event::RunStarted { name, seed, class_counts, parameters, .. } => {
                 let images: usize = class_counts.iter().sum();

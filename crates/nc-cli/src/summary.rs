@@ -107,12 +107,12 @@ const SHOWN: [&str; 8] = [
 ];
 
 fn geometry(out: &mut String, Geometry { train, test }: &Geometry) -> std::fmt::Result {
-    writeln!(out, "\n{:<54} {:>10} {:>10}  at collapse", "neural collapse", "training", "test")?;
+    writeln!(out, "\n{:<47} {:>9} {:>9}  at collapse", "neural collapse", "training", "test")?;
     let show = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
     let rows = figure_rows(train, Some(test));
     for FigureRow { title, ideal, train, test, .. } in rows.iter().filter(|row| SHOWN.contains(&row.key)) {
         let (train, test, ideal) = (show(*train), show(*test), ideal.to_string());
-        writeln!(out, "{}", format!("{title:<54} {train:>10} {test:>10}  {ideal}").trim_end())?;
+        writeln!(out, "{}", format!("{title:<47} {train:>9} {test:>9}  {ideal}").trim_end())?;
     }
     if !train.etf_exists {
         let (classes, dims) = (train.classes.len(), train.dims);

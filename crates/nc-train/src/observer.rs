@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use nc_record::{Event, Holder};
 
@@ -6,6 +6,11 @@ use nc_record::{Event, Holder};
 pub trait Observer {
     /// An event was written to the event log.
     fn event(&mut self, event: &Event);
+
+    /// The run starts, or resumes, in this directory.
+    fn starts(&mut self, directory: &Path) {
+        let _ = directory;
+    }
 
     /// A note on the images: unused files, duplicates across a split.
     fn note(&mut self, note: &str) {

@@ -32,10 +32,19 @@ code, pre { font-size: 12.5px; } pre { background: #f6f6f6; padding: .8rem; whit
 @media print { details { display: none; } table { break-inside: avoid; } .wide { overflow: visible; } body { max-width: none; font-size: 12px; } .panels { grid-template-columns: 1fr 1fr; } }
 ";
 
-/// A complete HTML page.
+/// An HTML page.
 pub(crate) fn document(title: &str, body: &str) -> String {
+    page(title, "", body)
+}
+
+/// An HTML page that the browser reloads every few seconds.
+pub(crate) fn live_document(title: &str, body: &str) -> String {
+    page(title, "<meta http-equiv=\"refresh\" content=\"10\">\n", body)
+}
+
+fn page(title: &str, head: &str, body: &str) -> String {
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{head}\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
         escape(title)

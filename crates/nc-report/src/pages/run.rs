@@ -12,7 +12,7 @@ use crate::{
     Error, Result,
     charts::key,
     format,
-    html::{document, escape, figures},
+    html::{document, escape, figures, live_document},
     pages::{
         consistency::{check_projection, check_result},
         history::History,
@@ -114,13 +114,36 @@ impl RunReport {
              --config config.toml</code> in a checkout:</p>\n<pre>{}</pre>\n</section>\n",
             escape(self.config.trim_end())
         );
+        let document = if self.result.is_some() { document } else { live_document };
         Ok(document(&self.title(), &body))
+    }
+
+    /// The state of an unfinished run: its epoch, the rest of the phase at the speed of the last epoch, the last figures.
+    fn progress(&self) -> String {
+        let (mut all, mut text) = (0, String::new());
+        for event in &self.events {
+            match event {
+                Event::PhaseStarted { epochs, .. } => all = *epochs,
+                Event::EpochFinished { phase, epoch, losses, timing, .. } => {
+                    let (epoch, total) = (epoch.saturating_add(1), losses.total);
+                    let left = format::duration(timing.seconds * all.saturating_sub(epoch) as f64);
+                    text = format!(
+                        " Epoch {epoch} of {all} of phase {phase}, {left} of this phase left; loss {total:.3}."
+                    );
+                }
+                Event::Evaluated { test_accuracy, .. } => {
+                    let _ = write!(text, " Test accuracy {:.1} %.", 100.0 * test_accuracy.all);
+                }
+                _ => {}
+            }
+        }
+        format!("Not finished.{text}")
     }
 
     /// Appends the data, the schedule and the main metrics.
     fn summary(&self, body: &mut String) {
         let Some(result) = &self.result else {
-            body.push_str("<p>Not finished.</p>\n");
+            let _ = writeln!(body, "<p>{}</p>", escape(&self.progress()));
             return;
         };
         let epochs: Vec<String> = result.epochs.iter().map(ToString::to_string).collect();

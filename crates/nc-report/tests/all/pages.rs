@@ -75,7 +75,11 @@ fn an_unfinished_run_renders() {
     let report = RunReport::read(directory.path()).unwrap();
     let page = report.to_html().unwrap();
     assert_whole(&page);
-    assert!(page.contains("Not finished.") && page.contains("Training loss"));
+    assert!(
+        page.contains("Not finished. Epoch ")
+            && page.contains("Training loss")
+            && page.contains("\"refresh\"")
+    );
     assert!(!page.contains("Confusion"));
     // An incomplete last line.
     let log = directory.path().join(RunDir::EVENTS);

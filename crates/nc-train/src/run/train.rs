@@ -132,6 +132,7 @@ fn run(
     };
     let tensorboard = directory.tensorboard(earlier)?;
     remember_images(&directory, options)?;
+    observer.starts(directory.path());
     let now = Instant::now();
     let run = Run {
         experiment,
