@@ -81,7 +81,12 @@ pub fn read_dir(directory: &Path) -> Result<Source> {
     // The files contain no class names, and MNIST's have the same file names.
     let is_fashion = |part: &std::ffi::OsStr| part.to_string_lossy().to_lowercase().contains("fashion");
     let fashion = directory.iter().rev().take(2).any(is_fashion);
-    source(name, &files, fashion.then(|| FASHION_MNIST_CLASSES.map(str::to_owned).into()))
+    let mut source = source(name, &files, fashion.then(|| FASHION_MNIST_CLASSES.map(str::to_owned).into()))?;
+    let both = |name: &&str| directory.join(name).is_file() && directory.join(format!("{name}.gz")).is_file();
+    for file in FILES.into_iter().filter(both) {
+        source.notes.push(format!("{}: unused file {file}.gz beside {file}", directory.display()));
+    }
+    Ok(source)
 }
 
 /// Builds a source from the four [`FILES`]. Without `class_names`, the classes are the labels from 0 to the largest

@@ -82,6 +82,10 @@ fn plain_and_gzipped_files_read_the_same() {
         assert_eq!(source.test.class_counts(), [0, 1, 0]);
         assert_eq!(source.train.shape().to_string(), "1x2x3");
         assert_eq!(source.name, directory.path().file_name().unwrap().to_str().unwrap());
+        assert!(source.notes.is_empty());
+        fs::write(directory.path().join(format!("{}.gz", idx::FILES[3])), gz(&valid()[3])).unwrap();
+        let notes = idx::read_dir(directory.path()).unwrap().notes;
+        assert_eq!(notes.len(), usize::from(zipped >> 3 & 1 == 0), "{notes:?}");
     }
 }
 
