@@ -95,9 +95,17 @@ proptest! {
     fn written_lists_parse_back(
         entries in proptest::collection::vec(("[a-z][a-z /.]{0,8}[a-z]", any::<u32>(), "[ \t]{1,2}", "\r?\n{1,2}"), 1..9),
     ) {
+        let paths: std::collections::HashSet<std::path::PathBuf> = entries.iter().map(|(path, ..)| path.into()).collect();
+        let refused = paths.len() < entries.len();
         let lines = entries.iter().map(|(path, label, space, end)| format!("{path}{space}{label}{end}"));
         let text = lines.collect::<Vec<_>>().concat();
-        let read = read_list(text.as_bytes()).unwrap();
+        let read = read_list(text.as_bytes());
+        if refused {
+            let message = read.unwrap_err().to_string();
+            prop_assert!(message.contains("duplicate image"), "{message}");
+            return Ok(());
+        }
+        let read = read.unwrap();
         let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label));
         let written = entries.iter().map(|(path, label, ..)| (path.into(), *label));
         prop_assert!(read.eq(written));
