@@ -228,6 +228,30 @@ fn held_out_images_and_class_names_are_those_of_the_run() {
 }
 
 #[test]
+fn a_run_without_stored_input_needs_its_own_training_images() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    train(dir, "data");
+    let (original, _) = eval(dir, "data").unwrap();
+    // Earlier versions wrote neither of these.
+    let run = run_dir(dir);
+    let mut result: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
+    for field in ["input", "weights_sha256"] {
+        result.as_object_mut().unwrap().remove(field).unwrap();
+    }
+    fs::write(run.join("result.json"), serde_json::to_vec(&result).unwrap()).unwrap();
+    let weights = fs::read(run.join("weights.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    fs::write(run.join("weights.safetensors"), safetensors::serialize(tensors.tensors(), None).unwrap())
+        .unwrap();
+    assert_eq!(eval(dir, "data").unwrap().0, original);
+    copy(&dir.join("data/test"), &dir.join("darker/test"));
+    write(&dir.join("darker/train"), [24, 12, 6], 12, 100);
+    let message = eval(dir, "darker").unwrap_err();
+    assert!(message.contains("stored neither normalisation nor class names"), "{message}");
+}
+
+#[test]
 fn the_result_describes_input_network_and_program() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path();

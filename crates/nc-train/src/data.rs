@@ -26,9 +26,9 @@ pub(crate) struct Data {
     pub(crate) test: Subset,
     /// Training images per class of the run. They equal those of `train` unless a run is evaluated on other images.
     pub(crate) class_counts: Vec<usize>,
-    /// Notes on the images.
     /// Whether the source has no test images, so that they were held out of the training images.
     test_held_out: bool,
+    /// Notes on the images.
     pub(crate) notes: Vec<String>,
     resize: Option<Resize>,
     normalize: Normalize,
@@ -158,7 +158,8 @@ impl Data {
     }
 
     /// Takes over the class counts of `run`, which define the shot groups, and notes images that differ from the run's.
-    pub(crate) fn compare_with(&mut self, run: &DataSummary) -> Result<()> {
+    /// Without a stored [`InputSpec`], only the run's own training images give its normalisation and its order of classes.
+    pub(crate) fn compare_with(&mut self, run: &DataSummary, has_input_spec: bool) -> Result<()> {
         if run.class_counts.len() != self.class_counts.len() {
             let (expected, found) = (run.class_counts.len(), self.class_counts.len());
             return Err(Error::OtherImages { reason: format!("{found} classes, expected {expected}") });
@@ -167,6 +168,11 @@ impl Data {
         if same_training && run.class_counts != self.class_counts {
             let reason = "result.json has other class sizes than the training images of the same hash".into();
             return Err(Error::OtherImages { reason });
+        }
+        if !has_input_spec && !same_training {
+            let reason = "the run is of an earlier version, which stored neither normalisation nor class names, and the training \
+                          images are not those of the run";
+            return Err(Error::OtherImages { reason: reason.into() });
         }
         if self.test_held_out && !same_training {
             let reason = "their test images are held out of the training images, which are not those of the run: some may have \

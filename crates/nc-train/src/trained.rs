@@ -87,13 +87,13 @@ impl Trained {
         }
         let input = input.or(of_run);
         input.as_ref().map_or(Ok(()), InputSpec::check).map_err(damaged)?;
-        let data_dir = options.data_dir.as_deref();
+        let (data_dir, has_input_spec) = (options.data_dir.as_deref(), input.is_some());
         let mut data = match input {
             Some(input) => Data::open_for(&experiment.data, data_dir, &input)?,
             None => Data::open(&experiment.data, data_dir)?,
         };
         if let Some(result) = result {
-            data.compare_with(&result.data)?;
+            data.compare_with(&result.data, has_input_spec)?;
         }
         let network = build_model(experiment, &data, &options.device, build)?;
         network
@@ -200,8 +200,8 @@ fn directory_of(checkpoint: &Path) -> PathBuf {
     directory.map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Checks configuration and weights of a finished run against its result. Only `weights.safetensors` is compared: other
-/// weights files do not belong to the result.
+/// Checks configuration and weights of a finished run against its result. Weights files under names other than the run's do not
+/// belong to the result.
 fn check_unchanged(
     checkpoint: &Path,
     experiment: &ValidExperiment,
