@@ -87,7 +87,13 @@ impl Left {
 }
 
 pub(crate) fn timeless(mut value: Value) -> Value {
-    value.as_object_mut().unwrap().remove("timing");
+    let result = value.as_object_mut().unwrap();
+    result.remove("timing");
+    result.remove("finished");
+    // A resumed run may have another command line.
+    if let Some(program) = result.get_mut("program") {
+        program.as_object_mut().unwrap().remove("command");
+    }
     value
 }
 

@@ -8,6 +8,7 @@ mod cargo;
 mod check_cuda;
 mod nclt;
 mod package;
+mod screenshots;
 mod test;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ enum Task {
     /// Type-check the CUDA build without CUDA, with a stand-in for nvcc. The result cannot run.
     CheckCuda,
     Package(package::Args),
+    Screenshots(screenshots::Args),
     Test(test::Args),
 }
 
@@ -59,6 +61,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Build(args) => args.run(),
         Task::CheckCuda => check_cuda::run(),
         Task::Package(args) => args.run(),
+        Task::Screenshots(args) => args.run(),
         Task::Test(args) => args.run(),
     }
 }

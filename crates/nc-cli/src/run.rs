@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use nc_paper::shell_word;
+use nc_record::shell_word;
 use nc_record::{Checkpoint, Error};
 use nc_train::{RunOptions, Trained};
 

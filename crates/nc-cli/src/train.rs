@@ -2,8 +2,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, ensure};
 use nc_kernels::threads;
-use nc_paper::shell_word;
-use nc_record::RunDir;
+use nc_record::{RunDir, shell_word};
 use nc_report::RunReport;
 use nc_train::{CheckpointEvery, Error, Finished, RunOptions, Settings, Trained, ValidExperiment};
 
@@ -71,7 +70,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let experiment = args.experiment()?;
-    let options = RunOptions {
+    let mut options = RunOptions {
         out: args.out.clone(),
         directory: args.resume.clone(),
         measure_every: args.measure_every,
@@ -79,6 +78,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         fresh: args.fresh,
         ..args.compute.start(experiment.data.source, args.resume.as_deref())?
     };
+    if args.resume.is_none() {
+        let words = std::env::args().skip(1).map(|word| shell_word(&word));
+        options.program.command =
+            Some(["nclt".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" "));
+    }
     let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
     drop(progress);

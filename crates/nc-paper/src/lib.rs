@@ -2,6 +2,7 @@
 
 mod error;
 mod figures;
+mod index;
 mod job;
 mod plan;
 mod queue;
@@ -21,5 +22,5 @@ pub use record::{AccuracySummary, GeometrySummary, NoisyAccuracy, Record};
 pub use records::Records;
 pub use render::{fill_figures, fill_tables, write_reports};
 pub use scale::Scale;
-pub use slurm::{shell_word, slurm_script, write_slurm_script};
+pub use slurm::{slurm_script, write_slurm_script};
 pub use tables::{CellPlan, PaperCell, PaperColumn, PaperRow, PaperRun, PaperTable};

@@ -138,6 +138,11 @@ impl Records {
     }
 
     /// Seeds with records, ascending.
+    /// All records, in the order of their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.by_key.values()
+    }
+
     pub(crate) fn seeds(&self) -> Vec<u64> {
         let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
         seeds.sort_unstable();

@@ -9,7 +9,7 @@ use nc_report::{
 
 use crate::{
     CellPlan, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result, Scale,
-    records::TABLES,
+    index::write_index, records::TABLES,
 };
 
 /// Fills the paper's tables with the records of `scale`.
@@ -88,11 +88,13 @@ fn with_geometry(run: RunFigure, record: &Record) -> RunFigure {
         best_epoch: record.best_epoch.as_ref().map(|best| 100.0 * best.accuracy.all),
         shots: [accuracy.many, accuracy.medium, accuracy.few].map(percent),
         nearest_angle: record.geometry.mean_nearest_angle_degrees,
-        ideal_angle: record
-            .feature_dim()
-            .and_then(|dims| largest_min_angle_degrees(record.data.class_counts.len(), dims)),
+        ideal_angle: ideal_angle(record),
         ..run
     }
+}
+
+fn ideal_angle(record: &Record) -> Option<f64> {
+    largest_min_angle_degrees(record.data.class_counts.len(), record.feature_dim()?)
 }
 
 fn provenance(record: &Record) -> Provenance {
@@ -164,11 +166,18 @@ fn by_size(record: &Record) -> Vec<usize> {
 }
 
 fn map(series: &FigureSeries, records: &Records, scale: Scale) -> Result<AngleMap> {
-    let mut map = AngleMap { name: series.name.clone(), classes: vec![], degrees: vec![], provenance: None };
+    let mut map = AngleMap {
+        name: series.name.clone(),
+        classes: vec![],
+        degrees: vec![],
+        ideal_degrees: None,
+        provenance: None,
+    };
     if let Some(record) = record(series, records, scale)?.filter(|r| !r.geometry.angles_degrees.is_empty()) {
         let (classes, angles) = (by_size(record), &record.geometry.angles_degrees);
         map.degrees = classes.iter().map(|&a| classes.iter().map(|&b| angles[a][b]).collect()).collect();
         map.classes = classes.iter().map(ToString::to_string).collect();
+        map.ideal_degrees = ideal_angle(record);
         map.provenance = Some(provenance(record));
     }
     Ok(map)
@@ -200,7 +209,7 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
 }
 
 /// Writes all tables and figures of `scale` to the directory of its records: `tables.md`, `tables.html`, `tables.json`,
-/// `tables.csv` and `figures.csv`. Concurrent processes take turns.
+/// `tables.csv` and `figures.csv`; and `index.html` to `results`. Concurrent processes take turns.
 ///
 /// # Errors
 ///
@@ -227,5 +236,5 @@ pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
     ] {
         write_atomically(&directory.join(name), text.as_bytes())?;
     }
-    Ok(())
+    write_index(results)
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use nc_record::write_atomically;
+use nc_record::{shell_word, write_atomically};
 
 use crate::{Records, Result, Scale};
 
@@ -54,19 +54,4 @@ exit \"$code\"
         directory = shell_word(directory),
         command = words.join(" "),
     )
-}
-
-/// Quotes `text` as one word of a POSIX shell.
-///
-/// ```
-/// assert_eq!(nc_paper::shell_word("it's mine"), r"'it'\''s mine'");
-/// assert_eq!(nc_paper::shell_word("results/quick"), "results/quick");
-/// ```
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

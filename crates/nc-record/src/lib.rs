@@ -12,6 +12,7 @@ mod holder;
 mod input;
 mod result;
 mod run_dir;
+mod shell;
 mod tensorboard;
 mod version;
 
@@ -27,5 +28,6 @@ pub use holder::Holder;
 pub use input::{InputSpec, Resize};
 pub use result::{BestEpoch, DataSummary, NetworkSummary, ProgramSummary, RunResult, SelectedEpoch};
 pub use run_dir::RunDir;
+pub use shell::shell_word;
 pub use tensorboard::TensorBoard;
 pub use version::FORMAT_VERSION;

@@ -45,6 +45,9 @@ pub struct RunResult<A, C, N> {
     /// The epoch with the best validation accuracy, whose weights are saved too; only with a validation set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected_epoch: Option<SelectedEpoch>,
+    /// Time at which the run finished, UTC, in RFC 3339: `2026-11-28T22:41:08Z`. None in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
     /// Wall time; `images_per_second` is the training throughput.
     pub timing: Timing,
 }
@@ -93,6 +96,9 @@ pub struct ProgramSummary {
     /// Commit it was built from, if built in a checkout. Uncommitted changes are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Command line that trained the run, quoted for a POSIX shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Architecture and instruction set of the kernels, or the device: `x86_64 avx512`, `cuda`.
     pub processor: String,
 }

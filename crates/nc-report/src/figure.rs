@@ -1,4 +1,3 @@
-use nc_metrics::etf_angle_degrees;
 use serde::Serialize;
 
 use crate::Provenance;
@@ -63,15 +62,10 @@ pub struct AngleMap {
     pub classes: Vec<String>,
     /// Angles in degrees (K, K), in the order of `classes`; empty without a run.
     pub degrees: Vec<Vec<f64>>,
+    /// Largest possible smallest angle of this many class means in the feature dimension, in degrees, if known.
+    pub ideal_degrees: Option<f64>,
     /// Provenance of the run.
     pub provenance: Option<Provenance>,
-}
-
-impl AngleMap {
-    /// arccos(-1/(K-1)) in degrees: the angle at collapse, if the feature dimension is at least K - 1.
-    pub(crate) fn optimum_degrees(&self) -> Option<f64> {
-        etf_angle_degrees(self.classes.len())
-    }
 }
 
 /// Norms of centred class means on one data set.

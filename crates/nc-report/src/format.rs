@@ -39,7 +39,7 @@ pub(crate) fn angle(cell: &Cell, header: Option<f64>) -> String {
 }
 
 /// The mean; none if any run has no value.
-fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+pub(crate) fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
@@ -64,4 +64,17 @@ pub(crate) fn duration(seconds: f64) -> String {
 /// The first 8 digits.
 pub(crate) fn short(hash: &str) -> &str {
     hash.char_indices().nth(8).map_or(hash, |(end, _)| &hash[..end])
+}
+
+/// `12,406`.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }

@@ -15,7 +15,7 @@ mod table;
 pub use csv::{figures_csv, tables_csv};
 pub use error::{Error, Result};
 pub use figure::{AngleMap, Figure, NormGroup, NormSeries, Panels};
-pub use html::page;
+pub use html::{IndexRun, IndexSection, index_page, page};
 pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
 pub use pages::{

@@ -107,14 +107,13 @@ pub fn figure_markdown(figure: &Figure) -> String {
                 if map.degrees.is_empty() {
                     continue;
                 }
-                let optimum = map.optimum_degrees();
                 let _ = writeln!(
                     out,
-                    "{}: mean nearest angle {}°, smallest {}°, optimum {}°\n",
+                    "{}: mean nearest angle {}°, smallest {}°, ideal {}°\n",
                     map.name,
                     format::figure(mean_nearest(&map.degrees)),
                     format::figure(smallest(&map.degrees)),
-                    format::figure(optimum),
+                    format::figure(map.ideal_degrees),
                 );
                 if map.classes.len() <= MANY {
                     line(&mut out, &[vec![String::new()], map.classes.clone()].concat());

@@ -45,6 +45,7 @@ impl Default for RunOptions {
             program: ProgramSummary {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: None,
+                command: None,
                 processor: std::env::consts::ARCH.to_owned(),
             },
         }

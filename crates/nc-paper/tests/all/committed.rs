@@ -11,6 +11,18 @@ fn results() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results")
 }
 
+/// Copies the committed records of `scale` to another results directory.
+fn copy_records(scale: Scale, to: &Path) {
+    let name = scale.name();
+    fs::create_dir(to.join(name)).unwrap();
+    for entry in fs::read_dir(results().join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            fs::copy(&path, to.join(name).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
 #[test]
 fn committed_records_are_read_and_referenced_by_tables() {
     let mut shown = 0;
@@ -30,13 +42,7 @@ fn committed_records_are_read_and_referenced_by_tables() {
 fn committed_tables_match_the_records() {
     for scale in [Scale::Quick, Scale::Paper] {
         let (copy, name) = (tempfile::tempdir().unwrap(), scale.name());
-        fs::create_dir(copy.path().join(name)).unwrap();
-        for entry in fs::read_dir(results().join(name)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                fs::copy(&path, copy.path().join(name).join(path.file_name().unwrap())).unwrap();
-            }
-        }
+        copy_records(scale, copy.path());
         write_reports(copy.path(), scale).unwrap();
         for file in ["tables.md", "tables.html", "tables.json", "tables.csv", "figures.csv"] {
             let read = |results: &Path| {
@@ -49,6 +55,26 @@ fn committed_tables_match_the_records() {
             );
         }
     }
+}
+
+/// Links to pages of runs depend on which run directories exist.
+fn without_run_pages(index: &str) -> String {
+    let mut parts = index.split("<a href=\"runs/");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once("</a>").map_or("", |(_, rest)| rest))
+}
+
+#[test]
+fn committed_index_matches_the_records() {
+    let copy = tempfile::tempdir().unwrap();
+    for scale in [Scale::Quick, Scale::Paper] {
+        copy_records(scale, copy.path());
+        write_reports(copy.path(), scale).unwrap();
+    }
+    let read = |results: &Path| fs::read_to_string(results.join("index.html")).unwrap().replace("\r\n", "\n");
+    let outdated =
+        "results/index.html is outdated; run `cargo xtask reproduce-tables --scale paper --max-runs 0`";
+    assert!(without_run_pages(&read(&results())) == read(copy.path()), "{outdated}");
 }
 
 #[test]

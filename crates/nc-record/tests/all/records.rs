@@ -27,6 +27,7 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
         input: None,
         network: None,
         program: None,
+        finished: None,
         weights_sha256: None,
         notes: vec![],
         epochs: vec![2],

@@ -2,13 +2,19 @@
 
 use nc_metrics::{Calibration, ShotGroup};
 use plotters::{
-    prelude::{ChartBuilder, IntoLogRange, LineSeries, Rectangle},
-    style::Color,
+    prelude::{ChartBuilder, IntoLogRange, LineSeries, Rectangle, Text},
+    style::{
+        Color,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
 use crate::{
     Result,
-    charts::canvas::{Drawing, GREY, HEIGHT, INK, Swatch, WIDTH, color, line, text},
+    charts::canvas::{
+        Drawing, GREY, HEIGHT, INK, Swatch, Values, WIDTH, color, line, shortened, sized_text, text,
+    },
+    format::thousands,
 };
 
 /// Per-class accuracy with the number of training images.
@@ -23,41 +29,98 @@ pub(crate) struct ClassBars<'a> {
     pub(crate) accuracy: &'a [Option<f64>],
 }
 
+/// Largest number of classes drawn with their names.
+const NAMED: usize = 30;
+
+/// Colour index of a class's shot group.
+fn hue(count: usize) -> usize {
+    match ShotGroup::of(count) {
+        ShotGroup::Many => 0,
+        ShotGroup::Medium => 5,
+        ShotGroup::Few => 1,
+    }
+}
+
 impl ClassBars<'_> {
-    /// Draws bars in the colour of the shot group, and a line of training images on a log scale; none without classes.
+    /// Draws bars in the colour of the shot group; none without classes.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
-        let k = self.classes.len();
-        let (Some(&least), Some(&most)) = (self.counts.iter().min(), self.counts.iter().max()) else {
+        if self.counts.is_empty() {
             return Ok(None);
-        };
-        let hue = |count: usize| match ShotGroup::of(count) {
-            ShotGroup::Many => 0,
-            ShotGroup::Medium => 5,
-            ShotGroup::Few => 1,
-        };
+        }
+        let drawing = if self.classes.len() <= NAMED { self.rows()? } else { self.columns()? };
+        let groups = [("many (over 100 images)", 0), ("medium (20 to 100)", 5), ("few (below 20)", 1)];
+        let there = |index: usize| self.counts.iter().any(|&count| hue(count) == index);
+        let swatches = groups.into_iter().filter(|&(_, index)| there(index)).map(|(name, index)| Swatch {
+            index,
+            color: color(index),
+            dashed: false,
+            name: name.into(),
+        });
+        Ok(Some(drawing.with_swatches(swatches.collect())))
+    }
+
+    /// A row per class: name, number of training images, bar, accuracy.
+    fn rows(&self) -> Result<Drawing> {
+        const ROW: i32 = 52;
+        const NAMES: i32 = 290;
+        const BAR: i32 = 440;
+        const LENGTH: i32 = 440;
+        let height = (ROW * (self.classes.len() as i32 + 1) + 20) as u32;
+        let label = format!("{} accuracy and number of training images of each class", self.set);
+        Drawing::new(&label, (WIDTH, height), |area| {
+            let style = |h_pos| sized_text(32.0).pos(Pos::new(h_pos, VPos::Center));
+            let (right, left) = (style(HPos::Right), style(HPos::Left));
+            let heads = [
+                ("class".to_owned(), NAMES, &right),
+                ("images".into(), BAR - 20, &right),
+                (format!("{} accuracy", self.set), BAR, &left),
+            ];
+            for (head, x, style) in heads {
+                area.draw(&Text::new(head, (x, ROW / 2), style.color(&GREY)))?;
+            }
+            for (class, name) in self.classes.iter().enumerate() {
+                let (top, count) = (ROW * (class as i32 + 1), self.counts[class]);
+                let middle = top + ROW / 2;
+                area.draw(&Text::new(shortened(name, 16), (NAMES, middle), right.clone()))?;
+                area.draw(&Text::new(thousands(count), (BAR - 20, middle), right.clone()))?;
+                let share = self.accuracy[class];
+                let end = BAR + (f64::from(LENGTH) * share.unwrap_or(0.0)).round() as i32;
+                let corners = [(BAR, top + 6), (end, top + ROW - 6)];
+                area.draw(&Rectangle::new(corners, color(hue(count)).filled()))?;
+                let share =
+                    share.map_or_else(|| "no images".into(), |share| format!("{:.1} %", 100.0 * share));
+                area.draw(&Text::new(share, (end + 12, middle), left.clone()))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A narrow bar per class, and a line of training images on a log scale.
+    fn columns(&self) -> Result<Drawing> {
+        const LEFT: u32 = 132;
+        const RIGHT: u32 = 148;
+        let k = self.classes.len();
+        let (least, most) = (self.counts.iter().min().copied(), self.counts.iter().max().copied());
+        let [least, most] = [least, most].map(|count| count.unwrap_or(1).max(1) as f64);
         let label = "accuracy and number of training images of each class, largest class first";
         let drawing = Drawing::new(label, (WIDTH, HEIGHT), |area| {
-            let low = 10f64.powf((least.max(1) as f64).log10().floor());
-            let high = 10f64.powf((most.max(1) as f64).log10().ceil()).max(10.0 * low);
+            let low = 10f64.powf(least.log10().floor());
+            let high = 10f64.powf(most.log10().ceil()).max(10.0 * low);
+            let x = -0.5..k as f64 - 0.5;
             let mut chart = ChartBuilder::on(area)
                 .margin_top(20)
                 .margin_right(8)
                 .x_label_area_size(100)
-                .y_label_area_size(132)
-                .right_y_label_area_size(140)
-                .build_cartesian_2d(0.5..k as f64 + 0.5, 0.0..1.0)?
-                .set_secondary_coord(0.5..k as f64 + 0.5, (low..high).log_scale());
-            // Bars are at integer positions from 1.
-            let name = |place: &f64| {
-                let class = (place.round() as usize).checked_sub(1).and_then(|place| self.classes.get(place));
-                class.filter(|_| place.fract() == 0.0).cloned().unwrap_or_default()
-            };
+                .y_label_area_size(LEFT)
+                .right_y_label_area_size(RIGHT - 8)
+                .build_cartesian_2d(x.clone(), 0.0..1.0)?
+                .set_secondary_coord(x, (low..high).log_scale());
             chart
                 .configure_mesh()
                 .x_desc("class, largest first")
                 .y_desc(format!("{} accuracy", self.set))
-                .x_labels(k.min(20))
-                .x_label_formatter(&name)
+                .x_labels(8)
+                .x_label_formatter(&|place| format!("{place:.0}"))
                 .y_label_formatter(&|share| format!("{:.0} %", 100.0 * share))
                 .label_style(text())
                 .axis_desc_style(text())
@@ -68,32 +131,34 @@ impl ClassBars<'_> {
                 .draw()?;
             chart
                 .configure_secondary_axes()
-                .y_desc("training images")
+                .y_desc("training images (line)")
                 .y_label_formatter(&|count| format!("{count:.0}"))
                 .label_style(text())
                 .axis_desc_style(text())
                 .draw()?;
-            let half = if k <= 20 { 0.42 } else { 0.48 };
             let bars = self.accuracy.iter().enumerate().filter_map(|(class, share)| {
-                let place = (class + 1) as f64;
-                let corners = [(place - half, 0.0), (place + half, (*share)?)];
+                let corners = [(class as f64 - 0.48, 0.0), (class as f64 + 0.48, (*share)?)];
                 Some(Rectangle::new(corners, color(hue(self.counts[class])).filled()))
             });
             chart.draw_series(bars)?;
             let counts = self.counts.iter().enumerate();
-            let points = counts.map(|(class, &count)| ((class + 1) as f64, count.max(1) as f64));
-            chart.draw_secondary_series(LineSeries::new(points, line(INK)).point_size(6))?;
+            let points = counts.map(|(class, &count)| (class as f64, count.max(1) as f64));
+            chart.draw_secondary_series(LineSeries::new(points, line(INK)))?;
             Ok(())
         })?;
-        let groups = [("many (over 100)", 0), ("medium (20 to 100)", 5), ("few (below 20)", 1)];
-        let there = |index: usize| self.counts.iter().any(|&count| hue(count) == index);
-        let mut swatches: Vec<Swatch> = groups
-            .into_iter()
-            .filter(|&(_, index)| there(index))
-            .map(|(name, index)| Swatch { color: color(index), dashed: false, name: name.into() })
-            .collect();
-        swatches.push(Swatch { color: INK, dashed: false, name: "training images (right scale)".into() });
-        Ok(Some(drawing.with_swatches(swatches)))
+        let width = f64::from(WIDTH - LEFT - RIGHT) / k as f64;
+        let place = |(class, name): (usize, &String)| {
+            let x = f64::from(LEFT) + (class as f64 + 0.5) * width;
+            let share = self.accuracy[class];
+            let share = share.map_or_else(|| "no images".into(), |share| format!("{:.1} %", 100.0 * share));
+            (
+                x as i32,
+                HEIGHT as i32 / 2,
+                format!("{name}: {share}, {} images", thousands(self.counts[class])),
+            )
+        };
+        let places = self.classes.iter().enumerate().map(place).collect();
+        Ok(drawing.with_values(Values::Places { places }))
     }
 }
 
@@ -148,15 +213,15 @@ pub(crate) fn reliability(calibration: &Calibration, set: &str) -> Result<Option
         chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(3)))?;
         Ok(())
     })?;
-    let swatch = |color, name: &str| Swatch { color, dashed: false, name: name.into() };
+    let swatch = |index, color, name: &str| Swatch { index, color, dashed: false, name: name.into() };
     let percent =
         |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{:.1} %", 100.0 * value));
     Ok(Some(
         drawing
             .with_swatches(vec![
-                swatch(color(0), "accuracy"),
-                swatch(color(1), "share of the samples"),
-                swatch(INK, "confidence"),
+                swatch(0, color(0), "accuracy"),
+                swatch(1, color(1), "share of the samples"),
+                swatch(2, INK, "confidence"),
             ])
             .with_caption(&format!(
                 "Expected calibration error {}, maximum over bins {}.",

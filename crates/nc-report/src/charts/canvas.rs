@@ -6,6 +6,8 @@ use plotters::{
     style::{Color, FontDesc, FontFamily, FontStyle, IntoTextStyle, ShapeStyle, TextStyle},
 };
 
+use serde::Serialize;
+
 use crate::{Error, Result, html::escape};
 
 /// Canvas size. Pages scale it down by 2 or more, because the backend rounds to whole pixels.
@@ -51,51 +53,107 @@ pub(crate) fn sized_text(size: f64) -> TextStyle<'static> {
     FontDesc::new(FontFamily::SansSerif, size, FontStyle::Normal).color(&INK).into_text_style(&(0, 0))
 }
 
-/// A drawing with legend and caption.
+/// A drawing with legend, caption, and the values that the page's script shows.
 #[derive(Debug)]
 pub(crate) struct Drawing {
     svg: String,
     swatches: Vec<Swatch>,
     caption: String,
+    values: Option<Values>,
 }
 
 /// A legend entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Swatch {
+    /// Index of the series.
+    pub(crate) index: usize,
     pub(crate) color: RGBColor,
     pub(crate) dashed: bool,
     pub(crate) name: String,
 }
 
+/// Values of a drawing that the page's script shows at the pointer. Positions are in units of the canvas.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(crate) enum Values {
+    /// Lines over a common x axis.
+    Lines {
+        /// Name of x, such as "epoch".
+        x: &'static str,
+        /// Values of x at the left and the right end of the axis.
+        range: (f64, f64),
+        /// Left and right end of the axis.
+        ends: (i32, i32),
+        /// Names of x = 0, 1, ...; empty for numbers.
+        names: Vec<String>,
+        percent: bool,
+        series: Vec<Line>,
+    },
+    /// Named places.
+    Places { places: Vec<(i32, i32, String)> },
+    /// Squares of a matrix.
+    Squares { left: i32, top: i32, side: i32, names: Vec<String>, unit: &'static str, values: Vec<Vec<f64>> },
+}
+
+/// One line of [`Values::Lines`].
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// Rounds to four significant digits, to keep pages small.
+pub(crate) fn rounded(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+/// Shortens a name to `most` characters.
+pub(crate) fn shortened(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(most - 1).collect();
+    format!("{}\u{2026}", start.trim_end())
+}
+
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
 impl Drawing {
     /// Draws with `draw` on a white area of this size; `label` is the text for screen readers.
-    pub(crate) fn new(
-        label: &str,
-        (width, height): (u32, u32),
-        draw: impl FnOnce(&Area<'_>) -> std::result::Result<(), Box<dyn std::error::Error>>,
+    pub(crate) fn new(label: &str, size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Self> {
+        let elements = elements(label, size, |area| {
+            area.fill(&plotters::style::WHITE)?;
+            draw(area)
+        })?;
+        let ((width, height), label) = (size, escape(label));
+        let svg = format!(
+            "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">\n{elements}</svg>"
+        );
+        Ok(Self { svg, swatches: vec![], caption: String::new(), values: None })
+    }
+
+    /// Draws series `index` on top, as a group that the page's script can hide.
+    pub(crate) fn with_series(
+        mut self,
+        index: usize,
+        size: (u32, u32),
+        draw: impl FnOnce(&Area<'_>) -> Drawn,
     ) -> Result<Self> {
-        let mut drawn = String::new();
-        let failed = |error: Box<dyn std::error::Error>| Error::Drawing {
-            drawing: label.into(),
-            reason: error.to_string(),
-        };
-        {
-            let area = SVGBackend::with_string(&mut drawn, (width, height)).into_drawing_area();
-            area.fill(&plotters::style::WHITE).map_err(|error| failed(error.into()))?;
-            draw(&area).map_err(failed)?;
-            area.present().map_err(|error| failed(error.into()))?;
-        }
-        // Drop the backend's fixed-size element: the page sets the size.
-        let body = drawn.split_once('>').map_or("", |(_, body)| body);
-        let label = escape(label);
-        let svg = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">{body}");
-        Ok(Self { svg, swatches: vec![], caption: String::new() })
+        let elements = elements("a series", size, draw)?;
+        let end = self.svg.len() - "</svg>".len();
+        self.svg.insert_str(end, &format!("<g data-series=\"{index}\">\n{elements}</g>\n"));
+        Ok(self)
     }
 
     pub(crate) fn with_swatches(mut self, swatches: Vec<Swatch>) -> Self {
         self.swatches = swatches;
+        self
+    }
+
+    pub(crate) fn with_values(mut self, values: Values) -> Self {
+        self.values = Some(values);
         self
     }
 
@@ -110,21 +168,47 @@ impl Drawing {
 
     /// Renders a `figure` element.
     pub(crate) fn to_html(&self, title: &str) -> String {
-        let swatch = |Swatch { color: RGBColor(r, g, b), dashed, name }: &Swatch| {
-            let dash = if *dashed { " stroke-dasharray=\"5 3\"" } else { "" };
-            format!(
-                "<span class=\"swatch\"><svg viewBox=\"0 0 22 8\" aria-hidden=\"true\"><line x1=\"0\" x2=\"22\" y1=\"4\" \
-                 y2=\"4\" stroke=\"rgb({r},{g},{b})\" stroke-width=\"3\"{dash}/></svg>{}</span>",
-                escape(name)
-            )
+        // Serialising numbers and strings cannot fail.
+        let values = self.values.as_ref().and_then(|values| serde_json::to_string(values).ok());
+        let values = values.map_or_else(String::new, |json| format!(" data-values=\"{}\"", escape(&json)));
+        let caption = match self.caption.as_str() {
+            "" => String::new(),
+            caption => format!("<p>{}</p>", escape(caption)),
         };
-        let swatches: Vec<String> = self.swatches.iter().map(swatch).collect();
         format!(
-            "<figure>\n<h3>{}</h3>\n{}<figcaption>{}{}</figcaption>\n</figure>\n",
+            "<figure{values}>\n<h3>{}</h3>\n{}\n<figcaption>{}{caption}</figcaption>\n</figure>\n",
             escape(title),
             self.svg,
-            swatches.join(" "),
-            if self.caption.is_empty() { String::new() } else { format!("<p>{}</p>", escape(&self.caption)) }
+            legend(&self.swatches),
         )
     }
+}
+
+/// The SVG elements drawn, without the backend's fixed-size root: the page sets the size.
+fn elements(label: &str, size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String> {
+    let mut drawn = String::new();
+    let failed = |error: Box<dyn std::error::Error>| Error::Drawing {
+        drawing: label.into(),
+        reason: error.to_string(),
+    };
+    {
+        let area = SVGBackend::with_string(&mut drawn, size).into_drawing_area();
+        draw(&area).map_err(failed)?;
+        area.present().map_err(|error| failed(error.into()))?;
+    }
+    let elements = drawn.split_once(">\n").map_or("", |(_, elements)| elements).trim_end();
+    Ok(elements.strip_suffix("</svg>").unwrap_or(elements).to_owned())
+}
+
+/// A legend as HTML.
+pub(crate) fn legend(swatches: &[Swatch]) -> String {
+    let entry = |Swatch { index, color: RGBColor(r, g, b), dashed, name }: &Swatch| {
+        let dash = if *dashed { " stroke-dasharray=\"5 3\"" } else { "" };
+        format!(
+            "<span class=\"swatch\" data-series=\"{index}\"><svg viewBox=\"0 0 22 8\" aria-hidden=\"true\"><line x1=\"0\" \
+             x2=\"22\" y1=\"4\" y2=\"4\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"3\"{dash}/></svg>{}</span>",
+            escape(name)
+        )
+    };
+    swatches.iter().map(entry).collect::<Vec<_>>().join(" ")
 }

@@ -3,14 +3,14 @@
 use plotters::{
     prelude::{Rectangle, Text},
     style::{
-        Color, RGBColor, ShapeStyle, TextStyle,
+        Color, FontTransform, RGBColor, ShapeStyle, TextStyle,
         text_anchor::{HPos, Pos, VPos},
     },
 };
 
 use crate::{
     Result,
-    charts::canvas::{Drawing, INK, WIDTH, sized_text},
+    charts::canvas::{Area, Drawing, Drawn, INK, Values, WIDTH, rounded, shortened, sized_text},
 };
 
 /// A heat map of a class-by-class matrix.
@@ -21,12 +21,8 @@ pub(crate) struct HeatMap<'a> {
     pub(crate) classes: &'a [String],
     /// Matrix (K, K).
     pub(crate) values: &'a [Vec<f64>],
-    /// Values of the first and the last colour.
-    pub(crate) range: (f64, f64),
     /// Meaning of the values.
     pub(crate) cells: Cells,
-    /// A value marked on the colour scale.
-    pub(crate) mark: Option<f64>,
     /// Titles of rows and columns, if they differ.
     pub(crate) axes: Option<(&'a str, &'a str)>,
 }
@@ -34,8 +30,11 @@ pub(crate) struct HeatMap<'a> {
 /// Meaning of the values of a heat map.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Cells {
-    /// Angles in degrees; the diagonal is meaningless.
-    Degrees,
+    /// Angles in degrees, coloured by their distance from the ideal angle. The diagonal has no meaning and is blank.
+    Degrees {
+        /// Ideal angle, if known; else colours diverge from 90.
+        ideal: Option<f64>,
+    },
     /// Shares that sum to 1 per row, shown as percentages.
     Shares,
 }
@@ -43,9 +42,31 @@ pub(crate) enum Cells {
 impl Cells {
     fn text(self, value: f64, decimals: usize) -> String {
         match self {
-            Self::Degrees => format!("{value:.decimals$}°"),
+            Self::Degrees { .. } => format!("{value:.decimals$}°"),
             Self::Shares => format!("{:.decimals$} %", 100.0 * value),
         }
+    }
+
+    /// The number in a square, without unit.
+    fn number(self, value: f64) -> f64 {
+        if self == Self::Shares { 100.0 * value } else { value }
+    }
+
+    /// True for squares without a meaning.
+    fn is_blank(self, row: usize, column: usize, group: usize) -> bool {
+        matches!(self, Self::Degrees { .. }) && row == column && group == 1
+    }
+
+    /// Values of the first and the last colour.
+    fn range(self, values: &[Vec<f64>], group: usize) -> (f64, f64) {
+        let Self::Degrees { ideal } = self else { return (0.0, 1.0) };
+        let ideal = ideal.unwrap_or(90.0);
+        let squares = values.iter().enumerate().flat_map(|(i, row)| {
+            row.iter().enumerate().filter(move |&(j, _)| !self.is_blank(i, j, group)).map(|(_, &value)| value)
+        });
+        let reach = squares.map(|value| (value - ideal).abs()).fold(10.0, f64::max);
+        let reach = (reach / 10.0).ceil() * 10.0;
+        (ideal - reach, ideal + reach)
     }
 }
 
@@ -55,6 +76,9 @@ const NUMBERED: usize = 20;
 /// Largest number of squares per side; above it, neighbouring classes are grouped.
 const SQUARES: usize = 100;
 
+/// Longest name beside a row, in characters.
+const NAME: usize = 12;
+
 impl HeatMap<'_> {
     /// Draws the heat map; none without classes.
     pub(crate) fn draw(&self) -> Result<Option<Drawing>> {
@@ -63,84 +87,111 @@ impl HeatMap<'_> {
         if k == 0 {
             return Ok(None);
         }
-        let margin = if self.axes.is_some() { 100 } else { 60 };
+        let range = self.cells.range(&values, group);
+        let names: Vec<String> = self.classes.iter().map(|name| shortened(name, NAME)).collect();
+        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(2);
+        let titles = if self.axes.is_some() { 40 } else { 0 };
+        let margin = titles + if k <= NUMBERED { 24 + 18 * longest as i32 } else { 20 };
         let side = (WIDTH as i32 - margin - 20) / k as i32;
         let (map, scale) = (side * k as i32, 110);
         let height = margin + map + scale;
         let drawing = Drawing::new(self.label, (WIDTH, height as u32), |area| {
             for (i, row) in values.iter().enumerate() {
                 for (j, &value) in row.iter().enumerate() {
+                    if self.cells.is_blank(i, j, group) {
+                        continue;
+                    }
                     let (x, y) = (margin + side * j as i32, margin + side * i as i32);
-                    let share = self.share(value);
-                    area.draw(&Rectangle::new([(x, y), (x + side, y + side)], shade(share).filled()))?;
+                    let fill = self.shade(place(value, range));
+                    area.draw(&Rectangle::new([(x, y), (x + side, y + side)], fill.filled()))?;
                     if k <= NUMBERED {
-                        let ink = if share > 0.55 { INK } else { RGBColor(255, 255, 255) };
-                        let number = if self.cells == Cells::Shares { 100.0 * value } else { value };
-                        let style = centered((f64::from(side) * 0.38).min(36.0)).color(&ink);
-                        area.draw(&Text::new(format!("{number:.0}"), (x + side / 2, y + side / 2), style))?;
+                        let size = (f64::from(side) * 0.38).min(36.0);
+                        let ink = ink(fill);
+                        let style = centered(size).color(&ink);
+                        let number = format!("{:.0}", self.cells.number(value));
+                        area.draw(&Text::new(number, (x + side / 2, y + side / 2), style))?;
                     }
                 }
             }
             if k <= NUMBERED {
-                let style = centered(36.0);
-                for (i, name) in self.classes.iter().enumerate() {
+                let size = (f64::from(side) * 0.7).min(32.0);
+                let row = sized_text(size).pos(Pos::new(HPos::Right, VPos::Center));
+                // Turned by 270 degrees, text starts at its place and goes upwards.
+                let up = sized_text(size).pos(Pos::new(HPos::Left, VPos::Center));
+                let column =
+                    if longest > 3 { up.transform(FontTransform::Rotate270) } else { centered(size) };
+                let above = if longest > 3 { 12 } else { 28 };
+                for (i, name) in names.iter().enumerate() {
                     let middle = margin + side * i as i32 + side / 2;
-                    area.draw(&Text::new(name.clone(), (margin - 24, middle), style.clone()))?;
-                    area.draw(&Text::new(name.clone(), (middle, margin - 24), style.clone()))?;
+                    area.draw(&Text::new(name.clone(), (margin - 12, middle), row.clone()))?;
+                    area.draw(&Text::new(name.clone(), (middle, margin - above), column.clone()))?;
                 }
             }
             if let Some((rows, columns)) = self.axes {
                 let middle = margin + map / 2;
-                let style = centered(36.0);
-                let down = style.transform(plotters::style::FontTransform::Rotate270);
-                area.draw(&Text::new(columns.to_owned(), (middle, 22), style))?;
-                area.draw(&Text::new(rows.to_owned(), (22, middle), down))?;
+                let style = centered(32.0);
+                let up = style.transform(FontTransform::Rotate270);
+                area.draw(&Text::new(columns.to_owned(), (middle, 20), style))?;
+                area.draw(&Text::new(rows.to_owned(), (20, middle), up))?;
             }
-            self.draw_scale(area, (margin, margin + map + 24), map)
+            self.draw_scale(area, range, (margin, margin + map + 24), map)
         })?;
-        Ok(Some(if group > 1 {
-            drawing.with_caption(&format!("Each square combines {group} x {group} classes of similar size."))
-        } else {
-            drawing
-        }))
+        if group > 1 {
+            let caption = format!("Each square combines {group} x {group} classes of similar size.");
+            return Ok(Some(drawing.with_caption(&caption)));
+        }
+        let number = |&value: &f64| rounded((10.0 * self.cells.number(value)).round() / 10.0);
+        Ok(Some(drawing.with_values(Values::Squares {
+            left: margin,
+            top: margin,
+            side,
+            names: self.classes.to_vec(),
+            unit: if self.cells == Cells::Shares { " %" } else { "°" },
+            values: values.iter().map(|row| row.iter().map(number).collect()).collect(),
+        })))
     }
 
-    /// Draws the colour scale and the mark.
-    fn draw_scale(
-        &self,
-        area: &crate::charts::canvas::Area<'_>,
-        (x, y): (i32, i32),
-        width: i32,
-    ) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    /// Draws the colour scale, with the ideal angle in its middle.
+    fn draw_scale(&self, area: &Area<'_>, range: (f64, f64), (x, y): (i32, i32), width: i32) -> Drawn {
         const STEPS: i32 = 64;
         for step in 0..STEPS {
             let (from, to) = (x + width * step / STEPS, x + width * (step + 1) / STEPS);
-            let color = shade((f64::from(step) + 0.5) / f64::from(STEPS));
+            let color = self.shade((f64::from(step) + 0.5) / f64::from(STEPS));
             area.draw(&Rectangle::new([(from, y), (to, y + 26)], color.filled()))?;
         }
-        let place = |value: f64| x + (f64::from(width) * self.share(value)) as i32;
-        let style = |h_pos| sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
-        area.draw(&Text::new(self.cells.text(self.range.0, 0), (x, y + 36), style(HPos::Left)))?;
-        // Near the end, the mark's label replaces the end's label to avoid overlap.
-        let near_the_end = self.mark.is_some_and(|mark| self.share(mark) > 0.82);
-        if !near_the_end {
-            area.draw(&Text::new(self.cells.text(self.range.1, 0), (x + width, y + 36), style(HPos::Right)))?;
-        }
-        if let Some(mark) = self.mark {
-            let at = place(mark);
+        let name = |text: String, at: i32, h_pos: HPos| {
+            let style = sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
+            area.draw(&Text::new(text, (at, y + 36), style))
+        };
+        name(self.cells.text(range.0, 0), x, HPos::Left)?;
+        name(self.cells.text(range.1, 0), x + width, HPos::Right)?;
+        if let Cells::Degrees { ideal: Some(ideal) } = self.cells {
+            let at = x + (f64::from(width) * place(ideal, range)) as i32;
+            name(format!("ideal {}", self.cells.text(ideal, 1)), at, HPos::Center)?;
             let black = ShapeStyle { color: INK.to_rgba(), filled: true, stroke_width: 1 };
             area.draw(&Rectangle::new([(at - 2, y - 8), (at + 2, y + 34)], black))?;
-            let text = format!("optimum {}", self.cells.text(mark, 1));
-            let (at, h_pos) = if near_the_end { (x + width, HPos::Right) } else { (at, HPos::Center) };
-            area.draw(&Text::new(text, (at, y + 36), style(h_pos)))?;
         }
         Ok(())
     }
 
-    /// Position of a value on the colour scale, in [0, 1].
-    fn share(&self, value: f64) -> f64 {
-        ((value - self.range.0) / (self.range.1 - self.range.0)).clamp(0.0, 1.0)
+    /// Colour at `place` in [0, 1] of the scale.
+    fn shade(&self, place: f64) -> RGBColor {
+        match self.cells {
+            Cells::Degrees { .. } => between(&DIVERGING, place),
+            Cells::Shares => between(&SEQUENTIAL, place),
+        }
     }
+}
+
+/// Position of a value on the colour scale, in [0, 1].
+fn place(value: f64, (first, last): (f64, f64)) -> f64 {
+    ((value - first) / (last - first)).clamp(0.0, 1.0)
+}
+
+/// Black or white, whichever is readable on this colour.
+fn ink(RGBColor(r, g, b): RGBColor) -> RGBColor {
+    let luma = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+    if luma > 140.0 { RGBColor(0x11, 0x11, 0x11) } else { RGBColor(255, 255, 255) }
 }
 
 fn centered(size: f64) -> TextStyle<'static> {
@@ -168,27 +219,38 @@ fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
         }
         match cells {
             Cells::Shares => sum / count,
-            Cells::Degrees if pairs > 0.0 => sum / pairs,
-            Cells::Degrees => 0.0,
+            Cells::Degrees { .. } if pairs > 0.0 => sum / pairs,
+            Cells::Degrees { ideal } => ideal.unwrap_or(90.0),
         }
     };
     (starts().map(|rows| starts().map(|columns| square(rows, columns)).collect()).collect(), group)
 }
 
-/// Colour-blind-safe colour map after cividis, from dark blue at 0 to yellow at 1.
-fn shade(share: f64) -> RGBColor {
-    const STOPS: [[f64; 3]; 5] = [
-        [0.0, 32.0, 77.0],
-        [66.0, 78.0, 108.0],
-        [124.0, 123.0, 120.0],
-        [188.0, 174.0, 108.0],
-        [255.0, 234.0, 70.0],
-    ];
-    let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
-    let below = (place.floor() as usize).min(STOPS.len() - 2);
+/// After cividis, from dark blue to yellow; safe for colour-blind readers.
+const SEQUENTIAL: [[f64; 3]; 5] = [
+    [0.0, 32.0, 77.0],
+    [66.0, 78.0, 108.0],
+    [124.0, 123.0, 120.0],
+    [188.0, 174.0, 108.0],
+    [255.0, 234.0, 70.0],
+];
+
+/// ColorBrewer's PuOr reversed, with blue for purple: from blue over near-white to orange.
+const DIVERGING: [[f64; 3]; 5] = [
+    [5.0, 48.0, 97.0],
+    [67.0, 147.0, 195.0],
+    [240.0, 240.0, 240.0],
+    [224.0, 130.0, 20.0],
+    [127.0, 59.0, 8.0],
+];
+
+/// Interpolates between colours at `place` in [0, 1].
+fn between(stops: &[[f64; 3]; 5], place: f64) -> RGBColor {
+    let place = place.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
+    let below = (place.floor() as usize).min(stops.len() - 2);
     let share = place - below as f64;
     let channel =
-        |i: usize| (STOPS[below][i] + share * (STOPS[below + 1][i] - STOPS[below][i])).round() as u8;
+        |i: usize| (stops[below][i] + share * (stops[below + 1][i] - stops[below][i])).round() as u8;
     RGBColor(channel(0), channel(1), channel(2))
 }
 
@@ -204,7 +266,7 @@ mod tests {
         // All predictions correct; all class means at right angles.
         let (shares, group) = grouped(&matrix(1.0, 0.0), Cells::Shares);
         assert_eq!((group, shares.len(), shares[3][3], shares[3][4]), (2, 100, 1.0, 0.0));
-        let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees);
+        let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees { ideal: None });
         assert!(angles.iter().flatten().all(|&angle| angle == 90.0));
     }
 }

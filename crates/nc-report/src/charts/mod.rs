@@ -7,7 +7,7 @@ mod heat_map;
 mod scatter;
 
 pub(crate) use bars::{ClassBars, reliability};
-pub(crate) use canvas::{COLORS, Drawing};
-pub(crate) use curves::{Curves, Mark, Scale, Series, key};
+pub(crate) use canvas::{COLORS, Drawing, Swatch, color, legend};
+pub(crate) use curves::{Curves, Mark, Scale, Series, X, key};
 pub(crate) use heat_map::{Cells, HeatMap};
 pub(crate) use scatter::plane;

@@ -3,23 +3,31 @@
 use nc_metrics::Projection;
 use plotters::{
     prelude::{ChartBuilder, Circle, Cross, EmptyElement, PathElement, Text},
-    style::{Color, HSLColor, RGBColor},
+    style::{
+        Color, HSLColor, RGBColor,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
 use crate::{
     Result,
-    charts::canvas::{Drawing, GREY, INK, WIDTH, color, sized_text, text},
+    charts::canvas::{Drawing, GREY, INK, Values, WIDTH, color, shortened, sized_text, text},
 };
 
-/// Draws features (dots), class means (labelled discs) and classifier directions (lines from the origin).
-pub(crate) fn plane(projection: &Projection) -> Result<Option<Drawing>> {
+/// Largest number of classes drawn with their names.
+const NAMED: usize = 20;
+
+/// Draws features (dots), class means (named discs) and classifier directions (lines from the origin). `name` gives the
+/// name of a class.
+pub(crate) fn plane(projection: &Projection, name: &dyn Fn(usize) -> String) -> Result<Option<Drawing>> {
     let k = projection.classes.len();
-    let places = projection.samples.iter().map(|sample| sample.at).chain(projection.means.iter().copied());
-    let reach = places.flatten().map(f64::abs).fold(0.0, f64::max) * 1.08;
+    let points = projection.samples.iter().map(|sample| sample.at).chain(projection.means.iter().copied());
+    let reach = points.flatten().map(f64::abs).fold(0.0, f64::max) * 1.08;
     if reach == 0.0 {
         return Ok(None);
     }
     let label = "training features in the plane of their first two principal components";
+    let mut places = vec![];
     let drawing = Drawing::new(label, (WIDTH, WIDTH), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(20)
@@ -48,24 +56,25 @@ pub(crate) fn plane(projection: &Projection) -> Result<Option<Drawing>> {
             PathElement::new(vec![(0.0, 0.0), (x * longest, y * longest)], hue(row).stroke_width(4))
         }))?;
         chart.draw_series([Cross::new((0.0, 0.0), 8, INK.stroke_width(2))])?;
-        let radius = if k <= 20 { 22 } else { 7 };
+        let radius = if k <= NAMED { 14 } else { 7 };
         for (row, &[x, y]) in projection.means.iter().enumerate() {
+            places.push((chart.backend_coord(&(x, y)), name(projection.classes[row] as usize)));
             let disc = EmptyElement::at((x, y)) + Circle::new((0, 0), radius, hue(row).filled());
             chart.draw_series([disc])?;
-            if k <= 20 {
-                use plotters::style::text_anchor::{HPos, Pos, VPos};
-                let style =
-                    sized_text(28.0).color(&plotters::style::WHITE).pos(Pos::new(HPos::Center, VPos::Center));
-                let name = Text::new(projection.classes[row].to_string(), (0, 0), style);
-                chart.draw_series([EmptyElement::at((x, y)) + name])?;
+        }
+        if k <= NAMED {
+            let style = sized_text(28.0).pos(Pos::new(HPos::Center, VPos::Top));
+            for ((x, y), name) in &places {
+                area.draw(&Text::new(shortened(name, 12), (*x, y + 16), style.clone()))?;
             }
         }
         Ok(())
     })?;
-    Ok(Some(drawing.with_caption(
-        "Discs: class means; dots: features, balanced over classes where possible; lines: projected directions of the \
-         classifier rows. At collapse, the dots lie under the discs and the lines point at them. With more than three \
-         classes, no plane shows all angles.",
+    let places = places.into_iter().map(|((x, y), name)| (x, y, name)).collect();
+    Ok(Some(drawing.with_values(Values::Places { places }).with_caption(
+        "Class means (discs) and features (dots) in the plane of the first two principal components, with the directions \
+         of the classifier rows (lines): at collapse, the dots lie under the discs and the lines point at them, but with \
+         more than three classes no plane shows all angles.",
     )))
 }
 

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use crate::{
     AngleMap, Figure, NormGroup, NormSeries, Panels, Provenance, Result,
-    charts::{COLORS, Cells, Curves, Drawing, HeatMap, Scale, Series},
+    charts::{COLORS, Cells, Curves, Drawing, HeatMap, Series, X},
     figure::{mean_nearest, smallest, spread},
     format,
     html::{escape, notes, panels},
@@ -49,17 +49,15 @@ fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
         label: &format!("angles between class means, {}", map.name),
         classes: &map.classes,
         values: &map.degrees,
-        range: (0.0, map.optimum_degrees().unwrap_or_default().max(120.0)),
-        cells: Cells::Degrees,
-        mark: map.optimum_degrees(),
+        cells: Cells::Degrees { ideal: map.ideal_degrees },
         axes: None,
     }
     .draw()?;
     let caption = format!(
-        "Mean nearest angle {}°, smallest {}°; at collapse all are {}°.",
+        "Mean nearest angle {}°, smallest {}°, ideal {}°.",
         format::figure(mean_nearest(&map.degrees)),
         format::figure(smallest(&map.degrees)),
-        format::figure(map.optimum_degrees())
+        format::figure(map.ideal_degrees)
     );
     Ok(drawing.map(|drawing| drawing.with_caption(&caption)))
 }
@@ -67,19 +65,18 @@ fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
 fn norms(group: &NormGroup) -> Result<Option<Drawing>> {
     let line = |(hue, series): (usize, &NormSeries)| Series {
         name: series.name.clone(),
-        points: series.norms.iter().enumerate().map(|(class, &norm)| ((class + 1) as f64, norm)).collect(),
+        points: series.norms.iter().enumerate().map(|(class, &norm)| (class as f64, norm)).collect(),
         hue,
         dashed: hue >= COLORS,
+        ..Series::default()
     };
+    let classes = group.series.iter().map(|series| &series.classes).find(|classes| !classes.is_empty());
     let drawing = Curves {
         label: &format!("norms of centred class means, {}", group.title),
-        x_title: "class, largest first",
+        x: X::Classes(classes.map_or(&[], Vec::as_slice)),
         y_title: "norm",
-        scale: Scale::Linear,
         series: group.series.iter().enumerate().map(line).collect(),
-        x_range: None,
-        marks: &[],
-        reference: None,
+        ..Curves::default()
     }
     .draw()?;
     let spreads: Vec<String> = group

@@ -1,7 +1,7 @@
 use super::{document::document, escape, figure::add_figure, table::add_table};
 use crate::{Figure, Result, Table};
 
-/// Renders tables and figures as one self-contained HTML page without scripts.
+/// Renders tables and figures as one self-contained HTML page.
 ///
 /// # Errors
 ///

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::{
     Error, Result,
-    html::{document, escape, figures},
+    html::{document, escape, figures, folded},
     pages::{
         accuracy::{AccuracyRow, accuracy_rows},
         consistency::check_analysis,
         snapshot::Snapshot,
+        tiles::tiles,
     },
 };
 
@@ -31,7 +32,7 @@ pub struct AnalysisReport<'a> {
 }
 
 impl AnalysisReport<'_> {
-    /// Renders a self-contained HTML page without scripts.
+    /// Renders a self-contained HTML page.
     ///
     /// # Errors
     ///
@@ -48,6 +49,7 @@ impl AnalysisReport<'_> {
             accuracy: decided.accuracy.as_ref(),
             calibration: decided.calibration.as_ref(),
             class_counts: self.class_counts,
+            class_names: self.class_names.unwrap_or_default(),
             projection: self.projection,
         };
         let samples =
@@ -71,13 +73,23 @@ impl AnalysisReport<'_> {
                 escape(&class_list(&train.nc.absent_classes, self.class_names))
             );
         }
-        if let Some(remark) = snapshot.remark() {
-            let _ = writeln!(body, "<p>{}</p>", escape(&remark));
+        if let Some(accuracy) = &decided.accuracy {
+            let names = self.class_names.unwrap_or_default();
+            body.push_str(&tiles(accuracy, decided.calibration.as_ref(), names, snapshot.decided));
         }
-        figures(&mut body, "Plots", "", &snapshot.drawings()?);
+        figures(&mut body, "Accuracy by class", "", &snapshot.by_class()?);
+        let remark = snapshot.remark().unwrap_or_default();
+        figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
+        figures(&mut body, "Calibration", "", &snapshot.calibration()?);
         let _ = write!(body, "<section>\n<h2>Neural-collapse metrics</h2>\n{}</section>\n", snapshot.table());
-        body.push_str(&decisions(&accuracy_rows(self.analysis), test.is_some()));
-        body.push_str(&self.classes());
+        body.push_str("<section>\n<h2>Details</h2>\n");
+        folded(
+            &mut body,
+            "Accuracy and calibration",
+            &decisions(&accuracy_rows(self.analysis), test.is_some()),
+        );
+        folded(&mut body, "All classes", &self.classes());
+        body.push_str("</section>\n");
         Ok(document(self.name, &body))
     }
 
@@ -85,12 +97,12 @@ impl AnalysisReport<'_> {
     fn classes(&self) -> String {
         let Some(names) = self.class_names else { return String::new() };
         let row = |(class, (name, count)): (usize, (&String, &usize))| {
-            format!("<tr><td>{class}</td><td>{}</td><td>{count}</td></tr>\n", escape(name))
+            format!("<tr><td>{class}</td><td class=\"text\">{}</td><td>{count}</td></tr>\n", escape(name))
         };
         let rows: String = names.iter().zip(self.class_counts).enumerate().map(row).collect();
         format!(
-            "<section>\n<h2>Classes</h2>\n<div class=\"wide\"><table>\n\
-             <tr><th>class</th><th>name</th><th>training samples</th></tr>\n{rows}</table></div>\n</section>\n"
+            "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>class</th><th class=\"text\">name</th>\
+             <th>training samples</th></tr>\n{rows}</table></div>\n"
         )
     }
 
@@ -143,7 +155,7 @@ fn decisions(rows: &[AccuracyRow], with_test: bool) -> String {
     };
     let test = |cell: String| if with_test { cell } else { String::new() };
     let mut out = format!(
-        "<section>\n<h2>Accuracy and calibration</h2>\n<div class=\"wide\"><table>\n<tr><th></th><th>training</th>{}</tr>\n",
+        "<div class=\"wide\"><table>\n<tr><th></th><th>training</th>{}</tr>\n",
         test("<th>test</th>".into())
     );
     for row in rows {
@@ -155,6 +167,6 @@ fn decisions(rows: &[AccuracyRow], with_test: bool) -> String {
             test(cell(row.test))
         );
     }
-    out.push_str("</table></div>\n</section>\n");
+    out.push_str("</table></div>\n");
     out
 }

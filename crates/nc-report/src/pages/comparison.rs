@@ -2,149 +2,255 @@
 
 use std::fmt::Write;
 
+use nc_metrics::Accuracy;
 use nc_record::EpochLosses;
 
 use crate::{
     Error, Result,
-    charts::{COLORS, Curves, Drawing, Mark, Scale, Series, key},
-    html::{document, escape, figures},
+    charts::{COLORS, Curves, Drawing, Mark, Scale, Series, Swatch, X, color, key, legend},
+    html::{document, escape, figures, folded},
     pages::{
         figures::figure_rows,
         history::{Drawings, History, over_epochs},
-        run::RunReport,
-        snapshot::{angles, by_size, norms},
+        methods::{Method, difference, differing_settings, methods},
+        run::{RunReport, class_names},
+        snapshot::{angles, by_size, named, names_by_size, norms, norms_by_size},
     },
 };
 
-/// Renders a page that compares runs: one table of metrics, joint training curves, and class-mean angles side by side.
-/// Geometry is of training features.
+/// Renders a page that compares runs: seeds of one configuration are averaged; tables of results and of the settings
+/// that differ; joint training curves with the range over seeds; class-mean angles side by side. Geometry is of training
+/// features.
 ///
 /// # Errors
 ///
 /// [`Error::Unfinished`] if a run has no result, [`Error::Drawing`].
 pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
-    let titles = titles(runs);
-    let mut results = vec![];
-    for run in runs {
-        let unfinished = || Error::Unfinished { run: run.directory.display().to_string() };
-        results.push(run.result.as_ref().ok_or_else(unfinished)?);
+    if let Some(run) = runs.iter().find(|run| run.result.is_none()) {
+        return Err(Error::Unfinished { run: run.directory.display().to_string() });
     }
-    let mut body = "<h1>Runs side by side</h1>\n<div class=\"wide\"><table>\n<tr><th></th>".to_owned();
-    for title in &titles {
-        let _ = write!(body, "<th>{}</th>", escape(title));
-    }
-    body.push_str("</tr>\n");
-    let mut row = |name: &str, values: Vec<Option<f64>>, show: &dyn Fn(f64) -> String| {
-        if values.iter().any(Option::is_some) {
-            let cell = |value: Option<f64>| value.map_or_else(|| "–".into(), show);
-            let _ = write!(body, "<tr><td>{}</td>", escape(name));
-            for value in values {
-                let _ = write!(body, "<td>{}</td>", cell(value));
-            }
-            body.push_str("</tr>\n");
-        }
+    let methods = methods(runs);
+    let title = format!("Comparison of {} methods", methods.len());
+    let title = if methods.len() == 1 { "One method over its seeds".to_owned() } else { title };
+    let mut body = format!("<h1>{title}</h1>\n");
+    let swatch = |(index, method): (usize, &Method<'_>)| Swatch {
+        index,
+        color: color(index),
+        dashed: index >= COLORS,
+        name: method.name.clone(),
     };
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let accuracy =
-        |of: fn(&nc_metrics::Accuracy) -> Option<f64>| results.iter().map(|r| of(&r.accuracy)).collect();
-    row("final test accuracy", accuracy(|accuracy| Some(accuracy.top1)), &percent);
-    row("... many (over 100 training images)", accuracy(|accuracy| accuracy.many), &percent);
-    row("... medium (20 to 100)", accuracy(|accuracy| accuracy.medium), &percent);
-    row("... few (below 20)", accuracy(|accuracy| accuracy.few), &percent);
-    row("... worst class", accuracy(|accuracy| accuracy.worst_class), &percent);
-    row("macro F1", accuracy(|accuracy| accuracy.macro_f1), &percent);
-    row("calibration error (15 bins)", results.iter().map(|r| r.calibration.ece15).collect(), &percent);
-    let all: Vec<_> = results.iter().map(|result| figure_rows(&result.nc.train, None)).collect();
-    let mut figures_of_any: Vec<&crate::FigureRow> = vec![];
-    for figure in all.iter().flatten() {
-        if !figures_of_any.iter().any(|other| other.key == figure.key) {
-            figures_of_any.push(figure);
-        }
+    let swatches: Vec<Swatch> = methods.iter().enumerate().map(swatch).collect();
+    let _ = writeln!(body, "<div class=\"legend\">{}</div>", legend(&swatches));
+    body.push_str(&results(&methods));
+    body.push_str(&settings(&methods));
+    let marks = common_marks(&methods);
+    let note = format!("Bands show the range over seeds. {}", key(&marks));
+    figures(&mut body, "Training", note.trim(), &curves(&methods, &marks)?);
+    figures(&mut body, "After the last epoch", "", &after_training(&methods)?);
+    let mut maps: Vec<(&str, Drawing)> = vec![];
+    for method in &methods {
+        let result = method.first();
+        let drawing = angles(&result.nc.train, &result.data.class_counts, class_names(result))?;
+        maps.extend(drawing.map(|drawing| (method.name.as_str(), drawing)));
     }
-    for figure in figures_of_any {
-        let of = |rows: &Vec<crate::FigureRow>| rows.iter().find(|row| row.key == figure.key)?.train;
-        let same = |row: &crate::FigureRow| row.key != figure.key || row.ideal == figure.ideal;
-        let name = match figure.ideal.to_string() {
-            ideal if ideal.is_empty() || !all.iter().flatten().all(same) => figure.title.to_owned(),
-            ideal => format!("{} ({ideal} at collapse)", figure.title),
-        };
-        row(&name, all.iter().map(of).collect(), &|value| format!("{value:.3}"));
-    }
-    body.push_str("</table></div>\n");
-
-    let histories: Vec<History> = runs.iter().map(|run| History::of(&run.events)).collect();
-    let marks = common_marks(&histories);
-    figures(&mut body, "Training curves", &key(&marks), &curves(&histories, &titles, &marks)?);
-
-    let mut at_the_end: Vec<(&str, Drawing)> = vec![];
-    let same_classes = results.windows(2).all(|pair| pair[0].data.class_counts == pair[1].data.class_counts);
-    if let Some(first) = results.first().filter(|_| same_classes) {
-        let counts = &first.data.class_counts;
-        let named = titles.iter().zip(&results).enumerate();
-        let lines: Vec<_> =
-            named.map(|(hue, (title, result))| (title.clone(), &result.nc.train, hue)).collect();
-        at_the_end.extend(norms(&lines, counts)?.map(|drawing| ("Norms of centred class means", drawing)));
-        let order = by_size(counts);
-        let series = titles.iter().zip(&results).enumerate().map(|(hue, (title, result))| {
-            let accuracy = |(place, &class): (usize, &usize)| {
-                Some(((place + 1) as f64, result.accuracy.per_class[class]?))
-            };
-            let points = order.iter().enumerate().filter_map(accuracy).collect();
-            Series { name: title.clone(), points, hue, dashed: hue >= COLORS }
-        });
-        let by_class = Curves {
-            label: "test accuracy of each class, largest class first",
-            x_title: "class, largest first",
-            y_title: "test accuracy",
-            scale: Scale::Percent,
-            series: series.collect(),
-            x_range: None,
-            marks: &[],
-            reference: None,
-        };
-        at_the_end.extend(by_class.draw()?.map(|drawing| ("Accuracy by class", drawing)));
-    }
-    for (title, result) in titles.iter().zip(&results) {
-        let drawing = angles(&result.nc.train, &result.data.class_counts)?;
-        at_the_end.extend(drawing.map(|drawing| (title.as_str(), drawing)));
-    }
-    figures(
-        &mut body,
-        "After the last epoch: norms, accuracy by class, angles between class means",
-        "",
-        &at_the_end,
-    );
-    Ok(document("Runs side by side", &body))
+    figures(&mut body, "Angles between class means, first seed of each method", "", &maps);
+    body.push_str("<section>\n<h2>Details</h2>\n");
+    folded(&mut body, "All neural-collapse metrics", &metrics(&methods));
+    folded(&mut body, "Runs", &list(&methods));
+    body.push_str("</section>\n");
+    Ok(document(&title, &body))
 }
 
-/// Titles of the runs, with the directory appended to duplicates.
-fn titles(runs: &[RunReport]) -> Vec<String> {
-    let named: Vec<String> = runs.iter().map(RunReport::title).collect();
-    let title = |(run, title): (&RunReport, &String)| {
-        let alone = named.iter().filter(|other| *other == title).count() == 1;
-        if alone { title.clone() } else { format!("{title} ({})", run.directory.display()) }
+/// A table with a row per method.
+fn results(methods: &[Method<'_>]) -> String {
+    let accuracy = |of: fn(&Accuracy) -> Option<f64>| {
+        methods.iter().map(|method| method.summary(|result| of(&result.accuracy))).collect::<Vec<_>>()
     };
-    runs.iter().zip(&named).map(title).collect()
+    let percent = |value: f64| format!("{:.1}", 100.0 * value);
+    let degrees = |value: f64| format!("{value:.1}");
+    let number = |value: f64| format!("{value:.3}");
+    type Show<'a> = &'a dyn Fn(f64) -> String;
+    // Title, values, formatting, and whether more is better (1), less is better (-1), or neither (0).
+    let columns: [(&str, Vec<_>, Show<'_>, f64); 8] = [
+        ("test accuracy, %", accuracy(|accuracy| Some(accuracy.top1)), &percent, 1.0),
+        ("many", accuracy(|accuracy| accuracy.many), &percent, 1.0),
+        ("medium", accuracy(|accuracy| accuracy.medium), &percent, 1.0),
+        ("few", accuracy(|accuracy| accuracy.few), &percent, 1.0),
+        ("worst class", accuracy(|accuracy| accuracy.worst_class), &percent, 1.0),
+        (
+            "calibration error",
+            methods.iter().map(|method| method.summary(|result| result.calibration.ece15)).collect(),
+            &percent,
+            -1.0,
+        ),
+        (
+            "nearest angle",
+            methods
+                .iter()
+                .map(|m| m.summary(|result| result.nc.train.nc2.centered_means.mean_nearest_angle_degrees))
+                .collect(),
+            &degrees,
+            0.0,
+        ),
+        (
+            "NC1",
+            methods.iter().map(|m| m.summary(|result| result.nc.train.nc1.trace.class_weighted)).collect(),
+            &number,
+            0.0,
+        ),
+    ];
+    let mut out =
+        "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>method</th><th>seeds</th>".to_owned();
+    for (index, (title, ..)) in columns.iter().enumerate() {
+        let _ = write!(out, "<th>{title}</th>");
+        if index == 0 {
+            out.push_str("<th>over the first</th>");
+        }
+    }
+    out.push_str("</tr>\n");
+    for (row, method) in methods.iter().enumerate() {
+        let _ = write!(out, "<tr><td>{}</td><td>{}</td>", escape(&method.name), method.runs.len());
+        for (index, (_, values, show, sign)) in columns.iter().enumerate() {
+            let best = values.iter().flatten().map(|value| sign * value.mean).fold(f64::MIN, f64::max);
+            let (cell, bold) = match &values[row] {
+                None => ("–".into(), false),
+                Some(value) => {
+                    let deviation = value.deviation.map_or_else(String::new, |d| format!(" ± {}", show(d)));
+                    let bold = *sign != 0.0 && methods.len() > 1 && sign * value.mean == best;
+                    (format!("{}{deviation}", show(value.mean)), bold)
+                }
+            };
+            let class = if bold { " class=\"best\"" } else { "" };
+            let _ = write!(out, "<td{class}>{cell}</td>");
+            if index == 0 {
+                let _ = write!(
+                    out,
+                    "<td>{}</td>",
+                    if row == 0 { String::new() } else { difference(&methods[0], method) }
+                );
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str(
+        "</table></div>\n<p class=\"notes\">Mean ± standard deviation over seeds, last epoch; best in bold. Differences are in \
+         points; with common seeds, of runs with the same seed (± standard error). The angle is the mean nearest angle \
+         between class means of the training features, in degrees.</p>\n",
+    );
+    out
+}
+
+/// A table of the settings that differ between methods; empty if none does.
+fn settings(methods: &[Method<'_>]) -> String {
+    let rows = differing_settings(methods);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = "<section>\n<h2>Differing settings</h2>\n<div class=\"wide\"><table>\n<tr><th>setting</th>"
+        .to_owned();
+    for method in methods {
+        let _ = write!(out, "<th>{}</th>", escape(&method.name));
+    }
+    out.push_str("</tr>\n");
+    for (key, values) in rows {
+        let _ = write!(out, "<tr><td><code>{}</code></td>", escape(&key));
+        for value in values {
+            let _ = write!(out, "<td>{}</td>", escape(value.as_deref().unwrap_or("–")));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</table></div>\n</section>\n");
+    out
+}
+
+/// A table of all collapse metrics, with a column per method.
+fn metrics(methods: &[Method<'_>]) -> String {
+    let all: Vec<Vec<_>> = methods
+        .iter()
+        .map(|method| method.results().map(|result| figure_rows(&result.nc.train, None)).collect())
+        .collect();
+    let mut of_any: Vec<&crate::FigureRow> = vec![];
+    for figure in all.iter().flatten().flatten() {
+        if !of_any.iter().any(|other| other.key == figure.key) {
+            of_any.push(figure);
+        }
+    }
+    let mut out = "<div class=\"wide\"><table>\n<tr><th>metric</th>".to_owned();
+    for method in methods {
+        let _ = write!(out, "<th>{}</th>", escape(&method.name));
+    }
+    out.push_str("</tr>\n");
+    for figure in of_any {
+        let same = |row: &crate::FigureRow| row.key != figure.key || row.ideal == figure.ideal;
+        let name = match figure.ideal.to_string() {
+            ideal if ideal.is_empty() || !all.iter().flatten().flatten().all(same) => figure.title.to_owned(),
+            ideal => format!("{} ({ideal} at collapse)", figure.title),
+        };
+        let _ = write!(out, "<tr><td>{}</td>", escape(&name));
+        for seeds in &all {
+            let of = |rows: &Vec<crate::FigureRow>| rows.iter().find(|row| row.key == figure.key)?.train;
+            let mean = crate::format::mean(seeds.iter().map(of));
+            let _ = write!(out, "<td>{}</td>", mean.map_or_else(|| "–".into(), |mean| format!("{mean:.3}")));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</table></div>\n");
+    out
+}
+
+/// A table of the runs.
+fn list(methods: &[Method<'_>]) -> String {
+    let mut out = "<div class=\"wide\"><table>\n<tr><th>method</th><th>seed</th><th>test accuracy, %</th>\
+                   <th class=\"text\">directory</th></tr>\n"
+        .to_owned();
+    for method in methods {
+        for (run, result) in method.runs.iter().zip(method.results()) {
+            let _ = writeln!(
+                out,
+                "<tr><td>{}</td><td>{}</td><td>{:.1}</td><td class=\"text\"><code>{}</code></td></tr>",
+                escape(&method.name),
+                result.seed,
+                100.0 * result.accuracy.top1,
+                escape(&run.directory.display().to_string())
+            );
+        }
+    }
+    out.push_str("</table></div>\n");
+    out
 }
 
 /// Marks common to all runs.
-fn common_marks(histories: &[History]) -> Vec<Mark> {
-    let Some(first) = histories.first() else { return vec![] };
-    let everywhere = |mark: &&Mark| histories.iter().all(|history| history.marks.contains(mark));
+fn common_marks(methods: &[Method<'_>]) -> Vec<Mark> {
+    let mut histories = methods.iter().flat_map(|method| &method.histories);
+    let Some(first) = histories.next() else { return vec![] };
+    let everywhere = |mark: &&Mark| histories.clone().all(|history| history.marks.contains(mark));
     first.marks.iter().filter(everywhere).cloned().collect()
 }
 
-/// Joint curves, one colour per run.
-fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Drawings> {
+/// The mean over seeds where all have a point, and its range.
+fn averaged(index: usize, name: &str, seeds: &[Vec<(f64, f64)>]) -> Series {
+    let (mut points, mut band) = (vec![], vec![]);
+    for &(x, _) in seeds.first().map_or(&[][..], Vec::as_slice) {
+        let at = |points: &Vec<(f64, f64)>| Some(points.iter().find(|point| point.0 == x)?.1);
+        if let Some(values) = seeds.iter().map(at).collect::<Option<Vec<f64>>>() {
+            points.push((x, values.iter().sum::<f64>() / values.len() as f64));
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            band.push((x, low, values.iter().copied().fold(f64::NEG_INFINITY, f64::max)));
+        }
+    }
+    if seeds.len() < 2 {
+        band.clear();
+    }
+    Series { name: name.to_owned(), points, band, hue: index, dashed: index >= COLORS }
+}
+
+/// Joint curves, one colour per method.
+fn curves(methods: &[Method<'_>], marks: &[Mark]) -> Result<Drawings> {
     let lines = |of: &dyn Fn(&History) -> Vec<(f64, f64)>| -> Vec<Series> {
-        let runs = histories.iter().zip(titles).enumerate();
-        runs.map(|(hue, (history, title))| Series {
-            name: title.clone(),
-            points: of(history),
-            hue,
-            dashed: hue >= COLORS,
-        })
-        .collect()
+        let line = |(index, method): (usize, &Method<'_>)| {
+            averaged(index, &method.name, &method.histories.iter().map(of).collect::<Vec<_>>())
+        };
+        methods.iter().enumerate().map(line).collect()
     };
     let figure = |key: &'static str| {
         lines(&move |history: &History| {
@@ -156,25 +262,26 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Dr
         let supervised = |(at, losses): &(f64, EpochLosses)| Some((*at, losses.term("supervised")?));
         history.losses.iter().filter_map(supervised).collect()
     });
-    let optima: Vec<Option<f64>> = histories.iter().map(History::optimum).collect();
+    let optima: Vec<Option<f64>> =
+        methods.iter().flat_map(|method| &method.histories).map(History::optimum).collect();
     let shared = optima.windows(2).all(|pair| pair[0] == pair[1]);
-    let optimum = optima.first().copied().flatten().filter(|_| shared).map(|optimum| (optimum, "optimum"));
+    let optimum = optima.first().copied().flatten().filter(|_| shared).map(|optimum| (optimum, "ideal"));
     let charts = [
         ("Test accuracy", "accuracy", Scale::Percent, accuracy, None),
         ("Supervised training loss", "loss", Scale::Linear, loss, None),
         (
-            "NC1, each class the same",
-            "tr(S_W pinv(S_B))/K",
-            Scale::Log,
-            figure("nc1.trace.class_weighted"),
-            None,
-        ),
-        (
-            "NC2, mean nearest angle of class means",
+            "Mean nearest angle of class means (NC2)",
             "degrees",
             Scale::Linear,
             figure("nc2.centered_means.mean_nearest_angle_degrees"),
             optimum,
+        ),
+        (
+            "Within-class over between-class variation (NC1)",
+            "tr(S_W pinv(S_B))/K",
+            Scale::Log,
+            figure("nc1.trace.class_weighted"),
+            None,
         ),
         (
             "NC2, spread of the norms of class means",
@@ -192,5 +299,43 @@ fn curves(histories: &[History], titles: &[String], marks: &[Mark]) -> Result<Dr
         ),
         ("NC4, disagreement with the nearest mean", "share", Scale::Percent, figure("nc4.mismatch"), None),
     ];
-    over_epochs(None, marks, charts)
+    over_epochs(None, marks, true, charts)
+}
+
+/// Accuracy and norms by class; nothing unless all runs have the same class sizes.
+fn after_training(methods: &[Method<'_>]) -> Result<Drawings> {
+    let all = || methods.iter().flat_map(Method::results);
+    let Some(first) = all().next() else { return Ok(vec![]) };
+    let counts = &first.data.class_counts;
+    if all().any(|result| result.data.class_counts != *counts) {
+        return Ok(vec![]);
+    }
+    let order = by_size(counts);
+    let names = named(&order, class_names(first));
+    let line = |of: &dyn Fn(&nc_record::RunResult<_, _, _>) -> Vec<(f64, f64)>| -> Vec<Series> {
+        let line = |(index, method): (usize, &Method<'_>)| {
+            averaged(index, &method.name, &method.results().map(of).collect::<Vec<_>>())
+        };
+        methods.iter().enumerate().map(line).collect()
+    };
+    let by_class = Curves {
+        label: "test accuracy of each class, largest class first",
+        x: X::Classes(&names),
+        y_title: "test accuracy",
+        scale: Scale::Percent,
+        series: line(&|result: &super::run::Finished| {
+            let share =
+                |(place, &class): (usize, &usize)| Some((place as f64, result.accuracy.per_class[class]?));
+            order.iter().enumerate().filter_map(share).collect()
+        }),
+        unnamed: true,
+        ..Curves::default()
+    };
+    let norms_line = line(&|result: &super::run::Finished| norms_by_size(&result.nc.train, counts));
+    let with_means = names_by_size(&first.nc.train, counts, class_names(first));
+    let drawings = [
+        ("Accuracy by class", by_class.draw()?),
+        ("Norms of centred class means", norms(norms_line, &with_means, true)?),
+    ];
+    Ok(drawings.into_iter().filter_map(|(title, drawing)| Some((title, drawing?))).collect())
 }

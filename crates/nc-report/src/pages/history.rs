@@ -4,7 +4,7 @@ use nc_record::{EpochLosses, Event, Figures, ShotAccuracy};
 
 use crate::{
     Result,
-    charts::{Curves, Drawing, Mark, Scale, Series},
+    charts::{Curves, Drawing, Mark, Scale, Series, X},
 };
 
 /// Logged values of a run by epoch, counted from 1 over all phases.
@@ -129,7 +129,13 @@ impl History {
 
     /// The metric `key` of training and test features, as two series.
     pub(crate) fn figure(&self, key: &str, name: &str, hue: usize) -> Vec<Series> {
-        let line = |set: &str, dashed, points| Series { name: format!("{name}{set}"), points, hue, dashed };
+        let line = |set: &str, dashed, points| Series {
+            name: format!("{name}{set}"),
+            points,
+            hue,
+            dashed,
+            ..Series::default()
+        };
         let collapse = || self.collapse.iter();
         vec![
             line("training", false, collapse().filter_map(|collapse| collapse.train(key)).collect()),
@@ -144,16 +150,17 @@ pub(crate) type EpochChart = (&'static str, &'static str, Scale, Vec<Series>, Op
 /// Drawings with their titles.
 pub(crate) type Drawings = Vec<(&'static str, Drawing)>;
 
-/// Draws charts over epochs; charts without points are omitted.
+/// Draws charts over epochs; charts without points are omitted. `unnamed` leaves out the names of series.
 pub(crate) fn over_epochs(
     range: Option<(f64, f64)>,
     marks: &[Mark],
+    unnamed: bool,
     charts: impl IntoIterator<Item = EpochChart>,
 ) -> Result<Drawings> {
     let mut drawings = vec![];
     for (title, y_title, scale, series, reference) in charts {
-        let (label, x_title, x_range) = (title, "epoch", range);
-        let curves = Curves { label, x_title, y_title, scale, series, x_range, marks, reference };
+        let (label, x, x_range) = (title, X::Epochs, range);
+        let curves = Curves { label, x, y_title, scale, series, x_range, marks, reference, unnamed };
         drawings.extend(curves.draw()?.map(|drawing| (title, drawing)));
     }
     Ok(drawings)

@@ -6,9 +6,11 @@ mod comparison;
 mod consistency;
 mod figures;
 mod history;
+mod methods;
 mod run;
 mod run_curves;
 mod snapshot;
+mod tiles;
 
 pub use accuracy::{AccuracyRow, accuracy_rows};
 pub use analysis::{AnalysisReport, class_list};

@@ -6,18 +6,19 @@ use std::{
 };
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{Event, RunDir, RunResult, write_atomically};
+use nc_record::{Event, RunDir, RunResult, shell_word, write_atomically};
 
 use crate::{
     Error, Result,
     charts::key,
     format,
-    html::{document, escape, figures, live_document},
+    html::{command, document, escape, figures, folded, live_document, panels},
     pages::{
         consistency::{check_projection, check_result},
         history::History,
-        run_curves::{collapse, training},
-        snapshot::{Snapshot, by_size, optimum},
+        run_curves::{further_curves, main_curves},
+        snapshot::{Snapshot, by_size, class_name},
+        tiles::{percent, tiles},
     },
 };
 
@@ -68,54 +69,101 @@ impl RunReport {
 
     /// Name and seed.
     pub fn title(&self) -> String {
-        let started = self.events.iter().find_map(|event| match event {
-            Event::RunStarted { name, seed, .. } => Some(format!("{name}, seed {seed}")),
-            _ => None,
-        });
-        started.unwrap_or_else(|| "run not started".into())
+        match self.started() {
+            Some((name, seed)) => format!("{name}, seed {seed}"),
+            None => "run not started".into(),
+        }
     }
 
-    /// Renders a self-contained HTML page without scripts.
+    /// Name and seed; none before the run starts.
+    pub(crate) fn started(&self) -> Option<(&str, u64)> {
+        self.events.iter().find_map(|event| match event {
+            Event::RunStarted { name, seed, .. } => Some((name.as_str(), *seed)),
+            _ => None,
+        })
+    }
+
+    /// Renders a self-contained HTML page. Its script only adds convenience: values at the pointer, series that can be
+    /// hidden, sortable tables.
     ///
     /// # Errors
     ///
     /// [`Error::Drawing`].
     pub fn to_html(&self) -> Result<String> {
         let history = History::of(&self.events);
-        let note = key(&history.marks);
         let mut body = format!("<h1>{}</h1>\n", escape(&self.title()));
-        self.summary(&mut body);
-        figures(&mut body, "Training", &note, &training(&history)?);
-        figures(&mut body, "Neural collapse during training", &note, &collapse(&history)?);
+        command(&mut body, &self.command());
+        let _ = writeln!(body, "<p class=\"status\">{}</p>", self.status());
+        let marks = key(&history.marks);
+        let further = further_curves(&history)?;
+        let mut details = String::new();
         if let Some(result) = &self.result {
-            let snapshot = Snapshot {
-                train: &result.nc.train,
-                test: Some(&result.nc.test),
-                decided: "test",
-                accuracy: Some(&result.accuracy),
-                calibration: Some(&result.calibration),
-                class_counts: &result.data.class_counts,
-                projection: self.projection.as_ref(),
-            };
-            figures(&mut body, "After the last epoch", "", &snapshot.drawings()?);
-            body.push_str(&classes(result));
-            let remark =
-                snapshot.remark().map_or_else(String::new, |text| format!("<p>{}</p>\n", escape(&text)));
-            let _ = write!(
-                body,
-                "<section>\n<h2>Neural-collapse metrics</h2>\n{remark}{}</section>\n",
-                snapshot.table()
-            );
+            let snapshot = snapshot(result, self.projection.as_ref());
+            let _ = writeln!(body, "<p class=\"status\">{}</p>", escape(&data(result)));
+            for note in &result.notes {
+                let _ = writeln!(body, "<p class=\"status\"><strong>Note:</strong> {}.</p>", escape(note));
+            }
+            body.push_str(&tiles(&result.accuracy, Some(&result.calibration), class_names(result), "test"));
+            body.push_str(&other_epochs(result));
+            figures(&mut body, "Accuracy by class", "", &snapshot.by_class()?);
+            figures(&mut body, "Training", &marks, &main_curves(&history)?);
+            let remark = snapshot.remark().unwrap_or_default();
+            figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
+            let calibration = snapshot.calibration()?;
+            body.push_str("<section>\n<h2>Details</h2>\n");
+            panels(&mut details, &further);
+            folded(&mut body, "Regularisers, learning rate and further metrics over epochs", &details);
+            details.clear();
+            panels(&mut details, &calibration);
+            folded(&mut body, "Calibration", &details);
+            folded(&mut body, "All neural-collapse metrics", &snapshot.table());
+            folded(&mut body, "All classes", &classes(result));
+        } else {
+            figures(&mut body, "Training", &marks, &main_curves(&history)?);
+            body.push_str("<section>\n<h2>Details</h2>\n");
+            panels(&mut details, &further);
+            folded(&mut body, "Regularisers, learning rate and further metrics over epochs", &details);
         }
-        let _ = write!(
-            body,
-            "<section>\n<h2>Reproduce this run</h2>\n<p>Save this configuration and run <code>nclt train --config \
-             config.toml</code> (with <code>--data-dir</code> if the data is not built in), or <code>cargo xtask train \
-             --config config.toml</code> in a checkout:</p>\n<pre>{}</pre>\n</section>\n",
+        let config = format!(
+            "<p>Saved as <code>config.toml</code>, this configuration repeats the run: <code>nclt train --config \
+             config.toml</code>, with <code>--data-dir</code> if the data is not built in.</p>\n<pre>{}</pre>\n",
             escape(self.config.trim_end())
         );
+        folded(&mut body, "Configuration", &config);
+        body.push_str("</section>\n");
         let document = if self.result.is_some() { document } else { live_document };
         Ok(document(&self.title(), &body))
+    }
+
+    /// The command that trained the run, or that repeats or resumes it.
+    fn command(&self) -> String {
+        let directory = self.directory.to_string_lossy();
+        let Some(result) = &self.result else {
+            return format!("nclt train --resume {}", shell_word(&directory));
+        };
+        let recorded = result.program.as_ref().and_then(|program| program.command.clone());
+        recorded.unwrap_or_else(|| {
+            let config = self.directory.join(RunDir::CONFIG);
+            format!("nclt train --config {}", shell_word(&config.to_string_lossy()))
+        })
+    }
+
+    /// Status, date, duration, machine and version, as HTML.
+    fn status(&self) -> String {
+        let Some(result) = &self.result else { return escape(&self.progress()) };
+        let mut parts = vec![];
+        if let Some(finished) = &result.finished {
+            parts.push(finished.replace('T', " ").replace('Z', " UTC"));
+        }
+        let seconds = result.timing.seconds;
+        let speed = result.timing.images_per_second;
+        parts.push(format!("{} of training, {speed:.0} images/s", format::duration(seconds)));
+        if let Some(program) = &result.program {
+            parts.push(program.processor.clone());
+            let commit = program.commit.as_ref().map_or_else(String::new, |commit| format!(" ({commit})"));
+            parts.push(format!("version {}{commit}", program.version));
+        }
+        format!("<strong>Finished</strong> {}", escape(&parts.join(" · ")))
     }
 
     /// The state of an unfinished run: its epoch, the rest of the phase at the speed of the last epoch, the last figures.
@@ -139,102 +187,97 @@ impl RunReport {
         }
         format!("Not finished.{text}")
     }
+}
 
-    /// Appends the data, the schedule and the main metrics.
-    fn summary(&self, body: &mut String) {
-        let Some(result) = &self.result else {
-            let _ = writeln!(body, "<p>{}</p>", escape(&self.progress()));
-            return;
-        };
-        let epochs: Vec<String> = result.epochs.iter().map(ToString::to_string).collect();
-        let images: usize = result.data.class_counts.iter().sum();
-        let largest = result.data.class_counts.iter().max().copied().unwrap_or(0);
-        let smallest = result.data.class_counts.iter().min().copied().unwrap_or(0);
-        let _ = writeln!(
-            body,
-            "<p>{}: {images} training images in {} classes ({largest} to {smallest} per class), {} test images. {} \
-             epochs in {}. Run <code>{}</code>, training subset <code>{}</code>.</p>",
-            escape(&result.data.source),
-            result.data.class_counts.len(),
-            result.data.test_images,
-            epochs.join(" + "),
-            format::duration(result.timing.seconds),
-            escape(format::short(&result.run_hash)),
-            escape(format::short(&result.data.train_hash))
-        );
-        let percent =
-            |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
-        let hundredths =
-            |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1}", 100.0 * share));
-        let degrees = |angle: Option<f64>| angle.map_or_else(|| "–".into(), |angle| format!("{angle:.1}°"));
-        let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));
-        let (accuracy, nc) = (&result.accuracy, &result.nc.train);
-        let angle = nc.nc2.centered_means.mean_nearest_angle_degrees;
-        let cards = [
-            ("final test accuracy", percent(Some(accuracy.top1))),
-            (
-                "many / medium / few, %",
-                [accuracy.many, accuracy.medium, accuracy.few].map(hundredths).join(" / "),
-            ),
-            ("worst class", percent(accuracy.worst_class)),
-            ("calibration error", percent(result.calibration.ece15)),
-            ("mean nearest angle / optimum", [angle, optimum(nc)].map(degrees).join(" / ")),
-            ("NC1, each class the same", number(nc.nc1.trace.class_weighted)),
-            ("NC3 gap", number(nc.nc3.as_ref().and_then(|nc3| nc3.duality_gap_squared))),
-            ("NC4 mismatch", percent(nc.nc4.and_then(|nc4| nc4.mismatch))),
-        ];
-        body.push_str("<dl class=\"cards\">\n");
-        for (name, value) in cards {
-            let _ = writeln!(body, "<div><dt>{name}</dt><dd>{value}</dd></div>");
-        }
-        body.push_str("</dl>\n<p class=\"notes\">Geometry is of training features.");
-        if let Some(selected) = &result.selected_epoch {
-            let _ = write!(
-                body,
-                " Selected by validation accuracy ({}): test accuracy {} ({} {}); its weights are saved too.",
-                percent(Some(selected.validation_accuracy.all)),
-                percent(Some(selected.test_accuracy.all)),
-                escape(&selected.phase),
-                selected.epoch.saturating_add(1)
-            );
-        }
-        if let Some(best) = &result.best_epoch {
-            let _ = write!(
-                body,
-                " Best epoch by test accuracy, for comparison only: {} ({} {}).",
-                percent(Some(best.accuracy.all)),
-                escape(&best.phase),
-                best.epoch.saturating_add(1)
-            );
-        }
-        body.push_str("</p>\n");
-        for note in &result.notes {
-            let _ = writeln!(body, "<p class=\"notes\">Note: {}.</p>", escape(note));
-        }
+/// Result of a run.
+pub(crate) type Finished = RunResult<Accuracy, Calibration, Geometry>;
+
+fn snapshot<'a>(result: &'a Finished, projection: Option<&'a Projection>) -> Snapshot<'a> {
+    Snapshot {
+        train: &result.nc.train,
+        test: Some(&result.nc.test),
+        decided: "test",
+        accuracy: Some(&result.accuracy),
+        calibration: Some(&result.calibration),
+        class_counts: &result.data.class_counts,
+        class_names: class_names(result),
+        projection,
     }
 }
 
-/// A table of class numbers and names; empty for results of earlier versions.
-fn classes(result: &RunResult<Accuracy, Calibration, Geometry>) -> String {
-    let Some(input) = &result.input else { return String::new() };
-    let mut out = "<section>\n<h2>Classes</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th>name</th>\
-                   <th>training images</th><th>test accuracy</th></tr>\n"
-        .to_owned();
-    for class in by_size(&result.data.class_counts) {
-        let share = result.accuracy.per_class[class];
-        let _ = writeln!(
-            out,
-            "<tr><td>{class}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(&input.classes[class]),
-            result.data.class_counts[class],
-            share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share))
+/// Class names; empty for results of earlier versions.
+pub(crate) fn class_names(result: &Finished) -> &[String] {
+    result.input.as_ref().map_or(&[], |input| &input.classes)
+}
+
+/// Data, epochs and network in a sentence.
+fn data(result: &Finished) -> String {
+    let counts = &result.data.class_counts;
+    let epochs: Vec<String> = result.epochs.iter().map(ToString::to_string).collect();
+    let (largest, smallest) = (counts.iter().max().unwrap_or(&0), counts.iter().min().unwrap_or(&0));
+    let network = result.network.as_ref().map_or_else(String::new, |network| {
+        format!(" Network of {} parameters, {}.", format::thousands(network.parameters), network.precision)
+    });
+    format!(
+        "{}: {} training images in {} classes ({} to {} per class), {} test images. {} epochs.{network} Run {}, training \
+         subset {}.",
+        result.data.source,
+        format::thousands(counts.iter().sum()),
+        counts.len(),
+        format::thousands(*largest),
+        format::thousands(*smallest),
+        format::thousands(result.data.test_images),
+        epochs.join(" + "),
+        format::short(&result.run_hash),
+        format::short(&result.data.train_hash)
+    )
+}
+
+/// The epochs selected by validation and by test accuracy.
+fn other_epochs(result: &Finished) -> String {
+    let mut text = "The figures are those of the last epoch.".to_owned();
+    if let Some(selected) = &result.selected_epoch {
+        let _ = write!(
+            text,
+            " Epoch selected by validation ({}): test accuracy {} ({} {}); its weights are saved too.",
+            percent(Some(selected.validation_accuracy.all)),
+            percent(Some(selected.test_accuracy.all)),
+            selected.phase,
+            selected.epoch.saturating_add(1)
         );
     }
-    out.push_str("</table></div>\n</section>\n");
+    if let Some(best) = &result.best_epoch {
+        let _ = write!(
+            text,
+            " Best epoch by test accuracy, for comparison only: {} ({} {}).",
+            percent(Some(best.accuracy.all)),
+            best.phase,
+            best.epoch.saturating_add(1)
+        );
+    }
+    format!("<p class=\"notes\">{}</p>\n", escape(&text))
+}
+
+/// A table of all classes with their number, name, size and accuracy.
+fn classes(result: &Finished) -> String {
+    let mut out =
+        "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>class</th><th class=\"text\">name</th>\
+                   <th>training images</th><th>test accuracy</th></tr>\n"
+            .to_owned();
+    for class in by_size(&result.data.class_counts) {
+        let _ = writeln!(
+            out,
+            "<tr><td>{class}</td><td class=\"text\">{}</td><td>{}</td><td>{}</td></tr>",
+            escape(&class_name(class, class_names(result))),
+            result.data.class_counts[class],
+            percent(result.accuracy.per_class[class])
+        );
+    }
+    out.push_str("</table></div>\n");
     out
 }
 
-fn read_result(directory: &Path) -> Result<Option<RunResult<Accuracy, Calibration, Geometry>>> {
+fn read_result(directory: &Path) -> Result<Option<Finished>> {
     let result = match RunDir::read_result(directory) {
         Err(nc_record::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Ok(None);

@@ -7,100 +7,105 @@ use nc_record::{EpochLosses, ShotAccuracy};
 use crate::{
     Result,
     charts::{Scale, Series},
-    pages::history::{Drawings, History, over_epochs},
+    pages::history::{Drawings, EpochChart, History, over_epochs},
 };
 
-/// Accuracies, losses and the learning rate.
-pub(crate) fn training(history: &History) -> Result<Drawings> {
-    type Group = fn(&ShotAccuracy) -> Option<f64>;
-    let groups: [(&str, Group); 4] = [
-        ("all", |accuracy| Some(accuracy.all)),
-        ("many", |accuracy| accuracy.many),
-        ("medium", |accuracy| accuracy.medium),
-        ("few", |accuracy| accuracy.few),
-    ];
-    let mut accuracy: Vec<Series> = groups
-        .iter()
-        .zip([6, 0, 5, 1])
-        .map(|((name, of), hue)| {
-            let points = history.test_accuracy.iter().filter_map(|(at, accuracy)| Some((*at, of(accuracy)?)));
-            Series { name: (*name).into(), points: points.collect(), hue, dashed: false }
-        })
-        .collect();
-    accuracy.push(Series {
-        name: "validation".into(),
-        points: history.validation_accuracy.iter().map(|(at, accuracy)| (*at, accuracy.all)).collect(),
-        hue: 6,
-        dashed: true,
-    });
-    let loss = |name: &str, hue, of: &dyn Fn(&EpochLosses) -> Option<f64>| Series {
-        name: name.into(),
-        points: history.losses.iter().filter_map(|(at, losses)| Some((*at, of(losses)?))).collect(),
-        hue,
-        dashed: false,
-    };
-    let rate = Series {
-        name: "learning rate".into(),
-        points: history.learning_rates.clone(),
-        hue: 6,
-        dashed: false,
-    };
-    let mut losses = vec![loss("total", 6, &|losses| Some(losses.total))];
+/// Accuracy, loss, angles and NC1.
+pub(crate) fn main_curves(history: &History) -> Result<Drawings> {
+    let mut losses = vec![loss(history, "total", 6, &|losses| Some(losses.total))];
     // L_W and L_B have separate charts because their scales differ.
     let names = history.losses.iter().flat_map(|(_, losses)| losses.terms.keys());
     let names: BTreeSet<&String> =
         names.filter(|name| !["within_class", "between_class"].contains(&name.as_str())).collect();
+    // With a single term, the total is this term, up to L_W and L_B.
     losses.extend(
-        names.into_iter().enumerate().map(|(hue, name)| loss(name, hue, &|losses| losses.term(name))),
+        names
+            .into_iter()
+            .enumerate()
+            .map(|(hue, name)| loss(history, name, hue, &|losses| losses.term(name))),
     );
-    let within = vec![loss("L_W", 2, &|losses| losses.term("within_class"))];
-    let between = vec![loss("L_B", 3, &|losses| losses.term("between_class"))];
-    let charts = [
-        ("Test accuracy", "accuracy", Scale::Percent, accuracy),
-        ("Training loss", "loss", Scale::Linear, losses),
-        ("Within-class compactness", "L_W", Scale::Linear, within),
-        ("Between-class angles", "L_B", Scale::Linear, between),
-        ("Learning rate", "rate", Scale::Log, vec![rate]),
-    ];
-    over_epochs(
-        history.range(),
-        &history.marks,
-        charts.map(|(title, y, scale, series)| (title, y, scale, series, None)),
-    )
-}
-
-/// NC1 to NC4.
-pub(crate) fn collapse(history: &History) -> Result<Drawings> {
-    let mut nc1 = history.figure("nc1.trace.class_weighted", "each class the same, ", 0);
-    nc1.extend(history.figure("nc1.trace.sample_weighted", "each sample the same, ", 1));
-    let mut norms = history.figure("nc2.centered_means.equinorm_cov", "class means, ", 0);
-    norms.extend(history.figure("nc2.weights.equinorm_cov", "classifier, ", 1).into_iter().take(1));
-    let mut angles = history.figure("nc2.centered_means.mean_nearest_angle_degrees", "class means, ", 0);
+    let mut angles = history.figure("nc2.centered_means.mean_nearest_angle_degrees", "means, ", 0);
     angles.extend(
         history.figure("nc2.weights.mean_nearest_angle_degrees", "classifier, ", 1).into_iter().take(1),
     );
-    let angle_optimum = history.optimum().map(|optimum| (optimum, "optimum"));
-    over_epochs(
-        history.range(),
-        &history.marks,
-        [
-            ("NC1, within over between classes", "tr(S_W pinv(S_B))/K", Scale::Log, nc1, None),
-            ("NC2, mean nearest angle", "degrees", Scale::Linear, angles, angle_optimum),
-            ("NC2, spread of the norms", "std / mean", Scale::Linear, norms, None),
-            (
-                "NC3, classifier against class means",
-                "squared distance",
-                Scale::Linear,
-                history.figure("nc3.duality_gap_squared", "", 0),
-                None,
-            ),
-            (
-                "NC4, disagreement with the nearest mean",
-                "share",
-                Scale::Percent,
-                history.figure("nc4.mismatch", "", 0),
-                None,
-            ),
-        ],
-    )
+    angles.iter_mut().for_each(|series| series.name = series.name.replace(", training", ""));
+    let charts: [EpochChart; 4] = [
+        ("Test accuracy", "accuracy", Scale::Percent, accuracy(history), None),
+        ("Training loss", "loss", Scale::Linear, losses, None),
+        (
+            "Mean nearest angle (NC2)",
+            "degrees",
+            Scale::Linear,
+            angles,
+            history.optimum().map(|optimum| (optimum, "ideal")),
+        ),
+        (
+            "Within-class over between-class variation (NC1)",
+            "tr(S_W pinv(S_B))/K",
+            Scale::Log,
+            history.figure("nc1.trace.class_weighted", "", 0),
+            None,
+        ),
+    ];
+    over_epochs(history.range(), &history.marks, false, charts)
+}
+
+/// Regularisers, learning rate, and the other collapse metrics.
+pub(crate) fn further_curves(history: &History) -> Result<Drawings> {
+    let rates = history.learning_rates.clone();
+    let rate = Series { name: "rate".into(), points: rates, hue: 6, ..Series::default() };
+    let mut norms = history.figure("nc2.centered_means.equinorm_cov", "means, ", 0);
+    norms.extend(history.figure("nc2.weights.equinorm_cov", "classifier, ", 1).into_iter().take(1));
+    let within = loss(history, "L_W", 2, &|losses| losses.term("within_class"));
+    let between = loss(history, "L_B", 3, &|losses| losses.term("between_class"));
+    let charts: [EpochChart; 6] = [
+        ("Within-class compactness", "L_W", Scale::Linear, vec![within], None),
+        ("Between-class angles", "L_B", Scale::Linear, vec![between], None),
+        ("Learning rate", "rate", Scale::Log, vec![rate], None),
+        ("NC2, spread of the norms", "std / mean", Scale::Linear, norms, None),
+        (
+            "NC3, classifier against class means",
+            "squared distance",
+            Scale::Linear,
+            history.figure("nc3.duality_gap_squared", "", 0),
+            None,
+        ),
+        (
+            "NC4, disagreement with the nearest mean",
+            "share",
+            Scale::Percent,
+            history.figure("nc4.mismatch", "", 0),
+            None,
+        ),
+    ];
+    over_epochs(history.range(), &history.marks, false, charts)
+}
+
+/// Test accuracy of all classes and of the shot groups, and validation accuracy.
+fn accuracy(history: &History) -> Vec<Series> {
+    type Group = fn(&ShotAccuracy) -> Option<f64>;
+    let groups: [(&str, usize, Group); 4] = [
+        ("all", 6, |accuracy| Some(accuracy.all)),
+        ("many", 0, |accuracy| accuracy.many),
+        ("medium", 5, |accuracy| accuracy.medium),
+        ("few", 1, |accuracy| accuracy.few),
+    ];
+    let group = |(name, hue, of): (&str, usize, Group)| {
+        let points = history.test_accuracy.iter().filter_map(|(at, accuracy)| Some((*at, of(accuracy)?)));
+        Series { name: name.into(), points: points.collect(), hue, ..Series::default() }
+    };
+    let validation = history.validation_accuracy.iter().map(|(at, accuracy)| (*at, accuracy.all));
+    let validation = Series {
+        name: "validation".into(),
+        points: validation.collect(),
+        hue: 6,
+        dashed: true,
+        ..Series::default()
+    };
+    groups.into_iter().map(group).chain([validation]).collect()
+}
+
+fn loss(history: &History, name: &str, hue: usize, of: &dyn Fn(&EpochLosses) -> Option<f64>) -> Series {
+    let points = history.losses.iter().filter_map(|(at, losses)| Some((*at, of(losses)?)));
+    Series { name: name.into(), points: points.collect(), hue, ..Series::default() }
 }

@@ -6,7 +6,7 @@ use nc_metrics::{Accuracy, Calibration, NeuralCollapse, Projection, largest_min_
 
 use crate::{
     Result,
-    charts::{COLORS, Cells, ClassBars, Curves, Drawing, HeatMap, Scale, Series, plane, reliability},
+    charts::{Cells, ClassBars, Curves, Drawing, HeatMap, Series, X, plane, reliability},
     html::escape,
     pages::figures::figure_rows,
 };
@@ -21,49 +21,32 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) calibration: Option<&'a Calibration>,
     /// Training samples of each class (K).
     pub(crate) class_counts: &'a [usize],
+    /// Class names (K), or empty.
+    pub(crate) class_names: &'a [String],
     pub(crate) projection: Option<&'a Projection>,
 }
 
+type Titled = Vec<(&'static str, Drawing)>;
+
 impl Snapshot<'_> {
-    /// Drawings with titles.
-    pub(crate) fn drawings(&self) -> Result<Vec<(&'static str, Drawing)>> {
-        let drawings = [
-            ("Angles between class means, degrees", self.angles()?),
-            (
-                "Norms of centred class means",
-                norms(&[("training".into(), self.train, 0)], self.class_counts)?,
-            ),
-            ("Features in the plane", self.projection.map_or(Ok(None), plane)?),
-            ("Accuracy by class", self.accuracy.map_or(Ok(None), |accuracy| self.bars(accuracy))?),
-            ("Confusion", self.accuracy.map_or(Ok(None), |accuracy| self.confusion(accuracy))?),
-            (
-                "Reliability",
-                self.calibration.map_or(Ok(None), |calibration| reliability(calibration, self.decided))?,
-            ),
-        ];
-        Ok(drawings.into_iter().filter_map(|(title, drawing)| Some((title, drawing?))).collect())
-    }
-
-    fn angles(&self) -> Result<Option<Drawing>> {
-        angles(self.train, self.class_counts)
-    }
-
-    fn bars(&self, accuracy: &Accuracy) -> Result<Option<Drawing>> {
+    /// Accuracy by class and confusion.
+    pub(crate) fn by_class(&self) -> Result<Titled> {
+        let Some(accuracy) = self.accuracy else { return Ok(vec![]) };
         let order = by_size(self.class_counts);
-        ClassBars {
+        let names = named(&order, self.class_names);
+        let bars = ClassBars {
             set: self.decided,
-            classes: &names(&order),
+            classes: &names,
             counts: &order.iter().map(|&class| self.class_counts[class]).collect::<Vec<_>>(),
             accuracy: &order.iter().map(|&class| accuracy.per_class[class]).collect::<Vec<_>>(),
-        }
-        .draw()
+        };
+        Ok(present([("Accuracy", bars.draw()?), ("Confusion", self.confusion(accuracy, &order, &names)?)]))
     }
 
-    fn confusion(&self, accuracy: &Accuracy) -> Result<Option<Drawing>> {
+    fn confusion(&self, accuracy: &Accuracy, order: &[usize], names: &[String]) -> Result<Option<Drawing>> {
         if accuracy.confusion.is_empty() {
             return Ok(None);
         }
-        let order = by_size(self.class_counts);
         let row = |&class: &usize| {
             let row = &accuracy.confusion[class];
             let total = row.iter().map(|&n| n as f64).sum::<f64>().max(1.0);
@@ -71,17 +54,45 @@ impl Snapshot<'_> {
         };
         HeatMap {
             label: &format!("share of each class's {} samples by predicted class", self.decided),
-            classes: &names(&order),
+            classes: names,
             values: &order.iter().map(row).collect::<Vec<Vec<f64>>>(),
-            range: (0.0, 1.0),
             cells: Cells::Shares,
-            mark: None,
-            axes: Some((
-                &format!("{} samples by true class, largest first", self.decided),
-                "predicted class, % of true class",
-            )),
+            axes: Some(("true class, largest first", "predicted class, % of the true class")),
         }
         .draw()
+    }
+
+    /// Angles, features in the plane and norms.
+    pub(crate) fn geometry(&self) -> Result<Titled> {
+        let name = |class: usize| class_name(class, self.class_names);
+        Ok(present([
+            ("Angles between class means", angles(self.train, self.class_counts, self.class_names)?),
+            (
+                "Features in the plane",
+                self.projection.map_or(Ok(None), |projection| plane(projection, &name))?,
+            ),
+            ("Norms of centred class means", self.norms()?),
+        ]))
+    }
+
+    fn norms(&self) -> Result<Option<Drawing>> {
+        let line = norms_by_size(self.train, self.class_counts);
+        let names = names_by_size(self.train, self.class_counts, self.class_names);
+        let drawing = norms(vec![Series { points: line, ..Series::default() }], &names, false)?;
+        let spread = self.train.nc2.centered_means.equinorm_cov;
+        let spread = spread.map_or_else(|| "–".into(), |spread| format!("{spread:.3}"));
+        Ok(drawing.map(|drawing| {
+            drawing.with_caption(&format!(
+                "At collapse all norms are equal: the standard deviation over the mean, here {spread}, is 0."
+            ))
+        }))
+    }
+
+    /// The reliability diagram.
+    pub(crate) fn calibration(&self) -> Result<Titled> {
+        let drawing =
+            self.calibration.map_or(Ok(None), |calibration| reliability(calibration, self.decided))?;
+        Ok(present([("Reliability", drawing)]))
     }
 
     /// The metrics as an HTML table.
@@ -89,15 +100,15 @@ impl Snapshot<'_> {
         let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
         let test_title = if self.test.is_some() { "<th>test</th>" } else { "" };
         let mut out = format!(
-            "<div class=\"wide\"><table>\n<tr><th>metric</th><th>training</th>{test_title}<th>at collapse</th>\
-             <th class=\"name\">name in JSON</th></tr>\n"
+            "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>metric</th><th>training</th>{test_title}<th>at collapse</th>\
+             <th class=\"text key\">name in JSON</th></tr>\n"
         );
         for row in figure_rows(self.train, self.test) {
             let test =
                 if self.test.is_some() { format!("<td>{}</td>", show(row.test)) } else { String::new() };
             let _ = writeln!(
                 out,
-                "<tr><td>{}</td><td>{}</td>{test}<td>{}</td><td class=\"name\"><code>{}</code></td></tr>",
+                "<tr><td>{}</td><td>{}</td>{test}<td>{}</td><td class=\"text key\"><code>{}</code></td></tr>",
                 escape(row.title),
                 show(row.train),
                 row.ideal,
@@ -132,8 +143,17 @@ pub(crate) fn by_size(class_counts: &[usize]) -> Vec<usize> {
     classes
 }
 
-pub(crate) fn names(classes: &[usize]) -> Vec<String> {
-    classes.iter().map(ToString::to_string).collect()
+/// The name of a class, or its number if names are unknown.
+pub(crate) fn class_name(class: usize, names: &[String]) -> String {
+    names.get(class).cloned().unwrap_or_else(|| class.to_string())
+}
+
+pub(crate) fn named(classes: &[usize], names: &[String]) -> Vec<String> {
+    classes.iter().map(|&class| class_name(class, names)).collect()
+}
+
+fn present<const N: usize>(drawings: [(&'static str, Option<Drawing>); N]) -> Titled {
+    drawings.into_iter().filter_map(|(title, drawing)| Some((title, drawing?))).collect()
 }
 
 /// Classes with a mean, sorted by size, and their row in `nc`.
@@ -147,8 +167,17 @@ pub(crate) fn optimum(nc: &NeuralCollapse) -> Option<f64> {
     largest_min_angle_degrees(nc.classes.len(), nc.dims)
 }
 
+/// Names of the classes with a mean, sorted by size.
+pub(crate) fn names_by_size(nc: &NeuralCollapse, class_counts: &[usize], names: &[String]) -> Vec<String> {
+    rows_by_size(nc, class_counts).into_iter().map(|(class, _)| class_name(class, names)).collect()
+}
+
 /// Pairwise angles between class means (Figure 2 of Liu et al. 2023).
-pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Option<Drawing>> {
+pub(crate) fn angles(
+    nc: &NeuralCollapse,
+    class_counts: &[usize],
+    class_names: &[String],
+) -> Result<Option<Drawing>> {
     let cosines = &nc.nc2.centered_means.cosines;
     if cosines.is_empty() {
         return Ok(None);
@@ -158,11 +187,9 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     let values = rows.iter().map(|&(_, i)| rows.iter().map(|&(_, j)| angle(i, j)).collect());
     let drawing = HeatMap {
         label: "pairwise angles between centred class means, largest class first",
-        classes: &names(&rows.iter().map(|&(class, _)| class).collect::<Vec<_>>()),
+        classes: &names_by_size(nc, class_counts, class_names),
         values: &values.collect::<Vec<Vec<f64>>>(),
-        range: (0.0, optimum(nc).unwrap_or_default().max(120.0)),
-        cells: Cells::Degrees,
-        mark: optimum(nc),
+        cells: Cells::Degrees { ideal: optimum(nc) },
         axes: None,
     }
     .draw()?;
@@ -170,43 +197,33 @@ pub(crate) fn angles(nc: &NeuralCollapse, class_counts: &[usize]) -> Result<Opti
     let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.1}°"));
     Ok(drawing.map(|drawing| {
         drawing.with_caption(&format!(
-            "Classes sorted by size, largest first. Mean nearest angle {}, smallest {}, optimum {}.",
+            "Degrees, largest class first; blue pairs are closer than the ideal of {}. The mean nearest angle is {}, the \
+             smallest {}.",
+            show(optimum(nc)),
             show(means.mean_nearest_angle_degrees),
             show(means.min_angle_degrees),
-            show(optimum(nc))
         ))
     }))
 }
 
-/// Norms of centred class means relative to their mean, by class size (Figure 3), for runs with name and colour index.
-pub(crate) fn norms(
-    runs: &[(String, &NeuralCollapse, usize)],
-    class_counts: &[usize],
-) -> Result<Option<Drawing>> {
-    let line = |(name, nc, hue): &(String, &NeuralCollapse, usize)| {
-        let norms: Vec<f64> = rows_by_size(nc, class_counts)
-            .into_iter()
-            .map(|(_, row)| nc.nc2.centered_means.norms[row])
-            .collect();
-        let mean = norms.iter().sum::<f64>() / norms.len().max(1) as f64;
-        let spread = nc.nc2.centered_means.equinorm_cov;
-        let spread = spread.map_or_else(String::new, |spread| format!(" (spread {spread:.3})"));
-        Series {
-            name: format!("{name}{spread}"),
-            points: norms.iter().enumerate().map(|(i, norm)| ((i + 1) as f64, norm / mean)).collect(),
-            hue: *hue,
-            dashed: *hue >= COLORS,
-        }
-    };
+/// Norms of centred class means relative to their mean, by class size (Figure 3): points of a chart.
+pub(crate) fn norms_by_size(nc: &NeuralCollapse, class_counts: &[usize]) -> Vec<(f64, f64)> {
+    let rows = rows_by_size(nc, class_counts);
+    let norms: Vec<f64> = rows.iter().map(|&(_, row)| nc.nc2.centered_means.norms[row]).collect();
+    let mean = norms.iter().sum::<f64>() / norms.len().max(1) as f64;
+    norms.iter().enumerate().map(|(place, norm)| (place as f64, norm / mean)).collect()
+}
+
+/// Draws norms by class.
+pub(crate) fn norms(series: Vec<Series>, names: &[String], unnamed: bool) -> Result<Option<Drawing>> {
     Curves {
         label: "norms of centred class means relative to their mean, largest class first",
-        x_title: "class, largest first",
+        x: X::Classes(names),
         y_title: "norm / mean norm",
-        scale: Scale::Linear,
-        series: runs.iter().map(line).collect(),
-        x_range: None,
-        marks: &[],
+        series,
         reference: Some((1.0, "")),
+        unnamed,
+        ..Curves::default()
     }
     .draw()
 }

@@ -133,6 +133,7 @@ impl Case {
             }),
             network: None,
             program: None,
+            finished: None,
             weights_sha256: None,
             notes: vec!["<skipped>".into()],
             epochs: vec![1, 1],

@@ -11,9 +11,14 @@ use crate::{case::Case, refusals::Refusals};
 /// Elements without an end tag.
 const VOID: [&str; 3] = ["meta", "!doctype", "br"];
 
-/// Asserts that elements are nested correctly and nothing is loaded from elsewhere.
+/// Asserts that elements are nested correctly, that nothing is loaded from elsewhere, and that the only script is the
+/// page's own.
 fn assert_whole(page: &str) {
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    let script = format!("<script>\n{}</script>\n", include_str!("../../src/html/script.js"));
+    let style = format!("<style>\n{}</style>\n", include_str!("../../src/html/style.css"));
+    assert_eq!((page.matches(&script).count(), page.matches(&style).count()), (1, 1));
+    let page = page.replace(&script, "").replace(&style, "");
     assert!(!page.contains("NaN") && !page.contains("inf\""), "a non-finite number");
     for loader in ["<script", "<link", "src=", "url(", "@import"] {
         assert!(!page.contains(loader), "{loader}");
@@ -51,13 +56,14 @@ fn runs_of_every_size_render() {
         let page = report.to_html().unwrap();
         assert_whole(&page);
         assert!(page.contains("<h1>made/up, seed 0</h1>"));
+        assert_in_order(&page);
         assert!(page.contains("name = &quot;&lt;&amp;&gt;&quot;"));
         assert_eq!(
             page.contains("does not exist in"),
             case.counts().iter().filter(|&&n| n > 0).count() > case.dims + 1
         );
-        for title in ["Test accuracy", "NC1, within over between", "Reliability", "Accuracy by class"] {
-            let undefined = title.starts_with("NC1") && case.classes == 1;
+        for title in ["Test accuracy", "variation (NC1)", "Reliability", "Accuracy by class"] {
+            let undefined = title.ends_with("(NC1)") && case.classes == 1;
             assert_eq!(page.contains(title), !undefined, "{title} of {} classes", case.classes);
         }
         // Angles and confusion.
@@ -65,6 +71,63 @@ fn runs_of_every_size_render() {
         assert_eq!(grouped, if case.classes == 230 { 2 } else { 0 });
         assert!(page.len() < 4_000_000, "{} bytes", page.len());
     }
+}
+
+/// What matters most comes first.
+fn assert_in_order(page: &str) {
+    let parts = [
+        "<h1>",
+        "<div class=\"command\">",
+        "<strong>Finished</strong>",
+        "<dl class=\"tiles\">",
+        "<h2>Accuracy by class</h2>",
+        "<h3>Confusion</h3>",
+        "<h2>Training</h2>",
+        "<h2>Geometry of the training features</h2>",
+        "<h2>Details</h2>",
+        "<summary>Configuration</summary>",
+    ];
+    let at = |part: &&str| page.find(*part).unwrap_or_else(|| panic!("no {part}"));
+    let places: Vec<usize> = parts.iter().map(at).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(page.matches("<dt>").count(), 4);
+}
+
+#[test]
+fn values_at_the_pointer_are_those_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    Case::new(3, 8, |class| 200 >> class).run(directory.path(), "a", 4);
+    let page = RunReport::read(directory.path()).unwrap().to_html().unwrap();
+    let values = |title: &str| -> serde_json::Value {
+        let (before, _) = page.split_once(&format!("<h3>{title}</h3>")).unwrap();
+        let (_, json) = before.rsplit_once("data-values=\"").unwrap();
+        serde_json::from_str(
+            &json
+                .split_once('"')
+                .unwrap()
+                .0
+                .replace("&quot;", "\"")
+                .replace("&lt;", "<")
+                .replace("&gt;", ">"),
+        )
+        .unwrap()
+    };
+    let confusion = values("Confusion");
+    let rows = confusion["values"].as_array().unwrap();
+    for row in rows {
+        let shares: f64 = row.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
+        assert!((shares - 100.0).abs() < 0.2, "{row}");
+    }
+    assert_eq!(confusion["names"], serde_json::json!(["<class> 0", "<class> 1", "<class> 2"]));
+    let rate = values("Learning rate");
+    assert_eq!(rate["x"], "epoch");
+    assert_eq!(rate["series"][0]["points"][0][0], 1.0);
+    // Each series is a group, which the script can hide, with its name beside the line.
+    let series = values("Test accuracy")["series"].as_array().unwrap().len();
+    let (_, chart) = page.split_once("<h3>Test accuracy</h3>").unwrap();
+    let (chart, _) = chart.split_once("</figure>").unwrap();
+    assert_eq!(chart.matches("<g data-series=").count(), series);
+    assert!(chart.contains("\nall\n</text>"), "{chart}");
 }
 
 #[test]
@@ -75,11 +138,8 @@ fn an_unfinished_run_renders() {
     let report = RunReport::read(directory.path()).unwrap();
     let page = report.to_html().unwrap();
     assert_whole(&page);
-    assert!(
-        page.contains("Not finished. Epoch ")
-            && page.contains("Training loss")
-            && page.contains("\"refresh\"")
-    );
+    assert!(page.contains("Not finished. Epoch ") && page.contains("Training loss"));
+    assert!(page.contains("\"refresh\"") && page.contains("<pre>nclt train --resume "));
     assert!(!page.contains("Confusion"));
     // An incomplete last line.
     let log = directory.path().join(RunDir::EVENTS);
@@ -105,23 +165,50 @@ fn comparison_pages_render() {
         .collect();
     let page = comparison_page(&runs[..2]).unwrap();
     assert_whole(&page);
-    assert!(page.contains("<th>one, seed 0</th><th>two, seed 0</th>"));
+    assert!(page.contains("<h1>Comparison of 2 methods</h1>"));
+    assert_eq!(page.matches("<div class=\"legend\">").count(), 1);
     assert!(page.contains("a: class weights, rate / 10 (epoch 3); b: phase second (epoch 4)"));
-    assert!(page.contains("Norms of centred class means"));
-    // Directories disambiguate runs with the same name.
+    assert!(page.contains("Norms of centred class means") && !page.contains("Differing settings"));
+    // Directories disambiguate methods with the same name.
     case.run(&directory.path().join("again"), "one", 2);
+    std::fs::write(directory.path().join("again").join(RunDir::CONFIG), "weight = 2\n").unwrap();
     let twins = [runs[0].clone(), RunReport::read(&directory.path().join("again")).unwrap()];
-    let again = format!("<th>one, seed 0 ({})</th>", directory.path().join("again").display());
-    assert!(comparison_page(&twins).unwrap().contains(&again));
-    // More runs than colours.
-    let page = comparison_page(&vec![runs[0].clone(); 8]).unwrap();
-    let (_, norms) = page.split_once("<h3>Norms of centred class means</h3>").unwrap();
-    let (norms, _) = norms.split_once("</figure>").unwrap();
-    assert_eq!(norms.matches("stroke-dasharray").count(), 1);
+    let page = comparison_page(&twins).unwrap();
+    assert!(page.contains(&format!("<td>one ({})</td>", directory.path().join("again").display())));
+    assert!(page.contains("<td><code>weight</code></td><td>–</td><td>2</td>"), "{page}");
+    // More methods than colours.
+    let many: Vec<RunReport> =
+        (0..8).map(|weight| RunReport { config: format!("weight = {weight}"), ..runs[0].clone() }).collect();
+    let page = comparison_page(&many).unwrap();
+    let legend = page.split_once("<div class=\"legend\">").unwrap().1.split_once("</div>").unwrap().0;
+    assert_eq!(legend.matches("stroke-dasharray").count(), 1);
     // Norms by class size are drawn together only if the class sizes are equal.
     let page = comparison_page(&runs).unwrap();
     assert_whole(&page);
     assert!(!page.contains("Norms of centred class means"));
+}
+
+#[test]
+fn seeds_of_a_configuration_are_averaged() {
+    let directory = tempfile::tempdir().unwrap();
+    Case::new(4, 8, |class| 40 - 9 * class).run(directory.path(), "a", 3);
+    let run = RunReport::read(directory.path()).unwrap();
+    let with = |config: &str, seed: u64, top1: f64| {
+        let mut run = RunReport { config: format!("seed = {seed}\n{config}"), ..run.clone() };
+        let result = run.result.as_mut().unwrap();
+        (result.seed, result.accuracy.top1) = (seed, top1);
+        run
+    };
+    // Differences of the pairs: 2 and 4 points; mean 3, standard error 1.
+    let runs = [with("", 0, 0.5), with("", 1, 0.6), with("w = 1", 1, 0.64), with("w = 1", 0, 0.52)];
+    let page = comparison_page(&runs).unwrap();
+    assert_whole(&page);
+    assert!(page.contains("<td>2</td><td>55.0 ± 7.1</td><td></td>"), "{page}");
+    assert!(page.contains("<td>2</td><td class=\"best\">58.0 ± 8.5</td><td>+3.0 ± 1.0</td>"), "{page}");
+    // Without common seeds, the difference of the means.
+    let runs = [with("", 0, 0.5), with("w = 1", 1, 0.64)];
+    assert!(comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0</td>"));
+    assert!(comparison_page(&runs[..1]).unwrap().contains("<h1>One method over its seeds</h1>"));
 }
 
 /// A metric renamed in nc-metrics would silently vanish from all reports.
@@ -169,11 +256,12 @@ fn feature_sets_render() {
         assert_eq!(page.contains("Reliability"), with_classifier);
         let shares = page.contains("<td>accuracy, medium-shot classes (20 to 100)</td>");
         assert_eq!(shares, with_classifier);
-        // Accuracy by class and by confidence; then the confusion matrix.
+        // Tile, accuracy by class and by confidence; then the confusion matrix.
         let (set, other) = if with_test { ("test", "training") } else { ("training", "test") };
-        let named = |set: &str| page.matches(&format!("{set} accuracy")).count();
+        let named = |set: &str| page.matches(&format!("\n{set} accuracy\n")).count();
         assert_eq!((named(set), named(other)), (if with_classifier { 2 } else { 0 }, 0));
-        let confused = format!("{set} samples by true class, largest first");
+        assert_eq!(page.contains(&format!("<dt>{set} accuracy</dt>")), with_classifier);
+        let confused = format!("share of each class's {set} samples by predicted class");
         assert_eq!(page.contains(&confused), with_classifier);
         assert_eq!(page.contains("<th>test</th>"), with_test);
         let rows = figure_rows(&analysis.train.nc, None);
@@ -222,7 +310,7 @@ fn feature_set_json_has_metrics_and_means() {
         class_names: Some(&names),
         projection: None,
     };
-    assert!(report.to_html().unwrap().contains("<td>1</td><td>&lt;bee&gt;</td><td>3</td>"));
+    assert!(report.to_html().unwrap().contains("<td>1</td><td class=\"text\">&lt;bee&gt;</td><td>3</td>"));
     assert_eq!(class_list(&[0, 2], report.class_names), "0 (ant), 2 (cat)");
     assert_eq!(class_list(&[0, 2], None), "0, 2");
     let json = |values: &[f64]| serde_json::to_string(values).unwrap();

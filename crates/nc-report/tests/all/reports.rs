@@ -155,6 +155,7 @@ fn figures() -> [Figure; 2] {
         panels,
     };
     let map = |name: &str, degrees| AngleMap {
+        ideal_degrees: nc_metrics::etf_angle_degrees(3),
         name: name.into(),
         classes: classes.clone(),
         degrees,

@@ -1,6 +1,9 @@
 //! Execution of a run, from experiment to result.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Instant, SystemTime},
+};
 
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
@@ -283,6 +286,7 @@ impl Run<'_> {
             nc,
             best_epoch: self.state.best.clone(),
             selected_epoch: self.state.selected.clone(),
+            finished: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
             timing,
         };
         self.record(&Event::RunFinished { timing })?;
