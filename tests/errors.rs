@@ -1,5 +1,5 @@
 //! Error messages of rejected commands, which must not write files. Snapshots: `tests/errors.txt` and
-//! `tests/errors-of-runs.txt`.
+//! `tests/errors-of-runs.txt`. To add a command, add a line `$ command` to the former; `UPDATE_SNAPSHOTS=1` adds its message.
 
 use std::{fs, path::Path};
 
@@ -9,147 +9,9 @@ use crate::{
     snapshot::assert_kept,
 };
 
-/// Commands that fail before any work, in a directory with [`FILES`] and two feature files.
-const REFUSED: &[&str] = &[
-    // Names.
-    "nclt train --preset fashion-mnist-lt/nc-drw-crr",
-    "nclt train --preset fashion-mnist/ce",
-    "nclt train --preset fashion-mnist-lt/ce+crtt",
-    "nclt train --preset fashion-mnist-lt/ce+arb",
-    "nclt train --preset lws",
-    "nclt train --preset fashion-mnist-lt/ce+crt+lws",
-    "nclt train --preset fashion-mnist-lt/nc-drw-crt+lws",
-    "nclt train --preset nc-drw-crt",
-    "nclt train --preset fashion-mnist-lt/crt",
-    "nclt presets nothing-like-it",
-    // Keys.
-    "nclt train --set phases.representation.optimizer.learnin_rate=0.1",
-    "nclt train --set phases.reprsentation.epochs=3",
-    "nclt train --set phases.2.epochs=3",
-    "nclt train --set seeed=1",
-    "nclt train --set seed.deep=1",
-    "nclt train --set seed",
-    "nclt train --set post_hoc.tau=1",
-    "nclt train --set model.head.scale=30",
-    "nclt train --set =1",
-    "nclt train --set data.mean.0=0.5",
-    "nclt train --preset cifar10 --set data.mean.7=0.5",
-    // Values.
-    "nclt train --set seed=many",
-    "nclt train --set seed=-1",
-    "nclt train --set data.flip=1",
-    "nclt train --set name=3",
-    "nclt train --set data=3",
-    "nclt train --set data.source=idxx",
-    "nclt train --set data.profile=full",
-    "nclt train --set data.image_size=[32]",
-    "nclt train --set data.profile.kind=stepp",
-    "nclt train --set model.head=etf",
-    "nclt train --set phases.classifier.trains=scaled-classifier",
-    "nclt train --set phases=[]",
-    // Ranges.
-    "nclt train --epochs 0",
-    "nclt train --seed 18446744073709551615",
-    "nclt train --set phases.representation.optimizer.momentum=1",
-    "nclt train --set phases.representation.optimizer.learning_rate=nan",
-    "nclt train --set phases.representation.optimizer.weight_decay=-1e-4",
-    "nclt train --set phases.representation.epochs=0",
-    "nclt train --set phases.representation.batch_size=1.5",
-    "nclt train --set phases.representation.mixup_alpha=1e-5",
-    "nclt train --set phases.representation.mixup_alpha=-1.0",
-    "nclt train --set phases.representation.mixup_alpha=2e6",
-    "nclt train --set data.std=[0.0]",
-    "nclt train --set data.std=[inf]",
-    "nclt train --set data.mean=[nan]",
-    "nclt train --set data.image_size=[4294967296,32]",
-    "nclt train --set data.validation.fraction=1",
-    "nclt train --set data.profile={kind=\"exponential\",ratio=0.5}",
-    "nclt train --set data.profile={kind=\"exponential\",ratio=2,largest=1000}",
-    "nclt train --set data.profile={kind=\"counts\",counts=[9,9,9,0,9,9,9,9,0,9]}",
-    "nclt train --set data.profile={kind=\"counts\",counts=[9,9,9]}",
-    "nclt train --set data.crop_padding=28",
-    "nclt train --threads 0",
-    "nclt train --threads 100000",
-    // Contradictions.
-    "nclt train --set phases.representation.objective.neural_collapse.within_weight=0",
-    "nclt train --set phases.representation.schedule.warmup_epochs=999",
-    "nclt train --set phases.representation.schedule.decay.milestones=[30,50]",
-    "nclt train --set phases.representation.schedule.decay.milestones=[30,20]",
-    "nclt train --set phases.representation.objective.neural_collapse.start_epoch=41",
-    "nclt train --set phases.representation.optimizer={learning_rate=1,momentum=0,nesterov=true,weight_decay=0}",
-    "nclt train --set model.head={kind=\"etf\"}",
-    "nclt train --preset fashion-mnist-lt/ldam-drw+lws",
-    "nclt train --preset fashion-mnist-lt/ce-rw+post-hoc-adjustment",
-    "nclt train --preset fashion-mnist-lt/ldam-drw+ncm",
-    "nclt train --preset fashion-mnist-lt/etf-dr+crt",
-    "nclt train --preset fashion-mnist-lt/ce+tau-norm --set post_hoc={kind=\"tau-normalization\"}",
-    "nclt train --set phases.representation.objective.loss={kind=\"ldam\",max_margin=0.5}",
-    "nclt train --set phases.representation.objective.loss={kind=\"dot-regression\"}",
-    "nclt train --set phases.1.name=representation",
-    "nclt train --set data.image_size=[32,32]",
-    "nclt train --set data.mean=[0.5]",
-    // Files.
-    "nclt train --config missing.toml",
-    "nclt train --config broken.toml",
-    "nclt train --config typo.toml",
-    "nclt train --config partial.toml",
-    "nclt train --config incomplete.toml",
-    "nclt train --config number.toml",
-    "nclt train --config unknown.toml",
-    "nclt train --config preset.toml --preset fashion-mnist-lt/ce",
-    "nclt train --resume no/such/run",
-    "nclt train --resume broken.toml",
-    "nclt train --preset fashion-mnist-lt-r100/ce",
-    "nclt train --preset fashion-mnist-lt-r100/ce --data-dir no/such/place",
-    "nclt train --preset fashion-mnist-lt-r100/ce --data-dir .",
-    "nclt train --preset image-folder",
-    "nclt train --preset image-folder --data-dir .",
-    "nclt train --preset image-folder --data-dir . --set data.source=image-list",
-    "nclt train --preset cifar10-lt-r100/ce",
-    "nclt train --preset cifar10-lt-r100/ce --data-dir .",
-    "nclt train --set data.source=hub-mnist",
-    "nclt eval no/such/run",
-    "nclt export-features no/such/run --out features",
-    "nclt export-features no/such/run --out no/such/place/features",
-    "nclt export-features no/such/run --out .",
-    "nclt analyze missing.safetensors",
-    "nclt analyze broken.toml",
-    "nclt analyze empty.txt",
-    "nclt analyze one.safetensors",
-    "nclt analyze nan.safetensors",
-    "nclt analyze missing.safetensors --html no/such/place/page.html",
-    "nclt analyze missing.safetensors --json .",
-    "nclt analyze missing.safetensors --json - --html -",
-    "nclt report no/such/run",
-    "nclt report no/such/run --out no/such/place/page.html",
-    "nclt check-list missing.txt",
-    "nclt check-list broken.toml",
-    "nclt check-list empty.txt",
-    "nclt check-list gap.txt",
-    "nclt download cifar",
-    "nclt download all cifar",
-    "nclt download cifar10 --manifest broken.toml",
-    "nclt download cifar10 --from missing.tar.gz",
-    "nclt download fashion-mnist --from some.gz",
-    // Flags.
-    "nclt train --device gpu",
-    "nclt train --device cuda:0",
-    "nclt train --device metal",
-    "nclt train --checkpoint-every 5hours",
-    "nclt train --checkpoint-every 0steps",
-    "nclt train --checkpoint-every 1.5steps",
-    "nclt train --checkpoint-every 5",
-    "nclt train --checkpoint-every=-1min",
-    "nclt reproduce-tables --time-limit 5",
-    "nclt reproduce-tables --seeds 0,18446744073709551615",
-    "nclt train --resume runs/one --seed 1",
-    "nclt train --sett seed=1",
-    "nclt trian",
-    "nclt reproduce-tables --cells nothing",
-    "nclt reproduce-tables --scale large",
-    "nclt reproduce-tables --tables 9",
-    "nclt reproduce-tables --slurm --max-runs 3",
-];
+/// Commands that fail before any work, in a directory with [`FILES`] and two feature files, and their messages. Grouped by
+/// subject: names, keys, values, ranges, contradictions, files, flags.
+const REFUSED: &str = include_str!("errors.txt");
 
 const FILES: &[(&str, &str)] = &[
     ("broken.toml", "seed = = 1\n"),
@@ -184,8 +46,10 @@ fn error_messages_match_the_snapshot() {
     write_two(&dir.path().join("nan.safetensors"), [0.0, 1.0, f32::NAN, 0.0], [0, 1]);
     let there = || fs::read_dir(dir.path()).unwrap().count();
     let files = there();
+    let commands: Vec<&str> = REFUSED.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(commands.len() > 100, "errors.txt has lost its commands");
     let mut text = vec![];
-    for command in REFUSED {
+    for command in commands {
         text.push(told(dir.path(), command));
         assert_eq!(there(), files, "{command} wrote files");
     }

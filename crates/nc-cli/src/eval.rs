@@ -2,12 +2,8 @@ use std::io::Write;
 
 use anyhow::Result;
 use nc_kernels::threads;
-use nc_train::Trained;
 
-use crate::{
-    run, summary,
-    terminal::{harmless, say},
-};
+use crate::{run, summary, terminal::harmless};
 
 /// Evaluate a trained model: test accuracy, and neural collapse on training and test images.
 #[derive(clap::Args)]
@@ -20,11 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let options = args.run.start()?;
-    let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
-    for note in trained.notes() {
-        say(&format!("warning: {note}"));
-    }
+    let trained = args.run.open()?;
     let evaluation = threads::install(|| trained.evaluate())?;
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use nc_kernels::threads;
-use nc_train::Trained;
 
 use crate::{
     output, run,
@@ -25,11 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<()> {
     output::check(&args.out)?;
-    let options = args.run.start()?;
-    let trained = threads::install(|| Trained::open(args.run.path(), &options))?;
-    for note in trained.notes() {
-        say(&format!("warning: {note}"));
-    }
+    let trained = args.run.open()?;
     let features = threads::install(|| trained.features())?;
     output::write(&args.out, &features.to_safetensors()?)?;
     let test = features.test.as_ref().map_or(0, |test| test.labels.len());

@@ -33,10 +33,10 @@ pub(crate) struct Progress {
     epochs: usize,
     phase_epochs: usize,
     accuracy: Option<ShotAccuracy>,
-    /// Set when the run should stop.
     /// Directory of the run.
     directory: Option<PathBuf>,
     page_written: Option<Instant>,
+    /// Set when the run should stop.
     stop: Arc<AtomicBool>,
 }
 
@@ -87,6 +87,14 @@ impl Progress {
         }
     }
 
+    /// Takes over the earlier `events` of the run, which trained on `images` images.
+    fn catch_up(&mut self, events: &[Event], images: u64) {
+        events.iter().for_each(|event| self.follow(event));
+        self.earlier = images;
+        self.bar.set_position(images);
+        self.bar.reset_eta();
+    }
+
     /// Writes the page of the run so far, if the last is some seconds old. An error must not end the training; the page of the
     /// finished run reports it.
     fn renew_page(&mut self) {
@@ -125,25 +133,17 @@ impl Observer for Progress {
     }
 
     fn resumed(&mut self, resumed: &Resumed<'_>) {
-        resumed.events.iter().for_each(|event| self.follow(event));
-        self.earlier = resumed.images as u64;
-        self.bar.set_position(self.earlier);
-        self.bar.reset_eta();
+        self.catch_up(resumed.events, resumed.images as u64);
         let Resumed { phase, epoch, step, .. } = resumed;
         self.say(&format!("resuming at {phase} {}/{}, after {step} steps", epoch + 1, self.phase_epochs));
     }
 
     fn continued(&mut self, events: &[Event]) {
-        for event in events {
-            self.follow(event);
-        }
         let images = |event: &Event| match event {
             Event::EpochFinished { timing, .. } => (timing.seconds * timing.images_per_second).round() as u64,
             _ => 0,
         };
-        self.earlier = events.iter().map(images).sum();
-        self.bar.set_position(self.earlier);
-        self.bar.reset_eta();
+        self.catch_up(events, events.iter().map(images).sum());
         self.say("reusing the first phases of a finished run");
     }
 

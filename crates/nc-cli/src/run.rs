@@ -1,13 +1,13 @@
 //! Arguments that name a trained model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use nc_record::shell_word;
-use nc_record::{Checkpoint, Error};
-use nc_train::{RunOptions, Trained};
+use nc_kernels::threads;
+use nc_record::{Checkpoint, Error, shell_word};
+use nc_train::Trained;
 
-use crate::{compute, output};
+use crate::{compute, output, terminal::say};
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -20,12 +20,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Starts the thread pool and opens the device, with the data directory of the run.
-    pub(crate) fn start(&self) -> Result<RunOptions> {
+    /// Starts the thread pool and opens the model, with the data directory of the run. Prints the notes on its images.
+    pub(crate) fn open(&self) -> Result<Trained> {
         let experiment = Trained::experiment_of(&self.path)?;
         if !self.path.is_dir() {
             match Checkpoint::<serde_json::Value>::read(&self.path) {
@@ -39,6 +35,11 @@ impl Args {
             }
         }
         let directory = if self.path.is_dir() { &self.path } else { &output::directory_of(&self.path) };
-        self.compute.start(experiment.data.source, Some(directory))
+        let options = self.compute.start(experiment.data.source, Some(directory))?;
+        let trained = threads::install(|| Trained::open(&self.path, &options))?;
+        for note in trained.notes() {
+            say(&format!("warning: {note}"));
+        }
+        Ok(trained)
     }
 }

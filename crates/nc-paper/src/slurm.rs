@@ -23,35 +23,9 @@ pub fn write_slurm_script(results: &Path, scale: Scale, script: &str) -> Result<
 pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: Option<usize>) -> String {
     let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
     let cpus = threads.map_or_else(String::new, |threads| format!("#SBATCH --cpus-per-task={threads}\n"));
-    format!(
-        "#!/bin/bash
-#SBATCH --job-name=nclt-tables
-#SBATCH --array=1-{tasks}
-{cpus}#SBATCH --mem=4G
-#SBATCH --requeue
-#SBATCH --signal=B:TERM@60
-#SBATCH --output=nclt-tables-%A_%a.log
-#SBATCH --open-mode=append
-# Each task trains the next unlocked run. Submit the script again to continue with the missing runs.
-set -u
-cd {directory} || exit 1
-{command} --max-runs 1 &
-worker=$!
-trap 'kill -TERM \"$worker\"' TERM
-wait \"$worker\"
-code=$?
-# A trapped signal ends the first wait; the second waits for the checkpoint.
-if [ \"$code\" -gt 128 ]; then
-    wait \"$worker\"
-    code=$?
-fi
-# 130: interrupted with a checkpoint.
-if [ \"$code\" -eq 130 ] && [ -n \"${{SLURM_JOB_ID:-}}\" ]; then
-    scontrol requeue \"${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}${{SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}}\"
-fi
-exit \"$code\"
-",
-        directory = shell_word(directory),
-        command = words.join(" "),
-    )
+    include_str!("slurm.sh")
+        .replace("@TASKS@", &tasks.to_string())
+        .replace("@CPUS@\n", &cpus)
+        .replace("@DIRECTORY@", &shell_word(directory))
+        .replace("@COMMAND@", &words.join(" "))
 }

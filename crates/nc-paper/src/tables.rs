@@ -3,7 +3,8 @@ use serde::Deserialize;
 use crate::{Error, Result, error::refuse_duplicates};
 
 /// A table of the paper, with additional rows for controls and variants.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PaperTable {
     /// Number in the paper.
     pub id: String,
@@ -12,6 +13,7 @@ pub struct PaperTable {
     /// Metric and unit.
     pub measure: String,
     /// Notes on the whole table.
+    #[serde(default)]
     pub notes: Vec<String>,
     /// Columns, in the paper's order.
     pub columns: Vec<PaperColumn>,
@@ -36,7 +38,8 @@ pub struct PaperColumn {
 }
 
 /// A row of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PaperRow {
     /// Name.
     pub name: String,
@@ -44,6 +47,11 @@ pub struct PaperRow {
     pub method: Option<String>,
     /// Reason why this row is not implemented.
     pub not_built: Option<String>,
+    /// Data set of the presets, unless the columns name it.
+    data: Option<String>,
+    /// One figure per column, NaN for none; empty for rows that are not in the paper.
+    #[serde(default)]
+    published: Vec<f64>,
     /// Source of the published figures.
     pub source: Option<String>,
     /// Name of the control row, the baseline of the gain.
@@ -51,6 +59,7 @@ pub struct PaperRow {
     /// Note on the row.
     pub note: Option<String>,
     /// One cell per column.
+    #[serde(skip)]
     pub cells: Vec<PaperCell>,
 }
 
@@ -110,19 +119,19 @@ impl PaperTable {
     /// [`Error::Malformed`] for invalid TOML, [`Error::Duplicate`] for duplicate row or column names, and for invalid
     /// rows and columns [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Method`], [`Error::Data`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let read: TableFile = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
+        let mut table: Self = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
             file: file.to_owned(),
             source: Box::new(source),
         })?;
-        let TableFile { id, title, measure, notes, columns, rows } = read;
+        let (columns, rows) = (&table.columns, &mut table.rows);
         refuse_duplicates(file, "column", columns.iter().map(|column| column.title.as_str()))?;
         refuse_duplicates(file, "row", rows.iter().map(|row| row.name.as_str()))?;
-        for column in &columns {
+        for column in columns {
             if let Some(noise) = column.noise.filter(|noise| !(noise.is_finite() && *noise > 0.0)) {
                 return Err(Error::Noise { file: file.to_owned(), column: column.title.clone(), noise });
             }
         }
-        for row in &rows {
+        for row in &*rows {
             if let Some(control) = &row.control
                 && !rows.iter().any(|other| other.name == *control && other.name != row.name)
             {
@@ -130,8 +139,10 @@ impl PaperTable {
                 return Err(Error::Control { file: file.to_owned(), row, control });
             }
         }
-        let rows = rows.into_iter().map(|row| row.resolve(file, &columns)).collect::<Result<_>>()?;
-        Ok(Self { id, title, measure, notes, columns, rows })
+        for row in rows {
+            row.resolve(file, columns)?;
+        }
+        Ok(table)
     }
 }
 
@@ -152,49 +163,20 @@ impl PaperRun {
     }
 }
 
-/// TOML representation of a table.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TableFile {
-    id: String,
-    title: String,
-    measure: String,
-    #[serde(default)]
-    notes: Vec<String>,
-    columns: Vec<PaperColumn>,
-    rows: Vec<RowOfFile>,
-}
-
-/// TOML representation of a row.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RowOfFile {
-    name: String,
-    method: Option<String>,
-    not_built: Option<String>,
-    data: Option<String>,
-    /// One figure per column, NaN for none; empty for rows that are not in the paper.
-    #[serde(default)]
-    published: Vec<f64>,
-    source: Option<String>,
-    control: Option<String>,
-    note: Option<String>,
-}
-
-impl RowOfFile {
+impl PaperRow {
     /// Combines the row with the columns into cells.
-    fn resolve(self, file: &str, columns: &[PaperColumn]) -> Result<PaperRow> {
-        let Self { name, method, not_built, data, published, source, control, note } = self;
+    fn resolve(&mut self, file: &str, columns: &[PaperColumn]) -> Result<()> {
+        let published = std::mem::take(&mut self.published);
+        let Self { method, not_built, data, .. } = &*self;
+        let (file, row) = (|| file.to_owned(), || self.name.clone());
         let (expected, found) = (columns.len(), published.len());
         if found != 0 && found != expected {
-            return Err(Error::Published { file: file.to_owned(), row: name, expected, found });
+            return Err(Error::Published { file: file(), row: row(), expected, found });
         }
-        let method_or_reason = match (&method, &not_built) {
+        let method_or_reason = match (method, not_built) {
             (Some(method), None) => Ok(method),
             (None, Some(reason)) => Err(reason),
-            (method, _) => {
-                return Err(Error::Method { file: file.to_owned(), row: name, both: method.is_some() });
-            }
+            (method, _) => return Err(Error::Method { file: file(), row: row(), both: method.is_some() }),
         };
         let mut published = published.into_iter();
         let mut cells = vec![];
@@ -202,11 +184,11 @@ impl RowOfFile {
             let plan = if let Some(reason) = &column.not_built {
                 CellPlan::NotBuilt(method_or_reason.err().unwrap_or(reason).clone())
             } else {
-                let data = match (&data, &column.data) {
+                let data = match (data, &column.data) {
                     (Some(data), None) | (None, Some(data)) => data.clone(),
                     (data, _) => {
                         let (column, both) = (column.title.clone(), data.is_some());
-                        return Err(Error::Data { file: file.to_owned(), row: name, column, both });
+                        return Err(Error::Data { file: file(), row: row(), column, both });
                     }
                 };
                 match method_or_reason {
@@ -222,6 +204,7 @@ impl RowOfFile {
             };
             cells.push(PaperCell { published: published.next().filter(|figure| !figure.is_nan()), plan });
         }
-        Ok(PaperRow { name, method, not_built, source, control, note, cells })
+        self.cells = cells;
+        Ok(())
     }
 }

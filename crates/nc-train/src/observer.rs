@@ -3,45 +3,32 @@ use std::{path::Path, time::Duration};
 use nc_record::{Event, Holder};
 
 /// Receives the events of a run.
+#[allow(unused_variables)] // of the default methods, whose documentation shows the names
 pub trait Observer {
     /// An event was written to the event log.
     fn event(&mut self, event: &Event);
 
     /// The run starts, or resumes, in this directory.
-    fn starts(&mut self, directory: &Path) {
-        let _ = directory;
-    }
+    fn starts(&mut self, directory: &Path) {}
 
     /// A note on the images: unused files, duplicates across a split.
-    fn note(&mut self, note: &str) {
-        let _ = note;
-    }
+    fn note(&mut self, note: &str) {}
 
     /// An optimiser step is finished.
-    fn step(&mut self, step: &Step<'_>) {
-        let _ = step;
-    }
+    fn step(&mut self, step: &Step<'_>) {}
 
     /// The run resumes from a checkpoint.
-    fn resumed(&mut self, resumed: &Resumed<'_>) {
-        let _ = resumed;
-    }
+    fn resumed(&mut self, resumed: &Resumed<'_>) {}
 
     /// The run continues after the phases of another, finished run that logged `events`.
-    fn continued(&mut self, events: &[Event]) {
-        let _ = events;
-    }
+    fn continued(&mut self, events: &[Event]) {}
 
     /// The process `holder`, possibly on another machine, may hold the lock on the run. The run starts if there is no
     /// heartbeat for `time`.
-    fn watches(&mut self, holder: Option<&Holder>, time: Duration) {
-        let _ = (holder, time);
-    }
+    fn watches(&mut self, holder: Option<&Holder>, time: Duration) {}
 
     /// An unusable checkpoint is skipped. The run falls back to an older one, or to the start.
-    fn passed_over(&mut self, error: &nc_record::Error) {
-        let _ = error;
-    }
+    fn passed_over(&mut self, error: &nc_record::Error) {}
 
     /// Requests a stop; called after each step. On true, the run writes a checkpoint and returns
     /// [`Error::Stopped`](crate::Error::Stopped).

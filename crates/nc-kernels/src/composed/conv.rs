@@ -74,49 +74,32 @@ fn insert_zeros(x: &Tensor, dim: usize, step: usize) -> Result<Tensor> {
     spread.reshape(dims)?.narrow(dim, 0, (length - 1) * step + 1)
 }
 
+/// A forward pass that copies its third argument.
+macro_rules! copy_third {
+    ($name:ident, $storage:ty) => {
+        fn $name(
+            &self,
+            _: &$storage,
+            _: &Layout,
+            _: &$storage,
+            _: &Layout,
+            y: &$storage,
+            layout: &Layout,
+        ) -> Result<($storage, Shape)> {
+            whole(layout)?;
+            Ok((y.try_clone(layout)?, layout.shape().clone()))
+        }
+    };
+}
+
 impl CustomOp3 for ConvGradient {
     fn name(&self) -> &'static str {
         "conv2d"
     }
 
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        y: &CpuStorage,
-        layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        whole(layout)?;
-        Ok((y.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        y: &CudaStorage,
-        layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        whole(layout)?;
-        Ok((y.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn metal_fwd(
-        &self,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-        y: &MetalStorage,
-        layout: &Layout,
-    ) -> Result<(MetalStorage, Shape)> {
-        whole(layout)?;
-        Ok((y.try_clone(layout)?, layout.shape().clone()))
-    }
+    copy_third!(cpu_fwd, CpuStorage);
+    copy_third!(cuda_fwd, CudaStorage);
+    copy_third!(metal_fwd, MetalStorage);
 
     fn bwd(
         &self,

@@ -1,4 +1,5 @@
-use super::tile::{TileEnd, finish, place};
+use super::problem::Part;
+use super::tile::{finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
 /// Zeros, read in place of pixels beyond the border.
@@ -17,19 +18,9 @@ impl Zeros {
 /// A tile is `PX` pixels of an output row; every input value read feeds the three taps of a kernel row. `PLANAR` marks
 /// planar input channels (see [`super::geometry::Conv`]).
 pub(super) struct DirectForward<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> {
-    /// First of the `sources` input blocks of the output blocks. `channels`: from there to the input's last channel.
-    pub(super) x: *const f32,
-    pub(super) sources: usize,
-    pub(super) channels: usize,
-    pub(super) h: usize,
-    pub(super) w: usize,
-    pub(super) out_h: usize,
-    pub(super) out_w: usize,
-    /// Packed kernel of the first output block; the next one is `weight_step` values further.
-    pub(super) weight: *const f32,
+    pub(super) part: Part,
+    /// Values from the packed kernel of an output block to the next.
     pub(super) weight_step: usize,
-    pub(super) y: *mut f32,
-    pub(super) end: TileEnd,
 }
 
 impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
@@ -37,7 +28,8 @@ impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
 {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Self { x, sources, channels, h, w, out_h, out_w, weight, weight_step, y, end } = self;
+        let Self { part, weight_step } = self;
+        let Part { x, sources, channels, h, w, out_h, out_w, weight, y, end } = part;
         let zeros = ZEROS.as_ptr();
         let plane = h * w;
         let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };

@@ -1,4 +1,5 @@
 use super::direct_forward::ZEROS;
+use super::problem::Part;
 use super::tile::place;
 use crate::lanes::{Kernel, LANES, Lanes};
 
@@ -6,25 +7,15 @@ use crate::lanes::{Kernel, LANES, Lanes};
 ///
 /// A tile is `PX` pairs of an even and an odd column: even columns use the kernel's middle column, odd ones the two
 /// outer ones.
-pub(super) struct DirectSpread<const PX: usize> {
-    /// Output gradient, from the first block that depends on the input block.
-    pub(super) dy: *const f32,
-    pub(super) targets: usize,
-    /// Output channels from the first of these blocks to the last.
-    pub(super) channels: usize,
-    /// Transposed kernel of the input block.
-    pub(super) weight: *const f32,
-    pub(super) dx: *mut f32,
-    pub(super) h: usize,
-    pub(super) w: usize,
-    pub(super) out_h: usize,
-    pub(super) out_w: usize,
-}
+///
+/// The part's input is the output gradient, its output the input gradient; its kernel is transposed.
+pub(super) struct DirectSpread<const PX: usize>(pub(super) Part);
 
 impl<const PX: usize> Kernel for DirectSpread<PX> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Self { dy, targets, channels, weight, dx, h, w, out_h, out_w } = self;
+        let Part { x: dy, sources: targets, channels, weight, y: dx, .. } = self.0;
+        let Part { h: out_h, w: out_w, out_h: h, out_w: w, .. } = self.0;
         // SAFETY: rows and columns beyond the gradient are skipped or read from ZEROS, and odd columns beyond the
         // image are not stored. The caller guarantees room for all blocks in kernel and images.
         unsafe {

@@ -1,28 +1,20 @@
-use super::tile::{TileEnd, finish, place};
+use super::problem::Part;
+use super::tile::{finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
 /// Convolution of any kernel size with stride `S` over an image copied into its border, for one block of output
 /// channels: tiles of `PX` pixels, one tap after the other.
 pub(super) struct GeneralForward<const S: usize, const PX: usize, const PLANAR: bool> {
-    /// First of the `sources` input blocks of the output block. `channels`: from there to the input's last channel.
-    pub(super) x: *const f32,
-    pub(super) sources: usize,
-    pub(super) channels: usize,
-    /// Height and width of the image with its border.
-    pub(super) h: usize,
-    pub(super) w: usize,
-    pub(super) out_h: usize,
-    pub(super) out_w: usize,
+    /// `h` and `w` are those of the image with its border.
+    pub(super) part: Part,
     pub(super) kernel: usize,
-    pub(super) weight: *const f32,
-    pub(super) y: *mut f32,
-    pub(super) end: TileEnd,
 }
 
 impl<const S: usize, const PX: usize, const PLANAR: bool> Kernel for GeneralForward<S, PX, PLANAR> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Self { x, sources, channels, h, w, out_h, out_w, kernel, weight, y, end } = self;
+        let Self { part, kernel } = self;
+        let Part { x, sources, channels, h, w, out_h, out_w, weight, y, end } = part;
         let plane = h * w;
         let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };
         // SAFETY: a tile lies within the row (`place`), and (out_w - 1) * S + kernel <= w, likewise for rows; the

@@ -14,6 +14,7 @@ mod geometry;
 mod kernel_gradient;
 mod kernel_set;
 mod pack;
+mod problem;
 mod set;
 mod tile;
 

@@ -1,9 +1,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::dispatch_forward::Problem;
 use super::elementwise::{Add, GradientSums, MaskAndSum, NormGradient, Normalise, RawMask};
 use super::kernel_gradient::GradientTile;
+use super::problem::Problem;
 use super::tile::TileEnd;
 use super::{
     Conv, Epilogue, KernelSet, Mask, NormCoefficients, border, dispatch_forward, dispatch_gradient,
@@ -166,42 +166,31 @@ impl<V: Lanes> KernelSet for Set<V> {
         let block_step = conv.most_sources() * conv.pair_len();
         assert!(out_blocks.end <= conv.out_blocks() && dw.len() >= out_blocks.len() * block_step);
         assert!(scratch.len() >= conv.scratch_len());
+        let whole = GradientTile {
+            x: x.as_ptr(),
+            x_step: in_len,
+            dy: dy.as_ptr(),
+            dy_step: out_len,
+            images,
+            row: 0,
+            rows: (0, conv.out_h),
+            h: conv.h,
+            w: conv.w,
+            out_h: conv.out_h,
+            out_w: conv.out_w,
+            dw: dw.as_mut_ptr(),
+        };
         if conv.is_direct() {
-            let image = GradientTile {
-                x: x.as_ptr(),
-                x_step: in_len,
-                dy: dy.as_ptr(),
-                dy_step: out_len,
-                images,
-                row: 0,
-                rows: (0, conv.out_h),
-                h: conv.h,
-                w: conv.w,
-                out_h: conv.out_h,
-                out_w: conv.out_w,
-                dw: dw.as_mut_ptr(),
-            };
             // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above.
-            unsafe { dispatch_gradient::kernel_gradient::<V>(conv, image, out_blocks, 1) }
+            unsafe { dispatch_gradient::kernel_gradient::<V>(conv, whole, out_blocks, 1) }
             return;
         }
         let (h, w) = conv.padded();
         for image in 0..images {
             border::pad(conv, &x[image * in_len..][..in_len], scratch);
-            let image = GradientTile {
-                x: scratch.as_ptr(),
-                x_step: 0,
-                dy: dy[image * out_len..][..out_len].as_ptr(),
-                dy_step: 0,
-                images: 1,
-                row: 0,
-                rows: (0, conv.out_h),
-                h,
-                w,
-                out_h: conv.out_h,
-                out_w: conv.out_w,
-                dw: dw.as_mut_ptr(),
-            };
+            let dy = dy[image * out_len..][..out_len].as_ptr();
+            let image =
+                GradientTile { x: scratch.as_ptr(), x_step: 0, dy, dy_step: 0, images: 1, h, w, ..whole };
             // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
             // `scratch` has room for the image in its border.
             unsafe { dispatch_gradient::kernel_gradient::<V>(conv, image, out_blocks.clone(), 0) }

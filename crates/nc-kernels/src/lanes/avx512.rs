@@ -4,14 +4,12 @@ use std::arch::x86_64::{
     _mm512_sub_ps,
 };
 
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, vector::instructions};
 
 /// One of thirty-two 512-bit registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
 
-// SAFETY, for every block below: the trait's contract guarantees AVX-512F and valid pointers; the loads and stores
-// take any alignment.
 impl Lanes for Avx512 {
     const TILE_STRIDE_1: usize = 16;
     const TILE_STRIDE_2: usize = 8;
@@ -20,59 +18,22 @@ impl Lanes for Avx512 {
     const GRADIENT_CHANNELS: usize = 8;
     const GRADIENT_THREE_TAPS: bool = true;
 
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_setzero_ps() })
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_loadu_ps(from) })
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: see above.
-        unsafe { _mm512_storeu_ps(to, self.0) }
-    }
-    #[inline(always)]
-    unsafe fn splat(from: *const f32) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_set1_ps(*from) })
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self, b: Self, c: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_fmadd_ps(a.0, b.0, c.0) })
-    }
-    #[inline(always)]
-    unsafe fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_add_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn sub(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn positive_part(self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
-    }
-    #[inline(always)]
-    unsafe fn where_positive(self, mask: Self) -> Self {
-        // SAFETY: see above.
-        unsafe {
+    instructions! {
+        fn zero() -> Self { Self(_mm512_setzero_ps()) }
+        fn load(from: *const f32) -> Self { Self(_mm512_loadu_ps(from)) }
+        fn store(self, to: *mut f32) { _mm512_storeu_ps(to, self.0); }
+        fn splat(from: *const f32) -> Self { Self(_mm512_set1_ps(*from)) }
+        fn fma(a: Self, b: Self, c: Self) -> Self { Self(_mm512_fmadd_ps(a.0, b.0, c.0)) }
+        fn add(self, other: Self) -> Self { Self(_mm512_add_ps(self.0, other.0)) }
+        fn sub(self, other: Self) -> Self { Self(_mm512_sub_ps(self.0, other.0)) }
+        fn mul(self, other: Self) -> Self { Self(_mm512_mul_ps(self.0, other.0)) }
+        fn positive_part(self) -> Self { Self(_mm512_max_ps(_mm512_setzero_ps(), self.0)) }
+        fn where_positive(self, mask: Self) -> Self {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(mask.0, _mm512_setzero_ps());
             Self(_mm512_maskz_mov_ps(positive, self.0))
         }
     }
+
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) {
         #[target_feature(enable = "avx512f")]
@@ -80,7 +41,7 @@ impl Lanes for Avx512 {
             // SAFETY: this is the entry function that `Kernel::run` requires.
             unsafe { kernel.run::<Avx512>() }
         }
-        // SAFETY: see above.
+        // SAFETY: the trait's contract guarantees AVX-512F.
         unsafe { compiled(kernel) }
     }
 }

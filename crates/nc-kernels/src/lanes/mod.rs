@@ -9,8 +9,6 @@ mod avx2;
 mod avx512;
 mod portable;
 mod vector;
-#[cfg(all(test, target_arch = "x86_64"))]
-mod wide_avx2;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -18,5 +16,3 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 pub(crate) use vector::{Kernel, LANES, Lanes};
-#[cfg(all(test, target_arch = "x86_64"))]
-pub(crate) use wide_avx2::WideAvx2;

@@ -46,3 +46,18 @@ pub(crate) trait Kernel {
     /// Call only from [`Lanes::enter`]; the kernel's own pointers must be valid as it documents.
     unsafe fn run<V: Lanes>(self);
 }
+
+/// Implements the operations of [`Lanes`] by vector instructions, one unsafe block each.
+#[cfg(target_arch = "x86_64")]
+macro_rules! instructions {
+    ($(fn $name:ident($($args:tt)*) $(-> $out:ty)? { $($body:tt)* })*) => { $(
+        #[inline(always)]
+        unsafe fn $name($($args)*) $(-> $out)? {
+            // SAFETY: the trait's contract guarantees the instruction set and valid pointers; loads and stores take
+            // any alignment.
+            unsafe { $($body)* }
+        }
+    )* };
+}
+#[cfg(target_arch = "x86_64")]
+pub(crate) use instructions;

@@ -29,9 +29,9 @@ fn all_kernels() -> Vec<(&'static str, Kernels)> {
 
 #[cfg(target_arch = "x86_64")]
 fn wide_tiles() -> Option<(&'static str, Kernels)> {
-    use crate::{kernels::Set, lanes::WideAvx2};
+    use crate::{kernels::Set, lanes::Avx2};
     // SAFETY: used only if AVX2's own kernels are supported.
-    const WIDE: Set<WideAvx2> = unsafe { Set::new() };
+    const WIDE: Set<Avx2<true>> = unsafe { Set::new() };
     InstructionSet::Avx2.kernels().map(|_| ("avx512's tiles on avx2", &WIDE as Kernels))
 }
 

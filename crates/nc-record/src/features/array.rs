@@ -1,30 +1,34 @@
 //! Chunked reading of numeric arrays of any dtype.
 
-use std::io::Read;
+use std::{
+    fmt::{self, Display},
+    io::Read,
+};
 
+use ::safetensors::Dtype;
 use half::{bf16, f16};
 
 use super::Floats;
+use Element::Number;
 
 /// Dtype of an array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Element {
-    F16,
-    Bf16,
-    F32,
-    F64,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
+    Number(Dtype),
     /// NumPy's `S`: bytes, zero-padded to this length.
     Bytes(usize),
     /// NumPy's `U`: 32-bit code points, zero-padded to this length.
     Unicode(usize),
+}
+
+impl Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(dtype) => write!(f, "{dtype}"),
+            Self::Bytes(width) => write!(f, "Bytes({width})"),
+            Self::Unicode(length) => write!(f, "Unicode({length})"),
+        }
+    }
 }
 
 /// An array whose header has been parsed and whose data is unread.
@@ -67,15 +71,15 @@ impl Array<'_> {
     pub(super) fn integers<T: TryFrom<i128>>(self) -> Result<Vec<T>, String> {
         self.expect_one_dimension()?;
         match self.element {
-            Element::I8 => self.numbers(|bytes| whole(i8::from_le_bytes(bytes))),
-            Element::I16 => self.numbers(|bytes| whole(i16::from_le_bytes(bytes))),
-            Element::I32 => self.numbers(|bytes| whole(i32::from_le_bytes(bytes))),
-            Element::I64 => self.numbers(|bytes| whole(i64::from_le_bytes(bytes))),
-            Element::U8 => self.numbers(|bytes| whole(u8::from_le_bytes(bytes))),
-            Element::U16 => self.numbers(|bytes| whole(u16::from_le_bytes(bytes))),
-            Element::U32 => self.numbers(|bytes| whole(u32::from_le_bytes(bytes))),
-            Element::U64 => self.numbers(|bytes| whole(u64::from_le_bytes(bytes))),
-            other => Err(format!("expected integers, found {other:?}")),
+            Number(Dtype::I8) => self.numbers(|bytes| whole(i8::from_le_bytes(bytes))),
+            Number(Dtype::I16) => self.numbers(|bytes| whole(i16::from_le_bytes(bytes))),
+            Number(Dtype::I32) => self.numbers(|bytes| whole(i32::from_le_bytes(bytes))),
+            Number(Dtype::I64) => self.numbers(|bytes| whole(i64::from_le_bytes(bytes))),
+            Number(Dtype::U8) => self.numbers(|bytes| whole(u8::from_le_bytes(bytes))),
+            Number(Dtype::U16) => self.numbers(|bytes| whole(u16::from_le_bytes(bytes))),
+            Number(Dtype::U32) => self.numbers(|bytes| whole(u32::from_le_bytes(bytes))),
+            Number(Dtype::U64) => self.numbers(|bytes| whole(u64::from_le_bytes(bytes))),
+            other => Err(format!("expected integers, found {other}")),
         }
     }
 
@@ -85,7 +89,7 @@ impl Array<'_> {
         let (width, unicode) = match self.element {
             Element::Bytes(width) => (width, false),
             Element::Unicode(length) => (length.saturating_mul(4), true),
-            other => return Err(format!("expected text, found {other:?}")),
+            other => return Err(format!("expected text, found {other}")),
         };
         self.shape.push(width);
         let big_endian = std::mem::take(&mut self.big_endian);
@@ -115,11 +119,15 @@ impl Array<'_> {
 
     fn floats(self) -> Result<Floats, String> {
         match self.element {
-            Element::F16 => self.numbers(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())).map(Floats::F32),
-            Element::Bf16 => self.numbers(|bytes| Ok(bf16::from_le_bytes(bytes).to_f32())).map(Floats::F32),
-            Element::F32 => self.numbers(|bytes| Ok(f32::from_le_bytes(bytes))).map(Floats::F32),
-            Element::F64 => self.numbers(|bytes| Ok(f64::from_le_bytes(bytes))).map(Floats::F64),
-            other => Err(format!("expected floating-point numbers, found {other:?}")),
+            Number(Dtype::F16) => {
+                self.numbers(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())).map(Floats::F32)
+            }
+            Number(Dtype::BF16) => {
+                self.numbers(|bytes| Ok(bf16::from_le_bytes(bytes).to_f32())).map(Floats::F32)
+            }
+            Number(Dtype::F32) => self.numbers(|bytes| Ok(f32::from_le_bytes(bytes))).map(Floats::F32),
+            Number(Dtype::F64) => self.numbers(|bytes| Ok(f64::from_le_bytes(bytes))).map(Floats::F64),
+            other => Err(format!("expected floating-point numbers, found {other}")),
         }
     }
 
@@ -131,10 +139,8 @@ impl Array<'_> {
         let (shape, found) = (&self.shape, self.bytes);
         let count = shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
         let Some(count) = count.filter(|&count| count as u128 * SIZE as u128 == u128::from(found)) else {
-            return Err(format!(
-                "expected data of shape {shape:?} and {:?}, found {found} bytes",
-                self.element
-            ));
+            let element = self.element;
+            return Err(format!("expected data of shape {shape:?} and {element}, found {found} bytes"));
         };
         let mut values = vec![];
         values.try_reserve_exact(count).map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@ use std::{
     io::{self, Read, Seek},
 };
 
-use super::{Floats, array::Array, npz::Npz, safetensors::SafetensorsFile};
+use super::{array::Array, npz::Npz, safetensors::SafetensorsFile};
 
 /// Entry name of the class names; a metadata key in safetensors files.
 pub(super) const CLASS_NAMES: &str = "class_names";
@@ -45,11 +45,12 @@ impl Container {
 
     /// Class names: a string array in an npz file, JSON in the metadata of a safetensors file.
     pub(super) fn class_names(&mut self) -> Result<Option<Vec<String>>, String> {
-        let names = match self {
-            Self::Npz(file) => file.array(CLASS_NAMES).and_then(|array| array.map(Array::texts).transpose()),
-            Self::Safetensors(file) => file.texts(CLASS_NAMES),
-        };
-        names.map_err(|reason| format!("{CLASS_NAMES}: {reason}"))
+        match self {
+            Self::Npz(_) => self.read(CLASS_NAMES, Array::texts),
+            Self::Safetensors(file) => {
+                file.texts(CLASS_NAMES).map_err(|reason| format!("{CLASS_NAMES}: {reason}"))
+            }
+        }
     }
 
     /// The error for a missing entry `name`.
@@ -65,28 +66,17 @@ impl Container {
         format!("{name}: missing entry; the file has {shown}{more}")
     }
 
-    fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
-        match self {
+    /// The entry `name`, converted by `read`; none if missing.
+    pub(super) fn read<'a, T>(
+        &'a mut self,
+        name: &str,
+        read: impl FnOnce(Array<'a>) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let array = match self {
             Self::Npz(file) => file.array(name),
             Self::Safetensors(file) => file.array(name),
-        }
-    }
-
-    /// The entry `name` as a matrix, with its numbers of rows and columns; none if missing.
-    pub(super) fn matrix(&mut self, name: &str) -> Result<Option<(Floats, usize, usize)>, String> {
-        let read = self.array(name).and_then(|array| array.map(Array::matrix).transpose());
-        read.map_err(|reason| format!("{name}: {reason}"))
-    }
-
-    /// The entry `name` as a vector of floating-point numbers; none if missing.
-    pub(super) fn list(&mut self, name: &str) -> Result<Option<Floats>, String> {
-        let read = self.array(name).and_then(|array| array.map(Array::list).transpose());
-        read.map_err(|reason| format!("{name}: {reason}"))
-    }
-
-    /// The entry `name` as a vector of integers; none if missing.
-    pub(super) fn integers<T: TryFrom<i128>>(&mut self, name: &str) -> Result<Option<Vec<T>>, String> {
-        let read = self.array(name).and_then(|array| array.map(Array::integers).transpose());
+        };
+        let read = array.and_then(|array| array.map(read).transpose());
         read.map_err(|reason| format!("{name}: {reason}"))
     }
 }

@@ -8,6 +8,7 @@ use ::safetensors::{Dtype, SafeTensorError, tensor::TensorView};
 
 use super::{
     Floats,
+    array::Array,
     container::{CLASS_NAMES, Container},
 };
 use crate::{Error, Result, error::io_error};
@@ -71,14 +72,15 @@ impl Features {
     }
 
     fn from_container(file: &mut Container) -> std::result::Result<Self, String> {
-        let (features, rows, dims) = file.matrix("features")?.ok_or_else(|| file.lacks("features"))?;
-        let labels: Vec<u32> = file.integers("labels")?.ok_or_else(|| file.lacks("labels"))?;
+        let (features, rows, dims) =
+            file.read("features", Array::matrix)?.ok_or_else(|| file.lacks("features"))?;
+        let labels: Vec<u32> = file.read("labels", Array::integers)?.ok_or_else(|| file.lacks("labels"))?;
         expect("labels", "entries (one per row of features)", rows, labels.len())?;
-        let weight = file.matrix("weight")?;
-        let bias = file.list("bias")?;
-        let class_counts: Option<Vec<usize>> = file.integers("class_counts")?;
-        let test_features = file.matrix("test_features")?;
-        let test_labels: Option<Vec<u32>> = file.integers("test_labels")?;
+        let weight = file.read("weight", Array::matrix)?;
+        let bias = file.read("bias", Array::list)?;
+        let class_counts: Option<Vec<usize>> = file.read("class_counts", Array::integers)?;
+        let test_features = file.read("test_features", Array::matrix)?;
+        let test_labels: Option<Vec<u32>> = file.read("test_labels", Array::integers)?;
         let class_names = file.class_names()?;
         let test = match (test_features, test_labels) {
             (None, None) => None,

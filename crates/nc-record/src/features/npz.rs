@@ -5,6 +5,7 @@ use std::{
     io::{BufReader, Read},
 };
 
+use ::safetensors::Dtype;
 use zip::{ZipArchive, result::ZipError};
 
 use super::array::{Array, Element};
@@ -115,17 +116,17 @@ impl Header {
         Some(Self {
             shape: dims.map(|dim| dim.parse().ok()).collect::<Option<_>>()?,
             element: match kind {
-                "f2" => Element::F16,
-                "f4" => Element::F32,
-                "f8" => Element::F64,
-                "i1" => Element::I8,
-                "i2" => Element::I16,
-                "i4" => Element::I32,
-                "i8" => Element::I64,
-                "u1" => Element::U8,
-                "u2" => Element::U16,
-                "u4" => Element::U32,
-                "u8" => Element::U64,
+                "f2" => Element::Number(Dtype::F16),
+                "f4" => Element::Number(Dtype::F32),
+                "f8" => Element::Number(Dtype::F64),
+                "i1" => Element::Number(Dtype::I8),
+                "i2" => Element::Number(Dtype::I16),
+                "i4" => Element::Number(Dtype::I32),
+                "i8" => Element::Number(Dtype::I64),
+                "u1" => Element::Number(Dtype::U8),
+                "u2" => Element::Number(Dtype::U16),
+                "u4" => Element::Number(Dtype::U32),
+                "u8" => Element::Number(Dtype::U64),
                 _ => match kind.split_at_checked(1)? {
                     ("S", length) => Element::Bytes(length.parse().ok()?),
                     ("U", length) => Element::Unicode(length.parse().ok()?),

@@ -5,7 +5,7 @@ use std::{
     io::{BufReader, Read, Seek, SeekFrom},
 };
 
-use safetensors::{Dtype, tensor::Metadata};
+use safetensors::tensor::Metadata;
 
 use super::array::{Array, Element};
 
@@ -70,21 +70,7 @@ impl SafetensorsFile {
     /// Opens the array `name`; none if missing.
     pub(super) fn array(&mut self, name: &str) -> Result<Option<Array<'_>>, String> {
         let Some(info) = self.metadata.info(name) else { return Ok(None) };
-        let element = match info.dtype {
-            Dtype::F16 => Element::F16,
-            Dtype::BF16 => Element::Bf16,
-            Dtype::F32 => Element::F32,
-            Dtype::F64 => Element::F64,
-            Dtype::I8 => Element::I8,
-            Dtype::I16 => Element::I16,
-            Dtype::I32 => Element::I32,
-            Dtype::I64 => Element::I64,
-            Dtype::U8 => Element::U8,
-            Dtype::U16 => Element::U16,
-            Dtype::U32 => Element::U32,
-            Dtype::U64 => Element::U64,
-            other => return Err(format!("expected numbers, found {other:?}")),
-        };
+        let element = Element::Number(info.dtype);
         let (from, to) = info.data_offsets;
         let shape = info.shape.clone();
         self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(|error| error.to_string())?;

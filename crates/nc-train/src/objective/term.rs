@@ -5,10 +5,10 @@ use super::targets::Targets;
 use crate::Result;
 
 /// A term of the objective, with its state such as centres.
+#[allow(unused_variables)] // of the default methods
 pub(crate) trait Term: Send {
     /// Prepares for an epoch.
     fn begin_epoch(&mut self, epoch: &EpochContext<'_>) -> Result<()> {
-        let _ = epoch;
         Ok(())
     }
 
@@ -17,13 +17,11 @@ pub(crate) trait Term: Send {
 
     /// Gradients of the term's own parameters. The step is skipped unless they are finite.
     fn gradients<'a>(&self, gradients: &'a GradStore) -> Vec<&'a Tensor> {
-        let _ = gradients;
         vec![]
     }
 
     /// Updates the term's state after a step of the network.
     fn after_step(&mut self, step: &StepContext<'_>, gradients: &GradStore) -> Result<()> {
-        let _ = (step, gradients);
         Ok(())
     }
 
@@ -34,7 +32,6 @@ pub(crate) trait Term: Send {
 
     /// Restores the tensor `name` of [`Term::state`]; false if the term does not know the name.
     fn restore(&mut self, name: &str, tensor: &Tensor) -> Result<bool> {
-        let _ = (name, tensor);
         Ok(false)
     }
 }

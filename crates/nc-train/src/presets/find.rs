@@ -2,7 +2,8 @@ use nc_data::Profile;
 
 use super::{
     data_sets::{DATA_SETS, DataSet},
-    recipe::{Method, Part, Sets},
+    part::Part,
+    recipe::Method,
     recipes::{METHODS, PARTS},
 };
 use crate::{
@@ -51,8 +52,8 @@ pub fn find(name: &str) -> Result<Experiment> {
     for word in words {
         let part = PARTS.iter().find(|known| known.name == word);
         let part = part.ok_or_else(|| unknown("part", word, parts(), data.name))?;
-        let before = added.iter().copied().find(|other: &&Part| other.sets == part.sets);
-        if let Some(before) = before.filter(|_| part.sets != Sets::Settings).or(method.undone_by(part)) {
+        let before = added.iter().copied().find(|other: &&Part| other.excludes(part));
+        if let Some(before) = before.or(method.undone_by(part)) {
             return Err(Error::PartsExclude { first: before.name, second: part.name });
         }
         added.push(part);
@@ -105,7 +106,7 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
         post_hoc: None,
     };
     for part in method.parts.iter().chain(added.iter().copied()) {
-        (part.add)(&mut experiment, data);
+        part.add(&mut experiment, data);
     }
     experiment.scale_epochs(data.epochs);
     experiment

@@ -2,6 +2,7 @@
 
 mod data_sets;
 mod find;
+mod part;
 mod recipe;
 mod recipes;
 mod second_phases;

@@ -1,9 +1,12 @@
 use nc_data::Sampler;
 use nc_models::HeadConfig;
 
-use super::data_sets::DataSet;
+use super::{
+    data_sets::DataSet,
+    part::{Part, Sets},
+};
 use crate::{
-    config::{Decay, Experiment, ModelConfig, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
+    config::{Decay, ModelConfig, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
     losses::SupervisedLoss,
 };
 
@@ -23,30 +26,6 @@ pub(super) struct Method {
     pub(super) normalize_features: bool,
     /// Parts included in the method.
     pub(super) parts: &'static [Part],
-}
-
-/// An optional addition to a method.
-#[derive(Clone, Copy)]
-pub(super) struct Part {
-    pub(super) name: &'static str,
-    pub(super) description: &'static str,
-    pub(super) sets: Sets,
-    pub(super) add: fn(&mut Experiment, &DataSet),
-}
-
-/// The option that a part sets. Two parts that set the same option exclude each other, except for `Settings`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sets {
-    /// The regularisers of the first phase.
-    NeuralCollapse,
-    /// A second phase.
-    SecondPhase,
-    /// The post-hoc adjustment of the classifier.
-    PostHoc,
-    /// The network.
-    Network,
-    /// Single settings.
-    Settings,
 }
 
 impl Method {
@@ -88,9 +67,9 @@ impl Method {
     /// The included part that `part` would undo, if any. Regularisers may be replaced.
     pub(super) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
         let undone = |own: &&Part| match part.sets {
-            Sets::SecondPhase => own.sets == part.sets,
-            Sets::PostHoc => own.sets == part.sets && own.name != part.name,
-            Sets::NeuralCollapse | Sets::Network | Sets::Settings => false,
+            Sets::SecondPhase(_) => own.excludes(part),
+            Sets::PostHoc(_) => own.excludes(part) && own.name != part.name,
+            Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Settings(_) => false,
         };
         self.parts.iter().find(undone)
     }

@@ -1,16 +1,15 @@
 //! Methods and parts of the presets, relative to a common recipe. Add new presets here.
 
 use nc_data::Sampler;
-use nc_losses::BetweenForm;
 use nc_models::HeadConfig;
 
 use super::{
-    data_sets::DataSet,
-    recipe::{Method, Part, Sets},
+    part::{Part, Sets, first_centers},
+    recipe::Method,
     second_phases,
 };
 use crate::{
-    config::{BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Reweighting, WithinForm},
+    config::{BackboneKind, Centers, Reweighting, WithinForm},
     losses::{
         ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, Ldam, LogitAdjustment,
         MeanSquaredError, SupervisedLoss,
@@ -200,157 +199,85 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-const NC: Part = Part {
-    name: "nc",
-    description: "with L_W + L_B on learnable centres",
-    sets: Sets::NeuralCollapse,
-    add: |experiment, data| add_neural_collapse(experiment, data, |_| {}),
-};
+const NC: Part = Part::new("nc", "with L_W + L_B on learnable centres", Sets::NeuralCollapse(|_| {}));
 
-const CRT: Part = Part {
-    name: "crt",
-    description: "then a new classifier on the frozen backbone",
-    sets: Sets::SecondPhase,
-    add: |experiment, data| experiment.phases.push(second_phases::crt(data)),
-};
+const CRT: Part =
+    Part::new("crt", "then a new classifier on the frozen backbone", Sets::SecondPhase(second_phases::crt));
 
-const MISLAS: Part = Part {
-    name: "mislas",
-    description: "then MiSLAS's second phase: logit factors and label-aware smoothing",
-    sets: Sets::SecondPhase,
-    add: |experiment, data| experiment.phases.push(second_phases::mislas(data)),
-};
+const MISLAS: Part = Part::new(
+    "mislas",
+    "then MiSLAS's second phase: logit factors and label-aware smoothing",
+    Sets::SecondPhase(second_phases::mislas),
+);
 
-const POST_HOC_ADJUSTMENT: Part = Part {
-    name: "post-hoc-adjustment",
-    description: "then post-hoc logit adjustment",
-    sets: Sets::PostHoc,
-    add: |experiment, _| {
-        experiment.post_hoc = Some(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 }));
-    },
-};
+const POST_HOC_ADJUSTMENT: Part = Part::new(
+    "post-hoc-adjustment",
+    "then post-hoc logit adjustment",
+    Sets::PostHoc(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 })),
+);
 
 /// All parts.
 pub(super) const PARTS: &[Part] = &[
     NC,
-    Part {
-        name: "nc-batch-means",
-        description: "with L_W + L_B on the class means of the batch",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| add_neural_collapse(experiment, data, |nc| nc.centers = Centers::BatchMeans),
-    },
-    Part {
-        name: "nc-moving-average",
-        description: "with L_W + L_B on moving averages of the class means",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| {
-            add_neural_collapse(experiment, data, |nc| {
-                nc.centers = Centers::MovingAverage { momentum: 0.9, init: first_centers(data) };
-            });
-        },
-    },
-    Part {
-        name: "within-class",
-        description: "with L_W alone, on learnable centres",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| add_neural_collapse(experiment, data, |nc| nc.between_weight = 0.0),
-    },
-    Part {
-        name: "between-class",
-        description: "with L_B alone, on the class means of the batch",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| {
-            add_neural_collapse(experiment, data, |nc| {
-                nc.within_weight = 0.0;
-                nc.centers = Centers::BatchMeans;
-            });
-        },
-    },
-    Part {
-        name: "center-loss",
-        description: "with centre loss",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| {
-            add_neural_collapse(experiment, data, |nc| {
-                nc.within_form = WithinForm::BySample;
-                nc.between_weight = 0.0;
-            });
-        },
-    },
-    Part {
-        name: "center-loss-between-class",
-        description: "with centre loss + L_B on learnable centres",
-        sets: Sets::NeuralCollapse,
-        add: |experiment, data| {
-            add_neural_collapse(experiment, data, |nc| nc.within_form = WithinForm::BySample);
-        },
-    },
+    Part::new(
+        "nc-batch-means",
+        "with L_W + L_B on the class means of the batch",
+        Sets::NeuralCollapse(|nc| nc.centers = Centers::BatchMeans),
+    ),
+    Part::new(
+        "nc-moving-average",
+        "with L_W + L_B on moving averages of the class means",
+        Sets::NeuralCollapse(|nc| {
+            nc.centers = Centers::MovingAverage { momentum: 0.9, init: first_centers(nc.start_epoch) };
+        }),
+    ),
+    Part::new(
+        "within-class",
+        "with L_W alone, on learnable centres",
+        Sets::NeuralCollapse(|nc| nc.between_weight = 0.0),
+    ),
+    Part::new(
+        "between-class",
+        "with L_B alone, on the class means of the batch",
+        Sets::NeuralCollapse(|nc| (nc.within_weight, nc.centers) = (0.0, Centers::BatchMeans)),
+    ),
+    Part::new(
+        "center-loss",
+        "with centre loss",
+        Sets::NeuralCollapse(|nc| (nc.within_form, nc.between_weight) = (WithinForm::BySample, 0.0)),
+    ),
+    Part::new(
+        "center-loss-between-class",
+        "with centre loss + L_B on learnable centres",
+        Sets::NeuralCollapse(|nc| nc.within_form = WithinForm::BySample),
+    ),
     CRT,
-    Part {
-        name: "lws",
-        description: "then one factor per logit, on frozen backbone and classifier",
-        sets: Sets::SecondPhase,
-        add: |experiment, data| experiment.phases.push(second_phases::lws(data)),
-    },
+    Part::new(
+        "lws",
+        "then one factor per logit, on frozen backbone and classifier",
+        Sets::SecondPhase(second_phases::lws),
+    ),
     MISLAS,
-    Part {
-        name: "tau-norm",
-        description: "then tau-normalisation with tau 1: equal norms of class directions",
-        sets: Sets::PostHoc,
-        add: |experiment, _| {
-            experiment.post_hoc = Some(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) }));
-        },
-    },
-    Part {
-        name: "ncm",
-        description: "then the nearest-class-mean classifier",
-        sets: Sets::PostHoc,
-        add: |experiment, _| {
-            experiment.post_hoc = Some(PostHoc::NearestClassMean(NearestClassMean {}));
-        },
-    },
+    Part::new(
+        "tau-norm",
+        "then tau-normalisation with tau 1: equal norms of class directions",
+        Sets::PostHoc(PostHoc::TauNormalization(TauNormalization { tau: Some(1.0) })),
+    ),
+    Part::new(
+        "ncm",
+        "then the nearest-class-mean classifier",
+        Sets::PostHoc(PostHoc::NearestClassMean(NearestClassMean {})),
+    ),
     POST_HOC_ADJUSTMENT,
     // The weight decay in the paper's text is ten times that of its code.
-    Part {
-        name: "paper-text",
-        description: "with the weight decay 5e-3 of the paper's text in the first phase",
-        sets: Sets::Settings,
-        add: |experiment, _| {
-            if let Some(phase) = experiment.phases.first_mut() {
-                phase.optimizer.weight_decay = 5e-3;
-            }
-        },
-    },
-    Part {
-        name: "resnet18",
-        description: "with ResNet-18 (64 to 512 channels) in place of the data set's backbone",
-        sets: Sets::Network,
-        add: |experiment, _| experiment.model.backbone = BackboneKind::ResNet18,
-    },
+    Part::new(
+        "paper-text",
+        "with the weight decay 5e-3 of the paper's text in the first phase",
+        Sets::Settings(|phase| phase.optimizer.weight_decay = 5e-3),
+    ),
+    Part::new(
+        "resnet18",
+        "with ResNet-18 (64 to 512 channels) in place of the data set's backbone",
+        Sets::Network(BackboneKind::ResNet18),
+    ),
 ];
-
-fn add_neural_collapse(
-    experiment: &mut Experiment,
-    data: &DataSet,
-    change: impl FnOnce(&mut NeuralCollapse),
-) {
-    let (within_weight, between_weight, start_epoch) = data.neural_collapse;
-    let mut neural_collapse = NeuralCollapse {
-        within_weight,
-        within_form: WithinForm::ByClass,
-        between_weight,
-        between_form: BetweenForm::MeanMinAngle,
-        start_epoch,
-        centers: Centers::Learnable { learning_rate: 0.5, init: first_centers(data) },
-    };
-    change(&mut neural_collapse);
-    if let Some(phase) = experiment.phases.first_mut() {
-        phase.objective.neural_collapse = Some(neural_collapse);
-    }
-}
-
-/// Class means only if the centres start after the first epoch, when the features are trained.
-fn first_centers(data: &DataSet) -> CenterInit {
-    let (_, _, start_epoch) = data.neural_collapse;
-    if start_epoch > 0 { CenterInit::ClassMeans } else { CenterInit::Normal }
-}

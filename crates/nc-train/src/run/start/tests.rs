@@ -76,19 +76,49 @@ struct Case<'a> {
     fresh: bool,
 }
 
-impl Case<'_> {
-    fn newest_checkpoint(&self) -> PathBuf {
-        self.run.checkpoints().unwrap().remove(0)
+impl<'a> Case<'a> {
+    /// A copy of the directory `earlier`, or an empty one without a name.
+    fn new(left: &'a Left, earlier: &str) -> Self {
+        let parent = tempfile::tempdir_in(left.root.path()).unwrap().keep();
+        let run = RunDir::open(parent.join("run")).unwrap();
+        if !earlier.is_empty() {
+            left.copy(earlier, run.path());
+        }
+        let test_hash = left.result.data.test_hash.clone();
+        Self { left, run, method: "ce", test_hash, seed: 0, fits: true, fresh: false }
     }
 
-    /// Copies the finished run of `ce` next to this one, under a name that ends in its hash.
-    fn finished_beside(&self) {
+    /// Trains `method`, next to a copy of the finished run of `ce` under a name that ends in its hash.
+    fn beside_ce(self, method: &'static str) -> Self {
         let name = format!("ce-{}", &self.left.result.run_hash[..8]);
         self.left.copy("finished", &self.run.path().with_file_name(name));
+        Self { method, ..self }
     }
 
-    /// The decision as text, and the number of skipped checkpoints.
-    fn decide(&self) -> (String, usize) {
+    /// Damages the newest `count` checkpoints.
+    fn damage(self, count: usize) -> Self {
+        for path in &self.run.checkpoints().unwrap()[..count] {
+            fs::write(path, "damaged").unwrap();
+        }
+        self
+    }
+
+    fn without(self, file: &str) -> Self {
+        fs::remove_file(self.run.path().join(file)).unwrap();
+        self
+    }
+
+    fn edit(self, file: &str, edit: impl FnOnce(&str) -> String) -> Self {
+        let path = self.run.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let edited = edit(&text);
+        assert_ne!(edited, text);
+        fs::write(path, edited).unwrap();
+        self
+    }
+
+    /// The decision and the number of skipped checkpoints as text.
+    fn decide(&self) -> String {
         let experiment = Experiment { seed: self.seed, ..experiment(self.method) };
         let hash_of = |experiment: &Experiment| experiment.hash(&self.left.result.data.train_hash);
         let hash = hash_of(&experiment).unwrap();
@@ -118,7 +148,7 @@ impl Case<'_> {
             Err(error) => panic!("{error}"),
         };
         assert_eq!(listing(self.run.path()), before, "a decision changes no file");
-        (decided, skipped)
+        if skipped == 0 { decided } else { format!("{decided}, {skipped} skipped") }
     }
 }
 
@@ -130,209 +160,92 @@ fn listing(directory: &Path) -> Vec<(PathBuf, u64)> {
     files
 }
 
-fn replace(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(path, text.replace(from, to)).unwrap();
-}
+/// Name, change to the directory of an earlier run, decision.
+type Row = (&'static str, fn(Case<'_>) -> Case<'_>, &'static str);
 
 #[test]
 fn directory_contents_decide_the_start() {
     const EVENTS: &str = RunDir::EVENTS;
     const RESULT: &str = RunDir::RESULT;
-    type Arrange = fn(&mut Case<'_>);
-    // Name, earlier run, changes to its directory, decision, number of skipped checkpoints.
-    let cases: &[(&str, &str, Arrange, &str, usize)] = &[
-        ("nothing", "", |_| {}, "fresh", 0),
-        ("a result", "finished", |_| {}, "finished", 0),
-        ("a result, --fresh", "finished", |case| case.fresh = true, "fresh", 0),
-        ("a result of another seed", "finished", |case| case.seed = 1, "other run", 0),
-        ("a result, other test images", "finished", |case| case.test_hash = "0".into(), "other images", 0),
+    let left = Left::new();
+    let nothing: &[Row] = &[
+        ("nothing", |case| case, "fresh"),
+        ("phase 1", |case| case.beside_ce("ce+crt"), "continued after 1"),
+        ("phase 1, --fresh", |case| Case { fresh: true, ..case.beside_ce("ce+crt") }, "fresh"),
+        (
+            "phase 1 on other images",
+            |case| Case { test_hash: "0".into(), ..case.beside_ce("ce+crt") },
+            "fresh",
+        ),
+        (
+            "phase 1 whose weights do not fit",
+            |case| Case { fits: false, ..case.beside_ce("ce+crt") },
+            "fresh",
+        ),
+        ("phase 1 of another seed", |case| Case { seed: 1, ..case.beside_ce("ce+crt") }, "fresh"),
+    ];
+    let finished: &[Row] = &[
+        ("a result", |case| case, "finished"),
+        ("a result, --fresh", |case| Case { fresh: true, ..case }, "fresh"),
+        ("a result of another seed", |case| Case { seed: 1, ..case }, "other run"),
+        ("a result, other test images", |case| Case { test_hash: "0".into(), ..case }, "other images"),
         (
             "a result of another format",
-            "finished",
-            |case| {
-                replace(&case.run.path().join(RESULT), "\"format_version\": ", "\"format_version\": 9");
-            },
+            |case| case.edit(RESULT, |text| text.replace("\"format_version\": ", "\"format_version\": 9")),
             "version",
-            0,
         ),
-        (
-            "half a result",
-            "finished",
-            |case| {
-                let path = case.run.path().join(RESULT);
-                let text = fs::read_to_string(&path).unwrap();
-                fs::write(path, &text[..text.len() / 2]).unwrap();
-            },
-            "malformed",
-            0,
-        ),
-        ("checkpoints", "stopped", |_| {}, "interrupted at 2", 0),
-        ("checkpoints, --fresh", "stopped", |case| case.fresh = true, "fresh", 0),
-        ("checkpoints of another seed", "stopped", |case| case.seed = 1, "other run", 0),
-        ("checkpoints, other test images", "stopped", |case| case.test_hash = "0".into(), "other images", 0),
-        (
-            "a damaged checkpoint",
-            "stopped",
-            |case| fs::write(case.newest_checkpoint(), "damaged").unwrap(),
-            "interrupted at 1",
-            1,
-        ),
-        (
-            "two damaged checkpoints",
-            "stopped",
-            |case| {
-                for path in case.run.checkpoints().unwrap() {
-                    fs::write(path, "damaged").unwrap();
-                }
-            },
-            "fresh",
-            2,
-        ),
-        (
-            "damaged checkpoints and a finished first phase",
-            "stopped",
-            |case| {
-                case.method = "ce+crt";
-                for path in case.run.checkpoints().unwrap() {
-                    fs::write(path, "damaged").unwrap();
-                }
-                case.finished_beside();
-            },
-            "continued after 1",
-            2,
-        ),
-        (
-            "checkpoints without their events",
-            "stopped",
-            |case| fs::remove_file(case.run.path().join(EVENTS)).unwrap(),
-            "fresh",
-            2,
-        ),
-        (
-            "checkpoints with half of the events",
-            "stopped",
-            |case| {
-                let log = fs::File::options().write(true).open(case.run.path().join(EVENTS)).unwrap();
-                log.set_len(10).unwrap();
-            },
-            "fresh",
-            2,
-        ),
-        (
-            "a temporarily unreadable log",
-            "stopped",
-            |case| {
-                fs::remove_file(case.run.path().join(EVENTS)).unwrap();
-                fs::create_dir(case.run.path().join(EVENTS)).unwrap();
-            },
-            "unreadable",
-            0,
-        ),
-        (
-            "a finished first phase",
-            "",
-            |case| (case.method = "ce+crt", case.finished_beside()).1,
-            "continued after 1",
-            0,
-        ),
-        (
-            "a finished first phase, --fresh",
-            "",
-            |case| {
-                (case.method, case.fresh) = ("ce+crt", true);
-                case.finished_beside();
-            },
-            "fresh",
-            0,
-        ),
-        (
-            "a finished first phase on other test images",
-            "",
-            |case| {
-                (case.method, case.test_hash) = ("ce+crt", "0".into());
-                case.finished_beside();
-            },
-            "fresh",
-            0,
-        ),
-        (
-            "a finished first phase whose weights do not fit",
-            "",
-            |case| {
-                (case.method, case.fits) = ("ce+crt", false);
-                case.finished_beside();
-            },
-            "fresh",
-            0,
-        ),
-        (
-            "a finished first phase of another seed",
-            "",
-            |case| {
-                (case.method, case.seed) = ("ce+crt", 1);
-                case.finished_beside();
-            },
-            "fresh",
-            0,
-        ),
-        (
-            "weights without anything to resume from",
-            "finished",
-            |case| fs::remove_file(case.run.path().join(RESULT)).unwrap(),
-            "weights alone",
-            0,
-        ),
+        ("half a result", |case| case.edit(RESULT, |text| text[..text.len() / 2].to_owned()), "malformed"),
+        ("weights without anything to resume from", |case| case.without(RESULT), "weights alone"),
         (
             "weights of a run that only adjusts, and its log",
-            "finished",
-            |case| {
-                case.method = "ce+ncm";
-                fs::remove_file(case.run.path().join(RESULT)).unwrap();
-                case.finished_beside();
-            },
+            |case| case.without(RESULT).beside_ce("ce+ncm"),
             "continued after 1",
-            0,
         ),
         (
             "weights of a run that only adjusts, without a log",
-            "finished",
-            |case| {
-                case.method = "ce+ncm";
-                fs::remove_file(case.run.path().join(RESULT)).unwrap();
-                fs::remove_file(case.run.path().join(EVENTS)).unwrap();
-                case.finished_beside();
-            },
+            |case| case.without(RESULT).without(EVENTS).beside_ce("ce+ncm"),
             "weights alone",
-            0,
         ),
     ];
-    let left = Left::new();
-    for (name, earlier, arrange, decided, skipped) in cases {
-        let root = tempfile::tempdir().unwrap();
-        let run = RunDir::open(root.path().join("run")).unwrap();
-        if !earlier.is_empty() {
-            left.copy(earlier, run.path());
+    let stopped: &[Row] = &[
+        ("checkpoints", |case| case, "interrupted at 2"),
+        ("checkpoints, --fresh", |case| Case { fresh: true, ..case }, "fresh"),
+        ("checkpoints of another seed", |case| Case { seed: 1, ..case }, "other run"),
+        ("checkpoints, other test images", |case| Case { test_hash: "0".into(), ..case }, "other images"),
+        ("a damaged checkpoint", |case| case.damage(1), "interrupted at 1, 1 skipped"),
+        ("two damaged checkpoints", |case| case.damage(2), "fresh, 2 skipped"),
+        (
+            "both damaged, and phase 1",
+            |case| case.damage(2).beside_ce("ce+crt"),
+            "continued after 1, 2 skipped",
+        ),
+        ("checkpoints without their events", |case| case.without(EVENTS), "fresh, 2 skipped"),
+        ("a cut log", |case| case.edit(EVENTS, |text| text[..10].to_owned()), "fresh, 2 skipped"),
+        (
+            "a temporarily unreadable log",
+            |case| {
+                let case = case.without(EVENTS);
+                fs::create_dir(case.run.path().join(EVENTS)).unwrap();
+                case
+            },
+            "unreadable",
+        ),
+    ];
+    for (earlier, rows) in [("", nothing), ("finished", finished), ("stopped", stopped)] {
+        for (name, change, decided) in rows {
+            assert_eq!(change(Case::new(&left, earlier)).decide(), *decided, "{name}");
         }
-        let test_hash = left.result.data.test_hash.clone();
-        let mut case = Case { left: &left, run, method: "ce", test_hash, seed: 0, fits: true, fresh: false };
-        arrange(&mut case);
-        assert_eq!(case.decide(), ((*decided).to_owned(), *skipped), "{name}");
     }
 }
 
 #[test]
 fn checkpoints_of_nonexistent_phases_are_rejected() {
     let left = Left::new();
-    let root = tempfile::tempdir().unwrap();
-    let run = RunDir::open(root.path().join("run")).unwrap();
-    left.copy("stopped", run.path());
+    let case = Case::new(&left, "stopped");
+    let run = &case.run;
     for (steps, path) in [(2, 0), (1, 1)].map(|(steps, at)| (steps, run.checkpoints().unwrap()[at].clone())) {
         let Checkpoint { state, tensors } = Checkpoint::<State>::read(&path).unwrap();
         run.write_checkpoint(steps, &Checkpoint { state: State { phase: 1, ..state }, tensors }).unwrap();
     }
-    let test_hash = left.result.data.test_hash.clone();
-    let case = Case { left: &left, run, method: "ce", test_hash, seed: 0, fits: true, fresh: false };
-    assert_eq!(case.decide(), ("damaged".to_owned(), 0));
+    assert_eq!(case.decide(), "damaged");
 }
