@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     documented::{commands, pages, parts},
-    run::nclt,
+    run::{nclt, small, stdout},
 };
 
 fn root() -> &'static Path {
@@ -82,4 +82,75 @@ fn commands_parse_and_presets_exist() {
         }
     }
     assert!(parsed > 40, "{parsed} commands");
+}
+
+/// A short run of validation in `runs/name`.
+fn train_example(dir: &Path, name: &str, seed: &str) {
+    let args = ["--epochs", "1", "--seed", seed, "--set=data.validation.fraction=0.1", "--out", "new"];
+    stdout(&nclt(dir, &small(&args)));
+    let run = fs::read_dir(dir.join("new")).unwrap().next().unwrap().unwrap().path();
+    fs::create_dir_all(dir.join("runs")).unwrap();
+    fs::rename(run, dir.join("runs").join(name)).unwrap();
+}
+
+/// Runs the documented commands that need no data of the reader's, with fewer images and epochs. RUN, RUN1, ... stand for
+/// finished runs. A subcommand alone is a name in the text.
+#[test]
+fn commands_on_embedded_data_run() {
+    let dir = tempfile::tempdir().unwrap();
+    for (seed, name) in ["RUN", "RUN1", "RUN2", "RUN3"].into_iter().enumerate() {
+        train_example(dir.path(), name, &seed.to_string());
+    }
+    let mut documented: Vec<Vec<String>> = vec![];
+    for page in pages(root()) {
+        let text = fs::read_to_string(&page).unwrap();
+        documented.extend(commands(&text, &["nclt"]));
+        documented
+            .extend(commands(&text, &["cargo", "xtask"]).into_iter().filter(|words| words[0] == "train"));
+    }
+    documented.sort();
+    documented.dedup();
+    // `analyze` reads what `export-features` writes.
+    documented.sort_by_key(|words| words[0] != "export-features");
+    let mut ran = [0; 2];
+    for words in documented {
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let value =
+            |option: &str| words.iter().position(|word| *word == option).map(|place| words[place + 1]);
+        let on_a_run = words.iter().any(|word| word.starts_with("runs/RUN"));
+        let reads = match words[0] {
+            "presets" | "config" => true,
+            "report" | "eval" | "export-features" | "analyze" => words.len() > 1,
+            _ => false,
+        };
+        let foreign = words.iter().any(|word| {
+            *word == "--data-dir"
+                || word.starts_with("--cu")
+                || *word == "--metal"
+                || *word == "FILE"
+                || *word == "runs/*"
+        });
+        let embedded = value("--preset").is_none_or(|name| name.starts_with("fashion-mnist-lt/"));
+        let trains = words[0] == "train" && embedded && (on_a_run || value("--config").is_none());
+        if foreign
+            || words.contains(&"--help")
+            || !(trains || reads)
+            || words[1..].iter().any(|word| is_placeholder(word) && !word.starts_with("runs/RUN"))
+        {
+            continue;
+        }
+        if trains && !on_a_run {
+            if let Some(place) = words.iter().position(|word| *word == "--epochs") {
+                words[place + 1] = "1";
+            } else {
+                words.extend(["--epochs", "1"]);
+            }
+            words.extend(&small(&[])[1..]);
+        }
+        let output = nclt(dir.path(), &words);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "nclt {}: {message}", words.join(" "));
+        ran[usize::from(reads)] += 1;
+    }
+    assert!(ran[0] >= 5 && ran[1] >= 9, "{ran:?}");
 }

@@ -7,7 +7,8 @@ use crate::{output, terminal::show};
 
 /// Write an HTML report page of a run, or a page that compares several runs.
 ///
-/// Pages are self-contained: no network, no scripts. The page of an unfinished run shows the events logged so far.
+/// Pages are self-contained and need no network. The page of an unfinished run shows the events logged so far. The page of
+/// several runs averages the seeds of a configuration.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run directories.

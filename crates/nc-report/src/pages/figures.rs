@@ -43,8 +43,8 @@ impl std::fmt::Display for Ideal {
 pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec<FigureRow> {
     let zero = Ideal::Value(0.0);
     let one = Ideal::Value(1.0);
-    let etf = Ideal::Degrees(train.etf_angle_degrees.filter(|_| train.etf_exists));
-    let largest = Ideal::Degrees(largest_min_angle_degrees(train.classes.len(), train.dims));
+    // That of the simplex ETF if it exists, else Rankin's bound.
+    let ideal = Ideal::Degrees(largest_min_angle_degrees(train.classes.len(), train.dims));
     let rows = [
         ("nc1.trace.sample_weighted", "NC1 tr(S_W pinv(S_B))/K, each sample the same", zero),
         ("nc1.trace.class_weighted", "NC1 tr(S_W pinv(S_B))/K, each class the same", zero),
@@ -54,15 +54,15 @@ pub fn figure_rows(train: &NeuralCollapse, test: Option<&NeuralCollapse>) -> Vec
         (
             "nc2.centered_means.mean_nearest_angle_degrees",
             "NC2 class means: mean nearest angle, degrees",
-            etf,
+            ideal,
         ),
-        ("nc2.centered_means.min_angle_degrees", "NC2 class means: smallest angle, degrees", largest),
+        ("nc2.centered_means.min_angle_degrees", "NC2 class means: smallest angle, degrees", ideal),
         ("nc2.centered_means.equinorm_cov", "NC2 class means: spread of the norms", zero),
         ("nc2.centered_means.coherence", "NC2 class means: deviation of the cosines", zero),
         ("nc2.centered_means.etf_error", "NC2 class means: distance to the ETF", zero),
         ("nc2.centered_means.log_energy", "NC2 class means: log energy (GNC2)", Ideal::None),
-        ("nc2.weights.mean_nearest_angle_degrees", "NC2 classifier: mean nearest angle, degrees", etf),
-        ("nc2.weights.min_angle_degrees", "NC2 classifier: smallest angle, degrees", largest),
+        ("nc2.weights.mean_nearest_angle_degrees", "NC2 classifier: mean nearest angle, degrees", ideal),
+        ("nc2.weights.min_angle_degrees", "NC2 classifier: smallest angle, degrees", ideal),
         ("nc2.weights.equinorm_cov", "NC2 classifier: spread of the norms", zero),
         ("nc2.weights.coherence", "NC2 classifier: deviation of the cosines", zero),
         ("nc2.weights.etf_error", "NC2 classifier: distance to the ETF", zero),

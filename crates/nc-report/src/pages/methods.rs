@@ -54,20 +54,36 @@ impl Method<'_> {
     }
 }
 
-/// Groups finished runs by configuration, in the order of their first runs. Directories tell methods of the same name
-/// apart.
+/// Groups finished runs by configuration, in the order of their first runs. A data set that all presets share is left out
+/// of the names; directories tell methods of the same name apart. A run given twice counts once.
 pub(crate) fn methods(runs: &[RunReport]) -> Vec<Method<'_>> {
     let mut methods: Vec<Method<'_>> = vec![];
-    for run in runs {
+    for (place, run) in runs.iter().enumerate() {
+        if runs[..place].iter().any(|earlier| earlier.directory == run.directory) {
+            continue;
+        }
         let settings = settings(&run.config);
         let name = run.started().map_or("run not started", |(name, _)| name);
-        let at = methods.iter().position(|method| method.name == name && method.settings == settings);
+        // The same seed again, perhaps from another machine, is not another sample.
+        let seed = |run: &RunReport| run.started().map(|(_, seed)| seed);
+        let at = methods.iter().position(|method| {
+            method.name == name
+                && method.settings == settings
+                && method.runs.iter().all(|other| seed(other) != seed(run))
+        });
         let at = at.unwrap_or_else(|| {
             methods.push(Method { name: name.to_owned(), runs: vec![], histories: vec![], settings });
             methods.len() - 1
         });
         methods[at].runs.push(run);
         methods[at].histories.push(History::of(&run.events));
+    }
+    let data_set = |method: &Method<'_>| method.name.split_once('/').map(|(data_set, _)| data_set.to_owned());
+    let first = methods.first().and_then(data_set);
+    if methods.len() > 1 && first.is_some() && methods.iter().all(|method| data_set(method) == first) {
+        for method in &mut methods {
+            method.name = method.name.split_once('/').map_or("", |(_, name)| name).to_owned();
+        }
     }
     let names: Vec<String> = methods.iter().map(|method| method.name.clone()).collect();
     for method in &mut methods {

@@ -141,5 +141,5 @@ fn text_from_files_is_escaped() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &files);
     let page = RunReport::read(directory.path()).unwrap().to_html().unwrap();
-    assert!(!page.contains("<img") && !page.contains("<script"));
+    assert!(!page.contains("<img") && page.matches("<script").count() == 1);
 }

@@ -1,7 +1,7 @@
 //! Reports of runs and feature sets of all sizes, including edge cases.
 
 use nc_metrics::ClassMeans;
-use nc_record::RunDir;
+use nc_record::{Event, RunDir};
 use nc_report::{
     AnalysisReport, Error, Ideal, RunReport, accuracy_rows, class_list, comparison_page, figure_rows,
 };
@@ -156,7 +156,7 @@ fn comparison_pages_render() {
     let directory = tempfile::tempdir().unwrap();
     let case = Case::new(4, 8, |class| 40 - 9 * class);
     let other = Case::new(5, 8, |class| 40 - 7 * class);
-    let runs: Vec<RunReport> = [("one", &case), ("two", &case), ("three", &other)]
+    let runs: Vec<RunReport> = [("data/one", &case), ("data/two", &case), ("data/three", &other)]
         .into_iter()
         .map(|(name, case)| {
             case.run(&directory.path().join(name), name, 3);
@@ -169,16 +169,22 @@ fn comparison_pages_render() {
     assert_eq!(page.matches("<div class=\"legend\">").count(), 1);
     assert!(page.contains("a: class weights, rate / 10 (epoch 3); b: phase second (epoch 4)"));
     assert!(page.contains("Norms of centred class means") && !page.contains("Differing settings"));
+    assert!(page.contains("<td>one</td>") && page.contains("<td>two</td>"));
     // Directories disambiguate methods with the same name.
-    case.run(&directory.path().join("again"), "one", 2);
+    case.run(&directory.path().join("again"), "data/one", 2);
     std::fs::write(directory.path().join("again").join(RunDir::CONFIG), "weight = 2\n").unwrap();
     let twins = [runs[0].clone(), RunReport::read(&directory.path().join("again")).unwrap()];
     let page = comparison_page(&twins).unwrap();
     assert!(page.contains(&format!("<td>one ({})</td>", directory.path().join("again").display())));
     assert!(page.contains("<td><code>weight</code></td><td>–</td><td>2</td>"), "{page}");
     // More methods than colours.
-    let many: Vec<RunReport> =
-        (0..8).map(|weight| RunReport { config: format!("weight = {weight}"), ..runs[0].clone() }).collect();
+    let many: Vec<RunReport> = (0..8)
+        .map(|weight| RunReport {
+            directory: weight.to_string().into(),
+            config: format!("weight = {weight}"),
+            ..runs[0].clone()
+        })
+        .collect();
     let page = comparison_page(&many).unwrap();
     let legend = page.split_once("<div class=\"legend\">").unwrap().1.split_once("</div>").unwrap().0;
     assert_eq!(legend.matches("stroke-dasharray").count(), 1);
@@ -194,7 +200,13 @@ fn seeds_of_a_configuration_are_averaged() {
     Case::new(4, 8, |class| 40 - 9 * class).run(directory.path(), "a", 3);
     let run = RunReport::read(directory.path()).unwrap();
     let with = |config: &str, seed: u64, top1: f64| {
-        let mut run = RunReport { config: format!("seed = {seed}\n{config}"), ..run.clone() };
+        let directory = format!("{config}{seed}").into();
+        let mut run = RunReport { directory, config: format!("seed = {seed}\n{config}"), ..run.clone() };
+        for event in &mut run.events {
+            if let Event::RunStarted { seed: of_run, .. } = event {
+                *of_run = seed;
+            }
+        }
         let result = run.result.as_mut().unwrap();
         (result.seed, result.accuracy.top1) = (seed, top1);
         run
@@ -209,6 +221,10 @@ fn seeds_of_a_configuration_are_averaged() {
     let runs = [with("", 0, 0.5), with("w = 1", 1, 0.64)];
     assert!(comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0</td>"));
     assert!(comparison_page(&runs[..1]).unwrap().contains("<h1>One method over its seeds</h1>"));
+    // A run given twice counts once; the same seed again is not another sample.
+    let again = RunReport { directory: "again".into(), ..runs[0].clone() };
+    let page = comparison_page(&[runs[0].clone(), runs[0].clone(), again]).unwrap();
+    assert!(page.contains("<td>a (0)</td><td>1</td>") && page.contains("<td>a (again)</td><td>1</td>"));
 }
 
 /// A metric renamed in nc-metrics would silently vanish from all reports.
@@ -236,6 +252,21 @@ fn all_reported_metrics_exist() {
         assert!(figures.contains_key(curve), "{curve}");
     }
     assert_eq!(accuracy_rows(&analysis).len(), 12);
+}
+
+/// The ideal angle is that of the ETF, and Rankin's bound of 90 degrees if the dimension is too small for it.
+#[test]
+fn ideal_angles_fit_classes_and_dimensions() {
+    for (classes, dims, ideal) in [(10, 64, "96.4"), (10, 9, "96.4"), (12, 8, "90.0")] {
+        let analysis = Case::new(classes, dims, |_| 5).set(true, true).analyze().unwrap();
+        let rows = figure_rows(&analysis.train.nc, None);
+        let angles: Vec<String> = rows
+            .iter()
+            .filter(|row| row.title.ends_with("degrees"))
+            .map(|row| row.ideal.to_string())
+            .collect();
+        assert_eq!(angles, [ideal; 4], "{classes} classes in {dims} dimensions");
+    }
 }
 
 #[test]
