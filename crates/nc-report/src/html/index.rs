@@ -42,14 +42,17 @@ pub fn index_page(title: &str, sections: &[IndexSection]) -> String {
         }
         body.push_str(
             "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>run</th><th>seed</th><th>test accuracy, %</th>\
-             <th>record</th><th>page</th></tr>\n",
+             <th>record</th>",
         );
+        let pages = section.runs.iter().any(|run| run.page.is_some());
+        body.push_str(if pages { "<th>page</th></tr>\n" } else { "</tr>\n" });
         for IndexRun { name, seed, accuracy, record, page } in &section.runs {
             let record = link(&("JSON".into(), record.clone()));
-            let page = page.as_ref().map(|page| link(&("page".into(), page.clone()))).unwrap_or_default();
+            let page = page.as_ref().map_or_else(String::new, |page| link(&("page".into(), page.clone())));
+            let page = if pages { format!("<td>{page}</td>") } else { String::new() };
             let _ = writeln!(
                 body,
-                "<tr><td>{}</td><td>{seed}</td><td>{}</td><td>{record}</td><td>{page}</td></tr>",
+                "<tr><td>{}</td><td>{seed}</td><td>{}</td><td>{record}</td>{page}</tr>",
                 escape(name),
                 escape(accuracy)
             );
