@@ -6,7 +6,6 @@
 //! [`Loader`] crop, flip, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
 //! sampler and augmentation. All randomness comes from streams keyed by purpose, see [`rng`].
 
-mod augment;
 mod batch;
 pub mod cifar;
 mod dataset;
@@ -30,10 +29,10 @@ pub mod rng;
 mod sampler;
 mod source;
 mod subset;
+mod transform;
 mod view;
 
-pub use augment::Augment;
-pub use batch::Batch;
+pub use batch::{Batch, Sample};
 pub use dataset::{Dataset, ImageShape};
 pub use embedded::fashion_mnist_lt;
 pub use epoch::Epoch;
@@ -46,4 +45,5 @@ pub use profile::Profile;
 pub use sampler::Sampler;
 pub use source::Source;
 pub use subset::Subset;
+pub use transform::Transform;
 pub use view::{Plan, View, ViewConfig};
