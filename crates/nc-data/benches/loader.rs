@@ -1,5 +1,5 @@
-//! Throughput of preparing batches of 128 images of 3x32x32 with one and two workers, and of 32 images of 3x256x256 with
-//! one: `cargo bench -p nc-data`.
+//! Throughput of preparing batches of 128 images of 3x32x32 with one and two workers, and of 32 images of 3x256x256
+//! with one: `cargo bench -p nc-data`.
 
 use std::hint::black_box;
 

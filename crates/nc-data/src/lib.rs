@@ -1,10 +1,10 @@
-//! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers,
-//! augmentation and a batch loader.
+//! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers, image
+//! transforms and a batch loader.
 //!
 //! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] sets the number of images per class;
 //! [`Subset::draw`] draws them independently of file order. A [`Sampler`] plans each epoch, and the worker threads of a
-//! [`Loader`] crop, flip, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
-//! sampler and augmentation. All randomness comes from streams keyed by purpose, see [`rng`].
+//! [`Loader`] transform, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
+//! sampler and list of [`Transform`]s. All randomness comes from streams keyed by purpose, see [`rng`].
 
 mod batch;
 pub mod cifar;

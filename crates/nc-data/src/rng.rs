@@ -51,8 +51,8 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng
 /// [`Transform::stream_kind`](crate::Transform::stream_kind), `occurrence` the number of earlier transforms of the same
 /// kind in the list. Removing a transform therefore moves no draws of other kinds.
 ///
-/// The second value of the key is purpose + 2^8 kind + 2^32 occurrence with [`Purpose::Transform`]; the others are as in
-/// [`stream`]. Kinds start at 1, so no key coincides with one of [`stream`].
+/// The second value of the key is [`Purpose::Transform`] + 2^8 kind + 2^32 occurrence; the others are as in [`stream`].
+/// Kinds start at 1, so no key coincides with one of [`stream`].
 pub fn transform_stream(seed: u64, kind: u8, occurrence: u32, epoch: u64, index: u64) -> ChaCha8Rng {
     let purpose = Purpose::Transform as u64 | u64::from(kind) << 8 | u64::from(occurrence) << 32;
     keyed([seed, purpose, epoch, index])

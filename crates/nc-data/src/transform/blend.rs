@@ -27,12 +27,18 @@ pub(super) fn contrast(canvas: &mut Canvas, factor: f32) {
 
 /// The degenerate image is the luma of each pixel; a grey image does not change.
 pub(super) fn saturation(canvas: &mut Canvas, factor: f32) {
-    if canvas.channels == 3 {
-        for pixel in canvas.pixels.as_chunks_mut().0 {
-            let grey = luma(*pixel);
-            *pixel = pixel.map(|byte| blend(grey, byte, factor));
-        }
+    if canvas.channels != 3 {
+        return;
     }
+    canvas.redraw((canvas.height, canvas.width), |before, out, _| {
+        for (out, &pixel) in out.as_chunks_mut().0.iter_mut().zip(before.pixels.as_chunks().0) {
+            *out = [luma(pixel); 3];
+        }
+        // A loop of its own, because it vectorises.
+        for (out, &pixel) in out.iter_mut().zip(before.pixels) {
+            *out = blend(*out, pixel, factor);
+        }
+    });
 }
 
 /// The degenerate image is smoothed by (1 1 1; 1 5 1; 1 1 1) / 13, except for the pixels of the border.

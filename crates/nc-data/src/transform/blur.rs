@@ -4,9 +4,9 @@ use super::canvas::Canvas;
 
 const PASSES: usize = 3;
 
-/// Blurs the image by a Gaussian of standard deviation `sigma` in pixels, approximately.
+/// Blurs the image by approximately a Gaussian of standard deviation `sigma` in pixels.
 pub(super) fn gaussian_blur(canvas: &mut Canvas, sigma: f32) {
-    let window = Box::of(sigma);
+    let weights = Weights::of(sigma);
     let Canvas { channels, height, width, .. } = *canvas;
     let stride = width * channels;
     let mut line = Vec::with_capacity(height.max(width));
@@ -16,7 +16,7 @@ pub(super) fn gaussian_blur(canvas: &mut Canvas, sigma: f32) {
         line.extend(canvas.pixels[first..].iter().step_by(step).take(length));
         for _ in 0..PASSES {
             blurred.clear();
-            window.blur(&line, &mut blurred);
+            weights.blur(&line, &mut blurred);
             std::mem::swap(&mut line, &mut blurred);
         }
         for (pixel, &value) in canvas.pixels[first..].iter_mut().step_by(step).zip(&line) {
@@ -30,15 +30,14 @@ pub(super) fn gaussian_blur(canvas: &mut Canvas, sigma: f32) {
 }
 
 /// Weights of a box blur in units of 2^-24: `inner` for pixels up to `radius` away, `outer` for the two beyond.
-#[derive(Debug)]
-struct Box {
+struct Weights {
     radius: usize,
     inner: u32,
     outer: u32,
 }
 
-impl Box {
-    /// The box of which [`PASSES`] passes have the variance `sigma`^2
+impl Weights {
+    /// The box blur of which [`PASSES`] passes have the variance `sigma`^2
     /// ([Gwosdek et al. 2011](https://www.mia.uni-saarland.de/Publications/gwosdek-ssvm11.pdf)), in single precision as
     /// in Pillow.
     fn of(sigma: f32) -> Self {

@@ -15,7 +15,7 @@ pub(crate) struct Canvas {
     pub(super) pixels: Vec<u8>,
     /// The buffer of the next image.
     spare: Vec<u8>,
-    pub(super) resizer: Resizer,
+    resizer: Resizer,
 }
 
 /// The image before an operation, see [`Canvas::redraw`].
@@ -30,10 +30,14 @@ impl Canvas {
     pub(crate) fn load(&mut self, planes: &[u8], ImageShape { channels, height, width }: ImageShape) {
         (self.channels, self.height, self.width) = (channels, height, width);
         self.pixels.resize(planes.len(), 0);
-        for (channel, plane) in planes.chunks_exact(height * width).enumerate() {
-            for (pixel, &byte) in self.pixels[channel..].iter_mut().step_by(channels).zip(plane) {
-                *pixel = byte;
-            }
+        if channels == 1 {
+            return self.pixels.copy_from_slice(planes);
+        }
+        let (red, rest) = planes.split_at(height * width);
+        let (green, blue) = rest.split_at(height * width);
+        let pixels = self.pixels.as_chunks_mut().0;
+        for (((pixel, &red), &green), &blue) in pixels.iter_mut().zip(red).zip(green).zip(blue) {
+            *pixel = [red, green, blue];
         }
     }
 
@@ -41,15 +45,15 @@ impl Canvas {
     pub(crate) fn store<T: Copy>(&self, tables: &[[T; 256]], out: &mut [T]) {
         let planes = out.chunks_exact_mut(self.height * self.width);
         for (channel, (plane, table)) in planes.zip(tables).enumerate() {
-            for (value, &pixel) in plane.iter_mut().zip(self.pixels[channel..].iter().step_by(self.channels))
-            {
+            let pixels = self.pixels[channel..].iter().step_by(self.channels);
+            for (value, &pixel) in plane.iter_mut().zip(pixels) {
                 *value = table[usize::from(pixel)];
             }
         }
     }
 
-    /// Replaces the image by one of `height` x `width`, which `draw` makes from the present one. It finds arbitrary
-    /// bytes in its output.
+    /// Replaces the image by one of `height` x `width`, which `draw` makes from the present one. The buffer it writes to
+    /// holds arbitrary bytes.
     pub(super) fn redraw(
         &mut self,
         (height, width): (usize, usize),

@@ -40,11 +40,12 @@ fn rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
         return [value; 3];
     }
     let sector = f64::from(hue) * 6.0 / 255.0;
-    let rest = f64::from((sector - sector.floor()) as f32);
+    let whole = sector as u8;
+    let rest = f64::from((sector - f64::from(whole)) as f32);
     let s = f64::from((f64::from(saturation) / 255.0) as f32);
     let scaled = |share: f64| (f64::from(value) * (1.0 - share) + 0.5) as u8;
     let (p, q, t) = (scaled(s), scaled(s * rest), scaled(s * (1.0 - rest)));
-    match sector as u8 % 6 {
+    match whole % 6 {
         0 => [value, t, p],
         1 => [q, value, p],
         2 => [p, value, t],

@@ -23,8 +23,8 @@ use crate::{Error, ImageShape, Result};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]
 pub enum Transform {
-    /// Pads each side with P black pixels, then crops to the original size at vertical and horizontal offsets uniform in
-    /// 0..=2P: torchvision's `RandomCrop`. At most once in a list.
+    /// Pads each side with P black pixels, then crops to the original size at vertical and horizontal offsets uniform
+    /// in 0..=2P: torchvision's `RandomCrop`. At most once in a list.
     Crop {
         /// P in pixels, below the smaller side of the images; commonly 4 for CIFAR.
         #[cfg_attr(feature = "serde", serde(default = "defaults::padding"))]
@@ -42,9 +42,9 @@ pub enum Transform {
         degrees: f64,
     },
     /// Crops a random part and resizes it to `size` x `size` (bilinear, antialiased): torchvision's
-    /// `RandomResizedCrop`. The area of the part is uniform from `smallest_area` to 1 of the image's, its ratio of width
-    /// to height log-uniform from 3/4 to 4/3. If ten draws do not fit in the image, the largest central part of a
-    /// permitted ratio is taken.
+    /// `RandomResizedCrop`. The area of the part is uniform from `smallest_area` to 1 of the image's, its ratio of
+    /// width to height log-uniform from 3/4 to 4/3. If none of ten draws fits in the image, the largest central part of
+    /// a permitted ratio is taken.
     RandomResizedCrop {
         /// Height and width of the result in pixels.
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 10_000)))]
@@ -68,8 +68,8 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 10_000)))]
         size: usize,
     },
-    /// Varies brightness, contrast, saturation and hue in random order: torchvision's `ColorJitter`. A strength x draws a
-    /// factor uniform from max(0, 1 - x) to 1 + x; 0 leaves the operation out.
+    /// Varies brightness, contrast, saturation and hue in random order: torchvision's `ColorJitter`. A strength x draws
+    /// a factor uniform from max(0, 1 - x) to 1 + x; 0 leaves the operation out.
     ColorJitter {
         /// Strength of the brightness: pixels are multiplied by the factor.
         #[cfg_attr(feature = "serde", serde(default))]
@@ -99,8 +99,8 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 1)))]
         probability: f64,
     },
-    /// Blurs by a Gaussian whose standard deviation is uniform from `smallest_sigma` to `largest_sigma`, approximated by
-    /// three box blurs as in Pillow's `GaussianBlur` ([MoCo v2](https://arxiv.org/abs/2003.04297)).
+    /// Blurs by a Gaussian whose standard deviation is uniform from `smallest_sigma` to `largest_sigma`, approximated
+    /// by three box blurs as in Pillow's `GaussianBlur` ([MoCo v2](https://arxiv.org/abs/2003.04297)).
     GaussianBlur {
         /// Probability.
         #[cfg_attr(feature = "serde", serde(default = "defaults::blur"))]
@@ -115,11 +115,11 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 100)))]
         largest_sigma: f64,
     },
-    /// RandAugment ([Cubuk et al. 2020](https://arxiv.org/abs/1909.13719)) in timm's variant `rand-n2-m10-mstd0.5` of the
-    /// long-tail literature. Each layer draws one of 15 operations (autocontrast, equalise, invert, rotate, posterise,
-    /// solarise, solarise-add, colour, contrast, brightness, sharpness, shear x and y, translate x and y) with
-    /// replacement, and applies it with probability 1/2 at a magnitude from N(`magnitude`, `deviation`), clamped to
-    /// 0..=10.
+    /// RandAugment ([Cubuk et al. 2020](https://arxiv.org/abs/1909.13719)) in timm's variant `rand-n2-m10-mstd0.5`,
+    /// common in the long-tail literature. Each layer draws one of 15 operations (autocontrast, equalise, invert,
+    /// rotate, posterise, solarise, solarise-add, colour, contrast, brightness, sharpness, shear x and y, translate x
+    /// and y) with replacement, and applies it with probability 1/2 at a magnitude from N(`magnitude`, `deviation`^2),
+    /// clamped to 0..=10.
     RandAugment {
         /// Operations per image.
         #[cfg_attr(feature = "serde", serde(default = "defaults::layers"))]

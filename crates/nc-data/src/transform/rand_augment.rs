@@ -13,7 +13,7 @@ pub(super) const MOST: f64 = 10.0;
 
 const OPERATIONS: usize = 15;
 
-/// Draws one layer: an operation of a magnitude from N(`magnitude`, `deviation`), clamped to 0..=10; `None` with
+/// Draws one layer: an operation of a magnitude from N(`magnitude`, `deviation`^2), clamped to 0..=10; `None` with
 /// probability 1/2.
 pub(super) fn draw(magnitude: f64, deviation: f64, rng: &mut impl Rng) -> Option<Operation> {
     let operation = rng.random_range(0..OPERATIONS);

@@ -1,7 +1,10 @@
 //! Affine maps as in `Image.transform` of Pillow: an output pixel (x, y) shows the input at
 //! (a (x + 1/2) + b (y + 1/2) + c, d (x + 1/2) + e (y + 1/2) + f), or the fill colour outside the image.
 
-use super::canvas::{Before, Canvas};
+use super::{
+    canvas::{Before, Canvas},
+    luma::luma,
+};
 
 /// A map with its argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,12 +28,12 @@ pub(super) enum Filter {
     Bicubic,
 }
 
-/// Applies `warp` to the image.
+/// Applies `warp` to the image and fills the rest with `fill`, in grey images with its luma.
 pub(super) fn warp(canvas: &mut Canvas, warp: Warp, filter: Filter, fill: [u8; 3]) {
     if canvas.channels == 3 {
         transform(canvas, warp, filter, fill);
     } else {
-        transform(canvas, warp, filter, [super::luma::luma(fill)]);
+        transform(canvas, warp, filter, [luma(fill)]);
     }
 }
 
