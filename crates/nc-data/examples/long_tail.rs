@@ -7,7 +7,7 @@
 
 use candle_core::Device;
 use nc_data::{
-    Augment, Loader, LoaderConfig, Normalize, Plan, Profile, Result, Sampler, Subset, ViewConfig,
+    Loader, LoaderConfig, Normalize, Plan, Profile, Result, Sampler, Subset, Transform, ViewConfig,
     fashion_mnist_lt,
 };
 
@@ -19,7 +19,7 @@ fn main() -> Result<()> {
 
     let view = ViewConfig {
         plan: Plan::Sampled(Sampler::ClassBalanced),
-        augment: Some(Augment { crop_padding: 2, flip: true }),
+        transforms: vec![Transform::Crop { padding: 2 }, Transform::Flip],
         mixup_alpha: Some(1.0),
     };
     let config = LoaderConfig {

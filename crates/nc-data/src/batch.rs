@@ -1,11 +1,11 @@
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::Device;
 
 use crate::{
-    Result, Subset, View,
-    augment::Placement,
-    rng::{Purpose, stream, view_index},
+    ImageShape, Result, Subset, View,
+    rng::{ImageStreams, Purpose, stream, view_index},
+    transform::Canvas,
     view::{Plan, PreparedView, ViewRecipe},
 };
 
@@ -35,6 +35,15 @@ impl Batch {
     pub fn into_first(mut self) -> View {
         self.views.swap_remove(0)
     }
+}
+
+/// An image of a view after its transforms, see [`Loader::samples`](crate::Loader::samples).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Position of the image in the subset.
+    pub position: u32,
+    /// Pixels (C, H, W) of the [shape of the view](crate::Loader::image_shape).
+    pub pixels: Vec<u8>,
 }
 
 /// Validated configuration of a [`Loader`](crate::Loader).
@@ -77,33 +86,66 @@ impl Recipe {
     }
 
     /// Batch `number` of `epoch`, whose images `plans` lists.
-    pub(crate) fn prepare(&self, plans: &Plans, epoch: usize, number: usize) -> Prepared {
-        let view = |(index, plan): (usize, &Arc<[u32]>)| self.prepare_view(index, plan, epoch, number);
+    pub(crate) fn prepare(
+        &self,
+        canvas: &mut Canvas,
+        plans: &Plans,
+        epoch: usize,
+        number: usize,
+    ) -> Prepared {
+        let view =
+            |(index, plan): (usize, &Arc<[u32]>)| self.prepare_view(canvas, index, plan, epoch, number);
         Prepared { views: plans.iter().enumerate().map(view).collect() }
     }
 
-    fn prepare_view(&self, index: usize, plan: &[u32], epoch: usize, number: usize) -> PreparedView {
-        let ViewRecipe { augment, mixer, .. } = self.views[index];
-        let random =
-            |purpose, place: usize| stream(self.seed, purpose, epoch as u64, view_index(index, place));
+    fn prepare_view(
+        &self,
+        canvas: &mut Canvas,
+        index: usize,
+        plan: &[u32],
+        epoch: usize,
+        number: usize,
+    ) -> PreparedView {
+        let ViewRecipe { chain, mixer, .. } = &self.views[index];
         let start = number * self.batch_size;
         let positions = &plan[start..plan.len().min(start + self.batch_size)];
-        let shape = self.subset.dataset().shape();
+        let shape @ ImageShape { channels, height, width } = chain.output();
         let mut images = vec![0.0; positions.len() * shape.values()];
-        let mut labels = Vec::with_capacity(positions.len());
-        for (place, (&position, out)) in
-            positions.iter().zip(images.chunks_exact_mut(shape.values())).enumerate()
-        {
-            let position = position as usize;
-            labels.push(self.subset.labels()[position]);
-            let placement = augment.map_or_else(Placement::default, |augment| {
-                augment.draw(&mut random(Purpose::Augment, start + place))
-            });
-            placement.write(self.subset.image(position), shape, &self.tables, out);
+        let outputs = images.chunks_exact_mut(shape.values());
+        for ((place, &position), out) in (start..).zip(positions).zip(outputs) {
+            let streams = self.streams(index, epoch, place);
+            chain.apply(self.subset.image(position as usize), streams, canvas, &self.tables, out);
         }
-        let mix = mixer.map(|mixer| mixer.mix(&mut images, &labels, &mut random(Purpose::Mix, number)));
-        let dims = (labels.len(), shape.channels, shape.height, shape.width);
+        let labels: Vec<u32> =
+            positions.iter().map(|&position| self.subset.labels()[position as usize]).collect();
+        let mix = mixer.map(|mixer| {
+            let mut rng = stream(self.seed, Purpose::Mix, epoch as u64, view_index(index, number));
+            mixer.mix(&mut images, &labels, &mut rng)
+        });
+        let dims = (labels.len(), channels, height, width);
         PreparedView { images, dims, labels, positions: positions.to_vec(), mix }
+    }
+
+    /// The random streams of the image at `place` of `epoch` in a view.
+    fn streams(&self, view: usize, epoch: usize, place: usize) -> ImageStreams {
+        ImageStreams { seed: self.seed, epoch: epoch as u64, index: view_index(view, place) }
+    }
+
+    /// Images of a view before normalisation and mix-up, see [`Loader::samples`](crate::Loader::samples).
+    pub(crate) fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Vec<Sample> {
+        let plan = &self.plans(epoch)[view];
+        let chain = &self.views[view].chain;
+        let shape = chain.output();
+        let identity = vec![std::array::from_fn(|byte| byte as u8); shape.channels];
+        let mut canvas = Canvas::default();
+        let sample = |place: usize| {
+            let position = plan[place];
+            let mut pixels = vec![0; shape.values()];
+            let streams = self.streams(view, epoch, place);
+            chain.apply(self.subset.image(position as usize), streams, &mut canvas, &identity, &mut pixels);
+            Sample { position, pixels }
+        };
+        places.map(sample).collect()
     }
 }
 

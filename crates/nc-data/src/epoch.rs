@@ -12,6 +12,7 @@ use candle_core::Device;
 use crate::{
     Batch, Error, Result,
     batch::{Plans, Prepared, Recipe},
+    transform::Canvas,
 };
 
 /// Batches that each worker may prepare ahead of the consumer.
@@ -49,8 +50,9 @@ impl Epoch {
             receivers.push(receiver);
             let (recipe, plans) = (Arc::clone(recipe), plans.clone());
             let work = move || {
+                let mut canvas = Canvas::default();
                 for number in (first + worker..batches).step_by(workers) {
-                    if sender.send(recipe.prepare(&plans, epoch, number)).is_err() {
+                    if sender.send(recipe.prepare(&mut canvas, &plans, epoch, number)).is_err() {
                         return; // the epoch was dropped
                     }
                 }

@@ -1,12 +1,11 @@
-//! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers,
-//! augmentation and a batch loader.
+//! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers, image
+//! transforms and a batch loader.
 //!
 //! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] sets the number of images per class;
 //! [`Subset::draw`] draws them independently of file order. A [`Sampler`] plans each epoch, and the worker threads of a
-//! [`Loader`] crop, flip, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
-//! sampler and augmentation. All randomness comes from streams keyed by purpose, see [`rng`].
+//! [`Loader`] transform, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
+//! sampler and list of [`Transform`]s. All randomness comes from streams keyed by purpose, see [`rng`].
 
-mod augment;
 mod batch;
 pub mod cifar;
 mod dataset;
@@ -30,10 +29,10 @@ pub mod rng;
 mod sampler;
 mod source;
 mod subset;
+mod transform;
 mod view;
 
-pub use augment::Augment;
-pub use batch::Batch;
+pub use batch::{Batch, Sample};
 pub use dataset::{Dataset, ImageShape};
 pub use embedded::fashion_mnist_lt;
 pub use epoch::Epoch;
@@ -46,4 +45,5 @@ pub use profile::Profile;
 pub use sampler::Sampler;
 pub use source::Source;
 pub use subset::Subset;
+pub use transform::Transform;
 pub use view::{Plan, View, ViewConfig};

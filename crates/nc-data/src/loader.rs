@@ -1,8 +1,11 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use candle_core::Device;
 
-use crate::{Epoch, Error, Normalize, Plan, Result, Subset, ViewConfig, batch::Recipe, rng::MOST_VIEWS};
+use crate::{
+    Epoch, Error, ImageShape, Normalize, Plan, Result, Sample, Subset, ViewConfig, batch::Recipe,
+    rng::MOST_VIEWS,
+};
 
 /// Configuration of a [`Loader`].
 #[derive(Clone, Debug)]
@@ -17,7 +20,7 @@ pub struct LoaderConfig {
     pub batch_size: usize,
     /// Per-channel normalisation.
     pub normalize: Normalize,
-    /// Seed of sampling, augmentation and mix-up.
+    /// Seed of sampling, transforms and mix-up.
     pub seed: u64,
     /// Number of worker threads; 0 counts as 1.
     pub workers: usize,
@@ -30,17 +33,17 @@ pub struct LoaderConfig {
 ///
 /// ```
 /// use candle_core::Device;
-/// use nc_data::{Augment, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, ViewConfig, fashion_mnist_lt};
+/// use nc_data::{Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, ViewConfig, fashion_mnist_lt};
 ///
 /// let source = fashion_mnist_lt()?;
 /// let subset = Subset::all(&source.train);
 /// let view = ViewConfig {
 ///     plan: Plan::Sampled(Sampler::ClassBalanced),
-///     augment: Some(Augment { crop_padding: 2, flip: true }),
+///     transforms: vec![Transform::Crop { padding: 2 }, Transform::Flip],
 ///     mixup_alpha: Some(1.0),
 /// };
 /// let config = LoaderConfig {
-///     views: vec![view],
+///     views: vec![view.clone()],
 ///     epochs: None,
 ///     batch_size: 128,
 ///     normalize: Normalize::of(&subset),
@@ -54,8 +57,8 @@ pub struct LoaderConfig {
 ///     loader.epoch(0).map(|batch| Ok(batch?.first().images.dim(0)?)).collect::<nc_data::Result<_>>()?;
 /// assert_eq!((sizes[0], sizes[19]), (128, 46));
 ///
-/// // The same images twice in each batch, independently augmented.
-/// let again = ViewConfig { plan: Plan::SameAs(0), ..view };
+/// // The same images twice in each batch, independently transformed.
+/// let again = ViewConfig { plan: Plan::SameAs(0), ..view.clone() };
 /// let loader = Loader::new(&subset, LoaderConfig { views: vec![view, again], ..config })?;
 /// for batch in loader.epoch(0) {
 ///     let [first, second] = &batch?.views[..] else { unreachable!() };
@@ -81,7 +84,7 @@ impl Loader {
     /// # Errors
     ///
     /// [`Error::Config`] for an empty subset, batch size 0, no views, a view that repeats itself or a later one, a
-    /// sampler, padding or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not
+    /// sampler, transform or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not
     /// match the images.
     pub fn new(subset: &Subset, config: LoaderConfig) -> Result<Self> {
         Self::with_smallest_batch(subset, config, Self::SMALLEST_LAST_BATCH)
@@ -115,7 +118,7 @@ impl Loader {
         Ok(Self { recipe: Arc::new(recipe), workers, device })
     }
 
-    /// A loader for evaluation: one view of each image in subset order, without augmentation or mix-up. Ignores
+    /// A loader for evaluation: one view of each image in subset order, without transforms or mix-up. Ignores
     /// `config.views` and `config.epochs`.
     ///
     /// # Errors
@@ -124,6 +127,15 @@ impl Loader {
     pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
         let views = vec![ViewConfig::new(Plan::Sequential)];
         Self::with_smallest_batch(subset, LoaderConfig { views, ..config }, 1)
+    }
+
+    /// The shape of the images of view `view`, after its transforms.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such view.
+    pub fn image_shape(&self, view: usize) -> ImageShape {
+        self.recipe.views[view].chain.output()
     }
 
     /// Number of batches per epoch.
@@ -141,6 +153,43 @@ impl Loader {
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let plans = self.recipe.plans(epoch);
         Epoch::start(&self.recipe, &plans, epoch, first_batch, self.workers, self.device.clone())
+    }
+
+    /// The images at `places` in the order of `epoch` as view `view` shows them to the network, but before
+    /// normalisation and mix-up: for a look at the effect of transforms. Batch b starts at place b * `batch_size`.
+    ///
+    /// ```
+    /// # use candle_core::Device;
+    /// # use nc_data::{
+    /// #     Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, ViewConfig, fashion_mnist_lt,
+    /// # };
+    /// # let subset = Subset::all(&fashion_mnist_lt()?.train);
+    /// let view = ViewConfig {
+    ///     transforms: vec![Transform::RandomResizedCrop { size: 20, smallest_area: 0.2 }, Transform::Flip],
+    ///     ..ViewConfig::new(Plan::Sampled(Sampler::Uniform))
+    /// };
+    /// # let config = LoaderConfig {
+    /// #     views: vec![view],
+    /// #     epochs: None,
+    /// #     batch_size: 128,
+    /// #     normalize: Normalize::of(&subset),
+    /// #     seed: 0,
+    /// #     workers: 1,
+    /// #     device: Device::Cpu,
+    /// # };
+    /// let loader = Loader::new(&subset, config)?;
+    /// for sample in loader.samples(0, 3, 0..8) {
+    ///     assert_eq!(sample.pixels.len(), loader.image_shape(0).values()); // 1x20x20
+    ///     let _label = subset.labels()[sample.position as usize];
+    /// }
+    /// # Ok::<(), nc_data::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no such view or place.
+    pub fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Vec<Sample> {
+        self.recipe.samples(view, epoch, places)
     }
 }
 

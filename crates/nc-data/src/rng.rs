@@ -26,6 +26,8 @@ pub enum Purpose {
     /// Noise on one image; epoch holds the bits of its standard deviation, index is the position of the image in its
     /// set.
     Noise = 7,
+    /// Any other transform of one image; index as for [`Purpose::Augment`]. See [`transform_stream`].
+    Transform = 8,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).
@@ -42,11 +44,45 @@ pub enum Purpose {
 /// assert_ne!(draw(3), draw(4));
 /// ```
 pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
+    keyed([seed, purpose as u64, epoch, index])
+}
+
+/// The stream of one transform in a list, for one image: `kind` is its
+/// [`Transform::stream_kind`](crate::Transform::stream_kind), `occurrence` the number of earlier transforms of the same
+/// kind in the list. Removing a transform therefore moves no draws of other kinds.
+///
+/// The second value of the key is [`Purpose::Transform`] + 2^8 kind + 2^32 occurrence; the others are as in [`stream`].
+/// Kinds start at 1, so no key coincides with one of [`stream`].
+pub fn transform_stream(seed: u64, kind: u8, occurrence: u32, epoch: u64, index: u64) -> ChaCha8Rng {
+    let purpose = Purpose::Transform as u64 | u64::from(kind) << 8 | u64::from(occurrence) << 32;
+    keyed([seed, purpose, epoch, index])
+}
+
+fn keyed(values: [u64; 4]) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (bytes, value) in key.chunks_exact_mut(8).zip([seed, purpose as u64, epoch, index]) {
+    for (bytes, value) in key.chunks_exact_mut(8).zip(values) {
         bytes.copy_from_slice(&value.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
+}
+
+/// The streams of one image in one view.
+#[derive(Clone, Copy)]
+pub(crate) struct ImageStreams {
+    pub(crate) seed: u64,
+    pub(crate) epoch: u64,
+    /// [`view_index`] of the position in the epoch.
+    pub(crate) index: u64,
+}
+
+impl ImageStreams {
+    pub(crate) fn augment(self) -> ChaCha8Rng {
+        stream(self.seed, Purpose::Augment, self.epoch, self.index)
+    }
+
+    pub(crate) fn transform(self, kind: u8, occurrence: u32) -> ChaCha8Rng {
+        transform_stream(self.seed, kind, occurrence, self.epoch, self.index)
+    }
 }
 
 /// Maximum number of views per batch: [`view_index`] has 16 bits for the view.

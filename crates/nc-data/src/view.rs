@@ -1,11 +1,11 @@
 use candle_core::{Device, Tensor};
 
-use crate::{Augment, Error, ImageShape, Mix, Result, Sampler, mix::Mixer};
+use crate::{Error, ImageShape, Mix, Result, Sampler, Transform, mix::Mixer, transform::Chain};
 
 /// One view of a batch: images and labels.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// Augmented, normalised and possibly mixed images, (B, C, H, W), `f32`.
+    /// Transformed, normalised and possibly mixed images, (B, C, H, W), `f32`.
     pub images: Tensor,
     /// Label of each image, length B.
     pub labels: Vec<u32>,
@@ -18,27 +18,27 @@ pub struct View {
 /// Configuration of one view of each batch.
 ///
 /// ```
-/// use nc_data::{Augment, Plan, Sampler, ViewConfig};
+/// use nc_data::{Plan, Sampler, Transform, ViewConfig};
 ///
 /// let uniform = ViewConfig::new(Plan::Sampled(Sampler::Uniform));
-/// let augment = Some(Augment { crop_padding: 4, flip: true });
-/// let first = ViewConfig { augment, mixup_alpha: Some(1.0), ..uniform };
-/// let second = ViewConfig { augment, ..ViewConfig::new(Plan::SameAs(0)) };
+/// let transforms = vec![Transform::Crop { padding: 4 }, Transform::Flip];
+/// let first = ViewConfig { transforms: transforms.clone(), mixup_alpha: Some(1.0), ..uniform };
+/// let second = ViewConfig { transforms, ..ViewConfig::new(Plan::SameAs(0)) };
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ViewConfig {
     /// Images of the view.
     pub plan: Plan,
-    /// Random augmentation of each image; `None` for none.
-    pub augment: Option<Augment>,
+    /// Transforms of each image, in order. They set the size of the view's images.
+    pub transforms: Vec<Transform>,
     /// Mix-up with lambda ~ Beta(alpha, alpha), alpha from 1e-3 to 1e6; `None` for none. See [`Mix`].
     pub mixup_alpha: Option<f64>,
 }
 
 impl ViewConfig {
-    /// A view of the images of `plan` without augmentation or mix-up.
+    /// A view of the images of `plan` without transforms or mix-up.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, augment: None, mixup_alpha: None }
+        Self { plan, transforms: Vec::new(), mixup_alpha: None }
     }
 }
 
@@ -49,13 +49,13 @@ pub enum Plan {
     Sampled(Sampler),
     /// Each image once, in subset order.
     Sequential,
-    /// The images of the earlier view with this index, in the same order, independently augmented and mixed.
+    /// The images of the earlier view with this index, in the same order, independently transformed and mixed.
     SameAs(usize),
 }
 
 impl ViewConfig {
     /// Validates view `index` of a loader for `epochs` epochs of images of `shape`.
-    pub(crate) fn check(self, index: usize, epochs: Option<usize>, shape: ImageShape) -> Result<ViewRecipe> {
+    pub(crate) fn check(&self, index: usize, epochs: Option<usize>, shape: ImageShape) -> Result<ViewRecipe> {
         match self.plan {
             Plan::Sampled(sampler) => sampler.check(epochs)?,
             Plan::SameAs(view) if view >= index => {
@@ -65,18 +65,16 @@ impl ViewConfig {
             }
             Plan::Sequential | Plan::SameAs(_) => (),
         }
-        if let Some(augment) = self.augment {
-            augment.check(shape)?;
-        }
+        let chain = Chain::new(&self.transforms, shape)?;
         let mixer = self.mixup_alpha.map(Mixer::new).transpose()?;
-        Ok(ViewRecipe { plan: self.plan, augment: self.augment, mixer })
+        Ok(ViewRecipe { plan: self.plan, chain, mixer })
     }
 }
 
 /// A validated [`ViewConfig`].
 pub(crate) struct ViewRecipe {
     pub(crate) plan: Plan,
-    pub(crate) augment: Option<Augment>,
+    pub(crate) chain: Chain,
     pub(crate) mixer: Option<Mixer>,
 }
 

@@ -1,9 +1,14 @@
 use std::collections::BTreeMap;
 
-use nc_data::{Augment, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Sampler, Subset, ViewConfig};
+use nc_data::{
+    Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset,
+    Transform::{self, Crop, Flip},
+    ViewConfig,
+};
+use sha2::{Digest, Sha256};
 
 use crate::refusals::Refusals;
-use crate::support::{bits, first_view, plain, sampled, values};
+use crate::support::{bits, first_view, plain, sampled, subset, values};
 
 const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 5 };
 
@@ -13,12 +18,13 @@ fn image() -> Subset {
     Subset::all(&Dataset::new(SHAPE, pixels, vec![0], vec!["only".into()]).unwrap())
 }
 
-fn augmented(augment: Augment) -> Vec<ViewConfig> {
-    vec![ViewConfig { augment: Some(augment), ..sampled(Sampler::Uniform) }]
+fn transformed(transforms: &[Transform]) -> Vec<ViewConfig> {
+    vec![ViewConfig { transforms: transforms.to_vec(), ..sampled(Sampler::Uniform) }]
 }
 
-fn loader(augment: Augment) -> Loader {
-    Loader::new(&image(), LoaderConfig { views: augmented(augment), ..plain(SHAPE.channels, 1) }).unwrap()
+fn loader(transforms: &[Transform]) -> Loader {
+    Loader::new(&image(), LoaderConfig { views: transformed(transforms), ..plain(SHAPE.channels, 1) })
+        .unwrap()
 }
 
 /// Reference crop: pad, crop, flip.
@@ -55,7 +61,7 @@ fn all_crops_and_flips_are_equally_likely() {
             }
         }
     }
-    let loader = loader(Augment { crop_padding: padding, flip: true });
+    let loader = loader(&[Crop { padding }, Flip]);
     let epochs = 5000;
     for epoch in 0..epochs {
         let view = first_view(loader.epoch(epoch));
@@ -69,8 +75,8 @@ fn all_crops_and_flips_are_equally_likely() {
 
 #[test]
 fn flip_and_crop_can_be_disabled() {
-    let still = loader(Augment { crop_padding: 0, flip: false });
-    let mirrored = loader(Augment { crop_padding: 0, flip: true });
+    let still = loader(&[]);
+    let mirrored = loader(&[Flip]);
     let (image, mirror) = (by_definition(0, 0, 0, false), by_definition(0, 0, 0, true));
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
     let mut mirrors = 0;
@@ -83,11 +89,80 @@ fn flip_and_crop_can_be_disabled() {
     assert!((150..=250).contains(&mirrors), "{mirrors} of 400 mirrored");
 }
 
+/// Reproducibility of recorded runs: a change here changes every run with crop or flip.
+#[test]
+fn crops_and_flips_keep_their_recorded_digests() {
+    // Channels, height, width, padding; digests with crop and flip, crop, flip, neither.
+    for (channels, height, width, padding, digests) in [
+        (
+            3,
+            32,
+            32,
+            4,
+            [
+                [223, 235, 167, 230, 90, 193, 180, 156],
+                [191, 18, 57, 166, 41, 223, 251, 198],
+                [175, 108, 7, 31, 179, 65, 150, 87],
+                [31, 147, 77, 76, 160, 133, 99, 210],
+            ],
+        ),
+        (
+            1,
+            28,
+            28,
+            2,
+            [
+                [132, 36, 15, 185, 29, 65, 35, 214],
+                [196, 87, 63, 170, 24, 31, 79, 209],
+                [193, 233, 38, 95, 218, 23, 19, 251],
+                [229, 215, 207, 31, 135, 223, 2, 35],
+            ],
+        ),
+        (
+            2,
+            5,
+            4,
+            3,
+            [
+                [242, 76, 3, 53, 61, 91, 69, 48],
+                [183, 192, 231, 124, 50, 23, 191, 121],
+                [90, 38, 194, 25, 159, 171, 164, 5],
+                [40, 108, 62, 70, 143, 210, 209, 249],
+            ],
+        ),
+        (
+            3,
+            6,
+            9,
+            0,
+            [
+                [22, 19, 71, 85, 210, 113, 83, 29],
+                [168, 126, 142, 52, 157, 213, 193, 187],
+                [22, 19, 71, 85, 210, 113, 83, 29],
+                [168, 126, 142, 52, 157, 213, 193, 187],
+            ],
+        ),
+    ] {
+        let all = subset(ImageShape { channels, height, width }, &[7, 4]);
+        let lists = [vec![Crop { padding }, Flip], vec![Crop { padding }], vec![Flip], vec![]];
+        for (transforms, expected) in lists.into_iter().zip(digests) {
+            let first = ViewConfig { transforms, ..sampled(Sampler::Uniform) };
+            let second = ViewConfig { plan: Plan::SameAs(0), ..first.clone() };
+            let config = LoaderConfig { views: vec![first, second], seed: 11, ..plain(channels, 4) };
+            let mut digest = Sha256::new();
+            for (images, ..) in bits(Loader::new(&all, config).unwrap().epoch(3)).into_iter().flatten() {
+                digest.update(images.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+            }
+            assert_eq!(digest.finalize()[..8], expected, "{channels}x{height}x{width}");
+        }
+    }
+}
+
 /// As in torchvision: zeros are padded to the pixels, so the border is normalised like black.
 #[test]
 fn padding_is_black_before_normalisation() {
     let normalize = Normalize { mean: vec![0.5, 0.25], std: vec![0.5, 0.125] };
-    let views = augmented(Augment { crop_padding: 3, flip: false });
+    let views = transformed(&[Crop { padding: 3 }]);
     let loader =
         Loader::new(&image(), LoaderConfig { views, normalize, ..plain(SHAPE.channels, 1) }).unwrap();
     let mut smallest = [f32::INFINITY; 2];
@@ -125,8 +200,8 @@ fn normalisation_statistics_of_a_subset() {
     assert!(found[..2].iter().all(|value| value.abs() == 1.0));
 }
 
-fn padded(crop_padding: usize) -> nc_data::Result<Loader> {
-    let views = augmented(Augment { crop_padding, flip: true });
+fn padded(padding: usize) -> nc_data::Result<Loader> {
+    let views = transformed(&[Crop { padding }, Flip]);
     Loader::new(&image(), LoaderConfig { views, ..plain(2, 1) })
 }
 

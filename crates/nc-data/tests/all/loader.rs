@@ -1,4 +1,4 @@
-use nc_data::{Augment, Loader, LoaderConfig, Normalize, Sampler, ViewConfig};
+use nc_data::{Loader, LoaderConfig, Normalize, Sampler, Transform, ViewConfig};
 use sha2::{Digest, Sha256};
 
 use crate::refusals::Refusals;
@@ -8,7 +8,7 @@ const COUNTS: [usize; 3] = [20, 9, 4];
 
 fn everything(sampler: Sampler) -> LoaderConfig {
     let view = ViewConfig {
-        augment: Some(Augment { crop_padding: 2, flip: true }),
+        transforms: vec![Transform::Crop { padding: 2 }, Transform::Flip],
         mixup_alpha: Some(1.0),
         ..sampled(sampler)
     };

@@ -22,4 +22,5 @@ mod server;
 mod streams;
 mod subsets;
 mod support;
+mod transforms;
 mod views;

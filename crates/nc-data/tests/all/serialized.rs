@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use nc_data::{Profile, Sampler};
+use nc_data::{Profile, Sampler, Transform};
 use schemars::{JsonSchema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -37,6 +37,72 @@ fn profiles_keep_their_toml() {
     assert_text(&Profile::Counts { counts: vec![3, 0] }, "kind = \"counts\"\ncounts = [3, 0]\n");
 }
 
+#[test]
+fn transforms_keep_their_toml() {
+    assert_text(&Transform::Crop { padding: 2 }, "kind = \"crop\"\npadding = 2\n");
+    assert_text(&Transform::Flip, "kind = \"flip\"\n");
+    assert_text(&Transform::Rotation { degrees: 15.0 }, "kind = \"rotation\"\ndegrees = 15.0\n");
+    assert_text(
+        &Transform::RandomResizedCrop { size: 224, smallest_area: 0.2 },
+        "kind = \"random-resized-crop\"\nsize = 224\nsmallest_area = 0.2\n",
+    );
+    assert_text(&Transform::Resize { size: 256 }, "kind = \"resize\"\nsize = 256\n");
+    assert_text(&Transform::CenterCrop { size: 224 }, "kind = \"center-crop\"\nsize = 224\n");
+    assert_text(
+        &Transform::ColorJitter {
+            brightness: 0.4,
+            contrast: 0.3,
+            saturation: 0.2,
+            hue: 0.1,
+            probability: 0.8,
+        },
+        "kind = \"color-jitter\"\nbrightness = 0.4\ncontrast = 0.3\nsaturation = 0.2\nhue = 0.1\nprobability = 0.8\n",
+    );
+    assert_text(&Transform::Grey { probability: 0.2 }, "kind = \"grey\"\nprobability = 0.2\n");
+    assert_text(
+        &Transform::GaussianBlur { probability: 0.5, smallest_sigma: 0.1, largest_sigma: 2.0 },
+        "kind = \"gaussian-blur\"\nprobability = 0.5\nsmallest_sigma = 0.1\nlargest_sigma = 2.0\n",
+    );
+    assert_text(
+        &Transform::RandAugment { layers: 2, magnitude: 10.0, deviation: 0.5, fill: [124, 116, 104] },
+        "kind = \"rand-augment\"\nlayers = 2\nmagnitude = 10.0\ndeviation = 0.5\nfill = [124, 116, 104]\n",
+    );
+    assert_text(&Transform::AutoAugmentCifar10, "kind = \"auto-augment-cifar10\"\n");
+    assert_text(&Transform::Cutout { length: 16 }, "kind = \"cutout\"\nlength = 16\n");
+}
+
+#[test]
+fn absent_keys_of_transforms_have_defaults() {
+    let jitter = Transform::ColorJitter {
+        brightness: 0.0,
+        contrast: 0.0,
+        saturation: 0.0,
+        hue: 0.0,
+        probability: 1.0,
+    };
+    for (text, expected) in [
+        ("kind = \"crop\"", Transform::Crop { padding: 4 }),
+        ("kind = \"rotation\"", Transform::Rotation { degrees: 15.0 }),
+        (
+            "kind = \"random-resized-crop\"\nsize = 32",
+            Transform::RandomResizedCrop { size: 32, smallest_area: 0.08 },
+        ),
+        ("kind = \"color-jitter\"", jitter),
+        ("kind = \"grey\"", Transform::Grey { probability: 0.2 }),
+        (
+            "kind = \"gaussian-blur\"",
+            Transform::GaussianBlur { probability: 0.5, smallest_sigma: 0.1, largest_sigma: 2.0 },
+        ),
+        (
+            "kind = \"rand-augment\"",
+            Transform::RandAugment { layers: 2, magnitude: 10.0, deviation: 0.5, fill: [124, 116, 104] },
+        ),
+        ("kind = \"cutout\"", Transform::Cutout { length: 16 }),
+    ] {
+        assert_eq!(toml::from_str::<Transform>(text).unwrap(), expected);
+    }
+}
+
 /// serde accepts unknown keys for a kind without keys; the schema does not.
 #[test]
 fn unknown_kinds_and_keys_are_refused() {
@@ -47,6 +113,9 @@ fn unknown_kinds_and_keys_are_refused() {
         "",
     ] {
         assert!(toml::from_str::<Sampler>(text).is_err(), "{text}");
+    }
+    for text in ["kind = \"crop\"\nlength = 2", "kind = \"resize\"", "kind = \"blur\"", "padding = 4"] {
+        assert!(toml::from_str::<Transform>(text).is_err(), "{text}");
     }
     for text in ["kind = \"balanced\"\nratio = 2.0", "kind = \"step\"\nlargest = 3", "kind = \"counts\"", ""]
     {
@@ -89,6 +158,31 @@ fn schemas_declare_their_limits() {
             "step.largest?: minimum 1 maximum 1000000000",
             "step.ratio: minimum 1 maximum 1000000.0",
             "counts.counts: minimum 0 maximum 1000000000",
+        ]
+    );
+    assert_eq!(
+        limits::<Transform>(),
+        [
+            "crop.padding?: minimum 0 maximum 10000",
+            "rotation.degrees?: minimum 0 maximum 180",
+            "random-resized-crop.size: minimum 1 maximum 10000",
+            "random-resized-crop.smallest_area?: minimum 0 maximum 1",
+            "resize.size: minimum 1 maximum 10000",
+            "center-crop.size: minimum 1 maximum 10000",
+            "color-jitter.brightness?: minimum 0 maximum 10",
+            "color-jitter.contrast?: minimum 0 maximum 10",
+            "color-jitter.hue?: minimum 0 maximum 0.5",
+            "color-jitter.probability?: minimum 0 maximum 1",
+            "color-jitter.saturation?: minimum 0 maximum 10",
+            "grey.probability?: minimum 0 maximum 1",
+            "gaussian-blur.largest_sigma?: minimum 0 maximum 100",
+            "gaussian-blur.probability?: minimum 0 maximum 1",
+            "gaussian-blur.smallest_sigma?: minimum 0 maximum 100",
+            "rand-augment.deviation?: minimum 0 maximum 10",
+            "rand-augment.fill?: minimum 0 maximum 255",
+            "rand-augment.layers?: minimum 1 maximum 100",
+            "rand-augment.magnitude?: minimum 0 maximum 10",
+            "cutout.length?: minimum 2 maximum 10000",
         ]
     );
 }

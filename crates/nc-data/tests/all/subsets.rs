@@ -1,5 +1,5 @@
 use nc_data::{
-    Augment, Dataset, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, ViewConfig, rng::Purpose,
+    Dataset, ImageShape, Loader, LoaderConfig, Profile, Sampler, Subset, Transform, ViewConfig, rng::Purpose,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ fn shuffled_copies_give_the_same_hash_and_batches() {
         assert_eq!(ours.hash(), theirs.hash());
         assert_ne!(ours.indices(), theirs.indices());
         let view = ViewConfig {
-            augment: Some(Augment { crop_padding: 2, flip: true }),
+            transforms: vec![Transform::Crop { padding: 2 }, Transform::Flip],
             mixup_alpha: Some(0.5),
             ..sampled(Sampler::Reverse)
         };

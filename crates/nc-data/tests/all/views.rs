@@ -1,5 +1,5 @@
 use nc_data::{
-    Augment, Epoch, Loader, LoaderConfig, Plan, Sampler, Subset, ViewConfig,
+    Epoch, Loader, LoaderConfig, Plan, Sampler, Subset, Transform, ViewConfig,
     rng::{Purpose, stream},
 };
 use proptest::prelude::*;
@@ -9,11 +9,11 @@ use rand_distr::{Beta, Distribution};
 use crate::support::{Bits, SMALL, bits, first_view, plain, sampled, subset};
 
 const COUNTS: [usize; 3] = [20, 9, 4];
-const AUGMENT: Augment = Augment { crop_padding: 2, flip: true };
+const CROP_AND_FLIP: [Transform; 2] = [Transform::Crop { padding: 2 }, Transform::Flip];
 
-/// A view with augmentation and mix-up.
+/// A view with transforms and mix-up.
 fn random(plan: Plan) -> ViewConfig {
-    ViewConfig { plan, augment: Some(AUGMENT), mixup_alpha: Some(1.0) }
+    ViewConfig { plan, transforms: CROP_AND_FLIP.to_vec(), mixup_alpha: Some(1.0) }
 }
 
 /// Two sampled views, a repetition of the first, and a repetition of that repetition.
@@ -22,7 +22,7 @@ fn four() -> Vec<ViewConfig> {
         random(Plan::Sampled(Sampler::Uniform)),
         random(Plan::Sampled(Sampler::Progressive)),
         random(Plan::SameAs(0)),
-        ViewConfig { augment: Some(AUGMENT), ..ViewConfig::new(Plan::SameAs(2)) },
+        ViewConfig { transforms: CROP_AND_FLIP.to_vec(), ..ViewConfig::new(Plan::SameAs(2)) },
     ]
 }
 
@@ -61,7 +61,7 @@ fn views_of_one_sampler_draw_independently() {
 }
 
 #[test]
-fn a_repeated_view_has_the_same_images_augmented_independently() {
+fn a_repeated_view_has_the_same_images_transformed_independently() {
     let subset = subset(SMALL, &COUNTS);
     for batch in bits(loader(&subset, four()).epoch(1)) {
         let (images, labels, positions, mix) = &batch[0];
@@ -73,7 +73,7 @@ fn a_repeated_view_has_the_same_images_augmented_independently() {
         assert_ne!(positions, &batch[1].2);
         assert_ne!(batch[2].0, batch[3].0);
     }
-    // Without augmentation and mix-up, the repeated images are identical.
+    // Without transforms and mix-up, the repeated images are identical.
     let still = loader(&subset, vec![sampled(Sampler::Reverse), ViewConfig::new(Plan::SameAs(0))]);
     for batch in bits(still.epoch(1)) {
         assert_eq!(batch[0], batch[1]);
@@ -114,30 +114,30 @@ fn streams_are_keyed_by_the_view() {
 fn invalid_views_are_refused() {
     let subset = subset(SMALL, &COUNTS);
     let error = |views| Loader::new(&subset, config(views)).unwrap_err().to_string();
-    let (uniform, again) = (sampled(Sampler::Uniform), |view| ViewConfig::new(Plan::SameAs(view)));
+    let (uniform, again) = (|| sampled(Sampler::Uniform), |view| ViewConfig::new(Plan::SameAs(view)));
     assert_eq!(error(vec![]), "expected from 1 to 65536 views per batch, found 0");
-    assert_eq!(error(vec![uniform; 65537]), "expected from 1 to 65536 views per batch, found 65537");
+    assert_eq!(error(vec![uniform(); 65537]), "expected from 1 to 65536 views per batch, found 65537");
     for (views, at, of) in [
         (vec![again(0)], 0, 0),
-        (vec![uniform, again(1)], 1, 1),
-        (vec![uniform, again(2), uniform], 1, 2),
-        (vec![uniform, again(usize::MAX)], 1, usize::MAX),
+        (vec![uniform(), again(1)], 1, 1),
+        (vec![uniform(), again(2), uniform()], 1, 2),
+        (vec![uniform(), again(usize::MAX)], 1, usize::MAX),
     ] {
         let expected = format!("view {at}: expected an earlier view to repeat, found view {of}");
         assert_eq!(error(views), expected);
     }
-    let wide = ViewConfig { augment: Some(Augment { crop_padding: 4, flip: false }), ..uniform };
-    assert!(error(vec![uniform, wide]).contains("expected a crop padding below"));
-    let strange = ViewConfig { mixup_alpha: Some(-1.0), ..uniform };
-    assert!(error(vec![uniform, strange]).contains("mix-up alpha"));
+    let wide = ViewConfig { transforms: vec![Transform::Crop { padding: 4 }], ..uniform() };
+    assert!(error(vec![uniform(), wide]).contains("expected a crop padding below"));
+    let strange = ViewConfig { mixup_alpha: Some(-1.0), ..uniform() };
+    assert!(error(vec![uniform(), strange]).contains("mix-up alpha"));
     let strange = sampled(Sampler::EffectiveNumber { beta: 2.0 });
-    assert!(error(vec![uniform, strange]).contains("beta"));
+    assert!(error(vec![uniform(), strange]).contains("beta"));
 }
 
 fn any_views() -> impl Strategy<Value = Vec<ViewConfig>> {
     let one = (0usize..9, any::<bool>(), proptest::option::of(0.1..10.0));
     proptest::collection::vec(one, 1..5).prop_map(|drawn| {
-        let view = |(index, (kind, augmented, mixup_alpha)): (usize, (usize, bool, Option<f64>))| {
+        let view = |(index, (kind, transformed, mixup_alpha)): (usize, (usize, bool, Option<f64>))| {
             let plan = match kind {
                 0 => Plan::Sequential,
                 1 => Plan::Sampled(Sampler::Uniform),
@@ -146,7 +146,8 @@ fn any_views() -> impl Strategy<Value = Vec<ViewConfig>> {
                 _ if index == 0 => Plan::Sampled(Sampler::Reverse),
                 kind => Plan::SameAs(kind % index),
             };
-            ViewConfig { plan, augment: augmented.then_some(AUGMENT), mixup_alpha }
+            let transforms = if transformed { CROP_AND_FLIP.to_vec() } else { vec![] };
+            ViewConfig { plan, transforms, mixup_alpha }
         };
         drawn.into_iter().enumerate().map(view).collect()
     })

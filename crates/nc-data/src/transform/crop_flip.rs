@@ -1,49 +1,42 @@
 use rand::Rng;
 
-use crate::{Error, ImageShape, Result};
+use crate::ImageShape;
 
-/// Random augmentation of a training image: `RandomCrop` (with padding) and `RandomHorizontalFlip` of torchvision.
+/// Random crop and flip, drawn together from [`Purpose::Augment`](crate::rng::Purpose::Augment).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Augment {
-    /// P: pad each side by P zero pixels *before* normalisation, then crop to the original size at vertical and
-    /// horizontal offsets uniform in 0..=2P. 0 for no crop.
-    pub crop_padding: usize,
+pub(super) struct CropFlip {
+    /// Padding P of the crop; offsets are uniform in 0..=2P. 0 for no crop.
+    pub(super) padding: usize,
     /// Flip left to right with probability 1/2.
-    pub flip: bool,
+    pub(super) flip: bool,
 }
 
-impl Augment {
-    /// Refuses a padding that could crop away the whole image.
-    pub(crate) fn check(self, ImageShape { height, width, .. }: ImageShape) -> Result<()> {
-        let smaller = height.min(width);
-        if self.crop_padding >= smaller && self.crop_padding > 0 {
-            let found = self.crop_padding;
-            return Err(Error::Config(format!(
-                "expected a crop padding below {smaller}, the images' smaller side in pixels, found {found}"
-            )));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn draw(self, rng: &mut impl Rng) -> Placement {
-        let mut offset = || rng.random_range(0..=2 * self.crop_padding);
+impl CropFlip {
+    pub(super) fn draw(self, rng: &mut impl Rng) -> Placement {
+        let mut offset = || rng.random_range(0..=2 * self.padding);
         let (top, left) = (offset(), offset());
-        Placement { padding: self.crop_padding, top, left, mirrored: self.flip && rng.random() }
+        Placement { padding: self.padding, top, left, mirrored: self.flip && rng.random() }
     }
 }
 
-/// One draw of an [`Augment`]: offset of the crop in the padded image, and whether it is flipped.
+/// One draw of a [`CropFlip`]: offset of the crop in the padded image, and whether it is flipped.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Placement {
+pub(super) struct Placement {
     padding: usize,
     top: usize,
     left: usize,
-    mirrored: bool,
+    pub(super) mirrored: bool,
 }
 
 impl Placement {
+    /// Row and column of the image at which the crop starts.
+    pub(super) fn origin(self) -> (isize, isize) {
+        let start = |offset: usize| offset as isize - self.padding as isize;
+        (start(self.top), start(self.left))
+    }
+
     /// Writes the cropped and flipped `pixels` to `out`, mapped by the table of each channel.
-    pub(crate) fn write(self, pixels: &[u8], shape: ImageShape, tables: &[[f32; 256]], out: &mut [f32]) {
+    pub(super) fn write<T: Copy>(self, pixels: &[u8], shape: ImageShape, tables: &[[T; 256]], out: &mut [T]) {
         let ImageShape { height, width, .. } = shape;
         let (rows, first_row) = overlap(self.top, self.padding, height);
         let (columns, first_column) = overlap(self.left, self.padding, width);
