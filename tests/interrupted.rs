@@ -57,6 +57,7 @@ impl Left {
             "projection.json",
             "report.html",
             "result.json",
+            "samples.json",
             "weights-selected.safetensors",
             "weights.safetensors",
         ];

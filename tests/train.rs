@@ -206,3 +206,27 @@ fn regularisers_and_class_weights_start_in_their_epoch() {
         assert_eq!(*weighted, Value::Bool(true));
     }
 }
+
+#[test]
+fn strong_transforms_do_not_depend_on_loader_threads_and_are_shown() {
+    let trained = |threads: &str, preset: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        stdout(&nclt(
+            dir.path(),
+            &small(&["--preset", preset, "--epochs", "1", "--loader-threads", threads]),
+        ));
+        let read = |name: &str| std::fs::read(run_dir(dir.path()).join(name)).unwrap();
+        let [weights, samples] = ["weights.safetensors", "samples.json"].map(read);
+        (weights, samples, String::from_utf8(read("report.html")).unwrap())
+    };
+    let plain = trained("1", "fashion-mnist-lt/ce");
+    let strong = trained("1", "fashion-mnist-lt/ce+auto-augment");
+    assert!(strong == trained("3", "fashion-mnist-lt/ce+auto-augment"));
+    assert!(plain.0 != strong.0 && plain.1 != strong.1);
+    for (_, _, page) in [plain, strong] {
+        let images = page.matches("<img src=\"data:image/png;base64,").count();
+        // Of the smallest class there may be fewer than three.
+        assert!((12..=24).contains(&images), "{images} images");
+        assert!(page.contains("<figcaption>T-shirt/top</figcaption>"));
+    }
+}

@@ -6,7 +6,8 @@ use std::hint::black_box;
 use candle_core::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nc_data::{
-    Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, ViewConfig,
+    Dataset, ImageShape, Interpolation, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform,
+    ViewConfig,
     rng::{Purpose, stream},
 };
 use rand::RngCore;
@@ -59,7 +60,11 @@ fn loaders(c: &mut Criterion) {
     let contrastive = ViewConfig {
         plan: Plan::SameAs(0),
         ..uniform(&[
-            Transform::RandomResizedCrop { size: 32, smallest_area: 0.08 },
+            Transform::RandomResizedCrop {
+                size: 32,
+                smallest_area: 0.08,
+                interpolation: Interpolation::Bilinear,
+            },
             Transform::Flip,
             jitter(0.1, 0.8),
             Transform::Grey { probability: 0.2 },
@@ -84,7 +89,14 @@ fn loaders(c: &mut Criterion) {
     group.finish();
 
     let large = subset(LARGE, 256);
-    let crop = [Transform::RandomResizedCrop { size: 224, smallest_area: 0.08 }, Transform::Flip];
+    let crop = [
+        Transform::RandomResizedCrop {
+            size: 224,
+            smallest_area: 0.08,
+            interpolation: Interpolation::Bilinear,
+        },
+        Transform::Flip,
+    ];
     let rand_augment =
         Transform::RandAugment { layers: 2, magnitude: 10.0, deviation: 0.5, fill: [124, 116, 104] };
     let strong = [jitter(0.1, 0.8), Transform::Grey { probability: 0.2 }, rand_augment];

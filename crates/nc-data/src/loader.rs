@@ -161,11 +161,14 @@ impl Loader {
     /// ```
     /// # use candle_core::Device;
     /// # use nc_data::{
-    /// #     Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, ViewConfig, fashion_mnist_lt,
+    /// #     Interpolation, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, ViewConfig, fashion_mnist_lt,
     /// # };
     /// # let subset = Subset::all(&fashion_mnist_lt()?.train);
     /// let view = ViewConfig {
-    ///     transforms: vec![Transform::RandomResizedCrop { size: 20, smallest_area: 0.2 }, Transform::Flip],
+    ///     transforms: vec![
+    ///         Transform::RandomResizedCrop { size: 20, smallest_area: 0.2, interpolation: Interpolation::Bilinear },
+    ///         Transform::Flip,
+    ///     ],
     ///     ..ViewConfig::new(Plan::Sampled(Sampler::Uniform))
     /// };
     /// # let config = LoaderConfig {

@@ -54,6 +54,15 @@ pub enum Plan {
 }
 
 impl ViewConfig {
+    /// The shape that images of `shape` have after the transforms.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for transforms that do not fit the images or each other, or parameters out of range.
+    pub fn image_shape(&self, shape: ImageShape) -> Result<ImageShape> {
+        Ok(Chain::new(&self.transforms, shape)?.output())
+    }
+
     /// Validates view `index` of a loader for `epochs` epochs of images of `shape`.
     pub(crate) fn check(&self, index: usize, epochs: Option<usize>, shape: ImageShape) -> Result<ViewRecipe> {
         match self.plan {

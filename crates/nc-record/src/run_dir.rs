@@ -35,6 +35,8 @@ impl RunDir {
     pub const TENSORBOARD: &'static str = "events.out.tfevents.0.nclt";
     /// The 2-D projection of the features after the last epoch.
     pub const PROJECTION: &'static str = "projection.json";
+    /// Training images as the network saw them, as JSON.
+    pub const SAMPLES: &'static str = "samples.json";
     /// The path of the data directory, as text; not part of the run's identity.
     pub const DATA_DIR: &'static str = "data-dir";
     /// The HTML report.
@@ -86,6 +88,7 @@ impl RunDir {
         for name in [
             Self::REPORT,
             Self::PROJECTION,
+            Self::SAMPLES,
             Self::TENSORBOARD,
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use nc_data::{
-    Augment, ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, ViewConfig,
+    ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
     cifar::{self, Cifar},
     folder, idx, list,
     rng::Purpose,
@@ -32,7 +32,7 @@ pub(crate) struct Data {
     pub(crate) notes: Vec<String>,
     resize: Option<Resize>,
     normalize: Normalize,
-    augment: Augment,
+    transforms: Vec<Transform>,
 }
 
 /// Batch size of evaluation.
@@ -139,7 +139,7 @@ impl Data {
         ensure(padding < side, "data.crop_padding", || {
             format!("expected less than the images' smaller side of {side} pixels, found {padding}")
         })?;
-        let augment = Augment { crop_padding: config.crop_padding, flip: config.flip };
+        let transforms = transforms(config, &train)?;
         let resize = config.image_size.map(|_| Resize::CoverAndCrop);
         let class_counts = train.class_counts().to_vec();
         let test_held_out = source.test.is_empty();
@@ -153,7 +153,7 @@ impl Data {
             notes,
             resize,
             normalize,
-            augment,
+            transforms,
         })
     }
 
@@ -216,7 +216,7 @@ impl Data {
     ) -> Result<Loader> {
         let view = ViewConfig {
             plan: Plan::Sampled(phase.sampler),
-            augment: Some(self.augment),
+            transforms: self.transforms.clone(),
             mixup_alpha: (phase.mixup_alpha > 0.0).then_some(phase.mixup_alpha),
         };
         let config = LoaderConfig {
@@ -244,6 +244,22 @@ impl Data {
         };
         Ok(Loader::sequential(subset, config)?)
     }
+}
+
+/// The transforms of training images: crop, flip, and those of the list.
+fn transforms(config: &DataConfig, train: &Subset) -> Result<Vec<Transform>> {
+    let mut transforms = vec![Transform::Crop { padding: config.crop_padding }];
+    transforms.extend(config.flip.then_some(Transform::Flip));
+    transforms.extend(&config.transforms);
+    let shape = train.dataset().shape();
+    let refused = |reason: String| Error::setting("data.transforms", reason);
+    let view = ViewConfig { transforms: transforms.clone(), ..ViewConfig::new(Plan::Sequential) };
+    let after = view.image_shape(shape).map_err(|error| refused(error.to_string()))?;
+    ensure(after == shape, "data.transforms", || {
+        let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
+        format!("expected images of {}, the size in evaluation, found {}", size(shape), size(after))
+    })?;
+    Ok(transforms)
 }
 
 fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {

@@ -17,6 +17,7 @@ mod options;
 mod post_hoc;
 pub mod presets;
 mod run;
+mod samples;
 mod schema;
 mod trained;
 

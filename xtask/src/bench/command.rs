@@ -9,6 +9,7 @@ use super::page::{self, Measured};
 use super::{
     program::Rounds,
     step::{self, Steps},
+    transforms,
 };
 use crate::cargo::workspace;
 
@@ -28,6 +29,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     Step(step::Args),
+    Transforms(transforms::Args),
     /// Rewrite docs/performance.md from docs/performance.json.
     Page,
 }
@@ -36,13 +38,13 @@ impl Args {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
             Some(What::Step(step)) => step.run(),
-            Some(What::Page) => write_page(),
-            None => {
-                let measured = self.measure()?;
-                let text = serde_json::to_string_pretty(&measured)? + "\n";
-                write("performance.json", &text)?;
-                write_page()
+            Some(What::Transforms(transforms)) => {
+                let mut measured = measured()?;
+                measured.transforms = Some(transforms.measure()?);
+                store(&measured)
             }
+            Some(What::Page) => write_page(),
+            None => store(&self.measure()?),
         }
     }
 
@@ -57,13 +59,27 @@ impl Args {
                 Steps::measure("resnet18", torch, wide, true)?,
             ],
             benchmarks: criterion::measure()?,
+            transforms: Some(
+                transforms::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }
+                    .measure()?,
+            ),
         })
     }
 }
 
+/// The stored measurements.
+fn measured() -> Result<Measured> {
+    read_json(&workspace().join("docs/performance.json"))
+}
+
+/// Stores measurements and writes their page.
+fn store(measured: &Measured) -> Result<()> {
+    write("performance.json", &(serde_json::to_string_pretty(measured)? + "\n"))?;
+    write_page()
+}
+
 fn write_page() -> Result<()> {
-    let measured = read_json(&workspace().join("docs/performance.json"))?;
-    write("performance.md", &page::render(&measured))
+    write("performance.md", &page::render(&measured()?))
 }
 
 fn write(name: &str, text: &str) -> Result<()> {

@@ -8,5 +8,6 @@ mod machine;
 mod page;
 mod program;
 mod step;
+mod transforms;
 
 pub(crate) use command::Args;

@@ -7,6 +7,7 @@ use super::{
     machine::Machine,
     program::{Figures, Rounds},
     step::{Pass, STOCK_STEPS, Steps},
+    transforms::{Chain, Transforms},
 };
 
 /// Measurements shown on the page.
@@ -15,6 +16,9 @@ pub(super) struct Measured {
     pub(super) machine: Machine,
     pub(super) steps: Vec<Steps>,
     pub(super) benchmarks: Vec<Benchmark>,
+    /// Measured on their own since a later version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) transforms: Option<Transforms>,
 }
 
 /// Renders the page as Markdown.
@@ -42,6 +46,9 @@ pub(super) fn render(measured: &Measured) -> String {
         ("general", "Other layers"),
     ] {
         page += &convolutions(&measured.benchmarks, group, title);
+    }
+    if let Some(transforms) = &measured.transforms {
+        page += &image_transforms(transforms);
     }
     page += "\n## Losses, metrics and loader\n\n";
     page += "Losses: forward and backward pass; B is the batch size, K the number of classes, P the feature dimension. L_B keeps \
@@ -125,6 +132,31 @@ fn network(steps: &Steps) -> String {
         share("K10_regularisers_percent"),
         share("K100_regularisers_percent"),
         share("K10_loader_wait_percent"),
+    );
+    text
+}
+
+fn image_transforms(measured: &Transforms) -> String {
+    let Machine { processor, cores, torch, .. } = &measured.machine;
+    let torch = torch.as_ref().map(|version| format!(", PyTorch {version}")).unwrap_or_default();
+    let mut text = format!(
+        "\n## Image transforms\n\nImages per second on one thread, from u8 pixels in memory to normalised f32; images of noise. \
+         The same transforms in torchvision, on Pillow images and on tensors. Medians of {} alternating runs ({processor}, \
+         {cores} cores{torch}):\n\n```sh\ncargo xtask bench transforms --against-torch PYTHON\n```\n\n| transforms | ours | \
+         torchvision, Pillow | torchvision, tensors | ours / faster of both |\n|---|---:|---:|---:|---:|\n",
+        measured.rounds
+    );
+    let show = |speed: Option<f64>| speed.map_or_else(String::new, |speed| format!("{speed:.0}"));
+    for Chain { name, ours, pillow, tensors } in &measured.chains {
+        let faster = pillow.iter().chain(tensors).copied().reduce(f64::max);
+        let ratio = faster.map_or_else(String::new, |faster| format!("**{:.1}**", ours / faster));
+        let _ = writeln!(text, "| {name} | {ours:.0} | {} | {} | {ratio} |", show(*pillow), show(*tensors));
+    }
+    let _ = writeln!(
+        text,
+        "\nA ResNet-32 on batches of 128 waits {:.2} % of a training step for two views of each image, both with crop, flip, \
+         AutoAugment and Cutout, prepared by one loader thread beside two compute threads on two cores.",
+        measured.waiting_percent
     );
     text
 }

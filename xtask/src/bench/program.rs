@@ -47,7 +47,7 @@ pub(super) fn run_for(
 }
 
 /// Parses the figures among the lines of `text`.
-fn parse(text: &str, expected: &[&str]) -> Result<Figures> {
+pub(super) fn parse(text: &str, expected: &[&str]) -> Result<Figures> {
     let figure = |line: &str| {
         line.split_once(' ').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
     };

@@ -107,13 +107,15 @@ fn apply(transform: Transform, canvas: &mut Canvas, placement: Placement, rng: &
             let angle = degrees * (2.0 * rng.random::<f64>() - 1.0);
             Operation::Warp(Warp::Rotate(angle), Filter::Nearest).apply(canvas, BLACK);
         }
-        Transform::RandomResizedCrop { size, smallest_area } => {
+        Transform::RandomResizedCrop { size, smallest_area, interpolation } => {
             let ((top, left), part) = random_resized_crop::draw((height, width), smallest_area, rng);
             // Cropped before resizing: a crop within the resizer would see pixels outside the part.
             canvas.crop((top as isize, left as isize), part);
-            resize(canvas, (size, size));
+            resize(canvas, (size, size), interpolation);
         }
-        Transform::Resize { size } => resize(canvas, shorter_side((height, width), size)),
+        Transform::Resize { size, interpolation } => {
+            resize(canvas, shorter_side((height, width), size), interpolation);
+        }
         Transform::CenterCrop { size } => {
             canvas.crop((central_offset(height, size), central_offset(width, size)), (size, size));
         }

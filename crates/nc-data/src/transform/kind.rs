@@ -1,6 +1,9 @@
 use std::ops::RangeInclusive;
 
-use super::{rand_augment, resize::shorter_side};
+use super::{
+    rand_augment,
+    resize::{Interpolation, shorter_side},
+};
 use crate::{Error, ImageShape, Result};
 
 /// A transform of training images. [`ViewConfig::transforms`](crate::ViewConfig::transforms) applies a list of them in
@@ -41,7 +44,7 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 180)))]
         degrees: f64,
     },
-    /// Crops a random part and resizes it to `size` x `size` (bilinear, antialiased): torchvision's
+    /// Crops a random part and resizes it to `size` x `size` (antialiased): torchvision's
     /// `RandomResizedCrop`. The area of the part is uniform from `smallest_area` to 1 of the image's, its ratio of
     /// width to height log-uniform from 3/4 to 4/3. If none of ten draws fits in the image, the largest central part of
     /// a permitted ratio is taken.
@@ -53,13 +56,19 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", serde(default = "defaults::smallest_area"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 1)))]
         smallest_area: f64,
+        /// Interpolation: `bilinear` or `bicubic`.
+        #[cfg_attr(feature = "serde", serde(default))]
+        interpolation: Interpolation,
     },
-    /// Resizes the shorter side to `size` and the longer in proportion, rounded down (bilinear, antialiased):
+    /// Resizes the shorter side to `size` and the longer in proportion, rounded down (antialiased):
     /// torchvision's `Resize`.
     Resize {
         /// Shorter side of the result in pixels.
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 10_000)))]
         size: usize,
+        /// Interpolation: `bilinear` or `bicubic`.
+        #[cfg_attr(feature = "serde", serde(default))]
+        interpolation: Interpolation,
     },
     /// Crops the centre to `size` x `size`, or pads with black pixels if the image is smaller: torchvision's
     /// `CenterCrop`.
@@ -187,12 +196,12 @@ impl Transform {
             }
             Self::Flip | Self::AutoAugmentCifar10 => (),
             Self::Rotation { degrees } => within("degrees of rotation", degrees, 0.0..=180.0)?,
-            Self::RandomResizedCrop { size, smallest_area } => {
+            Self::RandomResizedCrop { size, smallest_area, .. } => {
                 check_size("random-resized-crop", size)?;
                 within("a smallest area of random-resized-crop", smallest_area, 0.0..=1.0)?;
                 return Ok(ImageShape { height: size, width: size, ..shape });
             }
-            Self::Resize { size } => {
+            Self::Resize { size, .. } => {
                 check_size("resize", size)?;
                 let (height, width) = shorter_side((height, width), size);
                 return Ok(ImageShape { height, width, ..shape });

@@ -24,3 +24,4 @@ mod warp;
 pub(crate) use canvas::Canvas;
 pub(crate) use chain::Chain;
 pub use kind::Transform;
+pub use resize::Interpolation;

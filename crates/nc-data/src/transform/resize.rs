@@ -5,11 +5,28 @@ use fast_image_resize::{
 
 use super::canvas::{Before, Canvas};
 
-/// Resizes the image (bilinear, antialiased, at most one level from Pillow).
-pub(super) fn resize(canvas: &mut Canvas, (height, width): (usize, usize)) {
+/// Interpolation of a resized image, antialiased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Interpolation {
+    /// Triangle filter; at most one level from Pillow.
+    #[default]
+    Bilinear,
+    /// Cubic filter with a = -0.5; at most two levels from Pillow.
+    Bicubic,
+}
+
+/// Resizes the image.
+pub(super) fn resize(canvas: &mut Canvas, (height, width): (usize, usize), interpolation: Interpolation) {
+    let filter = match interpolation {
+        Interpolation::Bilinear => FilterType::Bilinear,
+        Interpolation::Bicubic => FilterType::CatmullRom,
+    };
     let kind = if canvas.channels == 3 { PixelType::U8x3 } else { PixelType::U8 };
     canvas.redraw((height, width), |before, out, resizer| {
-        resize_pixels(before, out, (height, width), kind, resizer).expect("buffers fit their sizes");
+        resize_pixels(before, out, (height, width), (kind, filter), resizer)
+            .expect("buffers fit their sizes");
     });
 }
 
@@ -17,12 +34,12 @@ fn resize_pixels(
     before: &Before<'_>,
     out: &mut [u8],
     (height, width): (usize, usize),
-    kind: PixelType,
+    (kind, filter): (PixelType, FilterType),
     resizer: &mut Resizer,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let from = ImageRef::new(before.width as u32, before.height as u32, before.pixels, kind)?;
     let mut to = Image::from_slice_u8(width as u32, height as u32, out, kind)?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Ok(resizer.resize(&from, &mut to, &options)?)
 }
 

@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use nc_data::{Profile, Sampler, Transform};
+use nc_data::{Interpolation, Profile, Sampler, Transform};
 use schemars::{JsonSchema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -43,10 +43,17 @@ fn transforms_keep_their_toml() {
     assert_text(&Transform::Flip, "kind = \"flip\"\n");
     assert_text(&Transform::Rotation { degrees: 15.0 }, "kind = \"rotation\"\ndegrees = 15.0\n");
     assert_text(
-        &Transform::RandomResizedCrop { size: 224, smallest_area: 0.2 },
-        "kind = \"random-resized-crop\"\nsize = 224\nsmallest_area = 0.2\n",
+        &Transform::RandomResizedCrop {
+            size: 224,
+            smallest_area: 0.2,
+            interpolation: Interpolation::Bilinear,
+        },
+        "kind = \"random-resized-crop\"\nsize = 224\nsmallest_area = 0.2\ninterpolation = \"bilinear\"\n",
     );
-    assert_text(&Transform::Resize { size: 256 }, "kind = \"resize\"\nsize = 256\n");
+    assert_text(
+        &Transform::Resize { size: 256, interpolation: Interpolation::Bicubic },
+        "kind = \"resize\"\nsize = 256\ninterpolation = \"bicubic\"\n",
+    );
     assert_text(&Transform::CenterCrop { size: 224 }, "kind = \"center-crop\"\nsize = 224\n");
     assert_text(
         &Transform::ColorJitter {
@@ -85,7 +92,11 @@ fn absent_keys_of_transforms_have_defaults() {
         ("kind = \"rotation\"", Transform::Rotation { degrees: 15.0 }),
         (
             "kind = \"random-resized-crop\"\nsize = 32",
-            Transform::RandomResizedCrop { size: 32, smallest_area: 0.08 },
+            Transform::RandomResizedCrop {
+                size: 32,
+                smallest_area: 0.08,
+                interpolation: Interpolation::Bilinear,
+            },
         ),
         ("kind = \"color-jitter\"", jitter),
         ("kind = \"grey\"", Transform::Grey { probability: 0.2 }),

@@ -1,5 +1,5 @@
 use nc_data::{
-    ImageShape, Loader, LoaderConfig, Plan, Sample, Sampler, Subset, Transform, ViewConfig,
+    ImageShape, Interpolation, Loader, LoaderConfig, Plan, Sample, Sampler, Subset, Transform, ViewConfig,
     rng::{Purpose, stream, transform_stream},
 };
 use proptest::prelude::*;
@@ -21,8 +21,8 @@ const ALL: [Transform; 12] = [
     Transform::Crop { padding: 2 },
     Transform::Flip,
     Transform::Rotation { degrees: 40.0 },
-    Transform::RandomResizedCrop { size: 9, smallest_area: 0.2 },
-    Transform::Resize { size: 10 },
+    Transform::RandomResizedCrop { size: 9, smallest_area: 0.2, interpolation: Interpolation::Bilinear },
+    Transform::Resize { size: 10, interpolation: Interpolation::Bilinear },
     Transform::CenterCrop { size: 8 },
     JITTER,
     Transform::Grey { probability: 0.2 },
@@ -169,12 +169,22 @@ fn longer_lists_crop_and_flip_alike() {
 #[test]
 fn lists_set_the_size_of_the_images() {
     let shape = |transforms: &[Transform]| loader(transforms).image_shape(0).to_string();
-    let (resize, crop) = (Transform::Resize { size: 20 }, Transform::CenterCrop { size: 12 });
+    let (resize, crop) = (
+        Transform::Resize { size: 20, interpolation: Interpolation::Bilinear },
+        Transform::CenterCrop { size: 12 },
+    );
     assert_eq!(shape(&[]), "3x9x8");
     assert_eq!(shape(&[resize]), "3x22x20");
     assert_eq!(shape(&[resize, crop]), "3x12x12");
     assert_eq!(
-        shape(&[Transform::RandomResizedCrop { size: 15, smallest_area: 0.08 }, Transform::Flip]),
+        shape(&[
+            Transform::RandomResizedCrop {
+                size: 15,
+                smallest_area: 0.08,
+                interpolation: Interpolation::Bilinear
+            },
+            Transform::Flip
+        ]),
         "3x15x15"
     );
     for batch in loader(&[resize, crop, Transform::Crop { padding: 11 }]).epoch(0) {
@@ -236,13 +246,21 @@ pub(crate) fn refused(told: &mut Refusals) {
     for size in [0, 10_001] {
         add(
             &format!("a random part of size {size}"),
-            &[Transform::RandomResizedCrop { size, smallest_area: 0.1 }],
+            &[Transform::RandomResizedCrop {
+                size,
+                smallest_area: 0.1,
+                interpolation: Interpolation::Bilinear,
+            }],
         );
-        add(&format!("a shorter side of {size}"), &[Transform::Resize { size }]);
+        add(
+            &format!("a shorter side of {size}"),
+            &[Transform::Resize { size, interpolation: Interpolation::Bilinear }],
+        );
         add(&format!("a centre of size {size}"), &[Transform::CenterCrop { size }]);
     }
     for smallest_area in [-0.1, 1.5, f64::NAN] {
-        let crop = Transform::RandomResizedCrop { size: 4, smallest_area };
+        let crop =
+            Transform::RandomResizedCrop { size: 4, smallest_area, interpolation: Interpolation::Bilinear };
         add(&format!("a random part of area {smallest_area}"), &[crop]);
     }
     let [brightness, contrast, saturation, hue, probability] = [0.4, 0.4, 0.4, 0.1, 0.8];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{Event, RunDir, RunResult, shell_word, write_atomically};
+use nc_record::{Event, ImageSample, RunDir, RunResult, Samples, shell_word, write_atomically};
 
 use crate::{
     Error, Result,
@@ -35,6 +35,8 @@ pub struct RunReport {
     pub result: Option<RunResult<Accuracy, Calibration, Geometry>>,
     /// 2-D projection of the features, if saved.
     pub projection: Option<Projection>,
+    /// Training images as the network saw them, if saved.
+    pub samples: Samples,
 }
 
 impl RunReport {
@@ -52,7 +54,8 @@ impl RunReport {
             config,
             events: RunDir::read_events(directory)?,
             result: read_result(directory)?,
-            projection: read_projection(directory)?,
+            projection: read_optional(&directory.join(RunDir::PROJECTION), check_projection)?,
+            samples: read_optional(&directory.join(RunDir::SAMPLES), |_| Ok(()))?.unwrap_or_default(),
         })
     }
 
@@ -107,6 +110,7 @@ impl RunReport {
             body.push_str(&other_epochs(result));
             figures(&mut body, "Accuracy by class", "", &snapshot.by_class()?);
             figures(&mut body, "Training", &marks, &main_curves(&history)?);
+            body.push_str(&self.seen());
             let remark = snapshot.remark().unwrap_or_default();
             figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
             let calibration = snapshot.calibration()?;
@@ -120,6 +124,7 @@ impl RunReport {
             folded(&mut body, "All classes", &classes(result));
         } else {
             figures(&mut body, "Training", &marks, &main_curves(&history)?);
+            body.push_str(&self.seen());
             body.push_str("<section>\n<h2>Details</h2>\n");
             panels(&mut details, &further);
             folded(&mut body, "Regularisers, learning rate and further metrics over epochs", &details);
@@ -133,6 +138,40 @@ impl RunReport {
         body.push_str("</section>\n");
         let document = if self.result.is_some() { document } else { live_document };
         Ok(document(&self.title(), &body))
+    }
+
+    /// Training images as the network saw them; empty without any.
+    fn seen(&self) -> String {
+        let names = self.class_names();
+        let image = |sample: &ImageSample| {
+            let name = escape(&class_name(sample.class, names));
+            let url = sample.data_url()?;
+            Some(format!(
+                "<figure><img src=\"{url}\" alt=\"{name}\"><figcaption>{name}</figcaption></figure>\n"
+            ))
+        };
+        let images: String = self.samples.training.iter().filter_map(image).collect();
+        if images.is_empty() {
+            return images;
+        }
+        format!(
+            "<section>\n<h2>Training images as the network saw them</h2>\n<p class=\"notes\">First epoch, largest and \
+             smallest classes, before normalisation and mix-up.</p>\n<div class=\"images\">\n{images}</div>\n</section>\n"
+        )
+    }
+
+    /// Class names; empty before the run starts and in logs of earlier versions.
+    fn class_names(&self) -> &[String] {
+        let started = self.events.iter().find_map(|event| match event {
+            Event::RunStarted { class_names, .. } => Some(class_names.as_slice()),
+            _ => None,
+        });
+        self.result
+            .as_ref()
+            .map(class_names)
+            .filter(|names| !names.is_empty())
+            .or(started)
+            .unwrap_or_default()
     }
 
     /// The command that trained the run, or that repeats or resumes it.
@@ -289,15 +328,17 @@ fn read_result(directory: &Path) -> Result<Option<Finished>> {
     Ok(Some(result))
 }
 
-/// The projection; none without a file, because saving it is optional.
-fn read_projection(directory: &Path) -> Result<Option<Projection>> {
-    let path = directory.join(RunDir::PROJECTION);
-    let text = match std::fs::read(&path) {
+/// Reads a JSON file that a run may lack.
+fn read_optional<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    check: impl Fn(&T) -> std::result::Result<(), String>,
+) -> Result<Option<T>> {
+    let text = match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(|source| Error::Read { path: path.clone(), source })?,
+        text => text.map_err(|source| Error::Read { path: path.to_owned(), source })?,
     };
-    let projection =
-        serde_json::from_slice(&text).map_err(|source| Error::Malformed { path: path.clone(), source })?;
-    check_projection(&projection).map_err(|reason| Error::Inconsistent { path, reason })?;
-    Ok(Some(projection))
+    let value =
+        serde_json::from_slice(&text).map_err(|source| Error::Malformed { path: path.to_owned(), source })?;
+    check(&value).map_err(|reason| Error::Inconsistent { path: path.to_owned(), reason })?;
+    Ok(Some(value))
 }

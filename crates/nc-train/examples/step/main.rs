@@ -2,12 +2,13 @@
 //! compares them with PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval|shares resnet32|resnet18|stock-resnet32 THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS
 //! ```
 //!
 //! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0 if
 //! unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
-//! L_B alone (forward and backward), in percent of a step.
+//! L_B alone (forward and backward), in percent of a step. `waiting` prints the time waiting for a loader of two views with
+//! AutoAugment and Cutout.
 
 #![allow(clippy::print_stdout)]
 
@@ -18,7 +19,7 @@ use std::{error::Error, hint::black_box, time::Instant};
 use candle_core::{Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use nc_data::{
-    Augment, Batch, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, View,
+    Batch, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, View,
     ViewConfig,
 };
 use nc_kernels::threads;
@@ -38,7 +39,9 @@ const LEARNING_RATE: f64 = 0.1;
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, network, threads, steps] = args.as_slice() else {
-        return Err("usage: step train|eval|shares resnet32|resnet18|stock-resnet32 THREADS STEPS".into());
+        return Err(
+            "usage: step train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
+        );
     };
     let network: Network = match network.as_str() {
         "resnet32" => {
@@ -66,7 +69,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         "shares" => |network, steps| {
             [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
         },
-        _ => return Err("expected the mode train, eval or shares".into()),
+        "waiting" => print_waiting,
+        _ => return Err("expected the mode train, eval, shares or waiting".into()),
     };
     Ok(threads::install(|| measure(network, steps))?)
 }
@@ -92,7 +96,7 @@ fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()>
 /// Prints the time of loader and regularisers relative to a step.
 fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
     let mut learner = learner(network, classes)?;
-    let loader = loader(classes, WARM_UP + steps)?;
+    let loader = loader(classes, WARM_UP + steps, vec![view()], 2)?;
     let centers = Var::randn(0f32, 1f32, (classes, learner.network().feature_dim()), &Device::Cpu)?;
     let (mut waits, mut losses, mut whole) = (vec![], vec![], vec![]);
     let mut batches = loader.epoch(0);
@@ -122,6 +126,34 @@ fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
     Ok(())
 }
 
+/// Prints the time waiting for a loader of two strongly transformed views, relative to a step on the first of them.
+fn print_waiting(network: Network, steps: usize) -> Result<()> {
+    let mut learner = learner(network, 10)?;
+    let strong = vec![
+        Transform::Crop { padding: 4 },
+        Transform::Flip,
+        Transform::AutoAugmentCifar10,
+        Transform::Cutout { length: 16 },
+    ];
+    let first = ViewConfig { transforms: strong, ..ViewConfig::new(Plan::Sampled(Sampler::Uniform)) };
+    let second = ViewConfig { plan: Plan::SameAs(0), ..first.clone() };
+    let mut batches = loader(10, WARM_UP + steps, vec![first, second], 1)?.epoch(0);
+    let (mut waited, mut whole) = (0.0, 0.0);
+    for round in 0..WARM_UP + steps {
+        let started = Instant::now();
+        let Some(batch) = batches.next() else { break };
+        let batch = batch?;
+        let waiting = milliseconds(started);
+        learner.step(&batch, LEARNING_RATE)?;
+        if round >= WARM_UP {
+            waited += waiting;
+            whole += milliseconds(started);
+        }
+    }
+    println!("two_views_loader_wait_percent {:.3}", 100.0 * waited / whole);
+    Ok(())
+}
+
 /// A batch of noise.
 fn noise() -> Result<Batch> {
     let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
@@ -129,26 +161,27 @@ fn noise() -> Result<Batch> {
     Ok(Batch { views: vec![View { images, labels, positions: vec![0; BATCH], mix: None }] })
 }
 
-/// A loader of synthetic images with the crop, flip and mix-up of training.
-fn loader(classes: usize, batches: usize) -> Result<Loader> {
+/// A view with the crop, flip and mix-up of training.
+fn view() -> ViewConfig {
+    let transforms = vec![Transform::Crop { padding: 4 }, Transform::Flip];
+    ViewConfig { plan: Plan::Sampled(Sampler::Uniform), transforms, mixup_alpha: Some(1.0) }
+}
+
+/// A loader of synthetic images.
+fn loader(classes: usize, batches: usize, views: Vec<ViewConfig>, workers: usize) -> Result<Loader> {
     let shape = ImageShape { channels: 3, height: 32, width: 32 };
     let images = BATCH * batches;
     let pixels: Vec<u8> = (0..images * shape.values()).map(|i| (i * i / 7) as u8).collect();
     let labels = (0..images).map(|i| (i % classes) as u32).collect();
     let names = (0..classes).map(|class| class.to_string()).collect();
     let subset = Subset::all(&Dataset::new(shape, pixels, labels, names)?);
-    let view = ViewConfig {
-        plan: Plan::Sampled(Sampler::Uniform),
-        augment: Some(Augment { crop_padding: 4, flip: true }),
-        mixup_alpha: Some(1.0),
-    };
     let config = LoaderConfig {
-        views: vec![view],
+        views,
         epochs: None,
         batch_size: BATCH,
         normalize: Normalize::of(&subset),
         seed: 0,
-        workers: 2,
+        workers,
         device: Device::Cpu,
     };
     Ok(Loader::new(&subset, config)?)

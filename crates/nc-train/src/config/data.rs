@@ -1,6 +1,6 @@
 //! Training, validation and test images of a run.
 
-use nc_data::Profile;
+use nc_data::{Profile, Transform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct DataConfig {
     pub crop_padding: usize,
     /// Random horizontal flip of training images, with probability 1/2.
     pub flip: bool,
+    /// Further random transforms of training images, in order, after crop and flip; evaluation uses none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<Transform>,
     /// Per-channel mean of pixel / 255 for normalisation; empty to compute it on the training subset.
     #[serde(default)]
     #[schemars(inner(range(min = -1000, max = 1000)))]

@@ -96,6 +96,7 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
             subset_seed: 0,
             crop_padding: data.crop_padding,
             flip: true,
+            transforms: vec![],
             mean,
             std,
             validation: None,

@@ -1,5 +1,6 @@
 use std::mem::discriminant;
 
+use nc_data::Transform;
 use nc_losses::BetweenForm;
 
 use super::data_sets::DataSet;
@@ -27,6 +28,8 @@ pub(super) enum Sets {
     PostHoc(PostHoc),
     /// The network.
     Network(BackboneKind),
+    /// Transforms of training images after crop and flip.
+    Transforms(&'static [Transform]),
     /// Single settings of the first phase.
     Settings(fn(&mut Phase)),
 }
@@ -60,6 +63,7 @@ impl Part {
             Sets::SecondPhase(phase) => experiment.phases.push(phase(data)),
             Sets::PostHoc(adjustment) => experiment.post_hoc = Some(adjustment),
             Sets::Network(backbone) => experiment.model.backbone = backbone,
+            Sets::Transforms(transforms) => experiment.data.transforms = transforms.to_vec(),
             Sets::Settings(change) => change(&mut experiment.phases[0]),
         }
     }

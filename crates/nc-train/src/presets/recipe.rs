@@ -69,7 +69,7 @@ impl Method {
         let undone = |own: &&Part| match part.sets {
             Sets::SecondPhase(_) => own.excludes(part),
             Sets::PostHoc(_) => own.excludes(part) && own.name != part.name,
-            Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Settings(_) => false,
+            Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Transforms(_) | Sets::Settings(_) => false,
         };
         self.parts.iter().find(undone)
     }

@@ -1,6 +1,6 @@
 //! Methods and parts of the presets, relative to a common recipe. Add new presets here.
 
-use nc_data::Sampler;
+use nc_data::{Sampler, Transform};
 use nc_models::HeadConfig;
 
 use super::{
@@ -269,6 +269,26 @@ pub(super) const PARTS: &[Part] = &[
         Sets::PostHoc(PostHoc::NearestClassMean(NearestClassMean {})),
     ),
     POST_HOC_ADJUSTMENT,
+    Part::new(
+        "auto-augment",
+        "with AutoAugment's CIFAR-10 policy and Cutout, in the first and later phases",
+        Sets::Transforms(&[Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]),
+    ),
+    Part::new(
+        "rand-augment",
+        "with RandAugment: two of 15 operations at magnitude 10",
+        Sets::Transforms(&[Transform::RandAugment {
+            layers: 2,
+            magnitude: 10.0,
+            deviation: 0.5,
+            fill: [124, 116, 104],
+        }]),
+    ),
+    Part::new(
+        "rotation",
+        "with random rotation by up to 15 degrees",
+        Sets::Transforms(&[Transform::Rotation { degrees: 15.0 }]),
+    ),
     // The weight decay in the paper's text is ten times that of its code.
     Part::new(
         "paper-text",

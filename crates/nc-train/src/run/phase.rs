@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use nc_record::Event;
+use nc_record::{Event, RunDir};
 
 use super::{start::Tensors, train::Run};
-use crate::{Result, Step, inference::Inference, post_hoc::Facts};
+use crate::{Result, Step, inference::Inference, post_hoc::Facts, samples::training_samples};
 
 impl Run<'_> {
     /// Runs phase `index` from its start, or from the checkpoint `resumed`.
@@ -20,6 +20,10 @@ impl Run<'_> {
             self.learner.resume_phase(phase, state, &tensors.path)?;
         } else {
             self.learner.begin_phase(phase)?;
+            if !self.directory.path().join(RunDir::SAMPLES).exists() {
+                let samples = training_samples(&loader, &self.data.train)?;
+                self.directory.write_json(RunDir::SAMPLES, &samples)?;
+            }
             self.state.begin_phase(index);
             self.record(&Event::PhaseStarted {
                 phase: phase.name.clone(),

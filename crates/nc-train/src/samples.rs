@@ -1,0 +1,37 @@
+use nc_data::{Loader, Subset, encode_png};
+use nc_record::{ImageSample, Samples};
+
+use crate::Result;
+
+/// Classes shown: the largest and the smallest.
+const CLASSES: usize = 8;
+/// Images shown of each class.
+const IMAGES: usize = 3;
+/// Images of the epoch that are searched for those of the classes shown, and of these at a time.
+const SEARCHED: usize = 2048;
+const AT_A_TIME: usize = 256;
+
+/// A few training images as the network sees them in the first epoch of `loader`, for the largest and the smallest
+/// classes.
+pub(crate) fn training_samples(loader: &Loader, subset: &Subset) -> Result<Samples> {
+    let counts = subset.class_counts();
+    let mut classes: Vec<usize> = (0..counts.len()).collect();
+    classes.sort_by_key(|&class| std::cmp::Reverse(counts[class]));
+    if classes.len() > CLASSES {
+        classes.drain(CLASSES / 2..classes.len() - CLASSES / 2);
+    }
+    let mut found: Vec<Vec<ImageSample>> = vec![vec![]; classes.len()];
+    let end = subset.len().min(SEARCHED);
+    for start in (0..end).step_by(AT_A_TIME) {
+        for sample in loader.samples(0, 0, start..end.min(start + AT_A_TIME)) {
+            let class = subset.labels()[sample.position as usize] as usize;
+            if let Some(row) = classes.iter().position(|&shown| shown == class)
+                && found[row].len() < IMAGES
+            {
+                let png = encode_png(&sample.pixels, loader.image_shape(0))?;
+                found[row].push(ImageSample::new(class, &png));
+            }
+        }
+    }
+    Ok(Samples { training: found.concat() })
+}
