@@ -16,6 +16,7 @@ mod eval;
 mod export_features;
 mod message;
 mod output;
+mod predict;
 mod presets;
 mod progress;
 mod report;
@@ -45,6 +46,7 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     ExportFeatures(export_features::Args),
     Analyze(analyze::Args),
     Report(report::Args),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
+        Command::Predict(args) => predict::main(&args),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
         Command::Analyze(args) => analyze::main(&args).map(done),
         Command::Report(args) => report::main(&args).map(done),

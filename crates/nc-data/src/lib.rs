@@ -38,6 +38,7 @@ pub use dataset::{Dataset, ImageShape};
 pub use embedded::fashion_mnist_lt;
 pub use epoch::Epoch;
 pub use error::{Error, Result};
+pub use images::{DecodedFiles, ImageOptions, decode_files};
 pub use loader::{Loader, LoaderConfig};
 pub use mix::Mix;
 pub use noise::add_gaussian;
