@@ -107,3 +107,36 @@ fn predictions_agree_with_the_evaluation_and_bad_files_are_reported() {
     assert!(out.starts_with("grey.png  ") && out.contains(" %  ") && out.lines().count() == 1, "{out}");
     assert!(message.contains("bad.png") && message.ends_with("1 of 2 images could not be read\n"), "{message}");
 }
+
+#[test]
+fn check_reports_a_folder_and_what_must_be_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine/train"), &[120, 30, 5], (12, 8), 1);
+    write(&dir.path().join("mine/test"), &[2, 2, 2], (9, 9), 7);
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    for line in [
+        "ant          120      2   many",
+        "bee           30      2   medium",
+        "cow            5      2   few",
+        "155 training and 6 test images in 3 classes: 1 many-shot",
+        "imbalance ratio 24.0 (120 to 5)",
+        "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
+        "Ready: nclt train --preset image-folder/balanced-softmax --data-dir mine --set 'data.image_size=[64, 64]'",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    // Copies are reported; unreadable images fail the check.
+    let train = dir.path().join("mine/train");
+    fs::copy(train.join("ant/000.png"), dir.path().join("mine/test/ant/copy.png")).unwrap();
+    fs::copy(train.join("ant/001.png"), train.join("bee/copy.png")).unwrap();
+    fs::copy(train.join("cow/001.png"), train.join("cow/copy.png")).unwrap();
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    assert!(said.contains("1 test images are copies of training images"), "{said}");
+    assert!(said.contains("bee/copy.png = mine/train/ant/001.png"), "{said}");
+    assert!(said.contains("1 training images are copies of others of their class"), "{said}");
+    fs::write(train.join("cow/bad.png"), "no image").unwrap();
+    let output = nclt(dir.path(), &["check", "mine"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 unreadable images") && said.contains("cow/bad.png"), "{said}");
+}

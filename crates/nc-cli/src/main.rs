@@ -7,6 +7,7 @@ extern crate accelerate_src as _;
 extern crate intel_mkl_src as _;
 
 mod analyze;
+mod check;
 mod check_list;
 mod compute;
 mod config;
@@ -51,6 +52,7 @@ enum Command {
     Analyze(analyze::Args),
     Report(report::Args),
     Download(download::Args),
+    Check(check::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
     Config(config::Args),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Analyze(args) => analyze::main(&args).map(done),
         Command::Report(args) => report::main(&args).map(done),
         Command::Download(args) => download::main(&args).map(done),
+        Command::Check(args) => check::main(&args),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
         Command::Config(args) => config::main(&args).map(done),

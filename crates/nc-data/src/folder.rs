@@ -40,35 +40,53 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 /// of which is a test directory, or a test directory without `train`. [`Error::ImageSizes`] names two images of
 /// different size if `options.size` is `None`.
 pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
-    let train_dir = directory.join("train");
-    let mut notes = vec![];
-    let (train_dir, test_dir) = if train_dir.is_dir() {
-        (train_dir, test_directory(directory, &mut notes)?)
-    } else {
-        (directory.to_owned(), None)
-    };
-    let mut train_files = Files::default();
-    let classes = class_directories(&train_dir, &mut train_files)?;
-    let mut names: Vec<String> = classes.iter().map(|class| class_name(class)).collect();
-    names.sort();
-    names.dedup();
-    if train_dir == directory {
-        refuse_sets(directory, &names)?;
-    }
-    refuse_one_level_too_high(&train_dir, &classes)?;
-    let train = labelled(&classes, &names, &mut train_files)?;
-    notes.extend(train_files.notes(&train_dir));
-    let test = match &test_dir {
-        Some(test_dir) => {
-            let mut files = Files::default();
-            let test = labelled(&class_directories(test_dir, &mut files)?, &names, &mut files)?;
-            notes.extend(files.notes(test_dir));
-            test
-        }
-        None => Labelled::default(),
-    };
+    let Layout { names, train, test, notes, .. } = Layout::read(directory)?;
     let (train, test) = decode(train, test, &names, options)?;
     Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
+}
+
+/// The image files of a folder.
+pub(crate) struct Layout {
+    /// Class names, in the order of labels.
+    pub(crate) names: Vec<String>,
+    pub(crate) train: Labelled,
+    pub(crate) test: Labelled,
+    /// Unused files and directories.
+    pub(crate) notes: Vec<String>,
+    pub(crate) has_test: bool,
+}
+
+impl Layout {
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let train_dir = directory.join("train");
+        let mut notes = vec![];
+        let (train_dir, test_dir) = if train_dir.is_dir() {
+            (train_dir, test_directory(directory, &mut notes)?)
+        } else {
+            (directory.to_owned(), None)
+        };
+        let mut train_files = Files::default();
+        let classes = class_directories(&train_dir, &mut train_files)?;
+        let mut names: Vec<String> = classes.iter().map(|class| class_name(class)).collect();
+        names.sort();
+        names.dedup();
+        if train_dir == directory {
+            refuse_sets(directory, &names)?;
+        }
+        refuse_one_level_too_high(&train_dir, &classes)?;
+        let train = labelled(&classes, &names, &mut train_files)?;
+        notes.extend(train_files.notes(&train_dir));
+        let test = match &test_dir {
+            Some(test_dir) => {
+                let mut files = Files::default();
+                let test = labelled(&class_directories(test_dir, &mut files)?, &names, &mut files)?;
+                notes.extend(files.notes(test_dir));
+                test
+            }
+            None => Labelled::default(),
+        };
+        Ok(Self { names, train, test, notes, has_test: test_dir.is_some() })
+    }
 }
 
 /// Counts of used and skipped files below a directory.
@@ -221,9 +239,11 @@ fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<
 
 /// Extensions of image files, in any case.
 const IMAGES: [&str; 15] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "bmp", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam",
+    "png", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "bmp", "tif", "tiff", "pnm", "pbm", "pgm", "ppm",
+    "pam",
 ];
-const ENDINGS: &str = ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
+const ENDINGS: &str =
+    ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
 
 /// True for a file whose extension is that of an image.
 fn is_image(path: &Path) -> bool {

@@ -187,6 +187,24 @@ fn upright(
     Ok(image)
 }
 
+/// An image file, decoded and turned.
+pub(crate) struct Inspected {
+    /// Height and width.
+    pub(crate) size: (usize, usize),
+    pub(crate) grey: bool,
+    /// Whether the EXIF orientation turned or mirrored it.
+    pub(crate) turned: bool,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Decodes an image in its own size.
+pub(crate) fn inspect(path: &Path) -> Result<Inspected> {
+    let Picture { grey, height, width, bytes } = Picture::read(path, ImageOptions::default())?;
+    let orientation = open(path)?.into_decoder().and_then(|mut decoder| decoder.orientation());
+    let turned = orientation.map_err(|error| undecodable(path, &error))? != Orientation::NoTransforms;
+    Ok(Inspected { size: (height, width), grey, turned, bytes })
+}
+
 /// Decoded files, see [`decode_files`].
 #[derive(Debug)]
 pub struct DecodedFiles {
