@@ -130,7 +130,9 @@ fn exported_features_reproduce_the_run_and_reports_are_written() {
     let run = run_dir(dir.path());
     assert!(told.trim_end().ends_with("report.html"), "{told}");
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for title in ["Mean nearest angle (NC2)", "Principal components of the features", "Confusion", "[[phases]]"] {
+    for title in
+        ["Mean nearest angle (NC2)", "Principal components of the features", "Confusion", "[[phases]]"]
+    {
         assert!(page.contains(title), "{title}");
     }
     let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();

@@ -105,7 +105,10 @@ fn predictions_agree_with_the_evaluation_and_bad_files_are_reported() {
     let output = nclt(dir.path(), &["predict", run, "bad.png", "grey.png"]);
     let (out, message) = (String::from_utf8_lossy(&output.stdout), failure(&output));
     assert!(out.starts_with("grey.png  ") && out.contains(" %  ") && out.lines().count() == 1, "{out}");
-    assert!(message.contains("bad.png") && message.ends_with("1 of 2 images could not be read\n"), "{message}");
+    assert!(
+        message.contains("bad.png") && message.ends_with("1 of 2 images could not be read\n"),
+        "{message}"
+    );
 }
 
 #[test]

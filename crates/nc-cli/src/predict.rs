@@ -91,7 +91,8 @@ impl Args {
                 paths.push(path.clone());
                 continue;
             }
-            let (found, skipped) = image_files(path).with_context(|| format!("cannot list {}", path.display()))?;
+            let (found, skipped) =
+                image_files(path).with_context(|| format!("cannot list {}", path.display()))?;
             ensure!(!found.is_empty(), "{}: expected images, found none", path.display());
             if skipped > 0 {
                 say(&format!("{}: skipped {skipped} files that are no images", path.display()));

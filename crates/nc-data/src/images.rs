@@ -73,8 +73,7 @@ pub(crate) fn decode(
 
 /// Compares the sizes in the file headers before decoding anything: full-size images may exceed the memory.
 fn refuse_different_sizes(paths: &[&PathBuf], exif_orientation: bool) -> Result<()> {
-    let sizes: Vec<(u32, u32)> =
-        all_or_every_error(paths, |path| width_and_height(path, exif_orientation))?;
+    let sizes: Vec<(u32, u32)> = all_or_every_error(paths, |path| width_and_height(path, exif_orientation))?;
     let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
     let size = |(width, height): (u32, u32)| (width as usize, height as usize);
     Err(Error::ImageSizes {

@@ -97,7 +97,8 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
                 for map in maps {
                     for (class, row) in map.classes.iter().zip(&map.degrees) {
                         for (other, angle) in map.classes.iter().zip(row) {
-                            let (map, class, other) = (plain_text(&map.name), plain_text(class), plain_text(other));
+                            let (map, class, other) =
+                                (plain_text(&map.name), plain_text(class), plain_text(other));
                             out.write_record([&figure.id, "", &map, &class, &other, &angle.to_string()])?;
                         }
                     }

@@ -289,7 +289,9 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
-        DataSource::ImageFolder => sized(folder::read_dir(from_files("image-folder")?, image_options(config))),
+        DataSource::ImageFolder => {
+            sized(folder::read_dir(from_files("image-folder")?, image_options(config)))
+        }
         DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, image_options(config))),
         #[cfg(feature = "hub")]
         DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),

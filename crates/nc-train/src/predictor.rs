@@ -6,12 +6,7 @@ use nc_data::{ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Subset,
 use nc_models::{Model, Network};
 use nc_record::InputSpec;
 
-use crate::{
-    Error, Result, RunOptions, Trained,
-    data::image_options,
-    network::resnet,
-    stored::Stored,
-};
+use crate::{Error, Result, RunOptions, Trained, data::image_options, network::resnet, stored::Stored};
 
 /// A trained network that classifies image files. It needs no images of the run.
 pub struct Predictor {
@@ -73,7 +68,8 @@ impl Predictor {
     ) -> std::result::Result<(), E> {
         for paths in paths.chunks(BATCH) {
             let decoded = decode_files(paths, shape(&self.input), self.images).map_err(Error::from)?;
-            let probabilities = if decoded.paths.is_empty() { vec![] } else { self.probabilities(&decoded.images)? };
+            let probabilities =
+                if decoded.paths.is_empty() { vec![] } else { self.probabilities(&decoded.images)? };
             let mut predictions = decoded.paths.into_iter().zip(probabilities);
             let mut errors = decoded.errors.into_iter().peekable();
             for path in paths {

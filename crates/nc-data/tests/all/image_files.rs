@@ -108,7 +108,9 @@ fn all_unreadable_images_are_reported_together() {
         fs::write(directory.path().join(class).join("bad.png"), "not an image").unwrap();
     }
     for size in [None, Some((5, 4))] {
-        let message = folder::read_dir(directory.path(), ImageOptions { size, ..Default::default() }).unwrap_err().to_string();
+        let message = folder::read_dir(directory.path(), ImageOptions { size, ..Default::default() })
+            .unwrap_err()
+            .to_string();
         assert!(message.starts_with("2 images cannot be read:"), "{message}");
         assert!(message.contains("class 0/bad.png") && message.contains("class 1/bad.png"), "{message}");
     }
@@ -147,7 +149,10 @@ fn cyclic_symlinks_count_no_image_twice() {
     let directory = tempfile::tempdir().unwrap();
     write_folder(directory.path(), &dataset(SMALL, &[3, 1]));
     std::os::unix::fs::symlink(".", directory.path().join("class 0/again")).unwrap();
-    assert_eq!(folder::read_dir(directory.path(), ImageOptions::default()).unwrap().train.class_counts(), [3, 1]);
+    assert_eq!(
+        folder::read_dir(directory.path(), ImageOptions::default()).unwrap().train.class_counts(),
+        [3, 1]
+    );
 }
 
 #[test]
@@ -202,7 +207,10 @@ fn images_are_scaled_and_centre_cropped() {
     });
     wide.save(class.join("a.png")).unwrap();
     GrayImage::from_pixel(3, 5, [50].into()).save(class.join("b.jpg")).unwrap();
-    assert!(matches!(folder::read_dir(directory.path(), ImageOptions::default()), Err(Error::ImageSizes { .. })));
+    assert!(matches!(
+        folder::read_dir(directory.path(), ImageOptions::default()),
+        Err(Error::ImageSizes { .. })
+    ));
     let train = folder::read_dir(directory.path(), sized((4, 4))).unwrap().train;
     assert_eq!(train.shape(), ImageShape { channels: 1, height: 4, width: 4 });
     // Halving with a triangle filter: weights 1/8, 3/8, 3/8, 1/8 over the neighbours, cut off or not.

@@ -71,7 +71,10 @@ pub(crate) fn refused(told: &mut Refusals) {
     told.add("a directory without a list", list::read_dir(directory.path(), ImageOptions::default()));
     for text in ["\n", "a.png", "a.png b", "a.png -1", "a.png 4294967296", "a.png 0\nb.png 4000000000"] {
         fs::write(&path, format!("\n{text}\n")).unwrap();
-        told.add(format_args!("the list {text:?}"), list::read_dir(directory.path(), ImageOptions::default()));
+        told.add(
+            format_args!("the list {text:?}"),
+            list::read_dir(directory.path(), ImageOptions::default()),
+        );
     }
     fs::write(directory.path().join("train_2.txt"), "").unwrap();
     told.add("two lists", list::read_dir(directory.path(), ImageOptions::default()));

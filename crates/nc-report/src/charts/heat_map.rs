@@ -64,7 +64,10 @@ impl Cells {
         let Self::Degrees { ideal, reach } = self else { return (0.0, 1.0) };
         let ideal = ideal.unwrap_or(90.0);
         let squares = values.iter().enumerate().flat_map(|(i, row)| {
-            row.iter().enumerate().filter(move |&(j, &value)| !self.is_blank(i, j, group, value)).map(|(_, &value)| value)
+            row.iter()
+                .enumerate()
+                .filter(move |&(j, &value)| !self.is_blank(i, j, group, value))
+                .map(|(_, &value)| value)
         });
         let farthest = || squares.map(|value| (value - ideal).abs()).fold(0.0, f64::max);
         let reach = reach.unwrap_or_else(farthest).max(10.0).min((180.0 - ideal).max(10.0));

@@ -71,7 +71,8 @@ pub(crate) fn plane(projection: &Projection, name: &dyn Fn(usize) -> String) -> 
         Ok(())
     })?;
     let places = places.into_iter().map(|((x, y), name)| (x, y, name)).collect();
-    let lines = if projection.weights.is_empty() { "" } else { ", and directions of the classifier rows (lines)" };
+    let lines =
+        if projection.weights.is_empty() { "" } else { ", and directions of the classifier rows (lines)" };
     Ok(Some(drawing.with_values(Values::Places { places }).with_caption(&format!(
         "Class means (discs) and features (dots) on the first two principal components{lines}. At collapse, all of a class \
          coincide; with more than three classes, no plane shows all angles."

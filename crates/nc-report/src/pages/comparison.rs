@@ -45,7 +45,10 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     let swatches: Vec<Swatch> = methods.iter().enumerate().map(swatch).collect();
     let _ = writeln!(body, "<div class=\"legend\">{}</div>", legend(&swatches));
     if repeated > 0 {
-        let _ = writeln!(body, "<p class=\"status\">{repeated} of the runs are copies of others and count once.</p>");
+        let _ = writeln!(
+            body,
+            "<p class=\"status\">{repeated} of the runs are copies of others and count once.</p>"
+        );
     }
     let tests = || methods.iter().flat_map(Method::results).map(|result| &result.data.test_hash);
     let comparable = tests().all(|hash| Some(hash) == tests().next());
@@ -70,7 +73,11 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
         let drawing = angles(&result.nc.train, &result.data.class_counts, class_names(result), Some(reach))?;
         maps.extend(drawing.map(|drawing| (method.name.as_str(), drawing)));
     }
-    let of_first = if several { "Angles between class means, first seed of each method" } else { "Angles between class means" };
+    let of_first = if several {
+        "Angles between class means, first seed of each method"
+    } else {
+        "Angles between class means"
+    };
     figures(&mut body, of_first, "", &maps);
     body.push_str("<section>\n<h2>Details</h2>\n");
     folded(&mut body, "All neural-collapse metrics", &metrics(&methods));
@@ -327,7 +334,8 @@ fn after_training(methods: &[Method<'_>]) -> Result<Drawings> {
     let all = || methods.iter().flat_map(Method::results);
     let Some(first) = all().next() else { return Ok(vec![]) };
     let counts = &first.data.class_counts;
-    let same = |result: &Finished| result.data.class_counts == *counts && class_names(result) == class_names(first);
+    let same =
+        |result: &Finished| result.data.class_counts == *counts && class_names(result) == class_names(first);
     if !all().all(same) {
         return Ok(vec![]);
     }

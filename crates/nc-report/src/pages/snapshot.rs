@@ -79,7 +79,11 @@ impl Snapshot<'_> {
     fn norms(&self) -> Result<Option<Drawing>> {
         let line = norms_by_size(self.train, self.class_counts);
         let names = names_by_size(self.train, self.class_counts, self.class_names);
-        let drawing = norms(vec![Series { name: "training".into(), points: line, ..Series::default() }], &names, false)?;
+        let drawing = norms(
+            vec![Series { name: "training".into(), points: line, ..Series::default() }],
+            &names,
+            false,
+        )?;
         let spread = self.train.nc2.centered_means.equinorm_cov;
         let spread = spread.map_or_else(|| "–".into(), |spread| format!("{spread:.3}"));
         Ok(drawing.map(|drawing| {

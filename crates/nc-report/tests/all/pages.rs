@@ -142,7 +142,11 @@ fn an_unfinished_run_renders() {
     assert!(!page.contains("\"refresh\"") && page.contains("<pre>nclt train --resume "));
     let live = RunReport { live: true, ..report.clone() }.to_html().unwrap();
     assert_whole(&live);
-    assert!(live.contains("\"refresh\"") && live.contains("In progress at ") && live.contains(" of this phase left"));
+    assert!(
+        live.contains("\"refresh\"")
+            && live.contains("In progress at ")
+            && live.contains(" of this phase left")
+    );
     assert!(!page.contains("Confusion"));
     // An incomplete last line.
     let log = directory.path().join(RunDir::EVENTS);
@@ -222,7 +226,9 @@ fn seeds_of_a_configuration_are_averaged() {
     assert!(page.contains("<td>2</td><td class=\"best\">58.0 ± 8.5</td><td>+3.0 ± 1.0</td>"), "{page}");
     // Without common seeds, the difference of the means.
     let runs = [with("", 0, 0.5), with("w = 1", 1, 0.64)];
-    assert!(comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0 (unpaired)</td>"));
+    assert!(
+        comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0 (unpaired)</td>")
+    );
     assert!(comparison_page(&runs[..1]).unwrap().contains("<h1>a, seed 0</h1>"));
     // Some pairs only.
     let page = comparison_page(&[with("", 0, 0.5), with("", 1, 0.6), with("w = 1", 1, 0.64)]).unwrap();
