@@ -7,6 +7,7 @@ extern crate accelerate_src as _;
 extern crate intel_mkl_src as _;
 
 mod analyze;
+mod check;
 mod check_list;
 mod compute;
 mod config;
@@ -16,6 +17,7 @@ mod eval;
 mod export_features;
 mod message;
 mod output;
+mod predict;
 mod presets;
 mod progress;
 mod report;
@@ -45,10 +47,12 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     ExportFeatures(export_features::Args),
     Analyze(analyze::Args),
     Report(report::Args),
     Download(download::Args),
+    Check(check::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
     Config(config::Args),
@@ -60,10 +64,12 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
+        Command::Predict(args) => predict::main(&args),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
         Command::Analyze(args) => analyze::main(&args).map(done),
         Command::Report(args) => report::main(&args).map(done),
         Command::Download(args) => download::main(&args).map(done),
+        Command::Check(args) => check::main(&args),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
         Command::Config(args) => config::main(&args).map(done),

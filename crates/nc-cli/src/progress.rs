@@ -102,7 +102,7 @@ impl Progress {
         if let Some(directory) = &self.directory
             && self.page_written.is_none_or(|written| written.elapsed() >= INTERVAL)
         {
-            let _ = RunReport::write_page(directory);
+            let _ = RunReport::write_live_page(directory);
             self.page_written = Some(Instant::now());
         }
     }
@@ -114,10 +114,13 @@ impl Progress {
     }
 }
 
-/// Clears the bar.
+/// Clears the bar, and ends the reloading of the page.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        if let Some(directory) = &self.directory {
+            let _ = RunReport::write_page(directory);
+        }
     }
 }
 

@@ -177,6 +177,16 @@ pub enum Error {
         /// The backbone's name.
         name: String,
     },
+    /// A run of an earlier version, which stored neither class names nor normalisation.
+    #[error(
+        "{} was trained by an earlier version, which stored neither class names nor normalisation; train it again to \
+         classify images",
+        run.display()
+    )]
+    NoInputSpec {
+        /// The run.
+        run: PathBuf,
+    },
     /// A checkpoint of another model.
     #[error("{} belongs to a different model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
     OtherModel {

@@ -15,10 +15,12 @@ mod observer;
 mod optimizer;
 mod options;
 mod post_hoc;
+mod predictor;
 pub mod presets;
 mod run;
 mod samples;
 mod schema;
+mod stored;
 mod trained;
 
 pub use config::{
@@ -47,6 +49,7 @@ pub use observer::{Observer, Resumed, Step};
 pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};
+pub use predictor::{Prediction, Predictor};
 pub use run::{Finished, RunResult, train, train_backbone};
 pub use schema::reference;
 pub use trained::Trained;

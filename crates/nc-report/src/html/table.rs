@@ -79,7 +79,7 @@ fn add_runs(out: &mut String, table: &Table) {
         let _ = writeln!(
             rows,
             "<tr><td>{}</td><td class=\"text\">{}</td><td>{}</td><td>{:.2}</td><td>{best}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}, {}</td><td class=\"text\"><code>{}</code></td>\
+             <td data-sort=\"{}\">{}</td><td class=\"text\">{}</td><td class=\"text\">{}, {}</td><td class=\"text\"><code>{}</code></td>\
              <td><a href=\"../{}\">JSON</a></td></tr>",
             escape(&row.name),
             escape(column),
@@ -87,6 +87,7 @@ fn add_runs(out: &mut String, table: &Table) {
             run.value,
             format::epochs(p),
             escape(&p.epoch),
+            p.seconds,
             format::duration(p.seconds),
             escape(&p.data),
             escape(format::short(&p.subset_hash)),
