@@ -84,7 +84,7 @@ fn sizes(text: &mut String, check: &FolderCheck) {
     let sizes = match (check.sizes.keys().next(), check.sizes.keys().next_back()) {
         (Some(size), Some(last)) if size == last => format!("all images are {} (height x width)", show(size)),
         (Some(_), Some(_)) => {
-            let sides = || check.sizes.keys().map(|(height, width)| height.min(width));
+            let sides = || check.sizes.keys().map(|(height, width)| *height.min(width));
             let (least, most) = (sides().min().unwrap_or(0), sides().max().unwrap_or(0));
             format!("{} sizes, shorter sides of {least} to {most} pixels", check.sizes.len())
         }

@@ -54,8 +54,10 @@ fn write(
     published: &str,
     run: Option<&RunFigure>,
 ) -> Result<()> {
-    let cell =
-        [&table.id, &table.scale, &row.name, column].map(harmless).into_iter().chain([published.to_owned()]);
+    let cell = [&table.id, &table.scale, &row.name, column]
+        .map(plain_text)
+        .into_iter()
+        .chain([published.to_owned()]);
     let measured = match run {
         None => vec![String::new(); 15],
         Some(RunFigure { seed, value, best_epoch, shots, nearest_angle, provenance: p, .. }) => vec![
