@@ -89,7 +89,9 @@ impl Progress {
 
     /// Takes over the earlier `events` of the run, which trained on `images` images.
     fn catch_up(&mut self, events: &[Event], images: u64) {
-        events.iter().for_each(|event| self.follow(event));
+        for event in events {
+            self.follow(event);
+        }
         self.earlier = images;
         self.bar.set_position(images);
         self.bar.reset_eta();

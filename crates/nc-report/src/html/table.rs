@@ -28,7 +28,9 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
         if !missing.is_empty() {
             let mut rows = "<table>\n".to_owned();
             row(&mut rows, "th", &["method".into(), "paper".into()], None);
-            missing.iter().for_each(|missing| row(&mut rows, "td", missing, None));
+            for missing in &missing {
+                row(&mut rows, "td", missing, None);
+            }
             rows.push_str("</table>\n");
             let name = if lines.is_empty() { format!("{title}: ") } else { String::new() };
             folded(out, &format!("{name}{} rows without a run", missing.len()), &rows);

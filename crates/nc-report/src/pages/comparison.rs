@@ -86,6 +86,9 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     Ok(document(&title, &body))
 }
 
+/// Formats a value.
+type Show<'a> = &'a dyn Fn(f64) -> String;
+
 /// A table with a row per method.
 fn results(methods: &[Method<'_>], comparable: bool) -> String {
     let accuracy = |of: fn(&Accuracy) -> Option<f64>| {
@@ -94,7 +97,6 @@ fn results(methods: &[Method<'_>], comparable: bool) -> String {
     let percent = |value: f64| format!("{:.1}", 100.0 * value);
     let degrees = |value: f64| format!("{value:.1}");
     let number = |value: f64| format!("{value:.3}");
-    type Show<'a> = &'a dyn Fn(f64) -> String;
     // Title, values, formatting, and whether more is better (1), less is better (-1), or neither (0).
     let columns: [(&str, Vec<_>, Show<'_>, f64); 8] = [
         ("test accuracy, %", accuracy(|accuracy| Some(accuracy.top1)), &percent, 1.0),

@@ -32,7 +32,9 @@ pub(crate) fn main_curves(history: &History) -> Result<Drawings> {
     angles.extend(
         history.figure("nc2.weights.mean_nearest_angle_degrees", "classifier, ", 1).into_iter().take(1),
     );
-    angles.iter_mut().for_each(|series| series.name = series.name.replace(", training", ""));
+    for series in &mut angles {
+        series.name = series.name.replace(", training", "");
+    }
     let charts: [EpochChart; 4] = [
         ("Test accuracy", "accuracy", Scale::Percent, accuracy(history), None),
         ("Training loss", "loss", Scale::Linear, losses, None),
