@@ -57,7 +57,10 @@ fn a_finished_run_is_printed_evaluated_and_reported() {
 
     let page = stdout(&nclt(run.path(), &["report", ".", "--out", "-"]));
     let accuracy = format!("{:.1}", 100.0 * top1(&result));
-    assert!(page.contains(&accuracy) && page.contains("Features in the plane"), "no {accuracy} in the page");
+    assert!(
+        page.contains(&accuracy) && page.contains("Principal components of the features"),
+        "no {accuracy} in the page"
+    );
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn the_result_describes_input_network_and_program() {
     train(dir, "data");
     let copied = fs::copy(dir.join("data/train/ant/000.png"), dir.join("data/test/ant/copy.png")).unwrap();
     assert!(copied > 0);
-    fs::write(dir.join("data/train/ant/\u{1b}[2Jclear.webp"), "").unwrap();
+    fs::write(dir.join("data/train/ant/\u{1b}[2Jclear.gif"), "").unwrap();
     let args =
         ["train", "--preset", "image-folder/ce", "--epochs", "1", "--data-dir", "data", "--out", "two"];
     let output = nclt(dir, &[&args[..], &["--json", "--set", "model.backbone=resnet8"]].concat());
@@ -281,7 +281,7 @@ fn the_result_describes_input_network_and_program() {
         "{notes:?}"
     );
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("note: 1 test images are copies") && said.contains("1 .webp"), "{said}");
+    assert!(said.contains("note: 1 test images are copies") && said.contains("1 .gif"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
     assert!(said.contains("ant"), "the table has class names: {said}");
 }
