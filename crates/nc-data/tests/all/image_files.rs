@@ -73,7 +73,7 @@ fn skipped_files_are_counted_in_notes() {
     for name in ["a.JPG", "b.jpeg", "c.jpe", "d.jfif", "e.jif"] {
         jpeg(name);
     }
-    for name in ["a.webp", "b.webp", "c.bmp", "no-ending", ".hidden"] {
+    for name in ["a.gif", "b.gif", "c.svg", "no-ending", ".hidden"] {
         fs::write(directory.path().join("train/class 0").join(name), "").unwrap();
     }
     fs::write(directory.path().join("train/stray.png"), "").unwrap();
@@ -83,7 +83,7 @@ fn skipped_files_are_counted_in_notes() {
     assert_eq!(source.train.class_counts(), [3, 8]);
     let [beside, train] = &source.notes[..] else { panic!("{:?}", source.notes) };
     assert!(beside.ends_with("not used: val, labels.csv"), "{beside}");
-    let expected = "skipped 6 of 17 files (1 .bmp, 1 .png, 2 .webp, 1 hidden, 1 without extension)";
+    let expected = "skipped 6 of 17 files (2 .gif, 1 .png, 1 .svg, 1 hidden, 1 without extension)";
     assert!(train.contains(expected), "{train}");
 }
 
