@@ -176,8 +176,10 @@ fn schemas_declare_their_limits() {
         [
             "crop.padding?: minimum 0 maximum 10000",
             "rotation.degrees?: minimum 0 maximum 180",
+            "random-resized-crop.interpolation?:",
             "random-resized-crop.size: minimum 1 maximum 10000",
             "random-resized-crop.smallest_area?: minimum 0 maximum 1",
+            "resize.interpolation?:",
             "resize.size: minimum 1 maximum 10000",
             "center-crop.size: minimum 1 maximum 10000",
             "color-jitter.brightness?: minimum 0 maximum 10",

@@ -20,7 +20,7 @@ for (const command of document.querySelectorAll(".command")) {
       await navigator.clipboard.writeText(text.textContent);
       copy.textContent = "Copied";
     } catch {
-      // Without permission, or on a page that was not loaded over https.
+      // Without permission, or on a page from an insecure server.
       getSelection().selectAllChildren(text);
       copy.textContent = "Press Ctrl+C";
     }
