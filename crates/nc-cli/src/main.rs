@@ -13,6 +13,7 @@ mod config;
 mod download;
 mod duration;
 mod eval;
+mod export;
 mod export_features;
 mod message;
 mod output;
@@ -45,6 +46,7 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Export(export::Args),
     ExportFeatures(export_features::Args),
     Analyze(analyze::Args),
     Report(report::Args),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
+        Command::Export(args) => export::main(&args).map(done),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
         Command::Analyze(args) => analyze::main(&args).map(done),
         Command::Report(args) => report::main(&args).map(done),

@@ -198,9 +198,19 @@ impl Data {
         Ok(())
     }
 
+    /// Size of the images.
+    pub(crate) fn shape(&self) -> ImageShape {
+        self.train.dataset().shape()
+    }
+
+    /// Number of classes K.
+    pub(crate) fn classes(&self) -> usize {
+        self.train.class_counts().len()
+    }
+
     /// Input specification of a network trained on these images.
     pub(crate) fn input(&self) -> InputSpec {
-        let ImageShape { channels, height, width } = self.train.dataset().shape();
+        let ImageShape { channels, height, width } = self.shape();
         let Normalize { mean, std } = self.normalize.clone();
         let classes = self.train.dataset().class_names().to_vec();
         InputSpec { classes, channels, height, width, resize: self.resize, mean, std }

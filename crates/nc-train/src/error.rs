@@ -168,7 +168,7 @@ pub enum Error {
     /// A run of a custom backbone, opened without its constructor.
     #[error(
         "{} was trained with the custom backbone {name:?}; open it in the program that defines it, with \
-         Trained::open_with",
+         Trained::open_with or OnnxExport::of_backbone",
         run.display()
     )]
     OwnBackbone {
@@ -230,6 +230,16 @@ pub enum Error {
         run.display()
     )]
     WeightsGone {
+        /// Its directory.
+        run: PathBuf,
+    },
+    /// A run of an earlier version, without the input format of its network.
+    #[error(
+        "{0} stores neither class names nor normalisation because an earlier version trained it; repeat the run with \
+         `nclt train --resume {0} --fresh`",
+        run.display()
+    )]
+    NoInputSpec {
         /// Its directory.
         run: PathBuf,
     },

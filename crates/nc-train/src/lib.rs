@@ -12,12 +12,14 @@ mod losses;
 mod network;
 mod objective;
 mod observer;
+mod onnx;
 mod optimizer;
 mod options;
 mod post_hoc;
 pub mod presets;
 mod run;
 mod samples;
+mod saved;
 mod schema;
 mod trained;
 
@@ -44,6 +46,7 @@ pub use nc_metrics::Geometry;
 /// A classifier head.
 pub use nc_models::HeadConfig;
 pub use observer::{Observer, Resumed, Step};
+pub use onnx::OnnxExport;
 pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};

@@ -8,7 +8,6 @@ use nc_models::{Backbone, Model, NormalizedFeatures, ParamStore, ResNet, ResNetC
 use crate::{
     Result,
     config::{BackboneKind, Experiment},
-    data::Data,
 };
 
 /// Prefix of the optional layer between backbone and head.
@@ -34,18 +33,19 @@ pub(crate) fn resnet(
     }
 }
 
-/// The initialised network of a run.
+/// The initialised network of a run, for images of `shape`.
 pub(crate) fn build_model(
     experiment: &Experiment,
-    data: &Data,
+    shape: ImageShape,
+    classes: usize,
     device: &Device,
     build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
 ) -> Result<Model> {
     let params = ParamStore::new(experiment.seed, device);
-    let mut network = build(&params.builder(), data.train.dataset().shape())?;
+    let mut network = build(&params.builder(), shape)?;
     if experiment.model.normalize_features {
         params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
-    Ok(Model::new(params, network, &experiment.model.head, data.train.class_counts().len())?)
+    Ok(Model::new(params, network, &experiment.model.head, classes)?)
 }

@@ -1,23 +1,20 @@
 //! Evaluation and export of a finished run.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, Network};
-use nc_record::{Features, InputSpec, RunDir, TestFeatures};
+use nc_record::{Features, TestFeatures};
 
 use crate::{
-    Error, Evaluation, Result, RunOptions, RunResult,
-    config::{Settings, ValidExperiment},
+    Error, Evaluation, Result, RunOptions,
+    config::ValidExperiment,
     data::Data,
-    digest::sha256,
     inference::Inference,
     network::{build_model, resnet},
+    saved::{Saved, experiment_of},
 };
 
 /// A trained network with its training and test images.
@@ -40,11 +37,12 @@ impl Trained {
     /// images that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that
     /// changed since the run finished.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
-        let experiment = Self::experiment_of(checkpoint)?;
-        if let Some(name) = &experiment.model.own_backbone {
+        let saved = Saved::read(checkpoint)?;
+        let model = &saved.experiment.model;
+        if let Some(name) = &model.own_backbone {
             return Err(Error::OwnBackbone { run: checkpoint.to_owned(), name: name.clone() });
         }
-        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options)
+        Self::of(&saved, resnet(model.backbone), options)
     }
 
     /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone) with the same `build`.
@@ -57,58 +55,25 @@ impl Trained {
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
     ) -> Result<Self> {
-        Self::read(checkpoint, &Self::experiment_of(checkpoint)?, build, options)
+        Self::of(&Saved::read(checkpoint)?, build, options)
     }
 
-    fn read(
-        checkpoint: &Path,
-        experiment: &ValidExperiment,
+    fn of(
+        saved: &Saved,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
     ) -> Result<Self> {
-        let run = checkpoint.is_dir();
-        let weights = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
-        let bytes = std::fs::read(&weights).map_err(|source| match source.kind() {
-            ErrorKind::NotFound if run && checkpoint.join(RunDir::RESULT).exists() => {
-                Error::WeightsGone { run: checkpoint.to_owned() }
-            }
-            ErrorKind::NotFound if run => Error::NoWeights { run: checkpoint.to_owned() },
-            _ => Error::Read { path: weights.clone(), source },
-        })?;
-        let result = Self::result_of(&directory_of(checkpoint))?;
-        if let Some(result) = &result {
-            check_unchanged(checkpoint, experiment, &bytes, result)?;
-        }
-        let damaged = |reason| nc_record::Error::Damaged { path: weights.clone(), reason };
-        let input = InputSpec::of_weights(&bytes).map_err(damaged)?;
-        let of_run = result.as_ref().and_then(|result| result.input.clone());
-        if input.is_some() && of_run.is_some() && input != of_run {
-            return Err(damaged("its metadata `input` differs from that of result.json".into()).into());
-        }
-        let input = input.or(of_run);
-        input.as_ref().map_or(Ok(()), InputSpec::check).map_err(damaged)?;
-        let (data_dir, has_input_spec) = (options.data_dir.as_deref(), input.is_some());
-        let mut data = match input {
-            Some(input) => Data::open_for(&experiment.data, data_dir, &input)?,
+        let (experiment, data_dir) = (&saved.experiment, options.data_dir.as_deref());
+        let mut data = match &saved.input {
+            Some(input) => Data::open_for(&experiment.data, data_dir, input)?,
             None => Data::open(&experiment.data, data_dir)?,
         };
-        if let Some(result) = result {
-            data.compare_with(&result.data, has_input_spec)?;
+        if let Some(result) = &saved.result {
+            data.compare_with(&result.data, saved.input.is_some())?;
         }
-        let network = build_model(experiment, &data, &options.device, build)?;
-        network
-            .params()
-            .load_safetensors(&bytes)
-            .map_err(|source| Error::Weights { path: weights, source: Box::new(source) })?;
+        let network = build_model(experiment, data.shape(), data.classes(), &options.device, build)?;
+        saved.load_into(&network)?;
         Ok(Self { data, network: Box::new(network), options: options.clone() })
-    }
-
-    /// The result in the run directory; `None` if the run is not finished.
-    fn result_of(directory: &Path) -> Result<Option<RunResult>> {
-        if !directory.join(RunDir::RESULT).exists() {
-            return Ok(None);
-        }
-        Ok(Some(RunDir::read_result(directory)?))
     }
 
     /// Notes on the images: unused files, duplicates across a split, images that differ from the run's.
@@ -122,11 +87,7 @@ impl Trained {
     ///
     /// [`Error::NotARun`] without a configuration there; those of [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
-        let config = directory_of(checkpoint).join(RunDir::CONFIG);
-        if !checkpoint.exists() || !config.exists() {
-            return Err(Error::NotARun { path: checkpoint.to_owned() });
-        }
-        Settings { config: Some(&config), ..Settings::default() }.resolve()
+        experiment_of(checkpoint)
     }
 
     /// Evaluates the network on the training subset and the test set.
@@ -192,39 +153,4 @@ impl Trained {
             ignored: vec![],
         })
     }
-}
-
-/// The run's directory.
-fn directory_of(checkpoint: &Path) -> PathBuf {
-    let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
-    directory.map_or_else(PathBuf::new, Path::to_owned)
-}
-
-/// Checks configuration and weights of a finished run against its result. Weights files under names other than the run's do not
-/// belong to the result.
-fn check_unchanged(
-    checkpoint: &Path,
-    experiment: &ValidExperiment,
-    weights: &[u8],
-    result: &RunResult,
-) -> Result<()> {
-    let found = experiment.hash(&result.data.train_hash)?;
-    if found != result.run_hash {
-        let path = directory_of(checkpoint).join(RunDir::CONFIG);
-        return Err(Error::ConfigChanged { path, expected: result.run_hash.clone(), found });
-    }
-    let name = if checkpoint.is_dir() { Some(RunDir::WEIGHTS.as_ref()) } else { checkpoint.file_name() };
-    let written = match name.and_then(|name| name.to_str()) {
-        Some(RunDir::WEIGHTS) => result.weights_sha256.as_ref(),
-        Some(RunDir::SELECTED_WEIGHTS) => {
-            result.selected_epoch.as_ref().and_then(|selected| selected.weights_sha256.as_ref())
-        }
-        _ => None,
-    };
-    if let (Some(name), Some(written)) = (name, written)
-        && *written != sha256(weights)
-    {
-        return Err(Error::WeightsChanged { path: directory_of(checkpoint).join(name) });
-    }
-    Ok(())
 }

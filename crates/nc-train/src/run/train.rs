@@ -83,7 +83,7 @@ fn run(
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-    let network = build_model(experiment, &data, &options.device, build)?;
+    let network = build_model(experiment, data.shape(), data.classes(), &options.device, build)?;
     let hash_of = |experiment: &Experiment| experiment.hash(data.train.hash());
     let hash = hash_of(experiment)?;
     let directory =
