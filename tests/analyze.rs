@@ -130,7 +130,9 @@ fn exported_features_reproduce_the_run_and_reports_are_written() {
     let run = run_dir(dir.path());
     assert!(told.trim_end().ends_with("report.html"), "{told}");
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for title in ["Mean nearest angle (NC2)", "Features in the plane", "Confusion", "[[phases]]"] {
+    for title in
+        ["Mean nearest angle (NC2)", "Principal components of the features", "Confusion", "[[phases]]"]
+    {
         assert!(page.contains(title), "{title}");
     }
     let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
@@ -161,7 +163,7 @@ fn exported_features_reproduce_the_run_and_reports_are_written() {
     assert_eq!(stdout(&nclt(dir.path(), &["report", run, "--out", "-"])), page);
     assert_eq!(stdout(&nclt(dir.path(), &["report", run, run])).trim_end(), "comparison.html");
     let page = std::fs::read_to_string(dir.path().join("comparison.html")).unwrap();
-    assert!(page.contains("One method over its seeds"));
+    assert!(page.contains("1 of the runs are copies of others"));
 }
 
 /// Writes two features of two dimensions and their labels.

@@ -77,3 +77,69 @@ fn check_list_reports_missing_images() {
     let unread = nclt_unread(dir.path(), &["check-list", "list.txt"]);
     assert!(failure(&unread).contains("1 of 2 images are missing"));
 }
+
+#[test]
+fn predictions_agree_with_the_evaluation_and_bad_files_are_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine/train"), &[20, 10], (12, 8), 1);
+    write(&dir.path().join("mine/test"), &[6, 6], (12, 8), 7);
+    let result = last_line(&nclt(dir.path(), &[&TRAIN[..], &["--data-dir", "mine"]].concat()));
+    let run = crate::run::run_dir(dir.path());
+    let run = run.to_str().unwrap();
+    // Predictions need no training images.
+    fs::rename(dir.path().join("mine"), dir.path().join("moved")).unwrap();
+    let csv = stdout(&nclt(dir.path(), &["predict", run, "moved/test", "--csv", "--top", "2"]));
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("path,class_1,probability_1,class_2,probability_2"));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 12);
+    let right = rows.iter().filter(|row| row[0].contains(&format!("/{}/", row[1]))).count();
+    assert_eq!(right as f64 / 12.0, result["accuracy"]["top1"].as_f64().unwrap());
+    for row in &rows {
+        let share = |column: usize| row[column].parse::<f64>().unwrap();
+        assert!((share(2) + share(4) - 1.0).abs() < 1e-5 && share(2) >= share(4), "{row:?}");
+    }
+    // Another size and grey: resized, and repeated in three channels. The rest is classified in spite of a bad file.
+    image::GrayImage::from_pixel(30, 40, [9].into()).save(dir.path().join("grey.png")).unwrap();
+    fs::write(dir.path().join("bad.png"), "no image").unwrap();
+    let output = nclt(dir.path(), &["predict", run, "bad.png", "grey.png"]);
+    let (out, message) = (String::from_utf8_lossy(&output.stdout), failure(&output));
+    assert!(out.starts_with("grey.png  ") && out.contains(" %  ") && out.lines().count() == 1, "{out}");
+    assert!(
+        message.contains("bad.png") && message.ends_with("1 of 2 images could not be read\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn check_reports_a_folder_and_what_must_be_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine/train"), &[120, 30, 5], (12, 8), 1);
+    write(&dir.path().join("mine/test"), &[2, 2, 2], (9, 9), 7);
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    for line in [
+        "ant          120      2   many",
+        "bee           30      2   medium",
+        "cow            5      2   few",
+        "155 training and 6 test images in 3 classes: 1 many-shot",
+        "imbalance ratio 24.0 (120 to 5)",
+        "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
+        "Ready: nclt train --preset image-folder/balanced-softmax --data-dir mine --set 'data.image_size=[64, 64]'",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    // Copies are reported; unreadable images fail the check.
+    let train = dir.path().join("mine/train");
+    fs::copy(train.join("ant/000.png"), dir.path().join("mine/test/ant/copy.png")).unwrap();
+    fs::copy(train.join("ant/001.png"), train.join("bee/copy.png")).unwrap();
+    fs::copy(train.join("cow/001.png"), train.join("cow/copy.png")).unwrap();
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    assert!(said.contains("1 test images are copies of training images"), "{said}");
+    assert!(said.contains("bee/copy.png = mine/train/ant/001.png"), "{said}");
+    assert!(said.contains("1 training images are copies of others of their class"), "{said}");
+    fs::write(train.join("cow/bad.png"), "no image").unwrap();
+    let output = nclt(dir.path(), &["check", "mine"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 unreadable images") && said.contains("cow/bad.png"), "{said}");
+}

@@ -7,6 +7,7 @@ extern crate accelerate_src as _;
 extern crate intel_mkl_src as _;
 
 mod analyze;
+mod check;
 mod check_list;
 mod compute;
 mod config;
@@ -17,6 +18,7 @@ mod export;
 mod export_features;
 mod message;
 mod output;
+mod predict;
 mod presets;
 mod progress;
 mod report;
@@ -47,10 +49,12 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Export(export::Args),
+    Predict(predict::Args),
     ExportFeatures(export_features::Args),
     Analyze(analyze::Args),
     Report(report::Args),
     Download(download::Args),
+    Check(check::Args),
     CheckList(check_list::Args),
     Presets(presets::Args),
     Config(config::Args),
@@ -63,10 +67,12 @@ fn main() -> ExitCode {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
         Command::Export(args) => export::main(&args).map(done),
+        Command::Predict(args) => predict::main(&args),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
         Command::Analyze(args) => analyze::main(&args).map(done),
         Command::Report(args) => report::main(&args).map(done),
         Command::Download(args) => download::main(&args).map(done),
+        Command::Check(args) => check::main(&args),
         Command::CheckList(args) => check_list::main(&args).map(done),
         Command::Presets(args) => presets::main(&args).map(done),
         Command::Config(args) => config::main(&args).map(done),

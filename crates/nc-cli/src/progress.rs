@@ -89,7 +89,9 @@ impl Progress {
 
     /// Takes over the earlier `events` of the run, which trained on `images` images.
     fn catch_up(&mut self, events: &[Event], images: u64) {
-        events.iter().for_each(|event| self.follow(event));
+        for event in events {
+            self.follow(event);
+        }
         self.earlier = images;
         self.bar.set_position(images);
         self.bar.reset_eta();
@@ -102,7 +104,7 @@ impl Progress {
         if let Some(directory) = &self.directory
             && self.page_written.is_none_or(|written| written.elapsed() >= INTERVAL)
         {
-            let _ = RunReport::write_page(directory);
+            let _ = RunReport::write_live_page(directory);
             self.page_written = Some(Instant::now());
         }
     }
@@ -114,10 +116,13 @@ impl Progress {
     }
 }
 
-/// Clears the bar.
+/// Clears the bar, and ends the reloading of the page.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        if let Some(directory) = &self.directory {
+            let _ = RunReport::write_page(directory);
+        }
     }
 }
 

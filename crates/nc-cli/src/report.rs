@@ -1,9 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nc_record::RunDir;
 use nc_report::{RunReport, comparison_page};
+use nc_train::{RunResult, Trained};
 
-use crate::{output, terminal::show};
+use crate::{
+    output,
+    terminal::{say, show},
+};
 
 /// Write an HTML report page of a run, or a page that compares several runs.
 ///
@@ -25,7 +30,10 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         output::check(out)?;
     }
     let path = match (&args.runs[..], &args.out) {
-        ([run], None) => RunReport::write_page(run).with_context(|| cannot_be_shown(run))?,
+        ([run], None) => {
+            warn_if_changed(run);
+            RunReport::write_page(run).with_context(|| cannot_be_shown(run))?
+        }
         ([run], Some(out)) => write(out, &read(run)?.to_html()?)?,
         (runs, out) => {
             let runs: Vec<RunReport> = runs.iter().map(|run| read(run)).collect::<Result<_>>()?;
@@ -44,7 +52,21 @@ fn write(path: &Path, page: &str) -> Result<PathBuf> {
 }
 
 fn read(directory: &Path) -> Result<RunReport> {
+    warn_if_changed(directory);
     RunReport::read(directory).with_context(|| cannot_be_shown(directory))
+}
+
+/// Warns if the configuration is not that of the result.
+fn warn_if_changed(directory: &Path) {
+    let Ok(result) = RunDir::read_result::<RunResult>(directory) else { return };
+    let hash =
+        Trained::experiment_of(directory).and_then(|experiment| experiment.hash(&result.data.train_hash));
+    if hash.is_ok_and(|hash| hash != result.run_hash) {
+        say(&format!(
+            "warning: {} changed since the run finished; the page shows the changed settings",
+            directory.join(RunDir::CONFIG).display()
+        ));
+    }
 }
 
 fn cannot_be_shown(directory: &Path) -> String {

@@ -7,26 +7,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::{
     Error, Result, Source,
     error::first,
-    images::{Labelled, decode},
+    images::{ImageOptions, Labelled, decode},
 };
 
 /// Names of the test directory, in order of preference.
 const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 
-/// Reads PNG and JPEG files from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`, `validation`;
+/// Reads images (PNG, JPEG, WebP, BMP, TIFF, PNM) from `directory/train/CLASS/` and `directory/test/CLASS/` (or `val`, `valid`, `validation`;
 /// the first that exists). Without `directory/train`, reads `directory/CLASS/` and has no test set. Subdirectories of a
 /// class belong to it, except symlinks. [`Source::notes`] counts the skipped entries: files of other kinds, hidden
 /// files and so on.
 ///
 /// Labels follow the sorted names of the class directories. Images are grey if all files are, in colour otherwise;
-/// transparency and EXIF orientation are ignored. With `size` (height, width), each image is scaled to just cover it
-/// (bilinear, antialiased) and centre-cropped.
+/// transparency is dropped. Class names are normalised to Unicode's NFC, so that the same name from another file system
+/// is the same class. `options` has the size and the EXIF orientation.
 ///
 /// ```no_run
-/// let source = nc_data::folder::read_dir("my-photos".as_ref(), Some((64, 64)))?;
+/// let options = nc_data::ImageOptions { size: Some((64, 64)), ..Default::default() };
+/// let source = nc_data::folder::read_dir("my-photos".as_ref(), options)?;
 /// println!("{:?}", source.train.class_counts());
 /// # Ok::<(), nc_data::Error>(())
 /// ```
@@ -36,35 +39,55 @@ const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
 /// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory or file, an invalid image, a class without
 /// images or without training images, a single class that contains directories itself, directories beside `train` none
 /// of which is a test directory, or a test directory without `train`. [`Error::ImageSizes`] names two images of
-/// different size if `size` is `None`.
-pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
-    let train_dir = directory.join("train");
-    let mut notes = vec![];
-    let (train_dir, test_dir) = if train_dir.is_dir() {
-        (train_dir, test_directory(directory, &mut notes)?)
-    } else {
-        (directory.to_owned(), None)
-    };
-    let mut train_files = Files::default();
-    let classes = class_directories(&train_dir, &mut train_files)?;
-    let names: Vec<String> = classes.iter().map(|class| file_name(class)).collect();
-    if train_dir == directory {
-        refuse_sets(directory, &names)?;
-    }
-    refuse_one_level_too_high(&train_dir, &classes)?;
-    let train = labelled(&classes, &names, &mut train_files)?;
-    notes.extend(train_files.notes(&train_dir));
-    let test = match &test_dir {
-        Some(test_dir) => {
-            let mut files = Files::default();
-            let test = labelled(&class_directories(test_dir, &mut files)?, &names, &mut files)?;
-            notes.extend(files.notes(test_dir));
-            test
-        }
-        None => Labelled::default(),
-    };
-    let (train, test) = decode(train, test, &names, size)?;
+/// different size if `options.size` is `None`.
+pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
+    let Layout { names, train, test, notes, .. } = Layout::read(directory)?;
+    let (train, test) = decode(train, test, &names, options)?;
     Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
+}
+
+/// The image files of a folder.
+pub(crate) struct Layout {
+    /// Class names, in the order of labels.
+    pub(crate) names: Vec<String>,
+    pub(crate) train: Labelled,
+    pub(crate) test: Labelled,
+    /// Unused files and directories.
+    pub(crate) notes: Vec<String>,
+    pub(crate) has_test: bool,
+}
+
+impl Layout {
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let train_dir = directory.join("train");
+        let mut notes = vec![];
+        let (train_dir, test_dir) = if train_dir.is_dir() {
+            (train_dir, test_directory(directory, &mut notes)?)
+        } else {
+            (directory.to_owned(), None)
+        };
+        let mut train_files = Files::default();
+        let classes = class_directories(&train_dir, &mut train_files)?;
+        let mut names: Vec<String> = classes.iter().map(|class| class_name(class)).collect();
+        names.sort();
+        names.dedup();
+        if train_dir == directory {
+            refuse_sets(directory, &names)?;
+        }
+        refuse_one_level_too_high(&train_dir, &classes)?;
+        let train = labelled(&classes, &names, &mut train_files)?;
+        notes.extend(train_files.notes(&train_dir));
+        let test = match &test_dir {
+            Some(test_dir) => {
+                let mut files = Files::default();
+                let test = labelled(&class_directories(test_dir, &mut files)?, &names, &mut files)?;
+                notes.extend(files.notes(test_dir));
+                test
+            }
+            None => Labelled::default(),
+        };
+        Ok(Self { names, train, test, notes, has_test: test_dir.is_some() })
+    }
 }
 
 /// Counts of used and skipped files below a directory.
@@ -200,7 +223,7 @@ fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<
     let mut all = Labelled::default();
     for directory in classes {
         let malformed = |message: &str| Error::Malformed { path: directory.clone(), message: message.into() };
-        let name = file_name(directory);
+        let name = class_name(directory);
         let label = names.iter().position(|class| *class == name);
         let label = label.ok_or_else(|| malformed("this class is not in the training set"))?;
         let before = all.paths.len();
@@ -216,16 +239,40 @@ fn labelled(classes: &[PathBuf], names: &[String], files: &mut Files) -> Result<
 }
 
 /// Extensions of image files, in any case.
-const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "jpe", "jfif", "jif"];
-const ENDINGS: &str = ".png, .jpg, .jpeg, .jpe, .jfif, .jif";
+const IMAGES: [&str; 15] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "bmp", "tif", "tiff", "pnm", "pbm", "pgm", "ppm",
+    "pam",
+];
+const ENDINGS: &str =
+    ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
+
+/// True for a file whose extension is that of an image.
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image)))
+}
+
+/// All images in `directory` and its subdirectories, sorted by path, and the number of files skipped.
+///
+/// # Errors
+///
+/// [`Error::Read`] for an unreadable directory.
+pub fn image_files(directory: &Path) -> Result<(Vec<PathBuf>, usize)> {
+    let (mut found, mut files) = (vec![], Files::default());
+    images(directory, &mut found, &mut files)?;
+    Ok((found, files.unused.values().sum()))
+}
+
+/// The name of a class directory in NFC.
+fn class_name(directory: &Path) -> String {
+    file_name(directory).nfc().collect()
+}
 
 fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Files) -> Result<()> {
     for path in entries(directory, |hidden| files.skip(hidden))? {
-        let is_image = |ending: &OsStr| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image));
         // Symlinked directories can form cycles, which would count images repeatedly.
         if path.is_dir() && !path.is_symlink() {
             images(&path, found, files)?;
-        } else if path.is_file() && path.extension().is_some_and(is_image) {
+        } else if path.is_file() && is_image(&path) {
             found.push(path);
         } else {
             files.skip(&path);

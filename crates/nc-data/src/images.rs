@@ -1,4 +1,4 @@
-//! Decodes PNG and JPEG files into images of one size.
+//! Decodes image files into images of one size.
 
 use std::{
     fs::{self, File},
@@ -10,10 +10,29 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
+};
 use rayon::prelude::*;
 
 use crate::{Dataset, Error, ImageShape, Result};
+
+/// How image files become images of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageOptions {
+    /// Height and width: each image is scaled to just cover it (bilinear, antialiased) and centre-cropped. `None` if all
+    /// images have the same size.
+    pub size: Option<(usize, usize)>,
+    /// Turn images as the orientation in their EXIF data says; cameras store photographs in the sensor's orientation.
+    pub exif_orientation: bool,
+}
+
+/// Images of their own size, turned.
+impl Default for ImageOptions {
+    fn default() -> Self {
+        Self { size: None, exif_orientation: true }
+    }
+}
 
 /// Image files and their labels.
 #[derive(Default)]
@@ -23,18 +42,18 @@ pub(crate) struct Labelled {
 }
 
 /// Decodes training and test images, dropping transparency. All are grey if every file is, else in colour. Their size
-/// is `size` (height, width), or that of the files, which must all agree.
+/// is that of `options`, or of the files, which must all agree.
 pub(crate) fn decode(
     train: Labelled,
     test: Labelled,
     class_names: &[String],
-    size: Option<(usize, usize)>,
+    options: ImageOptions,
 ) -> Result<(Dataset, Dataset)> {
     let paths: Vec<&PathBuf> = train.paths.iter().chain(&test.paths).collect();
-    if size.is_none() {
-        refuse_different_sizes(&paths)?;
+    if options.size.is_none() {
+        refuse_different_sizes(&paths, options.exif_orientation)?;
     }
-    let mut pictures: Vec<Picture> = all_or_every_error(&paths, |path| Picture::read(path, size))?;
+    let mut pictures: Vec<Picture> = all_or_every_error(&paths, |path| Picture::read(path, options))?;
     let Some(first) = pictures.first() else {
         return Err(Error::Dataset("expected images, found none".into()));
     };
@@ -53,8 +72,8 @@ pub(crate) fn decode(
 }
 
 /// Compares the sizes in the file headers before decoding anything: full-size images may exceed the memory.
-fn refuse_different_sizes(paths: &[&PathBuf]) -> Result<()> {
-    let sizes: Vec<(u32, u32)> = all_or_every_error(paths, width_and_height)?;
+fn refuse_different_sizes(paths: &[&PathBuf], exif_orientation: bool) -> Result<()> {
+    let sizes: Vec<(u32, u32)> = all_or_every_error(paths, |path| width_and_height(path, exif_orientation))?;
     let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
     let size = |(width, height): (u32, u32)| (width as usize, height as usize);
     Err(Error::ImageSizes {
@@ -84,8 +103,20 @@ fn all_or_every_error<T: Send>(
     errors.pop().map_or(Ok(all), Err)
 }
 
-fn width_and_height(path: &Path) -> Result<(u32, u32)> {
-    open(path)?.into_dimensions().map_err(|error| undecodable(path, &error))
+fn width_and_height(path: &Path, exif_orientation: bool) -> Result<(u32, u32)> {
+    let size = |mut decoder: Box<dyn ImageDecoder>| {
+        let (width, height) = decoder.dimensions();
+        let turned = exif_orientation && is_sideways(decoder.orientation()?);
+        Ok(if turned { (height, width) } else { (width, height) })
+    };
+    let decoder = open(path)?.into_decoder();
+    decoder.and_then(|decoder| size(Box::new(decoder))).map_err(|error| undecodable(path, &error))
+}
+
+/// True if the orientation swaps width and height.
+fn is_sideways(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }
 
 /// Opens an image; the memory of its decoder is limited in proportion to the file length.
@@ -97,8 +128,11 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     Ok(reader)
 }
 
+/// Formats that can be read.
+const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF or PNM";
+
 fn not_an_image(path: &Path, reason: &str) -> Error {
-    Error::Malformed { path: path.to_owned(), message: format!("expected a PNG or JPEG image: {reason}") }
+    Error::Malformed { path: path.to_owned(), message: format!("expected an image ({FORMATS}): {reason}") }
 }
 
 /// The error for a file that is not an image or exceeds the limits of [`open`].
@@ -136,6 +170,88 @@ fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
     false
 }
 
+/// Decodes an image within `limits`, as [`ImageReader::decode`], and turns it.
+fn upright(
+    reader: ImageReader<BufReader<File>>,
+    mut limits: Limits,
+    exif_orientation: bool,
+) -> image::ImageResult<DynamicImage> {
+    let mut decoder = reader.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    if exif_orientation {
+        image.apply_orientation(orientation);
+    }
+    Ok(image)
+}
+
+/// An image file, decoded and turned.
+pub(crate) struct Inspected {
+    /// Height and width.
+    pub(crate) size: (usize, usize),
+    pub(crate) grey: bool,
+    /// Whether the EXIF orientation turned or mirrored it.
+    pub(crate) turned: bool,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Decodes an image in its own size.
+pub(crate) fn inspect(path: &Path) -> Result<Inspected> {
+    let Picture { grey, height, width, bytes } = Picture::read(path, ImageOptions::default())?;
+    let orientation = open(path)?.into_decoder().and_then(|mut decoder| decoder.orientation());
+    let turned = orientation.map_err(|error| undecodable(path, &error))? != Orientation::NoTransforms;
+    Ok(Inspected { size: (height, width), grey, turned, bytes })
+}
+
+/// Decoded files, see [`decode_files`].
+#[derive(Debug)]
+pub struct DecodedFiles {
+    /// The images; all labels are 0.
+    pub images: Dataset,
+    /// The file of each image.
+    pub paths: Vec<PathBuf>,
+    /// Files that cannot be decoded, with the reason.
+    pub errors: Vec<(PathBuf, Error)>,
+}
+
+/// Decodes files to images of `shape`, in parallel and in order. Colour images become grey, and grey ones colour, if
+/// the channels of `shape` say so.
+///
+/// ```
+/// use nc_data::{ImageOptions, ImageShape, decode_files};
+///
+/// let shape = ImageShape { channels: 3, height: 32, width: 32 };
+/// let decoded = decode_files(&["no-such-file.png".into()], shape, ImageOptions::default())?;
+/// assert_eq!((decoded.images.len(), decoded.errors.len()), (0, 1));
+/// # Ok::<(), nc_data::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Dataset`] if `shape` has neither 1 nor 3 channels. `options.size` is ignored.
+pub fn decode_files(paths: &[PathBuf], shape: ImageShape, options: ImageOptions) -> Result<DecodedFiles> {
+    let ImageShape { channels, height, width } = shape;
+    if ![1, 3].contains(&channels) {
+        return Err(Error::Dataset(format!("expected 1 or 3 channels, found {channels}")));
+    }
+    let options = ImageOptions { size: Some((height, width)), ..options };
+    let pictures: Vec<Result<Picture>> = paths.par_iter().map(|path| Picture::read(path, options)).collect();
+    let (mut pixels, mut decoded, mut errors) = (vec![], vec![], vec![]);
+    for (path, picture) in paths.iter().zip(pictures) {
+        match picture {
+            Ok(picture) => {
+                picture.with_channels(channels).write_planes(channels, &mut pixels);
+                decoded.push(path.clone());
+            }
+            Err(error) => errors.push((path.clone(), error)),
+        }
+    }
+    let labels = vec![0; decoded.len()];
+    let images = Dataset::new(shape, pixels, labels, vec!["unknown".into()])?;
+    Ok(DecodedFiles { images, paths: decoded, errors })
+}
+
 /// A decoded image: rows of pixels, one byte each if grey, else three.
 struct Picture {
     grey: bool,
@@ -160,8 +276,8 @@ fn limits(length: u64) -> Limits {
 }
 
 impl Picture {
-    /// Reads a file. With a `size`, scales the image to just cover it and crops the centre.
-    fn read(path: &Path, size: Option<(usize, usize)>) -> Result<Self> {
+    /// Reads a file, turns and resizes the image.
+    fn read(path: &Path, options: ImageOptions) -> Result<Self> {
         let file = open(path)?;
         if file.format() == Some(ImageFormat::Jpeg) {
             let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -169,9 +285,11 @@ impl Picture {
                 return Err(not_an_image(path, "the file is cut off before its end marker"));
             }
         }
-        let image = file.decode().map_err(|error| undecodable(path, &error))?;
+        let length = fs::metadata(path).map_or(0, |file| file.len());
+        let image = upright(file, limits(length), options.exif_orientation);
+        let image = image.map_err(|error| undecodable(path, &error))?;
         let picture = Self::new(image);
-        match size {
+        match options.size {
             Some((height, width)) if (height, width) != picture.size() => {
                 picture.resized(height, width).map_err(|error| Error::Malformed {
                     path: path.to_owned(),
@@ -187,6 +305,19 @@ impl Picture {
         let grey = !image.color().has_color();
         let bytes = if grey { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
         Self { grey, height, width, bytes }
+    }
+
+    /// The luma of a colour image if one channel is wanted.
+    fn with_channels(self, channels: usize) -> Self {
+        if self.grey || channels == 3 {
+            return self;
+        }
+        // Luma of ITU-R BT.601 in fixed point, as in Pillow.
+        let luma = |rgb: &[u8]| {
+            let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
+            ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) as u8
+        };
+        Self { grey: true, bytes: self.bytes.chunks_exact(3).map(luma).collect(), ..self }
     }
 
     fn size(&self) -> (usize, usize) {

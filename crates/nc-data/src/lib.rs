@@ -7,6 +7,7 @@
 //! sampler and list of [`Transform`]s. All randomness comes from streams keyed by purpose, see [`rng`].
 
 mod batch;
+mod check;
 pub mod cifar;
 mod dataset;
 #[cfg(feature = "download")]
@@ -34,10 +35,12 @@ mod transform;
 mod view;
 
 pub use batch::{Batch, Sample};
+pub use check::{ClassCheck, FolderCheck, check_folder};
 pub use dataset::{Dataset, ImageShape};
 pub use embedded::fashion_mnist_lt;
 pub use epoch::Epoch;
 pub use error::{Error, Result};
+pub use images::{DecodedFiles, ImageOptions, decode_files};
 pub use loader::{Loader, LoaderConfig};
 pub use mix::Mix;
 pub use noise::add_gaussian;

@@ -12,7 +12,7 @@ use crate::{
     Error, Result, Source,
     error::first,
     folder::file_name,
-    images::{Labelled, decode},
+    images::{ImageOptions, Labelled, decode},
 };
 
 /// A parsed image list.
@@ -116,11 +116,11 @@ impl ImageList {
 
 /// Reads the images of a training and a test list in `directory`, with paths relative to it. The training list is the
 /// `.txt` file with "train" in its name; the test list has "test" in its name, or else "val", and is optional.
-/// [`Source::notes`] names unused `.txt` files. For `size` and colours see
-/// [`folder::read_dir`](crate::folder::read_dir).
+/// [`Source::notes`] names unused `.txt` files. For colours see [`folder::read_dir`](crate::folder::read_dir).
 ///
 /// ```no_run
-/// let source = nc_data::list::read_dir("ImageNet_LT".as_ref(), Some((64, 64)))?;
+/// let options = nc_data::ImageOptions { size: Some((64, 64)), exif_orientation: false };
+/// let source = nc_data::list::read_dir("ImageNet_LT".as_ref(), options)?;
 /// assert_eq!(source.train.num_classes(), 1000);
 /// # Ok::<(), nc_data::Error>(())
 /// ```
@@ -130,7 +130,7 @@ impl ImageList {
 /// Those of [`ImageList::read`] and [`folder::read_dir`](crate::folder::read_dir); [`Error::Malformed`] for no training
 /// list, several candidates for either list, or a class without training images; [`Error::MissingFiles`] with the
 /// missing images.
-pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source> {
+pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
     let expected = |message: String| Error::Malformed { path: directory.to_owned(), message };
     let lists = text_files(directory)?;
     let train = find(directory, &lists, "train", None)?;
@@ -165,7 +165,7 @@ pub fn read_dir(directory: &Path, size: Option<(usize, usize)>) -> Result<Source
         }
         None => Labelled::default(),
     };
-    let (train, test) = decode(train.labelled(directory)?, test, &names, size)?;
+    let (train, test) = decode(train.labelled(directory)?, test, &names, options)?;
     Ok(Source { notes, ..Source::new(file_name(directory), train, test) })
 }
 

@@ -54,8 +54,10 @@ fn write(
     published: &str,
     run: Option<&RunFigure>,
 ) -> Result<()> {
-    let cell =
-        [&table.id, &table.scale, &row.name, column].map(harmless).into_iter().chain([published.to_owned()]);
+    let cell = [&table.id, &table.scale, &row.name, column]
+        .map(plain_text)
+        .into_iter()
+        .chain([published.to_owned()]);
     let measured = match run {
         None => vec![String::new(); 15],
         Some(RunFigure { seed, value, best_epoch, shots, nearest_angle, provenance: p, .. }) => vec![
@@ -67,13 +69,13 @@ fn write(
             number(shots[2]),
             number(*nearest_angle),
             format::epochs(p),
-            harmless(&p.epoch),
-            harmless(&p.data),
-            harmless(&p.subset_hash),
-            harmless(&p.run_hash),
+            plain_text(&p.epoch),
+            plain_text(&p.data),
+            plain_text(&p.subset_hash),
+            plain_text(&p.run_hash),
             format!("{:.1}", p.seconds),
-            harmless(&p.command),
-            harmless(&p.record),
+            plain_text(&p.command),
+            plain_text(&p.record),
         ],
     };
     Ok(out.write_record(cell.chain(measured))?)
@@ -97,7 +99,8 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
                 for map in maps {
                     for (class, row) in map.classes.iter().zip(&map.degrees) {
                         for (other, angle) in map.classes.iter().zip(row) {
-                            let (map, class, other) = (harmless(&map.name), harmless(class), harmless(other));
+                            let (map, class, other) =
+                                (plain_text(&map.name), plain_text(class), plain_text(other));
                             out.write_record([&figure.id, "", &map, &class, &other, &angle.to_string()])?;
                         }
                     }
@@ -108,8 +111,8 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
                     for series in &group.series {
                         for (class, norm) in series.classes.iter().zip(&series.norms) {
                             let (panel, norm) = (&group.title, norm.to_string());
-                            let (series, class) = (harmless(&series.name), harmless(class));
-                            out.write_record([&figure.id, &harmless(panel), &series, &class, "", &norm])?;
+                            let (series, class) = (plain_text(&series.name), plain_text(class));
+                            out.write_record([&figure.id, &plain_text(panel), &series, &class, "", &norm])?;
                         }
                     }
                 }
@@ -120,7 +123,7 @@ pub fn figures_csv(figures: &[Figure]) -> Result<String> {
 }
 
 /// Prefixes an apostrophe to text that a spreadsheet would interpret as a formula.
-fn harmless(text: &str) -> String {
+pub fn plain_text(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 

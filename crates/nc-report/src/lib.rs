@@ -12,7 +12,7 @@ mod markdown;
 mod pages;
 mod table;
 
-pub use csv::{figures_csv, tables_csv};
+pub use csv::{figures_csv, plain_text, tables_csv};
 pub use error::{Error, Result};
 pub use figure::{AngleMap, Figure, NormGroup, NormSeries, Panels};
 pub use html::{IndexRun, IndexSection, index_page, page};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use nc_data::{
-    ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
+    ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
     cifar::{self, Cifar},
     folder, idx, list,
     rng::Purpose,
@@ -198,19 +198,9 @@ impl Data {
         Ok(())
     }
 
-    /// Size of the images.
-    pub(crate) fn shape(&self) -> ImageShape {
-        self.train.dataset().shape()
-    }
-
-    /// Number of classes K.
-    pub(crate) fn classes(&self) -> usize {
-        self.train.class_counts().len()
-    }
-
     /// Input specification of a network trained on these images.
     pub(crate) fn input(&self) -> InputSpec {
-        let ImageShape { channels, height, width } = self.shape();
+        let ImageShape { channels, height, width } = self.train.dataset().shape();
         let Normalize { mean, std } = self.normalize.clone();
         let classes = self.train.dataset().class_names().to_vec();
         InputSpec { classes, channels, height, width, resize: self.resize, mean, std }
@@ -256,6 +246,12 @@ impl Data {
     }
 }
 
+/// How image files of folders and lists are read.
+pub(crate) fn image_options(config: &DataConfig) -> ImageOptions {
+    let upright = config.exif_orientation.unwrap_or(config.source == DataSource::ImageFolder);
+    ImageOptions { size: config.image_size, exif_orientation: upright }
+}
+
 /// The transforms of training images: crop, flip, and those of the list.
 fn transforms(config: &DataConfig, train: &Subset) -> Result<Vec<Transform>> {
     let mut transforms = vec![Transform::Crop { padding: config.crop_padding }];
@@ -293,8 +289,10 @@ fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
-        DataSource::ImageFolder => sized(folder::read_dir(from_files("image-folder")?, config.image_size)),
-        DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, config.image_size)),
+        DataSource::ImageFolder => {
+            sized(folder::read_dir(from_files("image-folder")?, image_options(config)))
+        }
+        DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, image_options(config))),
         #[cfg(feature = "hub")]
         DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),
         #[cfg(feature = "hub")]

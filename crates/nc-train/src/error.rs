@@ -177,6 +177,15 @@ pub enum Error {
         /// The backbone's name.
         name: String,
     },
+    /// A run of an earlier version, which stored neither class names nor normalisation.
+    #[error(
+        "{} was trained by an earlier version, which stored neither class names nor normalisation; train it again",
+        run.display()
+    )]
+    NoInputSpec {
+        /// The run.
+        run: PathBuf,
+    },
     /// A checkpoint of another model.
     #[error("{} belongs to a different model: {parameter:?} {}", path.display(), misfit(expected, found.as_deref()))]
     OtherModel {
@@ -230,16 +239,6 @@ pub enum Error {
         run.display()
     )]
     WeightsGone {
-        /// Its directory.
-        run: PathBuf,
-    },
-    /// A run of an earlier version, without the input format of its network.
-    #[error(
-        "{0} stores neither class names nor normalisation because an earlier version trained it; repeat the run with \
-         `nclt train --resume {0} --fresh`",
-        run.display()
-    )]
-    NoInputSpec {
         /// Its directory.
         run: PathBuf,
     },

@@ -16,11 +16,12 @@ mod onnx;
 mod optimizer;
 mod options;
 mod post_hoc;
+mod predictor;
 pub mod presets;
 mod run;
 mod samples;
-mod saved;
 mod schema;
+mod stored;
 mod trained;
 
 pub use config::{
@@ -50,6 +51,7 @@ pub use onnx::OnnxExport;
 pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};
+pub use predictor::{Prediction, Predictor};
 pub use run::{Finished, RunResult, train, train_backbone};
 pub use schema::reference;
 pub use trained::Trained;

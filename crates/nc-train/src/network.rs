@@ -33,7 +33,7 @@ pub(crate) fn resnet(
     }
 }
 
-/// The initialised network of a run, for images of `shape`.
+/// The initialised network of a run on images of `shape`.
 pub(crate) fn build_model(
     experiment: &Experiment,
     shape: ImageShape,

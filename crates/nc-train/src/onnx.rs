@@ -11,9 +11,10 @@ use nc_record::{InputSpec, Resize};
 use serde_json::json;
 
 use crate::{
-    Error, Result,
-    network::{build_model, resnet},
-    saved::Saved,
+    Error, Result, Trained,
+    config::{Experiment, ValidExperiment},
+    network::resnet,
+    stored::Stored,
 };
 
 /// A trained network as an ONNX model.
@@ -49,12 +50,11 @@ impl OnnxExport {
     /// Those of reading the files; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that changed since the
     /// run finished; [`Error::NoInputSpec`] for runs of earlier versions; [`Error::OwnBackbone`] for a custom backbone.
     pub fn of(checkpoint: &Path) -> Result<Self> {
-        let saved = Saved::read(checkpoint)?;
-        let model = &saved.experiment.model;
-        if let Some(name) = &model.own_backbone {
+        let experiment = Trained::experiment_of(checkpoint)?;
+        if let Some(name) = &experiment.model.own_backbone {
             return Err(Error::OwnBackbone { run: checkpoint.to_owned(), name: name.clone() });
         }
-        Self::of_saved(&saved, resnet(model.backbone))
+        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone))
     }
 
     /// Like [`OnnxExport::of`], for a run of [`train_backbone`](crate::train_backbone) with the same `build`. The backbone
@@ -67,25 +67,24 @@ impl OnnxExport {
         checkpoint: &Path,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
     ) -> Result<Self> {
-        Self::of_saved(&Saved::read(checkpoint)?, build)
+        Self::read(checkpoint, &Trained::experiment_of(checkpoint)?, build)
     }
 
-    fn of_saved(
-        saved: &Saved,
+    fn read(
+        checkpoint: &Path,
+        experiment: &ValidExperiment,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
     ) -> Result<Self> {
-        let Some(input) = saved.input.clone() else {
-            return Err(Error::NoInputSpec { run: saved.directory() });
-        };
+        let stored = Stored::read(checkpoint, experiment)?;
+        let input = stored.input.clone().ok_or_else(|| Error::NoInputSpec { run: checkpoint.to_owned() })?;
         let InputSpec { channels, height, width, .. } = input;
         let shape = ImageShape { channels, height, width };
-        let network = build_model(&saved.experiment, shape, input.classes.len(), &Device::Cpu, build)?;
-        saved.load_into(&network)?;
+        let network = stored.network(experiment, shape, input.classes.len(), &Device::Cpu, build)?;
 
         let channels = input.mean.iter().zip(&input.std).map(|(&mean, &std)| Channel { mean, std }).collect();
-        let metadata = metadata(saved, &input);
+        let metadata = metadata(experiment, &stored, &input);
         let about = Description {
-            name: &saved.experiment.name,
+            name: &experiment.name,
             producer: "nclt",
             version: env!("CARGO_PKG_VERSION"),
             metadata: &metadata,
@@ -95,7 +94,7 @@ impl OnnxExport {
     }
 }
 
-fn metadata(saved: &Saved, input: &InputSpec) -> Vec<(&'static str, String)> {
+fn metadata(experiment: &Experiment, stored: &Stored, input: &InputSpec) -> Vec<(&'static str, String)> {
     let InputSpec { classes, height, width, resize, mean, std, .. } = input;
     // Finite numbers, as the specification was checked: their debug format is JSON, with the digits of f32.
     let mut entries = vec![
@@ -105,9 +104,9 @@ fn metadata(saved: &Saved, input: &InputSpec) -> Vec<(&'static str, String)> {
         ("std", format!("{std:?}")),
     ];
     entries.extend(resize.map(|Resize::CoverAndCrop| ("resize", "cover-and-crop".to_owned())));
-    entries.push(("run_name", saved.experiment.name.clone()));
-    entries.push(("seed", saved.experiment.seed.to_string()));
-    if let Some(result) = &saved.result {
+    entries.push(("run_name", experiment.name.clone()));
+    entries.push(("seed", experiment.seed.to_string()));
+    if let Some(result) = &stored.result {
         entries.push(("run_hash", result.run_hash.clone()));
         entries.extend(result.program.iter().map(|program| ("trained_by", program.version.clone())));
     }

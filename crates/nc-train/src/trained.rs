@@ -6,15 +6,15 @@ use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, Network};
-use nc_record::{Features, TestFeatures};
+use nc_record::{Features, RunDir, TestFeatures};
 
 use crate::{
     Error, Evaluation, Result, RunOptions,
-    config::ValidExperiment,
+    config::{Settings, ValidExperiment},
     data::Data,
     inference::Inference,
-    network::{build_model, resnet},
-    saved::{Saved, experiment_of},
+    network::resnet,
+    stored::{Stored, directory_of},
 };
 
 /// A trained network with its training and test images.
@@ -37,12 +37,11 @@ impl Trained {
     /// images that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that
     /// changed since the run finished.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
-        let saved = Saved::read(checkpoint)?;
-        let model = &saved.experiment.model;
-        if let Some(name) = &model.own_backbone {
+        let experiment = Self::experiment_of(checkpoint)?;
+        if let Some(name) = &experiment.model.own_backbone {
             return Err(Error::OwnBackbone { run: checkpoint.to_owned(), name: name.clone() });
         }
-        Self::of(&saved, resnet(model.backbone), options)
+        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options)
     }
 
     /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone) with the same `build`.
@@ -55,24 +54,26 @@ impl Trained {
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
     ) -> Result<Self> {
-        Self::of(&Saved::read(checkpoint)?, build, options)
+        Self::read(checkpoint, &Self::experiment_of(checkpoint)?, build, options)
     }
 
-    fn of(
-        saved: &Saved,
+    fn read(
+        checkpoint: &Path,
+        experiment: &ValidExperiment,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
     ) -> Result<Self> {
-        let (experiment, data_dir) = (&saved.experiment, options.data_dir.as_deref());
-        let mut data = match &saved.input {
+        let stored = Stored::read(checkpoint, experiment)?;
+        let data_dir = options.data_dir.as_deref();
+        let mut data = match &stored.input {
             Some(input) => Data::open_for(&experiment.data, data_dir, input)?,
             None => Data::open(&experiment.data, data_dir)?,
         };
-        if let Some(result) = &saved.result {
-            data.compare_with(&result.data, saved.input.is_some())?;
+        if let Some(result) = &stored.result {
+            data.compare_with(&result.data, stored.input.is_some())?;
         }
-        let network = build_model(experiment, data.shape(), data.classes(), &options.device, build)?;
-        saved.load_into(&network)?;
+        let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
+        let network = stored.network(experiment, shape, classes, &options.device, build)?;
         Ok(Self { data, network: Box::new(network), options: options.clone() })
     }
 
@@ -87,7 +88,11 @@ impl Trained {
     ///
     /// [`Error::NotARun`] without a configuration there; those of [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
-        experiment_of(checkpoint)
+        let config = directory_of(checkpoint).join(RunDir::CONFIG);
+        if !checkpoint.exists() || !config.exists() {
+            return Err(Error::NotARun { path: checkpoint.to_owned() });
+        }
+        Settings { config: Some(&config), ..Settings::default() }.resolve()
     }
 
     /// Evaluates the network on the training subset and the test set.

@@ -74,7 +74,7 @@ fn binaries_and_png_files_give_the_same_subset() {
     };
     write("train", &binary.train);
     write("test", &binary.test);
-    let png = folder::read_dir(folders.path(), None).unwrap();
+    let png = folder::read_dir(folders.path(), nc_data::ImageOptions::default()).unwrap();
     assert_eq!(png.train.class_names(), binary.train.class_names());
     assert_eq!(Subset::all(&png.train).hash(), Subset::all(&binary.train).hash());
 }

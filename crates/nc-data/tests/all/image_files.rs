@@ -3,11 +3,15 @@
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaImage};
-use nc_data::{Dataset, Error, ImageShape, Source, Subset, folder};
+use nc_data::{Dataset, Error, ImageOptions, ImageShape, Source, Subset, decode_files, folder};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
 use crate::support::{SMALL, complaint, dataset, picture, shuffled};
+
+fn sized(size: (usize, usize)) -> ImageOptions {
+    ImageOptions { size: Some(size), ..ImageOptions::default() }
+}
 
 /// Writes the images into one directory per class, under names unrelated to their order.
 fn write_folder(root: &Path, dataset: &Dataset) {
@@ -27,7 +31,7 @@ fn folders_give_the_same_subset_as_in_memory_images() {
             let directory = tempfile::tempdir().unwrap();
             write_folder(&directory.path().join("train"), &train);
             write_folder(&directory.path().join(test_name), &test);
-            let source = folder::read_dir(directory.path(), None).unwrap();
+            let source = folder::read_dir(directory.path(), ImageOptions::default()).unwrap();
             assert_eq!(source.train.shape(), shape);
             assert_eq!(source.train.class_names(), ["class 0", "class 1", "class 2"]);
             assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
@@ -47,7 +51,7 @@ fn a_folder_without_train_has_no_test_set() {
     fs::write(directory.path().join("class 0/notes.txt"), "nothing").unwrap();
     fs::create_dir(directory.path().join("class 1/more")).unwrap();
     picture(&images, 0).save(directory.path().join("class 1/more/deep.PNG")).unwrap();
-    let source = folder::read_dir(directory.path(), None).unwrap();
+    let source = folder::read_dir(directory.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_counts(), [3, 2]);
     assert!(source.test.is_empty());
     let [note] = &source.notes[..] else { panic!("{:?}", source.notes) };
@@ -75,7 +79,7 @@ fn skipped_files_are_counted_in_notes() {
     fs::write(directory.path().join("train/stray.png"), "").unwrap();
     fs::create_dir(directory.path().join("val")).unwrap();
     fs::write(directory.path().join("labels.csv"), "").unwrap();
-    let source = folder::read_dir(directory.path(), None).unwrap();
+    let source = folder::read_dir(directory.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_counts(), [3, 8]);
     let [beside, train] = &source.notes[..] else { panic!("{:?}", source.notes) };
     assert!(beside.ends_with("not used: val, labels.csv"), "{beside}");
@@ -87,11 +91,11 @@ fn skipped_files_are_counted_in_notes() {
 fn a_directory_one_level_too_high_is_refused_or_reported() {
     let root = tempfile::tempdir().unwrap();
     write_folder(&root.path().join("photos"), &dataset(SMALL, &[2, 1]));
-    let message = complaint(folder::read_dir(root.path(), None));
+    let message = complaint(folder::read_dir(root.path(), ImageOptions::default()));
     assert!(message.contains("single class \"photos\", which has 2 directories itself"), "{message}");
 
     write_folder(&root.path().join("more"), &dataset(SMALL, &[2, 1]));
-    let source = folder::read_dir(root.path(), None).unwrap();
+    let source = folder::read_dir(root.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_names(), ["more", "photos"]);
     assert!(source.notes[0].contains("all images are in subdirectories"), "{:?}", source.notes);
 }
@@ -104,7 +108,9 @@ fn all_unreadable_images_are_reported_together() {
         fs::write(directory.path().join(class).join("bad.png"), "not an image").unwrap();
     }
     for size in [None, Some((5, 4))] {
-        let message = folder::read_dir(directory.path(), size).unwrap_err().to_string();
+        let message = folder::read_dir(directory.path(), ImageOptions { size, ..Default::default() })
+            .unwrap_err()
+            .to_string();
         assert!(message.starts_with("2 images cannot be read:"), "{message}");
         assert!(message.contains("class 0/bad.png") && message.contains("class 1/bad.png"), "{message}");
     }
@@ -119,7 +125,7 @@ fn misnamed_splits_are_not_read_as_classes() {
         for name in names {
             write_folder(&directory.path().join(name), &dataset(SMALL, &[2, 1]));
         }
-        let read = folder::read_dir(directory.path(), None);
+        let read = folder::read_dir(directory.path(), ImageOptions::default());
         assert!(matches!(read, Err(Error::Malformed { .. })), "{names:?}: {read:?}");
     }
 }
@@ -132,7 +138,7 @@ fn class_names_without_text_are_refused() {
     for name in [&b"a\xe9"[..], b"a\x1b[2J", b"a\nb", "a\u{202e}b".as_bytes()] {
         let directory = tempfile::tempdir().unwrap();
         write_folder(&directory.path().join(OsStr::from_bytes(name)), &dataset(SMALL, &[1]));
-        let message = complaint(folder::read_dir(directory.path(), None));
+        let message = complaint(folder::read_dir(directory.path(), ImageOptions::default()));
         assert!(message.contains("expected UTF-8 class names without control characters"), "{message}");
     }
 }
@@ -143,7 +149,10 @@ fn cyclic_symlinks_count_no_image_twice() {
     let directory = tempfile::tempdir().unwrap();
     write_folder(directory.path(), &dataset(SMALL, &[3, 1]));
     std::os::unix::fs::symlink(".", directory.path().join("class 0/again")).unwrap();
-    assert_eq!(folder::read_dir(directory.path(), None).unwrap().train.class_counts(), [3, 1]);
+    assert_eq!(
+        folder::read_dir(directory.path(), ImageOptions::default()).unwrap().train.class_counts(),
+        [3, 1]
+    );
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn highly_compressed_two_colour_images_are_read() {
     let mut writer = encoder.write_header().unwrap();
     writer.write_image_data(&vec![0; (side * side / 8) as usize]).unwrap();
     writer.finish().unwrap();
-    let train = folder::read_dir(directory.path(), Some((8, 8))).unwrap().train;
+    let train = folder::read_dir(directory.path(), sized((8, 8))).unwrap().train;
     assert_eq!(train.shape(), ImageShape { channels: 3, height: 8, width: 8 });
 }
 
@@ -173,7 +182,7 @@ fn grey_and_colour_files_mix_and_alpha_is_dropped() {
     RgbaImage::from_pixel(2, 1, [1, 2, 3, 0].into()).save(class.join("b.png")).unwrap();
     let sixteen: ImageBuffer<image::Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(2, 1, [0x1234].into());
     DynamicImage::from(sixteen).save(class.join("c.png")).unwrap();
-    let train = folder::read_dir(directory.path(), None).unwrap().train;
+    let train = folder::read_dir(directory.path(), ImageOptions::default()).unwrap().train;
     assert_eq!(train.shape(), ImageShape { channels: 3, height: 1, width: 2 });
     assert_eq!(train.image(0), [7; 6]);
     assert_eq!(train.image(1), [1, 1, 2, 2, 3, 3]);
@@ -198,8 +207,11 @@ fn images_are_scaled_and_centre_cropped() {
     });
     wide.save(class.join("a.png")).unwrap();
     GrayImage::from_pixel(3, 5, [50].into()).save(class.join("b.jpg")).unwrap();
-    assert!(matches!(folder::read_dir(directory.path(), None), Err(Error::ImageSizes { .. })));
-    let train = folder::read_dir(directory.path(), Some((4, 4))).unwrap().train;
+    assert!(matches!(
+        folder::read_dir(directory.path(), ImageOptions::default()),
+        Err(Error::ImageSizes { .. })
+    ));
+    let train = folder::read_dir(directory.path(), sized((4, 4))).unwrap().train;
     assert_eq!(train.shape(), ImageShape { channels: 1, height: 4, width: 4 });
     // Halving with a triangle filter: weights 1/8, 3/8, 3/8, 1/8 over the neighbours, cut off or not.
     for row in train.image(0).chunks(4) {
@@ -210,24 +222,112 @@ fn images_are_scaled_and_centre_cropped() {
     assert!(train.image(1).iter().all(|pixel| pixel.abs_diff(50) <= 1));
 }
 
+#[test]
+fn every_format_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let class = directory.path().join("only");
+    fs::create_dir(&class).unwrap();
+    let image = RgbImage::from_fn(6, 4, |x, y| [40 * x as u8, 60 * y as u8, 7].into());
+    for ending in ["png", "webp", "bmp", "tiff", "ppm"] {
+        image.save(class.join(format!("lossless.{ending}"))).unwrap();
+    }
+    image.save(class.join("lossy.jpg")).unwrap();
+    let train = folder::read_dir(directory.path(), ImageOptions::default()).unwrap().train;
+    assert_eq!((train.len(), train.shape()), (6, ImageShape { channels: 3, height: 4, width: 6 }));
+    for index in 1..5 {
+        assert_eq!(train.image(index), train.image(0));
+    }
+}
+
+/// A JPEG file with an EXIF orientation (TIFF tag 0x0112).
+fn turned(image: &RgbImage, orientation: u8) -> Vec<u8> {
+    let mut jpeg = Cursor::new(vec![]);
+    image.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+    let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    let mut file = vec![0xff, 0xd8, 0xff, 0xe1];
+    file.extend((exif.len() as u16 + 2).to_be_bytes());
+    file.extend(exif);
+    file.extend(&jpeg.into_inner()[2..]);
+    file
+}
+
+#[test]
+fn exif_orientation_turns_images_if_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let class = directory.path().join("only");
+    fs::create_dir(&class).unwrap();
+    // Bright on the left; turned by 90 degrees clockwise, bright at the top.
+    let image = RgbImage::from_fn(16, 8, |x, _| [if x < 8 { 250 } else { 5 }; 3].into());
+    fs::write(class.join("a.jpg"), turned(&image, 6)).unwrap();
+    let read = |exif_orientation| {
+        let options = ImageOptions { exif_orientation, ..ImageOptions::default() };
+        folder::read_dir(directory.path(), options).unwrap().train
+    };
+    let (upright, stored) = (read(true), read(false));
+    assert_eq!((upright.shape().height, upright.shape().width), (16, 8));
+    assert_eq!((stored.shape().height, stored.shape().width), (8, 16));
+    let (top, bottom) = (upright.image(0)[3], upright.image(0)[15 * 8 + 3]);
+    assert!(top > 200 && bottom < 50, "{top} {bottom}");
+    // The size in the header counts after turning.
+    fs::write(class.join("b.jpg"), turned(&image, 1)).unwrap();
+    let options = ImageOptions::default();
+    assert!(matches!(folder::read_dir(directory.path(), options), Err(Error::ImageSizes { .. })));
+}
+
+#[test]
+fn composed_and_decomposed_names_are_one_class() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = dataset(SMALL, &[2, 2]);
+    for (split, name) in [("train", "caf\u{e9}"), ("test", "cafe\u{301}")] {
+        for (class, index) in [(name, 0), ("tea", 2)] {
+            let class = directory.path().join(split).join(class);
+            fs::create_dir_all(&class).unwrap();
+            picture(&images, index).save(class.join("a.png")).unwrap();
+        }
+    }
+    let source = folder::read_dir(directory.path(), ImageOptions::default()).unwrap();
+    assert_eq!(source.train.class_names(), ["caf\u{e9}", "tea"]);
+    assert_eq!(source.test.class_counts(), [1, 1]);
+}
+
+#[test]
+fn files_are_decoded_to_one_shape_and_errors_returned() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    RgbImage::from_pixel(20, 10, [10, 200, 30].into()).save(path("a.png")).unwrap();
+    fs::write(path("b.png"), "no image").unwrap();
+    GrayImage::from_pixel(3, 9, [77].into()).save(path("c.png")).unwrap();
+    let paths = ["a.png", "b.png", "c.png"].map(path);
+    let grey = ImageShape { channels: 1, height: 4, width: 4 };
+    let decoded = decode_files(&paths, grey, ImageOptions::default()).unwrap();
+    assert_eq!(decoded.paths, [paths[0].clone(), paths[2].clone()]);
+    assert_eq!(decoded.errors.len(), 1);
+    // Luma: 0.299 * 10 + 0.587 * 200 + 0.114 * 30.
+    assert_eq!((decoded.images.image(0)[0], decoded.images.image(1)[0]), (124, 77));
+    let colour = decode_files(&paths, ImageShape { channels: 3, ..grey }, ImageOptions::default()).unwrap();
+    assert_eq!(colour.images.image(0)[16], 200);
+    assert!(decode_files(&paths, ImageShape { channels: 2, ..grey }, ImageOptions::default()).is_err());
+}
+
 pub(crate) fn refused(told: &mut Refusals) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    told.add("an empty folder", folder::read_dir(path, None));
+    told.add("an empty folder", folder::read_dir(path, ImageOptions::default()));
     fs::create_dir(path.join("training")).unwrap();
-    told.add("a training set under another name", folder::read_dir(path, None));
+    told.add("a training set under another name", folder::read_dir(path, ImageOptions::default()));
     fs::rename(path.join("training"), path.join("Test")).unwrap();
     write_folder(&path.join("train"), &dataset(SMALL, &[2, 2]));
-    told.add("a test set under another name", folder::read_dir(path, None));
+    told.add("a test set under another name", folder::read_dir(path, ImageOptions::default()));
     fs::remove_dir(path.join("Test")).unwrap();
     fs::create_dir_all(path.join("test/class 7")).unwrap();
-    told.add("a test class without training images", folder::read_dir(path, None));
+    told.add("a test class without training images", folder::read_dir(path, ImageOptions::default()));
     fs::rename(path.join("test/class 7"), path.join("test/class 1")).unwrap();
-    told.add("a class without images", folder::read_dir(path, None));
+    told.add("a class without images", folder::read_dir(path, ImageOptions::default()));
     fs::write(path.join("test/class 1/x.jpg"), "<html>").unwrap();
-    told.add("a web page in place of an image", folder::read_dir(path, None));
+    told.add("a web page in place of an image", folder::read_dir(path, ImageOptions::default()));
     GrayImage::new(3, 2).save(path.join("test/class 1/x.jpg")).unwrap();
-    told.add("images of two sizes", folder::read_dir(path, None));
+    told.add("images of two sizes", folder::read_dir(path, ImageOptions::default()));
     let jpeg = encoded(ImageFormat::Jpeg);
     told.add("a truncated image", read_image(&jpeg[..jpeg.len() - 2]));
 }
@@ -247,7 +347,7 @@ fn images_that_declare_implausible_sizes_are_refused() {
         crc.update(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
         fs::write(&path, &bytes).unwrap();
-        let message = complaint(folder::read_dir(directory.path(), None));
+        let message = complaint(folder::read_dir(directory.path(), ImageOptions::default()));
         assert!(
             message.contains("a.png: ") && message.contains("pixels needs more than the 16 MiB"),
             "{message}"
@@ -260,7 +360,7 @@ fn read_image(bytes: &[u8]) -> Result<Source, Error> {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("only")).unwrap();
     fs::write(directory.path().join("only/a.png"), bytes).unwrap();
-    folder::read_dir(directory.path(), None)
+    folder::read_dir(directory.path(), ImageOptions::default())
 }
 
 /// Segments such as a preview may contain an end marker, and other data may follow the image.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use nc_data::{Dataset, Error, Subset, list};
+use nc_data::{Dataset, Error, ImageOptions, Subset, list};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
@@ -27,14 +27,14 @@ fn lists_give_the_same_subset_as_in_memory_images() {
     let directory = tempfile::tempdir().unwrap();
     let (train, test) = (shuffled(&dataset(SMALL, &[7, 4, 2]), 1), dataset(SMALL, &[2, 2]));
     write_lists(directory.path(), &train, &test);
-    let source = list::read_dir(directory.path(), None).unwrap();
+    let source = list::read_dir(directory.path(), ImageOptions::default()).unwrap();
     assert_eq!(Subset::all(&source.train).hash(), Subset::all(&train).hash());
     assert_eq!(source.test.class_counts(), [2, 2, 0]);
     // iNaturalist has a list named "val"; the test list is optional.
     fs::rename(directory.path().join("Birds_LT_test.txt"), directory.path().join("val.txt")).unwrap();
-    assert_eq!(list::read_dir(directory.path(), None).unwrap().test.len(), 4);
+    assert_eq!(list::read_dir(directory.path(), ImageOptions::default()).unwrap().test.len(), 4);
     fs::remove_file(directory.path().join("val.txt")).unwrap();
-    assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty());
+    assert!(list::read_dir(directory.path(), ImageOptions::default()).unwrap().test.is_empty());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_training_list_is_not_used_for_testing() {
         write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
         fs::remove_file(directory.path().join("Birds_LT_test.txt")).unwrap();
         fs::rename(directory.path().join("Birds_LT_train.txt"), directory.path().join(name)).unwrap();
-        assert!(list::read_dir(directory.path(), None).unwrap().test.is_empty(), "{name}");
+        assert!(list::read_dir(directory.path(), ImageOptions::default()).unwrap().test.is_empty(), "{name}");
     }
 }
 
@@ -61,20 +61,23 @@ fn missing_files_are_listed() {
     let missing: Vec<_> =
         read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label)).collect();
     assert_eq!(missing, [(3, 0), (7, 1)]);
-    let message = complaint(list::read_dir(directory.path(), None));
+    let message = complaint(list::read_dir(directory.path(), ImageOptions::default()));
     assert!(message.ends_with("lacks images of all/train1.png, images of all/train3.png"), "{message}");
 }
 
 pub(crate) fn refused(told: &mut Refusals) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("train.txt");
-    told.add("a directory without a list", list::read_dir(directory.path(), None));
+    told.add("a directory without a list", list::read_dir(directory.path(), ImageOptions::default()));
     for text in ["\n", "a.png", "a.png b", "a.png -1", "a.png 4294967296", "a.png 0\nb.png 4000000000"] {
         fs::write(&path, format!("\n{text}\n")).unwrap();
-        told.add(format_args!("the list {text:?}"), list::read_dir(directory.path(), None));
+        told.add(
+            format_args!("the list {text:?}"),
+            list::read_dir(directory.path(), ImageOptions::default()),
+        );
     }
     fs::write(directory.path().join("train_2.txt"), "").unwrap();
-    told.add("two lists", list::read_dir(directory.path(), None));
+    told.add("two lists", list::read_dir(directory.path(), ImageOptions::default()));
     told.add("the classes of a list without class 0", read_list(b"a.png 5\n").unwrap().classes());
 }
 

@@ -89,7 +89,7 @@ impl Array<'_> {
         let (width, unicode) = match self.element {
             Element::Bytes(width) => (width, false),
             Element::Unicode(length) => (length.saturating_mul(4), true),
-            other => return Err(format!("expected text, found {other}")),
+            other @ Element::Number(_) => return Err(format!("expected text, found {other}")),
         };
         self.shape.push(width);
         let big_endian = std::mem::take(&mut self.big_endian);

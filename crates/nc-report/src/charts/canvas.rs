@@ -92,7 +92,17 @@ pub(crate) enum Values {
     /// Named places.
     Places { places: Vec<(i32, i32, String)> },
     /// Squares of a matrix.
-    Squares { left: i32, top: i32, side: i32, names: Vec<String>, unit: &'static str, values: Vec<Vec<f64>> },
+    Squares {
+        left: i32,
+        top: i32,
+        side: i32,
+        names: Vec<String>,
+        /// Text between the names of row and column.
+        between: &'static str,
+        unit: &'static str,
+        /// Null for squares without a value.
+        values: Vec<Vec<f64>>,
+    },
 }
 
 /// One line of [`Values::Lines`].
@@ -108,12 +118,24 @@ pub(crate) fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
 
-/// Shortens a name to `most` characters.
+/// Shortens a name to the width of `most` lower-case letters.
 pub(crate) fn shortened(name: &str, most: usize) -> String {
-    if name.chars().count() <= most {
+    let width = |c: char| match c {
+        'A'..='Z' | 'm' | 'w' => 1.4,
+        // East Asian scripts and pictographs.
+        '\u{1100}'.. => 2.0,
+        _ => 1.0,
+    };
+    let most = most as f64;
+    if name.chars().map(width).sum::<f64>() <= most {
         return name.to_owned();
     }
-    let start: String = name.chars().take(most - 1).collect();
+    let mut used = 1.0;
+    let fits = |c: &char| {
+        used += width(*c);
+        used <= most
+    };
+    let start: String = name.chars().take_while(fits).collect();
     format!("{}\u{2026}", start.trim_end())
 }
 

@@ -148,7 +148,7 @@ impl Curves<'_> {
                 self.fill(&series, x, &|| 0.0..top, (0.0, top), &percent)?
             }
             Scale::Linear => {
-                let space = 0.06 * (high - low).max(1e-9 + 1e-3 * high.abs());
+                let space = 0.06 * (high - low).max(1e-9 + 1e-2 * high.abs());
                 let near_zero = low >= 0.0 && low < 0.5 * high;
                 let (low, high) = (if near_zero { 0.0 } else { low - space }, high + space);
                 self.fill(&series, x, &|| low..high, (low, high), &|value| short(*value))?
@@ -253,7 +253,12 @@ impl Curves<'_> {
     }
 
     fn values(&self, series: &[Indexed], range: (f64, f64)) -> Values {
-        let point = |&(x, y): &(f64, f64)| (rounded(x), rounded(y));
+        // Percentages as they are printed elsewhere on the page.
+        let shown = |y: f64| match self.scale {
+            Scale::Percent => format!("{:.1}", 100.0 * y).parse().unwrap_or(y),
+            Scale::Linear | Scale::Log => rounded(y),
+        };
+        let point = |&(x, y): &(f64, f64)| (rounded(x), shown(y));
         let line = |(index, series): &Indexed| Line {
             index: *index,
             name: series.name.clone(),

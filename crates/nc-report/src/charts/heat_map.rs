@@ -34,8 +34,10 @@ pub(crate) enum Cells {
     Degrees {
         /// Ideal angle, if known; else colours diverge from 90.
         ideal: Option<f64>,
+        /// Distance of the last colours from the ideal angle; by default that of the farthest angle.
+        reach: Option<f64>,
     },
-    /// Shares that sum to 1 per row, shown as percentages.
+    /// Shares that sum to 1 per row, shown as percentages. Rows that are not numbers are blank.
     Shares,
 }
 
@@ -53,19 +55,22 @@ impl Cells {
     }
 
     /// True for squares without a meaning.
-    fn is_blank(self, row: usize, column: usize, group: usize) -> bool {
-        matches!(self, Self::Degrees { .. }) && row == column && group == 1
+    fn is_blank(self, row: usize, column: usize, group: usize, value: f64) -> bool {
+        value.is_nan() || matches!(self, Self::Degrees { .. }) && row == column && group == 1
     }
 
     /// Values of the first and the last colour.
     fn range(self, values: &[Vec<f64>], group: usize) -> (f64, f64) {
-        let Self::Degrees { ideal } = self else { return (0.0, 1.0) };
+        let Self::Degrees { ideal, reach } = self else { return (0.0, 1.0) };
         let ideal = ideal.unwrap_or(90.0);
         let squares = values.iter().enumerate().flat_map(|(i, row)| {
-            row.iter().enumerate().filter(move |&(j, _)| !self.is_blank(i, j, group)).map(|(_, &value)| value)
+            row.iter()
+                .enumerate()
+                .filter(move |&(j, &value)| !self.is_blank(i, j, group, value))
+                .map(|(_, &value)| value)
         });
-        let reach = squares.map(|value| (value - ideal).abs()).fold(10.0, f64::max);
-        let reach = (reach / 10.0).ceil() * 10.0;
+        let farthest = || squares.map(|value| (value - ideal).abs()).fold(0.0, f64::max);
+        let reach = reach.unwrap_or_else(farthest).max(10.0).min((180.0 - ideal).max(10.0));
         (ideal - reach, ideal + reach)
     }
 }
@@ -98,7 +103,7 @@ impl HeatMap<'_> {
         let drawing = Drawing::new(self.label, (WIDTH, height as u32), |area| {
             for (i, row) in values.iter().enumerate() {
                 for (j, &value) in row.iter().enumerate() {
-                    if self.cells.is_blank(i, j, group) {
+                    if self.cells.is_blank(i, j, group, value) {
                         continue;
                     }
                     let (x, y) = (margin + side * j as i32, margin + side * i as i32);
@@ -146,6 +151,7 @@ impl HeatMap<'_> {
             top: margin,
             side,
             names: self.classes.to_vec(),
+            between: if self.cells == Cells::Shares { ", predicted as " } else { " – " },
             unit: if self.cells == Cells::Shares { " %" } else { "°" },
             values: values.iter().map(|row| row.iter().map(number).collect()).collect(),
         })))
@@ -163,9 +169,10 @@ impl HeatMap<'_> {
             let style = sized_text(34.0).pos(Pos::new(h_pos, VPos::Top));
             area.draw(&Text::new(text, (at, y + 36), style))
         };
+        let most = if self.cells == Cells::Shares { 1.0 } else { 180.0 };
         name(self.cells.text(range.0, 0), x, HPos::Left)?;
-        name(self.cells.text(range.1, 0), x + width, HPos::Right)?;
-        if let Cells::Degrees { ideal: Some(ideal) } = self.cells {
+        name(self.cells.text(range.1.min(most), 0), x + width, HPos::Right)?;
+        if let Cells::Degrees { ideal: Some(ideal), .. } = self.cells {
             let at = x + (f64::from(width) * place(ideal, range)) as i32;
             name(format!("ideal {}", self.cells.text(ideal, 1)), at, HPos::Center)?;
             let black = ShapeStyle { color: INK.to_rgba(), filled: true, stroke_width: 1 };
@@ -209,6 +216,9 @@ fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
     let square = |rows: usize, columns: usize| {
         let (mut sum, mut pairs, mut count) = (0.0, 0.0, 0.0);
         for (i, row) in values.iter().enumerate().skip(rows).take(group) {
+            if row.iter().any(|value| value.is_nan()) {
+                continue;
+            }
             count += 1.0;
             for (j, value) in row.iter().enumerate().skip(columns).take(group) {
                 if cells == Cells::Shares || i != j {
@@ -220,7 +230,7 @@ fn grouped(values: &[Vec<f64>], cells: Cells) -> (Vec<Vec<f64>>, usize) {
         match cells {
             Cells::Shares => sum / count,
             Cells::Degrees { .. } if pairs > 0.0 => sum / pairs,
-            Cells::Degrees { ideal } => ideal.unwrap_or(90.0),
+            Cells::Degrees { ideal, .. } => ideal.unwrap_or(90.0),
         }
     };
     (starts().map(|rows| starts().map(|columns| square(rows, columns)).collect()).collect(), group)
@@ -266,7 +276,7 @@ mod tests {
         // All predictions correct; all class means at right angles.
         let (shares, group) = grouped(&matrix(1.0, 0.0), Cells::Shares);
         assert_eq!((group, shares.len(), shares[3][3], shares[3][4]), (2, 100, 1.0, 0.0));
-        let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees { ideal: None });
+        let (angles, _) = grouped(&matrix(0.0, 90.0), Cells::Degrees { ideal: None, reach: None });
         assert!(angles.iter().flatten().all(|&angle| angle == 90.0));
     }
 }

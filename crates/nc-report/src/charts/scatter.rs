@@ -71,11 +71,12 @@ pub(crate) fn plane(projection: &Projection, name: &dyn Fn(usize) -> String) -> 
         Ok(())
     })?;
     let places = places.into_iter().map(|((x, y), name)| (x, y, name)).collect();
-    Ok(Some(drawing.with_values(Values::Places { places }).with_caption(
-        "Class means (discs) and features (dots) in the plane of the first two principal components, with the directions \
-         of the classifier rows (lines): at collapse, the dots lie under the discs and the lines point at them, but with \
-         more than three classes no plane shows all angles.",
-    )))
+    let lines =
+        if projection.weights.is_empty() { "" } else { ", and directions of the classifier rows (lines)" };
+    Ok(Some(drawing.with_values(Values::Places { places }).with_caption(&format!(
+        "Class means (discs) and features (dots) on the first two principal components{lines}. At collapse, all of a class \
+         coincide; with more than three classes, no plane shows all angles."
+    ))))
 }
 
 /// Colour of a class: the palette for few classes, else hues around the circle such that neighbours differ.

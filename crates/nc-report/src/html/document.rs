@@ -10,9 +10,13 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     page(title, "", body)
 }
 
-/// An HTML page that the browser reloads every few seconds.
+/// An HTML page that reloads itself every few seconds, unless its reader has opened or hidden a part of it.
 pub(crate) fn live_document(title: &str, body: &str) -> String {
-    page(title, "<meta http-equiv=\"refresh\" content=\"10\">\n", body)
+    page(
+        title,
+        "<meta name=\"live\" content=\"10\">\n<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n",
+        body,
+    )
 }
 
 fn page(title: &str, head: &str, body: &str) -> String {

@@ -49,7 +49,7 @@ fn angles(map: &AngleMap) -> Result<Option<Drawing>> {
         label: &format!("angles between class means, {}", map.name),
         classes: &map.classes,
         values: &map.degrees,
-        cells: Cells::Degrees { ideal: map.ideal_degrees },
+        cells: Cells::Degrees { ideal: map.ideal_degrees, reach: None },
         axes: None,
     }
     .draw()?;

@@ -15,9 +15,16 @@ for (const command of document.querySelectorAll(".command")) {
   const copy = document.createElement("button");
   copy.textContent = "Copy";
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command.querySelector("pre").textContent);
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+    const text = command.querySelector("pre");
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      copy.textContent = "Copied";
+    } catch {
+      // Without permission, or on a page that was not loaded over https.
+      getSelection().selectAllChildren(text);
+      copy.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
   });
   command.append(copy);
 }
@@ -36,7 +43,7 @@ for (const swatch of document.querySelectorAll(".legend .swatch")) {
 }
 
 function shown(value, percent) {
-  return percent ? `${(100 * value).toFixed(1)} %` : String(value);
+  return percent ? `${value.toFixed(1)} %` : String(value);
 }
 
 // The text for a point of the canvas, or nothing.
@@ -45,12 +52,14 @@ function text(values, x, y, figure) {
     const [left, right] = values.ends;
     if (x < left || x > right) return;
     const at = values.range[0] + (x - left) / (right - left) * (values.range[1] - values.range[0]);
-    const all = values.series.flatMap(series => series.points.map(point => point[0]));
+    const visible = values.series.filter(
+      series => series.points.length && !figure.querySelector(`g[data-series="${series.index}"].off`));
+    if (!visible.length) return;
+    const all = visible.flatMap(series => series.points.map(point => point[0]));
     const nearest = all.reduce((best, x) => Math.abs(x - at) < Math.abs(best - at) ? x : best, Infinity);
-    const lines = values.series.flatMap(series => {
+    const lines = visible.flatMap(series => {
       const point = series.points.find(point => point[0] === nearest);
-      const off = figure.querySelector(`g[data-series="${series.index}"].off`);
-      return point && !off ? [`${series.name}: ${shown(point[1], values.percent)}`] : [];
+      return point ? [`${series.name}: ${shown(point[1], values.percent)}`] : [];
     });
     return [`${values.x} ${values.names[nearest] ?? nearest}`, ...lines].join("\n");
   }
@@ -58,7 +67,8 @@ function text(values, x, y, figure) {
     const [row, column] = [(y - values.top) / values.side, (x - values.left) / values.side].map(Math.floor);
     const value = values.values[row]?.[column];
     if (value === undefined || (row === column && values.unit === "°")) return;
-    return `${values.names[row]} – ${values.names[column]}: ${value}${values.unit}`;
+    const found = value === null ? "no images" : `${value}${values.unit}`;
+    return `${values.names[row]}${values.between}${values.names[column]}: ${found}`;
   }
   const distance = place => Math.abs(place[0] - x) + (values.places.every(p => p[1] === place[1]) ? 0 : Math.abs(place[1] - y));
   const nearest = values.places.reduce((best, place) => !best || distance(place) < distance(best) ? place : best, null);
@@ -93,20 +103,42 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => { for (const details of folded) details.open = false; });
 
+// The first number of a cell; none for a dash.
 function number(cell) {
-  const found = cell.textContent.replaceAll(",", "").match(/-?\d+(\.\d+)?/);
-  return found ? Number(found[0]) : -Infinity;
+  const text = cell.dataset.sort ?? cell.textContent.replaceAll(",", "").trim();
+  const found = /^[-–]( |$)/.test(text) ? null : text.match(/-?\d+(\.\d+)?/);
+  return found ? Number(found[0]) : null;
 }
 
 for (const table of document.querySelectorAll("table.sortable")) {
   const [head, ...rows] = table.rows;
-  [...head.cells].forEach((cell, index) => button(cell, () => {
-    const up = cell.getAttribute("aria-sort") === "descending";
-    for (const other of head.cells) other.removeAttribute("aria-sort");
-    cell.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const numeric = rows.some(row => number(row.cells[index]) !== -Infinity) && index > 0;
-    const order = (a, b) => numeric ? number(a.cells[index]) - number(b.cells[index])
-      : a.cells[index].textContent.localeCompare(b.cells[index].textContent);
-    for (const row of rows.sort((a, b) => up ? order(a, b) : order(b, a))) row.parentNode.append(row);
-  }));
+  [...head.cells].forEach((cell, index) => {
+    const sort = document.createElement("button");
+    sort.append(...cell.childNodes);
+    cell.append(sort);
+    sort.addEventListener("click", () => {
+      const up = cell.getAttribute("aria-sort") === "descending";
+      for (const other of head.cells) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const isText = index === 0 || cell.classList.contains("text");
+      const order = (a, b) => {
+        const sign = up ? 1 : -1;
+        if (isText) {
+          return sign * a.cells[index].textContent.localeCompare(b.cells[index].textContent, undefined, { numeric: true });
+        }
+        const [x, y] = [number(a.cells[index]), number(b.cells[index])];
+        // Missing values are last in both directions.
+        if (x === null || y === null) return (x === null) - (y === null);
+        return sign * (x - y);
+      };
+      for (const row of rows.sort(order)) row.parentNode.append(row);
+    });
+  });
+}
+
+// A page of a run in progress reloads itself, but not while its reader has opened, hidden or sorted something.
+if (document.querySelector("meta[name=live]")) {
+  setInterval(() => {
+    if (!document.querySelector("details[open], .off, [aria-sort]")) location.reload();
+  }, 10000);
 }

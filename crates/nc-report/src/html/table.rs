@@ -28,7 +28,9 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
         if !missing.is_empty() {
             let mut rows = "<table>\n".to_owned();
             row(&mut rows, "th", &["method".into(), "paper".into()], None);
-            missing.iter().for_each(|missing| row(&mut rows, "td", missing, None));
+            for missing in &missing {
+                row(&mut rows, "td", missing, None);
+            }
             rows.push_str("</table>\n");
             let name = if lines.is_empty() { format!("{title}: ") } else { String::new() };
             folded(out, &format!("{name}{} rows without a run", missing.len()), &rows);
@@ -79,7 +81,7 @@ fn add_runs(out: &mut String, table: &Table) {
         let _ = writeln!(
             rows,
             "<tr><td>{}</td><td class=\"text\">{}</td><td>{}</td><td>{:.2}</td><td>{best}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}, {}</td><td class=\"text\"><code>{}</code></td>\
+             <td data-sort=\"{}\">{}</td><td class=\"text\">{}</td><td class=\"text\">{}, {}</td><td class=\"text\"><code>{}</code></td>\
              <td><a href=\"../{}\">JSON</a></td></tr>",
             escape(&row.name),
             escape(column),
@@ -87,6 +89,7 @@ fn add_runs(out: &mut String, table: &Table) {
             run.value,
             format::epochs(p),
             escape(&p.epoch),
+            p.seconds,
             format::duration(p.seconds),
             escape(&p.data),
             escape(format::short(&p.subset_hash)),

@@ -13,8 +13,8 @@ use crate::{
         figures::figure_rows,
         history::{Drawings, History, over_epochs},
         methods::{Method, difference, differing_settings, methods},
-        run::{RunReport, class_names},
-        snapshot::{angles, by_size, named, names_by_size, norms, norms_by_size},
+        run::{Finished, RunReport, class_names},
+        snapshot::{angle_reach, angles, by_size, named, names_by_size, norms, norms_by_size},
     },
 };
 
@@ -29,10 +29,13 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     if let Some(run) = runs.iter().find(|run| run.result.is_none()) {
         return Err(Error::Unfinished { run: run.directory.display().to_string() });
     }
-    let methods = methods(runs);
-    let title = format!("Comparison of {} methods", methods.len());
-    let title = if methods.len() == 1 { "One method over its seeds".to_owned() } else { title };
-    let mut body = format!("<h1>{title}</h1>\n");
+    let (methods, repeated) = methods(runs);
+    let title = match &methods[..] {
+        [method] if method.runs.len() == 1 => method.runs[0].title(),
+        [method] => format!("{} over its seeds", method.name),
+        methods => format!("Comparison of {} methods", methods.len()),
+    };
+    let mut body = format!("<h1>{}</h1>\n", escape(&title));
     let swatch = |(index, method): (usize, &Method<'_>)| Swatch {
         index,
         color: color(index),
@@ -41,19 +44,41 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     };
     let swatches: Vec<Swatch> = methods.iter().enumerate().map(swatch).collect();
     let _ = writeln!(body, "<div class=\"legend\">{}</div>", legend(&swatches));
-    body.push_str(&results(&methods));
+    if repeated > 0 {
+        let _ = writeln!(
+            body,
+            "<p class=\"status\">{repeated} of the runs are copies of others and count once.</p>"
+        );
+    }
+    let tests = || methods.iter().flat_map(Method::results).map(|result| &result.data.test_hash);
+    let comparable = tests().all(|hash| Some(hash) == tests().next());
+    if !comparable {
+        body.push_str(
+            "<p class=\"status\"><strong>Note:</strong> the runs have different test images, so that their accuracies cannot be \
+             compared.</p>\n",
+        );
+    }
+    body.push_str(&results(&methods, comparable));
     body.push_str(&settings(&methods));
     let marks = common_marks(&methods);
-    let note = format!("Bands show the range over seeds. {}", key(&marks));
+    let several = methods.iter().any(|method| method.runs.len() > 1);
+    let note = format!("{}{}", if several { "Bands show the range over seeds. " } else { "" }, key(&marks));
     figures(&mut body, "Training", note.trim(), &curves(&methods, &marks)?);
     figures(&mut body, "After the last epoch", "", &after_training(&methods)?);
     let mut maps: Vec<(&str, Drawing)> = vec![];
+    let first_runs = methods.iter().map(|method| &method.first().nc.train);
+    let reach = first_runs.map(angle_reach).fold(0.0, f64::max);
     for method in &methods {
         let result = method.first();
-        let drawing = angles(&result.nc.train, &result.data.class_counts, class_names(result))?;
+        let drawing = angles(&result.nc.train, &result.data.class_counts, class_names(result), Some(reach))?;
         maps.extend(drawing.map(|drawing| (method.name.as_str(), drawing)));
     }
-    figures(&mut body, "Angles between class means, first seed of each method", "", &maps);
+    let of_first = if several {
+        "Angles between class means, first seed of each method"
+    } else {
+        "Angles between class means"
+    };
+    figures(&mut body, of_first, "", &maps);
     body.push_str("<section>\n<h2>Details</h2>\n");
     folded(&mut body, "All neural-collapse metrics", &metrics(&methods));
     folded(&mut body, "Runs", &list(&methods));
@@ -61,15 +86,17 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
     Ok(document(&title, &body))
 }
 
+/// Formats a value.
+type Show<'a> = &'a dyn Fn(f64) -> String;
+
 /// A table with a row per method.
-fn results(methods: &[Method<'_>]) -> String {
+fn results(methods: &[Method<'_>], comparable: bool) -> String {
     let accuracy = |of: fn(&Accuracy) -> Option<f64>| {
         methods.iter().map(|method| method.summary(|result| of(&result.accuracy))).collect::<Vec<_>>()
     };
     let percent = |value: f64| format!("{:.1}", 100.0 * value);
     let degrees = |value: f64| format!("{value:.1}");
     let number = |value: f64| format!("{value:.3}");
-    type Show<'a> = &'a dyn Fn(f64) -> String;
     // Title, values, formatting, and whether more is better (1), less is better (-1), or neither (0).
     let columns: [(&str, Vec<_>, Show<'_>, f64); 8] = [
         ("test accuracy, %", accuracy(|accuracy| Some(accuracy.top1)), &percent, 1.0),
@@ -104,19 +131,21 @@ fn results(methods: &[Method<'_>]) -> String {
     for (index, (title, ..)) in columns.iter().enumerate() {
         let _ = write!(out, "<th>{title}</th>");
         if index == 0 {
-            out.push_str("<th>over the first</th>");
+            let _ = write!(out, "<th>difference to {}</th>", escape(&methods[0].name));
         }
     }
     out.push_str("</tr>\n");
     for (row, method) in methods.iter().enumerate() {
         let _ = write!(out, "<tr><td>{}</td><td>{}</td>", escape(&method.name), method.runs.len());
         for (index, (_, values, show, sign)) in columns.iter().enumerate() {
-            let best = values.iter().flatten().map(|value| sign * value.mean).fold(f64::MIN, f64::max);
+            let signed = || values.iter().flatten().map(|value| sign * value.mean);
+            let best = signed().fold(f64::MIN, f64::max);
+            let differ = comparable && *sign != 0.0 && signed().any(|value| value < best);
             let (cell, bold) = match &values[row] {
                 None => ("–".into(), false),
                 Some(value) => {
                     let deviation = value.deviation.map_or_else(String::new, |d| format!(" ± {}", show(d)));
-                    let bold = *sign != 0.0 && methods.len() > 1 && sign * value.mean == best;
+                    let bold = differ && sign * value.mean == best;
                     (format!("{}{deviation}", show(value.mean)), bold)
                 }
             };
@@ -126,7 +155,7 @@ fn results(methods: &[Method<'_>]) -> String {
                 let _ = write!(
                     out,
                     "<td>{}</td>",
-                    if row == 0 { String::new() } else { difference(&methods[0], method) }
+                    if row == 0 || !comparable { String::new() } else { difference(&methods[0], method) }
                 );
             }
         }
@@ -134,8 +163,8 @@ fn results(methods: &[Method<'_>]) -> String {
     }
     out.push_str(
         "</table></div>\n<p class=\"notes\">Mean ± standard deviation over seeds, last epoch; best in bold. Differences are in \
-         points; with common seeds, of runs with the same seed (± standard error). The angle is the mean nearest angle \
-         between class means of the training features, in degrees.</p>\n",
+         points, of runs with the same seed (± standard error over the pairs). The angle is the mean nearest angle between class \
+         means of the training features, in degrees.</p>\n",
     );
     out
 }
@@ -307,7 +336,9 @@ fn after_training(methods: &[Method<'_>]) -> Result<Drawings> {
     let all = || methods.iter().flat_map(Method::results);
     let Some(first) = all().next() else { return Ok(vec![]) };
     let counts = &first.data.class_counts;
-    if all().any(|result| result.data.class_counts != *counts) {
+    let same =
+        |result: &Finished| result.data.class_counts == *counts && class_names(result) == class_names(first);
+    if !all().all(same) {
         return Ok(vec![]);
     }
     let order = by_size(counts);
@@ -323,7 +354,7 @@ fn after_training(methods: &[Method<'_>]) -> Result<Drawings> {
         x: X::Classes(&names),
         y_title: "test accuracy",
         scale: Scale::Percent,
-        series: line(&|result: &super::run::Finished| {
+        series: line(&|result: &Finished| {
             let share =
                 |(place, &class): (usize, &usize)| Some((place as f64, result.accuracy.per_class[class]?));
             order.iter().enumerate().filter_map(share).collect()
@@ -331,7 +362,7 @@ fn after_training(methods: &[Method<'_>]) -> Result<Drawings> {
         unnamed: true,
         ..Curves::default()
     };
-    let norms_line = line(&|result: &super::run::Finished| norms_by_size(&result.nc.train, counts));
+    let norms_line = line(&|result: &Finished| norms_by_size(&result.nc.train, counts));
     let with_means = names_by_size(&first.nc.train, counts, class_names(first));
     let drawings = [
         ("Accuracy by class", by_class.draw()?),

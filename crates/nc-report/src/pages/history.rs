@@ -90,7 +90,7 @@ impl History {
                         history.mark(at - 0.5, "class weights".into());
                     }
                     if let Some(factor) = rate_steps.next().flatten() {
-                        history.mark(at - 0.5, format!("rate / {factor:.0}"));
+                        history.mark(at - 0.5, format!("learning rate / {factor:.0}"));
                     }
                     last = Some(*class_weights);
                 }
@@ -188,7 +188,10 @@ mod tests {
 
     #[test]
     fn learning_rate_steps_are_marked_but_cosine_decay_is_not() {
-        assert_eq!(marks(&[0.02, 0.1, 0.1, 0.01, 0.001, 0.001]), ["rate / 10", "rate / 10"]);
+        assert_eq!(
+            marks(&[0.02, 0.1, 0.1, 0.01, 0.001, 0.001]),
+            ["learning rate / 10", "learning rate / 10"]
+        );
         let cosine: Vec<f64> =
             (0..10).map(|epoch| (std::f64::consts::PI * f64::from(epoch) / 20.0).cos().powi(2)).collect();
         assert!(cosine[9] < 0.5 * cosine[8] && marks(&cosine).is_empty());

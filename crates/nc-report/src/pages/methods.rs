@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use crate::pages::{
-    history::History,
-    run::{Finished, RunReport},
+use crate::{
+    format,
+    pages::{
+        history::History,
+        run::{Finished, RunReport},
+    },
 };
 
 /// Runs that differ in nothing but the seed.
@@ -54,15 +57,27 @@ impl Method<'_> {
     }
 }
 
-/// Groups finished runs by configuration, in the order of their first runs. A data set that all presets share is left out
-/// of the names; directories tell methods of the same name apart. A run given twice counts once.
-pub(crate) fn methods(runs: &[RunReport]) -> Vec<Method<'_>> {
+/// Groups finished runs by configuration and images, in the order of their first runs; also counts runs given twice,
+/// which count once. A data set that all presets share is left out of the names; directories tell methods of the same
+/// name apart.
+pub(crate) fn methods(runs: &[RunReport]) -> (Vec<Method<'_>>, usize) {
     let mut methods: Vec<Method<'_>> = vec![];
+    let mut repeated = 0;
     for (place, run) in runs.iter().enumerate() {
-        if runs[..place].iter().any(|earlier| earlier.directory == run.directory) {
+        // Copies and other paths of a run have its result to the last digit of its wall time.
+        if runs[..place].iter().any(|earlier| earlier.result == run.result && earlier.config == run.config) {
+            repeated += 1;
             continue;
         }
-        let settings = settings(&run.config);
+        let mut settings = settings(&run.config);
+        if let Some(result) = &run.result {
+            let data = &result.data;
+            let images: usize = data.class_counts.iter().sum();
+            let train = format!("{images} of {} ({})", data.source, format::short(&data.train_hash));
+            settings.insert("training images".into(), train);
+            let test = format!("{} ({})", data.test_images, format::short(&data.test_hash));
+            settings.insert("test images".into(), test);
+        }
         let name = run.started().map_or("run not started", |(name, _)| name);
         // The same seed again, perhaps from another machine, is not another sample.
         let seed = |run: &RunReport| run.started().map(|(_, seed)| seed);
@@ -91,7 +106,7 @@ pub(crate) fn methods(runs: &[RunReport]) -> Vec<Method<'_>> {
             method.name = format!("{} ({})", method.name, method.runs[0].directory.display());
         }
     }
-    methods
+    (methods, repeated)
 }
 
 /// Settings of a configuration by name, such as `phases.classifier.epochs`, without the seed. Phases are named by their
@@ -139,26 +154,29 @@ pub(crate) fn differing_settings(methods: &[Method<'_>]) -> Vec<(String, Vec<Opt
     keys.into_iter().filter(|key| *key != "name").map(row).filter(differs).collect()
 }
 
-/// Difference in test accuracy to `first`, in points: of runs with the same seed, with its standard error, if every seed
-/// has a partner; else of the means.
+/// Difference in test accuracy to `first`, in points: of runs with the same seed, with its standard error and, unless every
+/// run has a partner, the number of pairs; without common seeds, of the means.
 pub(crate) fn difference(first: &Method<'_>, method: &Method<'_>) -> String {
     let points = |result: &Finished| 100.0 * result.accuracy.top1;
     let partner = |result: &Finished| first.results().find(|other| other.seed == result.seed);
-    let pairs: Option<Vec<f64>> =
-        method.results().map(|result| Some(points(result) - points(partner(result)?))).collect();
-    match pairs.as_deref().and_then(Summary::of) {
-        Some(Summary { mean, deviation: Some(deviation) }) => {
-            format!("{mean:+.1} ± {:.1}", deviation / (method.runs.len() as f64).sqrt())
-        }
-        Some(Summary { mean, .. }) => format!("{mean:+.1}"),
-        None => {
-            let mean = |method: &Method<'_>| method.summary(|result| Some(points(result)));
-            match (mean(first), mean(method)) {
-                (Some(first), Some(other)) => format!("{:+.1}", other.mean - first.mean),
-                _ => String::new(),
-            }
-        }
-    }
+    let pairs: Vec<f64> =
+        method.results().filter_map(|result| Some(points(result) - points(partner(result)?))).collect();
+    let Some(Summary { mean, deviation }) = Summary::of(&pairs) else {
+        let mean = |method: &Method<'_>| method.summary(|result| Some(points(result)));
+        return match (mean(first), mean(method)) {
+            (Some(first), Some(other)) => format!("{:+.1} (unpaired)", other.mean - first.mean),
+            _ => String::new(),
+        };
+    };
+    let error = deviation.map(|deviation| deviation / (pairs.len() as f64).sqrt());
+    let error = error.map_or_else(String::new, |error| format!(" ± {error:.1}"));
+    let all = pairs.len() == method.runs.len() && pairs.len() == first.runs.len();
+    let count = match pairs.len() {
+        _ if all => String::new(),
+        1 => " (1 pair)".into(),
+        pairs => format!(" ({pairs} pairs)"),
+    };
+    format!("{mean:+.1}{error}{count}")
 }
 
 #[cfg(test)]

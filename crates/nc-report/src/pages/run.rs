@@ -37,6 +37,8 @@ pub struct RunReport {
     pub projection: Option<Projection>,
     /// Training images as the network saw them, if saved.
     pub samples: Samples,
+    /// Whether a process trains the run now, so that its page reloads itself.
+    pub live: bool,
 }
 
 impl RunReport {
@@ -56,6 +58,7 @@ impl RunReport {
             result: read_result(directory)?,
             projection: read_optional(&directory.join(RunDir::PROJECTION), check_projection)?,
             samples: read_optional(&directory.join(RunDir::SAMPLES), |_| Ok(()))?.unwrap_or_default(),
+            live: false,
         })
     }
 
@@ -65,8 +68,21 @@ impl RunReport {
     ///
     /// Those of [`read`](Self::read) and [`to_html`](Self::to_html), and I/O errors.
     pub fn write_page(directory: &Path) -> Result<PathBuf> {
-        let path = directory.join(RunDir::REPORT);
-        write_atomically(&path, Self::read(directory)?.to_html()?.as_bytes())?;
+        Self::read(directory)?.write()
+    }
+
+    /// Like [`write_page`](Self::write_page), for a run in progress: the page reloads itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_page`](Self::write_page).
+    pub fn write_live_page(directory: &Path) -> Result<PathBuf> {
+        Self { live: true, ..Self::read(directory)? }.write()
+    }
+
+    fn write(&self) -> Result<PathBuf> {
+        let path = self.directory.join(RunDir::REPORT);
+        write_atomically(&path, self.to_html()?.as_bytes())?;
         Ok(path)
     }
 
@@ -136,7 +152,7 @@ impl RunReport {
         );
         folded(&mut body, "Configuration", &config);
         body.push_str("</section>\n");
-        let document = if self.result.is_some() { document } else { live_document };
+        let document = if self.live && self.result.is_none() { live_document } else { document };
         Ok(document(&self.title(), &body))
     }
 
@@ -214,9 +230,8 @@ impl RunReport {
                 Event::EpochFinished { phase, epoch, losses, timing, .. } => {
                     let (epoch, total) = (epoch.saturating_add(1), losses.total);
                     let left = format::duration(timing.seconds * all.saturating_sub(epoch) as f64);
-                    text = format!(
-                        " Epoch {epoch} of {all} of phase {phase}, {left} of this phase left; loss {total:.3}."
-                    );
+                    let left = if self.live { format!(", {left} of this phase left") } else { String::new() };
+                    text = format!(" Epoch {epoch} of {all} of phase {phase}{left}; loss {total:.3}.");
                 }
                 Event::Evaluated { test_accuracy, .. } => {
                     let _ = write!(text, " Test accuracy {:.1} %.", 100.0 * test_accuracy.all);
@@ -224,7 +239,11 @@ impl RunReport {
                 _ => {}
             }
         }
-        format!("Not finished.{text}")
+        if !self.live {
+            return format!("Not finished.{text}");
+        }
+        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        format!("In progress at {}.{text}", now.replace('T', " ").replace('Z', " UTC"))
     }
 }
 
@@ -274,12 +293,13 @@ fn data(result: &Finished) -> String {
 
 /// The epochs selected by validation and by test accuracy.
 fn other_epochs(result: &Finished) -> String {
-    let mut text = "The figures are those of the last epoch.".to_owned();
+    let mut text = "Metrics are of the last epoch.".to_owned();
     if let Some(selected) = &result.selected_epoch {
         let _ = write!(
             text,
-            " Epoch selected by validation ({}): test accuracy {} ({} {}); its weights are saved too.",
+            " Epoch selected by validation (accuracy {}, balanced {}): test accuracy {} ({} {}); its weights are saved too.",
             percent(Some(selected.validation_accuracy.all)),
+            percent(selected.validation_accuracy.balanced),
             percent(Some(selected.test_accuracy.all)),
             selected.phase,
             selected.epoch.saturating_add(1)

@@ -12,12 +12,16 @@ use crate::{
 
 /// Accuracy, loss, angles and NC1.
 pub(crate) fn main_curves(history: &History) -> Result<Drawings> {
-    let mut losses = vec![loss(history, "total", 6, &|losses| Some(losses.total))];
+    let mut losses = vec![];
     // L_W and L_B have separate charts because their scales differ.
     let names = history.losses.iter().flat_map(|(_, losses)| losses.terms.keys());
     let names: BTreeSet<&String> =
         names.filter(|name| !["within_class", "between_class"].contains(&name.as_str())).collect();
-    // With a single term, the total is this term, up to L_W and L_B.
+    let terms = history.losses.iter().map(|(_, losses)| losses.terms.len()).max().unwrap_or(0);
+    // A single term is the total.
+    if terms != 1 {
+        losses.push(loss(history, "total", 6, &|losses| Some(losses.total)));
+    }
     losses.extend(
         names
             .into_iter()
@@ -28,7 +32,9 @@ pub(crate) fn main_curves(history: &History) -> Result<Drawings> {
     angles.extend(
         history.figure("nc2.weights.mean_nearest_angle_degrees", "classifier, ", 1).into_iter().take(1),
     );
-    angles.iter_mut().for_each(|series| series.name = series.name.replace(", training", ""));
+    for series in &mut angles {
+        series.name = series.name.replace(", training", "");
+    }
     let charts: [EpochChart; 4] = [
         ("Test accuracy", "accuracy", Scale::Percent, accuracy(history), None),
         ("Training loss", "loss", Scale::Linear, losses, None),

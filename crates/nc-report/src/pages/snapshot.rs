@@ -49,7 +49,8 @@ impl Snapshot<'_> {
         }
         let row = |&class: &usize| {
             let row = &accuracy.confusion[class];
-            let total = row.iter().map(|&n| n as f64).sum::<f64>().max(1.0);
+            // Not a number for classes without samples.
+            let total = row.iter().map(|&n| n as f64).sum::<f64>();
             order.iter().map(|&other| row[other] as f64 / total).collect()
         };
         HeatMap {
@@ -66,9 +67,9 @@ impl Snapshot<'_> {
     pub(crate) fn geometry(&self) -> Result<Titled> {
         let name = |class: usize| class_name(class, self.class_names);
         Ok(present([
-            ("Angles between class means", angles(self.train, self.class_counts, self.class_names)?),
+            ("Angles between class means", angles(self.train, self.class_counts, self.class_names, None)?),
             (
-                "Features in the plane",
+                "Principal components of the features",
                 self.projection.map_or(Ok(None), |projection| plane(projection, &name))?,
             ),
             ("Norms of centred class means", self.norms()?),
@@ -78,7 +79,11 @@ impl Snapshot<'_> {
     fn norms(&self) -> Result<Option<Drawing>> {
         let line = norms_by_size(self.train, self.class_counts);
         let names = names_by_size(self.train, self.class_counts, self.class_names);
-        let drawing = norms(vec![Series { points: line, ..Series::default() }], &names, false)?;
+        let drawing = norms(
+            vec![Series { name: "training".into(), points: line, ..Series::default() }],
+            &names,
+            false,
+        )?;
         let spread = self.train.nc2.centered_means.equinorm_cov;
         let spread = spread.map_or_else(|| "–".into(), |spread| format!("{spread:.3}"));
         Ok(drawing.map(|drawing| {
@@ -172,11 +177,21 @@ pub(crate) fn names_by_size(nc: &NeuralCollapse, class_counts: &[usize], names: 
     rows_by_size(nc, class_counts).into_iter().map(|(class, _)| class_name(class, names)).collect()
 }
 
-/// Pairwise angles between class means (Figure 2 of Liu et al. 2023).
+/// Largest distance of a pairwise angle between class means from the ideal angle, or 90 degrees if that is unknown.
+pub(crate) fn angle_reach(nc: &NeuralCollapse) -> f64 {
+    let ideal = optimum(nc).unwrap_or(90.0);
+    let rows = nc.nc2.centered_means.cosines.iter().enumerate();
+    let pairs = rows.flat_map(|(i, row)| row.iter().enumerate().filter(move |&(j, _)| i != j));
+    pairs.map(|(_, cosine)| (cosine.clamp(-1.0, 1.0).acos().to_degrees() - ideal).abs()).fold(0.0, f64::max)
+}
+
+/// Pairwise angles between class means (Figure 2 of Liu et al. 2023). Colours reach to `reach` degrees from the ideal
+/// angle, by default to the farthest angle.
 pub(crate) fn angles(
     nc: &NeuralCollapse,
     class_counts: &[usize],
     class_names: &[String],
+    reach: Option<f64>,
 ) -> Result<Option<Drawing>> {
     let cosines = &nc.nc2.centered_means.cosines;
     if cosines.is_empty() {
@@ -189,17 +204,19 @@ pub(crate) fn angles(
         label: "pairwise angles between centred class means, largest class first",
         classes: &names_by_size(nc, class_counts, class_names),
         values: &values.collect::<Vec<Vec<f64>>>(),
-        cells: Cells::Degrees { ideal: optimum(nc) },
+        cells: Cells::Degrees { ideal: optimum(nc), reach },
         axes: None,
     }
     .draw()?;
     let means = &nc.nc2.centered_means;
     let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.1}°"));
     Ok(drawing.map(|drawing| {
+        let closer = match optimum(nc) {
+            Some(ideal) => format!("the ideal of {ideal:.1}°"),
+            None => "90° (the ideal for this many classes is unknown)".into(),
+        };
         drawing.with_caption(&format!(
-            "Degrees, largest class first; blue pairs are closer than the ideal of {}. The mean nearest angle is {}, the \
-             smallest {}.",
-            show(optimum(nc)),
+            "Degrees, largest class first; blue pairs are closer than {closer}. The mean nearest angle is {}, the smallest {}.",
             show(means.mean_nearest_angle_degrees),
             show(means.min_angle_degrees),
         ))

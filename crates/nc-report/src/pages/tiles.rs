@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use nc_metrics::{Accuracy, Calibration};
 
-use crate::{html::escape, pages::snapshot::class_name};
+use crate::{format::thousands, html::escape, pages::snapshot::class_name};
 
 /// `81.0 %`.
 pub(crate) fn percent(share: Option<f64>) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn tiles(
         (
             format!("{set} accuracy"),
             percent(Some(accuracy.top1)),
-            format!("standard error {:.1} points, {} samples", 100.0 * error, accuracy.samples),
+            format!("standard error {:.1} points, {} samples", 100.0 * error, thousands(accuracy.samples)),
         ),
         (
             "many / medium / few".into(),
@@ -36,12 +36,15 @@ pub(crate) fn tiles(
         (
             "worst class".into(),
             percent(worst.map(|(_, share)| share)),
-            worst.map_or_else(String::new, |(class, _)| class_name(class, class_names)),
+            worst.map_or_else(String::new, |(class, share)| {
+                let tied = accuracy.per_class.iter().filter(|other| **other == Some(share)).count();
+                if tied > 1 { format!("{tied} classes") } else { class_name(class, class_names) }
+            }),
         ),
         (
             "calibration error".into(),
             percent(calibration.and_then(|calibration| calibration.ece15)),
-            "gap between confidence and accuracy, mean over 15 bins".into(),
+            "ECE, 15 bins weighted by samples".into(),
         ),
     ];
     let mut out = "<dl class=\"tiles\">\n".to_owned();

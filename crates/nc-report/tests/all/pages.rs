@@ -9,7 +9,7 @@ use nc_report::{
 use crate::{case::Case, refusals::Refusals};
 
 /// Elements without an end tag.
-const VOID: [&str; 3] = ["meta", "!doctype", "br"];
+const VOID: [&str; 4] = ["meta", "!doctype", "br", "img"];
 
 /// Asserts that elements are nested correctly, that nothing is loaded from elsewhere, and that the only script is the
 /// page's own.
@@ -139,7 +139,14 @@ fn an_unfinished_run_renders() {
     let page = report.to_html().unwrap();
     assert_whole(&page);
     assert!(page.contains("Not finished. Epoch ") && page.contains("Training loss"));
-    assert!(page.contains("\"refresh\"") && page.contains("<pre>nclt train --resume "));
+    assert!(!page.contains("\"refresh\"") && page.contains("<pre>nclt train --resume "));
+    let live = RunReport { live: true, ..report.clone() }.to_html().unwrap();
+    assert_whole(&live);
+    assert!(
+        live.contains("\"refresh\"")
+            && live.contains("In progress at ")
+            && live.contains(" of this phase left")
+    );
     assert!(!page.contains("Confusion"));
     // An incomplete last line.
     let log = directory.path().join(RunDir::EVENTS);
@@ -167,7 +174,7 @@ fn comparison_pages_render() {
     assert_whole(&page);
     assert!(page.contains("<h1>Comparison of 2 methods</h1>"));
     assert_eq!(page.matches("<div class=\"legend\">").count(), 1);
-    assert!(page.contains("a: class weights, rate / 10 (epoch 3); b: phase second (epoch 4)"));
+    assert!(page.contains("a: class weights, learning rate / 10 (epoch 3); b: phase second (epoch 4)"));
     assert!(page.contains("Norms of centred class means") && !page.contains("Differing settings"));
     assert!(page.contains("<td>one</td>") && page.contains("<td>two</td>"));
     // Directories disambiguate methods with the same name.
@@ -219,12 +226,26 @@ fn seeds_of_a_configuration_are_averaged() {
     assert!(page.contains("<td>2</td><td class=\"best\">58.0 ± 8.5</td><td>+3.0 ± 1.0</td>"), "{page}");
     // Without common seeds, the difference of the means.
     let runs = [with("", 0, 0.5), with("w = 1", 1, 0.64)];
-    assert!(comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0</td>"));
-    assert!(comparison_page(&runs[..1]).unwrap().contains("<h1>One method over its seeds</h1>"));
-    // A run given twice counts once; the same seed again is not another sample.
-    let again = RunReport { directory: "again".into(), ..runs[0].clone() };
-    let page = comparison_page(&[runs[0].clone(), runs[0].clone(), again]).unwrap();
+    assert!(
+        comparison_page(&runs).unwrap().contains("<td class=\"best\">64.0</td><td>+14.0 (unpaired)</td>")
+    );
+    assert!(comparison_page(&runs[..1]).unwrap().contains("<h1>a, seed 0</h1>"));
+    // Some pairs only.
+    let page = comparison_page(&[with("", 0, 0.5), with("", 1, 0.6), with("w = 1", 1, 0.64)]).unwrap();
+    assert!(page.contains("<td>+4.0 (1 pair)</td>"), "{page}");
+    // A copy of a run counts once; another run of the same seed is not another sample.
+    let copy = RunReport { directory: "copy".into(), ..runs[0].clone() };
+    let mut again = RunReport { directory: "again".into(), ..runs[0].clone() };
+    again.result.as_mut().unwrap().timing.seconds += 1.0;
+    let page = comparison_page(&[runs[0].clone(), copy, again]).unwrap();
+    assert!(page.contains("1 of the runs are copies of others"));
     assert!(page.contains("<td>a (0)</td><td>1</td>") && page.contains("<td>a (again)</td><td>1</td>"));
+    // Seeds on other images are another method, without differences on other test images.
+    let mut other = with("", 1, 0.9);
+    other.result.as_mut().unwrap().data.test_hash = "other".into();
+    let page = comparison_page(&[with("", 0, 0.5), other]).unwrap();
+    assert!(page.contains("<code>test images</code>") && page.contains("accuracies cannot be compared"));
+    assert!(!page.contains("<td class=\"best\">90.0") && !page.contains("+40.0"));
 }
 
 /// A metric renamed in nc-metrics would silently vanish from all reports.

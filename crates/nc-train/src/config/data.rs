@@ -14,6 +14,10 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<[usize; 2]>", inner(range(min = 1, max = 4096)))]
     pub image_size: Option<(usize, usize)>,
+    /// Turn images from folders and lists as the orientation in their EXIF data says; absent for the default, which is yes
+    /// for folders and no for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exif_orientation: Option<bool>,
     /// Fraction of each class's training images held out as the test set, for sources without test images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]

@@ -91,6 +91,7 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
         data: DataConfig {
             source: data.source,
             image_size: None,
+            exif_orientation: None,
             test_fraction: data.test_fraction,
             profile,
             subset_seed: 0,

@@ -83,7 +83,8 @@ fn run(
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
-    let network = build_model(experiment, data.shape(), data.classes(), &options.device, build)?;
+    let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
+    let network = build_model(experiment, shape, classes, &options.device, build)?;
     let hash_of = |experiment: &Experiment| experiment.hash(data.train.hash());
     let hash = hash_of(experiment)?;
     let directory =

@@ -1,85 +1,74 @@
-//! Files of a finished run: configuration, weights and result.
+//! Weights of a run, with what is known about them.
 
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use nc_models::Network;
+use candle_core::Device;
+use candle_nn::VarBuilder;
+use nc_data::ImageShape;
+use nc_models::{Backbone, Model, Network};
 use nc_record::{InputSpec, RunDir};
 
 use crate::{
     Error, Result, RunResult,
-    config::{Settings, ValidExperiment},
+    config::{Experiment, ValidExperiment},
     digest::sha256,
+    network::build_model,
 };
 
-/// The weights of a run with its configuration and result.
-pub(crate) struct Saved {
-    pub(crate) experiment: ValidExperiment,
-    /// The weights file.
+/// A weights file of a run, verified against the run's result.
+pub(crate) struct Stored {
     path: PathBuf,
-    weights: Vec<u8>,
-    /// None if the run is not finished.
+    bytes: Vec<u8>,
+    /// Result of the run; none if it is not finished.
     pub(crate) result: Option<RunResult>,
-    /// None in runs of earlier versions.
+    /// Input format and class names; none for runs of earlier versions.
     pub(crate) input: Option<InputSpec>,
 }
 
-impl Saved {
+impl Stored {
     /// Reads `checkpoint`: a run directory, or a weights file next to the run's `config.toml`.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading the files; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that changed since the
-    /// run finished.
-    pub(crate) fn read(checkpoint: &Path) -> Result<Self> {
-        let experiment = experiment_of(checkpoint)?;
+    pub(crate) fn read(checkpoint: &Path, experiment: &ValidExperiment) -> Result<Self> {
         let run = checkpoint.is_dir();
-        let path = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
-        let weights = std::fs::read(&path).map_err(|source| match source.kind() {
+        let weights = if run { checkpoint.join(RunDir::WEIGHTS) } else { checkpoint.to_owned() };
+        let bytes = std::fs::read(&weights).map_err(|source| match source.kind() {
             ErrorKind::NotFound if run && checkpoint.join(RunDir::RESULT).exists() => {
                 Error::WeightsGone { run: checkpoint.to_owned() }
             }
             ErrorKind::NotFound if run => Error::NoWeights { run: checkpoint.to_owned() },
-            _ => Error::Read { path: path.clone(), source },
+            _ => Error::Read { path: weights.clone(), source },
         })?;
         let result = result_of(&directory_of(checkpoint))?;
         if let Some(result) = &result {
-            check_unchanged(checkpoint, &experiment, &weights, result)?;
+            check_unchanged(checkpoint, experiment, &bytes, result)?;
         }
-        let damaged = |reason| nc_record::Error::Damaged { path: path.clone(), reason };
-        let input = InputSpec::of_weights(&weights).map_err(damaged)?;
+        let damaged = |reason| nc_record::Error::Damaged { path: weights.clone(), reason };
+        let input = InputSpec::of_weights(&bytes).map_err(damaged)?;
         let of_run = result.as_ref().and_then(|result| result.input.clone());
         if input.is_some() && of_run.is_some() && input != of_run {
             return Err(damaged("its metadata `input` differs from that of result.json".into()).into());
         }
         let input = input.or(of_run);
         input.as_ref().map_or(Ok(()), InputSpec::check).map_err(damaged)?;
-        Ok(Self { experiment, path, weights, result, input })
+        Ok(Self { path: weights, bytes, result, input })
     }
 
-    /// The run's directory.
-    pub(crate) fn directory(&self) -> PathBuf {
-        directory_of(&self.path)
+    /// The network of the run with these weights, for images of `shape`.
+    pub(crate) fn network(
+        &self,
+        experiment: &Experiment,
+        shape: ImageShape,
+        classes: usize,
+        device: &Device,
+        build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
+    ) -> Result<Model> {
+        let network = build_model(experiment, shape, classes, device, build)?;
+        let unfit = |source| Error::Weights { path: self.path.clone(), source: Box::new(source) };
+        network.params().load_safetensors(&self.bytes).map_err(unfit)?;
+        Ok(network)
     }
-
-    /// Loads the weights into the parameters of `network`.
-    pub(crate) fn load_into(&self, network: &dyn Network) -> Result<()> {
-        network
-            .params()
-            .load_safetensors(&self.weights)
-            .map_err(|source| Error::Weights { path: self.path.clone(), source: Box::new(source) })
-    }
-}
-
-/// The experiment of `checkpoint`, given as for [`Saved::read`].
-pub(crate) fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
-    let config = directory_of(checkpoint).join(RunDir::CONFIG);
-    if !checkpoint.exists() || !config.exists() {
-        return Err(Error::NotARun { path: checkpoint.to_owned() });
-    }
-    Settings { config: Some(&config), ..Settings::default() }.resolve()
 }
 
 /// The result in the run directory; `None` if the run is not finished.
@@ -91,7 +80,7 @@ fn result_of(directory: &Path) -> Result<Option<RunResult>> {
 }
 
 /// The run's directory.
-fn directory_of(checkpoint: &Path) -> PathBuf {
+pub(crate) fn directory_of(checkpoint: &Path) -> PathBuf {
     let directory = if checkpoint.is_dir() { Some(checkpoint) } else { checkpoint.parent() };
     directory.map_or_else(PathBuf::new, Path::to_owned)
 }
