@@ -40,6 +40,17 @@ fn a_finished_run_is_evaluated_and_exported() {
         let tensor = file.tensor(name).unwrap();
         assert_eq!((tensor.dtype(), tensor.shape()), (dtype, shape), "{name}");
     }
+    let shown = stdout(&nclt(dir.path(), &["export", run, "--onnx", "model.onnx"]));
+    let expected = "images (N, 1, 28, 28) to logits (N, 10) and features (N, 64) in model.onnx\n";
+    assert_eq!(shown, expected);
+    let model = std::fs::read(dir.path().join("model.onnx")).unwrap();
+    let written = nclt(dir.path(), &["export", &weights, "--onnx", "-"]);
+    assert!(written.status.success() && written.stdout == model);
+    let hash = trained["run_hash"].as_str().unwrap();
+    for text in ["class_names", "\"Ankle boot\"]", "input_size", "[28,28]", "run_hash", hash, "logits"] {
+        assert!(model.windows(text.len()).any(|bytes| bytes == text.as_bytes()), "{text}");
+    }
+
     // The exported classifier and test features reproduce the recorded accuracy.
     let floats = |name: &str| -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().chunks_exact(4);
@@ -58,14 +69,17 @@ fn a_finished_run_is_evaluated_and_exported() {
 }
 
 #[test]
-fn eval_rejects_a_checkpoint() {
+fn commands_on_weights_reject_a_checkpoint() {
     let dir = killed_run();
     let run = run_dir(dir.path());
     let checkpoint = checkpoints(&run).pop().unwrap();
-    let message = failure(&nclt(dir.path(), &["eval", checkpoint.to_str().unwrap()]));
-    let (checkpoint, run) = (checkpoint.display(), run.display());
-    let expected = format!(
-        "{checkpoint} is a checkpoint, not weights of a finished run; resume it with `nclt train --resume {run}`"
-    );
-    assert!(message.contains(&expected), "{message}");
+    let path = checkpoint.to_str().unwrap();
+    for args in [&["eval", path][..], &["export", path, "--onnx", "model.onnx"]] {
+        let message = failure(&nclt(dir.path(), args));
+        let (checkpoint, run) = (checkpoint.display(), run.display());
+        let expected = format!(
+            "{checkpoint} is a checkpoint, not weights of a finished run; resume it with `nclt train --resume {run}`"
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
 }

@@ -120,7 +120,7 @@ fn commands_on_embedded_data_run() {
         let on_a_run = words.iter().any(|word| word.starts_with("runs/RUN"));
         let reads = match words[0] {
             "presets" | "config" => true,
-            "report" | "eval" | "export-features" | "analyze" => words.len() > 1,
+            "report" | "eval" | "export" | "export-features" | "analyze" => words.len() > 1,
             _ => false,
         };
         let foreign = words.iter().any(|word| {

@@ -81,8 +81,12 @@ fn errors_about_run_files_match_the_snapshot() {
     damaged("config.toml", None, &["nclt eval run", "nclt train --resume run"]);
     damaged("config.toml", Some(b"seed = 1\n"), &["nclt eval run"]);
     damaged("config.toml", Some(other.as_bytes()), &["nclt train --resume run"]);
-    damaged("weights.safetensors", None, &["nclt eval run", "nclt export-features run --out features"]);
-    damaged("weights.safetensors", Some(b"not weights"), &["nclt eval run"]);
+    damaged(
+        "weights.safetensors",
+        None,
+        &["nclt eval run", "nclt export-features run --out features", "nclt export run --onnx -"],
+    );
+    damaged("weights.safetensors", Some(b"not weights"), &["nclt eval run", "nclt export run --onnx -"]);
     damaged("result.json", Some(b"{}"), &["nclt report run", "nclt train --resume run"]);
     damaged("result.json", Some(b"{\"format_version\":99}"), &["nclt report run"]);
     damaged("events.jsonl", None, &["nclt report run"]);

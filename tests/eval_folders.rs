@@ -275,6 +275,10 @@ fn the_result_describes_input_network_and_program() {
     let analysis = stdout(&nclt(dir, &["analyze", "features.safetensors", "--json", "-"]));
     let analysis: Value = serde_json::from_str(&analysis).unwrap();
     assert_eq!(analysis["class_names"], serde_json::json!(CLASSES));
+    // Export to ONNX needs no images.
+    fs::rename(dir.join("data"), dir.join("away")).unwrap();
+    let shown = stdout(&nclt(dir, &["export", run.to_str().unwrap(), "--onnx", "model.onnx"]));
+    assert!(shown.starts_with("images (N, 3, "), "{shown}");
     let notes = result["notes"].as_array().unwrap();
     assert!(
         notes.iter().any(|note| note.as_str().unwrap().starts_with("1 test images are copies")),

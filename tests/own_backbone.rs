@@ -3,8 +3,9 @@
 use candle_core::Tensor;
 use candle_nn::{Linear, Module, VarBuilder};
 use nc_data::ImageShape;
+use nc_models::onnx::{Attribute, Graph, Value};
 use nc_models::{Backbone, Pass};
-use nc_train::{Error, Profile, RunOptions, Settings, Trained, train_backbone};
+use nc_train::{Error, OnnxExport, Profile, RunOptions, Settings, Trained, train_backbone};
 
 /// A perceptron with one hidden layer.
 struct Perceptron(Linear);
@@ -16,6 +17,15 @@ impl Backbone for Perceptron {
 
     fn feature_dim(&self) -> usize {
         32
+    }
+
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> nc_models::Result<Value> {
+        let weight = graph.constant("hidden.weight", self.0.weight())?;
+        let bias = graph.constant("hidden.bias", self.0.bias().expect("the layer has biases"))?;
+        let pixels = graph.node("Flatten", "pixels", &[images], &[("axis", Attribute::Int(1))]);
+        let affine =
+            graph.node("Gemm", "hidden", &[&pixels, &weight, &bias], &[("transB", Attribute::Int(1))]);
+        Ok(graph.node("Relu", "hidden.relu", &[&affine], &[]))
     }
 }
 
@@ -61,5 +71,12 @@ fn a_custom_backbone_trains() -> anyhow::Result<()> {
     let trained = Trained::open_with(&finished.directory, perceptron, &RunOptions::default())?;
     assert_eq!(trained.evaluate()?.accuracy, finished.result.accuracy);
     assert_eq!(trained.features()?.dims, 32);
+
+    let refused = OnnxExport::of(&finished.directory).err();
+    assert!(matches!(refused, Some(Error::OwnBackbone { name, .. }) if name == "perceptron"));
+    let exported = OnnxExport::of_backbone(&finished.directory, perceptron)?;
+    assert_eq!((exported.feature_dim, exported.input.height), (32, 28));
+    // Weights and biases of f32: 784 inputs, 32 features, 10 classes.
+    assert!(exported.bytes.len() > 4 * (784 * 32 + 32 + 32 * 10 + 10), "{}", exported.bytes.len());
     Ok(())
 }

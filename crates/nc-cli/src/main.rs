@@ -14,6 +14,7 @@ mod config;
 mod download;
 mod duration;
 mod eval;
+mod export;
 mod export_features;
 mod message;
 mod output;
@@ -47,6 +48,7 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Export(export::Args),
     Predict(predict::Args),
     ExportFeatures(export_features::Args),
     Analyze(analyze::Args),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),
         Command::Eval(args) => eval::main(&args).map(done),
+        Command::Export(args) => export::main(&args).map(done),
         Command::Predict(args) => predict::main(&args),
         Command::ExportFeatures(args) => export_features::main(&args).map(done),
         Command::Analyze(args) => analyze::main(&args).map(done),

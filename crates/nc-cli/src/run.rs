@@ -1,6 +1,6 @@
 //! Arguments that name a trained model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use nc_kernels::threads;
@@ -9,21 +9,19 @@ use nc_train::Trained;
 
 use crate::{compute, output, terminal::say};
 
+/// The path of a trained model.
 #[derive(clap::Args)]
 #[group(skip)]
-pub(crate) struct Args {
+pub(crate) struct Model {
     /// Directory of a finished run, or a weights file in it.
     #[arg(value_name = "RUN")]
     path: PathBuf,
-    #[command(flatten)]
-    compute: compute::Args,
 }
 
-impl Args {
-    /// Starts the thread pool and opens the model, with the data directory of the run. Prints the notes on its images.
-    pub(crate) fn open(&self) -> Result<Trained> {
-        let experiment = Trained::experiment_of(&self.path)?;
-        if !self.path.is_dir() {
+impl Model {
+    /// The path, unless it is a checkpoint.
+    pub(crate) fn path(&self) -> Result<&Path> {
+        if self.path.is_file() {
             match Checkpoint::<serde_json::Value>::read(&self.path) {
                 Ok(_) => bail!(
                     "{} is a checkpoint, not weights of a finished run; resume it with `nclt train --resume {}`",
@@ -34,9 +32,28 @@ impl Args {
                 Err(_) => {}
             }
         }
-        let directory = if self.path.is_dir() { &self.path } else { &output::directory_of(&self.path) };
+        Ok(&self.path)
+    }
+}
+
+/// A trained model with its images.
+#[derive(clap::Args)]
+#[group(skip)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    compute: compute::Args,
+}
+
+impl Args {
+    /// Starts the thread pool and opens the model, with the data directory of the run. Prints the notes on its images.
+    pub(crate) fn open(&self) -> Result<Trained> {
+        let experiment = Trained::experiment_of(&self.model.path)?;
+        let path = self.model.path()?;
+        let directory = if path.is_dir() { path } else { &output::directory_of(path) };
         let options = self.compute.start(experiment.data.source, Some(directory))?;
-        let trained = threads::install(|| Trained::open(&self.path, &options))?;
+        let trained = threads::install(|| Trained::open(path, &options))?;
         for note in trained.notes() {
             say(&format!("warning: {note}"));
         }

@@ -2,6 +2,8 @@ use candle_core::Tensor;
 use nc_kernels::Mode;
 
 use crate::Result;
+#[cfg(feature = "onnx")]
+use crate::onnx::{Graph, Value};
 
 /// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,18 @@ pub trait Backbone: Send + Sync {
         let _ = (height, width);
         None
     }
+
+    /// Adds the network in evaluation to an ONNX graph; returns the features (N, P) of the normalised `images` (N, C, H,
+    /// W).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotExportable`](crate::Error::NotExportable) unless implemented.
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
+        let _ = (graph, images);
+        Err(crate::Error::NotExportable { part: "Backbone" })
+    }
 }
 
 /// The size of a network.
@@ -83,5 +97,10 @@ impl<B: Backbone + ?Sized> Backbone for Box<B> {
 
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         self.as_ref().architecture(height, width)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
+        self.as_ref().add_to(graph, images)
     }
 }

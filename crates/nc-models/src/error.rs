@@ -56,6 +56,15 @@ pub enum Error {
         /// Size of the batch.
         found: usize,
     },
+    /// A custom backbone or network that does not add itself to an ONNX graph.
+    #[error("this network cannot be exported to ONNX because it has no graph; implement {part}::add_to")]
+    NotExportable {
+        /// The trait to implement.
+        part: &'static str,
+    },
+    /// Export of a network without a classifier, which has no logits.
+    #[error("a network without a classifier cannot be exported to ONNX")]
+    NoClassifier,
     /// Weights that do not match the model.
     #[error("the weights do not match the model: {0}")]
     Weights(String),

@@ -2,6 +2,8 @@ use candle_core::{D, Tensor, Var};
 use candle_nn::{Init, VarBuilder, init};
 use nc_kernels::Mode;
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{Architecture, Backbone, Error, Pass, Result, Role, with_role};
 
 /// A backbone with features normalised by batch norm and then to length 1, as before the fixed ETF of Yang et al.
@@ -20,6 +22,9 @@ pub struct NormalizedFeatures<B> {
     beta: Tensor,
     running_mean: Var,
     running_var: Var,
+    /// Prefix of the parameters, for the names in an ONNX graph.
+    #[cfg(feature = "onnx")]
+    name: String,
 }
 
 const EPS: f64 = 1e-5;
@@ -39,7 +44,15 @@ impl<B: Backbone> NormalizedFeatures<B> {
         let statistic = |name, init| Var::from_tensor(&with_role(Role::Statistic, || get(name, init))?);
         let running_mean = statistic("running_mean", init::ZERO)?;
         let running_var = statistic("running_var", init::ONE)?;
-        Ok(Self { backbone, gamma, beta, running_mean, running_var })
+        Ok(Self {
+            backbone,
+            gamma,
+            beta,
+            running_mean,
+            running_var,
+            #[cfg(feature = "onnx")]
+            name: vb.prefix(),
+        })
     }
 
     /// (h - mean) / sqrt(var + eps) with batch statistics, which also update the running ones.
@@ -84,6 +97,20 @@ impl<B: Backbone> Backbone for NormalizedFeatures<B> {
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         self.backbone.architecture(height, width)
     }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
+        let features = self.backbone.add_to(graph, images)?;
+        let mut constant =
+            |part: &str, tensor: &Tensor| graph.constant(&format!("{}.{part}", self.name), tensor);
+        let (gamma, beta) = (constant("weight", &self.gamma)?, constant("bias", &self.beta)?);
+        let mean = constant("running_mean", &self.running_mean)?;
+        let var = constant("running_var", &self.running_var)?;
+        let inputs = [&features, &gamma, &beta, &mean, &var];
+        let eps = Attribute::Float(EPS as f32);
+        let normalized = graph.node("BatchNormalization", &self.name, &inputs, &[("epsilon", eps)]);
+        add_unit_rows(graph, &format!("{}.unit", self.name), &normalized)
+    }
 }
 
 /// Divides rows by their Euclidean norm. A zero row stays zero and has no gradient.
@@ -92,4 +119,16 @@ pub(crate) fn unit_rows(x: &Tensor) -> Result<Tensor> {
     let has_direction = squared.detach().ge(f64::from(f32::MIN_POSITIVE))?.broadcast_as(x.shape())?;
     let unit = x.broadcast_div(&(squared + 1e-24)?.sqrt()?)?;
     Ok(has_direction.where_cond(&unit, &unit.zeros_like()?.detach())?)
+}
+
+/// Adds [`unit_rows`] to an ONNX graph.
+#[cfg(feature = "onnx")]
+pub(crate) fn add_unit_rows(graph: &mut Graph, name: &str, x: &Value) -> Result<Value> {
+    let epsilon = Tensor::new(&[[1e-24f32]], &candle_core::Device::Cpu)?;
+    let epsilon = graph.constant(&format!("{name}.epsilon"), &epsilon)?;
+    let axes = [("axes", Attribute::Ints(&[1])), ("keepdims", Attribute::Int(1))];
+    let squared = graph.node("ReduceSumSquare", &format!("{name}.squared"), &[x], &axes);
+    let positive = graph.node("Add", &format!("{name}.positive"), &[&squared, &epsilon], &[]);
+    let norm = graph.node("Sqrt", &format!("{name}.norm"), &[&positive], &[]);
+    Ok(graph.node("Div", name, &[x, &norm], &[]))
 }

@@ -1,7 +1,11 @@
+#[cfg(feature = "onnx")]
+use candle_core::{DType, Device};
 use candle_core::{Tensor, Var};
 use candle_nn::{VarBuilder, init};
 use nc_kernels::{ConvNorm, ConvShape, FeatureMap, Shortcut};
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{Pass, Result, Role, with_role};
 
 /// Convolution, batch norm, optional shortcut and optional ReLU: the building block of the networks.
@@ -16,6 +20,9 @@ pub struct ConvNormLayer {
     beta: Tensor,
     running_mean: Var,
     running_var: Var,
+    /// Prefix of the convolution's parameters, for the names in an ONNX graph.
+    #[cfg(feature = "onnx")]
+    name: String,
 }
 
 impl ConvNormLayer {
@@ -44,6 +51,8 @@ impl ConvNormLayer {
             beta: norm.get_with_hints(out_channels, "bias", init::ZERO)?,
             running_mean: statistic("running_mean", init::ZERO)?,
             running_var: statistic("running_var", init::ONE)?,
+            #[cfg(feature = "onnx")]
+            name: conv.prefix(),
         })
     }
 
@@ -73,5 +82,50 @@ impl ConvNormLayer {
             momentum: Self::MOMENTUM,
         };
         Ok(layer.forward(x, shortcut, self.relu, pass.batch_norm)?)
+    }
+
+    /// The convolution.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn shape(&self) -> ConvShape {
+        self.shape
+    }
+
+    /// Weight and bias of the convolution that equals convolution and batch norm in evaluation, f64 on the CPU:
+    /// w gamma / sqrt(var + eps) and beta - mean gamma / sqrt(var + eps).
+    #[cfg(feature = "onnx")]
+    pub(crate) fn folded(&self) -> Result<(Tensor, Tensor)> {
+        let f64s = |tensor: &Tensor| tensor.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64);
+        let (gamma, beta) = (f64s(&self.gamma)?, f64s(&self.beta)?);
+        let (mean, var) = (f64s(&self.running_mean)?, f64s(&self.running_var)?);
+        let scale = (gamma / (var + Self::EPS)?.sqrt()?)?;
+        let weight = f64s(&self.weight)?.broadcast_mul(&scale.reshape(((), 1, 1, 1))?)?;
+        Ok((weight, (beta - (mean * scale)?)?))
+    }
+
+    /// Adds [`ConvNormLayer::forward`] in evaluation to an ONNX graph, with batch norm folded into the convolution.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
+    #[cfg(feature = "onnx")]
+    pub fn add_to(&self, graph: &mut Graph, x: &Value, shortcut: Option<&Value>) -> Result<Value> {
+        let Self { shape: ConvShape { kernel, stride, padding, groups, .. }, name, .. } = self;
+        let (weight, bias) = self.folded()?;
+        let weight = graph.constant(&format!("{name}.weight"), &weight)?;
+        let bias = graph.constant(&format!("{name}.bias"), &bias)?;
+        let attributes = [
+            ("kernel_shape", Attribute::Ints(&[*kernel as i64; 2])),
+            ("strides", Attribute::Ints(&[*stride as i64; 2])),
+            ("pads", Attribute::Ints(&[*padding as i64; 4])),
+            ("group", Attribute::Int(*groups as i64)),
+        ];
+        let mut y = graph.node("Conv", name, &[x, &weight, &bias], &attributes);
+        if let Some(shortcut) = shortcut {
+            y = graph.node("Add", &format!("{name}.add"), &[&y, shortcut], &[]);
+        }
+        if self.relu {
+            y = graph.node("Relu", &format!("{name}.relu"), &[&y], &[]);
+        }
+        Ok(y)
     }
 }

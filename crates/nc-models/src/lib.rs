@@ -7,6 +7,8 @@ mod head;
 mod layer;
 mod model;
 mod network;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod params;
 mod random;
 mod resnet;

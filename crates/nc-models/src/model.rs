@@ -1,5 +1,7 @@
 use candle_core::Tensor;
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Graph, Value};
 use crate::{
     Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
     Result, ScaledHead,
@@ -114,6 +116,13 @@ impl Network for Model {
         let mut architecture = self.backbone.architecture(height, width)?;
         architecture.multiply_adds += (self.feature_dim() * self.classes) as u64;
         Some(architecture)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<(Value, Value)> {
+        let features = self.backbone.add_to(graph, images)?;
+        let logits = self.head.add_to(graph, HEAD, &features)?;
+        Ok((features, logits))
     }
 
     fn params(&self) -> &ParamStore {

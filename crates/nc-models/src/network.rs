@@ -1,5 +1,7 @@
 use candle_core::Tensor;
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Graph, Value};
 use crate::{Architecture, Head, ParamStore, Pass, Result};
 
 /// Outputs of one branch of a [`Network`] for the images of its view.
@@ -64,6 +66,18 @@ pub trait Network: Send + Sync {
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         let _ = (height, width);
         None
+    }
+
+    /// Adds the network in inference to an ONNX graph; returns features (N, P) and logits (N, K) of the normalised
+    /// `images` (N, C, H, W).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotExportable`](crate::Error::NotExportable) unless implemented, or from the backbone.
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<(Value, Value)> {
+        let _ = (graph, images);
+        Err(crate::Error::NotExportable { part: "Network" })
     }
 
     /// All parameters.

@@ -2,6 +2,8 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{Architecture, Backbone, ConvNormLayer, Error, Pass, Result};
 
 /// Configuration of a CIFAR ResNet.
@@ -109,6 +111,16 @@ impl Backbone for ResNet {
         }
         Some(Architecture { channels: self.stages.clone(), multiply_adds })
     }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
+        let mut x = self.stem.add_to(graph, images, None)?;
+        for block in &self.blocks {
+            x = block.add_to(graph, &x)?;
+        }
+        let pooled = graph.node("GlobalAveragePool", "pool", &[&x], &[]);
+        Ok(graph.node("Flatten", "pool.flat", &[&pooled], &[("axis", Attribute::Int(1))]))
+    }
 }
 
 /// Shortcut of a block that increases channels and halves height and width.
@@ -165,6 +177,35 @@ impl BasicBlock {
         };
         let y = self.conv1.forward(x, Shortcut::None, pass)?;
         self.conv2.forward(&y, shortcut, pass)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, x: &Value) -> Result<Value> {
+        let shortcut = match &self.path {
+            ShortcutPath::Identity => x.clone(),
+            ShortcutPath::Subsample => self.add_subsample(graph, x),
+            ShortcutPath::Projection(layer) => layer.add_to(graph, x, None)?,
+        };
+        let y = self.conv1.add_to(graph, x, None)?;
+        self.conv2.add_to(graph, &y, Some(&shortcut))
+    }
+
+    /// Adds option A to an ONNX graph: every second pixel, then zero channels on both sides.
+    #[cfg(feature = "onnx")]
+    fn add_subsample(&self, graph: &mut Graph, x: &Value) -> Value {
+        let ConvShape { in_channels, out_channels, stride, .. } = self.conv1.shape();
+        let (stride, channels) = (stride as i64, ((out_channels - in_channels) / 2) as i64);
+        let integers: [(&str, &[i64]); 5] = [
+            ("starts", &[0, 0]),
+            ("ends", &[i64::MAX, i64::MAX]),
+            ("axes", &[2, 3]),
+            ("steps", &[stride, stride]),
+            ("pads", &[0, channels, 0, 0, 0, channels, 0, 0]),
+        ];
+        let [starts, ends, axes, steps, pads] =
+            integers.map(|(name, values)| graph.integers(&format!("shortcut.{name}"), values));
+        let sliced = graph.node("Slice", "shortcut.pixels", &[x, &starts, &ends, &axes, &steps], &[]);
+        graph.node("Pad", "shortcut", &[&sliced, &pads], &[])
     }
 }
 

@@ -168,7 +168,7 @@ pub enum Error {
     /// A run of a custom backbone, opened without its constructor.
     #[error(
         "{} was trained with the custom backbone {name:?}; open it in the program that defines it, with \
-         Trained::open_with",
+         Trained::open_with or OnnxExport::of_backbone",
         run.display()
     )]
     OwnBackbone {
@@ -179,8 +179,7 @@ pub enum Error {
     },
     /// A run of an earlier version, which stored neither class names nor normalisation.
     #[error(
-        "{} was trained by an earlier version, which stored neither class names nor normalisation; train it again to \
-         classify images",
+        "{} was trained by an earlier version, which stored neither class names nor normalisation; train it again",
         run.display()
     )]
     NoInputSpec {

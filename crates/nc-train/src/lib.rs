@@ -12,6 +12,7 @@ mod losses;
 mod network;
 mod objective;
 mod observer;
+mod onnx;
 mod optimizer;
 mod options;
 mod post_hoc;
@@ -46,6 +47,7 @@ pub use nc_metrics::Geometry;
 /// A classifier head.
 pub use nc_models::HeadConfig;
 pub use observer::{Observer, Resumed, Step};
+pub use onnx::OnnxExport;
 pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};

@@ -35,6 +35,8 @@ fn errors_match_their_snapshot() -> candle_core::Result<()> {
             FixedHead,
             Views,
             BatchTooSmall,
+            NotExportable,
+            NoClassifier,
             Weights,
             NameTaken,
             UnknownParameter,
@@ -51,6 +53,8 @@ fn errors_match_their_snapshot() -> candle_core::Result<()> {
             ("a retrained ETF head", Error::FixedHead { head: "etf" }),
             ("one view for a network of two branches", Error::Views { expected: 2, found: 1 }),
             ("feature batch norm over two images", Error::BatchTooSmall { least: 3, found: 2 }),
+            ("ONNX export of a custom backbone", Error::NotExportable { part: "Backbone" }),
+            ("ONNX export of a network without a classifier", Error::NoClassifier),
             ("weights of a different model", loaded(&file("conv1.weight", &[4])?)),
             ("weights of a different shape", loaded(&file("weight", &[4, 2])?)),
             ("a backbone parameter named like the head", {

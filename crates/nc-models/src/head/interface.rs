@@ -1,5 +1,7 @@
 use candle_core::Tensor;
 
+#[cfg(feature = "onnx")]
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{ParamStore, Result};
 
 /// Classifier head on features.
@@ -39,4 +41,18 @@ pub trait Head: Send + Sync {
     ///
     /// [`Error::FixedHead`](crate::Error::FixedHead) for a fixed head.
     fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()>;
+
+    /// Adds the head to an ONNX graph, with constants named `prefix.*`; returns the logits (N, K) of `features` (N, P).
+    /// By default the affine map of [`Head::weight`] and [`Head::bias`].
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
+    #[cfg(feature = "onnx")]
+    fn add_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
+        let weight = graph.constant(&format!("{prefix}.weight"), &self.weight()?)?;
+        let bias = self.bias()?.map(|bias| graph.constant(&format!("{prefix}.bias"), &bias)).transpose()?;
+        let inputs: Vec<&Value> = [features, &weight].into_iter().chain(&bias).collect();
+        Ok(graph.node("Gemm", prefix, &inputs, &[("transB", Attribute::Int(1))]))
+    }
 }

@@ -56,6 +56,7 @@ fn error_messages_match_the_snapshot() {
             "a checkpoint with an unknown tensor",
             Error::UnknownTensor { path: CHECKPOINT.into(), name: "prototypes".into() },
         ),
+        ("export of a run of an earlier version", Error::NoInputSpec { run: "runs/one".into() }),
         ("a step outside a phase", Error::NoPhase),
         ("an objective without terms", Error::NoTerms),
         ("features without a classifier", Error::NoClassifier { needed_by: "evaluation" }),

@@ -1,0 +1,133 @@
+use candle_core::{Device, Tensor};
+use prost::Message;
+
+use super::Graph;
+use super::proto::{
+    DataType, Dimension, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
+    TensorType, TypeProto, ValueInfoProto,
+};
+use crate::{Error, Network, Result};
+
+/// Input images of an exported network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// The channels C: red, green and blue, or grey.
+    pub channels: Vec<Channel>,
+    /// Height H in pixels.
+    pub height: usize,
+    /// Width W in pixels.
+    pub width: usize,
+}
+
+/// Normalisation of an image channel: (x - mean) / std for pixels x from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Channel {
+    /// Mean of the pixels.
+    pub mean: f32,
+    /// Standard deviation of the pixels.
+    pub std: f32,
+}
+
+/// Origin of an exported network.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// Name of the graph.
+    pub name: &'a str,
+    /// The program that exports the network.
+    pub producer: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// Metadata, as keys with their values.
+    pub metadata: &'a [(&'a str, String)],
+}
+
+/// Version of the file format that introduced opset 13.
+const IR_VERSION: i64 = 7;
+
+/// Encodes `network` in inference as an ONNX model with input normalisation.
+///
+/// | value | type | shape | contents |
+/// |---|---|---|---|
+/// | input `images` | f32 | (N, C, H, W) | pixels / 255, any N |
+/// | output `features` | f32 | (N, P) | the features h |
+/// | output `logits` | f32 | (N, K) | the logits z |
+///
+/// Batch norm is folded into the convolutions in double precision. Rounding apart, the outputs are those of
+/// [`Network::infer`] for normalised images.
+///
+/// ```
+/// use candle_core::Device;
+/// use nc_models::onnx::{Channel, Description, Input, export};
+/// use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
+///
+/// let params = ParamStore::new(0, &Device::Cpu);
+/// let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder())?;
+/// let model = Model::new(params, resnet, &HeadConfig::Linear, 10)?;
+///
+/// let input = Input { channels: vec![Channel { mean: 0.3, std: 0.35 }], height: 28, width: 28 };
+/// let metadata = [("class_names", r#"["shirt", "shoe"]"#.to_owned())];
+/// let about = Description { name: "digits", producer: "example", version: "1.0", metadata: &metadata };
+/// let bytes = export(&model, &input, &about)?;
+/// # assert!(!bytes.is_empty());
+/// # Ok::<(), nc_models::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::NotExportable`] for a custom backbone or network without `add_to`, [`Error::NoClassifier`] for a network without
+/// a classifier; those of Candle.
+pub fn export(network: &dyn Network, input: &Input, about: &Description<'_>) -> Result<Vec<u8>> {
+    Ok(model(network, input, about)?.encode_to_vec())
+}
+
+pub(super) fn model(network: &dyn Network, input: &Input, about: &Description<'_>) -> Result<ModelProto> {
+    let classifier = network.classifier()?.ok_or(Error::NoClassifier)?;
+    let Input { channels, height, width } = input;
+    let mut graph = Graph::default();
+    let [images, features, logits] = ["images", "features", "logits"].map(|name| graph.reserved(name));
+
+    let per_channel = |value: fn(&Channel) -> f32| {
+        let values = channels.iter().map(value).collect();
+        Tensor::from_vec(values, (1, channels.len(), 1, 1), &Device::Cpu)
+    };
+    let mean = graph.constant("mean", &per_channel(|channel| channel.mean)?)?;
+    let std = graph.constant("std", &per_channel(|channel| channel.std)?)?;
+    let centred = graph.node("Sub", "centred", &[&images, &mean], &[]);
+    let normalized = graph.node("Div", "normalized", &[&centred, &std], &[]);
+    let (h, z) = network.add_to(&mut graph, &normalized)?;
+    graph.output(&h, &features);
+    graph.output(&z, &logits);
+
+    let pixels = if channels.len() == 3 { "RGB pixels / 255" } else { "pixels / 255" };
+    let mut graph = graph.into_proto(about.name);
+    graph.input = vec![value_info("images", &[channels.len(), *height, *width], pixels)];
+    graph.output = vec![
+        value_info("logits", &[classifier.weight.dim(0)?], "one score per class, before softmax"),
+        value_info("features", &[network.feature_dim()], "input of the classifier"),
+    ];
+    let entry = |(key, value): &(&str, String)| StringStringEntryProto {
+        key: (*key).to_owned(),
+        value: value.clone(),
+    };
+    Ok(ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: about.producer.to_owned(),
+        producer_version: about.version.to_owned(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: Graph::OPSET }],
+        metadata_props: about.metadata.iter().map(entry).collect(),
+    })
+}
+
+/// An f32 tensor of N items with `dims`.
+fn value_info(name: &str, dims: &[usize], doc: &str) -> ValueInfoProto {
+    let batch = Dimension { dim_value: None, dim_param: Some("N".into()) };
+    let sizes = dims.iter().map(|&dim| Dimension { dim_value: Some(dim as i64), dim_param: None });
+    let shape = TensorShapeProto { dim: std::iter::once(batch).chain(sizes).collect() };
+    let tensor = TensorType { elem_type: DataType::Float.into(), shape: Some(shape) };
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto { tensor_type: Some(tensor) }),
+        doc_string: doc.to_owned(),
+    }
+}
