@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
         ("b b/c.png", PIXEL),
         ("test.txt", b"a.png 0"),
     ]);
-    if let Some(source) = nclt_fuzz::read(list::read_dir(directory.path(), nc_data::ImageOptions::default())) {
+    if let Some(source) = nclt_fuzz::read(list::read_dir(directory.path(), nc_data::ImageOptions::default()))
+    {
         assert!(source.train.len() <= bytes.len());
         assert!(source.train.num_classes() <= source.train.len());
     }
