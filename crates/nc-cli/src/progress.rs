@@ -116,11 +116,13 @@ impl Progress {
     }
 }
 
-/// Clears the bar, and ends the reloading of the page.
+/// Clears the bar, and ends the reloading of the page of a run that stopped early.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        if let Some(directory) = &self.directory {
+        if let Some(directory) = &self.directory
+            && !directory.join(RunDir::RESULT).exists()
+        {
             let _ = RunReport::write_page(directory);
         }
     }
