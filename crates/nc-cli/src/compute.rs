@@ -12,7 +12,7 @@ use candle_core::Device;
 use nc_data::download::{Manifest, is_installed};
 use nc_kernels::threads;
 use nc_record::{ProgramSummary, RunDir};
-use nc_train::{DataSource, RunOptions};
+use nc_train::{DataSource, RunOptions, presets::ImageDirectory};
 
 use crate::terminal::say;
 
@@ -79,6 +79,11 @@ impl Args {
             None => downloaded(source),
         };
         sources.iter().map(|&source| Ok((source, directory(source)?))).collect()
+    }
+
+    /// The directory given as --data-dir, which may have one's own images.
+    pub(crate) fn images(&self) -> Option<ImageDirectory> {
+        self.data_dir.as_ref().map(ImageDirectory::new)
     }
 
     /// Number of compute threads, if set.

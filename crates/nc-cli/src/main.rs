@@ -9,6 +9,7 @@ extern crate intel_mkl_src as _;
 mod analyze;
 mod check;
 mod check_list;
+mod compare;
 mod compute;
 mod config;
 mod download;
@@ -21,6 +22,7 @@ mod output;
 mod predict;
 mod presets;
 mod progress;
+mod queue;
 mod report;
 mod reproduce_tables;
 mod run;
@@ -56,6 +58,7 @@ enum Command {
     Download(download::Args),
     Check(check::Args),
     CheckList(check_list::Args),
+    Compare(compare::Args),
     Presets(presets::Args),
     Config(config::Args),
     ReproduceTables(reproduce_tables::Args),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Download(args) => download::main(&args).map(done),
         Command::Check(args) => check::main(&args),
         Command::CheckList(args) => check_list::main(&args).map(done),
+        Command::Compare(args) => compare::main(&args),
         Command::Presets(args) => presets::main(&args).map(done),
         Command::Config(args) => config::main(&args).map(done),
         Command::ReproduceTables(args) => reproduce_tables::main(&args),

@@ -59,8 +59,7 @@ fn read(directory: &Path) -> Result<RunReport> {
 /// Warns if the configuration is not that of the result.
 fn warn_if_changed(directory: &Path) {
     let Ok(result) = RunDir::read_result::<RunResult>(directory) else { return };
-    let hash =
-        Trained::experiment_of(directory).and_then(|experiment| experiment.hash(&result.data.train_hash));
+    let hash = Trained::experiment_of(directory).and_then(|experiment| experiment.hash(&result.data.hash()));
     if hash.is_ok_and(|hash| hash != result.run_hash) {
         say(&format!(
             "warning: {} changed since the run finished; the page shows the changed settings",

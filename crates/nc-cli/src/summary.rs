@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nc_metrics::Accuracy;
-use nc_record::{RunDir, ShotAccuracy};
+use nc_record::{RunDir, SelectedEpoch, ShotAccuracy};
 use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
@@ -18,7 +18,14 @@ pub(crate) fn run(finished: &Finished) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = (|| {
-        groups(&mut out, "test accuracy at the end", &result.accuracy)?;
+        let kept = result.selected_epoch.as_ref().filter(|selected| selected.kept);
+        let title = match kept {
+            Some(SelectedEpoch { phase, epoch, .. }) => {
+                format!("test accuracy of {phase} {}, the best epoch by validation", epoch + 1)
+            }
+            None => "test accuracy at the end".to_owned(),
+        };
+        groups(&mut out, &title, &result.accuracy)?;
         chosen_epochs(&mut out, result)?;
         let names = result.input.as_ref().map_or(&[][..], |input| &input.classes);
         classes(&mut out, &result.accuracy, &result.data.class_counts, names)?;
@@ -64,10 +71,14 @@ fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
         let ShotAccuracy { all, balanced, .. } = selected.validation_accuracy;
         let balanced = balanced.map_or_else(String::new, |share| format!(", {} balanced", percent(share)));
         let (validation, test) = (percent(all), percent(selected.test_accuracy.all));
-        writeln!(
-            out,
-            "  (epoch chosen by validation: {test}, {phase} {epoch}; validation accuracy {validation}{balanced})"
-        )?;
+        if selected.kept {
+            writeln!(out, "  (validation accuracy {validation}{balanced})")?;
+        } else {
+            writeln!(
+                out,
+                "  (epoch chosen by validation: {test}, {phase} {epoch}; validation accuracy {validation}{balanced})"
+            )?;
+        }
     }
     if let Some(best) = &result.best_epoch {
         let (phase, epoch) = (&best.phase, best.epoch + 1);

@@ -1,10 +1,15 @@
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Result, ensure};
+use indicatif::HumanDuration;
 use nc_kernels::threads;
 use nc_record::{RunDir, shell_word};
 use nc_report::RunReport;
-use nc_train::{CheckpointEvery, Error, Finished, RunOptions, Settings, Trained, ValidExperiment};
+use nc_train::{
+    CheckpointEvery, DataFacts, Error, Finished, RunOptions, Settings, Speed, Trained, ValidExperiment,
+    epochs_within,
+    presets::{ImageDirectory, OwnImages},
+};
 
 use crate::{
     compute, duration,
@@ -23,13 +28,17 @@ Examples:
   nclt train --preset cifar10-lt-r100/ldam-drw --seed 1
 
   # Your own images in photos/train/CLASS and photos/test/CLASS, or only in photos/CLASS
-  nclt train --preset image-folder/nc-drw --data-dir photos --set 'data.image_size=[64, 64]'";
+  nclt train --data-dir photos
+
+  # The same with another method, for about ten minutes
+  nclt train --preset image-folder/nc-drw --data-dir photos --minutes 10";
 
 /// Train an experiment, or resume it from its last checkpoint.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Preset DATA/METHOD; `nclt presets` lists them [default: fashion-mnist-lt/nc-drw-crt].
+    /// Preset DATA/METHOD; `nclt presets` lists them [default: fashion-mnist-lt/nc-drw-crt; with --data-dir, settings
+    /// that suit your own images].
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// TOML file: a complete configuration, or `preset = "NAME"` and the settings that differ from it.
@@ -42,13 +51,17 @@ pub(crate) struct Args {
     /// keeps its length, up to a quarter of its phase; evaluation.every_epochs does not scale.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
+    /// Choose the number of epochs so that training takes about this long here, at the speed measured first. Repeating
+    /// the command may choose another number; --resume continues the same run.
+    #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: Option<u32>,
     /// Seed of initialisation, data order, augmentation and mix-up.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
     compute: compute::Args,
     /// Resume the run in this directory with the configuration stored there.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "seed", "out"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "minutes", "seed", "out"])]
     resume: Option<PathBuf>,
     /// Start from the beginning. Without --fresh, an interrupted run resumes from its last checkpoint, and a finished
     /// run only prints its result.
@@ -69,7 +82,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let experiment = args.experiment()?;
+    let images = args.compute.images();
+    let experiment = args.experiment(images.as_ref())?;
     let mut options = RunOptions {
         out: args.out.clone(),
         directory: args.resume.clone(),
@@ -83,6 +97,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         options.program.command =
             Some(["nclt".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" "));
     }
+    let images = images.as_ref().and_then(ImageDirectory::known);
+    let experiment = args.announced(experiment, images, &options)?;
     let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
     drop(progress);
@@ -116,7 +132,7 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
 }
 
 impl Args {
-    fn experiment(&self) -> Result<ValidExperiment> {
+    fn experiment(&self, images: Option<&ImageDirectory>) -> Result<ValidExperiment> {
         if let Some(directory) = &self.resume {
             ensure!(
                 directory.join(RunDir::CONFIG).is_file(),
@@ -131,8 +147,51 @@ impl Args {
             overrides: &self.overrides,
             epochs: self.epochs,
             seed: self.seed,
+            images,
         };
         Ok(settings.resolve()?)
+    }
+
+    /// Applies --minutes, and announces a run on one's own images.
+    fn announced(
+        &self,
+        experiment: ValidExperiment,
+        images: Option<&OwnImages>,
+        options: &RunOptions,
+    ) -> Result<ValidExperiment> {
+        if images.is_none() && self.minutes.is_none() {
+            return Ok(experiment);
+        }
+        let facts = match images {
+            Some(images) => images.facts(&experiment),
+            None => threads::install(|| DataFacts::read(&experiment.data, options.data_dir.as_deref()))?,
+        };
+        let speed = threads::install(|| Speed::measure(&experiment, &facts, &options.device))?;
+        let scaled = |epochs| {
+            let mut scaled = (*experiment).clone();
+            scaled.scale_epochs(epochs);
+            scaled
+        };
+        let experiment = match self.minutes {
+            None => experiment,
+            Some(minutes) => {
+                let seconds = |epochs| speed.seconds(&scaled(epochs), 0, &facts);
+                scaled(epochs_within(60.0 * f64::from(minutes), seconds)).try_into()?
+            }
+        };
+        let epochs: Vec<String> = experiment.phases.iter().map(|phase| phase.epochs.to_string()).collect();
+        let time = Duration::from_secs_f64(speed.seconds(&experiment, 0, &facts));
+        say(&format!(
+            "{}: {} training images in {} classes, {}x{} pixels; {} epochs, about {} at the speed measured here",
+            experiment.name,
+            facts.train_images,
+            facts.classes,
+            facts.shape.height,
+            facts.shape.width,
+            epochs.join(" + "),
+            HumanDuration(time)
+        ));
+        Ok(experiment)
     }
 
     /// Command line that resumes a stopped run with the same options.

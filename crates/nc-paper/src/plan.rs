@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use nc_train::{DataSource, Experiment, ValidExperiment, presets};
+use nc_train::{Experiment, ValidExperiment, presets};
 use wildmatch::WildMatch;
 
 use crate::{
@@ -153,18 +153,6 @@ impl Plan {
             }
         }
         cells.into_iter().map(|(name, (done, all))| (name, done, all)).collect()
-    }
-
-    /// Data sources of `jobs`.
-    pub fn sources(jobs: &[&Job]) -> Vec<DataSource> {
-        let mut sources: Vec<DataSource> = vec![];
-        for job in jobs {
-            let source = job.experiment.data.source;
-            if !sources.contains(&source) {
-                sources.push(source);
-            }
-        }
-        sources
     }
 }
 

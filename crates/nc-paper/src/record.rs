@@ -182,7 +182,7 @@ impl Record {
         let same =
             |what: &str, same: bool| if same { Ok(()) } else { Err(format!("{what}: not that of config")) };
         same("key", hash("")? == self.key)?;
-        same("run_hash", hash(&self.data.train_hash)? == self.run_hash)?;
+        same("run_hash", hash(&self.data.hash())? == self.run_hash)?;
         same("seed", config.seed == self.seed)?;
         same("epochs", epochs == self.epochs)?;
 

@@ -190,7 +190,8 @@ mod tests {
         let plan = Plan::new(&PaperTable::all().unwrap(), &[], &selection).unwrap();
         let directories = BTreeMap::new();
         let options = RunOptions::default();
-        let mut queue = Queue::new(&plan, results.path(), &directories, options.clone());
+        let mut queue =
+            Queue::new(PlannedRuns { plan: &plan, results: results.path() }, &directories, options.clone());
         queue.run(None, &mut Silent).unwrap();
         let records = Records::read(results.path(), Scale::Smoke).unwrap();
         let key = &plan.jobs[0].key;

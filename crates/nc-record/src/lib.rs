@@ -3,6 +3,7 @@
 mod atomic;
 mod checkpoint;
 mod claim;
+mod decisions;
 mod error;
 mod event;
 mod event_log;
@@ -20,6 +21,7 @@ mod version;
 pub use atomic::write_atomically;
 pub use checkpoint::{Array, Checkpoint};
 pub use claim::{Claim, Rhythm};
+pub use decisions::Decisions;
 pub use error::{Error, Result};
 pub use event::{EpochLosses, Event, ShotAccuracy, Timing};
 pub use event_log::EventLog;

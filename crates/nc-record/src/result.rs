@@ -31,18 +31,18 @@ pub struct RunResult<A, C, N> {
     /// Notes on the data, such as unused files or images on both sides of a split.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Epochs of each phase, in order.
+    /// Epochs of each phase that were trained, in order.
     pub epochs: Vec<usize>,
-    /// Test accuracy after the last epoch: the figure to report.
+    /// Test accuracy of the final weights, those of the last epoch unless [`SelectedEpoch::kept`]: the figure to report.
     pub accuracy: A,
-    /// Calibration on the test set after the last epoch.
+    /// Calibration of the final weights on the test set.
     pub calibration: C,
-    /// Neural-collapse metrics after the last epoch.
+    /// Neural-collapse metrics of the final weights.
     pub nc: N,
     /// The epoch with the best test accuracy. Selected on the test set: only for comparison with papers that do so,
     /// never the figure to report.
     pub best_epoch: Option<BestEpoch>,
-    /// The epoch with the best validation accuracy, whose weights are saved too; only with a validation set.
+    /// The epoch with the best validation accuracy, whose weights are saved too; only with validation images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected_epoch: Option<SelectedEpoch>,
     /// Time at which the run finished, UTC, in RFC 3339: `2026-11-28T22:41:08Z`. None in results of earlier versions.
@@ -66,10 +66,21 @@ pub struct DataSummary {
     pub train_hash: String,
     /// Hash of the test set.
     pub test_hash: String,
+    /// Hash of the validation images, if they determined the weights: by early stopping or by the choice of an epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_hash: Option<String>,
     /// Training images of each class.
     pub class_counts: Vec<usize>,
     /// Number of test images.
     pub test_images: usize,
+}
+
+impl DataSummary {
+    /// Hash of the images that determine the weights.
+    pub fn hash(&self) -> String {
+        let Self { train_hash, validation_hash, .. } = self;
+        format!("{train_hash}{}", validation_hash.as_deref().unwrap_or_default())
+    }
 }
 
 /// Size of a network.
@@ -117,6 +128,9 @@ pub struct SelectedEpoch {
     /// SHA-256 of `weights-selected.safetensors`, in hexadecimal; none in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
+    /// Whether the run's final weights are those of this epoch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// The epoch with the best test accuracy.

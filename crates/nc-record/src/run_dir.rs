@@ -26,7 +26,7 @@ impl RunDir {
     pub const EVENTS: &'static str = "events.jsonl";
     /// The result; present only in a finished run.
     pub const RESULT: &'static str = "result.json";
-    /// The weights after the last epoch.
+    /// The final weights: of the last epoch, or of the best if the run keeps it.
     pub const WEIGHTS: &'static str = "weights.safetensors";
     /// The weights of the epoch selected by validation accuracy.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
@@ -37,6 +37,8 @@ impl RunDir {
     pub const PROJECTION: &'static str = "projection.json";
     /// Training images as the network saw them, as JSON.
     pub const SAMPLES: &'static str = "samples.json";
+    /// Decisions on the validation images, as JSON.
+    pub const VALIDATION: &'static str = "validation.json";
     /// The path of the data directory, as text; not part of the run's identity.
     pub const DATA_DIR: &'static str = "data-dir";
     /// The HTML report.
@@ -89,6 +91,7 @@ impl RunDir {
             Self::REPORT,
             Self::PROJECTION,
             Self::SAMPLES,
+            Self::VALIDATION,
             Self::TENSORBOARD,
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,

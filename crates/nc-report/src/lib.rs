@@ -19,7 +19,7 @@ pub use html::{IndexRun, IndexSection, index_page, page};
 pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
 pub use pages::{
-    AccuracyRow, AnalysisReport, FigureRow, Ideal, RunReport, accuracy_rows, class_list, comparison_page,
-    figure_rows,
+    AccuracyRow, AnalysisReport, FigureRow, Ideal, RankedMethod, Ranking, RunReport, TestSummary,
+    accuracy_rows, class_list, comparison_page, figure_rows,
 };
 pub use table::{Cell, Gain, Provenance, Row, RunFigure, Table};

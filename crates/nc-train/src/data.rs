@@ -13,7 +13,7 @@ use nc_record::{DataSummary, InputSpec, Resize};
 
 use crate::{
     Error, Result,
-    config::{DataConfig, DataSource, Phase, Validation, ValidationMeasure},
+    config::{DataConfig, DataSource, Experiment, Phase, Validation, ValidationMeasure},
     error::ensure,
 };
 
@@ -204,6 +204,20 @@ impl Data {
         let Normalize { mean, std } = self.normalize.clone();
         let classes = self.train.dataset().class_names().to_vec();
         InputSpec { classes, channels, height, width, resize: self.resize, mean, std }
+    }
+
+    /// Hash of the validation images if they determine the weights of `experiment`.
+    ///
+    /// # Errors
+    ///
+    /// If there are none.
+    pub(crate) fn deciding_validation(&self, experiment: &Experiment) -> Result<Option<String>> {
+        let Some(setting) = experiment.evaluation.decided_by_validation() else { return Ok(None) };
+        let Some((validation, _)) = &self.validation else {
+            let message = "requires validation images, found none; set data.validation={fraction=0.1}";
+            return Err(Error::setting(setting, message));
+        };
+        Ok(Some(validation.hash().to_owned()))
     }
 
     /// Loader of a phase's training batches.

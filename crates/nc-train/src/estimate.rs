@@ -8,7 +8,7 @@ use nc_models::{HeadConfig, Model, ParamStore};
 
 use crate::{
     Learner, Result,
-    config::{DataConfig, Experiment, Phase, Trains},
+    config::{DataConfig, Experiment, MOST_EPOCHS, Phase, Trains},
     data::Data,
     network::resnet,
 };
@@ -18,6 +18,8 @@ use crate::{
 pub struct DataFacts {
     /// Hash of the training subset.
     pub train_hash: String,
+    /// Hash of the validation images, if any.
+    pub validation_hash: Option<String>,
     /// Images in the training subset.
     pub train_images: usize,
     /// Images per evaluation during training: test and validation images.
@@ -38,12 +40,26 @@ impl DataFacts {
         let data = Data::open(config, data_dir)?;
         Ok(Self {
             train_hash: data.train.hash().to_owned(),
+            validation_hash: data.validation.as_ref().map(|(subset, _)| subset.hash().to_owned()),
             train_images: data.train.len(),
             evaluated_images: data.test.len()
                 + data.validation.as_ref().map_or(0, |(subset, _)| subset.len()),
             shape: data.train.dataset().shape(),
             classes: data.train.class_counts().len(),
         })
+    }
+}
+
+impl DataFacts {
+    /// Hash of the run of `experiment` on this data.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Experiment::hash`].
+    pub fn run_hash(&self, experiment: &Experiment) -> Result<String> {
+        let decides = experiment.evaluation.decided_by_validation().is_some();
+        let validation = self.validation_hash.as_deref().filter(|_| decides).unwrap_or_default();
+        experiment.hash(&format!("{}{validation}", self.train_hash))
     }
 }
 
@@ -100,6 +116,25 @@ impl Speed {
         };
         phases.map(of_phase).sum::<f64>() + at_the_end
     }
+}
+
+/// The most epochs for which `estimate`, which grows with the epochs, gives at most `seconds`; at least 1.
+///
+/// ```
+/// assert_eq!(nc_train::epochs_within(100.0, |epochs| 5.0 + 10.0 * epochs as f64), 9);
+/// assert_eq!(nc_train::epochs_within(1.0, |epochs| 10.0 * epochs as f64), 1);
+/// ```
+pub fn epochs_within(seconds: f64, estimate: impl Fn(usize) -> f64) -> usize {
+    let (mut fits, mut exceeds) = (1, MOST_EPOCHS + 1);
+    while exceeds - fits > 1 {
+        let middle = usize::midpoint(fits, exceeds);
+        if estimate(middle) <= seconds {
+            fits = middle;
+        } else {
+            exceeds = middle;
+        }
+    }
+    fits
 }
 
 /// Images per second over `steps` calls of `step`, after one untimed warm-up call.

@@ -18,6 +18,7 @@ mod options;
 mod post_hoc;
 mod predictor;
 pub mod presets;
+pub mod queue;
 mod run;
 mod samples;
 mod schema;
@@ -25,13 +26,13 @@ mod stored;
 mod trained;
 
 pub use config::{
-    BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig, Experiment,
+    BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig, Experiment, Keep,
     ModelConfig, NeuralCollapse, Objective, Phase, Reweighting, Schedule, Settings, SgdConfig, Trains,
     ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};
-pub use estimate::{DataFacts, Speed};
+pub use estimate::{DataFacts, Speed, epochs_within};
 pub use inference::Evaluation;
 pub use learner::{Learner, StepOutcome};
 pub use losses::{
@@ -52,6 +53,6 @@ pub use optimizer::{Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};
 pub use predictor::{Prediction, Predictor};
-pub use run::{Finished, RunResult, train, train_backbone};
+pub use run::{Finished, RunResult, run_directory, train, train_backbone};
 pub use schema::reference;
 pub use trained::Trained;

@@ -93,7 +93,7 @@ fn check_unchanged(
     weights: &[u8],
     result: &RunResult,
 ) -> Result<()> {
-    let found = experiment.hash(&result.data.train_hash)?;
+    let found = experiment.hash(&result.data.hash())?;
     if found != result.run_hash {
         let path = directory_of(checkpoint).join(RunDir::CONFIG);
         return Err(Error::ConfigChanged { path, expected: result.run_hash.clone(), found });

@@ -13,6 +13,7 @@ use crate::{
         figures::figure_rows,
         history::{Drawings, History, over_epochs},
         methods::{Method, difference, differing_settings, methods},
+        ranking::Ranking,
         run::{Finished, RunReport, class_names},
         snapshot::{angle_reach, angles, by_size, named, names_by_size, norms, norms_by_size},
     },
@@ -58,13 +59,16 @@ pub fn comparison_page(runs: &[RunReport]) -> Result<String> {
              compared.</p>\n",
         );
     }
+    if let Some(ranking) = Ranking::of_methods(&methods) {
+        body.push_str(&ranking.html());
+    }
     body.push_str(&results(&methods, comparable));
     body.push_str(&settings(&methods));
     let marks = common_marks(&methods);
     let several = methods.iter().any(|method| method.runs.len() > 1);
     let note = format!("{}{}", if several { "Bands show the range over seeds. " } else { "" }, key(&marks));
     figures(&mut body, "Training", note.trim(), &curves(&methods, &marks)?);
-    figures(&mut body, "After the last epoch", "", &after_training(&methods)?);
+    figures(&mut body, "After training", "", &after_training(&methods)?);
     let mut maps: Vec<(&str, Drawing)> = vec![];
     let first_runs = methods.iter().map(|method| &method.first().nc.train);
     let reach = first_runs.map(angle_reach).fold(0.0, f64::max);
@@ -98,8 +102,9 @@ fn results(methods: &[Method<'_>], comparable: bool) -> String {
     let degrees = |value: f64| format!("{value:.1}");
     let number = |value: f64| format!("{value:.3}");
     // Title, values, formatting, and whether more is better (1), less is better (-1), or neither (0).
-    let columns: [(&str, Vec<_>, Show<'_>, f64); 8] = [
+    let columns: [(&str, Vec<_>, Show<'_>, f64); 9] = [
         ("test accuracy, %", accuracy(|accuracy| Some(accuracy.top1)), &percent, 1.0),
+        ("balanced", accuracy(|accuracy| Some(accuracy.balanced)), &percent, 1.0),
         ("many", accuracy(|accuracy| accuracy.many), &percent, 1.0),
         ("medium", accuracy(|accuracy| accuracy.medium), &percent, 1.0),
         ("few", accuracy(|accuracy| accuracy.few), &percent, 1.0),
@@ -161,10 +166,18 @@ fn results(methods: &[Method<'_>], comparable: bool) -> String {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str(
-        "</table></div>\n<p class=\"notes\">Mean ± standard deviation over seeds, last epoch; best in bold. Differences are in \
+    let results = || methods.iter().flat_map(Method::results);
+    let keeps_best = |result: &Finished| result.selected_epoch.as_ref().is_some_and(|selected| selected.kept);
+    let epoch = match (results().any(keeps_best), results().all(keeps_best)) {
+        (false, _) => "last epoch",
+        (true, true) => "best epoch by validation",
+        (true, false) => "final weights",
+    };
+    let _ = writeln!(
+        out,
+        "</table></div>\n<p class=\"notes\">Mean ± standard deviation over seeds, {epoch}; best in bold. Differences are in \
          points, of runs with the same seed (± standard error over the pairs). The angle is the mean nearest angle between class \
-         means of the training features, in degrees.</p>\n",
+         means of the training features, in degrees.</p>"
     );
     out
 }

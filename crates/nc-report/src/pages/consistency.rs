@@ -1,10 +1,13 @@
 //! Consistency checks of a run's files, on which drawings and tables rely.
 
 use nc_metrics::{Accuracy, Analysis, Calibration, Geometry, NeuralCollapse, Projection};
-use nc_record::{RunResult, ShotAccuracy};
+use nc_record::{Decisions, RunResult, ShotAccuracy};
 
 /// The first inconsistency, if any.
 type Checked = std::result::Result<(), String>;
+
+/// Upper limit on labels, far above real numbers of classes.
+const MOST_CLASSES: usize = 1 << 24;
 
 /// Upper limit on feature norms, far above real values and small enough to draw.
 const LONGEST: f64 = 1e30;
@@ -35,6 +38,16 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     check_calibration("", &result.calibration)?;
     check_collapse("nc.train.", &result.nc.train, classes)?;
     check_collapse("nc.test.", &result.nc.test, classes)
+}
+
+pub(super) fn check_decisions(decisions: &Decisions) -> Checked {
+    let most = decisions.labels.iter().max().map_or(0, |&label| label as usize);
+    expect("predictions", "entries (one per label)", decisions.labels.len(), decisions.predictions.len())?;
+    if most > MOST_CLASSES {
+        Err(format!("expected labels up to {MOST_CLASSES}, found {most}"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks an analysis; error messages use the JSON names.

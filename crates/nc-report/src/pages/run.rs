@@ -6,7 +6,7 @@ use std::{
 };
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{Event, ImageSample, RunDir, RunResult, Samples, shell_word, write_atomically};
+use nc_record::{Decisions, Event, ImageSample, RunDir, RunResult, Samples, shell_word, write_atomically};
 
 use crate::{
     Error, Result,
@@ -14,7 +14,7 @@ use crate::{
     format,
     html::{command, document, escape, figures, folded, live_document, panels},
     pages::{
-        consistency::{check_projection, check_result},
+        consistency::{check_decisions, check_projection, check_result},
         history::History,
         run_curves::{further_curves, main_curves},
         snapshot::{Snapshot, by_size, class_name},
@@ -37,6 +37,8 @@ pub struct RunReport {
     pub projection: Option<Projection>,
     /// Training images as the network saw them, if saved.
     pub samples: Samples,
+    /// Decisions on the validation images, if saved.
+    pub validation: Option<Decisions>,
     /// Whether a process trains the run now, so that its page reloads itself.
     pub live: bool,
 }
@@ -58,6 +60,7 @@ impl RunReport {
             result: read_result(directory)?,
             projection: read_optional(&directory.join(RunDir::PROJECTION), check_projection)?,
             samples: read_optional(&directory.join(RunDir::SAMPLES), |_| Ok(()))?.unwrap_or_default(),
+            validation: read_optional(&directory.join(RunDir::VALIDATION), check_decisions)?,
             live: false,
         })
     }
@@ -293,8 +296,18 @@ fn data(result: &Finished) -> String {
 
 /// The epochs selected by validation and by test accuracy.
 fn other_epochs(result: &Finished) -> String {
-    let mut text = "Metrics are of the last epoch.".to_owned();
-    if let Some(selected) = &result.selected_epoch {
+    let kept = result.selected_epoch.as_ref().filter(|selected| selected.kept);
+    let mut text = match kept {
+        Some(selected) => format!(
+            "Metrics are of {} {}, the epoch with the best validation accuracy ({}, balanced {}).",
+            selected.phase,
+            selected.epoch.saturating_add(1),
+            percent(Some(selected.validation_accuracy.all)),
+            percent(selected.validation_accuracy.balanced)
+        ),
+        None => "Metrics are of the last epoch.".to_owned(),
+    };
+    if let Some(selected) = result.selected_epoch.as_ref().filter(|selected| !selected.kept) {
         let _ = write!(
             text,
             " Epoch selected by validation (accuracy {}, balanced {}): test accuracy {} ({} {}); its weights are saved too.",

@@ -83,6 +83,13 @@ impl ValidationMeasure {
     }
 }
 
+impl DataSource {
+    /// True for image files of the user: folders and lists.
+    pub(crate) fn is_own_images(self) -> bool {
+        matches!(self, Self::ImageFolder | Self::ImageList)
+    }
+}
+
 /// A source of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{data::DataConfig, model::ModelConfig, phase::Phase};
+use super::{data::DataConfig, limits::MOST_EPOCHS, model::ModelConfig, phase::Phase};
 use crate::{Result, post_hoc::PostHoc};
 
 /// Complete configuration of a run. The same experiment on the same data gives bit-identical weights. Directories,
@@ -38,6 +38,51 @@ pub struct EvaluationConfig {
     /// on it, but the best and selected epoch do; it is part of the hash.
     #[schemars(range(min = 1))]
     pub every_epochs: usize,
+    /// Weights kept at the end of each phase; `best` requires validation images.
+    #[serde(default, skip_serializing_if = "Keep::is_last")]
+    #[schemars(extend("default" = "last"))]
+    pub keep: Keep,
+    /// Early stopping: a phase ends after this many epochs without a better validation measure; absent to train every
+    /// epoch. Epochs count from the last change that the phase schedules: a learning-rate milestone, or the start of
+    /// re-weighting or of the regularisers. Requires validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_EPOCHS))]
+    pub patience: Option<usize>,
+}
+
+/// Weights kept at the end of a phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Those of the last epoch.
+    #[default]
+    Last,
+    /// Those of the phase's epoch with the best validation measure, `data.validation.chosen_by`.
+    Best,
+}
+
+impl Keep {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_last(&self) -> bool {
+        *self == Self::Last
+    }
+}
+
+impl EvaluationConfig {
+    /// Evaluation every `every_epochs` epochs, without early stopping; the last epoch's weights are kept.
+    pub fn every(every_epochs: usize) -> Self {
+        Self { every_epochs, keep: Keep::Last, patience: None }
+    }
+
+    /// The setting by which validation images determine the weights, if any.
+    pub(crate) fn decided_by_validation(&self) -> Option<&'static str> {
+        match (self.keep, self.patience) {
+            (Keep::Best, _) => Some("evaluation.keep"),
+            (Keep::Last, Some(_)) => Some("evaluation.patience"),
+            (Keep::Last, None) => None,
+        }
+    }
 }
 
 impl Experiment {
@@ -88,18 +133,18 @@ impl Experiment {
         (!shorter.phases.is_empty()).then_some(shorter)
     }
 
-    /// Hash of the experiment and the training subset, part of the run directory's name: 16 hex digits of a SHA-256
+    /// Hash of the experiment and its images, given by [`DataSummary::hash`](nc_record::DataSummary::hash), part of the run directory's name: 16 hex digits of a SHA-256
     /// over the TOML. It depends on the field order and number format of the crate `toml` until the next format
     /// version.
     ///
     /// # Errors
     ///
     /// As [`Experiment::to_toml`].
-    pub fn hash(&self, subset_hash: &str) -> Result<String> {
+    pub fn hash(&self, data_hash: &str) -> Result<String> {
         let mut hashed = Self { name: String::new(), ..self.clone() };
-        // Hashed after the subset's hash, outside the TOML, to keep the hashes of recorded runs.
+        // Hashed after the images' hash, outside the TOML, to keep the hashes of recorded runs.
         let backbone = hashed.model.own_backbone.take().unwrap_or_default();
-        let digest = Sha256::digest(format!("{}\n{subset_hash}{backbone}", hashed.to_toml()?));
+        let digest = Sha256::digest(format!("{}\n{data_hash}{backbone}", hashed.to_toml()?));
         let first = digest.iter().take(8).fold(0u64, |number, &byte| number << 8 | u64::from(byte));
         Ok(format!("{first:016x}"))
     }

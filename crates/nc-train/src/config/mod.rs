@@ -16,7 +16,8 @@ mod validate;
 
 pub use centers::{CenterInit, Centers};
 pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
-pub use experiment::{EvaluationConfig, Experiment};
+pub use experiment::{EvaluationConfig, Experiment, Keep};
+pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, ModelConfig};
 pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use phase::Phase;

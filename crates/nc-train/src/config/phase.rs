@@ -2,7 +2,13 @@ use nc_data::Sampler;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{limits::MOST_EPOCHS, objective::Objective, schedule::Schedule, sgd::SgdConfig, trains::Trains};
+use super::{
+    limits::MOST_EPOCHS,
+    objective::Objective,
+    schedule::{Decay, Schedule},
+    sgd::SgdConfig,
+    trains::Trains,
+};
 
 /// A training phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,4 +37,18 @@ pub struct Phase {
     pub optimizer: SgdConfig,
     /// Learning-rate schedule.
     pub schedule: Schedule,
+}
+
+impl Phase {
+    /// Epoch of the last scheduled change: the end of the warm-up, a learning-rate milestone, or the start of
+    /// re-weighting or of the regularisers.
+    pub(crate) fn last_change(&self) -> usize {
+        let milestone = match &self.schedule.decay {
+            Decay::MultiStep { milestones, .. } => milestones.last().copied(),
+            Decay::Constant | Decay::Cosine => None,
+        };
+        let nc = self.objective.neural_collapse.as_ref().map(|nc| nc.start_epoch);
+        let changes = [milestone, self.objective.reweighting.first_epoch(), nc];
+        changes.into_iter().flatten().fold(self.schedule.warmup_epochs, usize::max)
+    }
 }

@@ -8,7 +8,8 @@ use super::{experiment::Experiment, limits::MOST_EPOCHS, valid::ValidExperiment,
 use crate::{
     Error, Result,
     error::{did_you_mean, nearest},
-    presets, schema,
+    presets::{self, ImageDirectory},
+    schema,
 };
 
 /// Sources of an experiment's settings; later fields override earlier ones.
@@ -25,6 +26,9 @@ pub struct Settings<'a> {
     pub epochs: Option<usize>,
     /// The seed.
     pub seed: Option<u64>,
+    /// One's own images. Without a preset and a file, the default preset is the one for them. A preset of one's own
+    /// images gets the image size, validation, batch size and length that fit them.
+    pub images: Option<&'a ImageDirectory>,
 }
 
 impl Settings<'_> {
@@ -60,15 +64,28 @@ impl Settings<'_> {
         }
     }
 
+    /// The preset `name`, else that of the settings or the default.
+    fn preset_table(&self, name: Option<&str>) -> Result<Table> {
+        let mut experiment = match (name.or(self.preset), self.images) {
+            (Some(name), _) => presets::find(name)?,
+            (None, Some(directory)) => presets::find(directory.facts()?.preset())?,
+            (None, None) => presets::find(presets::DEFAULT)?,
+        };
+        if let Some(directory) = self.images.filter(|_| experiment.data.source.is_own_images()) {
+            directory.facts()?.fit(&mut experiment);
+        }
+        Ok(Table::try_from(experiment)?)
+    }
+
     /// Preset and file merged.
     fn base(&self) -> Result<Table> {
-        let Some(path) = self.config else { return preset_table(self.preset.unwrap_or(presets::DEFAULT)) };
+        let Some(path) = self.config else { return self.preset_table(None) };
         let refused = |error: Error| Error::Config { path: path.to_owned(), message: error.to_string() };
         let mut file = read_table(path)?;
         let preset = match (file.remove("preset"), self.preset) {
-            (None, flag) => flag.map(preset_table).transpose()?,
+            (None, flag) => flag.map(|name| self.preset_table(Some(name))).transpose()?,
             (Some(Value::String(name)), flag) if flag.is_none_or(|flag| flag == name) => {
-                Some(preset_table(&name).map_err(refused)?)
+                Some(self.preset_table(Some(&name)).map_err(refused)?)
             }
             (Some(Value::String(name)), Some(flag)) => {
                 let message = format!("found {name:?}, but --preset is {flag:?}; remove one of them");
@@ -90,10 +107,6 @@ impl Settings<'_> {
         schema::check(&Value::Table(table.clone())).map_err(refused)?;
         Ok(table)
     }
-}
-
-fn preset_table(name: &str) -> Result<Table> {
-    Ok(Table::try_from(presets::find(name)?)?)
 }
 
 fn read_table(path: &Path) -> Result<Table> {

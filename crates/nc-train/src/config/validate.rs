@@ -5,8 +5,8 @@ use serde::Serialize;
 use toml::Value;
 
 use super::{
-    centers::Centers, data::DataSource, experiment::Experiment, model::ModelConfig, phase::Phase,
-    schedule::Decay, trains::Trains,
+    centers::Centers, experiment::Experiment, model::ModelConfig, phase::Phase, schedule::Decay,
+    trains::Trains,
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
 
@@ -20,8 +20,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
     ensure(data.mean.len() == data.std.len(), "data.std", || {
         format!("expected {} values, as in data.mean, found {}", data.mean.len(), data.std.len())
     })?;
-    let reads_images = matches!(data.source, DataSource::ImageFolder | DataSource::ImageList);
-    ensure(reads_images || data.image_size.is_none(), "data.image_size", || {
+    ensure(data.source.is_own_images() || data.image_size.is_none(), "data.image_size", || {
         let source = shown(data.source);
         format!("only image-folder and image-list resize images, but data.source is {source}; remove it")
     })?;

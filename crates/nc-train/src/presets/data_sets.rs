@@ -48,6 +48,15 @@ const CIFAR100: DataSet = DataSet {
     ..CIFAR10
 };
 
+const OWN_IMAGES: DataSet = DataSet {
+    name: "image-folder",
+    description: "your own images, one directory per class",
+    source: DataSource::ImageFolder,
+    test_fraction: Some(0.2),
+    normalize: None,
+    ..CIFAR10
+};
+
 pub(super) const DATA_SETS: &[DataSet] = &[
     DataSet {
         name: "fashion-mnist-lt",
@@ -95,12 +104,11 @@ pub(super) const DATA_SETS: &[DataSet] = &[
     },
     CIFAR10,
     CIFAR100,
+    OWN_IMAGES,
     DataSet {
-        name: "image-folder",
-        description: "your own images, one directory per class",
-        source: DataSource::ImageFolder,
-        test_fraction: Some(0.2),
-        normalize: None,
-        ..CIFAR10
+        name: "image-list",
+        description: "your own images, listed with their classes in text or CSV files",
+        source: DataSource::ImageList,
+        ..OWN_IMAGES
     },
 ];

@@ -18,6 +18,10 @@ pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
 /// Default method, for presets that name only a data set.
 const METHOD: &str = "nc-drw-crt";
 
+/// Methods of a comparison on one's own images.
+pub const COMPARED: [&str; 7] =
+    ["ce", "balanced-softmax", "logit-adjustment", "ce-drw-mixup", "ldam-drw", "nc-drw", "nc-drw-crt"];
+
 /// Name and description of each data set.
 pub fn data_sets() -> impl Iterator<Item = (&'static str, &'static str)> {
     DATA_SETS.iter().map(|data| (data.name, data.description))
@@ -103,7 +107,7 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
             validation: None,
         },
         model: method.model(data),
-        evaluation: EvaluationConfig { every_epochs: data.evaluate_every },
+        evaluation: EvaluationConfig::every(data.evaluate_every),
         phases: vec![method.representation(data)],
         post_hoc: None,
     };

@@ -2,9 +2,11 @@
 
 mod data_sets;
 mod find;
+mod own_images;
 mod part;
 mod recipe;
 mod recipes;
 mod second_phases;
 
-pub use find::{DEFAULT, data_sets, find, methods, parts};
+pub use find::{COMPARED, DEFAULT, data_sets, find, methods, parts};
+pub use own_images::{ImageDirectory, OwnImages};

@@ -33,24 +33,39 @@ impl Run<'_> {
         if !stop && !due && !end_of_epoch {
             return Ok(());
         }
-        let tensors = self.learner.state();
-        let tensors = tensors.iter().map(|(name, tensor)| Ok((name.clone(), array(tensor)?)));
-        let tensors = tensors.collect::<Result<BTreeMap<_, _>>>()?;
+        let tensors = self.tensors()?;
         if let Some(name) = not_finite(&tensors) {
             return Err(self.diverged(step, losses, NotFinite::Value(name)));
         }
         if !stop && !due {
             return Ok(());
         }
-        self.claim.confirm()?;
-        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
-        let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
-        self.checkpointed = Instant::now();
+        let checkpoint = self.write(tensors)?;
         if stop {
             let State { epoch, step: done, .. } = self.state;
             return Err(Error::Stopped { phase: step.phase.to_owned(), epoch, step: done, checkpoint });
         }
         Ok(())
+    }
+
+    /// Writes a checkpoint.
+    pub(super) fn write_checkpoint(&mut self) -> Result<PathBuf> {
+        let tensors = self.tensors()?;
+        self.write(tensors)
+    }
+
+    /// All tensors that a step changes, by name.
+    fn tensors(&self) -> Result<BTreeMap<String, Array>> {
+        let tensors = self.learner.state();
+        tensors.iter().map(|(name, tensor)| Ok((name.clone(), array(tensor)?))).collect()
+    }
+
+    fn write(&mut self, tensors: BTreeMap<String, Array>) -> Result<PathBuf> {
+        self.claim.confirm()?;
+        let state = State { seconds: self.seconds(), event_bytes: self.log.sync()?, ..self.state.clone() };
+        let checkpoint = self.directory.write_checkpoint(state.steps, &Checkpoint { state, tensors })?;
+        self.checkpointed = Instant::now();
+        Ok(checkpoint)
     }
 
     /// The error of a diverged step.

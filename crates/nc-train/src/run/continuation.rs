@@ -1,9 +1,9 @@
-use std::{fs, path};
+use std::{collections::BTreeMap, fs, path};
 
 use nc_record::{Event, RunDir, Timing};
 
 use super::{progress::State, request::Request, result::RunResult};
-use crate::{Result, digest::sha256};
+use crate::{Result, config::Experiment, digest::sha256};
 
 /// A finished run of an experiment's first phases, which the experiment continues.
 pub(super) struct Continuation {
@@ -66,13 +66,23 @@ impl Continuation {
         })
     }
 
-    /// The state from which a run continues after these phases.
-    pub(super) fn state(&self, run_hash: String) -> State {
+    /// Trained epochs of each phase that stopped early, by its index.
+    fn stopped(&self, experiment: &Experiment) -> BTreeMap<usize, usize> {
+        let trained = self.result.epochs.iter().copied().zip(&experiment.phases).enumerate();
+        trained
+            .filter(|(_, (epochs, phase))| *epochs < phase.epochs)
+            .map(|(index, (epochs, _))| (index, epochs))
+            .collect()
+    }
+
+    /// The state from which a run of `experiment` continues after these phases.
+    pub(super) fn state(&self, experiment: &Experiment, run_hash: String) -> State {
         let mut state = State {
             run_hash,
             phase: self.phases,
             best: self.result.best_epoch.clone(),
             selected: self.result.selected_epoch.clone(),
+            stopped: self.stopped(experiment),
             seconds: self.result.timing.seconds,
             ..State::default()
         };

@@ -11,4 +11,4 @@ mod train;
 mod validation_pass;
 
 pub use result::{Finished, RunResult};
-pub use train::{train, train_backbone};
+pub use train::{run_directory, train, train_backbone};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use nc_record::{Event, RunDir};
 
 use super::{start::Tensors, train::Run};
-use crate::{Result, Step, inference::Inference, post_hoc::Facts, samples::training_samples};
+use crate::{Result, Step, config::Keep, inference::Inference, post_hoc::Facts, samples::training_samples};
 
 impl Run<'_> {
     /// Runs phase `index` from its start, or from the checkpoint `resumed`.
@@ -25,13 +25,17 @@ impl Run<'_> {
                 self.directory.write_json(RunDir::SAMPLES, &samples)?;
             }
             self.state.begin_phase(index);
+            if self.experiment.evaluation.keep == Keep::Best {
+                // Each phase keeps its own best epoch.
+                self.state.selected = None;
+            }
             self.record(&Event::PhaseStarted {
                 phase: phase.name.clone(),
                 epochs: phase.epochs,
                 steps_per_epoch: loader.batches_per_epoch(),
             })?;
         }
-        while self.state.epoch < phase.epochs {
+        while self.state.epoch < phase.epochs && !self.stops_early(phase) {
             let epoch = self.state.epoch;
             let mut clock = Instant::now();
             let learning_rate = phase.optimizer.learning_rate * phase.schedule.factor(epoch, phase.epochs);
@@ -70,6 +74,15 @@ impl Run<'_> {
             })?;
             self.validation_pass(phase, epoch)?;
         }
-        self.learner.end_phase()
+        if self.state.epoch < phase.epochs {
+            let epochs = self.state.epoch;
+            self.state.stopped.insert(index, epochs);
+            let note = self.early_stop(index, epochs);
+            self.observer.note(&note);
+            // The final evaluation starts from a checkpoint, like that of a phase which trains every epoch.
+            self.write_checkpoint()?;
+        }
+        self.learner.end_phase()?;
+        self.restore_best(phase)
     }
 }

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use nc_record::{BestEpoch, EpochLosses, SelectedEpoch, Timing};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub(crate) struct State {
     pub(crate) epoch_seconds: f64,
     pub(crate) best: Option<BestEpoch>,
     pub(crate) selected: Option<SelectedEpoch>,
+    /// Trained epochs of each phase that stopped early, by its index.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) stopped: BTreeMap<usize, usize>,
     /// Totals of the run so far.
     pub(crate) seconds: f64,
     pub(crate) training_seconds: f64,

@@ -1,7 +1,7 @@
 //! Execution of a run, from experiment to result.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Instant, SystemTime},
 };
 
@@ -9,7 +9,8 @@ use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{Backbone, Network};
 use nc_record::{
-    Claim, DataSummary, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir, TensorBoard, Timing,
+    Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir, SelectedEpoch,
+    TensorBoard, Timing,
 };
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     Error, Evaluation, Learner, Observer, Result, Resumed, RunOptions,
-    config::{Experiment, ValidExperiment},
+    config::{Experiment, Keep, ValidExperiment},
     data::Data,
     digest::sha256,
     error::ensure,
@@ -85,10 +86,14 @@ fn run(
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
-    let hash_of = |experiment: &Experiment| experiment.hash(data.train.hash());
+    let hash_of = |experiment: &Experiment| {
+        let validation = data.deciding_validation(experiment)?.unwrap_or_default();
+        experiment.hash(&format!("{}{validation}", data.train.hash()))
+    };
     let hash = hash_of(experiment)?;
-    let directory =
-        RunDir::open(options.directory.clone().unwrap_or_else(|| named(experiment, &hash, options)))?;
+    let directory = RunDir::open(
+        options.directory.clone().unwrap_or_else(|| run_directory(&options.out, experiment, &hash)),
+    )?;
     let claim = directory.claim(options.rhythm, |holder, time| observer.watches(holder, time))?;
     let request = Request {
         directory: &directory,
@@ -123,7 +128,7 @@ fn run(
             directory.clear()?;
             directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
             let state = match &start {
-                Start::Continued(continuation) => continuation.state(hash),
+                Start::Continued(continuation) => continuation.state(experiment, hash),
                 _ => State { run_hash: hash, ..State::default() },
             };
             (directory.event_log()?, state)
@@ -168,10 +173,10 @@ fn remember_images(directory: &RunDir, options: &RunOptions) -> Result<()> {
     Ok(())
 }
 
-/// The run directory in `options.out`.
-fn named(experiment: &Experiment, hash: &str, options: &RunOptions) -> PathBuf {
+/// The directory in `out` of the run of `experiment` with this `hash`: `NAME-seedN-HASH`, with 8 digits of the hash.
+pub fn run_directory(out: &Path, experiment: &Experiment, hash: &str) -> PathBuf {
     let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
-    options.out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
+    out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
 }
 
 /// An active run.
@@ -245,11 +250,21 @@ impl Run<'_> {
         }
         // Outputs are stale if the classifier changed after the last epoch.
         let outputs = self.outputs.take().filter(|_| !self.classifier_changed());
+        let keeps_best = self.experiment.evaluation.keep == Keep::Best;
+        // No epoch had the adjusted classifier.
+        let of_an_epoch = self.experiment.post_hoc.is_none();
         let inference = self.inference();
         let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) = match &outputs {
             Some((train, test)) => inference.evaluate_outputs(train, test)?,
             None => inference.evaluate()?,
         };
+        if let Some((validation, _)) = &self.data.validation {
+            let outputs = inference.outputs(validation)?;
+            let predictions = outputs.predictions(class_counts.len());
+            let images_hash = validation.hash().to_owned();
+            let decisions = Decisions { images_hash, labels: outputs.labels, predictions };
+            self.directory.write_json(RunDir::VALIDATION, &decisions)?;
+        }
         let weights_sha256 = self.write_weights(RunDir::WEIGHTS)?;
         let input = self.data.input();
         let network = self.learner.network();
@@ -273,6 +288,7 @@ impl Run<'_> {
                 source: self.data.source.clone(),
                 train_hash: self.data.train.hash().to_owned(),
                 test_hash: self.data.test.hash().to_owned(),
+                validation_hash: self.data.deciding_validation(self.experiment)?,
                 class_counts,
                 test_images: self.data.test.len(),
             },
@@ -280,13 +296,18 @@ impl Run<'_> {
             network: Some(network),
             program: Some(self.options.program.clone()),
             weights_sha256: Some(weights_sha256),
-            notes: self.data.notes.clone(),
-            epochs: self.experiment.phases.iter().map(|phase| phase.epochs).collect(),
+            notes: self.data.notes.iter().cloned().chain(self.early_stops()).collect(),
+            epochs: self.epochs().collect(),
             accuracy,
             calibration,
             nc,
-            best_epoch: self.state.best.clone(),
-            selected_epoch: self.state.selected.clone(),
+            best_epoch: self.state.best.clone().filter(|_| of_an_epoch),
+            selected_epoch: self
+                .state
+                .selected
+                .clone()
+                .filter(|_| of_an_epoch)
+                .map(|selected| SelectedEpoch { kept: keeps_best, ..selected }),
             finished: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
             timing,
         };
@@ -309,6 +330,28 @@ impl Run<'_> {
     /// Seconds of the run so far, over all sessions.
     pub(super) fn seconds(&self) -> f64 {
         self.state.seconds + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Trained epochs of each phase.
+    fn epochs(&self) -> impl Iterator<Item = usize> {
+        let stopped = &self.state.stopped;
+        let phases = self.experiment.phases.iter().enumerate();
+        phases.map(|(index, phase)| stopped.get(&index).copied().unwrap_or(phase.epochs))
+    }
+
+    /// A note on each phase that stopped early.
+    fn early_stops(&self) -> impl Iterator<Item = String> {
+        self.state.stopped.iter().map(|(&index, &epochs)| self.early_stop(index, epochs))
+    }
+
+    /// A note on phase `index`, stopped after `epochs` epochs.
+    pub(super) fn early_stop(&self, index: usize, epochs: usize) -> String {
+        let patience = self.experiment.evaluation.patience.unwrap_or(0);
+        let phase = &self.experiment.phases[index];
+        format!(
+            "{} stopped after epoch {epochs} of {}: validation did not improve for {patience} epochs",
+            phase.name, phase.epochs
+        )
     }
 
     /// Whether the classifier changed after the last epoch.

@@ -6,8 +6,9 @@ use nc_record::{BestEpoch, Event, RunDir, SelectedEpoch, ShotAccuracy, figures};
 
 use super::{progress::timing, train::Run};
 use crate::{
-    Result,
-    config::Phase,
+    Error, Result,
+    config::{Keep, Phase},
+    digest::sha256,
     inference::{Outputs, geometry, shot_accuracy},
 };
 
@@ -48,8 +49,9 @@ impl Run<'_> {
             .map(|(validation, _)| self.inference().outputs(validation))
             .transpose()?;
         let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
-        // No epoch has the adjusted classifier of the end.
-        if self.experiment.post_hoc.is_none() {
+        // No epoch has the adjusted classifier of the end, but one may decide the weights that are adjusted.
+        let decides = self.experiment.evaluation.decided_by_validation().is_some();
+        if decides || self.experiment.post_hoc.is_none() {
             self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
         let images =
@@ -84,9 +86,43 @@ impl Run<'_> {
         if so_far.is_none_or(|so_far| measure(&validation_accuracy) > so_far) {
             let weights_sha256 = Some(self.write_weights(RunDir::SELECTED_WEIGHTS)?);
             let (phase, test_accuracy) = (phase.to_owned(), accuracy);
-            self.state.selected =
-                Some(SelectedEpoch { phase, epoch, validation_accuracy, test_accuracy, weights_sha256 });
+            self.state.selected = Some(SelectedEpoch {
+                phase,
+                epoch,
+                validation_accuracy,
+                test_accuracy,
+                weights_sha256,
+                kept: false,
+            });
         }
+        Ok(())
+    }
+
+    /// Whether `phase` ends before its last epoch, see [`EvaluationConfig::patience`](crate::EvaluationConfig).
+    pub(super) fn stops_early(&self, phase: &Phase) -> bool {
+        let Some(patience) = self.experiment.evaluation.patience else { return false };
+        let best = self.state.selected.as_ref().filter(|selected| selected.phase == phase.name);
+        let since = best.map_or(0, |selected| selected.epoch + 1).max(phase.last_change());
+        self.state.epoch >= since + patience
+    }
+
+    /// Loads the weights of the phase's best epoch, if they are kept.
+    pub(super) fn restore_best(&mut self, phase: &Phase) -> Result<()> {
+        if self.experiment.evaluation.keep == Keep::Last {
+            return Ok(());
+        }
+        let Some(selected) = self.state.selected.as_ref() else { return Ok(()) };
+        if selected.epoch + 1 < self.state.epoch {
+            let path = self.directory.path().join(RunDir::SELECTED_WEIGHTS);
+            let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            if selected.weights_sha256.as_ref().is_some_and(|digest| *digest != sha256(&bytes)) {
+                return Err(Error::WeightsChanged { path });
+            }
+            self.learner.network().params().load_safetensors(&bytes)?;
+            self.outputs = None;
+        }
+        let (phase, epoch) = (&phase.name, selected.epoch + 1);
+        self.observer.note(&format!("{phase}: weights of epoch {epoch} kept, the best by validation"));
         Ok(())
     }
 

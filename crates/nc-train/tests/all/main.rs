@@ -1,5 +1,6 @@
 //! Integration tests of the public API, in one binary.
 
+mod best_epoch;
 mod config_files;
 mod experiments;
 mod hashes;

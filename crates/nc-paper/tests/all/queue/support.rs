@@ -42,7 +42,7 @@ impl Reporter for Listener {
 pub(crate) fn work(plan: &Plan, results: &Path, most: Option<usize>) -> (Ended, Vec<String>) {
     let directories: BTreeMap<DataSource, Option<PathBuf>> = BTreeMap::new();
     let mut listener = Listener::default();
-    let mut queue = Queue::new(plan, results, &directories, RunOptions::default());
+    let mut queue = Queue::new(PlannedRuns { plan, results }, &directories, RunOptions::default());
     let ended = queue.run(most, &mut listener).unwrap();
     (ended, listener.said)
 }

@@ -91,9 +91,10 @@ fn an_incomplete_new_record_is_a_failure() {
     plan.jobs = noise.map(|noise| Job { noise, ..plan.jobs[0].clone() }).to_vec();
     let mut listener = Impatient::default();
     let directories = BTreeMap::new();
-    let ended = Queue::new(&plan, results.path(), &directories, RunOptions::default())
-        .run(None, &mut listener)
-        .unwrap();
+    let ended =
+        Queue::new(PlannedRuns { plan: &plan, results: results.path() }, &directories, RunOptions::default())
+            .run(None, &mut listener)
+            .unwrap();
     assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{:?}", listener.0.said);
     let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its new record lacks figures that its cells show";
     assert!(ended.failed[0].1.starts_with(message), "{}", ended.failed[0].1);
@@ -169,7 +170,8 @@ fn a_run_locked_by_another_process_is_not_reported_as_recorded() {
     let runs = results.path().join("runs/smoke");
     let mut thief = Thief { runs, said: vec![], taken: Rc::default() };
     let directories = BTreeMap::new();
-    let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
+    let mut queue =
+        Queue::new(PlannedRuns { plan: &plan, results: results.path() }, &directories, RunOptions::default());
     let ended = queue.run(None, &mut thief).unwrap();
     assert!(thief.taken.borrow().is_some());
     assert_eq!((ended.done, ended.missing), (1, 1), "{:?}", thief.said);
@@ -183,7 +185,8 @@ fn the_estimate_includes_unavailable_first_phases() {
     work(&plan, results.path(), Some(1));
     change(&mut plan.jobs[1], |experiment| experiment.phases[0].epochs = 10_000);
     let directories = BTreeMap::new();
-    let mut queue = Queue::new(&plan, results.path(), &directories, RunOptions::default());
+    let mut queue =
+        Queue::new(PlannedRuns { plan: &plan, results: results.path() }, &directories, RunOptions::default());
     let missing = queue.missing().unwrap();
     assert_eq!(missing, [&plan.jobs[1]]);
     let second_phase = queue.estimate(&missing).unwrap();

@@ -120,7 +120,7 @@ impl<'a> Case<'a> {
     /// The decision and the number of skipped checkpoints as text.
     fn decide(&self) -> String {
         let experiment = Experiment { seed: self.seed, ..experiment(self.method) };
-        let hash_of = |experiment: &Experiment| experiment.hash(&self.left.result.data.train_hash);
+        let hash_of = |experiment: &Experiment| experiment.hash(&self.left.result.data.hash());
         let hash = hash_of(&experiment).unwrap();
         let request = Request {
             directory: &self.run,

@@ -1,0 +1,299 @@
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use nc_kernels::threads;
+use nc_record::{RunDir, shell_word, write_atomically};
+use nc_report::{Ranking, RunReport, comparison_page};
+use nc_train::{
+    DataFacts, Error, Experiment, Finished, Keep, RunOptions, Settings, Speed, ValidExperiment, Validation,
+    epochs_within,
+    presets::{self, ImageDirectory},
+    queue::{QueuedRun, Runs},
+};
+
+use crate::{
+    queue,
+    summary::percent,
+    terminal::{harmless, say, show},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  # Seven methods with three seeds on your images, in photos/CLASS or photos/train/CLASS
+  nclt compare --data-dir photos
+
+  # In half an hour, two of them
+  nclt compare --data-dir photos --methods ce,balanced-softmax --minutes 30
+
+  # On the embedded Fashion-MNIST-LT
+  nclt compare --data fashion-mnist-lt --epochs 10";
+
+/// Train several methods with several seeds on the same images, and recommend one.
+///
+/// Validation images choose the epoch of each run and rank the methods by balanced accuracy; test images are only
+/// reported. Repeat an interrupted command to continue: finished runs are kept, and several machines may work in the same
+/// directory.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Data set of the presets [default: your own images in --data-dir].
+    #[arg(long, value_name = "NAME")]
+    data: Option<String>,
+    /// Methods, with parts added by +; `nclt presets` lists them.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = presets::COMPARED.map(String::from))]
+    methods: Vec<String>,
+    /// Seeds of initialisation, data order, augmentation and mix-up; the split of the images does not change.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0, 1, 2], value_parser = queue::parse_seed())]
+    seeds: Vec<u64>,
+    /// Override one setting of all methods, as in `--set model.backbone=resnet32`.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Epochs of the first phase [default: for your own images, by their number].
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Choose the number of epochs so that all runs together take about this long here. A repeated command keeps it.
+    #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: Option<u32>,
+    /// Directory of the runs and of the page that compares them.
+    #[arg(long, value_name = "DIR", default_value = "comparison")]
+    out: PathBuf,
+    #[command(flatten)]
+    queue: queue::Args,
+}
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let comparison = args.comparison()?;
+    let missing = comparison.missing()?.len();
+    if args.queue.slurm {
+        std::fs::create_dir_all(&args.out)
+            .with_context(|| format!("cannot create {}", args.out.display()))?;
+        let path = args.out.join("slurm.sh");
+        write_atomically(&path, args.queue.slurm_script(missing)?.as_bytes())?;
+        show(&format!("{missing} runs missing: sbatch {}", shell_word(&path.to_string_lossy())));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let epochs = comparison.runs.first().map_or(0, |run| run.experiment.phases[0].epochs);
+    let summary = format!("{} runs of {epochs} epochs; {missing} missing", comparison.runs.len());
+    let directories: Vec<PathBuf> = comparison.runs.iter().map(|run| run.directory.clone()).collect();
+    let Some(worked) = args.queue.work(comparison, &summary)? else { return Ok(ExitCode::SUCCESS) };
+    let finished = directories.iter().filter(|directory| directory.join(RunDir::RESULT).exists());
+    let runs: Vec<RunReport> =
+        finished.map(|directory| Ok(RunReport::read(directory)?)).collect::<Result<_>>()?;
+    if !runs.is_empty() {
+        let page = args.out.join("comparison.html");
+        write_atomically(&page, comparison_page(&runs)?.as_bytes())?;
+        if runs.len() == directories.len() {
+            tell(&runs)?;
+        }
+        show(&page.display().to_string());
+    }
+    Ok(worked.end())
+}
+
+/// Prints the ranking and the recommendation.
+fn tell(runs: &[RunReport]) -> Result<()> {
+    let Some(ranking) = Ranking::of(runs) else { return Ok(()) };
+    let mut out = std::io::stdout().lock();
+    let width = ranking.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(6);
+    let mut table = format!(
+        "\n{:width$}  validation (balanced)   test    many  medium     few   worst     ECE\n",
+        "method"
+    );
+    for row in &ranking.rows {
+        let deviation = row.deviation.map_or_else(String::new, |share| format!("± {:.1}", 100.0 * share));
+        let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), percent);
+        table += &format!("{:width$}  {:>13} {deviation:<7}", row.name, percent(row.mean));
+        for value in
+            [row.test.all, row.test.many, row.test.medium, row.test.few, row.test.worst_class, row.test.ece]
+        {
+            table += &format!(" {:>7}", share(value));
+        }
+        table.push('\n');
+    }
+    write!(out, "{}", harmless(&table))?;
+    writeln!(out, "\n{}", harmless(&ranking.recommendation()))?;
+    if let Some(best) = ranking.rows.first() {
+        let run = shell_word(&best.best_run.to_string_lossy());
+        writeln!(out, "To use it: nclt predict {run} IMAGE\n")?;
+    }
+    Ok(())
+}
+
+/// A run of a comparison.
+struct ComparedRun {
+    name: String,
+    experiment: ValidExperiment,
+    key: String,
+    needs: Option<String>,
+    directory: PathBuf,
+}
+
+impl QueuedRun for ComparedRun {
+    fn experiment(&self) -> &ValidExperiment {
+        &self.experiment
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn needs(&self) -> Option<&str> {
+        self.needs.as_deref()
+    }
+}
+
+/// The runs of a comparison. A run is recorded by its result.
+struct Comparison {
+    runs: Vec<ComparedRun>,
+}
+
+impl Runs for Comparison {
+    type Run = ComparedRun;
+    type Error = Error;
+
+    fn runs(&self) -> &[ComparedRun] {
+        &self.runs
+    }
+
+    fn missing(&self) -> nc_train::Result<Vec<usize>> {
+        let unfinished = |position: &usize| !self.runs[*position].directory.join(RunDir::RESULT).exists();
+        Ok((0..self.runs.len()).filter(unfinished).collect())
+    }
+
+    fn directory(&self, run: &ComparedRun, _: &str) -> PathBuf {
+        run.directory.clone()
+    }
+
+    fn purpose(&self, run: &ComparedRun) -> String {
+        run.directory.display().to_string()
+    }
+
+    fn record(&self, _: &ComparedRun, finished: &Finished, _: &RunOptions) -> nc_train::Result<bool> {
+        if let Err(error) = RunReport::write_page(&finished.directory) {
+            say(&format!("cannot write the page of {}: {error}", finished.directory.display()));
+        }
+        Ok(true)
+    }
+}
+
+impl Args {
+    fn comparison(&self) -> Result<Comparison> {
+        let images = self.queue.compute.images();
+        ensure!(
+            self.data.is_some() || images.is_some(),
+            "set --data-dir to the directory of your images, or --data to a data set of `nclt presets`"
+        );
+        let full = self.experiments(images.as_ref(), self.epochs)?;
+        let [first, ..] = &full[..] else {
+            anyhow::bail!("--methods: expected at least one method, found none")
+        };
+        let (options, data_dirs) = self.queue.compute.start_all(&[first.data.source])?;
+        let data_dir = data_dirs.get(&first.data.source).cloned().flatten();
+        let facts = threads::install(|| DataFacts::read(&first.data, data_dir.as_deref()))?;
+        let experiments = match self.minutes {
+            None => full,
+            Some(minutes) => {
+                let epochs = self.kept_epochs(|| {
+                    let speed = threads::install(|| Speed::measure(first, &facts, &options.device))?;
+                    let seconds = |epochs| scaled_seconds(&full, epochs, speed, &facts);
+                    Ok(epochs_within(60.0 * f64::from(minutes), seconds))
+                })?;
+                self.experiments(images.as_ref(), Some(epochs))?
+            }
+        };
+        let mut runs: Vec<ComparedRun> = vec![];
+        for experiment in experiments {
+            let hash = facts.run_hash(&experiment)?;
+            let directory = nc_train::run_directory(&self.out.join("runs"), &experiment, &hash);
+            let key = experiment.hash("")?;
+            let shorter = experiment.shorter().map(|shorter| shorter.hash("")).transpose()?;
+            let needs = shorter.filter(|shorter| runs.iter().any(|run| run.key == *shorter));
+            let name = experiment.name.clone();
+            ensure!(runs.iter().all(|run| run.key != key), "{name} seed {}: given twice", experiment.seed);
+            runs.push(ComparedRun { name, experiment, key, needs, directory });
+        }
+        Ok(Comparison { runs })
+    }
+
+    /// The experiments, seed by seed, shorter ones before those that continue them.
+    fn experiments(
+        &self,
+        images: Option<&ImageDirectory>,
+        epochs: Option<usize>,
+    ) -> Result<Vec<ValidExperiment>> {
+        let data = match (&self.data, images) {
+            (Some(data), _) => data,
+            (None, Some(images)) => images.facts()?.data_set(),
+            (None, None) => "",
+        };
+        let mut experiments = vec![];
+        for &seed in &self.seeds {
+            let mut of_seed = vec![];
+            for method in &self.methods {
+                let preset = format!("{data}/{method}");
+                let settings = Settings {
+                    preset: Some(&preset),
+                    config: None,
+                    overrides: &self.overrides,
+                    epochs,
+                    seed: Some(seed),
+                    images,
+                };
+                let mut experiment = settings.resolve()?.into_inner();
+                choose_by_validation(&mut experiment);
+                of_seed.push(ValidExperiment::try_from(experiment)?);
+            }
+            of_seed.sort_by_key(|experiment| (experiment.phases.len(), experiment.post_hoc.is_some()));
+            experiments.extend(of_seed);
+        }
+        Ok(experiments)
+    }
+
+    /// The number of epochs that an earlier call with --minutes chose, else that of `choose`, which is then stored:
+    /// other machines, and the same at another time, would measure another speed.
+    fn kept_epochs(&self, choose: impl FnOnce() -> Result<usize>) -> Result<usize> {
+        let path = self.out.join("epochs");
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return text.trim().parse().with_context(|| {
+                format!(
+                    "{}: expected a number of epochs, found {:?}; remove the file",
+                    path.display(),
+                    text.trim()
+                )
+            });
+        }
+        let epochs = choose()?;
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot create {}", self.out.display()))?;
+        write_atomically(&path, format!("{epochs}\n").as_bytes())?;
+        Ok(epochs)
+    }
+}
+
+/// Validation images, and the weights of the epoch that is best on them, unless the configuration says otherwise.
+fn choose_by_validation(experiment: &mut Experiment) {
+    let default = Validation { fraction: 0.15, seed: 0, chosen_by: nc_train::ValidationMeasure::default() };
+    experiment.data.validation.get_or_insert(default);
+    experiment.evaluation.keep = Keep::Best;
+}
+
+/// Estimated seconds of all `experiments` with `epochs` epochs each. Runs that continue another one train only their last
+/// phase.
+fn scaled_seconds(experiments: &[ValidExperiment], epochs: usize, speed: Speed, facts: &DataFacts) -> f64 {
+    let seconds = |experiment: &ValidExperiment| {
+        let continues = experiment.shorter().is_some_and(|shorter| {
+            experiments
+                .iter()
+                .any(|other| Experiment { name: shorter.name.clone(), ..(**other).clone() } == shorter)
+        });
+        let first = if continues { experiment.phases.len() - 1 } else { 0 };
+        let mut scaled = (**experiment).clone();
+        scaled.scale_epochs(epochs);
+        speed.seconds(&scaled, first, facts)
+    };
+    experiments.iter().map(seconds).sum()
+}

@@ -1,0 +1,158 @@
+//! Default settings for one's own images, which depend on their number and sizes.
+//!
+//! The constants were chosen on validation images of three data sets; docs/own-images.md shows the measurements.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use nc_data::ImageShape;
+
+use crate::{
+    DataFacts, Result,
+    config::{DataSource, Experiment, Keep, Validation, ValidationMeasure},
+};
+
+/// Facts of one's own images, found without decoding them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnImages {
+    /// Source that reads them: [`DataSource::ImageFolder`] or [`DataSource::ImageList`].
+    pub source: DataSource,
+    /// Training images of each class, from which validation and test images may be held out.
+    pub class_counts: Vec<usize>,
+    /// Validation images, if the source has them.
+    pub validation: Option<usize>,
+    /// Test images, if the source has them.
+    pub test: Option<usize>,
+    /// Height and width, if all images have the same.
+    pub size: Option<(usize, usize)>,
+    /// Channels: 1 if all images are grey, else 3.
+    pub channels: usize,
+}
+
+/// A directory of one's own images, whose facts are read once, when they are needed.
+#[derive(Debug)]
+pub struct ImageDirectory {
+    path: PathBuf,
+    facts: OnceLock<OwnImages>,
+}
+
+impl ImageDirectory {
+    /// The directory at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), facts: OnceLock::new() }
+    }
+
+    /// Facts of the images.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OwnImages::read`].
+    pub fn facts(&self) -> Result<&OwnImages> {
+        match self.facts.get() {
+            Some(facts) => Ok(facts),
+            None => {
+                let facts = OwnImages::read(&self.path)?;
+                Ok(self.facts.get_or_init(|| facts))
+            }
+        }
+    }
+
+    /// Facts of the images, if they were needed.
+    pub fn known(&self) -> Option<&OwnImages> {
+        self.facts.get()
+    }
+}
+
+/// Side in pixels to which larger images, or images of different sizes, are scaled.
+const SIDE: usize = 64;
+
+/// Steps of the first phase that small and medium sets train for, and its longest and shortest length in epochs.
+const STEPS: usize = 8_000;
+const MOST_EPOCHS: usize = 100;
+const FEWEST_EPOCHS: usize = 15;
+
+/// Batches per epoch below which batches are smaller than the recipe's, down to the smallest.
+const FEWEST_BATCHES: usize = 40;
+const SMALLEST_BATCH: usize = 16;
+
+/// Evaluations of the first phase.
+const EVALUATIONS: usize = 20;
+
+/// Share of the training images held out for validation.
+const VALIDATION: f64 = 0.15;
+
+impl OwnImages {
+    /// Finds the images in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the directory.
+    pub fn read(_directory: &Path) -> Result<Self> {
+        todo!()
+    }
+
+    /// Name of the presets' data set.
+    pub fn data_set(&self) -> &'static str {
+        if self.source == DataSource::ImageList { "image-list" } else { "image-folder" }
+    }
+
+    /// Name of the default preset.
+    pub fn preset(&self) -> &'static str {
+        if self.source == DataSource::ImageList {
+            "image-list/balanced-softmax"
+        } else {
+            "image-folder/balanced-softmax"
+        }
+    }
+
+    /// Training images after hold-outs, about.
+    fn training_images(&self, experiment: &Experiment) -> usize {
+        let data = &experiment.data;
+        let test = data.test_fraction.filter(|_| self.test.is_none()).unwrap_or(0.0);
+        let validation = data.validation.filter(|_| self.validation.is_none());
+        let kept = (1.0 - test) * (1.0 - validation.map_or(0.0, |validation| validation.fraction));
+        (self.class_counts.iter().sum::<usize>() as f64 * kept).round() as usize
+    }
+
+    /// Sets what depends on the images: their size, validation, batch size, learning rate and length.
+    pub(crate) fn fit(&self, experiment: &mut Experiment) {
+        let data = &mut experiment.data;
+        data.image_size = Some(match self.size {
+            Some((height, width)) if height.max(width) <= SIDE => (height, width),
+            _ => (SIDE, SIDE),
+        });
+        let chosen_by = ValidationMeasure::BalancedAccuracy;
+        data.validation = Some(Validation { fraction: VALIDATION, seed: 0, chosen_by });
+        experiment.evaluation.keep = Keep::Best;
+        let images = self.training_images(experiment);
+        for phase in &mut experiment.phases {
+            let full = phase.batch_size;
+            let fitting = (images / FEWEST_BATCHES).max(1).next_power_of_two() / 2;
+            phase.batch_size = fitting.clamp(SMALLEST_BATCH.min(full), full);
+            // The linear scaling rule (Goyal et al. 2017).
+            phase.optimizer.learning_rate *= phase.batch_size as f64 / full as f64;
+        }
+        let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);
+        let epochs = STEPS / images.div_ceil(batch).max(1);
+        experiment.scale_epochs(epochs.clamp(FEWEST_EPOCHS, MOST_EPOCHS));
+        experiment.evaluation.every_epochs =
+            experiment.phases.first().map_or(1, |phase| phase.epochs.div_ceil(EVALUATIONS));
+    }
+
+    /// Sizes of a run of `experiment`, about: rounding of hold-outs is neglected, and hashes are empty.
+    pub fn facts(&self, experiment: &Experiment) -> DataFacts {
+        let train_images = self.training_images(experiment);
+        let held_out = self.class_counts.iter().sum::<usize>() - train_images;
+        let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((SIDE, SIDE));
+        DataFacts {
+            train_hash: String::new(),
+            validation_hash: None,
+            train_images,
+            evaluated_images: held_out + self.validation.unwrap_or(0) + self.test.unwrap_or(0),
+            shape: ImageShape { channels: self.channels, height, width },
+            classes: self.class_counts.len(),
+        }
+    }
+}

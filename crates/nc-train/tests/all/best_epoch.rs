@@ -1,0 +1,158 @@
+//! Runs that keep the weights of their best epoch and stop early.
+
+use std::path::Path;
+
+use nc_record::{Decisions, Event, RunDir};
+use nc_train::{
+    Decay, Error, Experiment, Finished, Keep, Observer, RunOptions, Step, Validation, ValidationMeasure,
+};
+
+use crate::support::{experiment, train, validated};
+
+/// `method` for `epochs` epochs at a learning rate so high that accuracy fluctuates.
+fn unstable(method: &str, epochs: usize) -> Experiment {
+    let mut experiment = experiment(method);
+    let chosen_by = ValidationMeasure::BalancedAccuracy;
+    experiment.data.validation = Some(Validation { fraction: 0.3, seed: 0, chosen_by });
+    experiment.evaluation.every_epochs = 1;
+    experiment.evaluation.keep = Keep::Best;
+    let first = &mut experiment.phases[0];
+    first.epochs = epochs;
+    first.schedule.decay = Decay::Constant;
+    first.optimizer.learning_rate = 0.4;
+    experiment
+}
+
+fn run(experiment: &Experiment, out: &Path) -> Finished {
+    train(experiment, &options(out), &mut ()).unwrap()
+}
+
+fn options(out: &Path) -> RunOptions {
+    RunOptions { out: out.to_owned(), measure_every: Some(0), ..RunOptions::default() }
+}
+
+fn file(run: &Finished, name: &str) -> Vec<u8> {
+    std::fs::read(run.directory.join(name)).unwrap()
+}
+
+/// Balanced validation accuracy of each epoch of the phase `name`.
+fn validation(run: &Finished, name: &str) -> Vec<f64> {
+    let of_epoch = |event: Event| match event {
+        Event::Evaluated { phase, validation_accuracy, .. } if phase == name => validation_accuracy?.balanced,
+        _ => None,
+    };
+    RunDir::read_events(&run.directory).unwrap().into_iter().filter_map(of_epoch).collect()
+}
+
+#[test]
+fn final_weights_are_those_of_the_best_epoch() {
+    let out = tempfile::tempdir().unwrap();
+    let best = run(&unstable("ce", 6), out.path());
+    let selected = best.result.selected_epoch.as_ref().unwrap();
+    assert!(selected.kept && selected.epoch < 5, "the test needs a best epoch before the last: {selected:?}");
+    let shares = validation(&best, "representation");
+    assert!(shares.iter().all(|&share| share <= shares[selected.epoch]), "{shares:?}");
+    assert_eq!(file(&best, RunDir::WEIGHTS), file(&best, RunDir::SELECTED_WEIGHTS));
+    assert_eq!(best.result.accuracy.top1, selected.test_accuracy.all);
+    let decisions: Decisions = serde_json::from_slice(&file(&best, RunDir::VALIDATION)).unwrap();
+    assert_eq!(decisions.balanced_accuracy(), selected.validation_accuracy.balanced);
+
+    let mut last = unstable("ce", 6);
+    last.evaluation.keep = Keep::Last;
+    let last = run(&last, out.path());
+    assert_ne!(best.result.run_hash, last.result.run_hash);
+    assert!(!last.result.selected_epoch.as_ref().unwrap().kept);
+    assert_eq!(file(&best, RunDir::SELECTED_WEIGHTS), file(&last, RunDir::SELECTED_WEIGHTS));
+    assert_ne!(file(&last, RunDir::WEIGHTS), file(&last, RunDir::SELECTED_WEIGHTS));
+}
+
+#[test]
+fn a_phase_stops_when_its_patience_ends() {
+    let out = tempfile::tempdir().unwrap();
+    let mut patient = unstable("ce", 60);
+    patient.evaluation.patience = Some(3);
+    let stopped = run(&patient, out.path());
+    let best = stopped.result.selected_epoch.as_ref().unwrap().epoch;
+    assert_eq!(stopped.result.epochs, [best + 1 + 3]);
+    assert_eq!(validation(&stopped, "representation").len(), best + 1 + 3);
+    let note = format!(
+        "representation stopped after epoch {} of 60: validation did not improve for 3 epochs",
+        best + 4
+    );
+    assert!(stopped.result.notes.contains(&note), "{:?}", stopped.result.notes);
+    assert_eq!(file(&stopped, RunDir::WEIGHTS), file(&stopped, RunDir::SELECTED_WEIGHTS));
+
+    // Epochs before a milestone do not count.
+    let mut scheduled = patient.clone();
+    scheduled.phases[0].schedule.decay = Decay::MultiStep { milestones: vec![best + 10], gamma: 0.1 };
+    assert!(run(&scheduled, out.path()).result.epochs[0] >= best + 13);
+}
+
+/// Stops after a number of steps.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn event(&mut self, _: &Event) {}
+
+    fn step(&mut self, _: &Step<'_>) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn interrupted_and_continued_runs_are_those_that_ran_through() {
+    let [through, interrupted, continued] = [0; 3].map(|_| tempfile::tempdir().unwrap());
+    let mut longer = unstable("nc-drw-crt", 40);
+    longer.evaluation.patience = Some(2);
+    longer.phases[1].epochs = 4;
+    let expected = run(&longer, through.path());
+    assert!(expected.result.epochs[0] < 40, "the test needs a phase that stops early");
+
+    let mut pauses = 0;
+    let resumed = loop {
+        match train(&longer, &options(interrupted.path()), &mut StopAfter(7)) {
+            Err(Error::Stopped { .. }) => pauses += 1,
+            finished => break finished.unwrap(),
+        }
+    };
+    assert!(pauses > 3, "{pauses}");
+    let mut shorter = longer.clone();
+    shorter.phases.truncate(1);
+    let first = run(&shorter, continued.path());
+    assert_eq!(file(&first, RunDir::WEIGHTS), file(&first, RunDir::SELECTED_WEIGHTS));
+    for other in [resumed, run(&longer, continued.path())] {
+        for name in [RunDir::WEIGHTS, RunDir::SELECTED_WEIGHTS, RunDir::VALIDATION] {
+            assert_eq!(file(&other, name), file(&expected, name), "{name}");
+        }
+        assert_eq!(other.result.epochs, expected.result.epochs);
+        assert_eq!(other.result.selected_epoch, expected.result.selected_epoch);
+        assert_eq!(other.result.notes, expected.result.notes);
+    }
+}
+
+#[test]
+fn validation_images_are_required_and_part_of_the_hash() {
+    let out = tempfile::tempdir().unwrap();
+    for change in [
+        |experiment: &mut Experiment| experiment.evaluation.keep = Keep::Best,
+        |experiment: &mut Experiment| experiment.evaluation.patience = Some(1),
+    ] {
+        let mut experiment = experiment("ce");
+        change(&mut experiment);
+        let refused = train(&experiment, &options(out.path()), &mut ()).unwrap_err().to_string();
+        assert!(refused.contains("requires validation images"), "{refused}");
+    }
+    let mut experiment = unstable("ce", 2);
+    experiment.evaluation.patience = Some(0);
+    assert!(validated(&experiment).is_err());
+    experiment.evaluation.patience = None;
+    let result = run(&experiment, out.path()).result;
+    let hash = |images: &str| experiment.hash(images).unwrap();
+    assert!(result.data.validation_hash.is_some());
+    assert_eq!(result.run_hash, hash(&result.data.hash()));
+    assert_ne!(result.run_hash, hash(&result.data.train_hash));
+}
