@@ -2,7 +2,9 @@ use nc_data::Sampler;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{limits::MOST_EPOCHS, objective::Objective, schedule::Schedule, sgd::SgdConfig, trains::Trains};
+use super::{
+    limits::MOST_EPOCHS, objective::Objective, optimizer::OptimizerConfig, schedule::Schedule, trains::Trains,
+};
 
 /// A training phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +30,7 @@ pub struct Phase {
     /// The objective.
     pub objective: Objective,
     /// The optimiser.
-    pub optimizer: SgdConfig,
+    pub optimizer: OptimizerConfig,
     /// Learning-rate schedule.
     pub schedule: Schedule,
 }

@@ -33,7 +33,7 @@ impl Run<'_> {
         if !stop && !due && !end_of_epoch {
             return Ok(());
         }
-        let tensors = self.learner.state();
+        let tensors = self.learner.state()?;
         let tensors = tensors.iter().map(|(name, tensor)| Ok((name.clone(), array(tensor)?)));
         let tensors = tensors.collect::<Result<BTreeMap<_, _>>>()?;
         if let Some(name) = not_finite(&tensors) {

@@ -73,6 +73,7 @@ impl Continuation {
             phase: self.phases,
             best: self.result.best_epoch.clone(),
             selected: self.result.selected_epoch.clone(),
+            notes: self.result.notes.clone(),
             seconds: self.result.timing.seconds,
             ..State::default()
         };

@@ -5,7 +5,10 @@ use std::time::Instant;
 use nc_record::{Event, RunDir};
 
 use super::{start::Tensors, train::Run};
-use crate::{Result, Step, inference::Inference, post_hoc::Facts, samples::training_samples};
+use crate::{
+    Result, Step, config::Phase, inference::Inference, post_hoc::Facts, samples::training_samples,
+    stable_rate::StableRate,
+};
 
 impl Run<'_> {
     /// Runs phase `index` from its start, or from the checkpoint `resumed`.
@@ -25,6 +28,7 @@ impl Run<'_> {
                 self.directory.write_json(RunDir::SAMPLES, &samples)?;
             }
             self.state.begin_phase(index);
+            self.limit_learning_rate(phase)?;
             self.record(&Event::PhaseStarted {
                 phase: phase.name.clone(),
                 epochs: phase.epochs,
@@ -34,7 +38,8 @@ impl Run<'_> {
         while self.state.epoch < phase.epochs {
             let epoch = self.state.epoch;
             let mut clock = Instant::now();
-            let learning_rate = phase.optimizer.learning_rate * phase.schedule.factor(epoch, phase.epochs);
+            let base = self.state.learning_rate.unwrap_or(phase.optimizer.learning_rate());
+            let learning_rate = base * phase.schedule.factor(epoch, phase.epochs);
             let (data, options) = (&self.data, self.options);
             self.learner
                 .begin_epoch(epoch, seed, &|network| Inference { network, data, options }.class_means())?;
@@ -71,5 +76,16 @@ impl Run<'_> {
             self.validation_pass(phase, epoch)?;
         }
         self.learner.end_phase()
+    }
+
+    /// Lowers a learning rate that is unstable on the features of a frozen backbone, and notes it.
+    fn limit_learning_rate(&mut self, phase: &Phase) -> Result<()> {
+        if let Some(stable) = StableRate::below(phase, self.experiment, &self.inference())? {
+            self.state.learning_rate = Some(stable.learning_rate);
+            let note = stable.note(phase);
+            self.observer.note(&note);
+            self.state.notes.push(note);
+        }
+        Ok(())
     }
 }
