@@ -27,6 +27,9 @@ Examples:
   nclt download cifar10
   nclt train --preset cifar10-lt-r100/ldam-drw --seed 1
 
+  # A linear probe: only a new classifier, on the frozen backbone of a run or of PyTorch
+  nclt train --preset cifar10-lt-r100/ce --init-from weights.safetensors --set phases.representation.trains=new-classifier
+
   # Your own images in photos/train/CLASS and photos/test/CLASS, or only in photos/CLASS
   nclt train --data-dir photos
 
@@ -58,6 +61,10 @@ pub(crate) struct Args {
     /// Seed of initialisation, data order, augmentation and mix-up.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Start from the weights in this safetensors file: weights of a run, or a PyTorch state_dict of the same backbone. A
+    /// classifier of other classes starts from random weights.
+    #[arg(long, value_name = "FILE")]
+    init_from: Option<PathBuf>,
     #[command(flatten)]
     compute: compute::Args,
     /// Resume the run in this directory with the configuration stored there.
@@ -87,6 +94,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let mut options = RunOptions {
         out: args.out.clone(),
         directory: args.resume.clone(),
+        init_from: args.init_from.clone(),
         measure_every: args.measure_every,
         checkpoint_every: args.checkpoint_every.every,
         fresh: args.fresh,
@@ -200,6 +208,9 @@ impl Args {
         let mut words: Vec<OsString> = vec![program, "train".into()];
         if let Error::Stopped { checkpoint, .. } = stopped {
             words.extend(["--resume".into(), checkpoint.parent().unwrap_or(checkpoint).into()]);
+        }
+        if let Some(file) = &self.init_from {
+            words.extend(["--init-from".into(), file.into()]);
         }
         words.extend(self.compute.words());
         if let Some(epochs) = self.measure_every {

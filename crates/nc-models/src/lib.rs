@@ -10,6 +10,7 @@ mod network;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 mod params;
+mod pretrained;
 mod random;
 mod resnet;
 
@@ -22,4 +23,5 @@ pub use model::{Model, Output};
 pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut};
 pub use network::{Branch, Classifier, Network};
 pub use params::{Group, Param, ParamStore, Role, with_role};
+pub use pretrained::Pretrained;
 pub use resnet::{ResNet, ResNetConfig};

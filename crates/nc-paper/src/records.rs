@@ -157,10 +157,13 @@ pub(crate) const TABLES: &str = "tables.json";
 #[cfg(test)]
 mod tests {
     use nc_record::RunDir;
-    use nc_train::{Observer, RunOptions};
+    use nc_train::{
+        Observer, RunOptions,
+        queue::{Queue, Reporter},
+    };
 
     use super::*;
-    use crate::{PaperTable, Plan, Queue, Reporter, Selection};
+    use crate::{PaperTable, Plan, PlannedRuns, Selection};
 
     struct Silent;
 

@@ -250,6 +250,28 @@ pub enum Error {
         /// The problem.
         source: Box<nc_models::Error>,
     },
+    /// A weights file other than the one that the configuration starts from.
+    #[error(
+        "{}: SHA-256 {found}, but model.init_sha256 is {expected}; pass the file that the run starts from",
+        path.display()
+    )]
+    OtherInit {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the configuration.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// A configuration that starts from a weights file, without the file.
+    #[error(
+        "model.init_sha256: the run starts from a weights file with SHA-256 {expected}; pass the file with --init-from \
+         FILE"
+    )]
+    InitMissing {
+        /// The digest of the configuration.
+        expected: String,
+    },
     /// The configuration could not be written as TOML.
     #[error("cannot write the configuration as TOML: {0}")]
     WriteConfig(#[from] toml::ser::Error),

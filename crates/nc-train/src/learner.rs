@@ -10,7 +10,7 @@ use crate::{
     config::{Phase, Trains},
     divergence::NotFinite,
     objective::{EpochContext, Part, StepContext, Targets, Term, terms},
-    optimizer::{Sgd, Trainable},
+    optimizer::{Optimizer, Trainable},
 };
 
 /// Network, objective and optimiser: the state that a training step changes, without directories, logs or clocks.
@@ -47,7 +47,7 @@ pub struct Learner {
 struct Active {
     trains: Trains,
     terms: Vec<Box<dyn Term>>,
-    optimizer: Sgd,
+    optimizer: Optimizer,
     params: Vec<Trainable>,
 }
 
@@ -73,9 +73,8 @@ impl StepOutcome {
     }
 }
 
-/// Tensor name prefixes of a learner's state.
+/// Prefix of the network's tensors in a learner's state.
 const MODEL: &str = "model/";
-const MOMENTUM: &str = "momentum/";
 
 impl Learner {
     /// A learner of `network` on a training set with `class_counts` images per class. Call [`Learner::begin_phase`]
@@ -133,7 +132,7 @@ impl Learner {
         self.phase = Some(Active {
             trains: phase.trains,
             terms: terms(&phase.objective, &self.class_counts),
-            optimizer: Sgd::new(phase.optimizer),
+            optimizer: Optimizer::new(phase.optimizer),
             params: self.network.params().all().into_iter().filter_map(learned).collect(),
         });
         Ok(())
@@ -210,13 +209,16 @@ impl Learner {
     }
 
     /// All tensors that a step changes, by name.
-    pub(crate) fn state(&self) -> BTreeMap<String, Tensor> {
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
+    pub(crate) fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let model = self.network.params().vars().into_iter();
         let model = model.map(|(name, var)| (format!("{MODEL}{name}"), var.as_detached_tensor()));
-        let Some(phase) = &self.phase else { return model.collect() };
-        let momenta = phase.optimizer.momenta().iter();
-        let momenta = momenta.map(|(name, momentum)| (format!("{MOMENTUM}{name}"), momentum.clone()));
-        model.chain(momenta).chain(phase.terms.iter().flat_map(|term| term.state())).collect()
+        let Some(phase) = &self.phase else { return Ok(model.collect()) };
+        let terms = phase.terms.iter().flat_map(|term| term.state());
+        Ok(model.chain(phase.optimizer.state()?).chain(terms).collect())
     }
 }
 
@@ -242,16 +244,10 @@ impl Active {
         })
     }
 
-    /// Restores momenta and the objective's tensors, which were read from `path`.
+    /// Restores the tensors of optimiser and objective, which were read from `path`.
     fn restore(&mut self, state: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
-        let mut momenta = BTreeMap::new();
         for (name, tensor) in state {
-            let of_param = name.strip_prefix(MOMENTUM);
-            if let Some(param) = self.params.iter().find(|param| Some(param.name.as_str()) == of_param) {
-                momenta.insert(param.name.clone(), tensor);
-                continue;
-            }
-            let mut known = false;
+            let mut known = self.optimizer.restore(&self.params, &name, &tensor)?;
             for term in &mut self.terms {
                 known = known || term.restore(&name, &tensor)?;
             }
@@ -259,7 +255,6 @@ impl Active {
                 return Err(Error::UnknownTensor { path: path.to_owned(), name });
             }
         }
-        self.optimizer.resume(momenta);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod divergence;
 mod error;
 mod estimate;
 mod inference;
+mod init;
 mod learner;
 mod losses;
 mod network;
@@ -22,13 +23,14 @@ pub mod queue;
 mod run;
 mod samples;
 mod schema;
+mod stable_rate;
 mod stored;
 mod trained;
 
 pub use config::{
-    BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig, Experiment, Keep,
-    ModelConfig, NeuralCollapse, Objective, Phase, Reweighting, Schedule, Settings, SgdConfig, Trains,
-    ValidExperiment, Validation, ValidationMeasure, WithinForm,
+    AdamWConfig, BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig,
+    Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
+    Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};
@@ -49,7 +51,7 @@ pub use nc_metrics::Geometry;
 pub use nc_models::HeadConfig;
 pub use observer::{Observer, Resumed, Step};
 pub use onnx::OnnxExport;
-pub use optimizer::{Sgd, Trainable};
+pub use optimizer::{AdamW, Sgd, Trainable};
 pub use options::{CheckpointEvery, RunOptions};
 pub use post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization};
 pub use predictor::{Prediction, Predictor};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Prefix of the optional layer between backbone and head.
-const FEATURE_NORM: &str = "feature_norm";
+pub(crate) const FEATURE_NORM: &str = "feature_norm";
 
 /// Constructor of `backbone`.
 pub(crate) fn resnet(

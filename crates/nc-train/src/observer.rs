@@ -11,7 +11,7 @@ pub trait Observer {
     /// The run starts, or resumes, in this directory.
     fn starts(&mut self, directory: &Path) {}
 
-    /// A note on the images: unused files, duplicates across a split.
+    /// A note on the images (unused files, duplicates across a split), the initial weights or a learning rate.
     fn note(&mut self, note: &str) {}
 
     /// An optimiser step is finished.

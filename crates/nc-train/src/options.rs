@@ -3,11 +3,15 @@ use std::{path::PathBuf, time::Duration};
 use candle_core::Device;
 use nc_record::{ProgramSummary, Rhythm};
 
-/// Options of a run that do not change its result.
+/// Options of a run that do not change its result, except by the content of the files.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Directory of the images, for sources read from files.
     pub data_dir: Option<PathBuf>,
+    /// Weights in the safetensors format to start from, in place of a random initialisation: those of a run, or a
+    /// PyTorch `state_dict`. The run depends on the content of the file: its SHA-256 becomes `model.init_sha256` of the
+    /// configuration. A run that has a checkpoint resumes without the file.
+    pub init_from: Option<PathBuf>,
     /// Compute device.
     pub device: Device,
     /// Parent of the run directories, which are named after experiment, seed and hash.
@@ -34,6 +38,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             data_dir: None,
+            init_from: None,
             device: Device::Cpu,
             out: "runs".into(),
             directory: None,

@@ -21,6 +21,7 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
             source: "here".into(),
             train_hash: "1".into(),
             test_hash: "2".into(),
+            validation_hash: Some("3".into()),
             class_counts: vec![3, 1],
             test_images: 4,
         },
@@ -41,6 +42,7 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
             validation_accuracy: ACCURACY,
             test_accuracy: ACCURACY,
             weights_sha256: None,
+            kept: true,
         }),
         timing: Timing { seconds: 1.5, images_per_second: 8.0 },
     }

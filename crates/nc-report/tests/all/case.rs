@@ -119,6 +119,7 @@ impl Case {
                 source: "made up".into(),
                 train_hash: "0123456789".into(),
                 test_hash: "test".into(),
+                validation_hash: None,
                 class_counts: self.counts(),
                 test_images: self.labels.len(),
             },

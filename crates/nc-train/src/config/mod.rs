@@ -1,11 +1,13 @@
 //! The configuration of a run: types, merging and validation.
 
+mod adamw;
 mod centers;
 mod data;
 mod experiment;
 mod limits;
 mod model;
 mod objective;
+mod optimizer;
 mod phase;
 mod schedule;
 mod settings;
@@ -14,12 +16,14 @@ mod trains;
 mod valid;
 mod validate;
 
+pub use adamw::AdamWConfig;
 pub use centers::{CenterInit, Centers};
 pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, ModelConfig};
 pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};
+pub use optimizer::OptimizerConfig;
 pub use phase::Phase;
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;

@@ -11,6 +11,10 @@ pub struct ModelConfig {
     /// Name of a custom backbone in place of `backbone`, set by `train_backbone`. `nclt` cannot build such a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_backbone: Option<String>,
+    /// SHA-256 of the weights file from which training starts, set by `nclt train --init-from FILE`; absent for random
+    /// initialisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_sha256: Option<String>,
     /// The classifier head.
     pub head: HeadConfig,
     /// Apply batch norm to the features and scale them to unit norm, for a fixed ETF.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     limits::MOST_EPOCHS,
     objective::Objective,
+    optimizer::OptimizerConfig,
     schedule::{Decay, Schedule},
-    sgd::SgdConfig,
     trains::Trains,
 };
 
@@ -34,7 +34,7 @@ pub struct Phase {
     /// The objective.
     pub objective: Objective,
     /// The optimiser.
-    pub optimizer: SgdConfig,
+    pub optimizer: OptimizerConfig,
     /// Learning-rate schedule.
     pub schedule: Schedule,
 }

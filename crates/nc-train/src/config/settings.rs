@@ -39,7 +39,10 @@ impl Settings<'_> {
     /// For an unreadable file, an unknown preset or an invalid setting. The error names it and the values expected.
     pub fn resolve(&self) -> Result<ValidExperiment> {
         let mut root = Value::Table(self.base()?);
-        for text in self.overrides {
+        // The kind of an optimiser first, because it removes the other keys of the section.
+        let (kinds, others): (Vec<_>, Vec<_>) =
+            self.overrides.iter().partition(|text| text.split('=').next().is_some_and(is_optimizer_kind));
+        for text in kinds.into_iter().chain(others) {
             set(&mut root, text)?;
         }
         if let (Some(seed), Value::Table(table)) = (self.seed, &mut root) {
@@ -139,7 +142,14 @@ fn same_kind(base: &Table, over: &Table) -> bool {
 /// Maximum nesting of a setting. Dropping a very deeply nested table would overflow the stack.
 const DEEPEST: usize = 8;
 
-/// Applies `section.key=value`. A value that is not TOML is taken as a string.
+/// True for the key `[...].optimizer.kind`.
+fn is_optimizer_kind(path: &str) -> bool {
+    let mut names = path.trim().rsplit('.');
+    names.next() == Some("kind") && names.next() == Some("optimizer")
+}
+
+/// Applies `section.key=value`. A value that is not TOML is taken as a string. Another `kind` of optimiser removes the
+/// other keys of the section: learning rate and weight decay of one optimiser do not suit another.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
     let (path, value) = text
@@ -159,12 +169,19 @@ fn set(root: &mut Value, text: &str) -> Result<()> {
     for section in sections {
         target = enter(target, section).map_err(wrong)?;
     }
-    let slot = enter(target, key).map_err(wrong)?;
-    *slot = format!("value = {value}")
+    let value = format!("value = {value}")
         .parse::<Table>()
         .ok()
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(value.trim().to_owned()));
+    if let Value::Table(optimizer) = &mut *target
+        && is_optimizer_kind(path)
+        && optimizer.get("kind").map_or("sgd", |kind| kind.as_str().unwrap_or_default())
+            != value.as_str().unwrap_or_default()
+    {
+        optimizer.clear();
+    }
+    *enter(target, key).map_err(wrong)? = value;
     Ok(())
 }
 

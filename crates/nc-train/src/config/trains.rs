@@ -11,6 +11,9 @@ pub enum Trains {
     /// The classifier, re-initialised from N(0, 0.01) with zero bias, on a frozen backbone whose batch norm uses
     /// running statistics: cRT (Kang et al. 2020).
     NewClassifier,
+    /// The classifier as it is, on a frozen backbone whose batch norm uses running statistics: further training of a
+    /// loaded classifier (`--init-from`), or of that of the phase before.
+    Classifier,
     /// One factor per logit, initially 1, on a frozen backbone and linear classifier: LWS (Kang et al. 2020). Batch
     /// norm uses running statistics. The factors are folded into the classifier at the end.
     LogitScale,
@@ -36,7 +39,7 @@ impl Trains {
     pub(crate) fn learning_rate_factor(self, group: Group) -> Option<f64> {
         match (self, group) {
             (Self::Everything, _)
-            | (Self::NewClassifier, Group::Head)
+            | (Self::NewClassifier | Self::Classifier, Group::Head)
             | (Self::LogitScale | Self::ScaledClassifier { .. }, Group::LogitScale) => Some(1.0),
             (Self::ScaledClassifier { classifier_rate, .. }, Group::Head) => Some(classifier_rate),
             _ => None,
@@ -48,7 +51,9 @@ impl Trains {
         match self {
             Self::Everything => Pass::TRAIN,
             Self::ScaledClassifier { shift_batch_norm: true, .. } => Pass { gradient: false, ..Pass::TRAIN },
-            Self::NewClassifier | Self::LogitScale | Self::ScaledClassifier { .. } => Pass::EVAL,
+            Self::NewClassifier | Self::Classifier | Self::LogitScale | Self::ScaledClassifier { .. } => {
+                Pass::EVAL
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use toml::Value;
 
 use super::{
-    centers::Centers, experiment::Experiment, model::ModelConfig, phase::Phase, schedule::Decay,
-    trains::Trains,
+    centers::Centers, experiment::Experiment, model::ModelConfig, optimizer::OptimizerConfig, phase::Phase,
+    schedule::Decay, trains::Trains,
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
 
@@ -49,9 +49,11 @@ fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {
     ensure(alpha == 0.0 || (1e-3..=1e6).contains(&alpha), key("mixup_alpha"), || {
         format!("expected 0 or a number from 0.001 to 1000000, found {alpha}")
     })?;
-    ensure(!phase.optimizer.nesterov || phase.optimizer.momentum > 0.0, key("optimizer.nesterov"), || {
-        "requires momentum, but momentum is 0".into()
-    })?;
+    if let OptimizerConfig::Sgd(sgd) = phase.optimizer {
+        ensure(!sgd.nesterov || sgd.momentum > 0.0, key("optimizer.nesterov"), || {
+            "requires momentum, but momentum is 0".into()
+        })?;
+    }
     within_phase(phase, phase.schedule.warmup_epochs, key("schedule.warmup_epochs"))?;
     if let Decay::MultiStep { milestones, .. } = &phase.schedule.decay {
         let key = || key("schedule.decay.milestones");

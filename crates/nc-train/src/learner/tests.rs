@@ -101,7 +101,7 @@ fn non_finite_steps_change_no_parameter() {
         let mut learner = learner(&phase(LEARNABLE));
         learner.step(&batch(1.0), 0.1).unwrap();
         let learned = |learner: &Learner| -> Vec<(String, Vec<f32>)> {
-            let state = learner.state().into_iter().filter(|(name, _)| !name.contains("running_"));
+            let state = learner.state().unwrap().into_iter().filter(|(name, _)| !name.contains("running_"));
             state.map(|(name, tensor)| (name, values(&tensor))).collect()
         };
         let before = learned(&learner);
@@ -126,7 +126,7 @@ fn a_restored_learner_takes_the_same_steps() {
         let mut whole = learner(&phase);
         whole.step(&batch(1.0), 0.1).unwrap();
         let state: BTreeMap<String, Tensor> =
-            whole.state().into_iter().map(|(name, tensor)| (name, tensor.copy().unwrap())).collect();
+            whole.state().unwrap().into_iter().map(|(name, tensor)| (name, tensor.copy().unwrap())).collect();
         assert!(state.contains_key("centers") && state.contains_key("momentum/conv1.weight"));
         let mut resumed = learner(&phase);
         resumed.resume_phase(&phase, state, Path::new("checkpoint")).unwrap();
@@ -134,7 +134,7 @@ fn a_restored_learner_takes_the_same_steps() {
         for learner in [&mut whole, &mut resumed] {
             learner.step(&batch(0.5), 0.1).unwrap();
         }
-        let (whole, resumed) = (whole.state(), resumed.state());
+        let (whole, resumed) = (whole.state().unwrap(), resumed.state().unwrap());
         assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>());
         for (name, tensor) in &whole {
             assert_eq!(values(tensor), values(&resumed[name]), "{name}");
@@ -146,7 +146,7 @@ fn a_restored_learner_takes_the_same_steps() {
 fn unknown_tensors_are_rejected() {
     for name in ["center", "momentum/no.such", "objective/contrastive/queue", "model/linear.extra"] {
         let phase = phase(LEARNABLE);
-        let mut state = learner(&phase).state();
+        let mut state = learner(&phase).state().unwrap();
         state.insert(name.to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());
         let refused = learner(&phase).resume_phase(&phase, state, Path::new("checkpoint"));
         let Err(Error::UnknownTensor { name: found, .. }) = refused else { panic!("{name}: {refused:?}") };
@@ -154,7 +154,7 @@ fn unknown_tensors_are_rejected() {
     }
     // Batch means have no state, so a checkpoint with centres belongs to another configuration.
     let phase = phase(Centers::BatchMeans);
-    let mut state = learner(&phase).state();
+    let mut state = learner(&phase).state().unwrap();
     state.insert("centers".to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());
     let refused = learner(&phase).resume_phase(&phase, state, Path::new("checkpoint"));
     assert!(matches!(refused, Err(Error::UnknownTensor { .. })), "{refused:?}");

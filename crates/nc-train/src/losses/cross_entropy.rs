@@ -3,7 +3,7 @@ use nc_losses::PerSample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labelled, Loss};
+use super::{Labelled, Loss, SOFTMAX_CURVATURE};
 
 /// Cross entropy, -log softmax(z)_y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,10 @@ pub struct CrossEntropy {
 }
 
 impl Loss for CrossEntropy {
+    fn curvature(&self, _: usize) -> Option<f64> {
+        Some(SOFTMAX_CURVATURE)
+    }
+
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
         nc_losses::smoothed_cross_entropy_each(batch.logits, &batch.labels.tensor, None, self.label_smoothing)
     }

@@ -5,7 +5,7 @@ use nc_losses::PerSample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labelled, Loss};
+use super::{Labelled, Loss, SOFTMAX_CURVATURE};
 
 /// Cross entropy with label smoothing that depends on the size of the true class: from `tail` for the smallest class to
 /// `head` for the largest, interpolated by a quarter of a sine.
@@ -21,6 +21,10 @@ pub struct LabelAwareSmoothing {
 }
 
 impl Loss for LabelAwareSmoothing {
+    fn curvature(&self, _: usize) -> Option<f64> {
+        Some(SOFTMAX_CURVATURE)
+    }
+
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
         let Labelled { logits, labels, class_counts, .. } = *batch;
         nc_losses::label_aware_smoothing_each(logits, &labels.tensor, class_counts, self.head, self.tail)

@@ -10,7 +10,7 @@ use nc_losses::PerSample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labelled, Loss};
+use super::{Labelled, Loss, SOFTMAX_CURVATURE};
 
 /// Cross entropy of the adjusted logits z_k + tau log n_k.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,10 @@ pub enum Counts {
 }
 
 impl Loss for LogitAdjustment {
+    fn curvature(&self, _: usize) -> Option<f64> {
+        Some(SOFTMAX_CURVATURE)
+    }
+
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
         let adjusted = match self.counts {
             Counts::Training => nc_losses::adjusted_logits(batch.logits, batch.class_counts, self.tau)?,

@@ -3,6 +3,9 @@ use nc_losses::PerSample;
 
 use crate::{Result, config::ModelConfig, objective::Labels};
 
+/// [`Loss::curvature`] of cross entropies of a softmax: the largest eigenvalue of diag(p) - p p^T, with p = (1/2, 1/2).
+pub(super) const SOFTMAX_CURVATURE: f64 = 0.5;
+
 /// A supervised loss of logits, features and labels.
 pub(crate) trait Loss {
     /// Checks the settings; `key` completes their keys.
@@ -13,6 +16,13 @@ pub(crate) trait Loss {
 
     /// The loss of each sample, without class weights.
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample>;
+
+    /// Upper bound of the eigenvalues of the loss's Hessian by the logits (K), for any logits and labels; `None` if
+    /// there is none or it is unknown.
+    fn curvature(&self, classes: usize) -> Option<f64> {
+        let _ = classes;
+        None
+    }
 
     /// The scalar loss of the batch: the mean over the samples, weighted by class if the batch has class weights.
     fn of_batch(&self, batch: &Labelled<'_>) -> nc_losses::Result<Tensor> {

@@ -19,4 +19,5 @@ pub use logit_adjustment::{Counts, LogitAdjustment};
 pub use mse::MeanSquaredError;
 pub use supervised::SupervisedLoss;
 
+use loss::SOFTMAX_CURVATURE;
 pub(crate) use loss::{Labelled, Loss};

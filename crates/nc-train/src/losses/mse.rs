@@ -18,6 +18,10 @@ pub struct MeanSquaredError {
 }
 
 impl Loss for MeanSquaredError {
+    fn curvature(&self, classes: usize) -> Option<f64> {
+        Some(if self.halved_sum { 1.0 } else { 2.0 / classes as f64 })
+    }
+
     fn of_each(&self, batch: &Labelled<'_>) -> nc_losses::Result<PerSample> {
         nc_losses::mse_each(batch.logits, &batch.labels.tensor)
     }

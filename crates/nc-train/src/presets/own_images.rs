@@ -132,7 +132,7 @@ impl OwnImages {
             let fitting = (images / FEWEST_BATCHES).max(1).next_power_of_two() / 2;
             phase.batch_size = fitting.clamp(SMALLEST_BATCH.min(full), full);
             // The linear scaling rule (Goyal et al. 2017).
-            phase.optimizer.learning_rate *= phase.batch_size as f64 / full as f64;
+            *phase.optimizer.learning_rate_mut() *= phase.batch_size as f64 / full as f64;
         }
         let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);
         let epochs = STEPS / images.div_ceil(batch).max(1);

@@ -6,7 +6,9 @@ use super::{
     part::{Part, Sets},
 };
 use crate::{
-    config::{Decay, ModelConfig, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
+    config::{
+        Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
+    },
     losses::SupervisedLoss,
 };
 
@@ -37,6 +39,7 @@ impl Method {
             head: self.head,
             normalize_features: self.normalize_features,
             own_backbone: None,
+            init_sha256: None,
         }
     }
 
@@ -50,13 +53,13 @@ impl Method {
             sampler: self.sampler,
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
             objective: Objective { loss: self.loss, reweighting: self.reweighting, neural_collapse: None },
-            optimizer: SgdConfig {
+            optimizer: OptimizerConfig::Sgd(SgdConfig {
                 learning_rate: 0.1,
                 momentum: 0.9,
                 nesterov: false,
                 weight_decay: self.weight_decay,
                 clip_norm: None,
-            },
+            }),
             schedule: Schedule {
                 decay: Decay::MultiStep { milestones: vec![160, 180], gamma: self.gamma },
                 warmup_epochs: 5,

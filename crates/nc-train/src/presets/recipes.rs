@@ -293,7 +293,7 @@ pub(super) const PARTS: &[Part] = &[
     Part::new(
         "paper-text",
         "with the weight decay 5e-3 of the paper's text in the first phase",
-        Sets::Settings(|phase| phase.optimizer.weight_decay = 5e-3),
+        Sets::Settings(|phase| *phase.optimizer.weight_decay_mut() = 5e-3),
     ),
     Part::new(
         "resnet18",

@@ -4,7 +4,9 @@ use nc_data::Sampler;
 
 use super::data_sets::DataSet;
 use crate::{
-    config::{DataSource, Decay, Objective, Phase, Reweighting, Schedule, SgdConfig, Trains},
+    config::{
+        DataSource, Decay, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
+    },
     losses::{CrossEntropy, LabelAwareSmoothing, SupervisedLoss},
 };
 
@@ -23,13 +25,13 @@ pub(super) fn crt(data: &DataSet) -> Phase {
             reweighting: Reweighting::None,
             neural_collapse: None,
         },
-        optimizer: SgdConfig {
+        optimizer: OptimizerConfig::Sgd(SgdConfig {
             learning_rate: 0.1,
             momentum: 0.9,
             nesterov: false,
             weight_decay: 5e-4,
             clip_norm: None,
-        },
+        }),
         schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0 },
     }
 }

@@ -56,7 +56,7 @@ impl Run<'_> {
 
     /// All tensors that a step changes, by name.
     fn tensors(&self) -> Result<BTreeMap<String, Array>> {
-        let tensors = self.learner.state();
+        let tensors = self.learner.state()?;
         tensors.iter().map(|(name, tensor)| Ok((name.clone(), array(tensor)?))).collect()
     }
 

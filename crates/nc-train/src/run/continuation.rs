@@ -83,6 +83,7 @@ impl Continuation {
             best: self.result.best_epoch.clone(),
             selected: self.result.selected_epoch.clone(),
             stopped: self.stopped(experiment),
+            notes: self.result.notes.clone(),
             seconds: self.result.timing.seconds,
             ..State::default()
         };

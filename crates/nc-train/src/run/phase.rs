@@ -5,7 +5,14 @@ use std::time::Instant;
 use nc_record::{Event, RunDir};
 
 use super::{start::Tensors, train::Run};
-use crate::{Result, Step, config::Keep, inference::Inference, post_hoc::Facts, samples::training_samples};
+use crate::{
+    Result, Step,
+    config::{Keep, Phase},
+    inference::Inference,
+    post_hoc::Facts,
+    samples::training_samples,
+    stable_rate::StableRate,
+};
 
 impl Run<'_> {
     /// Runs phase `index` from its start, or from the checkpoint `resumed`.
@@ -29,6 +36,7 @@ impl Run<'_> {
                 // Each phase keeps its own best epoch.
                 self.state.selected = None;
             }
+            self.limit_learning_rate(phase)?;
             self.record(&Event::PhaseStarted {
                 phase: phase.name.clone(),
                 epochs: phase.epochs,
@@ -38,7 +46,8 @@ impl Run<'_> {
         while self.state.epoch < phase.epochs && !self.stops_early(phase) {
             let epoch = self.state.epoch;
             let mut clock = Instant::now();
-            let learning_rate = phase.optimizer.learning_rate * phase.schedule.factor(epoch, phase.epochs);
+            let base = self.state.learning_rate.unwrap_or(phase.optimizer.learning_rate());
+            let learning_rate = base * phase.schedule.factor(epoch, phase.epochs);
             let (data, options) = (&self.data, self.options);
             self.learner
                 .begin_epoch(epoch, seed, &|network| Inference { network, data, options }.class_means())?;
@@ -74,15 +83,36 @@ impl Run<'_> {
             })?;
             self.validation_pass(phase, epoch)?;
         }
-        if self.state.epoch < phase.epochs {
-            let epochs = self.state.epoch;
-            self.state.stopped.insert(index, epochs);
-            let note = self.early_stop(index, epochs);
-            self.observer.note(&note);
+        if self.state.epoch < phase.epochs && !self.state.stopped.contains_key(&index) {
+            self.note_early_stop(index);
             // The final evaluation starts from a checkpoint, like that of a phase which trains every epoch.
             self.write_checkpoint()?;
         }
         self.learner.end_phase()?;
         self.restore_best(phase)
+    }
+
+    /// Notes that phase `index` ends now, before its last epoch.
+    fn note_early_stop(&mut self, index: usize) {
+        let (phase, epoch) = (&self.experiment.phases[index], self.state.epoch);
+        let patience = self.experiment.evaluation.patience.unwrap_or(0);
+        let note = format!(
+            "{} stopped after epoch {epoch} of {}: validation did not improve for {patience} epochs",
+            phase.name, phase.epochs
+        );
+        self.observer.note(&note);
+        self.state.notes.push(note);
+        self.state.stopped.insert(index, epoch);
+    }
+
+    /// Lowers a learning rate that is unstable on the features of a frozen backbone, and notes it.
+    fn limit_learning_rate(&mut self, phase: &Phase) -> Result<()> {
+        if let Some(stable) = StableRate::below(phase, self.experiment, &self.inference())? {
+            self.state.learning_rate = Some(stable.learning_rate);
+            let note = stable.note(phase);
+            self.observer.note(&note);
+            self.state.notes.push(note);
+        }
+        Ok(())
     }
 }

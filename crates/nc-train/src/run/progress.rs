@@ -26,6 +26,12 @@ pub(crate) struct State {
     pub(crate) seconds: f64,
     pub(crate) training_seconds: f64,
     pub(crate) training_images: usize,
+    /// The base learning rate of the phase, if lower than the configured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) learning_rate: Option<f64>,
+    /// Notes on the run, beside those on its images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
     /// Length of the event log in bytes.
     pub(crate) event_bytes: u64,
 }
@@ -33,6 +39,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn begin_phase(&mut self, phase: usize) {
         (self.phase, self.epoch, self.step) = (phase, 0, 0);
+        self.learning_rate = None;
     }
 
     /// Counts a step of `images` images and resets `clock` to now.

@@ -27,6 +27,7 @@ use crate::{
     digest::sha256,
     error::ensure,
     inference::{Inference, Outputs},
+    init::{self, Init},
     network::{build_model, resnet},
 };
 
@@ -83,9 +84,18 @@ fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
+    let init = options.init_from.as_deref().map(|path| Init::read(path, experiment)).transpose()?;
+    let experiment = &match &init {
+        Some(init) => with_init(experiment, init)?,
+        None => experiment.clone(),
+    };
     let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
+    let mut notes: Vec<String> = init::frozen_at_random(experiment).into_iter().collect();
+    if let Some(init) = &init {
+        notes.extend(init.load(network.params(), data.train.dataset().class_names())?);
+    }
     let hash_of = |experiment: &Experiment| {
         let validation = data.deciding_validation(experiment)?.unwrap_or_default();
         experiment.hash(&format!("{}{validation}", data.train.hash()))
@@ -106,6 +116,9 @@ fn run(
     };
     let start = Start::decide(&request, &mut |error| observer.passed_over(error))?;
 
+    if let (Start::Fresh, Some(expected), None) = (&start, &experiment.model.init_sha256, &init) {
+        return Err(Error::InitMissing { expected: expected.clone() });
+    }
     start.check_classes(data.train.dataset().class_names(), directory.path())?;
     claim.confirm()?;
     for note in &data.notes {
@@ -127,13 +140,17 @@ fn run(
         Start::Fresh | Start::Continued(_) => {
             directory.clear()?;
             directory.write(RunDir::CONFIG, experiment.to_toml()?.as_bytes())?;
-            let state = match &start {
+            let mut state = match &start {
                 Start::Continued(continuation) => continuation.state(experiment, hash),
-                _ => State { run_hash: hash, ..State::default() },
+                _ => State { run_hash: hash, notes, ..State::default() },
             };
+            state.notes.retain(|note| !data.notes.contains(note));
             (directory.event_log()?, state)
         }
     };
+    for note in &state.notes {
+        observer.note(note);
+    }
     let earlier = match &start {
         Start::Continued(continuation) => &continuation.events[..],
         Start::Interrupted(interrupted) => &interrupted.events[..],
@@ -163,6 +180,13 @@ fn run(
         Start::Continued(continuation) => run.continue_after(*continuation),
         Start::Interrupted(interrupted) => run.resume(*interrupted),
     }
+}
+
+/// The experiment that starts from the weights of `init`.
+fn with_init(experiment: &ValidExperiment, init: &Init) -> Result<ValidExperiment> {
+    let mut experiment = experiment.clone().into_inner();
+    experiment.model.init_sha256 = Some(init.sha256.clone());
+    experiment.try_into()
 }
 
 /// Stores the directory of the images, for commands that open the run later.
@@ -296,7 +320,7 @@ impl Run<'_> {
             network: Some(network),
             program: Some(self.options.program.clone()),
             weights_sha256: Some(weights_sha256),
-            notes: self.data.notes.iter().cloned().chain(self.early_stops()).collect(),
+            notes: self.data.notes.iter().chain(&self.state.notes).cloned().collect(),
             epochs: self.epochs().collect(),
             accuracy,
             calibration,
@@ -337,21 +361,6 @@ impl Run<'_> {
         let stopped = &self.state.stopped;
         let phases = self.experiment.phases.iter().enumerate();
         phases.map(|(index, phase)| stopped.get(&index).copied().unwrap_or(phase.epochs))
-    }
-
-    /// A note on each phase that stopped early.
-    fn early_stops(&self) -> impl Iterator<Item = String> {
-        self.state.stopped.iter().map(|(&index, &epochs)| self.early_stop(index, epochs))
-    }
-
-    /// A note on phase `index`, stopped after `epochs` epochs.
-    pub(super) fn early_stop(&self, index: usize, epochs: usize) -> String {
-        let patience = self.experiment.evaluation.patience.unwrap_or(0);
-        let phase = &self.experiment.phases[index];
-        format!(
-            "{} stopped after epoch {epochs} of {}: validation did not improve for {patience} epochs",
-            phase.name, phase.epochs
-        )
     }
 
     /// Whether the classifier changed after the last epoch.

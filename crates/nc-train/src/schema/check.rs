@@ -31,8 +31,13 @@ fn check_value(schema: &Schema, value: &Value, path: &str) -> Result<()> {
         Value::String(_) => schema.is("string"),
         Value::Table(table) if schema.is_tagged() => {
             let at = join(path, KIND);
-            let kind = table.get(KIND).ok_or_else(|| missing(at.clone(), &schema.variants()))?;
-            return check_table(variant(schema, kind, &at)?, table, path);
+            let chosen = match (table.get(KIND), schema.default_variant()) {
+                (Some(kind), _) => variant(schema, kind, &at)?,
+                (None, Some(default)) => default,
+                (None, None) => return Err(missing(at, &schema.variants())),
+            };
+            check_keys_of_kind(schema, chosen, table, path)?;
+            return check_table(chosen, table, path);
         }
         Value::Table(table) if !schema.one_of.is_empty() => match table.keys().next() {
             Some(name) if table.len() == 1 => match variant(schema, &Value::String(name.clone()), path)? {
@@ -66,6 +71,23 @@ fn check_table(schema: &Schema, table: &Table, path: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a key that only variants other than `chosen` have.
+fn check_keys_of_kind(schema: &Schema, chosen: &Schema, table: &Table, path: &str) -> Result<()> {
+    let misplaced = table.keys().filter(|key| !chosen.properties.contains_key(*key)).find_map(|key| {
+        let owner = schema.one_of.iter().find(|variant| variant.properties.contains_key(key))?;
+        Some((key, owner.name()))
+    });
+    let Some((key, owner)) = misplaced else { return Ok(()) };
+    let kind = chosen.name();
+    let message = match listed(chosen.keys().map(|(name, _)| name.to_owned())) {
+        none if none.is_empty() => {
+            format!("a key of kind {owner:?}, but kind is {kind:?}, which takes no keys")
+        }
+        keys => format!("a key of kind {owner:?}, but kind is {kind:?}; expected one of {keys}"),
+    };
+    Err(Error::setting(join(path, key), message))
 }
 
 fn variant<'a>(schema: &'a Schema, name: &Value, path: &str) -> Result<&'a Schema> {

@@ -58,6 +58,11 @@ impl Schema {
         self.one_of.iter().any(|variant| variant.properties.contains_key(KIND))
     }
 
+    /// The variant of an internally tagged enum that a table without [`KIND`] means, if any.
+    pub(super) fn default_variant(&self) -> Option<&Self> {
+        self.one_of.iter().find(|variant| !variant.required.iter().any(|key| key == KIND))
+    }
+
     /// Name of a variant.
     pub(super) fn name(&self) -> &str {
         let tag = self.properties.get(KIND).unwrap_or(self).r#const.as_ref();

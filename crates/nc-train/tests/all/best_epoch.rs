@@ -19,7 +19,7 @@ fn unstable(method: &str, epochs: usize) -> Experiment {
     let first = &mut experiment.phases[0];
     first.epochs = epochs;
     first.schedule.decay = Decay::Constant;
-    first.optimizer.learning_rate = 0.4;
+    *first.optimizer.learning_rate_mut() = 0.4;
     experiment
 }
 

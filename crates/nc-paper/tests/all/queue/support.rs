@@ -6,8 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nc_paper::{Ended, PaperFigure, PaperTable, Plan, Queue, Reporter, Scale, Selection};
-use nc_train::{DataSource, Experiment, Observer, RunOptions};
+use nc_paper::{PaperFigure, PaperTable, Plan, PlannedRuns, Scale, Selection};
+use nc_train::{
+    DataSource, Experiment, Observer, RunOptions,
+    queue::{Ended, Queue, Reporter},
+};
 
 pub(crate) fn plan(tables: &[&str], cells: &str, scale: Scale) -> nc_paper::Result<Plan> {
     let selection = Selection {

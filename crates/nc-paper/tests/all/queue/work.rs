@@ -8,9 +8,12 @@ use std::{
     rc::Rc,
 };
 
-use nc_paper::{Job, PaperTable, Queue, Records, Reporter, Scale, fill_tables, write_reports};
+use nc_paper::{Job, PaperTable, PlannedRuns, Records, Scale, fill_tables, write_reports};
 use nc_record::{Claim, Event, Rhythm, RunDir};
-use nc_train::{DataSource, Experiment, Observer, RunOptions};
+use nc_train::{
+    DataSource, Experiment, Observer, RunOptions,
+    queue::{Queue, Reporter, Runs},
+};
 
 use super::support::{FEW, Listener, plan, work};
 
@@ -96,7 +99,7 @@ fn an_incomplete_new_record_is_a_failure() {
             .run(None, &mut listener)
             .unwrap();
     assert_eq!((ended.done, ended.missing, ended.failed.len()), (1, 1, 1), "{:?}", listener.0.said);
-    let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its new record lacks figures that its cells show";
+    let message = "cifar10-lt-r100/ce-drw-mixup seed 0: its new record lacks figures";
     assert!(ended.failed[0].1.starts_with(message), "{}", ended.failed[0].1);
 }
 
@@ -187,8 +190,8 @@ fn the_estimate_includes_unavailable_first_phases() {
     let directories = BTreeMap::new();
     let mut queue =
         Queue::new(PlannedRuns { plan: &plan, results: results.path() }, &directories, RunOptions::default());
-    let missing = queue.missing().unwrap();
-    assert_eq!(missing, [&plan.jobs[1]]);
+    let missing = queue.runs().missing().unwrap();
+    assert_eq!(missing, [1]);
     let second_phase = queue.estimate(&missing).unwrap();
     // First phases without weights cannot be reused.
     let runs = results.path().join("runs/smoke");
@@ -196,7 +199,7 @@ fn the_estimate_includes_unavailable_first_phases() {
     assert!(queue.estimate(&missing).unwrap() > 10.0 * second_phase);
     // A fresh clone has only the records.
     fs::remove_dir_all(results.path().join("runs")).unwrap();
-    assert_eq!(queue.missing().unwrap(), missing);
+    assert_eq!(queue.runs().missing().unwrap(), missing);
     let both = queue.estimate(&missing).unwrap();
     assert!(both > 10.0 * second_phase, "{both} {second_phase}");
 }

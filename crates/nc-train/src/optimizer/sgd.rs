@@ -1,19 +1,9 @@
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
+use candle_core::{Tensor, backprop::GradStore};
 
+use super::trainable::{Trainable, for_each_clipped, gradient_norm};
 use crate::{Result, config::SgdConfig};
-
-/// A trained parameter with its learning-rate factor.
-#[derive(Clone, Debug)]
-pub struct Trainable {
-    /// Name, under which its momentum is stored.
-    pub name: String,
-    /// The variable.
-    pub var: Var,
-    /// Learning-rate factor.
-    pub rate: f64,
-}
 
 /// SGD with momentum, weight decay and gradient clipping, and its state.
 ///
@@ -29,20 +19,28 @@ pub struct Sgd {
     momenta: BTreeMap<String, Tensor>,
 }
 
+/// Prefix of a momentum's name in a checkpoint.
+const MOMENTUM: &str = "momentum/";
+
 impl Sgd {
     /// An optimiser without momenta.
     pub fn new(config: SgdConfig) -> Self {
         Self { config, momenta: BTreeMap::new() }
     }
 
-    /// Restores `momenta`.
-    pub(crate) fn resume(&mut self, momenta: BTreeMap<String, Tensor>) {
-        self.momenta = momenta;
+    /// Momenta under their names in a checkpoint, for each parameter that had a gradient.
+    pub(super) fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.momenta.iter().map(|(name, momentum)| (format!("{MOMENTUM}{name}"), momentum.clone()))
     }
 
-    /// Momenta by parameter name, for each parameter that had a gradient.
-    pub(crate) fn momenta(&self) -> &BTreeMap<String, Tensor> {
-        &self.momenta
+    /// Restores the momentum of one of `params` from its name in a checkpoint; false for another tensor.
+    pub(super) fn restore(&mut self, params: &[Trainable], name: &str, tensor: &Tensor) -> bool {
+        let of_param = name.strip_prefix(MOMENTUM);
+        let Some(param) = params.iter().find(|param| Some(param.name.as_str()) == of_param) else {
+            return false;
+        };
+        self.momenta.insert(param.name.clone(), tensor.clone());
+        true
     }
 
     /// Updates each of `params` that has a gradient and returns the global gradient norm. If the norm is not finite,
@@ -54,14 +52,7 @@ impl Sgd {
     ///
     /// Those of Candle.
     pub fn step(&mut self, params: &[Trainable], gradients: &GradStore, learning_rate: f64) -> Result<f64> {
-        let squares = params.iter().filter_map(|param| gradients.get(&param.var));
-        let squares = squares.map(|gradient| gradient.detach().sqr()?.sum_all());
-        let squares = squares.collect::<candle_core::Result<Vec<_>>>()?;
-        if squares.is_empty() {
-            return Ok(0.0);
-        }
-        let squares = Tensor::stack(&squares, 0)?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-        let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();
+        let Some(norm) = gradient_norm(params, gradients)? else { return Ok(0.0) };
         if norm.is_finite() {
             self.apply(params, gradients, learning_rate, norm)?;
         }
@@ -69,7 +60,7 @@ impl Sgd {
     }
 
     /// [`Sgd::step`] with a known, finite gradient `norm`.
-    pub(crate) fn apply(
+    pub(super) fn apply(
         &mut self,
         params: &[Trainable],
         gradients: &GradStore,
@@ -77,14 +68,8 @@ impl Sgd {
         norm: f64,
     ) -> Result<()> {
         let SgdConfig { momentum, nesterov, weight_decay, clip_norm, .. } = self.config;
-        let clip = clip_norm.filter(|&limit| norm > limit).map(|limit| limit / norm);
-        for Trainable { name, var, rate } in params {
-            let Some(gradient) = gradients.get(var) else { continue };
+        for_each_clipped(params, gradients, clip_norm, norm, |Trainable { name, var, rate }, mut step| {
             let weight = var.as_detached_tensor();
-            let mut step = gradient.detach();
-            if let Some(clip) = clip {
-                step = (step * clip)?;
-            }
             if weight_decay != 0.0 {
                 step = (step + (&weight * weight_decay)?)?;
             }
@@ -96,8 +81,7 @@ impl Sgd {
                 step = if nesterov { (step + (&velocity * momentum)?)? } else { velocity.clone() };
                 self.momenta.insert(name.clone(), velocity);
             }
-            var.set(&(weight - (step * (learning_rate * rate))?)?)?;
-        }
-        Ok(())
+            Ok(var.set(&(weight - (step * (learning_rate * rate))?)?)?)
+        })
     }
 }
