@@ -2,6 +2,7 @@
 
 mod analyze;
 mod checkpoints;
+mod compare;
 mod compatibility;
 mod divergence;
 mod docs;

@@ -267,6 +267,9 @@ impl Args {
             });
         }
         let epochs = choose()?;
+        if self.queue.dry_run {
+            return Ok(epochs);
+        }
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         write_atomically(&path, format!("{epochs}\n").as_bytes())?;

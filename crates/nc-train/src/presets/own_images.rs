@@ -123,9 +123,13 @@ impl OwnImages {
             Some((height, width)) if height.max(width) <= SIDE => (height, width),
             _ => (SIDE, SIDE),
         });
-        let chosen_by = ValidationMeasure::BalancedAccuracy;
-        data.validation = Some(Validation { fraction: VALIDATION, seed: 0, chosen_by });
-        experiment.evaluation.keep = Keep::Best;
+        // A class needs an image for each of training, validation and testing.
+        let sets = if self.test.is_some() { 2 } else { 3 };
+        if self.validation.is_some() || self.class_counts.iter().any(|&images| images >= sets) {
+            let chosen_by = ValidationMeasure::BalancedAccuracy;
+            data.validation = Some(Validation { fraction: VALIDATION, seed: 0, chosen_by });
+            experiment.evaluation.keep = Keep::Best;
+        }
         let images = self.training_images(experiment);
         for phase in &mut experiment.phases {
             let full = phase.batch_size;
