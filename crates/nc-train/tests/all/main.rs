@@ -3,10 +3,12 @@
 mod config_files;
 mod experiments;
 mod hashes;
+mod init_from;
 mod methods;
 mod optimizer;
 mod recipes;
 mod refusals;
 mod resnet_steps;
+mod second_phases;
 mod support;
 mod unfinished;
