@@ -209,9 +209,6 @@ impl Args {
         if let Error::Stopped { checkpoint, .. } = stopped {
             words.extend(["--resume".into(), checkpoint.parent().unwrap_or(checkpoint).into()]);
         }
-        if let Some(file) = &self.init_from {
-            words.extend(["--init-from".into(), file.into()]);
-        }
         words.extend(self.compute.words());
         if let Some(epochs) = self.measure_every {
             words.extend(["--measure-every".into(), epochs.to_string().into()]);

@@ -62,7 +62,7 @@ impl ParamStore {
                     loaded.summed = Some(param.name.clone());
                     values.push((param, tensor.to_dtype(DType::F32)?.sum_keepdim(1)?));
                 }
-                Some(tensor) => misfits.shapes.push(misshapen(param, &tensor)),
+                Some(tensor) => misfits.shapes.push(misshapen(param, &tensor) + hint(&tensor, param)),
                 None if optional.contains(&component(&param.name)) => loaded.absent.push(param.name.clone()),
                 None => misfits.missing.push(format!("{:?}", param.name)),
             }
@@ -127,6 +127,15 @@ fn head_misfit(head: &[&Param], file: &BTreeMap<String, Tensor>) -> Option<Strin
 
 fn misshapen(param: &Param, found: &Tensor) -> String {
     format!("{:?} of shape {:?}, expected {:?}", param.name, found.dims(), param.var.dims())
+}
+
+/// The probable reason for the shape of a first convolution.
+fn hint(found: &Tensor, param: &Param) -> &'static str {
+    match (found.dims(), param.var.dims()) {
+        (&[.., 7, 7], &[.., 3, 3]) => " (the 7x7 stem of torchvision's networks for large images)",
+        (&[_, 1, ..], &[_, 3, ..]) => " (weights for grey images, but these are in colour)",
+        _ => "",
+    }
 }
 
 /// True for a convolution (C_out, 3, k, k) where `param` has one input channel.

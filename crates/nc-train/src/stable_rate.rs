@@ -142,7 +142,7 @@ fn largest_eigenvalue(features: &[f32], weights: &[f64]) -> f64 {
         let next = weighted_sum(&along);
         let before = std::mem::replace(&mut eigenvalue, norm(&next));
         direction = next;
-        if eigenvalue <= before * (1.0 + 1e-6) {
+        if eigenvalue.is_nan() || eigenvalue <= before * (1.0 + 1e-6) {
             break;
         }
     }
@@ -160,7 +160,7 @@ fn largest_stable(sgd: &SgdConfig, curvature: f64) -> f64 {
 fn rounded_down(number: f64) -> f64 {
     let digit = 10f64.powf(number.log10().floor() - 1.0);
     // Through text, for the double nearest to the decimal number.
-    let rounded = (number / digit).floor() * digit;
+    let rounded = (number / digit + 1e-9).floor() * digit;
     format!("{rounded:.1e}").parse().unwrap_or(rounded)
 }
 

@@ -3,4 +3,5 @@
 mod backbones;
 mod heads;
 mod models;
+mod pretrained;
 mod support;

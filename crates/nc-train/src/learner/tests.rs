@@ -6,7 +6,7 @@ use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
 
 use super::*;
 use crate::{
-    config::{CenterInit, Centers},
+    config::{AdamWConfig, CenterInit, Centers, OptimizerConfig},
     losses::{Counts, LogitAdjustment, SupervisedLoss},
     presets,
 };
@@ -59,8 +59,13 @@ fn a_step_reads_from_the_device_once() {
     let mut arb = phase(LEARNABLE);
     let counts = LogitAdjustment { tau: 1.0, counts: Counts::Batch };
     arb.objective.loss = SupervisedLoss::LogitAdjustment(counts);
-    arb.optimizer.clip_norm = Some(1.0);
-    phases.push(arb);
+    let mut adamw = arb.clone();
+    let clipped = AdamWConfig { clip_norm: Some(1.0), ..AdamWConfig::new(0.1) };
+    adamw.optimizer = OptimizerConfig::AdamW(clipped);
+    if let OptimizerConfig::Sgd(sgd) = &mut arb.optimizer {
+        sgd.clip_norm = Some(1.0);
+    }
+    phases.extend([arb, adamw]);
     for phase in phases {
         let mut learner = learner(&phase);
         READS.set(0);
@@ -73,8 +78,8 @@ fn a_step_reads_from_the_device_once() {
 #[test]
 fn only_read_scalars_reads_in_a_step() {
     let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
-    let mut files = vec![source.join("learner.rs"), source.join("optimizer.rs")];
-    for folder in ["objective", "losses"] {
+    let mut files = vec![source.join("learner.rs")];
+    for folder in ["optimizer", "objective", "losses"] {
         files.extend(fs::read_dir(source.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
     }
     let mut reads = vec![];
@@ -87,10 +92,13 @@ fn only_read_scalars_reads_in_a_step() {
         let lines = lines.filter(|line| !of_host.iter().any(|copy| line.contains(copy)));
         reads.extend(lines.map(|line| (file.file_name().unwrap().to_owned(), line.trim().to_owned())));
     }
+    reads.sort();
     let expected = [
+        // Restores a checkpoint.
+        ("adamw.rs".into(), "let halves: Vec<f32> = tensor.to_vec1()?;".to_owned()),
         ("learner.rs".into(), "Ok(values.to_vec1()?)".to_owned()),
-        // `Sgd::step`, for custom loops.
-        ("optimizer.rs".into(), "let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();".to_owned()),
+        // `Sgd::step` and `AdamW::step`, for custom loops.
+        ("trainable.rs".into(), "let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();".to_owned()),
     ];
     assert_eq!(reads, expected);
 }
@@ -121,18 +129,23 @@ fn non_finite_steps_change_no_parameter() {
 
 #[test]
 fn a_restored_learner_takes_the_same_steps() {
-    for centers in [LEARNABLE, Centers::MovingAverage { momentum: 0.9, init: CenterInit::Normal }] {
-        let phase = phase(centers);
+    let moving = phase(Centers::MovingAverage { momentum: 0.9, init: CenterInit::Normal });
+    let adamw = Phase { optimizer: OptimizerConfig::AdamW(AdamWConfig::new(0.1)), ..phase(LEARNABLE) };
+    let momentum: &[&str] = &["momentum/conv1.weight"];
+    let moments: &[&str] =
+        &["adamw/first/conv1.weight", "adamw/second/conv1.weight", "adamw/steps/conv1.weight"];
+    for (phase, names) in [(phase(LEARNABLE), momentum), (moving, momentum), (adamw, moments)] {
         let mut whole = learner(&phase);
         whole.step(&batch(1.0), 0.1).unwrap();
         let state: BTreeMap<String, Tensor> =
             whole.state().unwrap().into_iter().map(|(name, tensor)| (name, tensor.copy().unwrap())).collect();
-        assert!(state.contains_key("centers") && state.contains_key("momentum/conv1.weight"));
+        assert!(state.contains_key("centers") && names.iter().all(|name| state.contains_key(*name)));
         let mut resumed = learner(&phase);
         resumed.resume_phase(&phase, state, Path::new("checkpoint")).unwrap();
         begin_epoch(&mut resumed);
         for learner in [&mut whole, &mut resumed] {
             learner.step(&batch(0.5), 0.1).unwrap();
+            learner.step(&batch(0.7), 0.1).unwrap();
         }
         let (whole, resumed) = (whole.state().unwrap(), resumed.state().unwrap());
         assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>());
@@ -144,7 +157,13 @@ fn a_restored_learner_takes_the_same_steps() {
 
 #[test]
 fn unknown_tensors_are_rejected() {
-    for name in ["center", "momentum/no.such", "objective/contrastive/queue", "model/linear.extra"] {
+    for name in [
+        "center",
+        "momentum/no.such",
+        "adamw/steps/conv1.weight",
+        "objective/contrastive/queue",
+        "model/linear.extra",
+    ] {
         let phase = phase(LEARNABLE);
         let mut state = learner(&phase).state().unwrap();
         state.insert(name.to_owned(), Tensor::zeros((3, 64), DType::F32, &Device::Cpu).unwrap());

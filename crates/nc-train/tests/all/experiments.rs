@@ -80,8 +80,8 @@ fn the_nc_recipe_matches_the_paper() {
     assert_eq!((nc.within_weight, nc.between_weight, nc.start_epoch), (0.01, 0.1, 0));
     assert_eq!(first.objective.reweighting, Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 160 });
     assert_eq!((first.epochs, first.batch_size, first.mixup_alpha), (200, 128, 1.0));
-    assert_eq!(first.optimizer.weight_decay, 5e-4);
-    let rate = |epoch| first.optimizer.learning_rate * first.schedule.factor(epoch, first.epochs);
+    assert_eq!(first.optimizer.weight_decay(), 5e-4);
+    let rate = |epoch| first.optimizer.learning_rate() * first.schedule.factor(epoch, first.epochs);
     let expected = [(0, 0.02), (4, 0.1), (159, 0.1), (160, 0.01), (179, 0.01), (180, 0.001), (199, 0.001)];
     for (epoch, expected) in expected {
         assert!((rate(epoch) - expected).abs() < 1e-12, "epoch {epoch}: {}", rate(epoch));
@@ -92,7 +92,7 @@ fn the_nc_recipe_matches_the_paper() {
     // LDAM's recipe drops the learning rate by 1e-2, twice.
     let ce = &preset("fashion-mnist-lt-r100/ce").phases[0];
     assert!((ce.schedule.factor(199, 200) - 1e-4).abs() < 1e-15);
-    assert_eq!((ce.optimizer.weight_decay, ce.mixup_alpha), (2e-4, 0.0));
+    assert_eq!((ce.optimizer.weight_decay(), ce.mixup_alpha), (2e-4, 0.0));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn overrides_address_list_elements_by_name_and_index() {
     ])
     .unwrap();
     assert_eq!(experiment.seed, 9);
-    assert_eq!(experiment.phases[0].optimizer.learning_rate, 0.05);
+    assert_eq!(experiment.phases[0].optimizer.learning_rate(), 0.05);
     assert_eq!(experiment.phases[0].schedule.decay, Decay::Cosine);
     assert_eq!(experiment.phases[1].epochs, 7);
     assert_eq!((experiment.data.mean, experiment.data.std), (vec![0.5], vec![0.25]));

@@ -78,7 +78,7 @@ fn continuing_a_finished_run_of_the_first_phases_is_bit_identical() {
     // Runs with another seed or first phase do not continue it.
     for other in [Experiment { seed: 1, ..longer.clone() }, {
         let mut other = longer.clone();
-        other.phases[0].optimizer.weight_decay = 0.01;
+        *other.phases[0].optimizer.weight_decay_mut() = 0.01;
         other
     }] {
         assert!(changed(&run(&other, shared.path()), &continued).len() > 2);
@@ -169,7 +169,7 @@ fn mislas_changes_the_classifier_and_optionally_running_statistics() {
     let mut shifting = experiment("mislas");
     shifting.phases[1].trains =
         nc_train::Trains::ScaledClassifier { classifier_rate: 0.0, shift_batch_norm: true };
-    shifting.phases[1].optimizer.weight_decay = 0.0;
+    *shifting.phases[1].optimizer.weight_decay_mut() = 0.0;
     let shifted = changed(&first, &run(&shifting, out.path()));
     let statistics = |name: &String| name.contains("running_");
     assert!(shifted.iter().any(statistics));

@@ -20,7 +20,7 @@ fn mislas_has_the_published_constants() {
         let experiment = preset(&format!("{data}/mislas"));
         let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
         assert_eq!(
-            (first.epochs, first.mixup_alpha, first.optimizer.weight_decay),
+            (first.epochs, first.mixup_alpha, first.optimizer.weight_decay()),
             (200, 1.0, 5e-4),
             "{data}"
         );

@@ -65,6 +65,15 @@ fn error_messages_match_the_snapshot() {
             Error::OwnBackbone { run: "runs/one".into(), name: "perceptron".into() },
         ),
         ("weights without result", Error::WeightsAlone { weights: "runs/one/weights.safetensors".into() }),
+        (
+            "other initial weights",
+            Error::OtherInit {
+                path: "weights.safetensors".into(),
+                expected: "13ec".into(),
+                found: "770a".into(),
+            },
+        ),
+        ("initial weights without their file", Error::InitMissing { expected: "13ec".into() }),
         ("a configuration that is not TOML", toml::to_string(&3).unwrap_err().into()),
     ] {
         told.add::<(), _>(tried, Err(error));
