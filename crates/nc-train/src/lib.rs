@@ -21,6 +21,7 @@ pub mod presets;
 mod run;
 mod samples;
 mod schema;
+mod source;
 mod stored;
 mod trained;
 

@@ -27,6 +27,7 @@ use crate::{
     error::ensure,
     inference::{Inference, Outputs},
     network::{build_model, resnet},
+    observer::Reading,
 };
 
 /// Runs `experiment` in its own directory under `options.out`.
@@ -82,7 +83,7 @@ fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
-    let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+    let data = Data::open(&experiment.data, options.data_dir.as_deref(), &mut Reading(observer))?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
     let hash_of = |experiment: &Experiment| experiment.hash(data.train.hash());
