@@ -5,7 +5,7 @@ use nc_data::list::ImageList;
 
 use crate::terminal::show;
 
-/// Check an image list ("path label" lines) for malformed lines, missing images and empty classes.
+/// Check an image list ("path label" lines, or CSV) for malformed lines, missing images and empty classes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Image list.
@@ -33,7 +33,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         bail!("{} of {images} images are missing", missing.len());
     }
     if !args.test {
-        list.classes().context("not usable for training (for a list of test images, add --test)")?;
+        list.class_names().context("not usable for training (for a list of test images, add --test)")?;
     }
     show(&format!("{images} images, all present"));
     Ok(())

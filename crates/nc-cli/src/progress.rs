@@ -11,11 +11,13 @@ use std::{
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use nc_data::LoadProgress;
 use nc_record::{Event, Holder, RunDir, ShotAccuracy};
 use nc_report::RunReport;
 use nc_train::{Experiment, Observer, Resumed, Step};
 
 use crate::{
+    loading::Loading,
     summary::percent,
     terminal::{harmless, say},
 };
@@ -23,7 +25,9 @@ use crate::{
 const TEMPLATE: &str = "{bar:10.cyan} {wide_msg} {per_sec}, {eta} left";
 
 pub(crate) struct Progress {
-    /// Counts images.
+    /// Counts image files while they are read.
+    loading: Loading,
+    /// Counts training images.
     bar: ProgressBar,
     interactive: bool,
     started: Instant,
@@ -52,6 +56,7 @@ impl Progress {
         }
         let epochs = experiment.phases.iter().map(|phase| phase.epochs).sum();
         Self {
+            loading: Loading::default(),
             bar,
             interactive,
             started: Instant::now(),
@@ -129,6 +134,14 @@ impl Drop for Progress {
 }
 
 impl Observer for Progress {
+    fn reads_images(&mut self, images: usize, bytes: u64) {
+        self.loading.begins(images, bytes);
+    }
+
+    fn images_read(&mut self, images: usize) {
+        self.loading.decoded(images);
+    }
+
     fn starts(&mut self, directory: &Path) {
         self.directory = Some(directory.to_owned());
         self.renew_page();

@@ -1,113 +1,230 @@
-//! Inspection of an image folder without training.
+//! Inspection of image files without training.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    fmt,
+    path::PathBuf,
 };
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, folder::Layout, images::inspect};
+use crate::{
+    Error, ImageFiles, ImageOptions, LoadProgress, Result,
+    images::{Header, Picture},
+};
 
-/// Findings in an image folder, see [`check_folder`].
+/// Findings in image files, see [`check_images`].
 #[derive(Debug, Default)]
-pub struct FolderCheck {
+pub struct ImageCheck {
     /// Classes, largest training class first.
     pub classes: Vec<ClassCheck>,
-    /// Whether there is a directory of test images.
+    /// Whether there is a validation set.
+    pub has_validation: bool,
+    /// Whether there is a test set.
     pub has_test: bool,
-    /// Number of images of each size (height, width), after turning by EXIF orientation.
+    /// Number of images of each size (height, width), after turning by EXIF orientation if that is wanted.
     pub sizes: BTreeMap<(usize, usize), usize>,
     /// Number of grey images.
     pub grey: usize,
-    /// Number of images that their EXIF orientation turns or mirrors.
+    /// Number of images that have an EXIF orientation that turns or mirrors them.
     pub turned: usize,
     /// Files that cannot be decoded, each with the reason.
     pub unreadable: Vec<Error>,
-    /// Pairs of a test image and an identical training image.
-    pub copies_across: Vec<(PathBuf, PathBuf)>,
-    /// Pairs of identical training images of different classes.
-    pub copies_between_classes: Vec<(PathBuf, PathBuf)>,
+    /// Identical images of different sets.
+    pub copies_across: Vec<Copied>,
+    /// Identical training images of different classes.
+    pub copies_between_classes: Vec<Copied>,
     /// Number of training images that are identical to another of the same class.
     pub copies_within_classes: usize,
     /// Unused files and directories.
     pub notes: Vec<String>,
 }
 
-/// Number of images of a class.
+/// Number of readable images of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassCheck {
     /// Name.
     pub name: String,
-    /// Readable training images.
+    /// Training images.
     pub train: usize,
-    /// Readable test images.
+    /// Validation images.
+    pub validation: usize,
+    /// Test images.
     pub test: usize,
+    /// Groups of training images, if they are in groups.
+    pub groups: Option<usize>,
 }
 
-/// An image, and its split and class.
+/// A set of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Set {
+    /// Training images.
+    Training,
+    /// Validation images.
+    Validation,
+    /// Test images.
+    Test,
+}
+
+/// `training`, `validation` or `test`.
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Two files with equal pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// A file.
+    pub path: PathBuf,
+    /// Its set.
+    pub set: Set,
+    /// The other file.
+    pub original: PathBuf,
+    /// Its set, never after `set`.
+    pub original_set: Set,
+    /// Whether both are of the same class.
+    pub same_class: bool,
+}
+
+/// An image, and its set and class.
 struct Found {
     path: PathBuf,
     label: u32,
-    is_test: bool,
+    set: Set,
 }
 
-/// Reads every image of a folder, laid out as for [`folder::read_dir`](crate::folder::read_dir), one at a time per
-/// thread. Finds unreadable files, sizes, and copies by their decoded pixels.
-///
-/// # Errors
-///
-/// Those of [`folder::read_dir`](crate::folder::read_dir) about directories and classes. Unreadable images are findings.
-pub fn check_folder(directory: &Path) -> Result<FolderCheck> {
-    let Layout { names, train, test, notes, has_test } = Layout::read(directory)?;
-    let found: Vec<Found> = [(train, false), (test, true)]
-        .into_iter()
-        .flat_map(|(images, is_test)| {
-            let images = images.paths.into_iter().zip(images.labels);
-            images.map(move |(path, label)| Found { path, label, is_test })
+/// The size, the digest of the pixels, and the header of an image.
+struct Inspected {
+    size: (usize, usize),
+    digest: [u8; 32],
+    header: Header,
+}
+
+/// Reads every image, one at a time per thread. Finds unreadable files, sizes, and copies by their decoded pixels.
+/// Unreadable images are findings, not errors.
+pub fn check_images(
+    files: ImageFiles,
+    exif_orientation: bool,
+    progress: &mut dyn LoadProgress,
+) -> ImageCheck {
+    let sets = [Set::Training, Set::Validation, Set::Test].into_iter().zip(files.sets());
+    let found: Vec<Found> = sets
+        .flat_map(|(set, images)| {
+            let images = images.into_iter().flat_map(|images| images.paths.iter().zip(&images.labels));
+            images.map(move |(path, &label)| Found { path: path.clone(), label, set })
         })
         .collect();
-    let inspected: Vec<Result<_>> = found.par_iter().map(|image| inspect(&image.path)).collect();
-    let class = |name: String| ClassCheck { name, train: 0, test: 0 };
-    let mut check = FolderCheck { has_test, notes, ..FolderCheck::default() };
-    check.classes = names.into_iter().map(class).collect();
-    // The first training image of each content.
-    let mut seen: HashMap<[u8; 32], &Found> = HashMap::new();
+    let options = ImageOptions { size: None, exif_orientation };
+    let inspected = inspect_all(&found, options, progress);
+    let mut check = ImageCheck {
+        has_validation: files.validation.is_some(),
+        has_test: files.test.is_some(),
+        classes: classes(&files),
+        notes: files.notes,
+        ..ImageCheck::default()
+    };
+    // The first image of each content in each set, in the order of sets.
+    let mut seen: HashMap<[u8; 32], Vec<&Found>> = HashMap::new();
     for (image, inspected) in found.iter().zip(inspected) {
-        let inspected = match inspected {
+        let Inspected { size, digest, header } = match inspected {
             Ok(inspected) => inspected,
             Err(error) => {
                 check.unreadable.push(error);
                 continue;
             }
         };
-        *check.sizes.entry(inspected.size).or_default() += 1;
-        check.grey += usize::from(inspected.grey);
-        check.turned += usize::from(inspected.turned);
+        *check.sizes.entry(size).or_default() += 1;
+        check.grey += usize::from(header.grey);
+        check.turned += usize::from(header.turned);
         let class = &mut check.classes[image.label as usize];
-        *(if image.is_test { &mut class.test } else { &mut class.train }) += 1;
-        let (height, width) = inspected.size;
-        let digest = Sha256::new().chain_update(format!("{height} {width} ")).chain_update(&inspected.bytes);
-        match seen.entry(digest.finalize().into()) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                // Test images come last: they are compared with training images, not with each other.
-                if !image.is_test {
-                    entry.insert(image);
-                }
-            }
-            std::collections::hash_map::Entry::Occupied(entry) => {
-                let pair = (image.path.clone(), entry.get().path.clone());
-                if image.is_test {
-                    check.copies_across.push(pair);
-                } else if entry.get().label == image.label {
-                    check.copies_within_classes += 1;
-                } else {
-                    check.copies_between_classes.push(pair);
-                }
-            }
+        *match image.set {
+            Set::Training => &mut class.train,
+            Set::Validation => &mut class.validation,
+            Set::Test => &mut class.test,
+        } += 1;
+        let originals = seen.entry(digest).or_default();
+        for original in &*originals {
+            check.add_copy(image, original);
+        }
+        if originals.last().is_none_or(|last| last.set != image.set) {
+            originals.push(image);
         }
     }
     check.classes.sort_by_key(|class| std::cmp::Reverse(class.train));
-    Ok(check)
+    check
+}
+
+impl ImageCheck {
+    fn add_copy(&mut self, image: &Found, original: &Found) {
+        let same_class = image.label == original.label;
+        let copied = Copied {
+            path: image.path.clone(),
+            set: image.set,
+            original: original.path.clone(),
+            original_set: original.set,
+            same_class,
+        };
+        if image.set != original.set {
+            self.copies_across.push(copied);
+        } else if image.set == Set::Training {
+            if same_class {
+                self.copies_within_classes += 1;
+            } else {
+                self.copies_between_classes.push(copied);
+            }
+        }
+    }
+}
+
+fn classes(files: &ImageFiles) -> Vec<ClassCheck> {
+    let mut groups = files.groups.as_ref().map(|numbers| {
+        let mut pairs: Vec<(u32, u32)> =
+            files.train.images.labels.iter().copied().zip(numbers.iter().copied()).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut counts = vec![0; files.class_names.len()];
+        for (label, _) in pairs {
+            counts[label as usize] += 1;
+        }
+        counts.into_iter()
+    });
+    let class = |name: &String| ClassCheck {
+        name: name.clone(),
+        train: 0,
+        validation: 0,
+        test: 0,
+        groups: groups.as_mut().and_then(Iterator::next),
+    };
+    files.class_names.iter().map(class).collect()
+}
+
+fn inspect_all(
+    found: &[Found],
+    options: ImageOptions,
+    progress: &mut dyn LoadProgress,
+) -> Vec<Result<Inspected>> {
+    progress.begins(found.len(), 0);
+    let part = 64 * rayon::current_num_threads();
+    let mut inspected = Vec::with_capacity(found.len());
+    for images in found.chunks(part) {
+        inspected.par_extend(images.par_iter().map(|image| inspect(image, options)));
+        progress.decoded(images.len());
+    }
+    inspected
+}
+
+fn inspect(image: &Found, options: ImageOptions) -> Result<Inspected> {
+    let picture = Picture::read(&image.path, options)?;
+    let header = Header::read(&image.path, options.exif_orientation)?;
+    let (size, mut digest) = (picture.size(), Sha256::new());
+    digest.update(format!("{} {} ", size.0, size.1));
+    digest.update(&picture.bytes);
+    Ok(Inspected { size, digest: digest.finalize().into(), header })
 }

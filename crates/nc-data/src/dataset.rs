@@ -20,7 +20,7 @@ impl ImageShape {
     }
 
     /// Bytes of `images` images; `None` on overflow.
-    fn bytes(self, images: usize) -> Option<usize> {
+    pub(crate) fn bytes(self, images: usize) -> Option<usize> {
         let pixels = self.channels.checked_mul(self.height)?.checked_mul(self.width)?;
         pixels.checked_mul(images)
     }
@@ -55,6 +55,7 @@ struct Inner {
     pixels: Arc<Vec<u8>>,
     labels: Vec<u32>,
     class_names: Vec<String>,
+    groups: Option<Vec<u32>>,
 }
 
 impl Dataset {
@@ -93,7 +94,24 @@ impl Dataset {
             )));
         }
         let pixels = Arc::new(pixels);
-        Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names }) })
+        Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names, groups: None }) })
+    }
+
+    /// The same images in groups, such as the frames of one video, which [`Subset::hold_out`](crate::Subset::hold_out)
+    /// keeps together. `groups[i]` is the number of the group of image i.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] unless there is one number per image.
+    pub fn with_groups(&self, groups: Vec<u32>) -> Result<Self> {
+        if groups.len() != self.len() {
+            let (expected, found) = (self.len(), groups.len());
+            return Err(Error::Dataset(format!("expected {expected} groups, one per image, found {found}")));
+        }
+        let Inner { shape, pixels, labels, class_names, .. } = self.inner.as_ref();
+        let (pixels, labels, class_names) = (Arc::clone(pixels), labels.clone(), class_names.clone());
+        let inner = Inner { shape: *shape, pixels, labels, class_names, groups: Some(groups) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The same images relabelled for another list of classes, matched by name: class k is `names[k]`. Classes without
@@ -121,8 +139,9 @@ impl Dataset {
         }
         let label = |&label: &u32| places[label as usize].map_or(u32::MAX, |place| place as u32);
         let labels = self.labels().iter().map(label).collect();
-        let Inner { shape, pixels, .. } = self.inner.as_ref();
-        let inner = Inner { shape: *shape, pixels: Arc::clone(pixels), labels, class_names: names.to_vec() };
+        let Inner { shape, pixels, groups, .. } = self.inner.as_ref();
+        let (pixels, class_names, groups) = (Arc::clone(pixels), names.to_vec(), groups.clone());
+        let inner = Inner { shape: *shape, pixels, labels, class_names, groups };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -142,7 +161,11 @@ impl Dataset {
         }
         let shape = ImageShape { channels, ..shape };
         let pixels = (0..self.len()).flat_map(|index| self.image(index).repeat(channels)).collect();
-        Self::new(shape, pixels, self.labels().to_vec(), self.class_names().to_vec())
+        let images = Self::new(shape, pixels, self.labels().to_vec(), self.class_names().to_vec())?;
+        match self.groups() {
+            Some(groups) => images.with_groups(groups.to_vec()),
+            None => Ok(images),
+        }
     }
 
     /// Number of images.
@@ -168,6 +191,11 @@ impl Dataset {
     /// The label of each image.
     pub fn labels(&self) -> &[u32] {
         &self.inner.labels
+    }
+
+    /// The number of the group of each image, if the images are in groups.
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.inner.groups.as_deref()
     }
 
     /// The name of each class.

@@ -1,11 +1,12 @@
-//! Decodes image files into images of one size.
+//! Decodes one image file.
 
 use std::{
     fs::{self, File},
-    io::BufReader,
-    path::{Path, PathBuf},
+    io::{BufRead, BufReader, Cursor, Read, Seek},
+    path::Path,
 };
 
+use crate::{Error, Result};
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
@@ -13,9 +14,6 @@ use fast_image_resize::{
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
 };
-use rayon::prelude::*;
-
-use crate::{Dataset, Error, ImageShape, Result};
 
 /// How image files become images of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,83 +32,57 @@ impl Default for ImageOptions {
     }
 }
 
-/// Image files and their labels.
-#[derive(Default)]
-pub(crate) struct Labelled {
-    pub(crate) paths: Vec<PathBuf>,
-    pub(crate) labels: Vec<u32>,
+/// What the header of an image file says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Height and width, after turning by EXIF orientation if that is wanted.
+    pub(crate) size: (usize, usize),
+    /// Whether the decoded image has no colour: `DynamicImage` takes its colour type from the decoder of the header.
+    pub(crate) grey: bool,
+    /// Whether the EXIF orientation turns or mirrors the image.
+    pub(crate) turned: bool,
 }
 
-/// Decodes training and test images, dropping transparency. All are grey if every file is, else in colour. Their size
-/// is that of `options`, or of the files, which must all agree.
-pub(crate) fn decode(
-    train: Labelled,
-    test: Labelled,
-    class_names: &[String],
-    options: ImageOptions,
-) -> Result<(Dataset, Dataset)> {
-    let paths: Vec<&PathBuf> = train.paths.iter().chain(&test.paths).collect();
-    if options.size.is_none() {
-        refuse_different_sizes(&paths, options.exif_orientation)?;
-    }
-    let mut pictures: Vec<Picture> = all_or_every_error(&paths, |path| Picture::read(path, options))?;
-    let Some(first) = pictures.first() else {
-        return Err(Error::Dataset("expected images, found none".into()));
-    };
-    let (height, width) = first.size();
-    let channels = if pictures.iter().all(|picture| picture.grey) { 1 } else { 3 };
-    let shape = ImageShape { channels, height, width };
-    let test_pictures = pictures.split_off(train.paths.len());
-    let dataset = |pictures: Vec<Picture>, labels| {
-        let mut pixels = Vec::with_capacity(pictures.len() * shape.values());
-        for picture in pictures {
-            picture.write_planes(channels, &mut pixels);
+impl Header {
+    /// Reads the header. The decoder of JPEG reads the whole file first, so it only gets the beginning if that suffices.
+    pub(crate) fn read(path: &Path, exif_orientation: bool) -> Result<Self> {
+        const BEGINNING: u64 = 64 << 10;
+        let reader = open(path)?;
+        let length = file_length(path)?;
+        if reader.format() == Some(ImageFormat::Jpeg) && length > BEGINNING {
+            let mut bytes = vec![];
+            let read = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut bytes));
+            read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+            let beginning = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
+            if let Ok(header) = Self::of(beginning, length, exif_orientation) {
+                return Ok(header);
+            }
         }
-        Dataset::new(shape, pixels, labels, class_names.to_vec())
-    };
-    Ok((dataset(pictures, train.labels)?, dataset(test_pictures, test.labels)?))
-}
-
-/// Compares the sizes in the file headers before decoding anything: full-size images may exceed the memory.
-fn refuse_different_sizes(paths: &[&PathBuf], exif_orientation: bool) -> Result<()> {
-    let sizes: Vec<(u32, u32)> = all_or_every_error(paths, |path| width_and_height(path, exif_orientation))?;
-    let Some(other) = sizes.iter().position(|size| *size != sizes[0]) else { return Ok(()) };
-    let size = |(width, height): (u32, u32)| (width as usize, height as usize);
-    Err(Error::ImageSizes {
-        first: paths[0].clone(),
-        first_size: size(sizes[0]),
-        other: paths[other].clone(),
-        other_size: size(sizes[other]),
-    })
-}
-
-/// Applies `read` to each file. The error names every file that fails.
-fn all_or_every_error<T: Send>(
-    paths: &[&PathBuf],
-    read: impl Fn(&Path) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let mut all = Vec::with_capacity(paths.len());
-    let mut errors = vec![];
-    for result in paths.par_iter().map(|path| read(path)).collect::<Vec<_>>() {
-        match result {
-            Ok(value) => all.push(value),
-            Err(error) => errors.push(error),
-        }
+        Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))
     }
-    if errors.len() > 1 {
-        return Err(Error::Images { reasons: errors.iter().map(ToString::to_string).collect() });
-    }
-    errors.pop().map_or(Ok(all), Err)
-}
 
-fn width_and_height(path: &Path, exif_orientation: bool) -> Result<(u32, u32)> {
-    let size = |mut decoder: Box<dyn ImageDecoder>| {
+    fn of(
+        reader: ImageReader<impl BufRead + Seek>,
+        length: u64,
+        exif_orientation: bool,
+    ) -> image::ImageResult<Self> {
+        let mut decoder = reader.into_decoder()?;
+        limits(length).reserve(decoder.total_bytes())?;
         let (width, height) = decoder.dimensions();
-        let turned = exif_orientation && is_sideways(decoder.orientation()?);
-        Ok(if turned { (height, width) } else { (width, height) })
-    };
-    let decoder = open(path)?.into_decoder();
-    decoder.and_then(|decoder| size(Box::new(decoder))).map_err(|error| undecodable(path, &error))
+        let (width, height) = (width as usize, height as usize);
+        let orientation = decoder.orientation()?;
+        let turned = exif_orientation && is_sideways(orientation);
+        Ok(Self {
+            size: if turned { (width, height) } else { (height, width) },
+            grey: !decoder.color_type().has_color(),
+            turned: orientation != Orientation::NoTransforms,
+        })
+    }
+}
+
+fn file_length(path: &Path) -> Result<u64> {
+    let file = fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Ok(file.len())
 }
 
 /// True if the orientation swaps width and height.
@@ -124,7 +96,7 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut reader =
         ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
-    reader.limits(limits(fs::metadata(path).map_err(unreadable)?.len()));
+    reader.limits(limits(file_length(path)?));
     Ok(reader)
 }
 
@@ -186,78 +158,12 @@ fn upright(
     Ok(image)
 }
 
-/// An image file, decoded and turned.
-pub(crate) struct Inspected {
-    /// Height and width.
-    pub(crate) size: (usize, usize),
-    pub(crate) grey: bool,
-    /// Whether the EXIF orientation turned or mirrored it.
-    pub(crate) turned: bool,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// Decodes an image in its own size.
-pub(crate) fn inspect(path: &Path) -> Result<Inspected> {
-    let Picture { grey, height, width, bytes } = Picture::read(path, ImageOptions::default())?;
-    let orientation = open(path)?.into_decoder().and_then(|mut decoder| decoder.orientation());
-    let turned = orientation.map_err(|error| undecodable(path, &error))? != Orientation::NoTransforms;
-    Ok(Inspected { size: (height, width), grey, turned, bytes })
-}
-
-/// Decoded files, see [`decode_files`].
-#[derive(Debug)]
-pub struct DecodedFiles {
-    /// The images; all labels are 0.
-    pub images: Dataset,
-    /// The file of each image.
-    pub paths: Vec<PathBuf>,
-    /// Files that cannot be decoded, with the reason.
-    pub errors: Vec<(PathBuf, Error)>,
-}
-
-/// Decodes files to images of `shape`, in parallel and in order. Colour images become grey, and grey ones colour, if
-/// the channels of `shape` say so.
-///
-/// ```
-/// use nc_data::{ImageOptions, ImageShape, decode_files};
-///
-/// let shape = ImageShape { channels: 3, height: 32, width: 32 };
-/// let decoded = decode_files(&["no-such-file.png".into()], shape, ImageOptions::default())?;
-/// assert_eq!((decoded.images.len(), decoded.errors.len()), (0, 1));
-/// # Ok::<(), nc_data::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// [`Error::Dataset`] if `shape` has neither 1 nor 3 channels. `options.size` is ignored.
-pub fn decode_files(paths: &[PathBuf], shape: ImageShape, options: ImageOptions) -> Result<DecodedFiles> {
-    let ImageShape { channels, height, width } = shape;
-    if ![1, 3].contains(&channels) {
-        return Err(Error::Dataset(format!("expected 1 or 3 channels, found {channels}")));
-    }
-    let options = ImageOptions { size: Some((height, width)), ..options };
-    let pictures: Vec<Result<Picture>> = paths.par_iter().map(|path| Picture::read(path, options)).collect();
-    let (mut pixels, mut decoded, mut errors) = (vec![], vec![], vec![]);
-    for (path, picture) in paths.iter().zip(pictures) {
-        match picture {
-            Ok(picture) => {
-                picture.with_channels(channels).write_planes(channels, &mut pixels);
-                decoded.push(path.clone());
-            }
-            Err(error) => errors.push((path.clone(), error)),
-        }
-    }
-    let labels = vec![0; decoded.len()];
-    let images = Dataset::new(shape, pixels, labels, vec!["unknown".into()])?;
-    Ok(DecodedFiles { images, paths: decoded, errors })
-}
-
 /// A decoded image: rows of pixels, one byte each if grey, else three.
-struct Picture {
-    grey: bool,
+pub(crate) struct Picture {
+    pub(crate) grey: bool,
     height: usize,
     width: usize,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Upper bound on the bytes decoded from one byte of a PNG file: inflation by 1032 (<https://zlib.net/zlib_tech.html>),
@@ -277,7 +183,7 @@ fn limits(length: u64) -> Limits {
 
 impl Picture {
     /// Reads a file, turns and resizes the image.
-    fn read(path: &Path, options: ImageOptions) -> Result<Self> {
+    pub(crate) fn read(path: &Path, options: ImageOptions) -> Result<Self> {
         let file = open(path)?;
         if file.format() == Some(ImageFormat::Jpeg) {
             let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -285,8 +191,7 @@ impl Picture {
                 return Err(not_an_image(path, "the file is cut off before its end marker"));
             }
         }
-        let length = fs::metadata(path).map_or(0, |file| file.len());
-        let image = upright(file, limits(length), options.exif_orientation);
+        let image = upright(file, limits(file_length(path)?), options.exif_orientation);
         let image = image.map_err(|error| undecodable(path, &error))?;
         let picture = Self::new(image);
         match options.size {
@@ -308,7 +213,7 @@ impl Picture {
     }
 
     /// The luma of a colour image if one channel is wanted.
-    fn with_channels(self, channels: usize) -> Self {
+    pub(crate) fn with_channels(self, channels: usize) -> Self {
         if self.grey || channels == 3 {
             return self;
         }
@@ -320,7 +225,8 @@ impl Picture {
         Self { grey: true, bytes: self.bytes.chunks_exact(3).map(luma).collect(), ..self }
     }
 
-    fn size(&self) -> (usize, usize) {
+    /// Height and width.
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.height, self.width)
     }
 
@@ -336,12 +242,15 @@ impl Picture {
         Ok(Self { grey: self.grey, height, width, bytes: to.into_vec() })
     }
 
-    /// Appends the image channel by channel; a grey image is repeated in each.
-    fn write_planes(&self, channels: usize, pixels: &mut Vec<u8>) {
+    /// Writes the image channel by channel into `pixels`; a grey image is repeated in each.
+    pub(crate) fn write_planes(&self, pixels: &mut [u8]) {
         let step = if self.grey { 1 } else { 3 };
-        for channel in 0..channels {
+        for (channel, plane) in pixels.chunks_exact_mut(self.height * self.width).enumerate() {
             let offset = if self.grey { 0 } else { channel };
-            pixels.extend(self.bytes.iter().skip(offset).step_by(step));
+            let values = self.bytes.iter().skip(offset).step_by(step);
+            for (pixel, value) in plane.iter_mut().zip(values) {
+                *pixel = *value;
+            }
         }
     }
 }

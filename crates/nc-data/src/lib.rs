@@ -1,7 +1,7 @@
 //! Long-tailed image data for [Candle](candle_core): sources, imbalance profiles, reproducible subsets, samplers, image
 //! transforms and a batch loader.
 //!
-//! A [`Source`] has a training and a test [`Dataset`] of u8 images. A [`Profile`] sets the number of images per class;
+//! A [`Source`] has a training and a test [`Dataset`] of u8 images, and possibly one for validation. A [`Profile`] sets the number of images per class;
 //! [`Subset::draw`] draws them independently of file order. A [`Sampler`] plans each epoch, and the worker threads of a
 //! [`Loader`] transform, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
 //! sampler and list of [`Transform`]s. All randomness comes from streams keyed by purpose, see [`rng`].
@@ -10,12 +10,17 @@ mod batch;
 mod check;
 pub mod cifar;
 mod dataset;
+mod decode;
 #[cfg(feature = "download")]
 pub mod download;
 mod embedded;
 mod epoch;
 mod error;
+mod files;
 pub mod folder;
+mod group_hold_out;
+mod groups;
+mod hold_out;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod idx;
@@ -33,14 +38,19 @@ mod source;
 mod subset;
 mod transform;
 mod view;
+mod walk;
 
 pub use batch::{Batch, Sample};
-pub use check::{ClassCheck, FolderCheck, check_folder};
+pub use check::{ClassCheck, Copied, ImageCheck, Set, check_images};
 pub use dataset::{Dataset, ImageShape};
+pub use decode::{DecodedFiles, LoadProgress, decode_files};
 pub use embedded::fashion_mnist_lt;
 pub use epoch::Epoch;
 pub use error::{Error, Result};
-pub use images::{DecodedFiles, ImageOptions, decode_files};
+pub use files::{ImageFiles, Survey};
+pub use groups::Groups;
+pub use hold_out::held_out_count;
+pub use images::ImageOptions;
 pub use loader::{Loader, LoaderConfig};
 pub use mix::Mix;
 pub use noise::add_gaussian;

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Dataset, Error, Profile, Result,
+    Dataset, Error, Profile, Result, group_hold_out,
+    hold_out::{Digest256, Image, split_images},
     rng::{Purpose, stream},
 };
 
@@ -83,6 +84,11 @@ impl Subset {
     /// Returns the rest and the held-out images. The share is rounded to the nearest number of images. A class of two
     /// or more images holds out at least one and keeps at least one; a single image is kept.
     ///
+    /// Images in [groups](Dataset::with_groups) are held out by whole groups, as close to that share of each class as the
+    /// groups allow. A class keeps at least one group. A class of two or more groups holds out at least one, unless each of
+    /// them is the last of another class. Groups are drawn in an order that depends on their images alone, from the same
+    /// streams, smallest class first.
+    ///
     /// ```
     /// use nc_data::{Subset, fashion_mnist_lt, rng::Purpose};
     ///
@@ -102,17 +108,15 @@ impl Subset {
                 format!("expected a share of held-out images between 0 and 1, exclusive, found {fraction}");
             return Err(Error::Config(message));
         }
-        let mut most = self.by_digest();
-        let mut held_out = Vec::with_capacity(most.len());
-        for (class, images) in most.iter_mut().enumerate() {
-            let wanted = (images.len() as f64 * fraction).round() as usize;
-            let count = wanted.max(1).min(images.len().saturating_sub(1));
-            images.shuffle(&mut stream(seed, purpose, 0, class as u64));
-            let mut part = images.split_off(images.len() - count);
-            part.sort_unstable();
-            images.sort_unstable();
-            held_out.push(part);
-        }
+        let (most, held_out) = match self.dataset.groups() {
+            None => split_images(self.by_digest(), fraction, seed, purpose),
+            Some(groups) => {
+                let classes = self.by_digest();
+                let is_held_out = group_hold_out::choose(&classes, groups, fraction, seed, purpose);
+                let is_kept = |image: &Image| !is_held_out[groups[image.index] as usize];
+                classes.into_iter().map(|images| images.into_iter().partition(is_kept)).unzip()
+            }
+        };
         Ok((Self::new(self.dataset.clone(), &most), Self::new(self.dataset.clone(), &held_out)))
     }
 
@@ -207,6 +211,16 @@ impl Subset {
             .count()
     }
 
+    /// Number of groups of each class, if the images are in [groups](Dataset::with_groups).
+    pub fn group_counts(&self) -> Option<Vec<usize>> {
+        let groups = self.dataset.groups()?;
+        let mut of_class = vec![HashSet::new(); self.class_counts.len()];
+        for (&index, &label) in self.indices.iter().zip(&self.labels) {
+            of_class[label as usize].insert(groups[index]);
+        }
+        Some(of_class.iter().map(HashSet::len).collect())
+    }
+
     /// Number of images n_k of each class.
     pub fn class_counts(&self) -> &[usize] {
         &self.class_counts
@@ -228,15 +242,6 @@ impl fmt::Debug for Subset {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-type Digest256 = [u8; 32];
-
-/// Index of an image in the data set, ordered by the SHA-256 of its pixels.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Image {
-    digest: Digest256,
-    index: usize,
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

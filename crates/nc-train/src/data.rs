@@ -1,20 +1,19 @@
 //! Subsets and loaders built from the data configuration.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use candle_core::Device;
 use nc_data::{
-    ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
-    cifar::{self, Cifar},
-    folder, idx, list,
+    ImageShape, LoadProgress, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
     rng::Purpose,
 };
 use nc_record::{DataSummary, InputSpec, Resize};
 
 use crate::{
     Error, Result,
-    config::{DataConfig, DataSource, Experiment, Phase, Validation, ValidationMeasure},
+    config::{DataConfig, Experiment, Phase, Validation, ValidationMeasure},
     error::ensure,
+    source::open_source,
 };
 
 /// Training, validation and test images of a run.
@@ -40,13 +39,17 @@ const EVALUATION_BATCH: usize = 256;
 
 impl Data {
     /// The images of a new run.
-    pub(crate) fn open(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
-        Self::of(config, open_source(config, data_dir)?)
+    pub(crate) fn open(
+        config: &DataConfig,
+        data_dir: Option<&Path>,
+        progress: &mut dyn LoadProgress,
+    ) -> Result<Self> {
+        Self::of(config, open_source(config, data_dir, progress)?)
     }
 
     /// Images for a trained network, with its classes, channels and normalisation.
     pub(crate) fn open_for(config: &DataConfig, data_dir: Option<&Path>, input: &InputSpec) -> Result<Self> {
-        let mut source = open_source(config, data_dir)?;
+        let mut source = open_source(config, data_dir, &mut ())?;
         let unfit = |reason: String| Error::OtherImages { reason };
         let ImageShape { height, width, .. } = source.train.shape();
         if (height, width) != (input.height, input.width) {
@@ -55,7 +58,7 @@ impl Data {
                 "they are {height}x{width} pixels, the network was trained on {h}x{w}"
             )));
         }
-        for images in [&mut source.train, &mut source.test] {
+        for images in [&mut source.train, &mut source.test].into_iter().chain(&mut source.validation) {
             let fitted =
                 images.with_channels(input.channels).and_then(|images| images.with_classes(&input.classes));
             *images = fitted.map_err(|error| unfit(error.to_string()))?;
@@ -71,6 +74,8 @@ impl Data {
         })?;
         let mut train = Subset::all(&source.train);
         let mut test = Subset::all(&source.test);
+        let has_groups = train.dataset().groups().is_some();
+        let spare = if has_groups { "no class has two groups" } else { "no class has two images" };
         if test.is_empty() {
             let fraction = config.test_fraction.ok_or_else(|| {
                 let message = format!("missing; set it, because {:?} has no test images", source.name);
@@ -78,25 +83,35 @@ impl Data {
             })?;
             (train, test) = train.hold_out(fraction, config.subset_seed, Purpose::Test)?;
             ensure(!test.is_empty(), "data.test_fraction", || {
-                format!("{fraction} holds out no test images because no class has two images")
+                format!("{fraction} holds out no test images because {spare}")
             })?;
+            notes.extend(groups_note(&train, &test, "test"));
         }
         let mut validation = None;
-        if let Some(Validation { fraction, seed, chosen_by }) = config.validation {
+        if let Some(images) = &source.validation {
+            let chosen_by = config.validation.map(|validation| validation.chosen_by).unwrap_or_default();
+            if let Some(Validation { fraction, .. }) = config.validation {
+                notes.push(format!(
+                    "data.validation.fraction={fraction} is not used, because {:?} has a validation set",
+                    source.name
+                ));
+            }
+            validation = Some((Subset::all(images), chosen_by));
+        } else if let Some(Validation { fraction, seed, chosen_by }) = config.validation {
             let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
             ensure(!held_out.is_empty(), "data.validation.fraction", || {
-                format!("{fraction} holds out no validation images because no class has two images")
+                format!("{fraction} holds out no validation images because {spare}")
             })?;
-            let smallest = held_out
-                .class_counts()
-                .iter()
-                .enumerate()
-                .min_by_key(|&(class, &count)| (count, train.class_counts()[class]));
-            if let Some((class, count)) = smallest {
-                let (images, name) = (held_out.len(), &source.train.class_names()[class]);
-                notes.push(format!("validation: {images} images, {count} of the smallest class {name:?}"));
-            }
+            notes.extend(groups_note(&rest, &held_out, "validation"));
             (train, validation) = (rest, Some((held_out, chosen_by)));
+        }
+        if let Some((images, _)) = &validation {
+            notes.push(smallest_class(images, &train));
+        }
+        let holds_out =
+            source.test.is_empty() || (source.validation.is_none() && config.validation.is_some());
+        if config.groups.is_some() && !holds_out {
+            notes.push("data.groups is not used, because no images are held out".into());
         }
         let train = train.thinned(&config.profile, config.subset_seed).map_err(|error| match error {
             nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
@@ -114,16 +129,7 @@ impl Data {
         if ambiguous > 0 {
             notes.push(format!("{ambiguous} training images are identical to images of another class"));
         }
-        for (subset, what) in
-            [(Some(&test), "test"), (validation.as_ref().map(|(subset, _)| subset), "validation")]
-        {
-            let copies = subset.map_or(0, |subset| subset.copies_in(&train));
-            if copies > 0 {
-                notes.push(format!(
-                    "{copies} {what} images are copies of training images, which inflates accuracy"
-                ));
-            }
-        }
+        notes.extend(copies_between_sets(&train, validation.as_ref().map(|(images, _)| images), &test));
         let channels = source.train.shape().channels;
         let normalize = if config.mean.is_empty() {
             Normalize::of(&train)
@@ -260,10 +266,54 @@ impl Data {
     }
 }
 
-/// How image files of folders and lists are read.
-pub(crate) fn image_options(config: &DataConfig) -> ImageOptions {
-    let upright = config.exif_orientation.unwrap_or(config.source == DataSource::ImageFolder);
-    ImageOptions { size: config.image_size, exif_orientation: upright }
+/// The number of groups held out, and classes that could hold out none.
+fn groups_note(rest: &Subset, held_out: &Subset, what: &str) -> Option<String> {
+    let of_all = rest.dataset().groups()?;
+    let groups =
+        |subset: &Subset| subset.indices().iter().map(|&index| of_all[index]).collect::<HashSet<_>>().len();
+    let (groups, of) = (groups(held_out), groups(held_out) + groups(rest));
+    let (kept, held_out) = (rest.group_counts()?, held_out.group_counts()?);
+    let names = rest.dataset().class_names();
+    let without = names.iter().zip(kept.iter().zip(&held_out));
+    let without: Vec<&str> = without
+        .filter(|&(_, (&kept, &held_out))| kept > 0 && held_out == 0)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let none = match without.len() {
+        0 => String::new(),
+        1..=3 => format!(", none of {}", without.join(", ")),
+        more => format!(", none of {more} classes, among them {}", without[..3].join(", ")),
+    };
+    Some(format!("{what} images are {groups} whole groups of {of}{none}"))
+}
+
+fn smallest_class(validation: &Subset, train: &Subset) -> String {
+    let counts = validation.class_counts().iter().enumerate();
+    let smallest = counts.min_by_key(|&(class, &count)| (count, train.class_counts()[class]));
+    let smallest = smallest.map_or_else(String::new, |(class, count)| {
+        format!(", {count} of the smallest class {:?}", train.dataset().class_names()[class])
+    });
+    format!("validation: {} images{smallest}", validation.len())
+}
+
+/// Notes on images that are in two sets.
+fn copies_between_sets(train: &Subset, validation: Option<&Subset>, test: &Subset) -> Vec<String> {
+    let mut notes = vec![];
+    for (subset, what) in [(Some(test), "test"), (validation, "validation")] {
+        let copies = subset.map_or(0, |subset| subset.copies_in(train));
+        if copies > 0 {
+            notes.push(format!(
+                "{copies} {what} images are copies of training images, which inflates accuracy"
+            ));
+        }
+    }
+    let copies = validation.map_or(0, |subset| subset.copies_in(test));
+    if copies > 0 {
+        notes.push(format!(
+            "{copies} validation images are copies of test images, so test images take part in choosing an epoch"
+        ));
+    }
+    notes
 }
 
 /// The transforms of training images: crop, flip, and those of the list.
@@ -280,43 +330,4 @@ fn transforms(config: &DataConfig, train: &Subset) -> Result<Vec<Transform>> {
         format!("expected images of {}, the size in evaluation, found {}", size(shape), size(after))
     })?;
     Ok(transforms)
-}
-
-fn open_source(config: &DataConfig, data_dir: Option<&Path>) -> Result<Source> {
-    let from_files = |name| data_dir.ok_or(Error::DataDirMissing { source_name: name });
-    let sized = |source: nc_data::Result<Source>| match source {
-        Err(error @ nc_data::Error::ImageSizes { .. }) => {
-            Err(Error::setting("data.image_size", format!("is not set, but {error}")))
-        }
-        other => Ok(other?),
-    };
-    match config.source {
-        DataSource::FashionMnistLt if data_dir.is_some() => {
-            let message = "fashion-mnist-lt is built into the program; remove --data-dir";
-            Err(Error::setting("data.source", message))
-        }
-        DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist if data_dir.is_some() => {
-            let message = "hub data sets are stored under HF_HOME; remove --data-dir";
-            Err(Error::setting("data.source", message))
-        }
-        DataSource::FashionMnistLt => Ok(nc_data::fashion_mnist_lt()?),
-        DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
-        DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
-        DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
-        DataSource::ImageFolder => {
-            sized(folder::read_dir(from_files("image-folder")?, image_options(config)))
-        }
-        DataSource::ImageList => sized(list::read_dir(from_files("image-list")?, image_options(config))),
-        #[cfg(feature = "hub")]
-        DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),
-        #[cfg(feature = "hub")]
-        DataSource::HubMnist => Ok(nc_data::hub::mnist()?),
-        #[cfg(feature = "hub")]
-        DataSource::HubFashionMnist => Ok(nc_data::hub::fashion_mnist()?),
-        #[cfg(not(feature = "hub"))]
-        DataSource::HubCifar10 | DataSource::HubMnist | DataSource::HubFashionMnist => {
-            let message = "this program was built without hub support; build it with --features hub";
-            Err(Error::setting("data.source", message))
-        }
-    }
 }

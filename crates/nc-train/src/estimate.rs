@@ -37,7 +37,7 @@ impl DataFacts {
     ///
     /// Those of reading and drawing; each names the file or the setting.
     pub fn read(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
-        let data = Data::open(config, data_dir)?;
+        let data = Data::open(config, data_dir, &mut ())?;
         Ok(Self {
             train_hash: data.train.hash().to_owned(),
             validation_hash: data.validation.as_ref().map(|(subset, _)| subset.hash().to_owned()),

@@ -23,6 +23,7 @@ pub mod queue;
 mod run;
 mod samples;
 mod schema;
+mod source;
 mod stable_rate;
 mod stored;
 mod trained;

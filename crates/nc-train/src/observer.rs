@@ -1,5 +1,6 @@
 use std::{path::Path, time::Duration};
 
+use nc_data::LoadProgress;
 use nc_record::{Event, Holder};
 
 /// Receives the events of a run.
@@ -7,6 +8,12 @@ use nc_record::{Event, Holder};
 pub trait Observer {
     /// An event was written to the event log.
     fn event(&mut self, event: &Event);
+
+    /// Image files are about to be decoded, into `bytes` bytes of memory.
+    fn reads_images(&mut self, images: usize, bytes: u64) {}
+
+    /// Another `images` image files are decoded.
+    fn images_read(&mut self, images: usize) {}
 
     /// The run starts, or resumes, in this directory.
     fn starts(&mut self, directory: &Path) {}
@@ -34,6 +41,19 @@ pub trait Observer {
     /// [`Error::Stopped`](crate::Error::Stopped).
     fn wants_to_stop(&mut self) -> bool {
         false
+    }
+}
+
+/// Passes the progress of reading images to an observer.
+pub(crate) struct Reading<'a>(pub(crate) &'a mut dyn Observer);
+
+impl LoadProgress for Reading<'_> {
+    fn begins(&mut self, images: usize, bytes: u64) {
+        self.0.reads_images(images, bytes);
+    }
+
+    fn decoded(&mut self, images: usize) {
+        self.0.images_read(images);
     }
 }
 

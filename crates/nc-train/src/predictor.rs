@@ -6,7 +6,7 @@ use nc_data::{ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Subset,
 use nc_models::{Model, Network};
 use nc_record::InputSpec;
 
-use crate::{Error, Result, RunOptions, Trained, data::image_options, network::resnet, stored::Stored};
+use crate::{Error, Result, RunOptions, Trained, network::resnet, source::image_options, stored::Stored};
 
 /// A trained network that classifies image files. It needs no images of the run.
 pub struct Predictor {

@@ -67,7 +67,7 @@ impl Trained {
         let data_dir = options.data_dir.as_deref();
         let mut data = match &stored.input {
             Some(input) => Data::open_for(&experiment.data, data_dir, input)?,
-            None => Data::open(&experiment.data, data_dir)?,
+            None => Data::open(&experiment.data, data_dir, &mut ())?,
         };
         if let Some(result) = &stored.result {
             data.compare_with(&result.data, stored.input.is_some())?;

@@ -77,12 +77,12 @@ fn skipped_files_are_counted_in_notes() {
         fs::write(directory.path().join("train/class 0").join(name), "").unwrap();
     }
     fs::write(directory.path().join("train/stray.png"), "").unwrap();
-    fs::create_dir(directory.path().join("val")).unwrap();
+    fs::create_dir(directory.path().join("more")).unwrap();
     fs::write(directory.path().join("labels.csv"), "").unwrap();
     let source = folder::read_dir(directory.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_counts(), [3, 8]);
     let [beside, train] = &source.notes[..] else { panic!("{:?}", source.notes) };
-    assert!(beside.ends_with("not used: val, labels.csv"), "{beside}");
+    assert!(beside.ends_with("not used: more, labels.csv"), "{beside}");
     let expected = "skipped 6 of 17 files (2 .gif, 1 .png, 1 .svg, 1 hidden, 1 without extension)";
     assert!(train.contains(expected), "{train}");
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use nc_data::{Dataset, Error, ImageOptions, Subset, list};
+use nc_data::{
+    Dataset, Error, ImageOptions, Subset,
+    list::{self, Label},
+};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
@@ -59,8 +62,8 @@ fn missing_files_are_listed() {
         fs::remove_file(directory.path().join(format!("images of all/train{index}.png"))).unwrap();
     }
     let missing: Vec<_> =
-        read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label)).collect();
-    assert_eq!(missing, [(3, 0), (7, 1)]);
+        read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label.clone())).collect();
+    assert_eq!(missing, [(3, Label::Number(0)), (7, Label::Number(1))]);
     let message = complaint(list::read_dir(directory.path(), ImageOptions::default()));
     assert!(message.ends_with("lacks images of all/train1.png, images of all/train3.png"), "{message}");
 }
@@ -78,12 +81,12 @@ pub(crate) fn refused(told: &mut Refusals) {
     }
     fs::write(directory.path().join("train_2.txt"), "").unwrap();
     told.add("two lists", list::read_dir(directory.path(), ImageOptions::default()));
-    told.add("the classes of a list without class 0", read_list(b"a.png 5\n").unwrap().classes());
+    told.add("the classes of a list without class 0", read_list(b"a.png 5\n").unwrap().class_names());
 }
 
 #[test]
 fn the_classes_of_a_list_are_counted() {
-    assert_eq!(read_list(b"a.png 1\nb.png 0\nc.png 1\n").unwrap().classes().unwrap(), 2);
+    assert_eq!(read_list(b"a.png 1\nb.png 0\nc.png 1\n").unwrap().class_names().unwrap(), ["0", "1"]);
 }
 
 fn read_list(text: &[u8]) -> Result<list::ImageList, Error> {
@@ -109,8 +112,8 @@ proptest! {
             return Ok(());
         }
         let read = read.unwrap();
-        let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label));
-        let written = entries.iter().map(|(path, label, ..)| (path.into(), *label));
+        let read = read.entries().iter().map(|entry| (entry.path.clone(), entry.label.clone()));
+        let written = entries.iter().map(|(path, label, ..)| (path.into(), Label::Number(*label)));
         prop_assert!(read.eq(written));
     }
 

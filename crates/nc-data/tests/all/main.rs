@@ -7,9 +7,13 @@ mod crops;
 #[cfg(feature = "download")]
 mod downloads;
 mod embedded;
+mod hold_outs;
 mod idx_files;
+mod image_checks;
 mod image_files;
 mod image_lists;
+mod image_sets;
+mod list_labels;
 mod loader;
 mod profiles;
 mod refusals;

@@ -24,6 +24,16 @@ pub(crate) fn shuffled(dataset: &Dataset, seed: u64) -> Dataset {
     Dataset::new(dataset.shape(), pixels, labels, dataset.class_names().to_vec()).unwrap()
 }
 
+/// The same images and groups in another order, with other numbers of groups.
+pub(crate) fn permuted(dataset: &Dataset, seed: u64) -> Dataset {
+    let mut order: Vec<usize> = (0..dataset.len()).collect();
+    order.shuffle(&mut stream(seed, Purpose::Subset, 0, 0));
+    let groups = dataset.groups().unwrap();
+    let most = *groups.iter().max().unwrap();
+    let groups = order.iter().map(|&index| most - groups[index]).collect();
+    shuffled(dataset, seed).with_groups(groups).unwrap()
+}
+
 /// A view of images drawn by `sampler`, without augmentation or mix-up.
 pub(crate) fn sampled(sampler: Sampler) -> ViewConfig {
     ViewConfig::new(Plan::Sampled(sampler))

@@ -1,6 +1,6 @@
 //! Training, validation and test images of a run.
 
-use nc_data::{Profile, Transform};
+use nc_data::{Groups, Profile, Transform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,10 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub test_fraction: Option<f64>,
+    /// Images from folders and lists that belong together, such as the frames of one video, and stay on one side when
+    /// images are held out for testing or validation; absent for none, or for the column `group` of a CSV list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
     /// Long-tail profile: the number of training images per class, after holding out.
     pub profile: Profile,
     /// Seed of the training subset and of a held-out test set, independent of `seed`.
@@ -42,12 +46,14 @@ pub struct DataConfig {
     #[serde(default)]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 }))]
     pub std: Vec<f32>,
-    /// Validation images, held out of the training images to select an epoch; absent for none.
+    /// Validation images, held out of the training images to select an epoch; absent for none. A validation set of the source
+    /// is used in any case, and then no images are held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
 }
 
-/// Validation images, held out before the profile is applied. They select an epoch and the tau of tau-normalisation.
+/// Validation images, held out before the profile is applied. They select an epoch and the tau of tau-normalisation. Sources
+/// with a validation set use that instead, and only `chosen_by` applies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
@@ -102,9 +108,9 @@ pub enum DataSource {
     Cifar10,
     /// The binary version of CIFAR-100, with the 100 fine labels.
     Cifar100,
-    /// PNG and JPEG files, one directory per class.
+    /// Image files, one directory per class.
     ImageFolder,
-    /// PNG and JPEG files listed in text files of `path label` lines.
+    /// Image files in lists: text files of `path label` lines, or CSV files of paths and labels.
     ImageList,
     /// CIFAR-10 from the Hugging Face hub; requires the feature `hub`.
     HubCifar10,

@@ -1,12 +1,13 @@
 //! Validation of well-formed configurations: contradictory settings, before anything is read or written.
 
+use nc_data::Groups;
 use nc_models::HeadConfig;
 use serde::Serialize;
 use toml::Value;
 
 use super::{
-    centers::Centers, experiment::Experiment, model::ModelConfig, optimizer::OptimizerConfig, phase::Phase,
-    schedule::Decay, trains::Trains,
+    centers::Centers, data::DataSource, experiment::Experiment, model::ModelConfig,
+    optimizer::OptimizerConfig, phase::Phase, schedule::Decay, trains::Trains,
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
 
@@ -24,6 +25,18 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
         let source = shown(data.source);
         format!("only image-folder and image-list resize images, but data.source is {source}; remove it")
     })?;
+    if let Some(groups) = &data.groups {
+        ensure(data.source.is_own_images(), "data.groups", || {
+            let source = shown(data.source);
+            format!("only image-folder and image-list have groups, but data.source is {source}; remove it")
+        })?;
+        let folder = data.source == DataSource::ImageFolder;
+        ensure(!folder || *groups != Groups::Column, "data.groups", || {
+            "image-folder has no columns; use directory or file-name, or data.source=image-list with a CSV list".into()
+        })?;
+        let is_empty = matches!(groups, Groups::FileName { until } if until.is_empty());
+        ensure(!is_empty, "data.groups.until", || "expected a separator such as \"_\", found \"\"".into())?;
+    }
     ensure(!experiment.phases.is_empty(), "phases", || "expected at least one phase, found none".into())?;
     for (index, phase) in experiment.phases.iter().enumerate() {
         let twin = experiment.phases[..index].iter().any(|other| other.name == phase.name);

@@ -97,6 +97,7 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
             image_size: None,
             exif_orientation: None,
             test_fraction: data.test_fraction,
+            groups: None,
             profile,
             subset_seed: 0,
             crop_padding: data.crop_padding,

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use nc_data::ImageShape;
+use nc_data::{ImageOptions, ImageShape, Survey, folder, list};
 
 use crate::{
     DataFacts, Result,
@@ -65,9 +65,6 @@ impl ImageDirectory {
     }
 }
 
-/// Side in pixels to which larger images, or images of different sizes, are scaled.
-const SIDE: usize = 64;
-
 /// Steps of the first phase that small and medium sets train for, and its longest and shortest length in epochs.
 const STEPS: usize = 8_000;
 const MOST_EPOCHS: usize = 100;
@@ -80,17 +77,26 @@ const SMALLEST_BATCH: usize = 16;
 /// Evaluations of the first phase.
 const EVALUATIONS: usize = 20;
 
-/// Share of the training images held out for validation.
-const VALIDATION: f64 = 0.15;
-
 impl OwnImages {
-    /// Finds the images in `directory`.
+    /// Side in pixels to which larger images, or images of different sizes, are scaled.
+    pub const SIDE: usize = 64;
+
+    /// Share of the training images held out for validation, if there is no validation set.
+    pub const VALIDATION_FRACTION: f64 = 0.15;
+
+    /// Finds the images in `directory`, which has image lists or class directories, and reads their headers.
     ///
     /// # Errors
     ///
-    /// Those of reading the directory.
-    pub fn read(_directory: &Path) -> Result<Self> {
-        todo!()
+    /// Those of [`nc_data::folder::find`], [`nc_data::list::find`] and [`nc_data::ImageFiles::survey`].
+    pub fn read(directory: &Path) -> Result<Self> {
+        let has_lists = list::has_lists(directory)?;
+        let files = if has_lists { list::find(directory)? } else { folder::find(directory)? };
+        // Lists are read as their authors do, without EXIF orientation.
+        let options = ImageOptions { exif_orientation: !has_lists, ..ImageOptions::default() };
+        let Survey { class_counts, validation, test, size, channels } = files.survey(options)?;
+        let source = if has_lists { DataSource::ImageList } else { DataSource::ImageFolder };
+        Ok(Self { source, class_counts, validation, test, size, channels })
     }
 
     /// Name of the presets' data set.
@@ -120,14 +126,14 @@ impl OwnImages {
     pub(crate) fn fit(&self, experiment: &mut Experiment) {
         let data = &mut experiment.data;
         data.image_size = Some(match self.size {
-            Some((height, width)) if height.max(width) <= SIDE => (height, width),
-            _ => (SIDE, SIDE),
+            Some((height, width)) if height.max(width) <= Self::SIDE => (height, width),
+            _ => (Self::SIDE, Self::SIDE),
         });
         // A class needs an image for each of training, validation and testing.
         let sets = if self.test.is_some() { 2 } else { 3 };
         if self.validation.is_some() || self.class_counts.iter().any(|&images| images >= sets) {
             let chosen_by = ValidationMeasure::BalancedAccuracy;
-            data.validation = Some(Validation { fraction: VALIDATION, seed: 0, chosen_by });
+            data.validation = Some(Validation { fraction: Self::VALIDATION_FRACTION, seed: 0, chosen_by });
             experiment.evaluation.keep = Keep::Best;
         }
         let images = self.training_images(experiment);
@@ -149,7 +155,7 @@ impl OwnImages {
     pub fn facts(&self, experiment: &Experiment) -> DataFacts {
         let train_images = self.training_images(experiment);
         let held_out = self.class_counts.iter().sum::<usize>() - train_images;
-        let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((SIDE, SIDE));
+        let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((Self::SIDE, Self::SIDE));
         DataFacts {
             train_hash: String::new(),
             validation_hash: None,

@@ -29,6 +29,7 @@ use crate::{
     inference::{Inference, Outputs},
     init::{self, Init},
     network::{build_model, resnet},
+    observer::Reading,
 };
 
 /// Runs `experiment` in its own directory under `options.out`.
@@ -89,7 +90,7 @@ fn run(
         Some(init) => with_init(experiment, init)?,
         None => experiment.clone(),
     };
-    let data = Data::open(&experiment.data, options.data_dir.as_deref())?;
+    let data = Data::open(&experiment.data, options.data_dir.as_deref(), &mut Reading(observer))?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
     let mut notes: Vec<String> = init::frozen_at_random(experiment).into_iter().collect();

@@ -1,0 +1,169 @@
+use std::{collections::HashSet, path::PathBuf};
+
+use crate::{
+    Error, Groups, ImageOptions, LoadProgress, Result, Source,
+    decode::{Labelled, decode, headers},
+    groups::{numbered, stem_until},
+};
+
+/// The image files of a folder or of lists, before they are decoded: see [`folder::find`](crate::folder::find) and
+/// [`list::find`](crate::list::find).
+///
+/// ```no_run
+/// use nc_data::{Groups, ImageOptions, folder};
+///
+/// let mut files = folder::find("my-videos".as_ref())?;
+/// files.group_by(&Groups::Directory)?; // the frames of a video are in a directory of their own
+/// let source = files.decode(ImageOptions { size: Some((64, 64)), ..Default::default() }, &mut ())?;
+/// # Ok::<(), nc_data::Error>(())
+/// ```
+pub struct ImageFiles {
+    /// Display name.
+    pub(crate) name: String,
+    /// Class names, in the order of labels.
+    pub(crate) class_names: Vec<String>,
+    pub(crate) train: Files,
+    pub(crate) validation: Option<Files>,
+    pub(crate) test: Option<Files>,
+    /// The number of the group of each training image, if they are in groups.
+    pub(crate) groups: Option<Vec<u32>>,
+    /// Remarks to display: skipped files and directories, a suspicious layout.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Numbers and sizes of images, from their headers: see [`ImageFiles::survey`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// Training images of each class.
+    pub class_counts: Vec<usize>,
+    /// Validation images, if there is such a set.
+    pub validation: Option<usize>,
+    /// Test images, if there is such a set.
+    pub test: Option<usize>,
+    /// Height and width, if all images have the same.
+    pub size: Option<(usize, usize)>,
+    /// Channels: 1 if all images are grey, else 3.
+    pub channels: usize,
+}
+
+/// The images of a set.
+#[derive(Default)]
+pub(crate) struct Files {
+    pub(crate) images: Labelled,
+    /// What [`Groups::Directory`] groups by, empty for an image on its own.
+    pub(crate) directories: Vec<String>,
+    /// The column `group` of a list, with empty strings for images on their own.
+    pub(crate) column: Option<Vec<String>>,
+}
+
+impl Files {
+    /// A number for the group of each image by [`Groups::Column`].
+    pub(crate) fn column_groups(&self) -> Option<Vec<u32>> {
+        let column = self.column.as_ref()?;
+        Some(numbered(column.iter().map(|key| (!key.is_empty()).then_some(key))))
+    }
+}
+
+impl ImageFiles {
+    /// Puts the training images in groups, which hold-outs keep together. Lists with a column `group` need no call: their
+    /// groups are those of the column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for groups by a column that there is not.
+    pub fn group_by(&mut self, groups: &Groups) -> Result<()> {
+        let Labelled { paths, labels } = &self.train.images;
+        if *groups != Groups::Column && self.train.column.is_some() {
+            self.notes
+                .push(format!("{}: the column group is not used, because other groups are set", self.name));
+        }
+        self.groups = Some(match groups {
+            Groups::Directory => {
+                let keys = self.train.directories.iter().zip(labels);
+                numbered(keys.map(|(key, label)| (!key.is_empty()).then_some((label, key))))
+            }
+            Groups::FileName { until } => {
+                let keys = paths.iter().zip(labels);
+                numbered(keys.map(|(path, label)| stem_until(path, until).map(|key| (label, key))))
+            }
+            Groups::Column => self.train.column_groups().ok_or_else(|| {
+                Error::Config(format!(
+                    "expected a CSV list with a column group, found none in {:?}",
+                    self.name
+                ))
+            })?,
+        });
+        Ok(())
+    }
+
+    /// Notes groups of the training images that a given validation or test list has, too.
+    pub(crate) fn note_shared_groups(&mut self) {
+        let Some(column) = &self.train.column else { return };
+        let training: HashSet<&str> =
+            column.iter().map(String::as_str).filter(|key| !key.is_empty()).collect();
+        for (set, what) in [(&self.validation, "validation"), (&self.test, "test")] {
+            let column = set.as_ref().and_then(|set| set.column.as_deref()).unwrap_or_default();
+            let images = column.iter().filter(|key| training.contains(key.as_str())).count();
+            if images > 0 {
+                self.notes.push(format!(
+                    "{images} {what} images are in groups of the training list, which inflates accuracy"
+                ));
+            }
+        }
+    }
+
+    /// Reads the headers of all images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded.
+    pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
+        let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
+        let headers = headers(&paths, options)?;
+        let mut class_counts = vec![0; self.class_names.len()];
+        for &label in &self.train.images.labels {
+            class_counts[label as usize] += 1;
+        }
+        let images = |set: &Option<Files>| set.as_ref().map(|set| set.images.paths.len());
+        let first = headers.first().map(|header| header.size);
+        Ok(Survey {
+            class_counts,
+            validation: images(&self.validation),
+            test: images(&self.test),
+            size: first.filter(|&first| headers.iter().all(|header| header.size == first)),
+            channels: if headers.iter().all(|header| header.grey) { 1 } else { 3 },
+        })
+    }
+
+    /// Decodes all images; see [`folder::read_dir`](crate::folder::read_dir) for colours and sizes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded,
+    /// [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
+    /// images or they do not fit into memory.
+    pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
+        let Self { name, class_names, train, validation, test, groups, notes } = self;
+        let has_validation = validation.is_some();
+        let images = [train, test.unwrap_or_default(), validation.unwrap_or_default()].map(|set| set.images);
+        let mut sets = decode(&images, &class_names, options, progress)?.into_iter();
+        let (Some(train), Some(test), validation) = (sets.next(), sets.next(), sets.next()) else {
+            return Err(Error::Dataset("expected images, found none".into()));
+        };
+        let train = match groups {
+            Some(groups) => train.with_groups(groups)?,
+            None => train,
+        };
+        let validation = validation.filter(|_| has_validation);
+        Ok(Source { name, train, validation, test, notes })
+    }
+
+    /// Training, validation and test images.
+    pub(crate) fn sets(&self) -> [Option<&Labelled>; 3] {
+        [
+            Some(&self.train.images),
+            self.validation.as_ref().map(|set| &set.images),
+            self.test.as_ref().map(|set| &set.images),
+        ]
+    }
+}

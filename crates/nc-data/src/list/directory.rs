@@ -1,0 +1,168 @@
+//! The lists in a directory.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::ImageList;
+use crate::{Error, ImageFiles, ImageOptions, Result, Source, error::first, walk::file_name};
+
+/// Reads the images of the lists in `directory`, with paths relative to it. The training list is the `.txt` or `.csv` file
+/// with "train" in its name, or the only list. The test list has "test" in its name and the validation list "val"; both
+/// are optional, and without a test list, the validation list is the test list. [`Source::notes`] names unused lists and
+/// columns. For colours see [`folder::read_dir`](crate::folder::read_dir).
+///
+/// ```no_run
+/// let options = nc_data::ImageOptions { size: Some((64, 64)), exif_orientation: false };
+/// let source = nc_data::list::read_dir("ImageNet_LT".as_ref(), options)?;
+/// assert_eq!(source.train.num_classes(), 1000);
+/// # Ok::<(), nc_data::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`find`] and [`ImageFiles::decode`].
+pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
+    find(directory)?.decode(options, &mut ())
+}
+
+/// Finds the images that [`read_dir`] reads.
+///
+/// # Errors
+///
+/// Those of [`ImageList::read`]; [`Error::Malformed`] for no training list, several candidates for a list, a class without
+/// training images or a class of another list that the training list has not; [`Error::MissingFiles`] with the missing
+/// images.
+pub fn find(directory: &Path) -> Result<ImageFiles> {
+    let Lists { train, validation, test, mut notes } = Lists::in_dir(directory)?;
+    let list = ImageList::read(&train)?;
+    let class_names = list.class_names()?;
+    let mut read = |path: Option<PathBuf>| {
+        let Some(path) = path else { return Ok(None) };
+        let list = ImageList::read(&path)?;
+        note_columns(&list, &path, &mut notes);
+        list.files(directory, &class_names).map(Some)
+    };
+    let (validation, test) = (read(validation)?, read(test)?);
+    note_columns(&list, &train, &mut notes);
+    let train = list.files(directory, &class_names)?;
+    let groups = train.column_groups();
+    let name = file_name(directory);
+    let mut files = ImageFiles { name, class_names, train, validation, test, groups, notes };
+    files.note_shared_groups();
+    Ok(files)
+}
+
+fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
+    let unused = list.unused_columns();
+    if !unused.is_empty() {
+        notes.push(format!("{}: unused columns: {}", path.display(), first(unused)));
+    }
+}
+
+/// The training list of `directory`, if there is one.
+///
+/// # Errors
+///
+/// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
+pub fn training_list(directory: &Path) -> Result<Option<PathBuf>> {
+    training(directory, &all(directory)?)
+}
+
+/// True if the images of `directory` are those of lists, false if they are those of class directories. Lists beside the
+/// directories of their images look like a folder, and notes beside class directories may look like a list.
+///
+/// # Errors
+///
+/// Those of [`training_list`].
+pub fn has_lists(directory: &Path) -> Result<bool> {
+    let Some(list) = training_list(directory)? else { return Ok(false) };
+    let is_training = file_name(&list).to_lowercase().contains("train");
+    // The error of a list that cannot be parsed says what is wrong with it.
+    Ok(ImageList::read(&list).is_ok() || (is_training && !directory.join("train").is_dir()))
+}
+
+fn training(directory: &Path, lists: &[PathBuf]) -> Result<Option<PathBuf>> {
+    Ok(match (named(directory, lists, "train", &[])?, lists) {
+        (None, [only]) => Some(only.clone()),
+        (train, _) => train,
+    })
+}
+
+/// The list of each set.
+struct Lists {
+    train: PathBuf,
+    validation: Option<PathBuf>,
+    test: Option<PathBuf>,
+    notes: Vec<String>,
+}
+
+impl Lists {
+    fn in_dir(directory: &Path) -> Result<Self> {
+        let lists = all(directory)?;
+        let mut notes = vec![];
+        let mut note = |text: String| notes.push(format!("{}: {text}", directory.display()));
+        let train = training(directory, &lists)?.ok_or_else(|| {
+            let found: Vec<String> = lists.iter().map(|list| file_name(list)).collect();
+            let found = if found.is_empty() { "none".to_owned() } else { first(&found) };
+            let message =
+                format!("expected a list *train*.txt or *train*.csv, or a single list, found {found}");
+            Error::Malformed { path: directory.to_owned(), message }
+        })?;
+        // The training list itself may match, as trainval.txt does.
+        let mut test = named(directory, &lists, "test", &[&train])?;
+        let others: Vec<&PathBuf> = [&train].into_iter().chain(&test).collect();
+        let mut validation = named(directory, &lists, "val", &others)?;
+        if test.is_none() {
+            test = validation.take();
+            note(match &test {
+                Some(list) => {
+                    let name = file_name(list);
+                    format!(
+                        "no list *test*, so {name} is the test set; with both, {name} is the validation set"
+                    )
+                }
+                None => format!("no list *test* or *val*, only the training list {}", file_name(&train)),
+            });
+        }
+        let used = [Some(&train), validation.as_ref(), test.as_ref()];
+        let unused = lists.iter().filter(|list| !used.contains(&Some(*list)));
+        let unused: Vec<String> = unused.map(|list| file_name(list)).collect();
+        if !unused.is_empty() {
+            note(format!("unused lists: {}", first(&unused)));
+        }
+        Ok(Self { train, validation, test, notes })
+    }
+}
+
+/// The `.txt` and `.csv` files in `directory`, sorted by name.
+fn all(directory: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |source| Error::Read { path: directory.to_owned(), source };
+    let mut files = vec![];
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_list =
+            |kind: &std::ffi::OsStr| ["txt", "csv"].iter().any(|list| kind.eq_ignore_ascii_case(list));
+        if path.extension().is_some_and(is_list) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The only list with `part` in its name, except `others`.
+fn named(directory: &Path, lists: &[PathBuf], part: &str, others: &[&PathBuf]) -> Result<Option<PathBuf>> {
+    let is_found = |path: &&PathBuf| !others.contains(path) && file_name(path).to_lowercase().contains(part);
+    let found: Vec<&PathBuf> = lists.iter().filter(is_found).collect();
+    if found.len() > 1 {
+        let names: Vec<String> = found.iter().map(|path| file_name(path)).collect();
+        let message = format!(
+            "expected one list *{part}*.txt or *{part}*.csv, found {}; rename the others",
+            names.join(", ")
+        );
+        return Err(Error::Malformed { path: directory.to_owned(), message });
+    }
+    Ok(found.first().copied().cloned())
+}

@@ -1,0 +1,155 @@
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use unicode_normalization::UnicodeNormalization;
+
+use super::parse::{self, Entry, Label, Parsed};
+use crate::{Error, Result, decode::Labelled, files::Files, folder::is_printable};
+
+/// A parsed image list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageList {
+    path: PathBuf,
+    entries: Vec<Entry>,
+    has_groups: bool,
+    unused_columns: Vec<String>,
+}
+
+impl ImageList {
+    /// Reads a list. A file that ends in `.csv` has the columns path, label and possibly group, with or without a header.
+    /// In other files, the label follows the last space or tab of a line if it is a number, and a tab if it is a class
+    /// name; empty lines are skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty, a line is invalid or an image appears twice.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self> {
+        let malformed = |message: String| Error::Malformed { path: path.to_owned(), message };
+        // Editors on Windows begin a text with a byte-order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let is_csv = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("csv"));
+        let parsed = if is_csv { parse::csv(text) } else { parse::text(text) };
+        let Parsed { entries, has_groups, unused_columns } = parsed.map_err(malformed)?;
+        if entries.is_empty() {
+            return Err(malformed("expected images, found none".into()));
+        }
+        let mut lines: HashMap<&Path, usize> = HashMap::new();
+        for Entry { line, path: image, label, .. } in &entries {
+            if let Some(before) = lines.insert(image, *line) {
+                let image = image.display();
+                return Err(malformed(format!(
+                    "line {line}: duplicate image {image}, also in line {before}"
+                )));
+            }
+            if let Label::Name(name) = label
+                && !is_printable(name)
+            {
+                let message =
+                    format!("line {line}: expected a class name without control characters, found {label}");
+                return Err(malformed(message));
+            }
+        }
+        Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns })
+    }
+
+    /// The entries, in line order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether there is a column `group`.
+    pub fn has_groups(&self) -> bool {
+        self.has_groups
+    }
+
+    /// Columns of a CSV list that are not used.
+    pub fn unused_columns(&self) -> &[String] {
+        &self.unused_columns
+    }
+
+    /// The entries without a file below `root`, in line order.
+    pub fn missing(&self, root: &Path) -> Vec<&Entry> {
+        self.entries.par_iter().filter(|entry| file(root, &entry.path).is_none()).collect()
+    }
+
+    /// The class names of a training list, in the order of labels: sorted, or the numbers from 0, each of which must have
+    /// an image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] names a number without images.
+    pub fn class_names(&self) -> Result<Vec<String>> {
+        let mut labels: Vec<&Label> = self.entries.iter().map(|entry| &entry.label).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let name = |(class, label): (usize, &Label)| match label {
+            Label::Name(name) => Ok(name.clone()),
+            Label::Number(number) if *number as usize == class => Ok(number.to_string()),
+            Label::Number(number) => {
+                let message = format!("has images of class {number} but none of class {class}");
+                Err(Error::Malformed { path: self.path.clone(), message })
+            }
+        };
+        labels.into_iter().enumerate().map(name).collect()
+    }
+
+    /// The images, with labels that index `class_names`. Names of files may be composed otherwise than in the list.
+    pub(super) fn files(&self, root: &Path, class_names: &[String]) -> Result<Files> {
+        let paths: Vec<Option<PathBuf>> =
+            self.entries.par_iter().map(|entry| file(root, &entry.path)).collect();
+        let missing = self.entries.iter().zip(&paths).filter(|(_, path)| path.is_none());
+        let missing: Vec<String> = missing.map(|(entry, _)| entry.path.display().to_string()).collect();
+        if !missing.is_empty() {
+            return Err(Error::MissingFiles { directory: root.to_owned(), missing });
+        }
+        let labels = self.labels(class_names)?;
+        let directory = |entry: &Entry| {
+            entry.path.parent().map_or_else(String::new, |parent| parent.to_string_lossy().nfc().collect())
+        };
+        let column = |entry: &Entry| entry.group.clone().unwrap_or_default();
+        Ok(Files {
+            images: Labelled { paths: paths.into_iter().flatten().collect(), labels },
+            directories: self.entries.iter().map(directory).collect(),
+            column: self.has_groups.then(|| self.entries.iter().map(column).collect()),
+        })
+    }
+
+    fn labels(&self, class_names: &[String]) -> Result<Vec<u32>> {
+        let places: HashMap<&str, u32> =
+            class_names.iter().zip(0..).map(|(name, label)| (name.as_str(), label)).collect();
+        let place = |entry: &Entry| {
+            let place = match &entry.label {
+                Label::Number(number) => places.get(number.to_string().as_str()),
+                Label::Name(name) => places.get(name.as_str()),
+            };
+            place.copied().ok_or_else(|| {
+                let (line, label, classes) = (entry.line, &entry.label, class_names.len());
+                let message =
+                    format!("line {line}: class {label} is not one of the {classes} training classes");
+                Error::Malformed { path: self.path.clone(), message }
+            })
+        };
+        self.entries.iter().map(place).collect()
+    }
+}
+
+/// The file below `root`, whose name may be composed as in Unicode's NFC or decomposed as in NFD, whatever the list has.
+fn file(root: &Path, path: &Path) -> Option<PathBuf> {
+    let whole = root.join(path);
+    if whole.is_file() {
+        return Some(whole);
+    }
+    let text = path.to_str().filter(|text| !text.is_ascii())?;
+    let others: [String; 2] = [text.nfc().collect(), text.nfd().collect()];
+    others.into_iter().map(|other| root.join(other)).find(|path| path.is_file())
+}

@@ -1,0 +1,10 @@
+//! Image lists: text files with one line `path label` per image, the format of ImageNet-LT and iNaturalist 2018, and CSV
+//! files with columns path, label and possibly group.
+
+mod directory;
+mod image_list;
+mod parse;
+
+pub use directory::{find, has_lists, read_dir, training_list};
+pub use image_list::ImageList;
+pub use parse::{Entry, Label};

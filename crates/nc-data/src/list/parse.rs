@@ -1,0 +1,279 @@
+//! The lines of an image list.
+
+use std::{fmt, path::PathBuf};
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+use unicode_normalization::UnicodeNormalization;
+
+/// One image of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Line number, from 1.
+    pub line: usize,
+    /// Image file, relative to the image directory.
+    pub path: PathBuf,
+    /// Class.
+    pub label: Label,
+    /// Value in the column `group`; `None` without a value.
+    pub group: Option<String>,
+}
+
+/// The class of an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Label {
+    /// Its number, from 0.
+    Number(u32),
+    /// Its name in NFC.
+    Name(String),
+}
+
+/// Quotes names.
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => write!(f, "{name:?}"),
+        }
+    }
+}
+
+impl Label {
+    /// `None` for an empty text and for numbers that are no labels, such as `-1`.
+    fn parse(text: &str) -> Option<Self> {
+        let is_number = text.chars().all(|c| c.is_ascii_digit() || ['+', '-', '.'].contains(&c));
+        match text.parse() {
+            Ok(number) => Some(Self::Number(number)),
+            Err(_) if is_number => None,
+            Err(_) => Some(Self::Name(text.nfc().collect())),
+        }
+    }
+
+    fn is_name(&self) -> bool {
+        matches!(self, Self::Name(_))
+    }
+}
+
+/// What a file lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) entries: Vec<Entry>,
+    pub(super) has_groups: bool,
+    /// Columns of other names.
+    pub(super) unused_columns: Vec<String>,
+}
+
+/// Parses lines `path label` with numbers, or `path<TAB>class name` if the first line has a tab and no number behind it.
+/// The error is a message that names the line.
+pub(super) fn text(text: &str) -> Result<Parsed, String> {
+    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+    let named = |line: &str| Some(line.rsplit_once('\t')?).and_then(|(_, label)| Label::parse(label.trim()));
+    let is_named =
+        lines.clone().next().and_then(|(_, line)| named(line)).is_some_and(|label| label.is_name());
+    let entry = |(index, line): (usize, &str)| {
+        let parts = if is_named { line.rsplit_once('\t') } else { line.rsplit_once([' ', '\t']) };
+        let entry = parts.and_then(|(file, label)| {
+            let label =
+                if is_named { Label::parse(label.trim())? } else { Label::Number(label.parse().ok()?) };
+            Some(Entry { line: index + 1, path: file.trim_end().into(), label, group: None })
+        });
+        entry.ok_or_else(|| {
+            let expected = if is_named {
+                "a path, a tab and a class name"
+            } else {
+                "\"path label\" with a label from 0, or a tab before the class name in every line"
+            };
+            format!("line {}: expected {expected}, found {line:?}", index + 1)
+        })
+    };
+    let entries: Vec<Entry> = lines.map(entry).collect::<Result<_, _>>()?;
+    of_one_kind(&entries)?;
+    Ok(Parsed { entries, ..Parsed::default() })
+}
+
+/// Names of columns in a header.
+const PATH: [&str; 4] = ["path", "file", "filename", "image"];
+const LABEL: [&str; 2] = ["label", "class"];
+const GROUP: &str = "group";
+
+/// The places of the columns.
+struct Columns {
+    path: usize,
+    label: usize,
+    group: Option<usize>,
+    count: usize,
+}
+
+/// Parses comma-separated lines of path, label and possibly group, with or without a header. The error is a message that
+/// names the line.
+pub(super) fn csv(text: &str) -> Result<Parsed, String> {
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text.as_bytes());
+    let (mut parsed, mut columns) = (Parsed::default(), None);
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = lines.line_of(record.position().map_or(0, |position| position.byte() as usize));
+        if record.len() == 1 && record[0].is_empty() {
+            continue;
+        }
+        let columns = match &columns {
+            Some(columns) => columns,
+            None => {
+                let (found, is_header) = Columns::of(&record, &mut parsed.unused_columns)
+                    .map_err(|message| format!("line {line}: {message}"))?;
+                parsed.has_groups = found.group.is_some();
+                let found = columns.insert(found);
+                if is_header {
+                    continue;
+                }
+                found
+            }
+        };
+        let entry = columns.entry(&record, line).map_err(|message| format!("line {line}: {message}"))?;
+        parsed.entries.push(entry);
+    }
+    of_one_kind(&parsed.entries)?;
+    Ok(parsed)
+}
+
+impl Columns {
+    /// The columns that the first record has, and whether it is a header.
+    fn of(record: &StringRecord, unused: &mut Vec<String>) -> Result<(Self, bool), String> {
+        let names: Vec<String> = record.iter().map(str::to_lowercase).collect();
+        let find = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+        let count = record.len();
+        let Some(path) = find(&PATH) else {
+            return match count {
+                2 => Ok((Self { path: 0, label: 1, group: None, count }, false)),
+                3 => Ok((Self { path: 0, label: 1, group: Some(2), count }, false)),
+                _ => Err(format!(
+                    "expected the columns path and label, or path, label and group, separated by commas, found {count} \
+                     columns without a header"
+                )),
+            };
+        };
+        let label = find(&LABEL).ok_or_else(|| {
+            format!("expected a column {} beside {:?}, found none", LABEL.join(" or "), &record[path])
+        })?;
+        let group = find(&[GROUP]);
+        let used = |place: usize| place == path || place == label || Some(place) == group;
+        unused.extend(
+            record.iter().enumerate().filter(|(place, _)| !used(*place)).map(|(_, name)| name.into()),
+        );
+        Ok((Self { path, label, group, count }, true))
+    }
+
+    fn entry(&self, record: &StringRecord, line: usize) -> Result<Entry, String> {
+        if record.len() != self.count {
+            return Err(format!("expected {} columns as before, found {}", self.count, record.len()));
+        }
+        let (path, label) = (&record[self.path], &record[self.label]);
+        if path.is_empty() {
+            return Err("expected a path, found none".into());
+        }
+        let label = Label::parse(label)
+            .ok_or_else(|| format!("expected a class name or a label from 0, found {label:?}"))?;
+        let group = self.group.map(|place| &record[place]).filter(|group| !group.is_empty());
+        Ok(Entry { line, path: path.into(), label, group: group.map(|group| group.nfc().collect()) })
+    }
+}
+
+/// Line numbers of ascending places in a text. Those of the `csv` crate are one too small after `\r\n`.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at or after `place`.
+    fn line_of(&mut self, place: usize) -> usize {
+        let blank = self.text[place..].iter().take_while(|byte| [b'\r', b'\n'].contains(byte)).count();
+        let place = place + blank;
+        self.line += self.text[self.at..place].iter().filter(|&&byte| byte == b'\n').count();
+        self.at = place;
+        self.line
+    }
+}
+
+/// Refuses a list of both numbers and names: one of them is a typing error.
+fn of_one_kind(entries: &[Entry]) -> Result<(), String> {
+    let Some(first) = entries.first() else { return Ok(()) };
+    let Some(other) = entries.iter().find(|entry| entry.label.is_name() != first.label.is_name()) else {
+        return Ok(());
+    };
+    let kind = if first.label.is_name() { "a class name" } else { "a number" };
+    Err(format!(
+        "line {}: expected {kind} as label, as in line {}, found {}",
+        other.line, first.line, other.label
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Label, Parsed, csv, text};
+
+    fn read(parsed: &Parsed) -> Vec<(usize, &str, String, Option<&str>)> {
+        let entry = |entry: &'_ super::Entry| (entry.line, entry.label.to_string());
+        parsed
+            .entries
+            .iter()
+            .map(|e| (entry(e).0, e.path.to_str().unwrap(), entry(e).1, e.group.as_deref()))
+            .collect()
+    }
+
+    #[test]
+    fn headers_give_the_columns_and_their_order() {
+        let parsed =
+            csv("Class,Age,FileName,group\r\nFire ant,3,\"a, b.png\",g1\r\n\r\nbee,4,c.png,\r\n").unwrap();
+        assert_eq!(
+            read(&parsed),
+            [(2, "a, b.png", "\"Fire ant\"".into(), Some("g1")), (4, "c.png", "\"bee\"".into(), None)]
+        );
+        assert!(parsed.has_groups);
+        assert_eq!(parsed.unused_columns, ["Age"]);
+    }
+
+    #[test]
+    fn columns_without_a_header_are_path_label_group() {
+        let two = csv("\na.png, 1\n\n\"line\nbreak.png\",0\nb.png,1\n").unwrap();
+        let lines: Vec<_> = two.entries.iter().map(|entry| entry.line).collect();
+        assert_eq!((lines, two.has_groups), (vec![2, 4, 6], false));
+        assert_eq!(two.entries[0].label, Label::Number(1));
+        assert!(csv("a.png,1,g\nb.png,0,h\n").unwrap().has_groups);
+    }
+
+    #[test]
+    fn names_are_composed_and_follow_a_tab_in_text() {
+        let parsed = text("a b.png\tcafe\u{301} au lait\n\n c.png \t tea \n").unwrap();
+        assert_eq!(
+            read(&parsed),
+            [(1, "a b.png", "\"caf\u{e9} au lait\"".into(), None), (3, "c.png", "\"tea\"".into(), None)]
+        );
+        assert_eq!(text("a.png\t3\n").unwrap().entries[0].label, Label::Number(3));
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (wrong, found) in [
+            (csv("a.png\n"), "line 1: expected the columns path and label"),
+            (csv("a.png;0\n"), "line 1: expected the columns path and label"),
+            (csv("path,group\na.png,0\n"), "line 1: expected a column label or class beside \"path\""),
+            (csv("path,label\na.png,0,9\n"), "line 2: expected 2 columns as before, found 3"),
+            (
+                csv("a.png,0\r\n\r\nb.png,ant\r\n"),
+                "line 3: expected a number as label, as in line 1, found \"ant\"",
+            ),
+            (csv("a.png,ant\nb.png,7\n"), "line 2: expected a class name as label, as in line 1, found 7"),
+            (csv("a.png,-1\n"), "line 1: expected a class name or a label from 0, found \"-1\""),
+            (csv("a.png,\n"), "line 1: expected a class name or a label from 0, found \"\""),
+            (csv(",ant\n"), "line 1: expected a path"),
+            (text("a.png\tant\nb.png 0\n"), "line 2: expected a path, a tab and a class name"),
+            (text("a.png\tant\nb.png\t0\n"), "line 2: expected a class name as label, as in line 1, found 0"),
+            (text("a.png 0\nb.png\tant\n"), "line 2: expected \"path label\""),
+        ] {
+            let message = wrong.unwrap_err();
+            assert!(message.starts_with(found), "{message}");
+        }
+    }
+}

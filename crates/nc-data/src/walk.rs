@@ -1,0 +1,112 @@
+//! Image files below a directory.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Result};
+
+/// Counts of used and skipped files below a directory.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) used: usize,
+    /// Number of used files in subdirectories of class directories.
+    pub(crate) nested: usize,
+    /// Number of skipped files by extension, and of other skipped entries by kind.
+    unused: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    pub(crate) fn skip(&mut self, path: &Path) {
+        let kind = if file_name(path).starts_with('.') {
+            "hidden".to_owned()
+        } else if path.is_dir() {
+            "symlinked directory".to_owned()
+        } else {
+            let ending =
+                path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));
+            ending.unwrap_or_else(|| "without extension".to_owned())
+        };
+        *self.unused.entry(kind).or_default() += 1;
+    }
+
+    pub(crate) fn notes(&self, directory: &Path) -> Vec<String> {
+        let mut notes = vec![];
+        let unused: usize = self.unused.values().sum();
+        if unused > 0 {
+            let kinds: Vec<String> =
+                self.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let (directory, kinds) = (directory.display(), kinds.join(", "));
+            let all = self.used + unused;
+            notes.push(format!(
+                "{directory}: skipped {unused} of {all} files ({kinds}); images are {ENDINGS}"
+            ));
+        }
+        if self.used > 0 && self.nested == self.used {
+            notes.push(format!(
+                "{}: all images are in subdirectories of the class directories; if those are the classes, use the \
+                 directory one level below",
+                directory.display()
+            ));
+        }
+        notes
+    }
+}
+
+/// Extensions of image files, in any case.
+const IMAGES: [&str; 15] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "bmp", "tif", "tiff", "pnm", "pbm", "pgm", "ppm",
+    "pam",
+];
+pub(crate) const ENDINGS: &str =
+    ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
+
+/// True for a file whose extension is that of an image.
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image)))
+}
+
+/// All images in `directory` and its subdirectories, sorted by path, and the number of files skipped.
+///
+/// # Errors
+///
+/// [`Error::Read`] for an unreadable directory.
+pub fn image_files(directory: &Path) -> Result<(Vec<PathBuf>, usize)> {
+    let (mut found, mut files) = (vec![], Tally::default());
+    images(directory, &mut found, &mut files)?;
+    Ok((found, files.unused.values().sum()))
+}
+
+/// Adds the images in `directory` and its subdirectories to `found`.
+pub(crate) fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Tally) -> Result<()> {
+    for path in entries(directory, |hidden| files.skip(hidden))? {
+        // Symlinked directories can form cycles, which would count images repeatedly.
+        if path.is_dir() && !path.is_symlink() {
+            images(&path, found, files)?;
+        } else if path.is_file() && is_image(&path) {
+            found.push(path);
+        } else {
+            files.skip(&path);
+        }
+    }
+    Ok(())
+}
+
+/// The visible entries of a directory, sorted by path. Hidden ones are passed to `hidden`.
+pub(crate) fn entries(directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
+    let unreadable = |source| Error::Read { path: directory.to_owned(), source };
+    let entries = fs::read_dir(directory).map_err(unreadable)?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = paths.map_err(unreadable)?;
+    paths.sort();
+    let (hidden_paths, paths): (Vec<PathBuf>, _) =
+        paths.into_iter().partition(|path| file_name(path).starts_with('.'));
+    hidden_paths.iter().map(PathBuf::as_path).for_each(hidden);
+    Ok(paths)
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,154 @@
+//! CSV lists, lists of class names, and the lists of a directory.
+
+use std::{fs, path::Path};
+
+use nc_data::{Groups, ImageOptions, Source, Subset, list, rng::Purpose};
+
+use crate::{image_sets::write, support::complaint};
+
+/// A directory with images `0.png` to `9.png` and these lists.
+fn directory(lists: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for value in 0..10 {
+        write(&root.path().join(format!("{value}.png")), value);
+    }
+    for (name, content) in lists {
+        fs::write(root.path().join(name), content).unwrap();
+    }
+    root
+}
+
+fn read(root: &Path) -> nc_data::Result<Source> {
+    list::read_dir(root, ImageOptions::default())
+}
+
+#[test]
+fn a_validation_list_is_a_set_of_its_own_beside_a_test_list() {
+    let lists = [
+        ("Birds_train.csv", "path,label\n0.png,1\n1.png,0\n"),
+        ("Birds_val.txt", "2.png 1\n"),
+        ("Birds_test.csv", "3.png,0\n"),
+    ];
+    let root = directory(&lists);
+    let source = read(root.path()).unwrap();
+    assert_eq!(source.train.labels(), [1, 0]);
+    let validation = source.validation.unwrap();
+    assert_eq!((validation.image(0)[0], validation.labels()), (2, &[1][..]));
+    assert_eq!((source.test.image(0)[0], source.test.labels()), (3, &[0][..]));
+    assert!(source.notes.is_empty(), "{:?}", source.notes);
+
+    fs::remove_file(root.path().join("Birds_test.csv")).unwrap();
+    let source = read(root.path()).unwrap();
+    assert_eq!(source.test.image(0)[0], 2);
+    assert!(source.validation.is_none());
+    assert!(source.notes[0].contains("so Birds_val.txt is the test set"), "{:?}", source.notes);
+}
+
+#[test]
+fn a_single_list_of_any_name_is_the_training_list() {
+    let root = directory(&[("labels.csv", "0.png,b\n1.png,a\n")]);
+    let source = read(root.path()).unwrap();
+    assert_eq!(source.train.class_names(), ["a", "b"]);
+    assert!(source.test.is_empty() && source.validation.is_none());
+    assert!(source.notes[0].ends_with("only the training list labels.csv"), "{:?}", source.notes);
+    fs::write(root.path().join("notes.txt"), "").unwrap();
+    let message = complaint(read(root.path()));
+    assert!(message.ends_with("or a single list, found labels.csv, notes.txt"), "{message}");
+}
+
+#[test]
+fn names_are_sorted_and_composed_like_those_of_folders() {
+    let train = "File,Class\n0.png,tea\n1.png,cafe\u{301} cr\u{e8}me\n2.png,10\u{b0}\n3.png,2\u{b0}\n";
+    let root = directory(&[("train.csv", train), ("test.txt", "4.png\tcaf\u{e9} cr\u{e8}me\n5.png\ttea\n")]);
+    let source = read(root.path()).unwrap();
+    assert_eq!(source.train.class_names(), ["10\u{b0}", "2\u{b0}", "caf\u{e9} cr\u{e8}me", "tea"]);
+    assert_eq!(source.train.labels(), [3, 2, 0, 1]);
+    assert_eq!(source.test.labels(), [2, 3]);
+}
+
+#[test]
+fn other_lists_name_no_new_classes() {
+    for (train, test, found) in [
+        (
+            "0.png,a\n1.png,b\n",
+            "\n2.png,a\n3.png,c\n",
+            "line 3: class \"c\" is not one of the 2 training classes",
+        ),
+        ("0.png,a\n1.png,b\n", "2.png,0\n", "line 1: class 0 is not one of the 2 training classes"),
+        ("0.png,0\n1.png,1\n", "2.png,2\n", "line 1: class 2 is not one of the 2 training classes"),
+        ("0.png,0\n1.png,1\n", "2.png,a\n", "line 1: class \"a\" is not one of the 2 training classes"),
+    ] {
+        for other in ["test.csv", "val.csv"] {
+            let root = directory(&[("train.csv", train), (other, test)]);
+            let message = complaint(read(root.path()));
+            assert!(message.ends_with(&format!("{other}: {found}")), "{message}");
+        }
+    }
+}
+
+#[test]
+fn errors_of_csv_lists_name_the_file_and_the_line() {
+    for (text, found) in [
+        ("path,label\n0.png,0\n1.png\n", "line 3: expected 2 columns as before, found 1"),
+        ("0.png,a\n1.png,b\n0.png,a\n", "line 3: duplicate image 0.png, also in line 1"),
+        ("0.png,a\u{1b}[2J\n", "line 1: expected a class name without control characters"),
+        ("0.png,0\n1.png,2\n", "has images of class 2 but none of class 1"),
+        ("path,label\n", "expected images, found none"),
+    ] {
+        let root = directory(&[("train.csv", text)]);
+        let message = complaint(read(root.path()));
+        assert!(message.contains(&format!("train.csv: {found}")), "{message}");
+    }
+}
+
+#[test]
+fn paths_match_files_of_another_composition() {
+    let root = directory(&[("train.csv", "bl\u{fc}te 1.png,a\nu\u{308}ber/x.png,b\n")]);
+    write(&root.path().join("blu\u{308}te 1.png"), 21);
+    write(&root.path().join("\u{fc}ber/x.png"), 22);
+    let source = read(root.path()).unwrap();
+    assert_eq!((source.train.image(0)[0], source.train.image(1)[0]), (21, 22));
+}
+
+const TRACKS: &str = "path,label,group,age\n0.png,a,t1,3\n1.png,a,t1,3\n2.png,a,t2,3\n3.png,b,t2,3\n4.png,b,t3,3\n5.png,b,,3\n6.png,b,,3\n";
+
+#[test]
+fn the_column_group_spans_classes_and_is_used_without_being_asked_for() {
+    let root = directory(&[
+        ("train.csv", TRACKS),
+        ("test.csv", "path,label,group\n7.png,a,t1\n8.png,b,t9\n9.png,b,\n"),
+    ]);
+    let source = read(root.path()).unwrap();
+    assert_eq!(source.train.groups().unwrap(), [0, 0, 1, 1, 2, 3, 4]);
+    let [columns, shared] = &source.notes[..] else { panic!("{:?}", source.notes) };
+    assert!(columns.ends_with("train.csv: unused columns: age"), "{columns}");
+    assert_eq!(shared, "1 test images are in groups of the training list, which inflates accuracy");
+    for seed in 0..10 {
+        let (_, held_out) = Subset::all(&source.train).hold_out(0.4, seed, Purpose::Validation).unwrap();
+        let held_out = held_out.indices();
+        assert_eq!(held_out.contains(&0), held_out.contains(&1), "{held_out:?}");
+        assert_eq!(held_out.contains(&2), held_out.contains(&3), "{held_out:?}");
+    }
+}
+
+#[test]
+fn other_groups_replace_those_of_the_column() {
+    let root = directory(&[("train.csv", TRACKS)]);
+    let mut files = list::find(root.path()).unwrap();
+    files.group_by(&Groups::Directory).unwrap();
+    let source = files.decode(ImageOptions::default(), &mut ()).unwrap();
+    assert_eq!(source.train.groups().unwrap(), [0, 1, 2, 3, 4, 5, 6]);
+    assert!(source.notes.last().unwrap().contains("the column group is not used"), "{:?}", source.notes);
+}
+
+#[test]
+fn directories_of_paths_give_groups() {
+    let root = directory(&[("train.csv", "x/0.png,a\nx/1.png,a\ny/0.png,a\nx/2.png,b\n2.png,b\n3.png,b\n")]);
+    for file in ["x/0", "x/1", "x/2", "y/0"] {
+        write(&root.path().join(format!("{file}.png")), 1);
+    }
+    let mut files = list::find(root.path()).unwrap();
+    files.group_by(&Groups::Directory).unwrap();
+    let source = files.decode(ImageOptions::default(), &mut ()).unwrap();
+    assert_eq!(source.train.groups().unwrap(), [0, 0, 1, 2, 3, 4]);
+}
