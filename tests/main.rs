@@ -9,6 +9,7 @@ mod documented;
 mod downloads;
 mod errors;
 mod eval_folders;
+mod examples;
 mod interrupted;
 mod interruptions;
 mod own_backbone;

@@ -37,6 +37,8 @@ impl RunDir {
     pub const PROJECTION: &'static str = "projection.json";
     /// Training images as the network saw them, as JSON.
     pub const SAMPLES: &'static str = "samples.json";
+    /// Mistakes on test images and images of the smallest classes, as JSON.
+    pub const EXAMPLES: &'static str = "examples.json";
     /// The path of the data directory, as text; not part of the run's identity.
     pub const DATA_DIR: &'static str = "data-dir";
     /// The HTML report.
@@ -89,6 +91,7 @@ impl RunDir {
             Self::REPORT,
             Self::PROJECTION,
             Self::SAMPLES,
+            Self::EXAMPLES,
             Self::TENSORBOARD,
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,

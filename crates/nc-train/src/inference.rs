@@ -124,7 +124,7 @@ impl Facts for Inference<'_> {
 /// Features, logits and labels of an image set.
 pub(crate) struct Outputs {
     pub(crate) features: Vec<f32>,
-    logits: Vec<f32>,
+    pub(crate) logits: Vec<f32>,
     pub(crate) labels: Vec<u32>,
     dims: usize,
 }

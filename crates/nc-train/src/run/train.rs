@@ -25,6 +25,7 @@ use crate::{
     data::Data,
     digest::sha256,
     error::ensure,
+    examples::examples,
     inference::{Inference, Outputs},
     network::{build_model, resnet},
 };
@@ -246,10 +247,13 @@ impl Run<'_> {
         // Outputs are stale if the classifier changed after the last epoch.
         let outputs = self.outputs.take().filter(|_| !self.classifier_changed());
         let inference = self.inference();
-        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) = match &outputs {
-            Some((train, test)) => inference.evaluate_outputs(train, test)?,
-            None => inference.evaluate()?,
+        let (train, test) = match outputs {
+            Some(outputs) => outputs,
+            None => (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?),
         };
+        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) =
+            inference.evaluate_outputs(&train, &test)?;
+        let examples = examples(&self.data, &test)?;
         let weights_sha256 = self.write_weights(RunDir::WEIGHTS)?;
         let input = self.data.input();
         let network = self.learner.network();
@@ -295,6 +299,7 @@ impl Run<'_> {
         if let Some(projection) = projection {
             self.directory.write_json(RunDir::PROJECTION, &projection)?;
         }
+        self.directory.write_json(RunDir::EXAMPLES, &examples)?;
         // The result marks the run as finished.
         self.directory.write_result(&result)?;
         self.directory.remove_checkpoints()?;
