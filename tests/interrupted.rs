@@ -38,6 +38,7 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> Child {
 pub(crate) struct Left {
     weights: Vec<u8>,
     selected: Vec<u8>,
+    examples: Vec<u8>,
     result: Value,
     events: Vec<Value>,
 }
@@ -54,6 +55,7 @@ impl Left {
             "config.toml",
             "events.jsonl",
             "events.out.tfevents.0.nclt",
+            "examples.json",
             "projection.json",
             "report.html",
             "result.json",
@@ -65,6 +67,7 @@ impl Left {
         Self {
             weights: read("weights.safetensors"),
             selected: read("weights-selected.safetensors"),
+            examples: read("examples.json"),
             result: timeless(serde_json::from_slice(&read("result.json")).unwrap()),
             events: events.lines().map(|line| timeless(serde_json::from_str(line).unwrap())).collect(),
         }
@@ -84,6 +87,7 @@ impl Left {
         assert_eq!(self.result, other.result);
         assert!(self.weights == other.weights, "the weights differ");
         assert!(self.selected == other.selected, "the selected weights differ");
+        assert!(self.examples == other.examples, "the examples differ");
     }
 }
 

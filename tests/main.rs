@@ -10,6 +10,7 @@ mod documented;
 mod downloads;
 mod errors;
 mod eval_folders;
+mod examples;
 mod interrupted;
 mod interruptions;
 mod own_backbone;

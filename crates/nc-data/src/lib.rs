@@ -55,7 +55,7 @@ pub use loader::{Loader, LoaderConfig};
 pub use mix::Mix;
 pub use noise::add_gaussian;
 pub use normalize::Normalize;
-pub use png::encode_png;
+pub use png::{encode_png, encode_thumbnail};
 pub use profile::Profile;
 pub use sampler::Sampler;
 pub use source::Source;

@@ -39,6 +39,8 @@ impl RunDir {
     pub const SAMPLES: &'static str = "samples.json";
     /// Decisions on the validation images, as JSON.
     pub const VALIDATION: &'static str = "validation.json";
+    /// Mistakes on test images and images of the smallest classes, as JSON.
+    pub const EXAMPLES: &'static str = "examples.json";
     /// The path of the data directory, as text; not part of the run's identity.
     pub const DATA_DIR: &'static str = "data-dir";
     /// The HTML report.
@@ -92,6 +94,7 @@ impl RunDir {
             Self::PROJECTION,
             Self::SAMPLES,
             Self::VALIDATION,
+            Self::EXAMPLES,
             Self::TENSORBOARD,
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,

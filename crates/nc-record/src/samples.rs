@@ -25,8 +25,17 @@ impl ImageSample {
 
     /// The image as a `data:` URL; none unless it is PNG in base64.
     pub fn data_url(&self) -> Option<String> {
-        let bytes = STANDARD.decode(&self.png).ok()?;
-        bytes.starts_with(b"\x89PNG\r\n\x1a\n").then(|| format!("data:image/png;base64,{}", self.png))
+        self.bytes().map(|_| format!("data:image/png;base64,{}", self.png))
+    }
+
+    /// Width in pixels; none unless the image is PNG in base64.
+    pub fn width(&self) -> Option<u32> {
+        let bytes = self.bytes()?;
+        Some(u32::from_be_bytes(*bytes.get(16..20)?.as_array()?))
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(&self.png).ok().filter(|bytes| bytes.starts_with(b"\x89PNG\r\n\x1a\n"))
     }
 }
 
@@ -38,6 +47,9 @@ mod tests {
     fn only_png_becomes_a_url() {
         let png = ImageSample::new(3, b"\x89PNG\r\n\x1a\nrest");
         assert_eq!(png.data_url().unwrap(), "data:image/png;base64,iVBORw0KGgpyZXN0");
+        assert_eq!(png.width(), None);
+        let header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x09";
+        assert_eq!(ImageSample::new(3, header).width(), Some(258));
         assert_eq!(ImageSample::new(3, b"GIF89a").data_url(), None);
         assert_eq!(ImageSample { class: 0, png: "\"><script>".into() }.data_url(), None);
     }

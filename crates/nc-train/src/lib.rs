@@ -6,6 +6,7 @@ mod digest;
 mod divergence;
 mod error;
 mod estimate;
+mod examples;
 mod inference;
 mod init;
 mod learner;

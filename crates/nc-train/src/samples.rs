@@ -1,4 +1,4 @@
-use nc_data::{Loader, Subset, encode_png};
+use nc_data::{Loader, Subset, encode_thumbnail};
 use nc_record::{ImageSample, Samples};
 
 use crate::Result;
@@ -10,6 +10,8 @@ const IMAGES: usize = 3;
 /// Images of the epoch that are searched for those of the classes shown, and of these at a time.
 const SEARCHED: usize = 2048;
 const AT_A_TIME: usize = 256;
+/// Longest side of a stored image, in pixels. Larger ones are scaled down: a page has up to 144 of them, 3 MB at most.
+pub(crate) const LONGEST_SIDE: usize = 72;
 
 /// A few training images as the network sees them in the first epoch of `loader`, for the largest and the smallest
 /// classes.
@@ -28,7 +30,7 @@ pub(crate) fn training_samples(loader: &Loader, subset: &Subset) -> Result<Sampl
             if let Some(row) = classes.iter().position(|&shown| shown == class)
                 && found[row].len() < IMAGES
             {
-                let png = encode_png(&sample.pixels, loader.image_shape(0))?;
+                let png = encode_thumbnail(&sample.pixels, loader.image_shape(0), LONGEST_SIDE)?;
                 found[row].push(ImageSample::new(class, &png));
             }
         }

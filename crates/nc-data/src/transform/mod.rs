@@ -25,3 +25,4 @@ pub(crate) use canvas::Canvas;
 pub(crate) use chain::Chain;
 pub use kind::Transform;
 pub use resize::Interpolation;
+pub(crate) use resize::resize;

@@ -18,7 +18,7 @@ pub enum Interpolation {
 }
 
 /// Resizes the image.
-pub(super) fn resize(canvas: &mut Canvas, (height, width): (usize, usize), interpolation: Interpolation) {
+pub(crate) fn resize(canvas: &mut Canvas, (height, width): (usize, usize), interpolation: Interpolation) {
     let filter = match interpolation {
         Interpolation::Bilinear => FilterType::Bilinear,
         Interpolation::Bicubic => FilterType::CatmullRom,

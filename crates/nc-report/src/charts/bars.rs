@@ -12,7 +12,7 @@ use plotters::{
 use crate::{
     Result,
     charts::canvas::{
-        Drawing, GREY, HEIGHT, INK, Swatch, Values, WIDTH, color, line, shortened, sized_text, text,
+        DIM, Drawing, GREY, HEIGHT, INK, Swatch, Values, WIDTH, color, line, shortened, sized_text, text,
     },
     format::thousands,
 };
@@ -76,7 +76,7 @@ impl ClassBars<'_> {
                 (format!("{} accuracy", self.set), BAR, &left),
             ];
             for (head, x, style) in heads {
-                area.draw(&Text::new(head, (x, ROW / 2), style.color(&GREY)))?;
+                area.draw(&Text::new(head, (x, ROW / 2), style.color(&DIM)))?;
             }
             for (class, name) in self.classes.iter().enumerate() {
                 let (top, count) = (ROW * (class as i32 + 1), self.counts[class]);

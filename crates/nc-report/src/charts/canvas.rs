@@ -20,6 +20,8 @@ const TEXT: f64 = 38.0;
 
 pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(crate) const GREY: RGBColor = RGBColor(140, 140, 140);
+/// Less prominent text, the page's `--dim`.
+pub(crate) const DIM: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 
 /// Number of distinct colours; further series are dashed.
 pub(crate) const COLORS: usize = 7;
@@ -35,6 +37,23 @@ const PALETTE: [RGBColor; COLORS] = [
     RGBColor(230, 159, 0),
     RGBColor(0, 0, 0),
 ];
+
+/// Darker shades of [`PALETTE`] for text: a contrast of at least 4.5 on white (WCAG 2.2, criterion 1.4.3). The style sheet
+/// replaces them in the dark theme.
+const TEXT_PALETTE: [RGBColor; COLORS] = [
+    PALETTE[0],
+    RGBColor(185, 82, 0),
+    RGBColor(0, 127, 92),
+    RGBColor(168, 85, 127),
+    RGBColor(31, 122, 176),
+    RGBColor(143, 100, 0),
+    PALETTE[6],
+];
+
+/// Colour of the name of series `index`.
+pub(crate) fn text_color(index: usize) -> RGBColor {
+    TEXT_PALETTE[index % TEXT_PALETTE.len()]
+}
 
 /// Colour of series or class `index`.
 pub(crate) fn color(index: usize) -> RGBColor {
@@ -100,7 +119,7 @@ pub(crate) enum Values {
         /// Text between the names of row and column.
         between: &'static str,
         unit: &'static str,
-        /// Null for squares without a value.
+        /// Null for squares without a value. Of angles, which are symmetric, only the rows up to the diagonal.
         values: Vec<Vec<f64>>,
     },
 }
@@ -118,14 +137,23 @@ pub(crate) fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
 
-/// Shortens a name to the width of `most` lower-case letters.
-pub(crate) fn shortened(name: &str, most: usize) -> String {
-    let width = |c: char| match c {
+/// Width of a character in lower-case letters.
+fn width(c: char) -> f64 {
+    match c {
         'A'..='Z' | 'm' | 'w' => 1.4,
         // East Asian scripts and pictographs.
         '\u{1100}'.. => 2.0,
         _ => 1.0,
-    };
+    }
+}
+
+/// Approximate width of `text` in a font of size `size`, in units of the canvas.
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
+    0.56 * size * text.chars().map(width).sum::<f64>()
+}
+
+/// Shortens a name to the width of `most` lower-case letters.
+pub(crate) fn shortened(name: &str, most: usize) -> String {
     let most = most as f64;
     if name.chars().map(width).sum::<f64>() <= most {
         return name.to_owned();
@@ -158,15 +186,30 @@ impl Drawing {
 
     /// Draws series `index` on top, as a group that the page's script can hide.
     pub(crate) fn with_series(
-        mut self,
+        self,
         index: usize,
         size: (u32, u32),
         draw: impl FnOnce(&Area<'_>) -> Drawn,
     ) -> Result<Self> {
         let elements = elements("a series", size, draw)?;
+        Ok(self.with_svg(&format!("<g data-series=\"{index}\">\n{elements}</g>\n")))
+    }
+
+    /// Adds SVG elements on top.
+    pub(crate) fn with_svg(mut self, elements: &str) -> Self {
         let end = self.svg.len() - "</svg>".len();
-        self.svg.insert_str(end, &format!("<g data-series=\"{index}\">\n{elements}</g>\n"));
-        Ok(self)
+        self.svg.insert_str(end, elements);
+        self
+    }
+
+    /// Draws on top.
+    pub(crate) fn with_layer(
+        self,
+        label: &str,
+        size: (u32, u32),
+        draw: impl FnOnce(&Area<'_>) -> Drawn,
+    ) -> Result<Self> {
+        Ok(self.with_svg(&elements(label, size, draw)?))
     }
 
     pub(crate) fn with_swatches(mut self, swatches: Vec<Swatch>) -> Self {

@@ -21,6 +21,7 @@ use crate::{
     Result,
     charts::canvas::{
         Area, Drawing, Drawn, GREY, HEIGHT, INK, Line, Values, WIDTH, color, line, rounded, sized_text, text,
+        text_color,
     },
 };
 
@@ -189,7 +190,7 @@ impl Curves<'_> {
             drawing = drawing.with_series(*index, SIZE, |area| {
                 add_series(&mut chart(area, right, x, y())?, series)?;
                 if !self.unnamed {
-                    let hue = color(series.hue);
+                    let hue = text_color(series.hue);
                     let style = sized_text(NAME).color(&hue).pos(Pos::new(HPos::Left, VPos::Center));
                     area.draw(&Text::new(series.name.clone(), ((WIDTH - right) as i32 + 12, name), style))?;
                 }

@@ -1,5 +1,7 @@
 //! Heat maps of class-by-class matrices.
 
+use std::{collections::BTreeMap, fmt::Write};
+
 use plotters::{
     prelude::{Rectangle, Text},
     style::{
@@ -100,25 +102,22 @@ impl HeatMap<'_> {
         let side = (WIDTH as i32 - margin - 20) / k as i32;
         let (map, scale) = (side * k as i32, 110);
         let height = margin + map + scale;
-        let drawing = Drawing::new(self.label, (WIDTH, height as u32), |area| {
-            for (i, row) in values.iter().enumerate() {
-                for (j, &value) in row.iter().enumerate() {
-                    if self.cells.is_blank(i, j, group, value) {
-                        continue;
-                    }
-                    let (x, y) = (margin + side * j as i32, margin + side * i as i32);
-                    let fill = self.shade(place(value, range));
-                    area.draw(&Rectangle::new([(x, y), (x + side, y + side)], fill.filled()))?;
-                    if k <= NUMBERED {
-                        let size = (f64::from(side) * 0.38).min(36.0);
-                        let ink = ink(fill);
-                        let style = centered(size).color(&ink);
-                        let number = format!("{:.0}", self.cells.number(value));
-                        area.draw(&Text::new(number, (x + side / 2, y + side / 2), style))?;
+        let canvas = (WIDTH, height as u32);
+        let squares = self.squares(&values, group, range);
+        let drawing =
+            Drawing::new(self.label, canvas, |_| Ok(()))?.with_svg(&self.paths(&squares, (margin, side)));
+        let drawing = drawing.with_layer(self.label, canvas, |area| {
+            if k <= NUMBERED {
+                let size = (f64::from(side) * 0.38).min(36.0);
+                for (&step, at) in &squares {
+                    let ink = ink(self.shade(center(step)));
+                    let style = centered(size).color(&ink);
+                    for &(i, j) in at {
+                        let (x, y) = (margin + side * j as i32, margin + side * i as i32);
+                        let number = format!("{:.0}", self.cells.number(values[i][j]));
+                        area.draw(&Text::new(number, (x + side / 2, y + side / 2), style.clone()))?;
                     }
                 }
-            }
-            if k <= NUMBERED {
                 let size = (f64::from(side) * 0.7).min(32.0);
                 let row = sized_text(size).pos(Pos::new(HPos::Right, VPos::Center));
                 // Turned by 270 degrees, text starts at its place and goes upwards.
@@ -141,28 +140,73 @@ impl HeatMap<'_> {
             }
             self.draw_scale(area, range, (margin, margin + map + 24), map)
         })?;
-        if group > 1 {
+        let drawing = if group > 1 {
             let caption = format!("Each square combines {group} x {group} classes of similar size.");
-            return Ok(Some(drawing.with_caption(&caption)));
-        }
+            drawing.with_caption(&caption)
+        } else {
+            drawing
+        };
+        let name = |classes: &[String]| match classes {
+            [first, .., last] => format!("{first} to {last}"),
+            classes => classes.concat(),
+        };
         let number = |&value: &f64| rounded((10.0 * self.cells.number(value)).round() / 10.0);
+        let shares = self.cells == Cells::Shares;
+        let row = |(i, row): (usize, &Vec<f64>)| {
+            let columns = if shares { row.len() } else { i + 1 };
+            row[..columns].iter().map(number).collect()
+        };
         Ok(Some(drawing.with_values(Values::Squares {
             left: margin,
             top: margin,
             side,
-            names: self.classes.to_vec(),
-            between: if self.cells == Cells::Shares { ", predicted as " } else { " – " },
-            unit: if self.cells == Cells::Shares { " %" } else { "°" },
-            values: values.iter().map(|row| row.iter().map(number).collect()).collect(),
+            names: self.classes.chunks(group).map(name).collect(),
+            between: if shares { ", predicted as " } else { " – " },
+            unit: if shares { " %" } else { "°" },
+            values: values.iter().enumerate().map(row).collect(),
         })))
+    }
+
+    /// Rows and columns of the squares of each of [`STEPS`] colours.
+    fn squares(&self, values: &[Vec<f64>], group: usize, range: (f64, f64)) -> Squares {
+        let mut squares = Squares::new();
+        for (i, row) in values.iter().enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                if !self.cells.is_blank(i, j, group, value) {
+                    let step = (place(value, range) * f64::from(STEPS)) as i32;
+                    squares.entry(step.min(STEPS - 1)).or_default().push((i, j));
+                }
+            }
+        }
+        squares
+    }
+
+    /// The squares of each colour as one path: a tenth of the length of an element per square. Neighbours in a row are one
+    /// line, as thick as a square.
+    fn paths(&self, squares: &Squares, (margin, side): (i32, i32)) -> String {
+        let mut out = format!(
+            "<g transform=\"translate({margin} {margin}) scale({side})\" shape-rendering=\"crispEdges\" fill=\"none\">\n"
+        );
+        for (&step, at) in squares {
+            let RGBColor(r, g, b) = self.shade(center(step));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "<path stroke=\"#{r:02X}{g:02X}{b:02X}\" d=\"");
+            for line in at.chunk_by(|one, next| one.0 == next.0 && one.1 + 1 == next.1) {
+                let (row, column) = line[0];
+                let _ = write!(out, "M{column} {row}.5h{}", line.len());
+            }
+            out.push_str("\"/>\n");
+        }
+        out.push_str("</g>\n");
+        out
     }
 
     /// Draws the colour scale, with the ideal angle in its middle.
     fn draw_scale(&self, area: &Area<'_>, range: (f64, f64), (x, y): (i32, i32), width: i32) -> Drawn {
-        const STEPS: i32 = 64;
         for step in 0..STEPS {
-            let (from, to) = (x + width * step / STEPS, x + width * (step + 1) / STEPS);
-            let color = self.shade((f64::from(step) + 0.5) / f64::from(STEPS));
+            // To the end, under the following steps: edges that meet would show as hairlines.
+            let (from, to) = (x + width * step / STEPS, x + width);
+            let color = self.shade(center(step));
             area.draw(&Rectangle::new([(from, y), (to, y + 26)], color.filled()))?;
         }
         let name = |text: String, at: i32, h_pos: HPos| {
@@ -188,6 +232,17 @@ impl HeatMap<'_> {
             Cells::Shares => between(&SEQUENTIAL, place),
         }
     }
+}
+
+/// Number of colours.
+const STEPS: i32 = 128;
+
+/// Rows and columns of squares, by the step of their colour.
+type Squares = BTreeMap<i32, Vec<(usize, usize)>>;
+
+/// The middle of a step of the colour scale, in [0, 1].
+fn center(step: i32) -> f64 {
+    (f64::from(step) + 0.5) / f64::from(STEPS)
 }
 
 /// Position of a value on the colour scale, in [0, 1].

@@ -41,11 +41,11 @@ pub fn index_page(title: &str, sections: &[IndexSection]) -> String {
             continue;
         }
         body.push_str(
-            "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>run</th><th>seed</th><th>test accuracy, %</th>\
+            "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr><th>run</th><th>seed</th><th>test accuracy, %</th>\
              <th>record</th>",
         );
         let pages = section.runs.iter().any(|run| run.page.is_some());
-        body.push_str(if pages { "<th>page</th></tr>\n" } else { "</tr>\n" });
+        body.push_str(if pages { "<th>page</th></tr></thead>\n" } else { "</tr></thead>\n" });
         for IndexRun { name, seed, accuracy, record, page } in &section.runs {
             let record = link(&("JSON".into(), record.clone()));
             let page = page.as_ref().map_or_else(String::new, |page| link(&("page".into(), page.clone())));

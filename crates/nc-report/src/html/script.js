@@ -65,8 +65,10 @@ function text(values, x, y, figure) {
   }
   if (values.kind === "squares") {
     const [row, column] = [(y - values.top) / values.side, (x - values.left) / values.side].map(Math.floor);
-    const value = values.values[row]?.[column];
-    if (value === undefined || (row === column && values.unit === "°")) return;
+    const angles = values.unit === "°";
+    if (angles && row === column) return;
+    const value = angles ? values.values[Math.max(row, column)]?.[Math.min(row, column)] : values.values[row]?.[column];
+    if (value === undefined) return;
     const found = value === null ? "no images" : `${value}${values.unit}`;
     return `${values.names[row]}${values.between}${values.names[column]}: ${found}`;
   }

@@ -53,7 +53,8 @@ const FEW_NOTES: usize = 8;
 
 /// Appends a row of `th` or `td` cells, with the cell at index `bold` emphasised.
 fn row(out: &mut String, tag: &str, cells: &[String], bold: Option<usize>) {
-    out.push_str("<tr>");
+    let (start, end) = if tag == "th" { ("<thead><tr>", "</tr></thead>\n") } else { ("<tr>", "</tr>\n") };
+    out.push_str(start);
     for (place, cell) in cells.iter().enumerate() {
         let class = match place {
             0 => " class=\"text\"",
@@ -62,7 +63,7 @@ fn row(out: &mut String, tag: &str, cells: &[String], bold: Option<usize>) {
         };
         let _ = write!(out, "<{tag}{class}>{}</{tag}>", escape(cell));
     }
-    out.push_str("</tr>\n");
+    out.push_str(end);
 }
 
 fn add_runs(out: &mut String, table: &Table) {
@@ -70,10 +71,10 @@ fn add_runs(out: &mut String, table: &Table) {
     if runs.peek().is_none() {
         return;
     }
-    let mut rows = "<div class=\"wide\"><table class=\"sortable\">\n<tr>\
+    let mut rows = "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr>\
          <th>row</th><th class=\"text\">column</th><th>seed</th><th>figure</th><th>best epoch on the test set</th>\
          <th>epochs</th><th>reported</th><th>wall time</th><th class=\"text\">data</th><th class=\"text\">subset, run</th>\
-         <th class=\"text\">command</th><th>record</th></tr>\n"
+         <th class=\"text\">command</th><th>record</th></tr></thead>\n"
         .to_owned();
     for (row, column, run) in runs {
         let p = &run.provenance;

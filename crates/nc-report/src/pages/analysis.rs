@@ -101,8 +101,8 @@ impl AnalysisReport<'_> {
         };
         let rows: String = names.iter().zip(self.class_counts).enumerate().map(row).collect();
         format!(
-            "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>class</th><th class=\"text\">name</th>\
-             <th>training samples</th></tr>\n{rows}</table></div>\n"
+            "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr><th>class</th><th class=\"text\">name</th>\
+             <th>training samples</th></tr></thead>\n{rows}</table></div>\n"
         )
     }
 
@@ -155,7 +155,7 @@ fn decisions(rows: &[AccuracyRow], with_test: bool) -> String {
     };
     let test = |cell: String| if with_test { cell } else { String::new() };
     let mut out = format!(
-        "<div class=\"wide\"><table>\n<tr><th></th><th>training</th>{}</tr>\n",
+        "<div class=\"wide\"><table>\n<thead><tr><th></th><th>training</th>{}</tr></thead>\n",
         test("<th>test</th>".into())
     );
     for row in rows {

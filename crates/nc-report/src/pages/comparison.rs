@@ -132,14 +132,14 @@ fn results(methods: &[Method<'_>], comparable: bool) -> String {
         ),
     ];
     let mut out =
-        "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>method</th><th>seeds</th>".to_owned();
+        "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr><th>method</th><th>seeds</th>".to_owned();
     for (index, (title, ..)) in columns.iter().enumerate() {
         let _ = write!(out, "<th>{title}</th>");
         if index == 0 {
             let _ = write!(out, "<th>difference to {}</th>", escape(&methods[0].name));
         }
     }
-    out.push_str("</tr>\n");
+    out.push_str("</tr></thead>\n");
     for (row, method) in methods.iter().enumerate() {
         let _ = write!(out, "<tr><td>{}</td><td>{}</td>", escape(&method.name), method.runs.len());
         for (index, (_, values, show, sign)) in columns.iter().enumerate() {
@@ -188,12 +188,13 @@ fn settings(methods: &[Method<'_>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut out = "<section>\n<h2>Differing settings</h2>\n<div class=\"wide\"><table>\n<tr><th>setting</th>"
-        .to_owned();
+    let mut out =
+        "<section>\n<h2>Differing settings</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>setting</th>"
+            .to_owned();
     for method in methods {
         let _ = write!(out, "<th>{}</th>", escape(&method.name));
     }
-    out.push_str("</tr>\n");
+    out.push_str("</tr></thead>\n");
     for (key, values) in rows {
         let _ = write!(out, "<tr><td><code>{}</code></td>", escape(&key));
         for value in values {
@@ -217,11 +218,11 @@ fn metrics(methods: &[Method<'_>]) -> String {
             of_any.push(figure);
         }
     }
-    let mut out = "<div class=\"wide\"><table>\n<tr><th>metric</th>".to_owned();
+    let mut out = "<div class=\"wide\"><table>\n<thead><tr><th>metric</th>".to_owned();
     for method in methods {
         let _ = write!(out, "<th>{}</th>", escape(&method.name));
     }
-    out.push_str("</tr>\n");
+    out.push_str("</tr></thead>\n");
     for figure in of_any {
         let same = |row: &crate::FigureRow| row.key != figure.key || row.ideal == figure.ideal;
         let name = match figure.ideal.to_string() {
@@ -242,9 +243,10 @@ fn metrics(methods: &[Method<'_>]) -> String {
 
 /// A table of the runs.
 fn list(methods: &[Method<'_>]) -> String {
-    let mut out = "<div class=\"wide\"><table>\n<tr><th>method</th><th>seed</th><th>test accuracy, %</th>\
-                   <th class=\"text\">directory</th></tr>\n"
-        .to_owned();
+    let mut out =
+        "<div class=\"wide\"><table>\n<thead><tr><th>method</th><th>seed</th><th>test accuracy, %</th>\
+                   <th class=\"text\">directory</th></tr></thead>\n"
+            .to_owned();
     for method in methods {
         for (run, result) in method.runs.iter().zip(method.results()) {
             let _ = writeln!(

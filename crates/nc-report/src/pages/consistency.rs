@@ -1,7 +1,7 @@
 //! Consistency checks of a run's files, on which drawings and tables rely.
 
 use nc_metrics::{Accuracy, Analysis, Calibration, Geometry, NeuralCollapse, Projection};
-use nc_record::{Decisions, RunResult, ShotAccuracy};
+use nc_record::{Decisions, Examples, RunResult, ShotAccuracy};
 
 /// The first inconsistency, if any.
 type Checked = std::result::Result<(), String>;
@@ -144,6 +144,11 @@ pub(super) fn check_projection(projection: &Projection) -> Checked {
     within("means", -LONGEST, LONGEST, projection.means.iter().flatten().copied())?;
     within("samples", -LONGEST, LONGEST, projection.samples.iter().flat_map(|sample| sample.at))?;
     Ok(())
+}
+
+pub(super) fn check_examples(examples: &Examples) -> Checked {
+    let images = examples.mistakes.iter().flat_map(|class| &class.images);
+    within("mistakes.probability", 0.0, 1.0, images.map(|mistake| mistake.probability))
 }
 
 fn expect(name: &str, what: &str, expected: usize, found: usize) -> Checked {

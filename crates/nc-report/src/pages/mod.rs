@@ -6,6 +6,7 @@ mod comparison;
 mod consistency;
 mod figures;
 mod history;
+mod images;
 mod methods;
 mod ranking;
 mod run;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nc_metrics::{Accuracy, Calibration, Geometry, Projection};
-use nc_record::{Decisions, Event, ImageSample, RunDir, RunResult, Samples, shell_word, write_atomically};
+use nc_record::{Decisions, Event, Examples, RunDir, RunResult, Samples, shell_word, write_atomically};
 
 use crate::{
     Error, Result,
@@ -14,8 +14,9 @@ use crate::{
     format,
     html::{command, document, escape, figures, folded, live_document, panels},
     pages::{
-        consistency::{check_decisions, check_projection, check_result},
+        consistency::{check_decisions, check_examples, check_projection, check_result},
         history::History,
+        images::{mistakes, smallest_classes, training_images},
         run_curves::{further_curves, main_curves},
         snapshot::{Snapshot, by_size, class_name},
         tiles::{percent, tiles},
@@ -39,6 +40,8 @@ pub struct RunReport {
     pub samples: Samples,
     /// Decisions on the validation images, if saved.
     pub validation: Option<Decisions>,
+    /// Mistakes on test images and images of the smallest classes, if saved.
+    pub examples: Examples,
     /// Whether a process trains the run now, so that its page reloads itself.
     pub live: bool,
 }
@@ -61,6 +64,7 @@ impl RunReport {
             projection: read_optional(&directory.join(RunDir::PROJECTION), check_projection)?,
             samples: read_optional(&directory.join(RunDir::SAMPLES), |_| Ok(()))?.unwrap_or_default(),
             validation: read_optional(&directory.join(RunDir::VALIDATION), check_decisions)?,
+            examples: read_optional(&directory.join(RunDir::EXAMPLES), check_examples)?.unwrap_or_default(),
             live: false,
         })
     }
@@ -128,12 +132,15 @@ impl RunReport {
             body.push_str(&tiles(&result.accuracy, Some(&result.calibration), class_names(result), "test"));
             body.push_str(&other_epochs(result));
             figures(&mut body, "Accuracy by class", "", &snapshot.by_class()?);
+            body.push_str(&mistakes(&self.examples, result));
             figures(&mut body, "Training", &marks, &main_curves(&history)?);
-            body.push_str(&self.seen());
+            body.push_str(&training_images(&self.samples.training, self.class_names()));
             let remark = snapshot.remark().unwrap_or_default();
             figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
             let calibration = snapshot.calibration()?;
             body.push_str("<section>\n<h2>Details</h2>\n");
+            let smallest = smallest_classes(&self.examples, result);
+            folded(&mut body, "Training images of the smallest classes, without augmentation", &smallest);
             panels(&mut details, &further);
             folded(&mut body, "Regularisers, learning rate and further metrics over epochs", &details);
             details.clear();
@@ -143,7 +150,7 @@ impl RunReport {
             folded(&mut body, "All classes", &classes(result));
         } else {
             figures(&mut body, "Training", &marks, &main_curves(&history)?);
-            body.push_str(&self.seen());
+            body.push_str(&training_images(&self.samples.training, self.class_names()));
             body.push_str("<section>\n<h2>Details</h2>\n");
             panels(&mut details, &further);
             folded(&mut body, "Regularisers, learning rate and further metrics over epochs", &details);
@@ -157,26 +164,6 @@ impl RunReport {
         body.push_str("</section>\n");
         let document = if self.live && self.result.is_none() { live_document } else { document };
         Ok(document(&self.title(), &body))
-    }
-
-    /// Training images as the network saw them; empty without any.
-    fn seen(&self) -> String {
-        let names = self.class_names();
-        let image = |sample: &ImageSample| {
-            let name = escape(&class_name(sample.class, names));
-            let url = sample.data_url()?;
-            Some(format!(
-                "<figure><img src=\"{url}\" alt=\"{name}\"><figcaption>{name}</figcaption></figure>\n"
-            ))
-        };
-        let images: String = self.samples.training.iter().filter_map(image).collect();
-        if images.is_empty() {
-            return images;
-        }
-        format!(
-            "<section>\n<h2>Training images as the network saw them</h2>\n<p class=\"notes\">First epoch, largest and \
-             smallest classes, before normalisation and mix-up.</p>\n<div class=\"images\">\n{images}</div>\n</section>\n"
-        )
     }
 
     /// Class names; empty before the run starts and in logs of earlier versions.
@@ -333,8 +320,8 @@ fn other_epochs(result: &Finished) -> String {
 /// A table of all classes with their number, name, size and accuracy.
 fn classes(result: &Finished) -> String {
     let mut out =
-        "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>class</th><th class=\"text\">name</th>\
-                   <th>training images</th><th>test accuracy</th></tr>\n"
+        "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr><th>class</th><th class=\"text\">name</th>\
+                   <th>training images</th><th>test accuracy</th></tr></thead>\n"
             .to_owned();
     for class in by_size(&result.data.class_counts) {
         let _ = writeln!(

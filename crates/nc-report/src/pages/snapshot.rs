@@ -105,8 +105,8 @@ impl Snapshot<'_> {
         let show = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
         let test_title = if self.test.is_some() { "<th>test</th>" } else { "" };
         let mut out = format!(
-            "<div class=\"wide\"><table class=\"sortable\">\n<tr><th>metric</th><th>training</th>{test_title}<th>at collapse</th>\
-             <th class=\"text key\">name in JSON</th></tr>\n"
+            "<div class=\"wide\"><table class=\"sortable\">\n<thead><tr><th>metric</th><th>training</th>{test_title}<th>at collapse</th>\
+             <th class=\"text key\">name in JSON</th></tr></thead>\n"
         );
         for row in figure_rows(self.train, self.test) {
             let test =

@@ -2,6 +2,7 @@
 
 mod case;
 mod damaged;
+mod images;
 mod pages;
 mod refusals;
 mod reports;

@@ -13,7 +13,7 @@ const VOID: [&str; 4] = ["meta", "!doctype", "br", "img"];
 
 /// Asserts that elements are nested correctly, that nothing is loaded from elsewhere, and that the only script is the
 /// page's own.
-fn assert_whole(page: &str) {
+pub(crate) fn assert_whole(page: &str) {
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     let script = format!("<script>\n{}</script>\n", include_str!("../../src/html/script.js"));
     let style = format!("<style>\n{}</style>\n", include_str!("../../src/html/style.css"));

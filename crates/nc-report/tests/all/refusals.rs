@@ -8,13 +8,14 @@ use std::{fmt, io};
 pub(crate) use kept::Refusals;
 use nc_report::Error;
 
-use crate::{damaged, pages};
+use crate::{damaged, images, pages};
 
 /// `UPDATE_SNAPSHOTS=1` updates the snapshot.
 #[test]
 fn error_messages_match_the_snapshot() {
     let mut told = Refusals::default();
     damaged::refused(&mut told);
+    images::refused(&mut told);
     pages::refused(&mut told);
     let not_json = || serde_json::from_str::<u32>("nothing").unwrap_err();
     let missing = io::ErrorKind::NotFound.into();

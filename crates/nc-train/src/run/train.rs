@@ -26,6 +26,7 @@ use crate::{
     data::Data,
     digest::sha256,
     error::ensure,
+    examples::examples,
     inference::{Inference, Outputs},
     init::{self, Init},
     network::{build_model, resnet},
@@ -279,10 +280,13 @@ impl Run<'_> {
         // No epoch had the adjusted classifier.
         let of_an_epoch = self.experiment.post_hoc.is_none();
         let inference = self.inference();
-        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) = match &outputs {
-            Some((train, test)) => inference.evaluate_outputs(train, test)?,
-            None => inference.evaluate()?,
+        let (train, test) = match outputs {
+            Some(outputs) => outputs,
+            None => (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?),
         };
+        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) =
+            inference.evaluate_outputs(&train, &test)?;
+        let examples = examples(&self.data, &test)?;
         if let Some((validation, _)) = &self.data.validation {
             let outputs = inference.outputs(validation)?;
             let predictions = outputs.predictions(class_counts.len());
@@ -341,6 +345,7 @@ impl Run<'_> {
         if let Some(projection) = projection {
             self.directory.write_json(RunDir::PROJECTION, &projection)?;
         }
+        self.directory.write_json(RunDir::EXAMPLES, &examples)?;
         // The result marks the run as finished.
         self.directory.write_result(&result)?;
         self.directory.remove_checkpoints()?;
