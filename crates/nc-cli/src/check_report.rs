@@ -224,7 +224,7 @@ fn advice(text: &mut String, checked: &Checked<'_>, must_fix: bool) {
             Groups::Column => r#"{kind="column"}"#.to_owned(),
             Groups::FileName { until } => format!(r#"{{kind="file-name", until={until:?}}}"#),
         };
-        command.push_str(&format!(" --set {}", shell_word(&format!("data.groups={value}"))));
+        command = format!("{command} --set {}", shell_word(&format!("data.groups={value}")));
     }
     line(text, &format!("Ready: {command}"));
     line(text, &format!("Several methods: {}", command.replacen("train", "compare", 1)));
@@ -238,18 +238,14 @@ fn left(check: &ImageCheck, fraction: f64, purpose: &str) -> String {
     let smallest = check.classes.iter().filter(|class| spare_units(class) >= 2);
     let smallest = smallest.min_by_key(|class| class.train).map_or_else(String::new, |class| {
         let ClassCheck { name, train, groups, .. } = class;
-        match groups {
-            Some(groups) => {
-                format!("  smallest class with two groups, {name:?}: {train} images in {groups} groups")
-            }
-            None => {
-                let count = held_out_count(*train, fraction);
-                format!(
-                    "  smallest class with two images, {name:?}: {} to train on, {count} for {purpose}",
-                    train - count
-                )
-            }
+        if let Some(groups) = groups {
+            return format!("  smallest class with two groups, {name:?}: {train} images in {groups} groups");
         }
+        let count = held_out_count(*train, fraction);
+        format!(
+            "  smallest class with two images, {name:?}: {} to train on, {count} for {purpose}",
+            train - count
+        )
     });
     match single.len() {
         0 => smallest,

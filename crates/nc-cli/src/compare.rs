@@ -3,7 +3,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result, ensure};
 use nc_kernels::threads;
 use nc_record::{RunDir, shell_word, write_atomically};
-use nc_report::{Ranking, RunReport, comparison_page};
+use nc_report::{Ranking, RunReport, TestSummary, comparison_page};
 use nc_train::{
     DataFacts, Error, Experiment, Finished, Keep, RunOptions, Settings, Speed, ValidExperiment, Validation,
     epochs_within,
@@ -95,22 +95,20 @@ fn tell(runs: &[RunReport]) -> Result<()> {
     let Some(ranking) = Ranking::of(runs) else { return Ok(()) };
     let mut out = std::io::stdout().lock();
     let width = ranking.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(6);
-    let mut table = format!(
-        "\n{:width$}  validation (balanced)   test    many  medium     few   worst     ECE\n",
+    writeln!(
+        out,
+        "\n{:width$}  validation (balanced)   test    many  medium     few   worst     ECE",
         "method"
-    );
+    )?;
     for row in &ranking.rows {
         let deviation = row.deviation.map_or_else(String::new, |share| format!("± {:.1}", 100.0 * share));
-        let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), percent);
-        table += &format!("{:width$}  {:>13} {deviation:<7}", row.name, percent(row.mean));
-        for value in
-            [row.test.all, row.test.many, row.test.medium, row.test.few, row.test.worst_class, row.test.ece]
-        {
-            table += &format!(" {:>7}", share(value));
+        write!(out, "{:width$}  {:>13} {deviation:<7}", harmless(&row.name), percent(row.mean))?;
+        let TestSummary { all, many, medium, few, worst_class, ece } = row.test;
+        for share in [all, many, medium, few, worst_class, ece] {
+            write!(out, " {:>7}", share.map_or_else(|| "-".to_owned(), percent))?;
         }
-        table.push('\n');
+        writeln!(out)?;
     }
-    write!(out, "{}", harmless(&table))?;
     writeln!(out, "\n{}", harmless(&ranking.recommendation()))?;
     if let Some(best) = ranking.rows.first() {
         let run = shell_word(&best.best_run.to_string_lossy());

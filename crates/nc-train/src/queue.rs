@@ -151,10 +151,10 @@ impl<'a, R: Runs> Queue<'a, R> {
             };
             speeds.insert(kind, speed);
             // First phases are planned before this run or available from an earlier run; else they are trained again.
-            let begins = match run.needs() {
+            let begins = match run.needs().map(str::to_owned) {
                 Some(needed) => {
                     let planned = |&position: &usize| self.runs.runs()[position].key() == needed;
-                    positions.iter().any(planned) || self.has_run(&needed.to_owned())?
+                    positions.iter().any(planned) || self.has_run(&needed)?
                 }
                 None => false,
             };

@@ -134,7 +134,9 @@ fn largest_eigenvalue(features: &[f32], weights: &[f64]) -> f64 {
     let mut eigenvalue = 0f64;
     for _ in 0..MOST_ITERATIONS {
         let length = norm(&direction);
-        direction.iter_mut().for_each(|x| *x /= length);
+        for x in &mut direction {
+            *x /= length;
+        }
         let along = |h: &[f32]| {
             let product = h.iter().zip(&direction).map(|(&x, v)| f64::from(x) * v);
             product.sum::<f64>() + direction[dims]

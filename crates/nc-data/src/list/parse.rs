@@ -116,18 +116,17 @@ pub(super) fn csv(text: &str) -> Result<Parsed, String> {
         if record.len() == 1 && record[0].is_empty() {
             continue;
         }
-        let columns = match &columns {
-            Some(columns) => columns,
-            None => {
-                let (found, is_header) = Columns::of(&record, &mut parsed.unused_columns)
-                    .map_err(|message| format!("line {line}: {message}"))?;
-                parsed.has_groups = found.group.is_some();
-                let found = columns.insert(found);
-                if is_header {
-                    continue;
-                }
-                found
+        let columns = if let Some(columns) = &columns {
+            columns
+        } else {
+            let (found, is_header) = Columns::of(&record, &mut parsed.unused_columns)
+                .map_err(|message| format!("line {line}: {message}"))?;
+            parsed.has_groups = found.group.is_some();
+            let found = columns.insert(found);
+            if is_header {
+                continue;
             }
+            found
         };
         let entry = columns.entry(&record, line).map_err(|message| format!("line {line}: {message}"))?;
         parsed.entries.push(entry);
@@ -190,7 +189,7 @@ impl Lines<'_> {
     fn line_of(&mut self, place: usize) -> usize {
         let blank = self.text[place..].iter().take_while(|byte| [b'\r', b'\n'].contains(byte)).count();
         let place = place + blank;
-        self.line += self.text[self.at..place].iter().filter(|&&byte| byte == b'\n').count();
+        self.line += self.text[self.at..place].split(|&byte| byte == b'\n').count() - 1;
         self.at = place;
         self.line
     }

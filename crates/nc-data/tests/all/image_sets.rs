@@ -128,7 +128,7 @@ fn long_jpeg_headers_are_read_whole() {
     let exif = segment(b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0");
     let (start, rest) = jpeg.get_ref().split_at(2);
     for filling in [0, 1, 3] {
-        let filling = segment(&[b'x'; 60_000]).repeat(filling);
+        let filling = segment(&vec![b'x'; 60_000]).repeat(filling);
         let path = root.path().join("only/a.jpg");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, [start, &filling, &exif, rest].concat()).unwrap();

@@ -1,11 +1,11 @@
 //! Optimisers, their state and gradient clipping.
 
 mod adamw;
-mod optimizer;
 mod sgd;
 mod trainable;
+mod update;
 
 pub use adamw::AdamW;
-pub(crate) use optimizer::Optimizer;
 pub use sgd::Sgd;
 pub use trainable::Trainable;
+pub(crate) use update::Optimizer;

@@ -50,13 +50,11 @@ impl ImageDirectory {
     ///
     /// Those of [`OwnImages::read`].
     pub fn facts(&self) -> Result<&OwnImages> {
-        match self.facts.get() {
-            Some(facts) => Ok(facts),
-            None => {
-                let facts = OwnImages::read(&self.path)?;
-                Ok(self.facts.get_or_init(|| facts))
-            }
+        if let Some(facts) = self.facts.get() {
+            return Ok(facts);
         }
+        let facts = OwnImages::read(&self.path)?;
+        Ok(self.facts.get_or_init(|| facts))
     }
 
     /// Facts of the images, if they were needed.
