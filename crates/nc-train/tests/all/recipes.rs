@@ -78,7 +78,7 @@ fn each_loss_has_its_recipe() {
             panic!("one phase");
         };
         assert_eq!((objective.loss, objective.reweighting), (loss, Reweighting::None), "{method}");
-        assert_eq!((*mixup_alpha, optimizer.weight_decay), (mixup, weight_decay), "{method}");
+        assert_eq!((*mixup_alpha, optimizer.weight_decay()), (mixup, weight_decay), "{method}");
         assert!((schedule.factor(199, 200) - last).abs() < 1e-12, "{method}");
     }
     let post_hoc = preset("cifar10-lt-r100/logit-adjustment-post-hoc");
