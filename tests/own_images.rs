@@ -118,12 +118,15 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     write(&dir.path().join("mine/test"), &[2, 2, 2], (9, 9), 7);
     let said = stdout(&nclt(dir.path(), &["check", "mine"]));
     for line in [
-        "ant          120      2   many",
-        "bee           30      2   medium",
-        "cow            5      2   few",
-        "155 training and 6 test images in 3 classes: 1 many-shot",
+        "class   training   validation   test   shot group",
+        "ant          120            0      2   many",
+        "bee           30            0      2   medium",
+        "cow            5            0      2   few",
+        "155 training, 0 validation and 6 test images in 3 classes: 1 many-shot",
         "imbalance ratio 24.0 (120 to 5)",
         "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
+        "2 MB of memory for the images at 64x64 pixels",
+        "smallest class with two images, \"cow\": 4 to train on, 1 for validation",
         "Ready: nclt train --preset image-folder/balanced-softmax --data-dir mine --set 'data.image_size=[64, 64]'",
     ] {
         assert!(said.contains(line), "{line:?} in {said}");
@@ -142,4 +145,153 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 unreadable images") && said.contains("cow/bad.png"), "{said}");
+}
+
+/// Lists beside the directory of their images, with tracks of three frames.
+fn write_lists(root: &Path) {
+    write(&root.join("alle Bilder"), &[30, 12, 6], (8, 8), 1);
+    let list = |frames: std::ops::Range<usize>| {
+        let rows = ["ant", "bee", "cow"].iter().zip([30, 12, 6]).flat_map(|(class, count)| {
+            frames.clone().filter(move |&frame| frame < count).map(move |frame| {
+                format!("alle Bilder/{class}/{frame:03}.png,{class}_\u{e9},{class}{}\n", frame / 3)
+            })
+        });
+        format!("path,label,group\n{}", rows.collect::<String>())
+    };
+    fs::write(root.join("train.csv"), list(0..24)).unwrap();
+    fs::write(root.join("val.csv"), list(24..27)).unwrap();
+    fs::write(root.join("test.csv"), list(27..30)).unwrap();
+}
+
+#[test]
+fn lists_with_names_and_groups_are_checked_and_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("my lists");
+    fs::create_dir(&root).unwrap();
+    write_lists(&root);
+    let output = nclt(dir.path(), &["check", "my lists"]);
+    let said = stdout(&output);
+    for line in [
+        "class   training   groups   validation   test   shot group",
+        "ant_\u{e9}         24        8            3      3   medium",
+        "cow_\u{e9}          6        2            0      0   few",
+        "The validation images select an epoch",
+        "Ready: nclt train --preset image-folder/balanced-softmax --set data.source=image-list --data-dir 'my lists'\n",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    assert!(String::from_utf8_lossy(&output.stderr).contains("reading 48 images\n"));
+
+    // The validation list selects an epoch and leaves nothing to hold out.
+    let args = [
+        &TRAIN[..],
+        &[
+            "--data-dir",
+            "my lists",
+            "--set",
+            "data.source=image-list",
+            "--set",
+            "data.validation.fraction=0.3",
+        ],
+    ]
+    .concat();
+    let output = nclt(dir.path(), &args);
+    let result = last_line(&output);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(result["data"]["class_counts"], serde_json::json!([24, 12, 6]));
+    assert_eq!(result["accuracy"]["samples"], 3);
+    assert!(result["selected_epoch"]["validation_accuracy"]["all"].is_number(), "{result}");
+    assert!(noted.contains("reading 48 images (10 kB in memory)"), "{noted}");
+    assert!(noted.contains("data.validation.fraction=0.3 is not used"), "{noted}");
+    assert!(noted.contains("validation: 3 images, 0 of the smallest class \"cow_\u{e9}\""), "{noted}");
+
+    // Without the other lists, tests are held out by whole tracks.
+    for list in ["val.csv", "test.csv"] {
+        fs::remove_file(root.join(list)).unwrap();
+    }
+    let args = [&TRAIN[..], &["--data-dir", "my lists", "--set", "data.source=image-list"]].concat();
+    let output = nclt(dir.path(), &args);
+    assert_eq!(last_line(&output)["data"]["class_counts"], serde_json::json!([18, 9, 3]));
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(noted.contains("test images are 4 whole groups of 16"), "{noted}");
+}
+
+#[test]
+fn a_validation_directory_selects_an_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine/train"), &[12, 6], (8, 8), 1);
+    write(&dir.path().join("mine/val"), &[3, 3], (8, 8), 7);
+    let args = [&TRAIN[..], &["--data-dir", "mine"]].concat();
+    let output = nclt(dir.path(), &args);
+    assert_eq!(last_line(&output)["data"]["test_images"], 6);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(noted.contains("no directory test, so val is the test set"), "{noted}");
+    assert!(last_line(&output)["selected_epoch"].is_null());
+
+    write(&dir.path().join("mine/test"), &[2, 2], (8, 8), 5);
+    // The copies in val and test of the first training images.
+    let output = nclt(dir.path(), &[&args[..], &["--fresh"]].concat());
+    let result = last_line(&output);
+    assert_eq!(result["data"]["class_counts"], serde_json::json!([12, 6]));
+    assert_eq!(result["data"]["test_images"], 4);
+    assert!(result["selected_epoch"]["validation_accuracy"]["all"].is_number(), "{result}");
+    let noted = String::from_utf8_lossy(&output.stderr);
+    for note in [
+        "4 test images are copies of training images",
+        "6 validation images are copies of training images",
+        "4 validation images are copies of test images",
+    ] {
+        assert!(noted.contains(note), "{note:?} in {noted}");
+    }
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    for found in [
+        "4 test images are copies of training images",
+        "6 validation images are copies of training images",
+        "4 test images are copies of validation images",
+    ] {
+        assert!(said.contains(found), "{found:?} in {said}");
+    }
+}
+
+#[test]
+fn groups_stay_on_one_side_and_must_be_spared() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine"), &[12, 10], (8, 8), 1);
+    // 001 to 009 are one group of each class, and 000, 010 and 011 three of the first.
+    let set = "data.groups={kind=\"file-name\", until=\"0\"}";
+    let args = [&TRAIN[..], &["--data-dir", "mine", "--set", set]].concat();
+    let output = nclt(dir.path(), &args);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{noted}");
+    assert!(noted.contains("test images are 3 whole groups of 6"), "{noted}");
+    let said = stdout(&nclt(dir.path(), &["check", "mine", "--groups", "file-name=0"]));
+    assert!(said.contains(&format!("--set '{set}'")), "{said}");
+
+    // Nothing can be held out of classes of one group.
+    for class in ["ant", "bee"] {
+        let from = dir.path().join("mine").join(class);
+        fs::rename(&from, dir.path().join("whole")).unwrap();
+        fs::create_dir(&from).unwrap();
+        fs::rename(dir.path().join("whole"), from.join("video 1")).unwrap();
+    }
+    let args = [&TRAIN[..], &["--data-dir", "mine", "--set", "data.groups={kind=\"directory\"}"]].concat();
+    let message = failure(&nclt(dir.path(), &args));
+    assert!(message.contains("holds out no test images because no class has two groups"), "{message}");
+    let output = nclt(dir.path(), &["check", "mine", "--groups", "directory"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("no class has two groups to hold one out"), "{said}");
+}
+
+#[test]
+fn check_list_reads_csv() {
+    let dir = tempfile::tempdir().unwrap();
+    write_lists(dir.path());
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "train.csv"])), "42 images, all present\n");
+    fs::write(dir.path().join("bad.csv"), "path,label\na.png,ant\nb.png,3\n").unwrap();
+    let message = failure(&nclt(dir.path(), &["check-list", "bad.csv"]));
+    assert!(
+        message.contains("bad.csv: line 3: expected a class name as label, as in line 2, found 3"),
+        "{message}"
+    );
 }

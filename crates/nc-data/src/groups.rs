@@ -13,8 +13,8 @@ pub enum Groups {
     Directory,
     /// Images of a class whose file names agree up to a separator, such as `00001_00023.ppm` and `00001_00024.ppm`.
     FileName {
-        /// The separator; its last occurrence in the name without the ending counts. A name without it is a group of its
-        /// own.
+        /// The separator; its last occurrence in the name without the ending counts. An image without anything before it is a
+        /// group of its own.
         until: String,
     },
     /// Images with the same value in the column `group` of a CSV list, also of different classes. An image without a value
@@ -25,7 +25,7 @@ pub enum Groups {
 /// The part of the file name before the last `until`, in NFC.
 pub(crate) fn stem_until(path: &Path, until: &str) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy();
-    stem.rsplit_once(until).map(|(key, _)| key.nfc().collect())
+    stem.rsplit_once(until).map(|(key, _)| key.nfc().collect()).filter(|key: &String| !key.is_empty())
 }
 
 /// A number for each image: equal for equal keys, different for images without a key.
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(key("a_b_1.png", "_").as_deref(), Some("a_b"));
         assert_eq!(key("film.0001.png", ".").as_deref(), Some("film"));
         assert_eq!(key("cafe\u{301} 2-1.png", "-"), key("caf\u{e9} 2-7.png", "-"));
-        assert_eq!(key("plain.png", "_"), None);
+        assert_eq!((key("plain.png", "_"), key("_dsc1.png", "_")), (None, None));
     }
 
     #[test]
