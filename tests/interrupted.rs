@@ -60,6 +60,7 @@ impl Left {
             "report.html",
             "result.json",
             "samples.json",
+            "validation.json",
             "weights-selected.safetensors",
             "weights.safetensors",
         ];

@@ -5,7 +5,7 @@ use nc_data::{Groups, ImageCheck, ImageFiles, check_images, folder, list};
 use nc_kernels::threads;
 
 use crate::{
-    check_report::{Checked, report},
+    check_report::{Checked, Source, report},
     compute::Threads,
     loading::Loading,
     terminal::{harmless, say},
@@ -28,12 +28,6 @@ pub(crate) struct Args {
     groups: Option<Groups>,
     #[command(flatten)]
     threads: Threads,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Source {
-    ImageFolder,
-    ImageList,
 }
 
 fn parse_groups(text: &str) -> Result<Groups, String> {

@@ -7,7 +7,14 @@ use nc_metrics::ShotGroup;
 use nc_record::shell_word;
 use nc_train::presets::OwnImages;
 
-use crate::{check::Source, loading::shown_bytes};
+use crate::loading::shown_bytes;
+
+/// How images are named.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Source {
+    ImageFolder,
+    ImageList,
+}
 
 /// Findings, and how the images were read.
 pub(crate) struct Checked<'a> {

@@ -180,7 +180,7 @@ impl Runs for Comparison {
 
 impl Args {
     fn comparison(&self) -> Result<Comparison> {
-        let images = self.queue.compute.images();
+        let images = self.queue.compute.images()?;
         ensure!(
             self.data.is_some() || images.is_some(),
             "set --data-dir to the directory of your images, or --data to a data set of `nclt presets`"

@@ -81,9 +81,10 @@ impl Args {
         sources.iter().map(|&source| Ok((source, directory(source)?))).collect()
     }
 
-    /// The directory given as --data-dir, which may have one's own images.
-    pub(crate) fn images(&self) -> Option<ImageDirectory> {
-        self.data_dir.as_ref().map(ImageDirectory::new)
+    /// The directory given as --data-dir, which may have one's own images. Starts the thread pool, which reads them.
+    pub(crate) fn images(&self) -> Result<Option<ImageDirectory>> {
+        self.threads.start()?;
+        Ok(self.data_dir.as_ref().map(ImageDirectory::new))
     }
 
     /// Number of compute threads, if set.

@@ -89,7 +89,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let images = args.compute.images();
+    let images = args.compute.images()?;
     let experiment = args.experiment(images.as_ref())?;
     let mut options = RunOptions {
         out: args.out.clone(),

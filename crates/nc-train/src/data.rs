@@ -29,6 +29,8 @@ pub(crate) struct Data {
     test_held_out: bool,
     /// Notes on the images.
     pub(crate) notes: Vec<String>,
+    /// Notes on hold-outs and validation images, which concern training only.
+    hold_outs: Vec<String>,
     resize: Option<Resize>,
     normalize: Normalize,
     transforms: Vec<Transform>,
@@ -44,7 +46,9 @@ impl Data {
         data_dir: Option<&Path>,
         progress: &mut dyn LoadProgress,
     ) -> Result<Self> {
-        Self::of(config, open_source(config, data_dir, progress)?)
+        let mut data = Self::of(config, open_source(config, data_dir, progress)?)?;
+        data.notes.append(&mut data.hold_outs);
+        Ok(data)
     }
 
     /// Images for a trained network, with its classes, channels and normalisation.
@@ -68,7 +72,7 @@ impl Data {
     }
 
     fn of(config: &DataConfig, source: Source) -> Result<Self> {
-        let mut notes = source.notes;
+        let (mut notes, mut hold_outs) = (source.notes, vec![]);
         ensure(source.train.num_classes() > 1, "data.source", || {
             format!("expected at least two classes, found one in {:?}", source.name)
         })?;
@@ -85,13 +89,13 @@ impl Data {
             ensure(!test.is_empty(), "data.test_fraction", || {
                 format!("{fraction} holds out no test images because {spare}")
             })?;
-            notes.extend(groups_note(&train, &test, "test"));
+            hold_outs.extend(groups_note(&train, &test, "test"));
         }
         let mut validation = None;
         if let Some(images) = &source.validation {
             let chosen_by = config.validation.map(|validation| validation.chosen_by).unwrap_or_default();
             if let Some(Validation { fraction, .. }) = config.validation {
-                notes.push(format!(
+                hold_outs.push(format!(
                     "data.validation.fraction={fraction} is not used, because {:?} has a validation set",
                     source.name
                 ));
@@ -102,16 +106,16 @@ impl Data {
             ensure(!held_out.is_empty(), "data.validation.fraction", || {
                 format!("{fraction} holds out no validation images because {spare}")
             })?;
-            notes.extend(groups_note(&rest, &held_out, "validation"));
+            hold_outs.extend(groups_note(&rest, &held_out, "validation"));
             (train, validation) = (rest, Some((held_out, chosen_by)));
         }
         if let Some((images, _)) = &validation {
-            notes.push(smallest_class(images, &train));
+            hold_outs.push(smallest_class(images, &train));
         }
         let holds_out =
             source.test.is_empty() || (source.validation.is_none() && config.validation.is_some());
         if config.groups.is_some() && !holds_out {
-            notes.push("data.groups is not used, because no images are held out".into());
+            hold_outs.push("data.groups is not used, because no images are held out".into());
         }
         let train = train.thinned(&config.profile, config.subset_seed).map_err(|error| match error {
             nc_data::Error::TooFewImages { .. } | nc_data::Error::Profile(_) => {
@@ -129,7 +133,16 @@ impl Data {
         if ambiguous > 0 {
             notes.push(format!("{ambiguous} training images are identical to images of another class"));
         }
-        notes.extend(copies_between_sets(&train, validation.as_ref().map(|(images, _)| images), &test));
+        notes.extend(copies_note(&test, "test", &train));
+        if let Some((images, _)) = &validation {
+            hold_outs.extend(copies_note(images, "validation", &train));
+            let copies = images.copies_in(&test);
+            if copies > 0 {
+                hold_outs.push(format!(
+                    "{copies} validation images are copies of test images, so test images take part in choosing an epoch"
+                ));
+            }
+        }
         let channels = source.train.shape().channels;
         let normalize = if config.mean.is_empty() {
             Normalize::of(&train)
@@ -157,6 +170,7 @@ impl Data {
             test,
             class_counts,
             notes,
+            hold_outs,
             resize,
             normalize,
             transforms,
@@ -296,24 +310,10 @@ fn smallest_class(validation: &Subset, train: &Subset) -> String {
     format!("validation: {} images{smallest}", validation.len())
 }
 
-/// Notes on images that are in two sets.
-fn copies_between_sets(train: &Subset, validation: Option<&Subset>, test: &Subset) -> Vec<String> {
-    let mut notes = vec![];
-    for (subset, what) in [(Some(test), "test"), (validation, "validation")] {
-        let copies = subset.map_or(0, |subset| subset.copies_in(train));
-        if copies > 0 {
-            notes.push(format!(
-                "{copies} {what} images are copies of training images, which inflates accuracy"
-            ));
-        }
-    }
-    let copies = validation.map_or(0, |subset| subset.copies_in(test));
-    if copies > 0 {
-        notes.push(format!(
-            "{copies} validation images are copies of test images, so test images take part in choosing an epoch"
-        ));
-    }
-    notes
+fn copies_note(images: &Subset, what: &str, train: &Subset) -> Option<String> {
+    let copies = images.copies_in(train);
+    (copies > 0)
+        .then(|| format!("{copies} {what} images are copies of training images, which inflates accuracy"))
 }
 
 /// The transforms of training images: crop, flip, and those of the list.

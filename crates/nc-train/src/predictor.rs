@@ -96,11 +96,16 @@ impl Predictor {
             workers: 1,
             device: self.options.device.clone(),
         };
-        let mut all = vec![];
-        for batch in Loader::sequential(&Subset::all(images), config)?.epoch(0) {
+        // A subset orders images by their pixels.
+        let subset = Subset::all(images);
+        let mut places = subset.indices().iter();
+        let mut all = vec![vec![]; images.len()];
+        for batch in Loader::sequential(&subset, config)?.epoch(0) {
             let logits = self.network.infer(&batch?.first().images)?.logits;
             let logits = logits.ok_or(Error::NoClassifier { needed_by: "prediction" })?;
-            all.extend(softmax(&logits, D::Minus1)?.to_vec2::<f32>()?);
+            for (shares, &place) in softmax(&logits, D::Minus1)?.to_vec2::<f32>()?.into_iter().zip(&mut places) {
+                all[place] = shares;
+            }
         }
         Ok(all)
     }

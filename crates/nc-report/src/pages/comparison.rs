@@ -11,10 +11,11 @@ use crate::{
     html::{document, escape, figures, folded},
     pages::{
         figures::figure_rows,
+        finished::{Finished, class_names},
         history::{Drawings, History, over_epochs},
         methods::{Method, difference, differing_settings, methods},
         ranking::Ranking,
-        run::{Finished, RunReport, class_names},
+        run::RunReport,
         snapshot::{angle_reach, angles, by_size, named, names_by_size, norms, norms_by_size},
     },
 };

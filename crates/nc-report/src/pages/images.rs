@@ -8,7 +8,7 @@ use crate::{
     format::thousands,
     html::{escape, folded},
     pages::{
-        run::{Finished, class_names},
+        finished::{Finished, class_names},
         snapshot::class_name,
         tiles::percent,
     },

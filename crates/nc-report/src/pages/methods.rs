@@ -6,10 +6,7 @@ use toml::{Table, Value};
 
 use crate::{
     format,
-    pages::{
-        history::History,
-        run::{Finished, RunReport},
-    },
+    pages::{finished::Finished, history::History, run::RunReport},
 };
 
 /// Runs that differ in nothing but the seed.

@@ -5,6 +5,7 @@ mod analysis;
 mod comparison;
 mod consistency;
 mod figures;
+mod finished;
 mod history;
 mod images;
 mod methods;

@@ -7,8 +7,9 @@ use nc_record::Decisions;
 use crate::{
     html::escape,
     pages::{
+        finished::Finished,
         methods::{Method, Summary, methods},
-        run::{Finished, RunReport},
+        run::RunReport,
     },
 };
 

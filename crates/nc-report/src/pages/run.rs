@@ -15,6 +15,7 @@ use crate::{
     html::{command, document, escape, figures, folded, live_document, panels},
     pages::{
         consistency::{check_decisions, check_examples, check_projection, check_result},
+        finished::{Finished, class_names},
         history::History,
         images::{mistakes, smallest_classes, training_images},
         run_curves::{further_curves, main_curves},
@@ -237,9 +238,6 @@ impl RunReport {
     }
 }
 
-/// Result of a run.
-pub(crate) type Finished = RunResult<Accuracy, Calibration, Geometry>;
-
 fn snapshot<'a>(result: &'a Finished, projection: Option<&'a Projection>) -> Snapshot<'a> {
     Snapshot {
         train: &result.nc.train,
@@ -251,11 +249,6 @@ fn snapshot<'a>(result: &'a Finished, projection: Option<&'a Projection>) -> Sna
         class_names: class_names(result),
         projection,
     }
-}
-
-/// Class names; empty for results of earlier versions.
-pub(crate) fn class_names(result: &Finished) -> &[String] {
-    result.input.as_ref().map_or(&[], |input| &input.classes)
 }
 
 /// Data, epochs and network in a sentence.
