@@ -24,7 +24,7 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     let dir = tempfile::tempdir().unwrap();
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let dry = stdout(&compare(dir.path(), &["--dry-run"]));
-    assert!(dry.contains("6 runs of 1 epochs; 6 missing, about "), "{dry}");
+    assert!(dry.contains("6 runs of 1 epoch; 6 missing, about "), "{dry}");
     assert!(!dir.path().join("results of today").exists(), "a dry run writes no files");
 
     let first = compare(dir.path(), &["--max-runs=1"]);
@@ -41,7 +41,7 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     let page = fs::read_to_string(dir.path().join("results of today/comparison.html")).unwrap();
     assert!(page.contains("<h2>Recommendation</h2>") && page.contains("Test images do not influence"));
     let third = compare(dir.path(), &[]);
-    assert!(said(&third).contains("6 runs of 1 epochs; 0 missing"), "{}", said(&third));
+    assert!(said(&third).contains("6 runs of 1 epoch; 0 missing"), "{}", said(&third));
     assert_eq!(stdout(&third), text, "the finished runs give the same recommendation");
 
     // The command that is printed works as it stands.
@@ -69,8 +69,10 @@ fn minutes_choose_a_length_that_is_kept() {
     assert!(first > 40, "ten hours for six runs of a small network: {first}");
     assert!(!dir.path().join("comparison").exists(), "a dry run writes no files");
     fs::create_dir(dir.path().join("comparison")).unwrap();
-    fs::write(dir.path().join("comparison/epochs"), "7\n").unwrap();
+    fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes\n").unwrap();
     assert_eq!(epochs(&stdout(&args(&[]))), 7);
+    fs::write(dir.path().join("comparison/epochs"), "7 epochs within 30 minutes\n").unwrap();
+    assert!(failure(&args(&[])).contains("chosen by --minutes 30; repeat that, or use another --out"));
     fs::write(dir.path().join("comparison/epochs"), "seven\n").unwrap();
     assert!(failure(&args(&[])).contains("expected a number of epochs, found \"seven\"; remove the file"));
 }

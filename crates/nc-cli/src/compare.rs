@@ -1,12 +1,15 @@
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nc_kernels::threads;
 use nc_record::{RunDir, shell_word, write_atomically};
 use nc_report::{Ranking, RunReport, TestSummary, comparison_page};
 use nc_train::{
-    DataFacts, Error, Experiment, Finished, Keep, RunOptions, Settings, Speed, ValidExperiment, Validation,
-    epochs_within,
+    DataFacts, Error, Experiment, Finished, RunOptions, RunResult, Settings, Speed, ValidExperiment, epochs_within,
     presets::{self, ImageDirectory},
     queue::{QueuedRun, Runs},
 };
@@ -73,7 +76,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let epochs = comparison.runs.first().map_or(0, |run| run.experiment.phases[0].epochs);
-    let summary = format!("{} runs of {epochs} epochs; {missing} missing", comparison.runs.len());
+    let s = if epochs == 1 { "" } else { "s" };
+    let summary = format!("{} runs of {epochs} epoch{s}; {missing} missing", comparison.runs.len());
     let directories: Vec<PathBuf> = comparison.runs.iter().map(|run| run.directory.clone()).collect();
     let Some(worked) = args.queue.work(comparison, &summary)? else { return Ok(ExitCode::SUCCESS) };
     let finished = directories.iter().filter(|directory| directory.join(RunDir::RESULT).exists());
@@ -97,15 +101,17 @@ fn tell(runs: &[RunReport]) -> Result<()> {
     let width = ranking.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(6);
     writeln!(
         out,
-        "\n{:width$}  validation (balanced)   test    many  medium     few   worst     ECE",
+        "\n{:width$}  validation (balanced)    test (balanced)    many  medium     few   worst     ECE",
         "method"
     )?;
     for row in &ranking.rows {
         let deviation = row.deviation.map_or_else(String::new, |share| format!("± {:.1}", 100.0 * share));
         write!(out, "{:width$}  {:>13} {deviation:<7}", harmless(&row.name), percent(row.mean))?;
-        let TestSummary { all, many, medium, few, worst_class, ece } = row.test;
-        for share in [all, many, medium, few, worst_class, ece] {
-            write!(out, " {:>7}", share.map_or_else(|| "-".to_owned(), percent))?;
+        let TestSummary { all, balanced, many, medium, few, worst_class, ece } = row.test;
+        let shown = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), percent);
+        write!(out, " {:>7} {:>10}", shown(all), shown(balanced))?;
+        for share in [many, medium, few, worst_class, ece] {
+            write!(out, " {:>7}", shown(share))?;
         }
         writeln!(out)?;
     }
@@ -144,9 +150,10 @@ impl QueuedRun for ComparedRun {
     }
 }
 
-/// The runs of a comparison. A run is recorded by its result.
+/// The runs of a comparison. A run is recorded by its result on the same test images.
 struct Comparison {
     runs: Vec<ComparedRun>,
+    test_hash: String,
 }
 
 impl Runs for Comparison {
@@ -158,7 +165,12 @@ impl Runs for Comparison {
     }
 
     fn missing(&self) -> nc_train::Result<Vec<usize>> {
-        let unfinished = |position: &usize| !self.runs[*position].directory.join(RunDir::RESULT).exists();
+        // Training refuses a run on other test images.
+        let unfinished = |position: &usize| {
+            let result: nc_record::Result<RunResult> =
+                RunDir::read_result(&self.runs[*position].directory);
+            result.map_or(true, |result| result.data.test_hash != self.test_hash)
+        };
         Ok((0..self.runs.len()).filter(unfinished).collect())
     }
 
@@ -195,7 +207,7 @@ impl Args {
         let experiments = match self.minutes {
             None => full,
             Some(minutes) => {
-                let epochs = self.kept_epochs(|| {
+                let epochs = self.kept_epochs(minutes, || {
                     let speed = threads::install(|| Speed::measure(first, &facts, &options.device))?;
                     let seconds = |epochs| scaled_seconds(&full, epochs, speed, &facts);
                     Ok(epochs_within(60.0 * f64::from(minutes), seconds))
@@ -214,7 +226,7 @@ impl Args {
             ensure!(runs.iter().all(|run| run.key != key), "{name} seed {}: given twice", experiment.seed);
             runs.push(ComparedRun { name, experiment, key, needs, directory });
         }
-        Ok(Comparison { runs })
+        Ok(Comparison { runs, test_hash: facts.test_hash })
     }
 
     /// The experiments, seed by seed, shorter ones before those that continue them.
@@ -225,9 +237,15 @@ impl Args {
     ) -> Result<Vec<ValidExperiment>> {
         let data = match (&self.data, images) {
             (Some(data), _) => data,
-            (None, Some(images)) => images.facts()?.data_set(),
+            (None, Some(images)) => presets::data_set_of(images.source()?),
             (None, None) => "",
         };
+        // Validation images choose the epoch that a run keeps; --set may change that.
+        let mut overrides = vec!["evaluation.keep=best".to_owned()];
+        if self.data.is_some() {
+            overrides.push("data.validation.fraction=0.15".to_owned());
+        }
+        overrides.extend(self.overrides.iter().cloned());
         let mut experiments = vec![];
         for &seed in &self.seeds {
             let mut of_seed = vec![];
@@ -236,14 +254,12 @@ impl Args {
                 let settings = Settings {
                     preset: Some(&preset),
                     config: None,
-                    overrides: &self.overrides,
+                    overrides: &overrides,
                     epochs,
                     seed: Some(seed),
                     images,
                 };
-                let mut experiment = settings.resolve()?.into_inner();
-                choose_by_validation(&mut experiment);
-                of_seed.push(ValidExperiment::try_from(experiment)?);
+                of_seed.push(settings.resolve()?);
             }
             of_seed.sort_by_key(|experiment| (experiment.phases.len(), experiment.post_hoc.is_some()));
             experiments.extend(of_seed);
@@ -251,18 +267,12 @@ impl Args {
         Ok(experiments)
     }
 
-    /// The number of epochs that an earlier call with --minutes chose, else that of `choose`, which is then stored:
-    /// other machines, and the same at another time, would measure another speed.
-    fn kept_epochs(&self, choose: impl FnOnce() -> Result<usize>) -> Result<usize> {
+    /// The number of epochs that an earlier call with `minutes` chose, else that of `choose`, which is then stored: other
+    /// machines, and the same at another time, would measure another speed.
+    fn kept_epochs(&self, minutes: u32, choose: impl FnOnce() -> Result<usize>) -> Result<usize> {
         let path = self.out.join("epochs");
-        if let Ok(text) = std::fs::read_to_string(&path) {
-            return text.trim().parse().with_context(|| {
-                format!(
-                    "{}: expected a number of epochs, found {:?}; remove the file",
-                    path.display(),
-                    text.trim()
-                )
-            });
+        if let Some(epochs) = kept_epochs(&path, minutes)? {
+            return Ok(epochs);
         }
         let epochs = choose()?;
         if self.queue.dry_run {
@@ -270,28 +280,50 @@ impl Args {
         }
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
-        write_atomically(&path, format!("{epochs}\n").as_bytes())?;
-        Ok(epochs)
+        match std::fs::File::create_new(&path) {
+            Ok(mut file) => {
+                writeln!(file, "{epochs} epochs within {minutes} minutes")?;
+                Ok(epochs)
+            }
+            // Another machine was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Ok(kept_epochs(&path, minutes)?.unwrap_or(epochs))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
+        }
     }
 }
 
-/// Validation images, and the weights of the epoch that is best on them, unless the configuration says otherwise.
-fn choose_by_validation(experiment: &mut Experiment) {
-    let default = Validation { fraction: 0.15, seed: 0, chosen_by: nc_train::ValidationMeasure::default() };
-    experiment.data.validation.get_or_insert(default);
-    experiment.evaluation.keep = Keep::Best;
+/// The number of epochs in the file at `path`, if it exists; it must have been chosen for `minutes`.
+fn kept_epochs(path: &Path, minutes: u32) -> Result<Option<usize>> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
+    let shown = path.display();
+    let (Some(epochs), Some(kept)) = parse_kept(&text) else {
+        bail!("{shown}: expected a number of epochs, found {:?}; remove the file", text.trim())
+    };
+    ensure!(
+        kept == minutes,
+        "{shown}: earlier runs have {epochs} epochs, chosen by --minutes {kept}; repeat that, or use another --out"
+    );
+    Ok(Some(epochs))
+}
+
+/// Epochs and minutes of `12 epochs within 30 minutes`.
+fn parse_kept(text: &str) -> (Option<usize>, Option<u32>) {
+    let mut words = text.split_whitespace();
+    (words.next().and_then(|word| word.parse().ok()), words.nth(2).and_then(|word| word.parse().ok()))
 }
 
 /// Estimated seconds of all `experiments` with `epochs` epochs each. Runs that continue another one train only their last
 /// phase.
 fn scaled_seconds(experiments: &[ValidExperiment], epochs: usize, speed: Speed, facts: &DataFacts) -> f64 {
     let seconds = |experiment: &ValidExperiment| {
-        let continues = experiment.shorter().is_some_and(|shorter| {
+        let shorter = experiment.shorter().filter(|shorter| {
             experiments
                 .iter()
-                .any(|other| Experiment { name: shorter.name.clone(), ..(**other).clone() } == shorter)
+                .any(|other| Experiment { name: shorter.name.clone(), ..(**other).clone() } == *shorter)
         });
-        let first = if continues { experiment.phases.len() - 1 } else { 0 };
+        let first = shorter.map_or(0, |shorter| shorter.phases.len());
         let mut scaled = (**experiment).clone();
         scaled.scale_epochs(epochs);
         speed.seconds(&scaled, first, facts)

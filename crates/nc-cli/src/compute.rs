@@ -139,7 +139,12 @@ fn parse_threads(text: &str) -> Result<usize, String> {
 /// Data directory recorded by a run, if it still exists.
 fn remembered_data_dir(run: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(run.join(RunDir::DATA_DIR)).ok()?;
-    Some(PathBuf::from(text.trim_end())).filter(|directory| directory.is_dir())
+    let directory = PathBuf::from(text.trim_end());
+    if !directory.is_dir() {
+        say(&format!("{} does not exist; the run was trained on its images", directory.display()));
+        return None;
+    }
+    Some(directory)
 }
 
 /// Directory of the downloaded files of `source`; `None` if `source` is not downloadable.

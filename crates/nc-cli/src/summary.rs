@@ -49,6 +49,10 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
 fn groups(out: &mut String, title: &str, accuracy: &Accuracy) -> std::fmt::Result {
     writeln!(out, "\n{title}")?;
     writeln!(out, "  all {}", percent(accuracy.top1))?;
+    // Equal if all classes have the same number of test images.
+    if (accuracy.top1 - accuracy.balanced).abs() > 1e-9 {
+        writeln!(out, "  balanced {} (mean over classes)", percent(accuracy.balanced))?;
+    }
     let groups = accuracy.shot_classes;
     for (name, share, classes) in [
         ("many", accuracy.many, groups.many),

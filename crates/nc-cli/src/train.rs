@@ -8,7 +8,7 @@ use nc_report::RunReport;
 use nc_train::{
     CheckpointEvery, DataFacts, Error, Finished, RunOptions, Settings, Speed, Trained, ValidExperiment,
     epochs_within,
-    presets::{ImageDirectory, OwnImages},
+    presets::ImageDirectory,
 };
 
 use crate::{
@@ -90,7 +90,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let images = args.compute.images()?;
-    let experiment = args.experiment(images.as_ref())?;
+    let experiment = args.experiment(images.as_ref(), args.epochs)?;
     let mut options = RunOptions {
         out: args.out.clone(),
         directory: args.resume.clone(),
@@ -105,8 +105,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         options.program.command =
             Some(["nclt".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" "));
     }
-    let images = images.as_ref().and_then(ImageDirectory::known);
-    let experiment = args.announced(experiment, images, &options)?;
+    let experiment = args.announced(experiment, images.as_ref(), &options)?;
     let mut progress = Progress::new(&experiment, signals::wants_to_stop()?);
     let finished = threads::install(|| nc_train::train(&experiment, &options, &mut progress));
     drop(progress);
@@ -140,7 +139,7 @@ fn tell(finished: &Finished, json: bool) -> Result<()> {
 }
 
 impl Args {
-    fn experiment(&self, images: Option<&ImageDirectory>) -> Result<ValidExperiment> {
+    fn experiment(&self, images: Option<&ImageDirectory>, epochs: Option<usize>) -> Result<ValidExperiment> {
         if let Some(directory) = &self.resume {
             ensure!(
                 directory.join(RunDir::CONFIG).is_file(),
@@ -153,7 +152,7 @@ impl Args {
             preset: self.preset.as_deref(),
             config: self.config.as_deref(),
             overrides: &self.overrides,
-            epochs: self.epochs,
+            epochs,
             seed: self.seed,
             images,
         };
@@ -164,13 +163,14 @@ impl Args {
     fn announced(
         &self,
         experiment: ValidExperiment,
-        images: Option<&OwnImages>,
+        images: Option<&ImageDirectory>,
         options: &RunOptions,
     ) -> Result<ValidExperiment> {
-        if images.is_none() && self.minutes.is_none() {
+        let known = images.and_then(ImageDirectory::known);
+        if known.is_none() && self.minutes.is_none() {
             return Ok(experiment);
         }
-        let facts = match images {
+        let facts = match known {
             Some(images) => images.facts(&experiment),
             None => threads::install(|| DataFacts::read(&experiment.data, options.data_dir.as_deref()))?,
         };
@@ -184,13 +184,13 @@ impl Args {
             None => experiment,
             Some(minutes) => {
                 let seconds = |epochs| speed.seconds(&scaled(epochs), 0, &facts);
-                scaled(epochs_within(60.0 * f64::from(minutes), seconds)).try_into()?
+                self.experiment(images, Some(epochs_within(60.0 * f64::from(minutes), seconds)))?
             }
         };
         let epochs: Vec<String> = experiment.phases.iter().map(|phase| phase.epochs.to_string()).collect();
         let time = Duration::from_secs_f64(speed.seconds(&experiment, 0, &facts));
         say(&format!(
-            "{}: {} training images in {} classes, {}x{} pixels; {} epochs, about {} at the speed measured here",
+            "{}: about {} training images in {} classes, {}x{} pixels; {} epochs, about {} at the speed measured here",
             experiment.name,
             facts.train_images,
             facts.classes,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backbone;
+mod bilateral;
 mod error;
 mod feature_norm;
 mod head;
@@ -15,6 +16,7 @@ mod random;
 mod resnet;
 
 pub use backbone::{Architecture, Backbone, Pass};
+pub use bilateral::Bilateral;
 pub use error::{Error, Result};
 pub use feature_norm::NormalizedFeatures;
 pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};

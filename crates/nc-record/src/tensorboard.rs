@@ -52,9 +52,14 @@ impl TensorBoard {
     }
 
     fn append_at(&mut self, time: f64, event: &Event) -> Result<()> {
-        if let Event::PhaseStarted { epochs, .. } = event {
-            self.before = self.before.saturating_add(self.current);
-            self.current = *epochs;
+        match event {
+            Event::PhaseStarted { .. } => {
+                self.before = self.before.saturating_add(self.current);
+                self.current = 0;
+            }
+            // A phase may stop before its last epoch.
+            Event::EpochFinished { epoch, .. } => self.current = epoch.saturating_add(1),
+            _ => {}
         }
         let Some((epoch, scalars)) = scalars(event) else { return Ok(()) };
         let step = self.before.saturating_add(epoch).saturating_add(1) as u64;

@@ -104,7 +104,10 @@ impl Data {
         } else if let Some(Validation { fraction, seed, chosen_by }) = config.validation {
             let (rest, held_out) = train.hold_out(fraction, seed, Purpose::Validation)?;
             ensure(!held_out.is_empty(), "data.validation.fraction", || {
-                format!("{fraction} holds out no validation images because {spare}")
+                format!(
+                    "{fraction} holds out no validation images because {spare}; add validation images, or train without \
+                     by --set data.validation=none --set evaluation.keep=last"
+                )
             })?;
             hold_outs.extend(groups_note(&rest, &held_out, "validation"));
             (train, validation) = (rest, Some((held_out, chosen_by)));
@@ -195,23 +198,29 @@ impl Data {
             return Err(Error::OtherImages { reason: reason.into() });
         }
         if self.test_held_out && !same_training {
-            let reason = "their test images are held out of the training images, which are not those of the run: some may have \
-                          been trained on; add a directory test";
+            let reason = "the test images, held out of other training images than the run's, may include images that the run \
+                          was trained on; add a test set";
             return Err(Error::OtherImages { reason: reason.into() });
         }
         if !same_training {
             let changed =
                 self.class_counts.iter().zip(&run.class_counts).filter(|(here, run)| here != run).count();
+            let difference = match changed {
+                0 => "as many of each class, other pixels".to_owned(),
+                changed => format!("{changed} of {} classes differ in size", self.class_counts.len()),
+            };
             self.notes.push(format!(
-                "the training images are not those of the run ({changed} classes differ in size): neural collapse is \
-                 measured on these images, but shot groups follow the run's class counts"
+                "the training images are not those of the run ({difference}): neural collapse is measured on these images, \
+                 but shot groups follow the run's class counts"
             ));
         }
         if run.test_hash != self.test.hash() {
-            let (here, run) = (self.test.len(), run.test_images);
+            let difference = match (self.test.len(), run.test_images) {
+                (here, run) if here == run => "as many, other pixels or labels".to_owned(),
+                (here, run) => format!("{here} here, {run} in the run"),
+            };
             self.notes.push(format!(
-                "the test images are not those of the run ({here} here, {run} in the run): metrics may differ from its \
-                 result"
+                "the test images are not those of the run ({difference}): metrics may differ from its result"
             ));
         }
         self.class_counts.clone_from(&run.class_counts);
@@ -232,7 +241,7 @@ impl Data {
     ///
     /// If there are none.
     pub(crate) fn deciding_validation(&self, experiment: &Experiment) -> Result<Option<String>> {
-        let Some(setting) = experiment.evaluation.decided_by_validation() else { return Ok(None) };
+        let Some(setting) = experiment.decided_by_validation() else { return Ok(None) };
         let Some((validation, _)) = &self.validation else {
             let message = "requires validation images, found none; set data.validation={fraction=0.1}";
             return Err(Error::setting(setting, message));
@@ -248,13 +257,14 @@ impl Data {
         workers: usize,
         device: &Device,
     ) -> Result<Loader> {
-        let view = ViewConfig {
-            plan: Plan::Sampled(phase.sampler),
+        let view = |sampler| ViewConfig {
+            plan: Plan::Sampled(sampler),
             transforms: self.transforms.clone(),
             mixup_alpha: (phase.mixup_alpha > 0.0).then_some(phase.mixup_alpha),
         };
+        let samplers = [phase.sampler].into_iter().chain(phase.second_sampler);
         let config = LoaderConfig {
-            views: vec![view],
+            views: samplers.map(view).collect(),
             epochs: Some(phase.epochs),
             batch_size: phase.batch_size,
             normalize: self.normalize.clone(),

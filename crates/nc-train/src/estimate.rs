@@ -4,13 +4,13 @@ use std::{path::Path, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
 use nc_data::{Batch, ImageShape, View};
-use nc_models::{HeadConfig, Model, ParamStore};
+use nc_models::HeadConfig;
 
 use crate::{
     Learner, Result,
     config::{DataConfig, Experiment, MOST_EPOCHS, Phase, Trains},
     data::Data,
-    network::resnet,
+    network::{build_model, resnet},
 };
 
 /// Sizes and hash of a run's data, without the images.
@@ -18,6 +18,8 @@ use crate::{
 pub struct DataFacts {
     /// Hash of the training subset.
     pub train_hash: String,
+    /// Hash of the test images; empty if unknown.
+    pub test_hash: String,
     /// Hash of the validation images, if any.
     pub validation_hash: Option<String>,
     /// Images in the training subset.
@@ -40,6 +42,7 @@ impl DataFacts {
         let data = Data::open(config, data_dir, &mut ())?;
         Ok(Self {
             train_hash: data.train.hash().to_owned(),
+            test_hash: data.test.hash().to_owned(),
             validation_hash: data.validation.as_ref().map(|(subset, _)| subset.hash().to_owned()),
             train_images: data.train.len(),
             evaluated_images: data.test.len()
@@ -57,7 +60,7 @@ impl DataFacts {
     ///
     /// Those of [`Experiment::hash`].
     pub fn run_hash(&self, experiment: &Experiment) -> Result<String> {
-        let decides = experiment.evaluation.decided_by_validation().is_some();
+        let decides = experiment.decided_by_validation().is_some();
         let validation = self.validation_hash.as_deref().filter(|_| decides).unwrap_or_default();
         experiment.hash(&format!("{}{validation}", self.train_hash))
     }
@@ -86,13 +89,16 @@ impl Speed {
         // Phases with a frozen backbone are estimated by the evaluation throughput.
         phase.trains = Trains::Everything;
         let ImageShape { channels, height, width } = data.shape;
-        let params = ParamStore::new(0, device);
-        let backbone = resnet(experiment.model.backbone)(&params.builder(), data.shape)?;
-        let model = Model::new(params, backbone, &HeadConfig::Linear, data.classes)?;
+        let mut plain = experiment.clone();
+        (plain.model.head, plain.model.normalize_features) = (HeadConfig::Linear, false);
+        let build = resnet(plain.model.backbone);
+        let network = build_model(&plain, data.shape, data.classes, device, build)?;
         let images = Tensor::zeros((phase.batch_size, channels, height, width), DType::F32, device)?;
         let (labels, positions) = (vec![0; phase.batch_size], vec![0; phase.batch_size]);
-        let batch = Batch { views: vec![View { images: images.clone(), labels, positions, mix: None }] };
-        let mut learner = Learner::new(Box::new(model), &vec![1; data.classes]);
+        let view = View { images: images.clone(), labels, positions, mix: None };
+        let views = 1 + usize::from(phase.second_sampler.is_some());
+        let batch = Batch { views: vec![view; views] };
+        let mut learner = Learner::new(network, &vec![1; data.classes]);
         learner.begin_phase(&phase)?;
         let training = rate(phase.batch_size, STEPS, || learner.step(&batch, 1e-3).map(drop))?;
         let evaluation = rate(phase.batch_size, STEPS, || {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use nc_models::{ParamStore, Pretrained};
-use nc_record::InputSpec;
+use nc_record::{InputSpec, RunDir};
 
 use crate::{
     Error, Result,
@@ -22,12 +22,13 @@ pub(crate) struct Init {
 }
 
 impl Init {
-    /// Reads the weights file.
+    /// Reads a weights file, or that of a run directory.
     ///
     /// # Errors
     ///
     /// [`Error::Read`]; [`Error::OtherInit`] if the experiment starts from another file.
     pub(crate) fn read(path: &Path, experiment: &Experiment) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(RunDir::WEIGHTS) } else { path };
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let found = sha256(&bytes);
         match &experiment.model.init_sha256 {
@@ -51,7 +52,7 @@ impl Init {
         let input = InputSpec::of_weights(&self.bytes).map_err(damaged)?;
         let other_classes = input.as_ref().filter(|input| input.classes != classes);
         let other_head = other_classes
-            .map(|input| format!("the file's head tells other classes apart: {}", a_few(&input.classes)));
+            .map(|input| format!("the file's classifier has other classes: {}", a_few(&input.classes)));
         let loaded = params.load_pretrained(tensors, &[FEATURE_NORM], other_head).map_err(unfit)?;
         Ok(self.notes(&loaded))
     }
@@ -72,7 +73,7 @@ impl Init {
             notes.push(format!("not in {name:?} and initialised as usual: {}", a_few(&loaded.absent)));
         }
         if !loaded.unused.is_empty() {
-            notes.push(format!("tensors of {name:?} without use: {}", a_few(&loaded.unused)));
+            notes.push(format!("unused tensors of {name:?}: {}", a_few(&loaded.unused)));
         }
         notes
     }

@@ -131,7 +131,7 @@ impl Learner {
         };
         self.phase = Some(Active {
             trains: phase.trains,
-            terms: terms(&phase.objective, &self.class_counts),
+            terms: terms(phase, &self.class_counts),
             optimizer: Optimizer::new(phase.optimizer),
             params: self.network.params().all().into_iter().filter_map(learned).collect(),
         });

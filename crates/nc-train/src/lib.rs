@@ -30,7 +30,7 @@ mod stored;
 mod trained;
 
 pub use config::{
-    AdamWConfig, BackboneKind, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig,
+    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig,
     Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
     Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };

@@ -3,11 +3,11 @@
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, Model, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
+use nc_models::{Backbone, Bilateral, Model, Network, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
 
 use crate::{
     Result,
-    config::{BackboneKind, Experiment},
+    config::{BackboneKind, Branches, Experiment},
 };
 
 /// Prefix of the optional layer between backbone and head.
@@ -19,33 +19,33 @@ pub(crate) fn resnet(
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
     move |vb, shape| {
         let in_channels = shape.channels;
-        let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
-        let resnet = match backbone {
-            BackboneKind::ResNet8 => cifar(8, 1),
-            BackboneKind::ResNet20 => cifar(20, 1),
-            BackboneKind::ResNet32 => cifar(32, 1),
-            BackboneKind::ResNet44 => cifar(44, 1),
-            BackboneKind::ResNet56 => cifar(56, 1),
-            BackboneKind::WideResNet32 => cifar(32, 2),
-            BackboneKind::ResNet18 => ResNet::resnet18(in_channels, vb),
+        let resnet = match backbone.cifar() {
+            Some((depth, width)) => ResNet::new(ResNetConfig { depth, in_channels, width }, vb),
+            None => ResNet::resnet18(in_channels, vb),
         }?;
         Ok(Box::new(resnet) as Box<dyn Backbone>)
     }
 }
 
-/// The initialised network of a run on images of `shape`.
+/// The initialised network of a run on images of `shape`; `build` makes the backbone of a network with one branch.
 pub(crate) fn build_model(
     experiment: &Experiment,
     shape: ImageShape,
     classes: usize,
     device: &Device,
     build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
-) -> Result<Model> {
+) -> Result<Box<dyn Network>> {
     let params = ParamStore::new(experiment.seed, device);
+    if let (Some(Branches::Bilateral), Some((depth, width))) =
+        (experiment.model.branches, experiment.model.backbone.cifar())
+    {
+        let config = ResNetConfig { depth, in_channels: shape.channels, width };
+        return Ok(Box::new(Bilateral::new(params, config, classes)?));
+    }
     let mut network = build(&params.builder(), shape)?;
     if experiment.model.normalize_features {
         params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
-    Ok(Model::new(params, network, &experiment.model.head, classes)?)
+    Ok(Box::new(Model::new(params, network, &experiment.model.head, classes)?))
 }

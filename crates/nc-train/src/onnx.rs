@@ -6,7 +6,7 @@ use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::onnx::{Channel, Description, Input, export};
-use nc_models::{Backbone, Network};
+use nc_models::Backbone;
 use nc_record::{InputSpec, Resize};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ use crate::{
 /// | `class_names` | JSON array in the order of the logits |
 /// | `input_size` | JSON array: H, W |
 /// | `mean`, `std` | JSON arrays, one value per channel; already in the model |
-/// | `resize` | rule for images of another size: `cover-and-crop` (smallest size that covers H x W, bilinear with antialiasing, then centre crop); absent if all training images had this size |
+/// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent if all training images had this size |
 /// | `run_name`, `seed`, `run_hash` | the run; the hash only of finished runs |
 /// | `trained_by` | version of the program that trained the network, if recorded |
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl OnnxExport {
             version: env!("CARGO_PKG_VERSION"),
             metadata: &metadata,
         };
-        let bytes = export(&network, &Input { channels, height, width }, &about)?;
+        let bytes = export(network.as_ref(), &Input { channels, height, width }, &about)?;
         Ok(Self { bytes, input, feature_dim: network.feature_dim() })
     }
 }

@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 use candle_core::D;
 use candle_nn::ops::softmax;
 use nc_data::{ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Subset, decode_files};
-use nc_models::{Model, Network};
+use nc_models::Network;
 use nc_record::InputSpec;
 
 use crate::{Error, Result, RunOptions, Trained, network::resnet, source::image_options, stored::Stored};
 
 /// A trained network that classifies image files. It needs no images of the run.
 pub struct Predictor {
-    network: Model,
+    network: Box<dyn Network>,
     input: InputSpec,
     images: ImageOptions,
     options: RunOptions,

@@ -65,7 +65,7 @@ impl StableRate {
         }))
     }
 
-    /// What was changed, for the user.
+    /// Describes the change.
     pub(crate) fn note(&self, phase: &Phase) -> String {
         let Self { learning_rate, configured, lambda } = self;
         format!(

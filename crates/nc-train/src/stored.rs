@@ -8,7 +8,7 @@ use std::{
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, Model, Network};
+use nc_models::{Backbone, Network};
 use nc_record::{InputSpec, RunDir};
 
 use crate::{
@@ -63,7 +63,7 @@ impl Stored {
         classes: usize,
         device: &Device,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
-    ) -> Result<Model> {
+    ) -> Result<Box<dyn Network>> {
         let network = build_model(experiment, shape, classes, device, build)?;
         let unfit = |source| Error::Weights { path: self.path.clone(), source: Box::new(source) };
         network.params().load_safetensors(&self.bytes).map_err(unfit)?;

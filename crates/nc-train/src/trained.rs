@@ -74,7 +74,7 @@ impl Trained {
         }
         let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
         let network = stored.network(experiment, shape, classes, &options.device, build)?;
-        Ok(Self { data, network: Box::new(network), options: options.clone() })
+        Ok(Self { data, network, options: options.clone() })
     }
 
     /// Notes on the images: unused files, duplicates across a split, images that differ from the run's.

@@ -68,22 +68,23 @@ fn rate_steps(events: &[Event]) -> Vec<Option<f64>> {
 impl History {
     pub(crate) fn of(events: &[Event]) -> Self {
         let mut history = Self::default();
-        // Epochs of earlier phases and of the current one.
+        // Trained epochs of earlier phases and of the current one, which may have stopped early.
         let (mut before, mut current) = (0.0, 0.0);
         let mut last: Option<bool> = None;
         let mut rate_steps = rate_steps(events).into_iter();
         for event in events {
             match event {
-                Event::PhaseStarted { phase, epochs, .. } => {
+                Event::PhaseStarted { phase, .. } => {
                     before += current;
-                    current = *epochs as f64;
+                    current = 0.0;
                     last = None;
                     if before > 0.0 {
                         history.mark(before + 0.5, format!("phase {phase}"));
                     }
                 }
                 Event::EpochFinished { epoch, learning_rate, class_weights, losses, .. } => {
-                    let at = before + *epoch as f64 + 1.0;
+                    current = *epoch as f64 + 1.0;
+                    let at = before + current;
                     history.losses.push((at, losses.clone()));
                     history.learning_rates.push((at, *learning_rate));
                     if last == Some(false) && *class_weights {

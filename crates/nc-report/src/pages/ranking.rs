@@ -33,9 +33,10 @@ pub struct RankedMethod {
     pub mean: f64,
     /// Standard deviation over the seeds; `None` for one seed.
     pub deviation: Option<f64>,
-    /// Lead of the best method over this one and its standard error, both from 0 to 1; `None` for the best method.
+    /// Lead of the best method over this one and its standard error, both from 0 to 1; `None` for the best method. The
+    /// error is `None` if there are too few validation images and seeds to estimate it.
     ///
-    /// With d_i the difference of the two methods' right decisions on image i, averaged over the seeds of both, n_k the
+    /// With d_i the difference of the two methods' correct predictions of image i, averaged over the seeds of both, n_k the
     /// images of class k, S seeds and D_s the lead of seed s:
     ///
     /// ```text
@@ -44,7 +45,7 @@ pub struct RankedMethod {
     ///
     /// The first term is the error of the few images, the second that of the few seeds. A class with a single image
     /// takes the pooled variance of the others.
-    pub lead: Option<(f64, f64)>,
+    pub lead: Option<(f64, Option<f64>)>,
     /// Test metrics, for display.
     pub test: TestSummary,
     /// Directory of the seed with the best balanced validation accuracy.
@@ -56,6 +57,8 @@ pub struct RankedMethod {
 pub struct TestSummary {
     /// Accuracy.
     pub all: Option<f64>,
+    /// Balanced accuracy, the mean over classes.
+    pub balanced: Option<f64>,
     /// Accuracy on many-shot classes.
     pub many: Option<f64>,
     /// Accuracy on medium-shot classes.
@@ -73,6 +76,7 @@ impl TestSummary {
         let mean = |of: fn(&Finished) -> Option<f64>| method.summary(of).map(|summary| summary.mean);
         Self {
             all: mean(|result| Some(result.accuracy.top1)),
+            balanced: mean(|result| Some(result.accuracy.balanced)),
             many: mean(|result| result.accuracy.many),
             medium: mean(|result| result.accuracy.medium),
             few: mean(|result| result.accuracy.few),
@@ -141,17 +145,20 @@ impl Ranking {
         };
         let _ = write!(
             text,
-            ", {} ± {} points above the second, {} (± standard error).",
+            ", {}{} points above the second, {}{}.",
             points(lead),
-            points(error),
-            second.name
+            error.map_or_else(String::new, |error| format!(" ± {}", points(error))),
+            second.name,
+            if error.is_some() { " (± standard error)" } else { "" }
         );
-        let close = |row: &&RankedMethod| row.lead.is_some_and(|(lead, error)| lead < 2.0 * error);
+        let close = |row: &&RankedMethod| {
+            row.lead.is_some_and(|(lead, error)| error.is_none_or(|error| lead <= 2.0 * error))
+        };
         let close: Vec<&str> = others.iter().filter(close).map(|row| row.name.as_str()).collect();
         match close[..] {
             [] => text.push_str(" Its lead over every other method exceeds two standard errors."),
             _ if close.len() == others.len() => {
-                text.push_str(" These images and seeds do not separate the methods: every lead is below two standard errors.");
+                text.push_str(" These images and seeds do not separate the methods.");
             }
             _ => {
                 let _ = write!(text, " Within two standard errors of it: {}.", close.join(", "));
@@ -173,7 +180,10 @@ impl Ranking {
                 row.deviation.map_or_else(String::new, |deviation| format!(" ± {:.1}", 100.0 * deviation));
             let lead = row.lead.map_or_else(
                 || "–".to_owned(),
-                |(lead, error)| format!("{:.1} ± {:.1}", 100.0 * lead, 100.0 * error),
+                |(lead, error)| {
+                    let error = error.map_or_else(String::new, |error| format!(" ± {:.1}", 100.0 * error));
+                    format!("{:.1}{error}", 100.0 * lead)
+                },
             );
             let _ = writeln!(
                 out,
@@ -185,7 +195,8 @@ impl Ranking {
         }
         out.push_str(
             "</table></div>\n<p class=\"notes\">Accuracy ± standard deviation over the seeds; lead ± standard error over \
-             validation images and seeds. Test images do not influence the order.</p>\n</section>\n",
+             validation images and seeds, which does not include the choice of each run's best epoch by the same images. \
+             Test images do not influence the order.</p>\n</section>\n",
         );
         out
     }
@@ -199,8 +210,9 @@ fn seeds_by_number<'a>((method, decisions): &(&Method<'a>, Vec<&'a Decisions>)) 
 }
 
 /// Standard error of the difference in balanced accuracy of two methods on the same images, see [`RankedMethod::lead`].
-fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> f64 {
-    let Some((_, Decisions { labels, .. })) = one.first() else { return 0.0 };
+/// `None` if it would be 0, because neither images nor seeds show any variation.
+fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> Option<f64> {
+    let (_, Decisions { labels, .. }) = one.first()?;
     let share_right = |seeds: &BySeed<'_>, image: usize| {
         let right = seeds.iter().filter(|(_, seed)| seed.predictions[image] == labels[image]).count();
         right as f64 / seeds.len() as f64
@@ -229,7 +241,8 @@ fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> f64 {
     };
     let leads: Vec<f64> = one.iter().filter_map(lead).collect();
     let deviation = Summary::of(&leads).and_then(|leads| leads.deviation).unwrap_or(0.0);
-    (of_images + deviation.powi(2) / leads.len().max(1) as f64).sqrt()
+    let error = (of_images + deviation.powi(2) / leads.len().max(1) as f64).sqrt();
+    (error > 0.0).then_some(error)
 }
 
 #[cfg(test)]
@@ -246,19 +259,51 @@ mod tests {
         let (one, other) = (decisions(&labels, &[0, 0, 0, 0, 1]), decisions(&labels, &[0, 0, 1, 1, 1]));
         // d = 0, 0, 1, 1 in class 0, whose sample variance is 1/3; class 1 takes the pooled variance, 1/3.
         let expected = ((1.0 / 3.0 / 4.0 + 1.0 / 3.0) / 4.0_f64).sqrt();
-        let found = standard_error(&vec![(0, &one)], &vec![(0, &other)]);
+        let found = standard_error(&vec![(0, &one)], &vec![(0, &other)]).unwrap();
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         // Two seeds with leads of 1/4 and 0 add var(D)/2 = 1/64.
         let (a, b) = (vec![(0, &one), (1, &one)], vec![(0, &other), (1, &one)]);
         // d = 0, 0, 1/2, 1/2.
         let expected = ((1.0 / 12.0 / 4.0 + 1.0 / 12.0) / 4.0 + 1.0 / 64.0_f64).sqrt();
-        let found = standard_error(&a, &b);
+        let found = standard_error(&a, &b).unwrap();
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
 
     #[test]
-    fn equal_methods_have_no_lead() {
+    fn equal_methods_and_single_images_have_no_error() {
         let same = decisions(&[0, 1, 1], &[0, 1, 0]);
-        assert_eq!(standard_error(&vec![(0, &same)], &vec![(0, &same)]), 0.0);
+        assert_eq!(standard_error(&vec![(0, &same)], &vec![(0, &same)]), None);
+        let (one, other) = (decisions(&[0, 1], &[0, 1]), decisions(&[0, 1], &[0, 0]));
+        assert_eq!(standard_error(&vec![(0, &one)], &vec![(0, &other)]), None);
+    }
+
+    #[test]
+    fn only_leads_above_two_errors_separate_methods() {
+        let row = |name: &str, lead| RankedMethod {
+            name: name.into(),
+            seeds: 1,
+            mean: 0.5,
+            deviation: None,
+            lead,
+            test: TestSummary {
+                all: None,
+                balanced: None,
+                many: None,
+                medium: None,
+                few: None,
+                worst_class: None,
+                ece: None,
+            },
+            best_run: PathBuf::new(),
+        };
+        let text = |leads: &[(f64, Option<f64>)]| {
+            let others = leads.iter().enumerate().map(|(index, lead)| row(&format!("m{index}"), Some(*lead)));
+            Ranking { rows: [row("best", None)].into_iter().chain(others).collect(), images: 7 }.recommendation()
+        };
+        for unresolved in [(0.0, None), (0.3, None), (0.2, Some(0.1))] {
+            assert!(text(&[unresolved]).contains("do not separate the methods"), "{unresolved:?}");
+        }
+        assert!(text(&[(0.3, Some(0.1))]).contains("exceeds two standard errors"));
+        assert!(text(&[(0.1, Some(0.1)), (0.3, Some(0.1))]).contains("Within two standard errors of it: m0."));
     }
 }

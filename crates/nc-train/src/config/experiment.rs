@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{data::DataConfig, limits::MOST_EPOCHS, model::ModelConfig, phase::Phase};
-use crate::{Result, post_hoc::PostHoc};
+use crate::{
+    Result,
+    post_hoc::{PostHoc, TauNormalization},
+};
 
 /// Complete configuration of a run. The same experiment on the same data gives bit-identical weights. Directories,
 /// devices and threads are in [`RunOptions`](crate::RunOptions).
@@ -34,17 +37,17 @@ pub struct Experiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Evaluation interval in epochs; the last epoch of each phase is always evaluated. The final weights do not depend
-    /// on it, but the best and selected epoch do; it is part of the hash.
+    /// Evaluation interval in epochs; the last epoch of each phase is always evaluated. The best and selected epoch depend
+    /// on it, and with `keep = "best"` or `patience` the final weights; it is part of the hash.
     #[schemars(range(min = 1))]
     pub every_epochs: usize,
     /// Weights kept at the end of each phase; `best` requires validation images.
     #[serde(default, skip_serializing_if = "Keep::is_last")]
     #[schemars(extend("default" = "last"))]
     pub keep: Keep,
-    /// Early stopping: a phase ends after this many epochs without a better validation measure; absent to train every
-    /// epoch. Epochs count from the last change that the phase schedules: a learning-rate milestone, or the start of
-    /// re-weighting or of the regularisers. Requires validation images.
+    /// Early stopping: a phase ends at the first evaluation after this many epochs without a better validation measure;
+    /// absent to train every epoch. Epochs count from the last change that the phase schedules: the end of the warm-up, a
+    /// learning-rate milestone, or the start of re-weighting or of the regularisers. Requires validation images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_EPOCHS))]
     pub patience: Option<usize>,
@@ -86,6 +89,13 @@ impl EvaluationConfig {
 }
 
 impl Experiment {
+    /// The setting by which validation images determine weights or classifier, if any.
+    pub(crate) fn decided_by_validation(&self) -> Option<&'static str> {
+        let chooses_tau =
+            matches!(self.post_hoc, Some(PostHoc::TauNormalization(TauNormalization { tau: None })));
+        self.evaluation.decided_by_validation().or(chooses_tau.then_some("post_hoc.tau"))
+    }
+
     /// The complete experiment as TOML, as [`Settings`](crate::Settings) reads it.
     ///
     /// # Errors
@@ -133,8 +143,8 @@ impl Experiment {
         (!shorter.phases.is_empty()).then_some(shorter)
     }
 
-    /// Hash of the experiment and its images, given by [`DataSummary::hash`](nc_record::DataSummary::hash), part of the run directory's name: 16 hex digits of a SHA-256
-    /// over the TOML. It depends on the field order and number format of the crate `toml` until the next format
+    /// Hash of the experiment and its images, given by [`DataSummary::hash`](nc_record::DataSummary::hash), part of the
+    /// run directory's name: 16 hex digits of a SHA-256 over the TOML. It depends on the field order and number format of the crate `toml` until the next format
     /// version.
     ///
     /// # Errors

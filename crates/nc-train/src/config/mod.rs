@@ -21,7 +21,7 @@ pub use centers::{CenterInit, Centers};
 pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
-pub use model::{BackboneKind, ModelConfig};
+pub use model::{BackboneKind, Branches, ModelConfig};
 pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use optimizer::OptimizerConfig;
 pub use phase::Phase;

@@ -15,12 +15,24 @@ pub struct ModelConfig {
     /// initialisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_sha256: Option<String>,
+    /// Several branches on a shared trunk; absent for a single branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branches: Option<Branches>,
     /// The classifier head.
     pub head: HeadConfig,
     /// Apply batch norm to the features and scale them to unit norm, for a fixed ETF.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub normalize_features: bool,
+}
+
+/// The branches of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Branches {
+    /// The last block of a CIFAR ResNet twice, with a linear classifier on both features (BBN,
+    /// [Zhou et al. 2020](https://arxiv.org/abs/1912.02413)). `second_sampler` of a phase feeds the second branch.
+    Bilateral,
 }
 
 /// A backbone for small images.
@@ -42,4 +54,19 @@ pub enum BackboneKind {
     WideResNet32,
     /// ResNet-18 with a 3x3 stem and 512-dimensional features, about eight times the compute of ResNet-32.
     ResNet18,
+}
+
+impl BackboneKind {
+    /// Depth and width factor of a CIFAR ResNet; `None` for other networks.
+    pub(crate) fn cifar(self) -> Option<(usize, usize)> {
+        match self {
+            Self::ResNet8 => Some((8, 1)),
+            Self::ResNet20 => Some((20, 1)),
+            Self::ResNet32 => Some((32, 1)),
+            Self::ResNet44 => Some((44, 1)),
+            Self::ResNet56 => Some((56, 1)),
+            Self::WideResNet32 => Some((32, 2)),
+            Self::ResNet18 => None,
+        }
+    }
 }

@@ -27,6 +27,12 @@ pub struct Phase {
     pub trains: Trains,
     /// Sampler of the training images.
     pub sampler: Sampler,
+    /// Sampler of a second view of each batch, with its own augmentation, for the second branch of
+    /// `model.branches={kind="bilateral"}`; absent for one view. The phase then trains by cumulative learning (BBN, Zhou et
+    /// al. 2020): with alpha = 1 - (e / `epochs`)^2 in epoch e, from 0, the classifier sees the features
+    /// 2 [alpha f_1, (1 - alpha) f_2], and the loss is alpha L(labels of view 1) + (1 - alpha) L(labels of view 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_sampler: Option<Sampler>,
     /// Mix-up: lambda is drawn from Beta(alpha, alpha) once per batch. At least 0.001; 0 disables mix-up.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e6))]

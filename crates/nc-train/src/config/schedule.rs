@@ -11,11 +11,21 @@ use super::limits::MOST_EPOCHS;
 pub struct Schedule {
     /// Decay of the factor.
     pub decay: Decay,
-    /// Linear warm-up: in epoch e of the first `warmup_epochs`, the factor is (e + 1) / `warmup_epochs` times that of
-    /// `decay`.
+    /// Linear warm-up: in epoch e of the first `warmup_epochs`, the factor is s + (1 - s) (e + 1) / `warmup_epochs` times
+    /// that of `decay`, with s = `warmup_start`.
     #[serde(default)]
     #[schemars(range(max = MOST_EPOCHS))]
     pub warmup_epochs: usize,
+    /// Factor from which the warm-up rises.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1))]
+    pub warmup_start: f64,
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Learning-rate decay.
@@ -44,14 +54,18 @@ impl Schedule {
     /// use nc_train::{Decay, Schedule};
     ///
     /// let decay = Decay::MultiStep { milestones: vec![160, 180], gamma: 0.1 };
-    /// let schedule = Schedule { decay, warmup_epochs: 5 };
+    /// let schedule = Schedule { decay, warmup_epochs: 5, warmup_start: 0.0 };
     /// assert_eq!(schedule.factor(0, 200), 0.2);
     /// assert_eq!(schedule.factor(159, 200), 1.0);
     /// assert_eq!(schedule.factor(160, 200), 0.1);
     /// ```
     pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
-        let warmup =
-            if epoch < self.warmup_epochs { (epoch + 1) as f64 / self.warmup_epochs as f64 } else { 1.0 };
+        let warmup = if epoch < self.warmup_epochs {
+            let share = (epoch + 1) as f64 / self.warmup_epochs as f64;
+            self.warmup_start + (1.0 - self.warmup_start) * share
+        } else {
+            1.0
+        };
         let decay = match &self.decay {
             Decay::Constant => 1.0,
             Decay::MultiStep { milestones, gamma } => {

@@ -19,7 +19,8 @@ pub struct Settings<'a> {
     pub preset: Option<&'a str>,
     /// A TOML file: a complete configuration, or `preset` with the settings that differ.
     pub config: Option<&'a Path>,
-    /// `section.key=value`; elements of lists are addressed by index or `name`.
+    /// `section.key=value`; elements of lists are addressed by index or `name`. The value `none` removes an optional
+    /// setting.
     pub overrides: &'a [String],
     /// Epochs of the first phase. [`Experiment::scale_epochs`] scales the other epoch numbers, including those in
     /// `overrides`.
@@ -71,11 +72,11 @@ impl Settings<'_> {
     fn preset_table(&self, name: Option<&str>) -> Result<Table> {
         let mut experiment = match (name.or(self.preset), self.images) {
             (Some(name), _) => presets::find(name)?,
-            (None, Some(directory)) => presets::find(directory.facts()?.preset())?,
+            (None, Some(directory)) => presets::find(presets::default_of(directory.source()?))?,
             (None, None) => presets::find(presets::DEFAULT)?,
         };
         if let Some(directory) = self.images.filter(|_| experiment.data.source.is_own_images()) {
-            directory.facts()?.fit(&mut experiment);
+            directory.facts(experiment.data.source)?.fit(&mut experiment, self.epochs);
         }
         Ok(Table::try_from(experiment)?)
     }
@@ -148,7 +149,7 @@ fn is_optimizer_kind(path: &str) -> bool {
     names.next() == Some("kind") && names.next() == Some("optimizer")
 }
 
-/// Applies `section.key=value`. A value that is not TOML is taken as a string. Another `kind` of optimiser removes the
+/// Applies `section.key=value`. A value that is not TOML is taken as a string; `none` removes the key. Another `kind` of optimiser removes the
 /// other keys of the section: learning rate and weight decay of one optimiser do not suit another.
 fn set(root: &mut Value, text: &str) -> Result<()> {
     let wrong = |message: String| Error::setting(format!("--set {text}"), message);
@@ -168,6 +169,12 @@ fn set(root: &mut Value, text: &str) -> Result<()> {
     let mut target = root;
     for section in sections {
         target = enter(target, section).map_err(wrong)?;
+    }
+    if value.trim() == "none"
+        && let Value::Table(table) = target
+    {
+        table.remove(key);
+        return Ok(());
     }
     let value = format!("value = {value}")
         .parse::<Table>()

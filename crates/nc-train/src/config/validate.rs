@@ -6,7 +6,7 @@ use serde::Serialize;
 use toml::Value;
 
 use super::{
-    centers::Centers, data::DataSource, experiment::Experiment, model::ModelConfig,
+    centers::Centers, data::DataSource, experiment::Experiment, model::{Branches, ModelConfig},
     optimizer::OptimizerConfig, phase::Phase, schedule::Decay, trains::Trains,
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
@@ -43,6 +43,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
         ensure(!twin, "phases", || format!("duplicate name {:?}; names must be unique", phase.name))?;
         check_phase(&experiment.model, phase)?;
     }
+    check_branches(experiment)?;
     if let Some(post_hoc) = &experiment.post_hoc {
         ensure(experiment.model.head == HeadConfig::Linear, "post_hoc", || {
             format!("requires a linear classifier, but model.head is {}", shown(experiment.model.head))
@@ -52,6 +53,38 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
             has_validation: experiment.data.validation.is_some(),
         };
         post_hoc.as_adjustment().validate(&|name| format!("post_hoc.{name}"), &trained)?;
+    }
+    Ok(())
+}
+
+/// Checks the combination of a network's branches with other settings.
+fn check_branches(experiment: &Experiment) -> Result<()> {
+    let model = &experiment.model;
+    if let Some(Branches::Bilateral) = model.branches {
+        let requires = |what: &str, found: String| format!("bilateral requires {what}, found {found}");
+        ensure(model.backbone.cifar().is_some() && model.own_backbone.is_none(), "model.branches", || {
+            let own = model.own_backbone.clone();
+            requires("a CIFAR ResNet", own.unwrap_or_else(|| shown(model.backbone)))
+        })?;
+        ensure(model.head == HeadConfig::Linear && !model.normalize_features, "model.branches", || {
+            let found = format!("{}, normalize_features={}", shown(model.head), model.normalize_features);
+            requires("a linear classifier on plain features", found)
+        })?;
+    }
+    for phase in experiment.phases.iter().filter(|phase| phase.second_sampler.is_some()) {
+        let key = |key: &str| format!("phases.{}.{key}", phase.name);
+        ensure(model.branches == Some(Branches::Bilateral), key("second_sampler"), || {
+            "requires a network with two branches; set model.branches={kind=\"bilateral\"}".into()
+        })?;
+        ensure(phase.trains == Trains::Everything, key("second_sampler"), || {
+            format!("trains both branches, but trains={} freezes them; remove it", shown(phase.trains))
+        })?;
+        ensure(phase.mixup_alpha == 0.0, key("mixup_alpha"), || {
+            "mix-up would mix images within each view, which BBN does not; set it to 0 or remove second_sampler".into()
+        })?;
+        ensure(phase.objective.neural_collapse.is_none(), key("objective.neural_collapse"), || {
+            "acts on the features of one classifier, but cumulative learning mixes those of two branches; remove it".into()
+        })?;
     }
     Ok(())
 }

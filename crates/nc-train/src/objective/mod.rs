@@ -1,6 +1,7 @@
 //! The objective of a phase: a list of stateful terms.
 
 mod centers;
+mod cumulative_learning;
 mod neural_collapse;
 mod supervised;
 mod targets;

@@ -1,6 +1,10 @@
 use candle_core::Tensor;
+use nc_models::Head;
 
-use super::term::{EpochContext, Part, StepContext, Term};
+use super::{
+    targets::Targets,
+    term::{EpochContext, Part, StepContext, Term},
+};
 use crate::{
     Error, Result,
     config::Reweighting,
@@ -18,6 +22,28 @@ pub(super) struct Supervised {
 impl Supervised {
     pub(super) fn new(loss: SupervisedLoss, reweighting: Reweighting, class_counts: &[usize]) -> Self {
         Self { loss, reweighting, class_counts: class_counts.to_vec(), class_weights: None }
+    }
+
+    /// The loss of `logits`, which `head` computed from `features`.
+    pub(super) fn of(
+        &self,
+        head: &dyn Head,
+        features: &Tensor,
+        logits: &Tensor,
+        targets: &Targets,
+    ) -> Result<Tensor> {
+        let directions = head.weight()?;
+        targets.mixed(|labels| {
+            self.loss.as_loss().of_batch(&Labelled {
+                features,
+                logits,
+                labels,
+                class_counts: &self.class_counts,
+                class_weights: self.class_weights.as_ref(),
+                directions: &directions,
+                scale: head.scale(),
+            })
+        })
     }
 }
 
@@ -39,19 +65,8 @@ impl Term for Supervised {
         let branch = step.branches.first().ok_or_else(missing)?;
         let logits = branch.logits.as_ref().ok_or_else(missing)?;
         let head = step.network.branch_head(0).ok_or_else(missing)?;
-        let directions = head.weight()?;
         let targets = step.targets.first().ok_or_else(missing)?;
-        let value = targets.mixed(|labels| {
-            self.loss.as_loss().of_batch(&Labelled {
-                features: &branch.features,
-                logits,
-                labels,
-                class_counts: &self.class_counts,
-                class_weights: self.class_weights.as_ref(),
-                directions: &directions,
-                scale: head.scale(),
-            })
-        })?;
+        let value = self.of(head, &branch.features, logits, targets)?;
         Ok(vec![Part { name: "supervised", weight: 1.0, value }])
     }
 }

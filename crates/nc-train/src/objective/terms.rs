@@ -1,10 +1,17 @@
-use super::{neural_collapse::NeuralCollapseTerm, supervised::Supervised, term::Term};
-use crate::config::Objective;
+use super::{
+    cumulative_learning::CumulativeLearning, neural_collapse::NeuralCollapseTerm, supervised::Supervised,
+    term::Term,
+};
+use crate::config::Phase;
 
-/// The terms of `objective` for a training set with `class_counts` images per class.
-pub(crate) fn terms(objective: &Objective, class_counts: &[usize]) -> Vec<Box<dyn Term>> {
-    let mut terms: Vec<Box<dyn Term>> =
-        vec![Box::new(Supervised::new(objective.loss, objective.reweighting, class_counts))];
+/// The terms of a phase's objective for a training set with `class_counts` images per class.
+pub(crate) fn terms(phase: &Phase, class_counts: &[usize]) -> Vec<Box<dyn Term>> {
+    let objective = &phase.objective;
+    let supervised = Supervised::new(objective.loss, objective.reweighting, class_counts);
+    let mut terms: Vec<Box<dyn Term>> = vec![match phase.second_sampler {
+        None => Box::new(supervised),
+        Some(_) => Box::new(CumulativeLearning::new(supervised, phase.epochs)),
+    }];
     if let Some(neural_collapse) = &objective.neural_collapse {
         terms.push(Box::new(NeuralCollapseTerm::new(neural_collapse, class_counts.len())));
     }

@@ -9,4 +9,5 @@ mod recipes;
 mod second_phases;
 
 pub use find::{COMPARED, DEFAULT, data_sets, find, methods, parts};
-pub use own_images::{ImageDirectory, OwnImages};
+pub(crate) use own_images::default_of;
+pub use own_images::{ImageDirectory, OwnImages, data_set_of};

@@ -35,32 +35,54 @@ pub struct OwnImages {
 #[derive(Debug)]
 pub struct ImageDirectory {
     path: PathBuf,
-    facts: OnceLock<OwnImages>,
+    folder: OnceLock<OwnImages>,
+    list: OnceLock<OwnImages>,
 }
 
 impl ImageDirectory {
     /// The directory at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), facts: OnceLock::new() }
+        Self { path: path.into(), folder: OnceLock::new(), list: OnceLock::new() }
     }
 
-    /// Facts of the images.
+    /// Source that reads the directory unless a preset chooses another: [`DataSource::ImageList`] if it has a training
+    /// list, else [`DataSource::ImageFolder`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`nc_data::list::has_lists`].
+    pub fn source(&self) -> Result<DataSource> {
+        Ok(if list::has_lists(&self.path)? { DataSource::ImageList } else { DataSource::ImageFolder })
+    }
+
+    /// Facts of the images as read by `source`.
     ///
     /// # Errors
     ///
     /// Those of [`OwnImages::read`].
-    pub fn facts(&self) -> Result<&OwnImages> {
-        if let Some(facts) = self.facts.get() {
+    pub fn facts(&self, source: DataSource) -> Result<&OwnImages> {
+        let known = if source == DataSource::ImageList { &self.list } else { &self.folder };
+        if let Some(facts) = known.get() {
             return Ok(facts);
         }
-        let facts = OwnImages::read(&self.path)?;
-        Ok(self.facts.get_or_init(|| facts))
+        let facts = OwnImages::read(&self.path, source)?;
+        Ok(known.get_or_init(|| facts))
     }
 
     /// Facts of the images, if they were needed.
     pub fn known(&self) -> Option<&OwnImages> {
-        self.facts.get()
+        self.list.get().or_else(|| self.folder.get())
     }
+}
+
+/// Name of the presets' data set for `source`.
+pub fn data_set_of(source: DataSource) -> &'static str {
+    if source == DataSource::ImageList { "image-list" } else { "image-folder" }
+}
+
+/// Name of the default preset for `source`.
+pub(crate) fn default_of(source: DataSource) -> &'static str {
+    if source == DataSource::ImageList { "image-list/balanced-softmax" } else { "image-folder/balanced-softmax" }
 }
 
 /// Steps of the first phase that small and medium sets train for, and its longest and shortest length in epochs.
@@ -87,28 +109,13 @@ impl OwnImages {
     /// # Errors
     ///
     /// Those of [`nc_data::folder::find`], [`nc_data::list::find`] and [`nc_data::ImageFiles::survey`].
-    pub fn read(directory: &Path) -> Result<Self> {
-        let has_lists = list::has_lists(directory)?;
-        let files = if has_lists { list::find(directory)? } else { folder::find(directory)? };
+    pub fn read(directory: &Path, source: DataSource) -> Result<Self> {
+        let lists = source == DataSource::ImageList;
+        let files = if lists { list::find(directory)? } else { folder::find(directory)? };
         // Lists are read as their authors do, without EXIF orientation.
-        let options = ImageOptions { exif_orientation: !has_lists, ..ImageOptions::default() };
+        let options = ImageOptions { exif_orientation: !lists, ..ImageOptions::default() };
         let Survey { class_counts, validation, test, size, channels } = files.survey(options)?;
-        let source = if has_lists { DataSource::ImageList } else { DataSource::ImageFolder };
         Ok(Self { source, class_counts, validation, test, size, channels })
-    }
-
-    /// Name of the presets' data set.
-    pub fn data_set(&self) -> &'static str {
-        if self.source == DataSource::ImageList { "image-list" } else { "image-folder" }
-    }
-
-    /// Name of the default preset.
-    pub fn preset(&self) -> &'static str {
-        if self.source == DataSource::ImageList {
-            "image-list/balanced-softmax"
-        } else {
-            "image-folder/balanced-softmax"
-        }
     }
 
     /// Training images after hold-outs, about.
@@ -120,8 +127,9 @@ impl OwnImages {
         (self.class_counts.iter().sum::<usize>() as f64 * kept).round() as usize
     }
 
-    /// Sets what depends on the images: their size, validation, batch size, learning rate and length.
-    pub(crate) fn fit(&self, experiment: &mut Experiment) {
+    /// Sets what depends on the images: their size, validation, batch size, learning rate, length and, for that length or
+    /// for `epochs`, the evaluation interval.
+    pub(crate) fn fit(&self, experiment: &mut Experiment, epochs: Option<usize>) {
         let data = &mut experiment.data;
         data.image_size = Some(match self.size {
             Some((height, width)) if height.max(width) <= Self::SIDE => (height, width),
@@ -129,9 +137,11 @@ impl OwnImages {
         });
         // A class needs an image for each of training, validation and testing.
         let sets = if self.test.is_some() { 2 } else { 3 };
-        if self.validation.is_some() || self.class_counts.iter().any(|&images| images >= sets) {
+        if self.validation.is_none() && self.class_counts.iter().any(|&images| images >= sets) {
             let chosen_by = ValidationMeasure::BalancedAccuracy;
             data.validation = Some(Validation { fraction: Self::VALIDATION_FRACTION, seed: 0, chosen_by });
+        }
+        if self.validation.is_some() || data.validation.is_some() {
             experiment.evaluation.keep = Keep::Best;
         }
         let images = self.training_images(experiment);
@@ -143,10 +153,9 @@ impl OwnImages {
             *phase.optimizer.learning_rate_mut() *= phase.batch_size as f64 / full as f64;
         }
         let batch = experiment.phases.first().map_or(1, |phase| phase.batch_size);
-        let epochs = STEPS / images.div_ceil(batch).max(1);
-        experiment.scale_epochs(epochs.clamp(FEWEST_EPOCHS, MOST_EPOCHS));
-        experiment.evaluation.every_epochs =
-            experiment.phases.first().map_or(1, |phase| phase.epochs.div_ceil(EVALUATIONS));
+        let length = (STEPS / images.div_ceil(batch).max(1)).clamp(FEWEST_EPOCHS, MOST_EPOCHS);
+        experiment.scale_epochs(length);
+        experiment.evaluation.every_epochs = epochs.unwrap_or(length).div_ceil(EVALUATIONS).max(1);
     }
 
     /// Sizes of a run of `experiment`, about: rounding of hold-outs is neglected, and hashes are empty.
@@ -156,11 +165,49 @@ impl OwnImages {
         let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((Self::SIDE, Self::SIDE));
         DataFacts {
             train_hash: String::new(),
+            test_hash: String::new(),
             validation_hash: None,
             train_images,
             evaluated_images: held_out + self.validation.unwrap_or(0) + self.test.unwrap_or(0),
             shape: ImageShape { channels: self.channels, height, width },
             classes: self.class_counts.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets::find;
+
+    fn fitted(class_counts: &[usize], size: Option<(usize, usize)>, epochs: Option<usize>) -> Experiment {
+        let class_counts = class_counts.to_vec();
+        let source = DataSource::ImageFolder;
+        let images = OwnImages { source, class_counts, validation: None, test: None, size, channels: 3 };
+        let mut experiment = find("image-folder/balanced-softmax").unwrap();
+        images.fit(&mut experiment, epochs);
+        experiment
+    }
+
+    #[test]
+    fn settings_follow_number_and_size_of_the_images() {
+        // 20,000 images: 16,000 without the test set, 13,600 without validation images, 107 batches.
+        let large = fitted(&[15_000, 5_000], Some((30, 40)), None);
+        let phase = &large.phases[0];
+        assert_eq!((phase.batch_size, phase.epochs), (128, 74));
+        assert_eq!(phase.optimizer.learning_rate(), 0.1);
+        assert_eq!((large.evaluation.every_epochs, large.evaluation.keep), (4, Keep::Best));
+        assert_eq!(large.data.image_size, Some((30, 40)));
+        // 300 images: 204 to train on.
+        let small = fitted(&[200, 100], Some((30, 65)), None);
+        let phase = &small.phases[0];
+        assert_eq!((phase.batch_size, phase.epochs), (16, 100));
+        assert_eq!(phase.optimizer.learning_rate(), 0.1 / 8.0);
+        assert_eq!(small.data.image_size, Some((64, 64)));
+        assert_eq!(small.data.validation.unwrap().fraction, 0.15);
+        assert_eq!(fitted(&[200, 100], None, Some(4)).evaluation.every_epochs, 1);
+        // No class has images for training, validation and testing.
+        let tiny = fitted(&[2, 2, 1], None, None);
+        assert_eq!((tiny.data.validation, tiny.evaluation.keep), (None, Keep::Last));
     }
 }

@@ -7,23 +7,29 @@ use super::{
 };
 use crate::{
     config::{
-        Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
+        Branches, Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
     },
     losses::SupervisedLoss,
 };
 
 /// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9 and learning rate
-/// 0.1, which has 5 epochs of warm-up and drops at epochs 160 and 180.
+/// 0.1, which has 5 epochs of warm-up and commonly drops at epochs 160 and 180.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) weight_decay: f64,
+    pub(super) nesterov: bool,
+    /// Epochs of the learning-rate drops.
+    pub(super) milestones: [usize; 2],
     /// Factor of each learning-rate drop.
     pub(super) gamma: f64,
+    pub(super) warmup_start: f64,
     pub(super) mixup: bool,
     pub(super) sampler: Sampler,
+    pub(super) second_sampler: Option<Sampler>,
     pub(super) loss: SupervisedLoss,
     pub(super) reweighting: Reweighting,
+    pub(super) branches: Option<Branches>,
     pub(super) head: HeadConfig,
     pub(super) normalize_features: bool,
     /// Parts included in the method.
@@ -36,6 +42,7 @@ impl Method {
         let wide = data.wide_backbone.filter(|_| self.head == HeadConfig::Etf);
         ModelConfig {
             backbone: wide.unwrap_or(data.backbone),
+            branches: self.branches,
             head: self.head,
             normalize_features: self.normalize_features,
             own_backbone: None,
@@ -51,18 +58,20 @@ impl Method {
             batch_size: data.batch_size,
             trains: Trains::Everything,
             sampler: self.sampler,
+            second_sampler: self.second_sampler,
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
             objective: Objective { loss: self.loss, reweighting: self.reweighting, neural_collapse: None },
             optimizer: OptimizerConfig::Sgd(SgdConfig {
                 learning_rate: 0.1,
                 momentum: 0.9,
-                nesterov: false,
+                nesterov: self.nesterov,
                 weight_decay: self.weight_decay,
                 clip_norm: None,
             }),
             schedule: Schedule {
-                decay: Decay::MultiStep { milestones: vec![160, 180], gamma: self.gamma },
+                decay: Decay::MultiStep { milestones: self.milestones.to_vec(), gamma: self.gamma },
                 warmup_epochs: 5,
+                warmup_start: self.warmup_start,
             },
         }
     }

@@ -9,7 +9,7 @@ use super::{
     second_phases,
 };
 use crate::{
-    config::{BackboneKind, Centers, Reweighting, WithinForm},
+    config::{BackboneKind, Branches, Centers, Reweighting, WithinForm},
     losses::{
         ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, Ldam, LogitAdjustment,
         MeanSquaredError, SupervisedLoss,
@@ -22,11 +22,16 @@ const RECIPE_L: Method = Method {
     name: "ce",
     description: "cross entropy",
     weight_decay: 2e-4,
+    nesterov: false,
+    milestones: [160, 180],
     gamma: 0.01,
+    warmup_start: 0.0,
     mixup: false,
     sampler: Sampler::Uniform,
+    second_sampler: None,
     loss: SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
     reweighting: Reweighting::None,
+    branches: None,
     head: HeadConfig::Linear,
     normalize_features: false,
     parts: &[],
@@ -182,6 +187,17 @@ pub(super) const METHODS: &[Method] = &[
         name: "mse-paper",
         description: "squared error, half the sum over classes",
         loss: SupervisedLoss::MeanSquaredError(MeanSquaredError { halved_sum: true }),
+        ..RECIPE_L
+    },
+    // The authors' code (Megvii-Nanjing/BBN); it skips an incomplete last batch, which is trained on here.
+    Method {
+        name: "bbn",
+        description: "BBN: two branches for uniform and reversed sampling, mixed by cumulative learning",
+        nesterov: true,
+        milestones: [120, 160],
+        warmup_start: 1.0 / 3.0,
+        second_sampler: Some(Sampler::Reverse),
+        branches: Some(Branches::Bilateral),
         ..RECIPE_L
     },
     Method {

@@ -19,6 +19,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         batch_size: data.batch_size,
         trains: Trains::NewClassifier,
         sampler: Sampler::ClassBalanced,
+        second_sampler: None,
         mixup_alpha: 0.0,
         objective: Objective {
             loss: SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
@@ -32,7 +33,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
             weight_decay: 5e-4,
             clip_norm: None,
         }),
-        schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0 },
+        schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0, warmup_start: 0.0 },
     }
 }
 

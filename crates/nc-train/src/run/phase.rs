@@ -42,6 +42,10 @@ impl Run<'_> {
                 epochs: phase.epochs,
                 steps_per_epoch: loader.batches_per_epoch(),
             })?;
+            if index > 0 && self.experiment.evaluation.keep == Keep::Best {
+                // This phase overwrites the selected weights, which the phase before needs to resume.
+                self.write_checkpoint()?;
+            }
         }
         while self.state.epoch < phase.epochs && !self.stops_early(phase) {
             let epoch = self.state.epoch;

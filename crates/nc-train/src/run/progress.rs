@@ -19,6 +19,9 @@ pub(crate) struct State {
     pub(crate) epoch_seconds: f64,
     pub(crate) best: Option<BestEpoch>,
     pub(crate) selected: Option<SelectedEpoch>,
+    /// Epoch of the phase with the best validation measure, and the measure; for early stopping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best_of_phase: Option<(usize, f64)>,
     /// Trained epochs of each phase that stopped early, by its index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) stopped: BTreeMap<usize, usize>,
@@ -39,7 +42,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn begin_phase(&mut self, phase: usize) {
         (self.phase, self.epoch, self.step) = (phase, 0, 0);
-        self.learning_rate = None;
+        (self.learning_rate, self.best_of_phase) = (None, None);
     }
 
     /// Counts a step of `images` images and resets `clock` to now.

@@ -7,7 +7,7 @@ use std::{
 
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, Network};
+use nc_models::Backbone;
 use nc_record::{
     Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir, SelectedEpoch,
     TensorBoard, Timing,
@@ -165,7 +165,7 @@ fn run(
     let run = Run {
         experiment,
         options,
-        learner: Learner::new(Box::new(network), data.train.class_counts()),
+        learner: Learner::new(network, data.train.class_counts()),
         data,
         outputs: None,
         directory,

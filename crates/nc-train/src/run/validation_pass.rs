@@ -82,8 +82,12 @@ impl Run<'_> {
         };
         let measure =
             |accuracy: &ShotAccuracy| chosen_by.of(accuracy.all, accuracy.balanced.unwrap_or(accuracy.all));
+        let now = measure(&validation_accuracy);
+        if self.state.best_of_phase.is_none_or(|(_, so_far)| now > so_far) {
+            self.state.best_of_phase = Some((epoch, now));
+        }
         let so_far = self.state.selected.as_ref().map(|selected| measure(&selected.validation_accuracy));
-        if so_far.is_none_or(|so_far| measure(&validation_accuracy) > so_far) {
+        if so_far.is_none_or(|so_far| now > so_far) {
             let weights_sha256 = Some(self.write_weights(RunDir::SELECTED_WEIGHTS)?);
             let (phase, test_accuracy) = (phase.to_owned(), accuracy);
             self.state.selected = Some(SelectedEpoch {
@@ -101,9 +105,10 @@ impl Run<'_> {
     /// Whether `phase` ends before its last epoch, see [`EvaluationConfig::patience`](crate::EvaluationConfig).
     pub(super) fn stops_early(&self, phase: &Phase) -> bool {
         let Some(patience) = self.experiment.evaluation.patience else { return false };
-        let best = self.state.selected.as_ref().filter(|selected| selected.phase == phase.name);
-        let since = best.map_or(0, |selected| selected.epoch + 1).max(phase.last_change());
-        self.state.epoch >= since + patience
+        // Only an evaluation can show that validation did not improve.
+        let Some((best, _)) = self.state.best_of_phase else { return false };
+        let evaluated = self.state.epoch.is_multiple_of(self.experiment.evaluation.every_epochs);
+        evaluated && self.state.epoch >= (best + 1).max(phase.last_change()) + patience
     }
 
     /// Loads the weights of the phase's best epoch, if they are kept.

@@ -85,7 +85,69 @@ fn a_phase_stops_when_its_patience_ends() {
     // Epochs before a milestone do not count.
     let mut scheduled = patient.clone();
     scheduled.phases[0].schedule.decay = Decay::MultiStep { milestones: vec![best + 10], gamma: 0.1 };
-    assert!(run(&scheduled, out.path()).result.epochs[0] >= best + 13);
+    let scheduled = run(&scheduled, out.path());
+    let shares = validation(&scheduled, "representation");
+    let best_of = |epochs: usize| {
+        (0..epochs).rev().max_by(|&a, &b| shares[a].total_cmp(&shares[b])).expect("an epoch")
+    };
+    let ends = |epochs: usize| epochs >= (best_of(epochs) + 1).max(best + 10) + 3;
+    let expected = (1..=60).find(|&epochs| epochs > shares.len() || ends(epochs));
+    assert_eq!(scheduled.result.epochs, [expected.unwrap()]);
+}
+
+#[test]
+fn a_phase_stops_at_an_evaluation_and_counts_its_own_epochs() {
+    let out = tempfile::tempdir().unwrap();
+    let mut patient = unstable("ce+crt", 60);
+    patient.evaluation.patience = Some(1);
+    patient.evaluation.every_epochs = 4;
+    patient.evaluation.keep = Keep::Last;
+    patient.phases[1].epochs = 3;
+    let stopped = run(&patient, out.path());
+    let shares = validation(&stopped, "representation");
+    let worse = (1..shares.len()).find(|&at| shares[..at].iter().any(|&before| before >= shares[at]));
+    let worse = worse.expect("a phase that stops early");
+    // An accuracy below that of the first phase is no reason to stop the second.
+    assert_eq!(stopped.result.epochs, [4 * (worse + 1), 3]);
+}
+
+/// Copies the directory of a run while it trains.
+struct CopyAt<'a> {
+    run: Option<std::path::PathBuf>,
+    to: &'a Path,
+    phase: &'a str,
+}
+
+impl Observer for CopyAt<'_> {
+    fn starts(&mut self, directory: &Path) {
+        self.run = Some(directory.to_owned());
+    }
+
+    fn event(&mut self, event: &Event) {
+        let Event::Evaluated { phase, .. } = event else { return };
+        let (Some(run), true) = (&self.run, phase == self.phase && !self.to.exists()) else { return };
+        std::fs::create_dir(self.to).unwrap();
+        for file in std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()) {
+            std::fs::copy(&file, self.to.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_that_dies_after_its_second_phase_chose_an_epoch_resumes() {
+    let out = tempfile::tempdir().unwrap();
+    let mut experiment = unstable("ce+crt", 8);
+    experiment.evaluation.patience = Some(1);
+    experiment.phases[1].epochs = 3;
+    let died = out.path().join("died");
+    let mut observer = CopyAt { run: None, to: &died, phase: "classifier" };
+    let expected = train(&experiment, &options(out.path()), &mut observer).unwrap();
+    for lock in ["claim.json", "claim.lock"] {
+        let _ = std::fs::remove_file(died.join(lock));
+    }
+    let options = RunOptions { directory: Some(died), ..options(out.path()) };
+    let resumed = train(&experiment, &options, &mut ()).unwrap();
+    assert_eq!(file(&resumed, RunDir::WEIGHTS), file(&expected, RunDir::WEIGHTS));
 }
 
 /// Stops after a number of steps.

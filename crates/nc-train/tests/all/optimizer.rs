@@ -5,7 +5,7 @@ use nc_train::{AdamW, AdamWConfig, Decay, OptimizerConfig, Schedule, Settings, S
 
 #[test]
 fn cosine_falls_from_one_towards_zero() {
-    let schedule = Schedule { decay: Decay::Cosine, warmup_epochs: 0 };
+    let schedule = Schedule { decay: Decay::Cosine, warmup_epochs: 0, warmup_start: 0.0 };
     assert_eq!(schedule.factor(0, 10), 1.0);
     assert!((schedule.factor(5, 10) - 0.5).abs() < 1e-12);
     assert!(schedule.factor(9, 10) < 0.03);

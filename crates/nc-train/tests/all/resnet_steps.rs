@@ -1,15 +1,17 @@
 //! Three SGD steps on a batch of 16 against PyTorch in double precision: learning rate 0.01, momentum 0.9, weight decay
 //! 5e-4. `golden/resnet_steps.safetensors` holds weights, batch and outputs of a ResNet-32.
 //! `golden/resnet18_steps.safetensors`, written by `golden/resnet18_steps.py`, holds outputs of a ResNet-18 whose
-//! weights follow from a formula.
+//! weights follow from a formula, and `golden/bbn_steps.safetensors`, by `golden/bbn_steps.py`, those of BBN in epoch 101 of
+//! 200 with Nesterov momentum and weight decay 2e-4.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use nc_losses::cross_entropy;
-use nc_models::{HeadConfig, Model, Network, ParamStore, Pass, ResNet, ResNetConfig};
-use nc_train::{Sgd, SgdConfig, Trainable};
+use nc_data::{Batch, View};
+use nc_models::{Bilateral, HeadConfig, Model, Network, ParamStore, Pass, ResNet, ResNetConfig};
+use nc_train::{Learner, Sgd, SgdConfig, Trainable, presets};
 
 type Golden = HashMap<String, Tensor>;
 
@@ -60,6 +62,41 @@ fn resnet18_on(device: &Device) {
     let images = noise(1000, &[16, 3, 32, 32], |x| x);
     let labels: Vec<u32> = (0..16).map(|i| i * 7 % 10).collect();
     three_sgd_steps_match(&golden, &model, &images, &Tensor::new(labels, &Device::Cpu).unwrap());
+}
+
+#[test]
+fn three_steps_of_bbn_match_pytorch() {
+    let golden = load("bbn_steps.safetensors");
+    let (params, _) = params(&Device::Cpu);
+    let config = ResNetConfig { depth: 20, in_channels: 3, width: 1 };
+    let network = Bilateral::new(params, config, 10).unwrap();
+    let mut vars = network.params().vars();
+    vars.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (stream, (name, var)) in vars.iter().enumerate() {
+        var.set(&initial(stream, name, var.dims())).unwrap();
+    }
+    let view = |stream: usize, factor: u32| View {
+        images: noise(stream, &[16, 3, 32, 32], |x| x),
+        labels: (0..16).map(|i| i * factor % 10).collect(),
+        positions: (0..16).collect(),
+        mix: None,
+    };
+    let batch = Batch { views: vec![view(1000, 7), view(1001, 3)] };
+    // The preset's phase: nothing of the recipe is repeated here but the learning rate of this epoch.
+    let phase = &presets::find("cifar10-lt-r100/bbn").unwrap().phases[0];
+    let mut learner = Learner::new(Box::new(network), &[16; 10]);
+    learner.begin_phase(phase).unwrap();
+    learner.begin_epoch(100, 0, &|_| unreachable!("no centres")).unwrap();
+    for step in 0..3 {
+        let loss = learner.step(&batch, 0.01).unwrap().losses.total;
+        let loss = Tensor::new(&[loss], &Device::Cpu).unwrap();
+        assert_close(&golden, &format!("out.step{step}.loss"), &loss, 1e-4);
+    }
+    for name in names_after(&golden, "out.after3.").filter(|name| name != "eval_logits") {
+        assert_close(&golden, &format!("out.after3.{name}"), &var(&vars, &name), 5e-3);
+    }
+    let logits = learner.network().infer(&batch.views[0].images).unwrap().logits.unwrap();
+    assert_close(&golden, "out.after3.eval_logits", &logits, 1e-2);
 }
 
 fn three_sgd_steps_match(golden: &Golden, model: &Model, images: &Tensor, labels: &Tensor) {
