@@ -1,4 +1,4 @@
-"""Makes the folders of images on which the defaults for one's own images were chosen (docs/own-images.md).
+"""Makes folders of images of three real long-tailed sets, see docs/own-images.md.
 
     python3 prepare.py plankton plankton.tar.xz OUT
     python3 prepare.py grocery GroceryStoreDataset OUT

@@ -135,15 +135,6 @@ impl Outputs {
         Ok(Accuracy::of(&self.logits, &self.labels, training_counts)?)
     }
 
-    /// The class with the largest logit of each image; the lower class for equal logits.
-    pub(crate) fn predictions(&self, classes: usize) -> Vec<u32> {
-        let largest = |logits: &[f32]| {
-            let best = logits.iter().enumerate().rev().max_by(|(_, one), (_, other)| one.total_cmp(other));
-            best.map_or(0, |(class, _)| class as u32)
-        };
-        self.logits.chunks_exact(classes.max(1)).map(largest).collect()
-    }
-
     fn calibration(&self, classes: usize) -> Result<Calibration> {
         Ok(Calibration::of(&self.logits, &self.labels, classes)?)
     }

@@ -29,7 +29,7 @@ impl Adjustment for PostHocAdjustment {
         // rule, and label smoothing shifts the logits.
         let plain = |phase: &Phase| {
             phase.objective.loss == SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 })
-                && phase.sampler == Sampler::Uniform
+                && (phase.sampler, phase.second_sampler) == (Sampler::Uniform, None)
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(trained.last_phase.is_some_and(plain), key("kind"), || {

@@ -1,6 +1,4 @@
 //! Default settings for one's own images, which depend on their number and sizes.
-//!
-//! The constants were chosen on validation images of three data sets; docs/own-images.md shows the measurements.
 
 use std::{
     path::{Path, PathBuf},

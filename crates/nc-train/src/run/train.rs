@@ -289,7 +289,7 @@ impl Run<'_> {
         let examples = examples(&self.data, &test)?;
         if let Some((validation, _)) = &self.data.validation {
             let outputs = inference.outputs(validation)?;
-            let predictions = outputs.predictions(class_counts.len());
+            let predictions = nc_metrics::predictions(&outputs.logits, class_counts.len())?;
             let images_hash = validation.hash().to_owned();
             let decisions = Decisions { images_hash, labels: outputs.labels, predictions };
             self.directory.write_json(RunDir::VALIDATION, &decisions)?;

@@ -52,7 +52,10 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
                 assert!(matches!(error, Error::PartsExclude { first: "post-hoc-adjustment", .. }), "{error}");
                 continue;
             }
+            // Cumulative learning mixes the features of two branches, of a CIFAR ResNet.
+            let acts_on_features = ["nc", "within", "between", "center-loss"].iter().any(|nc| part.starts_with(nc));
             let refused = part == "post-hoc-adjustment" && !plain
+                || method == "bbn" && (acts_on_features && part != "ncm" || part == "resnet18")
                 || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
                 || method == "ldam-drw" && needs_linear
                 || method.starts_with("etf-dr") && (needs_linear || part == "crt");
@@ -189,6 +192,16 @@ fn overrides_address_list_elements_by_name_and_index() {
     );
     assert!(matches!(with(&["phases.2.epochs=7"]), Err(Error::Setting { .. })));
     assert!(matches!(with(&["seed.deep=7"]), Err(Error::Setting { .. })));
+}
+
+#[test]
+fn none_removes_an_optional_setting() {
+    let set = with(&["data.validation.fraction=0.2", "data.validation=none"]).unwrap();
+    assert_eq!(set.data.validation, None);
+    let without = with(&["phases.representation.objective.neural_collapse=none"]).unwrap();
+    assert_eq!(without.phases[0].objective.neural_collapse, None);
+    let required = with(&["data.profile=none"]).unwrap_err().to_string();
+    assert!(required.contains("profile"), "{required}");
 }
 
 #[test]

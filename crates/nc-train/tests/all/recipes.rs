@@ -2,7 +2,7 @@
 
 use nc_train::{
     CenterInit, Centers, Counts, Experiment, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, Phase,
-    PostHoc, PostHocAdjustment, Reweighting, SupervisedLoss, Trains, presets,
+    PostHoc, PostHocAdjustment, Reweighting, Sampler, SupervisedLoss, Trains, presets,
 };
 
 fn preset(name: &str) -> Experiment {
@@ -92,4 +92,16 @@ fn class_balanced_focal_loss_is_focal_loss_with_effective_numbers_throughout() {
     let mut expected = plain.phases;
     expected[0].objective.reweighting = Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 };
     assert_eq!(balanced.phases, expected);
+}
+
+#[test]
+fn bbn_has_the_published_schedule() {
+    let experiment = preset("cifar10-lt-r100/bbn");
+    let [phase] = experiment.phases.as_slice() else { panic!("one phase") };
+    let factors = [0, 1, 2, 3, 4, 119, 120, 159, 160].map(|epoch| phase.schedule.factor(epoch, phase.epochs));
+    let published = [7.0 / 15.0, 0.6, 11.0 / 15.0, 13.0 / 15.0, 1.0, 1.0, 0.01, 0.01, 1e-4];
+    for (factor, published) in factors.iter().zip(published) {
+        assert!((factor - published).abs() < 1e-12, "{factors:?}");
+    }
+    assert_eq!((phase.sampler, phase.second_sampler), (Sampler::Uniform, Some(Sampler::Reverse)));
 }
