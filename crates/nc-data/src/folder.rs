@@ -28,8 +28,8 @@ const BESIDE: &str = "test, val, valid, validation";
 /// Reads images (PNG, JPEG, WebP, BMP, TIFF, PNM) from `directory/train/CLASS/`, `directory/val/CLASS/` and
 /// `directory/test/CLASS/`. The validation directory may also be named `valid` or `validation`; without `directory/test`
 /// it is the test set. Without `directory/train`, reads `directory/CLASS/` and has no test set. Subdirectories of a class
-/// belong to it, except symlinks. [`Source::notes`] counts the skipped entries: files of other kinds, hidden files and so
-/// on.
+/// belong to it. A class directory may be a symlink; symlinks to directories below it are skipped. [`Source::notes`] counts
+/// the skipped entries: files of other kinds, hidden files and so on.
 ///
 /// Labels follow the sorted names of the class directories. Images are grey if all files are, in colour otherwise;
 /// transparency is dropped. Class names are normalised to Unicode's NFC, so that the same name from another file system
