@@ -123,7 +123,6 @@ fn sizes(text: &mut String, checked: &Checked<'_>) {
     }
 }
 
-/// Whether the images need `data.image_size`, or are so large that it is advisable.
 /// True if training scales the images, unless data.image_size says otherwise.
 fn scales(check: &ImageCheck) -> bool {
     check.sizes.len() > 1 || check.sizes.keys().any(|(height, width)| *height.max(width) > OwnImages::SIDE)

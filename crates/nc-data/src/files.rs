@@ -50,7 +50,7 @@ pub struct Survey {
 #[derive(Default)]
 pub(crate) struct Files {
     pub(crate) images: Labelled,
-    /// What [`Groups::Directory`] groups by, empty for an image on its own.
+    /// Key of each image for [`Groups::Directory`], empty for an image on its own.
     pub(crate) directories: Vec<String>,
     /// The column `group` of a list, with empty strings for images on their own.
     pub(crate) column: Option<Vec<String>>,
@@ -70,7 +70,7 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for groups by a column that there is not.
+    /// [`Error::Config`] for groups by a column that the list lacks.
     pub fn group_by(&mut self, groups: &Groups) -> Result<()> {
         let Labelled { paths, labels } = &self.train.images;
         if *groups != Groups::Column && self.train.column.is_some() {

@@ -32,7 +32,7 @@ impl Default for ImageOptions {
     }
 }
 
-/// What the header of an image file says.
+/// Properties of an image, from the header of its file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Height and width, after turning by EXIF orientation if that is wanted.

@@ -61,23 +61,14 @@ fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
     }
 }
 
-/// The training list of `directory`, if there is one.
-///
-/// # Errors
-///
-/// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
-pub fn training_list(directory: &Path) -> Result<Option<PathBuf>> {
-    training(directory, &all(directory)?)
-}
-
 /// True if the images of `directory` are those of lists, false if they are those of class directories. Lists beside the
 /// directories of their images look like a folder, and notes beside class directories may look like a list.
 ///
 /// # Errors
 ///
-/// Those of [`training_list`].
+/// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
 pub fn has_lists(directory: &Path) -> Result<bool> {
-    let Some(list) = training_list(directory)? else { return Ok(false) };
+    let Some(list) = training(directory, &all(directory)?)? else { return Ok(false) };
     let is_training = file_name(&list).to_lowercase().contains("train");
     // The error of a list that cannot be parsed says what is wrong with it.
     Ok(ImageList::read(&list).is_ok() || (is_training && !directory.join("train").is_dir()))

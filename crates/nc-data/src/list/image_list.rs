@@ -67,11 +67,6 @@ impl ImageList {
         &self.entries
     }
 
-    /// Whether there is a column `group`.
-    pub fn has_groups(&self) -> bool {
-        self.has_groups
-    }
-
     /// Columns of a CSV list that are not used.
     pub fn unused_columns(&self) -> &[String] {
         &self.unused_columns

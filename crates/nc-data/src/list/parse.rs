@@ -53,7 +53,7 @@ impl Label {
     }
 }
 
-/// What a file lists.
+/// Content of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     pub(super) entries: Vec<Entry>,
