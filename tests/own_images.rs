@@ -50,7 +50,15 @@ fn mixed_sizes_are_scaled_and_validation_selects_an_epoch() {
     write(&dir.path().join("mine/train"), &[10, 10], (12, 8), 1);
     write(&dir.path().join("mine/test"), &[3, 3], (9, 9), 1);
     // Presets of other data sets know nothing of these images.
-    let other = ["train", "--preset", "fashion-mnist-lt/ce", "--set", "data.source=image-folder", "--data-dir", "mine"];
+    let other = [
+        "train",
+        "--preset",
+        "fashion-mnist-lt/ce",
+        "--set",
+        "data.source=image-folder",
+        "--data-dir",
+        "mine",
+    ];
     let message = failure(&nclt(dir.path(), &other));
     assert!(message.contains("data.image_size: is not set") && message.contains("12x8"), "{message}");
     let args = [&TRAIN[..], &["--data-dir", "mine", "--threads", "1"]].concat();

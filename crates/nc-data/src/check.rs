@@ -127,7 +127,7 @@ pub fn check_images(
         has_validation: files.validation.is_some(),
         has_test: files.test.is_some(),
         classes: classes(&files),
-        notes: files.notes,
+        notes: files.notes.into_iter().chain(files.nested).collect(),
         ..ImageCheck::default()
     };
     // The first image of each content in each set, in the order of sets.

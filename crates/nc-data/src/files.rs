@@ -27,7 +27,9 @@ pub struct ImageFiles {
     pub(crate) test: Option<Files>,
     /// The number of the group of each training image, if they are in groups.
     pub(crate) groups: Option<Vec<u32>>,
-    /// Remarks to display: skipped files and directories, a suspicious layout.
+    /// Remark on images that are all in subdirectories of class directories, unless these are groups.
+    pub(crate) nested: Option<String>,
+    /// Other remarks to display: skipped files and directories.
     pub(crate) notes: Vec<String>,
 }
 
@@ -79,6 +81,7 @@ impl ImageFiles {
         }
         self.groups = Some(match groups {
             Groups::Directory => {
+                self.nested = None;
                 let keys = self.train.directories.iter().zip(labels);
                 numbered(keys.map(|(key, label)| (!key.is_empty()).then_some((label, key))))
             }
@@ -143,7 +146,8 @@ impl ImageFiles {
     /// [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
     /// images or they do not fit into memory.
     pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
-        let Self { name, class_names, train, validation, test, groups, notes } = self;
+        let Self { name, class_names, train, validation, test, groups, nested, mut notes } = self;
+        notes.extend(nested);
         let has_validation = validation.is_some();
         let images = [train, test.unwrap_or_default(), validation.unwrap_or_default()].map(|set| set.images);
         let mut sets = decode(&images, &class_names, options, progress)?.into_iter();

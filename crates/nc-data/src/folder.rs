@@ -75,6 +75,13 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     refuse_one_level_too_high(&train_dir, &classes)?;
     let train = labelled(&classes, &class_names, &mut tally)?;
     notes.extend(tally.notes(&train_dir));
+    let nested = train.directories.iter().all(|below| !below.is_empty()).then(|| {
+        format!(
+            "{}: all images are in subdirectories of the class directories; if those are the classes, use the directory \
+             one level below",
+            train_dir.display()
+        )
+    });
     let mut read = |directory: Option<PathBuf>| -> Result<Option<Files>> {
         let Some(directory) = directory else { return Ok(None) };
         let mut tally = Tally::default();
@@ -84,7 +91,7 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     };
     let (validation, test) = (read(sets.validation)?, read(sets.test)?);
     let name = file_name(directory);
-    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, notes })
+    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, nested, notes })
 }
 
 /// Directories beside `train`.
@@ -206,7 +213,6 @@ fn labelled(classes: &[PathBuf], names: &[String], files: &mut Tally) -> Result<
         }
         let below = found.iter().map(|path| directory_below(directory, path));
         all.directories.extend(below);
-        files.nested += all.directories[before..].iter().filter(|below| !below.is_empty()).count();
         all.images.labels.resize(all.images.paths.len(), label as u32);
     }
     files.used = all.images.paths.len();

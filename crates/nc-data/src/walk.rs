@@ -12,8 +12,6 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) used: usize,
-    /// Number of used files in subdirectories of class directories.
-    pub(crate) nested: usize,
     /// Number of skipped files by extension, and of other skipped entries by kind.
     unused: BTreeMap<String, usize>,
 }
@@ -42,13 +40,6 @@ impl Tally {
             let all = self.used + unused;
             notes.push(format!(
                 "{directory}: skipped {unused} of {all} files ({kinds}); images are {ENDINGS}"
-            ));
-        }
-        if self.used > 0 && self.nested == self.used {
-            notes.push(format!(
-                "{}: all images are in subdirectories of the class directories; if those are the classes, use the \
-                 directory one level below",
-                directory.display()
             ));
         }
         notes

@@ -3,7 +3,7 @@
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaImage};
-use nc_data::{Dataset, Error, ImageOptions, ImageShape, Source, Subset, decode_files, folder};
+use nc_data::{Dataset, Error, Groups, ImageOptions, ImageShape, Source, Subset, decode_files, folder};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
@@ -98,6 +98,9 @@ fn a_directory_one_level_too_high_is_refused_or_reported() {
     let source = folder::read_dir(root.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_names(), ["more", "photos"]);
     assert!(source.notes[0].contains("all images are in subdirectories"), "{:?}", source.notes);
+    let mut files = folder::find(root.path()).unwrap();
+    files.group_by(&Groups::Directory).unwrap();
+    assert!(files.decode(ImageOptions::default(), &mut ()).unwrap().notes.is_empty());
 }
 
 #[test]
