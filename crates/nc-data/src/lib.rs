@@ -9,6 +9,7 @@
 mod batch;
 mod check;
 pub mod cifar;
+mod counted;
 mod dataset;
 mod decode;
 #[cfg(feature = "download")]
@@ -42,6 +43,7 @@ mod walk;
 
 pub use batch::{Batch, Sample};
 pub use check::{ClassCheck, Copied, ImageCheck, Set, check_images};
+pub use counted::counted;
 pub use dataset::{Dataset, ImageShape};
 pub use decode::{DecodedFiles, LoadProgress, decode_files};
 pub use embedded::fashion_mnist_lt;

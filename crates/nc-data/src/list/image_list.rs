@@ -26,11 +26,16 @@ impl ImageList {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty, a line is invalid or an image appears twice.
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty or not UTF-8, a line is invalid or an
+    /// image appears twice.
     pub fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+            let message = format!("line {line}: not UTF-8; save the file as UTF-8");
+            Error::Malformed { path: path.to_owned(), message }
+        })?;
+        Self::parse(path, text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
