@@ -29,6 +29,8 @@ pub struct ImageCheck {
     pub grey: usize,
     /// Number of images that have an EXIF orientation that turns or mirrors them.
     pub turned: usize,
+    /// Class directories without images or of classes without training images, each with the reason.
+    pub unusable_classes: Vec<String>,
     /// Files that cannot be decoded, each with the reason.
     pub unreadable: Vec<Error>,
     /// Identical images of different sets.
@@ -127,6 +129,7 @@ pub fn check_images(
         has_validation: files.validation.is_some(),
         has_test: files.test.is_some(),
         classes: classes(&files),
+        unusable_classes: files.faults,
         notes: files.notes.into_iter().chain(files.nested).collect(),
         ..ImageCheck::default()
     };

@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::{counted, walk::ENDINGS};
+
 /// Errors of this crate. Each message names the file or argument, the expected and the found value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -71,6 +73,15 @@ pub enum Error {
     #[error("{} images cannot be read:\n  {}", reasons.len(), first_lines(reasons))]
     Images {
         /// The error of each, with its file.
+        reasons: Vec<String>,
+    },
+    /// Class directories without images, or of classes without training images.
+    #[error(
+        "{} cannot be used; remove them or add images ({ENDINGS}):\n  {}",
+        counted(reasons.len(), "class directory", "class directories"), first_lines(reasons)
+    )]
+    Classes {
+        /// The directory of each class, with the reason.
         reasons: Vec<String>,
     },
     /// Inconsistent images, labels and classes.

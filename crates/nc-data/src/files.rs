@@ -27,6 +27,8 @@ pub struct ImageFiles {
     pub(crate) test: Option<Files>,
     /// The number of the group of each training image, if they are in groups.
     pub(crate) groups: Option<Vec<u32>>,
+    /// Class directories that cannot be used, each with the reason.
+    pub(crate) faults: Vec<String>,
     /// Remark on images that are all in subdirectories of class directories, unless these are groups.
     pub(crate) nested: Option<String>,
     /// Other remarks to display: skipped files and directories.
@@ -119,8 +121,10 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded.
+    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
+    /// [`Error::Images`] the files that cannot be decoded.
     pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
+        self.refuse_faults()?;
         let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
         let headers = headers(&paths, options)?;
         let mut class_counts = vec![0; self.class_names.len()];
@@ -142,11 +146,12 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded,
-    /// [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
+    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
+    /// [`Error::Images`] the files that cannot be decoded; [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
     /// images or they do not fit into memory.
     pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
-        let Self { name, class_names, train, validation, test, groups, nested, mut notes } = self;
+        self.refuse_faults()?;
+        let Self { name, class_names, train, validation, test, groups, nested, mut notes, .. } = self;
         notes.extend(nested);
         let has_validation = validation.is_some();
         let images = [train, test.unwrap_or_default(), validation.unwrap_or_default()].map(|set| set.images);
@@ -160,6 +165,13 @@ impl ImageFiles {
         };
         let validation = validation.filter(|_| has_validation);
         Ok(Source { name, train, validation, test, notes })
+    }
+
+    fn refuse_faults(&self) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Classes { reasons: self.faults.clone() })
     }
 
     /// Training, validation and test images.

@@ -49,7 +49,17 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     let train = list.files(directory, &class_names)?;
     let groups = train.column_groups();
     let name = file_name(directory);
-    let mut files = ImageFiles { name, class_names, train, validation, test, groups, nested: None, notes };
+    let mut files = ImageFiles {
+        name,
+        class_names,
+        train,
+        validation,
+        test,
+        groups,
+        faults: vec![],
+        nested: None,
+        notes,
+    };
     files.note_shared_groups();
     Ok(files)
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::parse::{self, Entry, Label, Parsed};
-use crate::{Error, Result, decode::Labelled, files::Files, folder::is_printable};
+use crate::{Error, Result, decode::Labelled, error::first, files::Files, folder::is_printable};
 
 /// A parsed image list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,14 +132,19 @@ impl ImageList {
                 Label::Number(number) => places.get(number.to_string().as_str()),
                 Label::Name(name) => places.get(name.as_str()),
             };
-            place.copied().ok_or_else(|| {
-                let (line, label, classes) = (entry.line, &entry.label, class_names.len());
-                let message =
-                    format!("line {line}: class {label} is not one of the {classes} training classes");
-                Error::Malformed { path: self.path.clone(), message }
-            })
+            place.copied()
         };
-        self.entries.iter().map(place).collect()
+        let labels: Vec<Option<u32>> = self.entries.iter().map(place).collect();
+        let mut seen = HashSet::new();
+        let unknown = self.entries.iter().zip(&labels);
+        let unknown = unknown.filter(|(entry, label)| label.is_none() && seen.insert(&entry.label));
+        let unknown: Vec<String> =
+            unknown.map(|(entry, _)| format!("class {} (line {})", entry.label, entry.line)).collect();
+        if !unknown.is_empty() {
+            let message = format!("no training images of {}", first(&unknown));
+            return Err(Error::Malformed { path: self.path.clone(), message });
+        }
+        Ok(labels.into_iter().flatten().collect())
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// The class of an image.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// Its number, from 0.
     Number(u32),

@@ -69,14 +69,15 @@ fn names_are_sorted_and_composed_like_those_of_folders() {
 #[test]
 fn other_lists_name_no_new_classes() {
     for (train, test, found) in [
+        ("0.png,a\n1.png,b\n", "\n2.png,a\n3.png,c\n", "no training images of class \"c\" (line 3)"),
         (
             "0.png,a\n1.png,b\n",
-            "\n2.png,a\n3.png,c\n",
-            "line 3: class \"c\" is not one of the 2 training classes",
+            "2.png,c\n3.png,a\n4.png,c\n5.png,d\n",
+            "no training images of class \"c\" (line 1), class \"d\" (line 4)",
         ),
-        ("0.png,a\n1.png,b\n", "2.png,0\n", "line 1: class 0 is not one of the 2 training classes"),
-        ("0.png,0\n1.png,1\n", "2.png,2\n", "line 1: class 2 is not one of the 2 training classes"),
-        ("0.png,0\n1.png,1\n", "2.png,a\n", "line 1: class \"a\" is not one of the 2 training classes"),
+        ("0.png,a\n1.png,b\n", "2.png,0\n", "no training images of class 0 (line 1)"),
+        ("0.png,0\n1.png,1\n", "2.png,2\n", "no training images of class 2 (line 1)"),
+        ("0.png,0\n1.png,1\n", "2.png,a\n", "no training images of class \"a\" (line 1)"),
     ] {
         for other in ["test.csv", "val.csv"] {
             let root = directory(&[("train.csv", train), (other, test)]);
