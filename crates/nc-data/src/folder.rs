@@ -12,6 +12,7 @@ use crate::{
     error::first,
     files::Files,
     images::ImageOptions,
+    list,
     walk::{Tally, entries, file_name, images},
 };
 
@@ -58,7 +59,7 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 /// directories without images and classes without training images are errors of decoding, [`Error::Classes`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let train_dir = directory.join("train");
-    let mut notes = vec![];
+    let mut notes = Vec::from_iter(list::unused_note(directory));
     let (train_dir, sets) = if train_dir.is_dir() {
         (train_dir, Sets::beside_train(directory, &mut notes)?)
     } else {

@@ -77,6 +77,16 @@ impl ImageList {
         &self.unused_columns
     }
 
+    /// True if the first image is a file below `root`.
+    pub(super) fn first_exists(&self, root: &Path) -> bool {
+        self.entries.first().is_some_and(|entry| file(root, &entry.path).is_some())
+    }
+
+    /// The files below `root`.
+    pub(super) fn existing(&self, root: &Path) -> Vec<PathBuf> {
+        self.entries.par_iter().filter_map(|entry| file(root, &entry.path)).collect()
+    }
+
     /// The entries without a file below `root`, in line order.
     pub fn missing(&self, root: &Path) -> Vec<&Entry> {
         self.entries.par_iter().filter(|entry| file(root, &entry.path).is_none()).collect()

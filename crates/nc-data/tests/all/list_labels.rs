@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use nc_data::{Groups, ImageOptions, Source, Subset, list, rng::Purpose};
+use nc_data::{Groups, ImageOptions, Source, Subset, folder, list, rng::Purpose};
 
 use crate::{image_sets::write, support::complaint};
 
@@ -53,7 +53,45 @@ fn a_single_list_of_any_name_is_the_training_list() {
     assert!(source.notes[0].ends_with("only the training list labels.csv"), "{:?}", source.notes);
     fs::write(root.path().join("notes.txt"), "").unwrap();
     let message = complaint(read(root.path()));
-    assert!(message.ends_with("or a single list, found labels.csv, notes.txt"), "{message}");
+    let hint = "found labels.csv, notes.txt; rename the training list to train*.txt or train*.csv";
+    assert!(message.ends_with(hint), "{message}");
+}
+
+#[test]
+fn tables_beside_class_directories_are_no_lists() {
+    let root = tempfile::tempdir().unwrap();
+    let list = |name: &str, content: &str| fs::write(root.path().join(name), content).unwrap();
+    for class in ["ant", "bee"] {
+        write(&root.path().join(class).join("1.png"), 1);
+    }
+    for (name, content, reason) in [
+        ("train.csv", "id,label\n1,ant\n", "not used as a list: "),
+        (
+            "train.csv",
+            "path,label\n1.png,ant\n",
+            "not used as a list, because its first image 1.png does not exist",
+        ),
+        ("classes.txt", "ant 0\nbee 1\n", "not used as a list, because its first image ant does not exist"),
+    ] {
+        list(name, content);
+        assert!(!list::has_lists(root.path()).unwrap(), "{name} {content:?}");
+        let source = folder::read_dir(root.path(), ImageOptions::default()).unwrap();
+        assert!(source.notes[0].contains(name) && source.notes[0].contains(reason), "{:?}", source.notes);
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+    // Without a name for training, the lists of all images are an error, and those of some are not used.
+    list("a.csv", "ant/1.png,ant\n");
+    list("b.csv", "bee/1.png,bee\n");
+    assert!(list::has_lists(root.path()).unwrap());
+    list("b.csv", "ant/1.png,ant\n");
+    assert!(!list::has_lists(root.path()).unwrap());
+    list("train.csv", "ant/1.png,ant\n");
+    assert!(list::has_lists(root.path()).unwrap());
+    // A broken list is reported unless there are class directories.
+    list("train.csv", "1.png;ant\n");
+    assert!(!list::has_lists(root.path()).unwrap());
+    fs::remove_dir_all(root.path().join("bee")).unwrap();
+    assert!(list::has_lists(root.path()).unwrap());
 }
 
 #[test]
