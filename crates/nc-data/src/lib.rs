@@ -42,7 +42,7 @@ mod view;
 mod walk;
 
 pub use batch::{Batch, Sample};
-pub use check::{ClassCheck, Copied, ImageCheck, Set, check_images};
+pub use check::{ClassCheck, Copied, HeldOut, ImageCheck, Set, check_images};
 pub use counted::counted;
 pub use dataset::{Dataset, ImageShape};
 pub use decode::{DecodedFiles, LoadProgress, decode_files};
