@@ -88,7 +88,7 @@ pub enum Error {
     #[error("{0}")]
     Dataset(String),
     /// A class with fewer images than its profile asks for.
-    #[error("class {class} has {available} images, but the profile asks for {wanted}")]
+    #[error("class {class} has {}, but the profile asks for {wanted}", counted(*available, "image", "images"))]
     TooFewImages {
         /// The class: its label, or its quoted name if classes are named.
         class: String,

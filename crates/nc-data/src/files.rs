@@ -1,7 +1,7 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use crate::{
-    Error, Groups, ImageOptions, LoadProgress, Result, Source,
+    Error, Groups, ImageOptions, LoadProgress, Result, Source, counted,
     decode::{Labelled, decode, headers},
     groups::{numbered, stem_until},
 };
@@ -110,9 +110,10 @@ impl ImageFiles {
             let column = set.as_ref().and_then(|set| set.column.as_deref()).unwrap_or_default();
             let images = column.iter().filter(|key| training.contains(key.as_str())).count();
             if images > 0 {
-                self.notes.push(format!(
-                    "{images} {what} images are in groups of the training list, which inflates accuracy"
-                ));
+                let (one, many) =
+                    (format!("{what} image is in a group"), format!("{what} images are in groups"));
+                let images = counted(images, &one, &many);
+                self.notes.push(format!("{images} of the training list, which inflates accuracy"));
             }
         }
     }
