@@ -50,7 +50,15 @@ fn mixed_sizes_are_scaled_and_validation_selects_an_epoch() {
     write(&dir.path().join("mine/train"), &[10, 10], (12, 8), 1);
     write(&dir.path().join("mine/test"), &[3, 3], (9, 9), 1);
     // Presets of other data sets know nothing of these images.
-    let other = ["train", "--preset", "fashion-mnist-lt/ce", "--set", "data.source=image-folder", "--data-dir", "mine"];
+    let other = [
+        "train",
+        "--preset",
+        "fashion-mnist-lt/ce",
+        "--set",
+        "data.source=image-folder",
+        "--data-dir",
+        "mine",
+    ];
     let message = failure(&nclt(dir.path(), &other));
     assert!(message.contains("data.image_size: is not set") && message.contains("12x8"), "{message}");
     let args = [&TRAIN[..], &["--data-dir", "mine", "--threads", "1"]].concat();
@@ -74,13 +82,13 @@ fn check_list_reports_missing_images() {
     fs::write(dir.path().join("list.txt"), "ant/000.png 0\nant/001.png 0\n").unwrap();
     assert_eq!(stdout(&nclt(dir.path(), &["check-list", "list.txt"])), "2 images, all present\n");
     fs::write(dir.path().join("five.txt"), "ant/000.png 5\n").unwrap();
-    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 images, all present\n");
+    assert_eq!(stdout(&nclt(dir.path(), &["check-list", "five.txt", "--test"])), "1 image, all present\n");
     fs::remove_file(dir.path().join("ant/001.png")).unwrap();
     let output = nclt(dir.path(), &["check-list", "list.txt"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("line 2: ant/001.png is missing"));
-    assert!(failure(&output).contains("1 of 2 images are missing"));
+    assert!(failure(&output).contains("1 of 2 images missing"));
     let unread = nclt_unread(dir.path(), &["check-list", "list.txt"]);
-    assert!(failure(&unread).contains("1 of 2 images are missing"));
+    assert!(failure(&unread).contains("1 of 2 images missing"));
 }
 
 #[test]
@@ -135,7 +143,8 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
         "imbalance ratio 24.0 (120 to 5)",
         "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
         "2 MB of memory for the images at 64x64 pixels",
-        "smallest class with two images, \"cow\": 4 to train on, 1 for validation",
+        "training holds out 15 % of each class to choose an epoch",
+        "smallest class \"cow\" of 5 images: 4 for training, 1 for validation\n",
         "Ready: nclt train --data-dir mine",
         "Several methods: nclt compare --data-dir mine",
     ] {
@@ -147,14 +156,14 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     fs::copy(train.join("ant/001.png"), train.join("bee/copy.png")).unwrap();
     fs::copy(train.join("cow/001.png"), train.join("cow/copy.png")).unwrap();
     let said = stdout(&nclt(dir.path(), &["check", "mine"]));
-    assert!(said.contains("1 test images are copies of training images"), "{said}");
+    assert!(said.contains("1 test image is a copy of a training image"), "{said}");
     assert!(said.contains("bee/copy.png = mine/train/ant/001.png"), "{said}");
-    assert!(said.contains("1 training images are copies of others of their class"), "{said}");
+    assert!(said.contains("1 training image is a copy of another of its class"), "{said}");
     fs::write(train.join("cow/bad.png"), "no image").unwrap();
     let output = nclt(dir.path(), &["check", "mine"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("1 unreadable images") && said.contains("cow/bad.png"), "{said}");
+    assert!(said.contains("1 unreadable image;") && said.contains("cow/bad.png"), "{said}");
 }
 
 /// Lists beside the directory of their images, with tracks of three frames.
@@ -293,4 +302,90 @@ fn check_list_reads_csv() {
         message.contains("bad.csv: line 3: expected a class name as label, as in line 2, found 3"),
         "{message}"
     );
+}
+
+/// Standard output of `nclt check`, and the error of `nclt train`, of images that leave none for validation.
+fn check_without_validation(dir: &Path, units: &str) {
+    let said = stdout(&nclt(dir, &["check", "mine"]));
+    assert!(
+        said.contains(&format!("No validation images: no class has two {units} to hold one out")),
+        "{said}"
+    );
+    let ready = "Ready: nclt train --data-dir mine --set data.validation=none --set evaluation.keep=last\n";
+    assert!(said.ends_with(ready), "{said}");
+    let message = failure(&nclt(dir, &["train", "--data-dir", "mine"]));
+    assert!(message.contains("holds out no validation images because no class has two groups"), "{message}");
+}
+
+#[test]
+fn check_recommends_training_without_validation_if_none_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mine");
+    write(&root.join("img"), &[6, 6, 6], (8, 8), 1);
+    // The groups of each class have `frames` images.
+    let list = |images: std::ops::Range<usize>, frames: usize| {
+        let rows = ["ant", "bee", "cow"].into_iter().flat_map(|class| {
+            let row = move |index| format!("img/{class}/{index:03}.png,{class},{class}{}\n", index / frames);
+            images.clone().map(row)
+        });
+        format!("path,label,group\n{}", rows.collect::<String>())
+    };
+    fs::write(root.join("train.csv"), list(0..4, 6)).unwrap();
+    fs::write(root.join("test.csv"), list(4..6, 2)).unwrap();
+    check_without_validation(dir.path(), "groups");
+    fs::remove_file(root.join("test.csv")).unwrap();
+    fs::write(root.join("train.csv"), list(0..6, 3)).unwrap();
+    check_without_validation(dir.path(), "groups left");
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    assert!(said.contains("of 2 groups: about 1 for training, 1 for testing\n"), "{said}");
+
+    // Training itself holds out none if every class has two images.
+    write(&dir.path().join("small"), &[2, 2, 2], (8, 8), 1);
+    let said = stdout(&nclt(dir.path(), &["check", "small"]));
+    assert!(said.contains("every class has fewer than 3 images, so training holds out none"), "{said}");
+    assert!(said.contains("of 2 images: 1 for training, 1 for testing\n"), "{said}");
+    assert!(said.ends_with("Ready: nclt train --data-dir small\n"), "{said}");
+    last_line(&nclt(dir.path(), &["train", "--data-dir", "small", "--epochs", "1", "--json"]));
+}
+
+#[test]
+fn check_subtracts_both_hold_outs() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine"), &[20, 10, 1], (8, 8), 1);
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    for line in [
+        "training holds out 15 % of the rest of each class",
+        "  smallest class \"cow\" of 1 image: 1 for training, 0 for validation, 0 for testing\n",
+        "  none for validation of cow\n  none for testing of cow\n",
+        "Several methods: nclt compare --data-dir mine\n",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    fs::remove_dir_all(dir.path().join("mine/cow")).unwrap();
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    let left = "  smallest class \"bee\" of 10 images: 7 for training, 1 for validation, 2 for testing\n";
+    assert!(said.contains(left), "{said}");
+    let output = nclt(dir.path(), &[&TRAIN[..], &["--data-dir", "mine"]].concat());
+    assert_eq!(last_line(&output)["data"]["class_counts"][1], 7);
+}
+
+#[test]
+fn unusable_classes_are_reported_together() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine"), &[3, 3], (8, 8), 1);
+    for class in ["empty", "films", "__MACOSX"] {
+        fs::create_dir(dir.path().join("mine").join(class)).unwrap();
+    }
+    for name in ["1.gif", "2.gif", "3.GIF"] {
+        fs::write(dir.path().join("mine/films").join(name), "").unwrap();
+    }
+    let reasons = ["mine/empty: no images, an empty directory", "mine/films: no images, only 3 .gif"];
+    let output = nclt(dir.path(), &["check", "mine"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let message = failure(&nclt(dir.path(), &["train", "--data-dir", "mine"]));
+    for text in [&said, message.as_str()] {
+        assert!(text.contains("2 class directories cannot be used; remove them or add images"), "{text}");
+        assert!(reasons.iter().all(|reason| text.contains(reason)) && !text.contains("MACOSX"), "{text}");
+    }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use nc_data::list::ImageList;
+use nc_data::{counted, list::ImageList};
 
 use crate::terminal::show;
 
@@ -28,13 +28,13 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     for entry in &missing {
         show(&format!("line {}: {} is missing", entry.line, root.join(&entry.path).display()));
     }
-    let images = list.entries().len();
+    let images = counted(list.entries().len(), "image", "images");
     if !missing.is_empty() {
-        bail!("{} of {images} images are missing", missing.len());
+        bail!("{} of {images} missing", missing.len());
     }
     if !args.test {
         list.class_names().context("not usable for training (for a list of test images, add --test)")?;
     }
-    show(&format!("{images} images, all present"));
+    show(&format!("{images}, all present"));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nc_data::{ClassCheck, Copied, Groups, ImageCheck, Set, held_out_count};
+use nc_data::{ClassCheck, Copied, Groups, HeldOut, ImageCheck, Set, counted};
 use nc_metrics::ShotGroup;
 use nc_record::shell_word;
 use nc_train::presets::OwnImages;
@@ -35,8 +35,13 @@ pub(crate) fn report(checked: &Checked<'_>) -> (String, bool) {
     let mut text = String::new();
     counts(&mut text, checked.check);
     sizes(&mut text, checked);
-    let must_fix = faults(&mut text, checked.check);
-    advice(&mut text, checked, must_fix);
+    let hold_outs = HoldOuts::of(checked.check);
+    let must_fix = faults(&mut text, checked.check, &hold_outs);
+    if must_fix {
+        line(&mut text, "\nFix the errors above before training.");
+    } else {
+        advice(&mut text, checked, &hold_outs);
+    }
     (text, must_fix)
 }
 
@@ -69,9 +74,9 @@ fn counts(text: &mut String, check: &ImageCheck) {
     line(
         text,
         &format!(
-            "\n{train} training, {validation} validation and {test} test images in {} classes: {many} many-shot (over 100 \
+            "\n{train} training, {validation} validation and {test} test images in {}: {many} many-shot (over 100 \
              training images), {medium} medium-shot (20 to 100), {few} few-shot (below 20)",
-            check.classes.len()
+            counted(check.classes.len(), "class", "classes")
         ),
     );
     let largest = check.classes.first().map_or(0, |class| class.train);
@@ -123,20 +128,51 @@ fn sizes(text: &mut String, checked: &Checked<'_>) {
     }
 }
 
-/// Whether the images need `data.image_size`, or are so large that it is advisable.
 /// True if training scales the images, unless data.image_size says otherwise.
 fn scales(check: &ImageCheck) -> bool {
     check.sizes.len() > 1 || check.sizes.keys().any(|(height, width)| *height.max(width) > OwnImages::SIDE)
 }
 
-/// Lists what is wrong; true if it must be fixed before training.
-fn faults(text: &mut String, check: &ImageCheck) -> bool {
+/// Hold-outs of training with the presets of one's own images.
+struct HoldOuts {
+    /// Share held out for testing, if there are no test images.
+    test: Option<f64>,
+    /// Share of the rest held out for validation, if there are no validation images and a class has `enough` images.
+    validation: Option<f64>,
+    /// Images that a class needs for one in each set.
+    enough: usize,
+    /// The sets of each class.
+    classes: Vec<HeldOut>,
+}
+
+impl HoldOuts {
+    fn of(check: &ImageCheck) -> Self {
+        let test = (!check.has_test).then_some(TEST_FRACTION);
+        let enough = if check.has_test { 2 } else { 3 };
+        let holds_out = !check.has_validation && check.classes.iter().any(|class| class.train >= enough);
+        let validation = holds_out.then_some(OwnImages::VALIDATION_FRACTION);
+        Self { test, validation, enough, classes: check.hold_outs(test, validation) }
+    }
+
+    /// True if there are no images for testing.
+    fn lacks_test(&self) -> bool {
+        self.test.is_some() && self.classes.iter().all(|class| class.test == 0)
+    }
+
+    /// True if training fails, because no images can be held out for validation.
+    fn lacks_validation(&self) -> bool {
+        self.validation.is_some() && self.classes.iter().all(|class| class.validation == 0)
+    }
+}
+
+/// Lists errors, copies and notes; true if something must be fixed before training.
+fn faults(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) -> bool {
     for note in &check.notes {
         line(text, &format!("note: {note}"));
     }
-    let mut list = |title: &str, items: Vec<String>| {
+    let mut list = |one: &str, many: &str, items: &[String]| {
         if !items.is_empty() {
-            line(text, &format!("\n{} {title}:", items.len()));
+            line(text, &format!("\n{}:", counted(items.len(), one, many)));
             for item in items.iter().take(LISTED) {
                 line(text, &format!("  {item}"));
             }
@@ -145,12 +181,21 @@ fn faults(text: &mut String, check: &ImageCheck) -> bool {
             }
         }
     };
+    list(
+        "class directory cannot be used; remove it or add images",
+        "class directories cannot be used; remove them or add images",
+        &check.unusable_classes,
+    );
     let unreadable: Vec<String> = check.unreadable.iter().map(ToString::to_string).collect();
+    list("unreadable image; remove or replace it", "unreadable images; remove or replace them", &unreadable);
     let empty = |class: &&ClassCheck| class.train == 0;
     let empty: Vec<String> = check.classes.iter().filter(empty).map(|class| class.name.clone()).collect();
-    let mut must_fix = !unreadable.is_empty() || !empty.is_empty();
-    list("unreadable images; remove or replace them", unreadable);
-    list("classes without a readable training image; remove them or add images", empty);
+    list(
+        "class without a readable training image; remove it or add images",
+        "classes without a readable training image; remove them or add images",
+        &empty,
+    );
+    let mut must_fix = [&check.unusable_classes, &unreadable, &empty].iter().any(|found| !found.is_empty());
     let across = |set: Set, original: Set| {
         let pairs =
             check.copies_across.iter().filter(|pair| pair.set == set && pair.original_set == original);
@@ -162,25 +207,33 @@ fn faults(text: &mut String, check: &ImageCheck) -> bool {
         (Set::Validation, Set::Training, "which inflates accuracy"),
         (Set::Test, Set::Validation, "so test images take part in choosing an epoch"),
     ] {
-        let title =
-            format!("{set} images are copies of {original} images, {effect}; remove them from one set");
-        list(&title, across(set, original));
+        list(
+            &format!("{set} image is a copy of a {original} image, {effect}; remove it from one set"),
+            &format!("{set} images are copies of {original} images, {effect}; remove them from one set"),
+            &across(set, original),
+        );
     }
+    let between_classes: Vec<String> = check.copies_between_classes.iter().map(shown_pair).collect();
     list(
-        "training images are copies of images of another class; keep the right one",
-        check.copies_between_classes.iter().map(shown_pair).collect(),
+        "training image is a copy of an image of another class; keep the right one",
+        "training images are copies of images of another class; keep the right ones",
+        &between_classes,
     );
     if check.copies_within_classes > 0 {
-        let copies = check.copies_within_classes;
-        line(text, &format!("\n{copies} training images are copies of others of their class"));
+        let copies = counted(
+            check.copies_within_classes,
+            "training image is a copy of another of its class",
+            "training images are copies of others of their class",
+        );
+        line(text, &format!("\n{copies}"));
     }
     if check.classes.len() < 2 {
-        line(text, "\nThere is a single class; training needs at least two.");
+        line(text, &format!("\nTraining needs at least two classes, found {}.", check.classes.len()));
         must_fix = true;
     }
-    if !check.has_test && check.classes.iter().all(|class| spare_units(class) < 2) {
-        let of = if check.classes.iter().any(|class| class.groups.is_some()) { "groups" } else { "images" };
-        line(text, &format!("\nThere are no test images, and no class has two {of} to hold one out."));
+    if hold_outs.lacks_test() {
+        let units = units(check);
+        line(text, &format!("\nThere are no test images, and no class has two {units} to hold one out."));
         must_fix = true;
     }
     must_fix
@@ -190,76 +243,95 @@ fn shown_pair(pair: &Copied) -> String {
     format!("{} = {}", pair.path.display(), pair.original.display())
 }
 
-/// Groups of a class or, without groups, images: what a hold-out takes whole.
-fn spare_units(class: &ClassCheck) -> usize {
-    class.groups.unwrap_or(class.train)
+/// The units that hold-outs take whole.
+fn units(check: &ImageCheck) -> &'static str {
+    if check.classes.iter().any(|class| class.groups.is_some()) { "groups" } else { "images" }
 }
 
-fn advice(text: &mut String, checked: &Checked<'_>, must_fix: bool) {
+/// Hold-outs, and the commands to train and to compare methods.
+fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
     let Checked { check, directory, groups, .. } = checked;
     line(text, "");
-    if must_fix {
-        line(
-            text,
-            "Fix the errors above before training: unreadable images, empty classes, too few classes or images.",
-        );
-        return;
-    }
-    if !check.has_test {
+    if hold_outs.test.is_some() {
         line(text, "No test images: training holds out a fifth of each class (data.test_fraction).");
-        line(text, &left(check, TEST_FRACTION, "testing"));
     }
-    if check.has_validation {
-        line(
-            text,
-            "The validation images select an epoch; set data.validation only to choose another measure.",
-        );
-    } else {
-        line(
-            text,
-            &format!(
-                "No validation images: training holds out {:.0} % of each class to choose an epoch (data.validation.fraction).",
-                100.0 * OwnImages::VALIDATION_FRACTION
-            ),
-        );
-        line(text, &left(check, OwnImages::VALIDATION_FRACTION, "validation"));
-    }
-    let mut command = format!("nclt train --data-dir {}", shell_word(&directory.to_string_lossy()));
+    line(text, &validation(check, hold_outs));
+    left(text, check, hold_outs);
+    let mut options = format!("--data-dir {}", shell_word(&directory.to_string_lossy()));
     if let Some(groups) = groups {
         let value = match groups {
             Groups::Directory => r#"{kind="directory"}"#.to_owned(),
             Groups::Column => r#"{kind="column"}"#.to_owned(),
             Groups::FileName { until } => format!(r#"{{kind="file-name", until={until:?}}}"#),
         };
-        command = format!("{command} --set {}", shell_word(&format!("data.groups={value}")));
+        options = format!("{options} --set {}", shell_word(&format!("data.groups={value}")));
     }
-    line(text, &format!("Ready: {command}"));
-    line(text, &format!("Several methods: {}", command.replacen("train", "compare", 1)));
+    if hold_outs.lacks_validation() {
+        options = format!("{options} --set data.validation=none --set evaluation.keep=last");
+    }
+    line(text, &format!("Ready: nclt train {options}"));
+    // Methods are compared on validation images.
+    if check.has_validation || hold_outs.classes.iter().any(|class| class.validation > 0) {
+        line(text, &format!("Several methods: nclt compare {options}"));
+    }
 }
 
-/// What a hold-out leaves of the smallest class.
-fn left(check: &ImageCheck, fraction: f64, purpose: &str) -> String {
-    let single = check.classes.iter().filter(|class| spare_units(class) < 2);
-    let single: Vec<&str> = single.map(|class| class.name.as_str()).collect();
-    let unit = if check.classes.iter().any(|class| class.groups.is_some()) { "group" } else { "image" };
-    let smallest = check.classes.iter().filter(|class| spare_units(class) >= 2);
-    let smallest = smallest.min_by_key(|class| class.train).map_or_else(String::new, |class| {
-        let ClassCheck { name, train, groups, .. } = class;
-        if let Some(groups) = groups {
-            return format!("  smallest class with two groups, {name:?}: {train} images in {groups} groups");
+/// The source of validation images, or the reason for training without.
+fn validation(check: &ImageCheck, hold_outs: &HoldOuts) -> String {
+    if check.has_validation {
+        return "The validation images select an epoch; set data.validation only to choose another measure."
+            .into();
+    }
+    let Some(fraction) = hold_outs.validation else {
+        return format!(
+            "No validation images: every class has fewer than {} images, so training holds out none and keeps the last epoch.",
+            hold_outs.enough
+        );
+    };
+    if hold_outs.lacks_validation() {
+        let (units, left) = (units(check), if check.has_test { "" } else { " left" });
+        return format!(
+            "No validation images: no class has two {units}{left} to hold one out, so train without and keep the last epoch."
+        );
+    }
+    let of = if check.has_test { "each class" } else { "the rest of each class" };
+    format!(
+        "No validation images: training holds out {:.0} % of {of} to choose an epoch (data.validation.fraction).",
+        100.0 * fraction
+    )
+}
+
+/// Lists the sets of the smallest class after hold-outs, and the classes that hold out none.
+fn left(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) {
+    let mut sets: Vec<(&str, fn(&HeldOut) -> usize)> = vec![];
+    if hold_outs.validation.is_some() && !hold_outs.lacks_validation() {
+        sets.push(("validation", |held_out| held_out.validation));
+    }
+    if hold_outs.test.is_some() {
+        sets.push(("testing", |held_out| held_out.test));
+    }
+    let classes = || check.classes.iter().zip(&hold_outs.classes);
+    let smallest = classes().min_by_key(|(class, _)| (class.groups.unwrap_or(class.train), class.train));
+    if let Some((ClassCheck { name, train, groups, .. }, left)) = smallest.filter(|_| !sets.is_empty()) {
+        let (all, about) = match groups {
+            Some(groups) => (counted(*groups, "group", "groups"), "about "),
+            None => (counted(*train, "image", "images"), ""),
+        };
+        let held_out = sets.iter().map(|(purpose, of)| format!(", {} for {purpose}", of(left)));
+        let held_out: String = held_out.collect();
+        let train = left.train;
+        line(text, &format!("  smallest class {name:?} of {all}: {about}{train} for training{held_out}"));
+    }
+    for (purpose, of) in sets {
+        let without = classes().filter(|(_, held_out)| of(held_out) == 0);
+        let without: Vec<&str> = without.map(|(class, _)| class.name.as_str()).collect();
+        match without.len() {
+            0 => {}
+            1..=3 => line(text, &format!("  none for {purpose} of {}", without.join(", "))),
+            more => {
+                let first = without[..3].join(", ");
+                line(text, &format!("  none for {purpose} of {more} classes, among them {first}"));
+            }
         }
-        let count = held_out_count(*train, fraction);
-        format!(
-            "  smallest class with two images, {name:?}: {} to train on, {count} for {purpose}",
-            train - count
-        )
-    });
-    match single.len() {
-        0 => smallest,
-        1..=3 => format!("{smallest}\n  none of the classes of one {unit}: {}", single.join(", ")),
-        more => format!(
-            "{smallest}\n  none of the {more} classes of one {unit}, among them {}",
-            single[..3].join(", ")
-        ),
     }
 }

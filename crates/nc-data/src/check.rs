@@ -1,7 +1,7 @@
 //! Inspection of image files without training.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     path::PathBuf,
 };
@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, ImageFiles, ImageOptions, LoadProgress, Result,
+    hold_out::{Image, split},
     images::{Header, Picture},
+    rng::Purpose,
 };
 
 /// Findings in image files, see [`check_images`].
@@ -29,6 +31,8 @@ pub struct ImageCheck {
     pub grey: usize,
     /// Number of images that have an EXIF orientation that turns or mirrors them.
     pub turned: usize,
+    /// Class directories without images or of classes without training images, each with the reason.
+    pub unusable_classes: Vec<String>,
     /// Files that cannot be decoded, each with the reason.
     pub unreadable: Vec<Error>,
     /// Identical images of different sets.
@@ -39,6 +43,8 @@ pub struct ImageCheck {
     pub copies_within_classes: usize,
     /// Unused files and directories.
     pub notes: Vec<String>,
+    /// The number of the group of each training image, if they are in groups.
+    groups: Option<Vec<u32>>,
 }
 
 /// Number of readable images of a class.
@@ -54,6 +60,19 @@ pub struct ClassCheck {
     pub test: usize,
     /// Groups of training images, if they are in groups.
     pub groups: Option<usize>,
+    /// Training images.
+    images: Vec<Image>,
+}
+
+/// Images of a class in each set after hold-outs, or groups if the images are in groups: see [`ImageCheck::hold_outs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldOut {
+    /// Left for training.
+    pub train: usize,
+    /// Held out for validation.
+    pub validation: usize,
+    /// Held out for testing.
+    pub test: usize,
 }
 
 /// A set of images.
@@ -126,13 +145,15 @@ pub fn check_images(
     let mut check = ImageCheck {
         has_validation: files.validation.is_some(),
         has_test: files.test.is_some(),
-        classes: classes(&files),
-        notes: files.notes,
+        classes: files.class_names.into_iter().map(ClassCheck::new).collect(),
+        groups: files.groups,
+        unusable_classes: files.faults,
+        notes: files.notes.into_iter().chain(files.nested).collect(),
         ..ImageCheck::default()
     };
     // The first image of each content in each set, in the order of sets.
     let mut seen: HashMap<[u8; 32], Vec<&Found>> = HashMap::new();
-    for (image, inspected) in found.iter().zip(inspected) {
+    for (index, (image, inspected)) in found.iter().zip(inspected).enumerate() {
         let Inspected { size, digest, header } = match inspected {
             Ok(inspected) => inspected,
             Err(error) => {
@@ -144,11 +165,14 @@ pub fn check_images(
         check.grey += usize::from(header.grey);
         check.turned += usize::from(header.turned);
         let class = &mut check.classes[image.label as usize];
-        *match image.set {
-            Set::Training => &mut class.train,
-            Set::Validation => &mut class.validation,
-            Set::Test => &mut class.test,
-        } += 1;
+        match image.set {
+            Set::Training => {
+                class.train += 1;
+                class.images.push(Image { digest, index });
+            }
+            Set::Validation => class.validation += 1,
+            Set::Test => class.test += 1,
+        }
         let originals = seen.entry(digest).or_default();
         for original in &*originals {
             check.add_copy(image, original);
@@ -157,11 +181,40 @@ pub fn check_images(
             originals.push(image);
         }
     }
+    for class in &mut check.classes {
+        class.groups = check.groups.as_ref().map(|groups| distinct(groups, &class.images));
+    }
     check.classes.sort_by_key(|class| std::cmp::Reverse(class.train));
     check
 }
 
 impl ImageCheck {
+    /// The sets of each class, in the order of [`classes`](Self::classes), after holding out the share `test` of each class
+    /// for testing and `validation` of the rest for validation. Numbers of images are those of
+    /// [`Subset::hold_out`](crate::Subset::hold_out). Numbers of groups are of one draw; that of training can differ, because
+    /// it depends on the images as they are scaled.
+    pub fn hold_outs(&self, test: Option<f64>, validation: Option<f64>) -> Vec<HeldOut> {
+        let split = |classes: Vec<Vec<Image>>, fraction: Option<f64>, purpose| match fraction {
+            Some(fraction) => split(classes, self.groups.as_deref(), fraction, 0, purpose),
+            None => {
+                let none = vec![vec![]; classes.len()];
+                (classes, none)
+            }
+        };
+        let all = self.classes.iter().map(|class| class.images.clone()).collect();
+        let (rest, test) = split(all, test, Purpose::Test);
+        let (train, validation) = split(rest, validation, Purpose::Validation);
+        let count =
+            |images: &[Image]| self.groups.as_ref().map_or(images.len(), |groups| distinct(groups, images));
+        let sets = train.iter().zip(validation.iter().zip(&test));
+        sets.map(|(train, (validation, test))| HeldOut {
+            train: count(train),
+            validation: count(validation),
+            test: count(test),
+        })
+        .collect()
+    }
+
     fn add_copy(&mut self, image: &Found, original: &Found) {
         let same_class = image.label == original.label;
         let copied = Copied {
@@ -183,26 +236,15 @@ impl ImageCheck {
     }
 }
 
-fn classes(files: &ImageFiles) -> Vec<ClassCheck> {
-    let mut groups = files.groups.as_ref().map(|numbers| {
-        let mut pairs: Vec<(u32, u32)> =
-            files.train.images.labels.iter().copied().zip(numbers.iter().copied()).collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut counts = vec![0; files.class_names.len()];
-        for (label, _) in pairs {
-            counts[label as usize] += 1;
-        }
-        counts.into_iter()
-    });
-    let class = |name: &String| ClassCheck {
-        name: name.clone(),
-        train: 0,
-        validation: 0,
-        test: 0,
-        groups: groups.as_mut().and_then(Iterator::next),
-    };
-    files.class_names.iter().map(class).collect()
+impl ClassCheck {
+    fn new(name: String) -> Self {
+        Self { name, train: 0, validation: 0, test: 0, groups: None, images: vec![] }
+    }
+}
+
+/// The number of groups of `images`.
+fn distinct(groups: &[u32], images: &[Image]) -> usize {
+    images.iter().map(|image| groups[image.index]).collect::<HashSet<_>>().len()
 }
 
 fn inspect_all(

@@ -60,10 +60,9 @@ pub(crate) fn headers(paths: &[&PathBuf], options: ImageOptions) -> Result<Vec<H
     let read = |path: &&PathBuf| Header::read(path, options.exif_orientation);
     let headers: Vec<Result<Header>> = paths.par_iter().map(read).collect();
     if headers.iter().any(Result::is_err) {
-        let error = |(path, header): (&&PathBuf, Result<Header>)| match header {
-            Ok(_) => Picture::read(path, options).err(),
-            Err(error) => Some(error),
-        };
+        // The error of the whole file, as of `check_images`, is more precise than that of the header.
+        let error =
+            |(path, header): (&&PathBuf, Result<Header>)| Picture::read(path, options).err().or(header.err());
         refuse(paths.par_iter().zip(headers).filter_map(error).collect())?;
         return Ok(vec![]);
     }

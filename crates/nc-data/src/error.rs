@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::{counted, walk::ENDINGS};
+
 /// Errors of this crate. Each message names the file or argument, the expected and the found value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,11 +75,20 @@ pub enum Error {
         /// The error of each, with its file.
         reasons: Vec<String>,
     },
+    /// Class directories without images, or of classes without training images.
+    #[error(
+        "{} cannot be used; remove them or add images ({ENDINGS}):\n  {}",
+        counted(reasons.len(), "class directory", "class directories"), first_lines(reasons)
+    )]
+    Classes {
+        /// The directory of each class, with the reason.
+        reasons: Vec<String>,
+    },
     /// Inconsistent images, labels and classes.
     #[error("{0}")]
     Dataset(String),
     /// A class with fewer images than its profile asks for.
-    #[error("class {class} has {available} images, but the profile asks for {wanted}")]
+    #[error("class {class} has {}, but the profile asks for {wanted}", counted(*available, "image", "images"))]
     TooFewImages {
         /// The class: its label, or its quoted name if classes are named.
         class: String,

@@ -1,7 +1,7 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use crate::{
-    Error, Groups, ImageOptions, LoadProgress, Result, Source,
+    Error, Groups, ImageOptions, LoadProgress, Result, Source, counted,
     decode::{Labelled, decode, headers},
     groups::{numbered, stem_until},
 };
@@ -27,7 +27,11 @@ pub struct ImageFiles {
     pub(crate) test: Option<Files>,
     /// The number of the group of each training image, if they are in groups.
     pub(crate) groups: Option<Vec<u32>>,
-    /// Remarks to display: skipped files and directories, a suspicious layout.
+    /// Class directories that cannot be used, each with the reason.
+    pub(crate) faults: Vec<String>,
+    /// Remark on images that are all in subdirectories of class directories, unless these are groups.
+    pub(crate) nested: Option<String>,
+    /// Other remarks to display: skipped files and directories.
     pub(crate) notes: Vec<String>,
 }
 
@@ -50,7 +54,7 @@ pub struct Survey {
 #[derive(Default)]
 pub(crate) struct Files {
     pub(crate) images: Labelled,
-    /// What [`Groups::Directory`] groups by, empty for an image on its own.
+    /// Key of each image for [`Groups::Directory`], empty for an image on its own.
     pub(crate) directories: Vec<String>,
     /// The column `group` of a list, with empty strings for images on their own.
     pub(crate) column: Option<Vec<String>>,
@@ -70,7 +74,7 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for groups by a column that there is not.
+    /// [`Error::Config`] for groups by a column that the list lacks.
     pub fn group_by(&mut self, groups: &Groups) -> Result<()> {
         let Labelled { paths, labels } = &self.train.images;
         if *groups != Groups::Column && self.train.column.is_some() {
@@ -79,6 +83,7 @@ impl ImageFiles {
         }
         self.groups = Some(match groups {
             Groups::Directory => {
+                self.nested = None;
                 let keys = self.train.directories.iter().zip(labels);
                 numbered(keys.map(|(key, label)| (!key.is_empty()).then_some((label, key))))
             }
@@ -105,9 +110,10 @@ impl ImageFiles {
             let column = set.as_ref().and_then(|set| set.column.as_deref()).unwrap_or_default();
             let images = column.iter().filter(|key| training.contains(key.as_str())).count();
             if images > 0 {
-                self.notes.push(format!(
-                    "{images} {what} images are in groups of the training list, which inflates accuracy"
-                ));
+                let (one, many) =
+                    (format!("{what} image is in a group"), format!("{what} images are in groups"));
+                let images = counted(images, &one, &many);
+                self.notes.push(format!("{images} of the training list, which inflates accuracy"));
             }
         }
     }
@@ -116,8 +122,10 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded.
+    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
+    /// [`Error::Images`] the files that cannot be decoded.
     pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
+        self.refuse_faults()?;
         let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
         let headers = headers(&paths, options)?;
         let mut class_counts = vec![0; self.class_names.len()];
@@ -139,11 +147,13 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] name the files that cannot be decoded,
-    /// [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
+    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
+    /// [`Error::Images`] the files that cannot be decoded; [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
     /// images or they do not fit into memory.
     pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
-        let Self { name, class_names, train, validation, test, groups, notes } = self;
+        self.refuse_faults()?;
+        let Self { name, class_names, train, validation, test, groups, nested, mut notes, .. } = self;
+        notes.extend(nested);
         let has_validation = validation.is_some();
         let images = [train, test.unwrap_or_default(), validation.unwrap_or_default()].map(|set| set.images);
         let mut sets = decode(&images, &class_names, options, progress)?.into_iter();
@@ -156,6 +166,13 @@ impl ImageFiles {
         };
         let validation = validation.filter(|_| has_validation);
         Ok(Source { name, train, validation, test, notes })
+    }
+
+    fn refuse_faults(&self) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Classes { reasons: self.faults.clone() })
     }
 
     /// Training, validation and test images.

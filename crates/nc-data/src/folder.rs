@@ -12,7 +12,8 @@ use crate::{
     error::first,
     files::Files,
     images::ImageOptions,
-    walk::{ENDINGS, Tally, entries, file_name, images},
+    list,
+    walk::{Tally, entries, file_name, images},
 };
 
 pub use crate::walk::image_files;
@@ -28,8 +29,8 @@ const BESIDE: &str = "test, val, valid, validation";
 /// Reads images (PNG, JPEG, WebP, BMP, TIFF, PNM) from `directory/train/CLASS/`, `directory/val/CLASS/` and
 /// `directory/test/CLASS/`. The validation directory may also be named `valid` or `validation`; without `directory/test`
 /// it is the test set. Without `directory/train`, reads `directory/CLASS/` and has no test set. Subdirectories of a class
-/// belong to it, except symlinks. [`Source::notes`] counts the skipped entries: files of other kinds, hidden files and so
-/// on.
+/// belong to it. A class directory may be a symlink; symlinks to directories below it are skipped. [`Source::notes`] counts
+/// the skipped entries: files of other kinds, hidden files and so on.
 ///
 /// Labels follow the sorted names of the class directories. Images are grey if all files are, in colour otherwise;
 /// transparency is dropped. Class names are normalised to Unicode's NFC, so that the same name from another file system
@@ -53,12 +54,12 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory, a class without images or without training
-/// images, a single class that contains directories itself, directories beside `train` none of which is a test or
-/// validation directory, or such directories without `train`.
+/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory, a single class that contains directories itself,
+/// directories beside `train` none of which is a test or validation directory, or such directories without `train`. Class
+/// directories without images and classes without training images are errors of decoding, [`Error::Classes`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let train_dir = directory.join("train");
-    let mut notes = vec![];
+    let mut notes = Vec::from_iter(list::unused_note(directory));
     let (train_dir, sets) = if train_dir.is_dir() {
         (train_dir, Sets::beside_train(directory, &mut notes)?)
     } else {
@@ -66,25 +67,35 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     };
     let mut tally = Tally::default();
     let classes = class_directories(&train_dir, &mut tally)?;
-    let mut class_names: Vec<String> = classes.iter().map(|class| class_name(class)).collect();
-    class_names.sort();
-    class_names.dedup();
     if train_dir == directory {
-        refuse_sets(directory, &class_names)?;
+        refuse_sets(directory, &classes)?;
     }
     refuse_one_level_too_high(&train_dir, &classes)?;
-    let train = labelled(&classes, &class_names, &mut tally)?;
+    let mut faults = vec![];
+    let classes = ClassImages::all(classes, &mut tally, &mut faults)?;
+    let mut class_names: Vec<String> = classes.iter().map(|class| class_name(&class.directory)).collect();
+    class_names.sort();
+    class_names.dedup();
+    let train = labelled(classes, &class_names, &mut faults);
     notes.extend(tally.notes(&train_dir));
+    let nested = train.directories.iter().all(|below| !below.is_empty()).then(|| {
+        format!(
+            "{}: all images are in subdirectories of the class directories; if those are the classes, use the directory \
+             one level below",
+            train_dir.display()
+        )
+    });
     let mut read = |directory: Option<PathBuf>| -> Result<Option<Files>> {
         let Some(directory) = directory else { return Ok(None) };
         let mut tally = Tally::default();
-        let files = labelled(&class_directories(&directory, &mut tally)?, &class_names, &mut tally)?;
+        let classes = class_directories(&directory, &mut tally)?;
+        let classes = ClassImages::all(classes, &mut tally, &mut faults)?;
         notes.extend(tally.notes(&directory));
-        Ok(Some(files))
+        Ok(Some(labelled(classes, &class_names, &mut faults)))
     };
     let (validation, test) = (read(sets.validation)?, read(sets.test)?);
     let name = file_name(directory);
-    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, notes })
+    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, nested, faults, notes })
 }
 
 /// Directories beside `train`.
@@ -149,10 +160,10 @@ fn refuse_one_level_too_high(directory: &Path, classes: &[PathBuf]) -> Result<()
 }
 
 /// Without `train`, refuses directories named like a split, which would be read as classes.
-fn refuse_sets(directory: &Path, classes: &[String]) -> Result<()> {
+fn refuse_sets(directory: &Path, classes: &[PathBuf]) -> Result<()> {
     let names = ["train", "training", TEST];
-    let is_set = |name: &&str| names.iter().chain(&VALIDATION).any(|set| name.eq_ignore_ascii_case(set));
-    let sets: Vec<&str> = classes.iter().map(String::as_str).filter(is_set).collect();
+    let is_set = |name: &String| names.iter().chain(&VALIDATION).any(|set| name.eq_ignore_ascii_case(set));
+    let sets: Vec<String> = classes.iter().map(|class| file_name(class)).filter(is_set).collect();
     if sets.is_empty() {
         return Ok(());
     }
@@ -191,26 +202,47 @@ pub(crate) fn is_printable(name: &str) -> bool {
     !name.contains(acts)
 }
 
-/// The images of the class directories `classes`; a label is the index of the class name in `names`.
-fn labelled(classes: &[PathBuf], names: &[String], files: &mut Tally) -> Result<Files> {
-    let mut all = Files::default();
-    for directory in classes {
-        let malformed = |message: &str| Error::Malformed { path: directory.clone(), message: message.into() };
-        let label = names.binary_search(&class_name(directory));
-        let label = label.map_err(|_| malformed("this class is not in the training set"))?;
-        let before = all.images.paths.len();
-        images(directory, &mut all.images.paths, files)?;
-        let found = &all.images.paths[before..];
-        if found.is_empty() {
-            return Err(malformed(&format!("expected images ({ENDINGS}), found none")));
+/// A class directory and the images in it.
+struct ClassImages {
+    directory: PathBuf,
+    images: Vec<PathBuf>,
+}
+
+impl ClassImages {
+    /// The images of the class directories. Adds those without images to `faults`.
+    fn all(directories: Vec<PathBuf>, tally: &mut Tally, faults: &mut Vec<String>) -> Result<Vec<Self>> {
+        let mut classes = vec![];
+        for directory in directories {
+            let (mut found, mut files) = (vec![], Tally::default());
+            images(&directory, &mut found, &mut files)?;
+            files.used = found.len();
+            if found.is_empty() {
+                let skipped = files.skipped();
+                let only =
+                    if skipped.is_empty() { "an empty directory".into() } else { format!("only {skipped}") };
+                faults.push(format!("{}: no images, {only}", directory.display()));
+            } else {
+                classes.push(Self { directory, images: found });
+            }
+            tally.add(files);
         }
-        let below = found.iter().map(|path| directory_below(directory, path));
-        all.directories.extend(below);
-        files.nested += all.directories[before..].iter().filter(|below| !below.is_empty()).count();
-        all.images.labels.resize(all.images.paths.len(), label as u32);
+        Ok(classes)
     }
-    files.used = all.images.paths.len();
-    Ok(all)
+}
+
+/// The images of `classes`; a label is the index of the class name in `names`. Adds classes of other names to `faults`.
+fn labelled(classes: Vec<ClassImages>, names: &[String], faults: &mut Vec<String>) -> Files {
+    let mut all = Files::default();
+    for ClassImages { directory, images } in classes {
+        let Ok(label) = names.binary_search(&class_name(&directory)) else {
+            faults.push(format!("{}: no training images of this class", directory.display()));
+            continue;
+        };
+        all.directories.extend(images.iter().map(|path| directory_below(&directory, path)));
+        all.images.labels.resize(all.images.labels.len() + images.len(), label as u32);
+        all.images.paths.extend(images);
+    }
+    all
 }
 
 /// The directory of `path` relative to `directory`, in NFC; empty for that directory itself.

@@ -3,7 +3,7 @@ use std::{collections::HashMap, hash::Hash, path::Path};
 use unicode_normalization::UnicodeNormalization;
 
 /// Which training images belong together, such as the frames of one video or the photographs of one specimen. A hold-out
-/// takes whole groups: otherwise near-identical images stand on both sides of it and inflate accuracy.
+/// takes whole groups: otherwise near-identical images are both trained on and held out, which inflates accuracy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields))]

@@ -1,11 +1,27 @@
-//! Hold-out of images that are in no groups, see [`Subset::hold_out`](crate::Subset::hold_out).
+//! Hold-out of images, see [`Subset::hold_out`](crate::Subset::hold_out).
 
 use rand::seq::SliceRandom;
 
-use crate::rng::{Purpose, stream};
+use crate::{
+    group_hold_out,
+    rng::{Purpose, stream},
+};
 
-/// The images of each class kept and held out, without groups.
-pub(crate) fn split_images(
+/// The images of each class kept and held out; `groups[i]` is the group of image i.
+pub(crate) fn split(
+    classes: Vec<Vec<Image>>,
+    groups: Option<&[u32]>,
+    fraction: f64,
+    seed: u64,
+    purpose: Purpose,
+) -> (Vec<Vec<Image>>, Vec<Vec<Image>>) {
+    let Some(groups) = groups else { return split_images(classes, fraction, seed, purpose) };
+    let is_held_out = group_hold_out::choose(&classes, groups, fraction, seed, purpose);
+    let is_kept = |image: &Image| !is_held_out[groups[image.index] as usize];
+    classes.into_iter().map(|images| images.into_iter().partition(is_kept)).unzip()
+}
+
+fn split_images(
     mut classes: Vec<Vec<Image>>,
     fraction: f64,
     seed: u64,
@@ -32,7 +48,7 @@ pub fn held_out_count(images: usize, fraction: f64) -> usize {
 pub(crate) type Digest256 = [u8; 32];
 
 /// Index of an image in the data set, ordered by the SHA-256 of its pixels.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Image {
     pub(crate) digest: Digest256,
     pub(crate) index: usize,

@@ -32,7 +32,7 @@ impl Default for ImageOptions {
     }
 }
 
-/// What the header of an image file says.
+/// Properties of an image, from the header of its file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Height and width, after turning by EXIF orientation if that is wanted.
@@ -110,7 +110,10 @@ fn not_an_image(path: &Path, reason: &str) -> Error {
 /// The error for a file that is not an image or exceeds the limits of [`open`].
 fn undecodable(path: &Path, error: &ImageError) -> Error {
     if !matches!(error, ImageError::Limits(_)) {
-        return not_an_image(path, &error.to_string());
+        // Texts of decoders may have line breaks.
+        let text = error.to_string();
+        let reason: Vec<&str> = text.split_whitespace().collect();
+        return not_an_image(path, &reason.join(" "));
     }
     let size = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map(|mut reader| {
         reader.no_limits();
@@ -187,6 +190,9 @@ impl Picture {
         let file = open(path)?;
         if file.format() == Some(ImageFormat::Jpeg) {
             let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+            if !bytes.starts_with(&[0xff, 0xd8]) {
+                return Err(not_an_image(path, "the content is not that of a JPEG file"));
+            }
             if !is_whole_jpeg(&bytes) {
                 return Err(not_an_image(path, "the file is cut off before its end marker"));
             }

@@ -9,6 +9,7 @@
 mod batch;
 mod check;
 pub mod cifar;
+mod counted;
 mod dataset;
 mod decode;
 #[cfg(feature = "download")]
@@ -41,7 +42,8 @@ mod view;
 mod walk;
 
 pub use batch::{Batch, Sample};
-pub use check::{ClassCheck, Copied, ImageCheck, Set, check_images};
+pub use check::{ClassCheck, Copied, HeldOut, ImageCheck, Set, check_images};
+pub use counted::counted;
 pub use dataset::{Dataset, ImageShape};
 pub use decode::{DecodedFiles, LoadProgress, decode_files};
 pub use embedded::fashion_mnist_lt;

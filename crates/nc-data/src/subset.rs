@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Dataset, Error, Profile, Result, group_hold_out,
-    hold_out::{Digest256, Image, split_images},
+    Dataset, Error, Profile, Result,
+    hold_out::{Digest256, Image, split},
     rng::{Purpose, stream},
 };
 
@@ -108,15 +108,7 @@ impl Subset {
                 format!("expected a share of held-out images between 0 and 1, exclusive, found {fraction}");
             return Err(Error::Config(message));
         }
-        let (most, held_out) = match self.dataset.groups() {
-            None => split_images(self.by_digest(), fraction, seed, purpose),
-            Some(groups) => {
-                let classes = self.by_digest();
-                let is_held_out = group_hold_out::choose(&classes, groups, fraction, seed, purpose);
-                let is_kept = |image: &Image| !is_held_out[groups[image.index] as usize];
-                classes.into_iter().map(|images| images.into_iter().partition(is_kept)).unzip()
-            }
-        };
+        let (most, held_out) = split(self.by_digest(), self.dataset.groups(), fraction, seed, purpose);
         Ok((Self::new(self.dataset.clone(), &most), Self::new(self.dataset.clone(), &held_out)))
     }
 

@@ -6,21 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, counted};
 
 /// Counts of used and skipped files below a directory.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) used: usize,
-    /// Number of used files in subdirectories of class directories.
-    pub(crate) nested: usize,
     /// Number of skipped files by extension, and of other skipped entries by kind.
     unused: BTreeMap<String, usize>,
 }
 
 impl Tally {
     pub(crate) fn skip(&mut self, path: &Path) {
-        let kind = if file_name(path).starts_with('.') {
+        let kind = if is_hidden(path) {
             "hidden".to_owned()
         } else if path.is_dir() {
             "symlinked directory".to_owned()
@@ -32,24 +30,26 @@ impl Tally {
         *self.unused.entry(kind).or_default() += 1;
     }
 
+    pub(crate) fn add(&mut self, other: Self) {
+        self.used += other.used;
+        for (kind, count) in other.unused {
+            *self.unused.entry(kind).or_default() += count;
+        }
+    }
+
+    /// The skipped files, such as `3 .gif, 1 hidden`.
+    pub(crate) fn skipped(&self) -> String {
+        let kinds: Vec<String> = self.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.join(", ")
+    }
+
     pub(crate) fn notes(&self, directory: &Path) -> Vec<String> {
         let mut notes = vec![];
         let unused: usize = self.unused.values().sum();
         if unused > 0 {
-            let kinds: Vec<String> =
-                self.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            let (directory, kinds) = (directory.display(), kinds.join(", "));
-            let all = self.used + unused;
-            notes.push(format!(
-                "{directory}: skipped {unused} of {all} files ({kinds}); images are {ENDINGS}"
-            ));
-        }
-        if self.used > 0 && self.nested == self.used {
-            notes.push(format!(
-                "{}: all images are in subdirectories of the class directories; if those are the classes, use the \
-                 directory one level below",
-                directory.display()
-            ));
+            let files = counted(self.used + unused, "file", "files");
+            let (directory, skipped) = (directory.display(), self.skipped());
+            notes.push(format!("{directory}: skipped {unused} of {files} ({skipped}); images are {ENDINGS}"));
         }
         notes
     }
@@ -64,7 +64,7 @@ pub(crate) const ENDINGS: &str =
     ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
 
 /// True for a file whose extension is that of an image.
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     path.extension().is_some_and(|ending| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image)))
 }
 
@@ -101,10 +101,15 @@ pub(crate) fn entries(directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut paths = paths.map_err(unreadable)?;
     paths.sort();
-    let (hidden_paths, paths): (Vec<PathBuf>, _) =
-        paths.into_iter().partition(|path| file_name(path).starts_with('.'));
+    let (hidden_paths, paths): (Vec<PathBuf>, _) = paths.into_iter().partition(|path| is_hidden(path));
     hidden_paths.iter().map(PathBuf::as_path).for_each(hidden);
     Ok(paths)
+}
+
+/// True for hidden entries, and for the directory that archives from macOS have beside their files.
+fn is_hidden(path: &Path) -> bool {
+    let name = file_name(path);
+    name.starts_with('.') || name == "__MACOSX"
 }
 
 pub(crate) fn file_name(path: &Path) -> String {

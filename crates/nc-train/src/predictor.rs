@@ -103,7 +103,9 @@ impl Predictor {
         for batch in Loader::sequential(&subset, config)?.epoch(0) {
             let logits = self.network.infer(&batch?.first().images)?.logits;
             let logits = logits.ok_or(Error::NoClassifier { needed_by: "prediction" })?;
-            for (shares, &place) in softmax(&logits, D::Minus1)?.to_vec2::<f32>()?.into_iter().zip(&mut places) {
+            for (shares, &place) in
+                softmax(&logits, D::Minus1)?.to_vec2::<f32>()?.into_iter().zip(&mut places)
+            {
                 all[place] = shares;
             }
         }

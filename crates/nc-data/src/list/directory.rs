@@ -1,12 +1,17 @@
 //! The lists in a directory.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use super::ImageList;
-use crate::{Error, ImageFiles, ImageOptions, Result, Source, error::first, walk::file_name};
+use crate::{
+    Error, ImageFiles, ImageOptions, Result, Source,
+    error::first,
+    walk::{entries, file_name, image_files},
+};
 
 /// Reads the images of the lists in `directory`, with paths relative to it. The training list is the `.txt` or `.csv` file
 /// with "train" in its name, or the only list. The test list has "test" in its name and the validation list "val"; both
@@ -49,7 +54,17 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     let train = list.files(directory, &class_names)?;
     let groups = train.column_groups();
     let name = file_name(directory);
-    let mut files = ImageFiles { name, class_names, train, validation, test, groups, notes };
+    let mut files = ImageFiles {
+        name,
+        class_names,
+        train,
+        validation,
+        test,
+        groups,
+        faults: vec![],
+        nested: None,
+        notes,
+    };
     files.note_shared_groups();
     Ok(files)
 }
@@ -61,26 +76,65 @@ fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
     }
 }
 
-/// The training list of `directory`, if there is one.
+/// True if the images of `directory` are those of lists, false if they are those of class directories: the first image of
+/// the training list exists, or there is a training list but no class directories. Lists beside the directories of
+/// their images look like a folder, and tables beside class directories like a list.
 ///
 /// # Errors
 ///
 /// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
-pub fn training_list(directory: &Path) -> Result<Option<PathBuf>> {
-    training(directory, &all(directory)?)
+pub fn has_lists(directory: &Path) -> Result<bool> {
+    let lists = all(directory)?;
+    let Some(list) = training(directory, &lists)? else { return only_has_listed_images(directory, &lists) };
+    match ImageList::read(&list) {
+        Ok(list) if list.first_exists(directory) => Ok(true),
+        // The error of the list is more helpful than that of a folder without class directories.
+        Ok(_) => Ok(!has_class_directories(directory)?),
+        Err(_) => Ok(is_named_training(&list) && !has_class_directories(directory)?),
+    }
 }
 
-/// True if the images of `directory` are those of lists, false if they are those of class directories. Lists beside the
-/// directories of their images look like a folder, and notes beside class directories may look like a list.
-///
-/// # Errors
-///
-/// Those of [`training_list`].
-pub fn has_lists(directory: &Path) -> Result<bool> {
-    let Some(list) = training_list(directory)? else { return Ok(false) };
-    let is_training = file_name(&list).to_lowercase().contains("train");
-    // The error of a list that cannot be parsed says what is wrong with it.
-    Ok(ImageList::read(&list).is_ok() || (is_training && !directory.join("train").is_dir()))
+/// A note on the training list of a folder, whose images are not those of the list.
+pub(crate) fn unused_note(directory: &Path) -> Option<String> {
+    let path = training(directory, &all(directory).ok()?).ok()??;
+    match ImageList::read(&path) {
+        Ok(list) if list.first_exists(directory) => None,
+        Ok(list) => {
+            let image = list.entries()[0].path.display();
+            Some(format!(
+                "{}: not used as a list, because its first image {image} does not exist",
+                path.display()
+            ))
+        }
+        Err(error) => is_named_training(&path).then(|| format!("not used as a list: {error}")),
+    }
+}
+
+fn is_named_training(list: &Path) -> bool {
+    file_name(list).to_lowercase().contains("train")
+}
+
+/// True if two or more directories have images: those in `train`, if there is such a directory.
+fn has_class_directories(directory: &Path) -> Result<bool> {
+    let train = directory.join("train");
+    let parent = if train.is_dir() { &train } else { directory };
+    let mut classes = 0;
+    for path in entries(parent, |_| ())? {
+        classes += usize::from(path.is_dir() && !image_files(&path)?.0.is_empty());
+    }
+    Ok(classes > 1)
+}
+
+/// True if there are images of lists, and no others in class directories: the training list needs another name.
+fn only_has_listed_images(directory: &Path, lists: &[PathBuf]) -> Result<bool> {
+    let lists: Vec<ImageList> = lists.iter().filter_map(|list| ImageList::read(list).ok()).collect();
+    let lists = lists.iter().filter(|list| list.first_exists(directory));
+    let listed: HashSet<PathBuf> = lists.flat_map(|list| list.existing(directory)).collect();
+    let mut images = vec![];
+    for path in entries(directory, |_| ())?.iter().filter(|path| path.is_dir()) {
+        images.extend(image_files(path)?.0);
+    }
+    Ok(!listed.is_empty() && images.iter().all(|image| listed.contains(image)))
 }
 
 fn training(directory: &Path, lists: &[PathBuf]) -> Result<Option<PathBuf>> {
@@ -105,9 +159,13 @@ impl Lists {
         let mut note = |text: String| notes.push(format!("{}: {text}", directory.display()));
         let train = training(directory, &lists)?.ok_or_else(|| {
             let found: Vec<String> = lists.iter().map(|list| file_name(list)).collect();
-            let found = if found.is_empty() { "none".to_owned() } else { first(&found) };
+            let (found, hint) = if found.is_empty() {
+                ("none".to_owned(), "")
+            } else {
+                (first(&found), "; rename the training list to train*.txt or train*.csv")
+            };
             let message =
-                format!("expected a list *train*.txt or *train*.csv, or a single list, found {found}");
+                format!("expected a list *train*.txt or *train*.csv, or a single list, found {found}{hint}");
             Error::Malformed { path: directory.to_owned(), message }
         })?;
         // The training list itself may match, as trainval.txt does.

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::parse::{self, Entry, Label, Parsed};
-use crate::{Error, Result, decode::Labelled, files::Files, folder::is_printable};
+use crate::{Error, Result, decode::Labelled, error::first, files::Files, folder::is_printable};
 
 /// A parsed image list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +26,16 @@ impl ImageList {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty, a line is invalid or an image appears twice.
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty or not UTF-8, a line is invalid or an
+    /// image appears twice.
     pub fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+            let message = format!("line {line}: not UTF-8; save the file as UTF-8");
+            Error::Malformed { path: path.to_owned(), message }
+        })?;
+        Self::parse(path, text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
@@ -67,14 +72,19 @@ impl ImageList {
         &self.entries
     }
 
-    /// Whether there is a column `group`.
-    pub fn has_groups(&self) -> bool {
-        self.has_groups
-    }
-
     /// Columns of a CSV list that are not used.
     pub fn unused_columns(&self) -> &[String] {
         &self.unused_columns
+    }
+
+    /// True if the first image is a file below `root`.
+    pub(super) fn first_exists(&self, root: &Path) -> bool {
+        self.entries.first().is_some_and(|entry| file(root, &entry.path).is_some())
+    }
+
+    /// The files below `root`.
+    pub(super) fn existing(&self, root: &Path) -> Vec<PathBuf> {
+        self.entries.par_iter().filter_map(|entry| file(root, &entry.path)).collect()
     }
 
     /// The entries without a file below `root`, in line order.
@@ -132,14 +142,19 @@ impl ImageList {
                 Label::Number(number) => places.get(number.to_string().as_str()),
                 Label::Name(name) => places.get(name.as_str()),
             };
-            place.copied().ok_or_else(|| {
-                let (line, label, classes) = (entry.line, &entry.label, class_names.len());
-                let message =
-                    format!("line {line}: class {label} is not one of the {classes} training classes");
-                Error::Malformed { path: self.path.clone(), message }
-            })
+            place.copied()
         };
-        self.entries.iter().map(place).collect()
+        let labels: Vec<Option<u32>> = self.entries.iter().map(place).collect();
+        let mut seen = HashSet::new();
+        let unknown = self.entries.iter().zip(&labels);
+        let unknown = unknown.filter(|(entry, label)| label.is_none() && seen.insert(&entry.label));
+        let unknown: Vec<String> =
+            unknown.map(|(entry, _)| format!("class {} (line {})", entry.label, entry.line)).collect();
+        if !unknown.is_empty() {
+            let message = format!("no training images of {}", first(&unknown));
+            return Err(Error::Malformed { path: self.path.clone(), message });
+        }
+        Ok(labels.into_iter().flatten().collect())
     }
 }
 

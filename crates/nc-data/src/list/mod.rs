@@ -5,6 +5,7 @@ mod directory;
 mod image_list;
 mod parse;
 
-pub use directory::{find, has_lists, read_dir, training_list};
+pub(crate) use directory::unused_note;
+pub use directory::{find, has_lists, read_dir};
 pub use image_list::ImageList;
 pub use parse::{Entry, Label};

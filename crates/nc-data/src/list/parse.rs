@@ -1,9 +1,14 @@
 //! The lines of an image list.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use unicode_normalization::UnicodeNormalization;
+
+use crate::{counted, walk::is_image};
 
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub struct Entry {
 }
 
 /// The class of an image.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// Its number, from 0.
     Number(u32),
@@ -53,7 +58,7 @@ impl Label {
     }
 }
 
-/// What a file lists.
+/// Content of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     pub(super) entries: Vec<Entry>,
@@ -142,13 +147,19 @@ impl Columns {
         let find = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
         let count = record.len();
         let Some(path) = find(&PATH) else {
+            if looks_like_header(record) {
+                return Err("looks like a header; name its columns path and label".into());
+            }
             return match count {
                 2 => Ok((Self { path: 0, label: 1, group: None, count }, false)),
                 3 => Ok((Self { path: 0, label: 1, group: Some(2), count }, false)),
-                _ => Err(format!(
-                    "expected the columns path and label, or path, label and group, separated by commas, found {count} \
-                     columns without a header"
-                )),
+                _ => Err(other_separator(record).unwrap_or_else(|| {
+                    format!(
+                        "expected the columns path and label, or path, label and group, separated by commas, found {} \
+                         without a header",
+                        counted(count, "column", "columns")
+                    )
+                })),
             };
         };
         let label = find(&LABEL).ok_or_else(|| {
@@ -164,7 +175,9 @@ impl Columns {
 
     fn entry(&self, record: &StringRecord, line: usize) -> Result<Entry, String> {
         if record.len() != self.count {
-            return Err(format!("expected {} columns as before, found {}", self.count, record.len()));
+            return Err(other_separator(record).unwrap_or_else(|| {
+                format!("expected {} columns as before, found {}", self.count, record.len())
+            }));
         }
         let (path, label) = (&record[self.path], &record[self.label]);
         if path.is_empty() {
@@ -175,6 +188,19 @@ impl Columns {
         let group = self.group.map(|place| &record[place]).filter(|group| !group.is_empty());
         Ok(Entry { line, path: path.into(), label, group: group.map(|group| group.nfc().collect()) })
     }
+}
+
+/// True for a first record whose file is not an image, with a class name.
+fn looks_like_header(record: &StringRecord) -> bool {
+    let (path, label) = (&record[0], record.get(1).and_then(Label::parse));
+    !path.is_empty() && !is_image(Path::new(path)) && label.is_some_and(|label| label.is_name())
+}
+
+/// An error for a line that another character than a comma separates.
+fn other_separator(record: &StringRecord) -> Option<String> {
+    let separators = [(';', "semicolons"), ('\t', "tabs")];
+    let (_, found) = separators.into_iter().find(|(separator, _)| record[0].contains(*separator))?;
+    (record.len() == 1).then(|| format!("expected columns separated by commas, found {found}"))
 }
 
 /// Line numbers of ascending places in a text. Those of the `csv` crate are one too small after `\r\n`.
@@ -256,7 +282,13 @@ mod tests {
     fn errors_name_the_line() {
         for (wrong, found) in [
             (csv("a.png\n"), "line 1: expected the columns path and label"),
-            (csv("a.png;0\n"), "line 1: expected the columns path and label"),
+            (csv("a.png;0\n"), "line 1: expected columns separated by commas, found semicolons"),
+            (csv("path\tlabel\n"), "line 1: expected columns separated by commas, found tabs"),
+            (csv("a.png,0\nb.png;1\n"), "line 2: expected columns separated by commas, found semicolons"),
+            (
+                csv("picture,species\na.png,ant\n"),
+                "line 1: looks like a header; name its columns path and label",
+            ),
             (csv("path,group\na.png,0\n"), "line 1: expected a column label or class beside \"path\""),
             (csv("path,label\na.png,0,9\n"), "line 2: expected 2 columns as before, found 3"),
             (

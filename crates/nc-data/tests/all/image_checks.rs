@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use nc_data::{Copied, Groups, Set, check_images, folder};
+use nc_data::{Copied, Error, Groups, ImageOptions, Set, check_images, folder};
 
 use crate::image_sets::write;
 
@@ -47,6 +47,25 @@ fn copies_across_all_sets_and_classes_are_found() {
     let counts = check.classes.iter().map(|class| (class.train, class.validation, class.test, class.groups));
     assert_eq!(counts.collect::<Vec<_>>(), [(3, 3, 1, None), (2, 0, 1, None)]);
     assert_eq!((check.grey, check.sizes.get(&(2, 3))), (10, Some(&10)));
+}
+
+#[test]
+fn checking_and_decoding_give_the_same_reasons() {
+    let root = tempfile::tempdir().unwrap();
+    write(&root.path().join("ant/a.png"), 1);
+    let noise: Vec<u8> = (0..500u32).map(|index| (index * index % 251) as u8).collect();
+    fs::write(root.path().join("ant/noise.jpg"), noise).unwrap();
+    fs::write(root.path().join("ant/start.jpg"), [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F']).unwrap();
+    fs::write(root.path().join("ant/ended.jpg"), [0xff, 0xd8, 0xff, 0xd9]).unwrap();
+    let check = check_images(folder::find(root.path()).unwrap(), true, &mut ());
+    let checked: Vec<String> = check.unreadable.iter().map(ToString::to_string).collect();
+    let Err(Error::Images { reasons }) = folder::read_dir(root.path(), ImageOptions::default()) else {
+        panic!("three images are unreadable")
+    };
+    assert_eq!(checked, reasons);
+    let ended = [": the content is not that of a JPEG file", ": the file is cut off before its end marker"];
+    assert!(reasons.iter().all(|reason| !reason.contains('\n')), "{reasons:?}");
+    assert!(reasons[1].ends_with(ended[0]) && reasons[2].ends_with(ended[1]), "{reasons:?}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, RgbaImage};
-use nc_data::{Dataset, Error, ImageOptions, ImageShape, Source, Subset, decode_files, folder};
+use nc_data::{
+    Dataset, Error, Groups, ImageOptions, ImageShape, Source, Subset, check_images, decode_files, folder,
+};
 use proptest::prelude::*;
 
 use crate::refusals::Refusals;
@@ -98,6 +100,43 @@ fn a_directory_one_level_too_high_is_refused_or_reported() {
     let source = folder::read_dir(root.path(), ImageOptions::default()).unwrap();
     assert_eq!(source.train.class_names(), ["more", "photos"]);
     assert!(source.notes[0].contains("all images are in subdirectories"), "{:?}", source.notes);
+    let mut files = folder::find(root.path()).unwrap();
+    files.group_by(&Groups::Directory).unwrap();
+    assert!(files.decode(ImageOptions::default(), &mut ()).unwrap().notes.is_empty());
+}
+
+#[test]
+fn all_unusable_classes_are_reported_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for set in ["train", "test"] {
+        write_folder(&path(set), &dataset(SMALL, &[2, 2]));
+    }
+    for name in ["train/films/1.gif", "train/films/2.gif", "train/films/.hidden", "test/wasp/1.png"] {
+        fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        fs::write(path(name), "").unwrap();
+    }
+    fs::create_dir(path("train/empty")).unwrap();
+    // Directories that archives from macOS have beside their files are no classes.
+    fs::create_dir(path("train/__MACOSX")).unwrap();
+    let files = folder::find(directory.path()).unwrap();
+    let Err(Error::Classes { reasons }) = files.survey(ImageOptions::default()) else {
+        panic!("classes are unusable")
+    };
+    let expected = [
+        ("train/empty", "no images, an empty directory"),
+        ("train/films", "no images, only 2 .gif, 1 hidden"),
+        ("test/wasp", "no training images of this class"),
+    ];
+    assert_eq!(reasons, expected.map(|(class, reason)| format!("{}: {reason}", path(class).display())));
+    let check = check_images(files, true, &mut ());
+    assert_eq!(check.unusable_classes, reasons);
+    assert_eq!(check.classes.len(), 2);
+    let message = complaint(folder::read_dir(directory.path(), ImageOptions::default()));
+    assert!(
+        message.starts_with("3 class directories cannot be used; remove them or add images"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -321,8 +360,10 @@ pub(crate) fn refused(told: &mut Refusals) {
     told.add("a test set under another name", folder::read_dir(path, ImageOptions::default()));
     fs::remove_dir(path.join("Test")).unwrap();
     fs::create_dir_all(path.join("test/class 7")).unwrap();
+    fs::write(path.join("test/class 7/x.jpg"), "").unwrap();
     told.add("a test class without training images", folder::read_dir(path, ImageOptions::default()));
     fs::rename(path.join("test/class 7"), path.join("test/class 1")).unwrap();
+    fs::remove_file(path.join("test/class 1/x.jpg")).unwrap();
     told.add("a class without images", folder::read_dir(path, ImageOptions::default()));
     fs::write(path.join("test/class 1/x.jpg"), "<html>").unwrap();
     told.add("a web page in place of an image", folder::read_dir(path, ImageOptions::default()));

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use nc_data::{Groups, ImageOptions, Source, Subset, list, rng::Purpose};
+use nc_data::{Groups, ImageOptions, Source, Subset, folder, list, rng::Purpose};
 
 use crate::{image_sets::write, support::complaint};
 
@@ -53,7 +53,45 @@ fn a_single_list_of_any_name_is_the_training_list() {
     assert!(source.notes[0].ends_with("only the training list labels.csv"), "{:?}", source.notes);
     fs::write(root.path().join("notes.txt"), "").unwrap();
     let message = complaint(read(root.path()));
-    assert!(message.ends_with("or a single list, found labels.csv, notes.txt"), "{message}");
+    let hint = "found labels.csv, notes.txt; rename the training list to train*.txt or train*.csv";
+    assert!(message.ends_with(hint), "{message}");
+}
+
+#[test]
+fn tables_beside_class_directories_are_no_lists() {
+    let root = tempfile::tempdir().unwrap();
+    let list = |name: &str, content: &str| fs::write(root.path().join(name), content).unwrap();
+    for class in ["ant", "bee"] {
+        write(&root.path().join(class).join("1.png"), 1);
+    }
+    for (name, content, reason) in [
+        ("train.csv", "id,label\n1,ant\n", "not used as a list: "),
+        (
+            "train.csv",
+            "path,label\n1.png,ant\n",
+            "not used as a list, because its first image 1.png does not exist",
+        ),
+        ("classes.txt", "ant 0\nbee 1\n", "not used as a list, because its first image ant does not exist"),
+    ] {
+        list(name, content);
+        assert!(!list::has_lists(root.path()).unwrap(), "{name} {content:?}");
+        let source = folder::read_dir(root.path(), ImageOptions::default()).unwrap();
+        assert!(source.notes[0].contains(name) && source.notes[0].contains(reason), "{:?}", source.notes);
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+    // Without a name for training, the lists of all images are an error, and those of some are not used.
+    list("a.csv", "ant/1.png,ant\n");
+    list("b.csv", "bee/1.png,bee\n");
+    assert!(list::has_lists(root.path()).unwrap());
+    list("b.csv", "ant/1.png,ant\n");
+    assert!(!list::has_lists(root.path()).unwrap());
+    list("train.csv", "ant/1.png,ant\n");
+    assert!(list::has_lists(root.path()).unwrap());
+    // A broken list is reported unless there are class directories.
+    list("train.csv", "1.png;ant\n");
+    assert!(!list::has_lists(root.path()).unwrap());
+    fs::remove_dir_all(root.path().join("bee")).unwrap();
+    assert!(list::has_lists(root.path()).unwrap());
 }
 
 #[test]
@@ -69,14 +107,15 @@ fn names_are_sorted_and_composed_like_those_of_folders() {
 #[test]
 fn other_lists_name_no_new_classes() {
     for (train, test, found) in [
+        ("0.png,a\n1.png,b\n", "\n2.png,a\n3.png,c\n", "no training images of class \"c\" (line 3)"),
         (
             "0.png,a\n1.png,b\n",
-            "\n2.png,a\n3.png,c\n",
-            "line 3: class \"c\" is not one of the 2 training classes",
+            "2.png,c\n3.png,a\n4.png,c\n5.png,d\n",
+            "no training images of class \"c\" (line 1), class \"d\" (line 4)",
         ),
-        ("0.png,a\n1.png,b\n", "2.png,0\n", "line 1: class 0 is not one of the 2 training classes"),
-        ("0.png,0\n1.png,1\n", "2.png,2\n", "line 1: class 2 is not one of the 2 training classes"),
-        ("0.png,0\n1.png,1\n", "2.png,a\n", "line 1: class \"a\" is not one of the 2 training classes"),
+        ("0.png,a\n1.png,b\n", "2.png,0\n", "no training images of class 0 (line 1)"),
+        ("0.png,0\n1.png,1\n", "2.png,2\n", "no training images of class 2 (line 1)"),
+        ("0.png,0\n1.png,1\n", "2.png,a\n", "no training images of class \"a\" (line 1)"),
     ] {
         for other in ["test.csv", "val.csv"] {
             let root = directory(&[("train.csv", train), (other, test)]);
@@ -122,7 +161,7 @@ fn the_column_group_spans_classes_and_is_used_without_being_asked_for() {
     assert_eq!(source.train.groups().unwrap(), [0, 0, 1, 1, 2, 3, 4]);
     let [columns, shared] = &source.notes[..] else { panic!("{:?}", source.notes) };
     assert!(columns.ends_with("train.csv: unused columns: age"), "{columns}");
-    assert_eq!(shared, "1 test images are in groups of the training list, which inflates accuracy");
+    assert_eq!(shared, "1 test image is in a group of the training list, which inflates accuracy");
     for seed in 0..10 {
         let (_, held_out) = Subset::all(&source.train).hold_out(0.4, seed, Purpose::Validation).unwrap();
         let held_out = held_out.indices();
