@@ -216,7 +216,7 @@ fn held_out_images_and_class_names_are_those_of_the_run() {
         let name = format!("{index:03}.png");
         fs::copy(dir.join("flat/bee").join(&name), dir.join("more/ant").join(format!("bee{name}"))).unwrap();
     }
-    assert!(eval(dir, "more").unwrap_err().contains("held out of the training images"));
+    assert!(eval(dir, "more").unwrap_err().contains("held out of other training images"));
     // The hash of a run does not include class names.
     fs::rename(dir.join("flat/cow"), dir.join("flat/yak")).unwrap();
     assert!(failure(&nclt(dir, &args)).contains("classes ant, bee, yak, but the run in"));

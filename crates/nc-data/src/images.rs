@@ -58,7 +58,10 @@ impl Header {
                 return Ok(header);
             }
         }
-        Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))
+        let header =
+            Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))?;
+        let (height, width) = header.size;
+        if height * width == 0 { Err(no_pixels(path)) } else { Ok(header) }
     }
 
     fn of(
@@ -105,6 +108,11 @@ const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF or PNM";
 
 fn not_an_image(path: &Path, reason: &str) -> Error {
     Error::Malformed { path: path.to_owned(), message: format!("expected an image ({FORMATS}): {reason}") }
+}
+
+/// The error for an image of width or height 0, which some formats allow.
+fn no_pixels(path: &Path) -> Error {
+    not_an_image(path, "it has no pixels")
 }
 
 /// The error for a file that is not an image or exceeds the limits of [`open`].
@@ -200,6 +208,9 @@ impl Picture {
         let image = upright(file, limits(file_length(path)?), options.exif_orientation);
         let image = image.map_err(|error| undecodable(path, &error))?;
         let picture = Self::new(image);
+        if picture.bytes.is_empty() {
+            return Err(no_pixels(path));
+        }
         match options.size {
             Some((height, width)) if (height, width) != picture.size() => {
                 picture.resized(height, width).map_err(|error| Error::Malformed {

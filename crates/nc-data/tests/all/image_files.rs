@@ -406,6 +406,18 @@ fn read_image(bytes: &[u8]) -> Result<Source, Error> {
 
 /// Segments such as a preview may contain an end marker, and other data may follow the image.
 #[test]
+fn images_without_pixels_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("only")).unwrap();
+    fs::write(directory.path().join("only/a.pbm"), "P4 4 0 ").unwrap();
+    for size in [None, Some((3, 5))] {
+        let options = ImageOptions { size, ..ImageOptions::default() };
+        let error = folder::read_dir(directory.path(), options).unwrap_err().to_string();
+        assert!(error.contains("it has no pixels"), "{error}");
+    }
+}
+
+#[test]
 fn embedded_previews_do_not_hide_truncated_jpegs() {
     let image = encoded(ImageFormat::Jpeg);
     let preview = [&[0xff, 0xe1][..], &((image.len() + 2) as u16).to_be_bytes(), &image].concat();
