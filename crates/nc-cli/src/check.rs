@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Folder with `train/CLASS/`, `val/CLASS/` and `test/CLASS/`, or `CLASS/`; or a directory with image lists.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// How to read DIR [default: image-list if it has a readable training list].
+    /// How to read DIR [default: image-list if the first image of its training list exists].
     #[arg(long, value_name = "SOURCE")]
     source: Option<Source>,
     /// Groups of images, as data.groups in training: directory, column or file-name=SEPARATOR.
