@@ -9,7 +9,8 @@ use nc_kernels::threads;
 use nc_record::{RunDir, shell_word, write_atomically};
 use nc_report::{Ranking, RunReport, TestSummary, comparison_page};
 use nc_train::{
-    DataFacts, Error, Experiment, Finished, RunOptions, RunResult, Settings, Speed, ValidExperiment, epochs_within,
+    DataFacts, Error, Experiment, Finished, RunOptions, RunResult, Settings, Speed, ValidExperiment,
+    epochs_within,
     presets::{self, ImageDirectory},
     queue::{QueuedRun, Runs},
 };
@@ -167,8 +168,7 @@ impl Runs for Comparison {
     fn missing(&self) -> nc_train::Result<Vec<usize>> {
         // Training refuses a run on other test images.
         let unfinished = |position: &usize| {
-            let result: nc_record::Result<RunResult> =
-                RunDir::read_result(&self.runs[*position].directory);
+            let result: nc_record::Result<RunResult> = RunDir::read_result(&self.runs[*position].directory);
             result.map_or(true, |result| result.data.test_hash != self.test_hash)
         };
         Ok((0..self.runs.len()).filter(unfinished).collect())

@@ -7,8 +7,7 @@ use nc_record::{RunDir, shell_word};
 use nc_report::RunReport;
 use nc_train::{
     CheckpointEvery, DataFacts, Error, Finished, RunOptions, Settings, Speed, Trained, ValidExperiment,
-    epochs_within,
-    presets::ImageDirectory,
+    epochs_within, presets::ImageDirectory,
 };
 
 use crate::{

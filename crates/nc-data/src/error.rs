@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::{counted, walk::ENDINGS};
+use crate::{counted, names::ENDINGS};
 
 /// Errors of this crate. Each message names the file or argument, the expected and the found value.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ use crate::{
     files::Files,
     images::ImageOptions,
     list,
+    names::is_printable,
     walk::{Tally, entries, file_name, images},
 };
 
@@ -191,15 +192,6 @@ fn class_directories(directory: &Path, files: &mut Tally) -> Result<Vec<PathBuf>
         return Err(Error::Malformed { path: directory.to_owned(), message });
     }
     Ok(classes)
-}
-
-/// True for a class name without characters that act on a terminal or reorder the text around them.
-pub(crate) fn is_printable(name: &str) -> bool {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    !name.contains(acts)
 }
 
 /// A class directory and the images in it.

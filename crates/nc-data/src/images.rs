@@ -58,8 +58,7 @@ impl Header {
                 return Ok(header);
             }
         }
-        let header =
-            Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))?;
+        let header = Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))?;
         let (height, width) = header.size;
         if height * width == 0 { Err(no_pixels(path)) } else { Ok(header) }
     }

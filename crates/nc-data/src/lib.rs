@@ -29,6 +29,7 @@ mod images;
 pub mod list;
 mod loader;
 mod mix;
+mod names;
 mod noise;
 mod normalize;
 mod png;

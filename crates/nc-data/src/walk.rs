@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result, counted};
+use crate::{
+    Error, Result, counted,
+    names::{ENDINGS, is_image},
+};
 
 /// Counts of used and skipped files below a directory.
 #[derive(Default)]
@@ -53,19 +56,6 @@ impl Tally {
         }
         notes
     }
-}
-
-/// Extensions of image files, in any case.
-const IMAGES: [&str; 15] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "bmp", "tif", "tiff", "pnm", "pbm", "pgm", "ppm",
-    "pam",
-];
-pub(crate) const ENDINGS: &str =
-    ".png, .jpg, .jpeg, .jpe, .jfif, .jif, .webp, .bmp, .tif, .tiff, .pnm, .pbm, .pgm, .ppm, .pam";
-
-/// True for a file whose extension is that of an image.
-pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image)))
 }
 
 /// All images in `directory` and its subdirectories, sorted by path, and the number of files skipped.

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-#[cfg(feature = "onnx")]
-use crate::{
-    onnx::{Attribute, Graph, Value},
-    resnet::add_pool,
-};
 use crate::{
     Architecture, Backbone, Branch, Classifier, Error, Head, HeadConfig, Model, Network, ParamStore, Pass,
     ResNetConfig, Result,
     resnet::{BasicBlock, Trunk, Widening},
+};
+#[cfg(feature = "onnx")]
+use crate::{
+    onnx::{Attribute, Graph, Value},
+    resnet::add_pool,
 };
 
 /// The bilateral-branch network BBN (Zhou et al. 2020): a CIFAR ResNet whose last block exists twice. One copy learns from

@@ -30,9 +30,10 @@ mod stored;
 mod trained;
 
 pub use config::{
-    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay, EvaluationConfig,
-    Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
-    Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure, WithinForm,
+    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay,
+    EvaluationConfig, Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase,
+    Reweighting, Schedule, Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure,
+    WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};

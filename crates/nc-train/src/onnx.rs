@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::onnx::{Channel, Description, Input, export};
 use nc_models::Backbone;
+use nc_models::onnx::{Channel, Description, Input, export};
 use nc_record::{InputSpec, Resize};
 use serde_json::json;
 

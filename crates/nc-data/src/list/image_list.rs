@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::parse::{self, Entry, Label, Parsed};
-use crate::{Error, Result, decode::Labelled, error::first, files::Files, folder::is_printable};
+use crate::{Error, Result, decode::Labelled, error::first, files::Files, names::is_printable};
 
 /// A parsed image list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use csv::{ReaderBuilder, StringRecord, Trim};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{counted, walk::is_image};
+use crate::{counted, names::is_image};
 
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -298,12 +298,15 @@ mod tests {
         };
         let text = |leads: &[(f64, Option<f64>)]| {
             let others = leads.iter().enumerate().map(|(index, lead)| row(&format!("m{index}"), Some(*lead)));
-            Ranking { rows: [row("best", None)].into_iter().chain(others).collect(), images: 7 }.recommendation()
+            Ranking { rows: [row("best", None)].into_iter().chain(others).collect(), images: 7 }
+                .recommendation()
         };
         for unresolved in [(0.0, None), (0.3, None), (0.2, Some(0.1))] {
             assert!(text(&[unresolved]).contains("do not separate the methods"), "{unresolved:?}");
         }
         assert!(text(&[(0.3, Some(0.1))]).contains("exceeds two standard errors"));
-        assert!(text(&[(0.1, Some(0.1)), (0.3, Some(0.1))]).contains("Within two standard errors of it: m0."));
+        assert!(
+            text(&[(0.1, Some(0.1)), (0.3, Some(0.1))]).contains("Within two standard errors of it: m0.")
+        );
     }
 }

@@ -6,8 +6,14 @@ use serde::Serialize;
 use toml::Value;
 
 use super::{
-    centers::Centers, data::DataSource, experiment::Experiment, model::{Branches, ModelConfig},
-    optimizer::OptimizerConfig, phase::Phase, schedule::Decay, trains::Trains,
+    centers::Centers,
+    data::DataSource,
+    experiment::Experiment,
+    model::{Branches, ModelConfig},
+    optimizer::OptimizerConfig,
+    phase::Phase,
+    schedule::Decay,
+    trains::Trains,
 };
 use crate::{Error, Result, error::ensure, post_hoc::Context, schema};
 

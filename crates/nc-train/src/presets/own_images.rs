@@ -80,7 +80,11 @@ pub fn data_set_of(source: DataSource) -> &'static str {
 
 /// Name of the default preset for `source`.
 pub(crate) fn default_of(source: DataSource) -> &'static str {
-    if source == DataSource::ImageList { "image-list/balanced-softmax" } else { "image-folder/balanced-softmax" }
+    if source == DataSource::ImageList {
+        "image-list/balanced-softmax"
+    } else {
+        "image-folder/balanced-softmax"
+    }
 }
 
 /// Steps of the first phase that small and medium sets train for, and its longest and shortest length in epochs.

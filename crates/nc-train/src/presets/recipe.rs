@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     config::{
-        Branches, Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
+        Branches, Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig,
+        Trains,
     },
     losses::SupervisedLoss,
 };

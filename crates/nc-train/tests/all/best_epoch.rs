@@ -87,9 +87,8 @@ fn a_phase_stops_when_its_patience_ends() {
     scheduled.phases[0].schedule.decay = Decay::MultiStep { milestones: vec![best + 10], gamma: 0.1 };
     let scheduled = run(&scheduled, out.path());
     let shares = validation(&scheduled, "representation");
-    let best_of = |epochs: usize| {
-        (0..epochs).rev().max_by(|&a, &b| shares[a].total_cmp(&shares[b])).expect("an epoch")
-    };
+    let best_of =
+        |epochs: usize| (0..epochs).rev().max_by(|&a, &b| shares[a].total_cmp(&shares[b])).expect("an epoch");
     let ends = |epochs: usize| epochs >= (best_of(epochs) + 1).max(best + 10) + 3;
     let expected = (1..=60).find(|&epochs| epochs > shares.len() || ends(epochs));
     assert_eq!(scheduled.result.epochs, [expected.unwrap()]);

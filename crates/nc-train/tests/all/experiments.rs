@@ -53,7 +53,8 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
                 continue;
             }
             // Cumulative learning mixes the features of two branches, of a CIFAR ResNet.
-            let acts_on_features = ["nc", "within", "between", "center-loss"].iter().any(|nc| part.starts_with(nc));
+            let acts_on_features =
+                ["nc", "within", "between", "center-loss"].iter().any(|nc| part.starts_with(nc));
             let refused = part == "post-hoc-adjustment" && !plain
                 || method == "bbn" && (acts_on_features && part != "ncm" || part == "resnet18")
                 || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use nc_losses::cross_entropy;
 use nc_data::{Batch, View};
+use nc_losses::cross_entropy;
 use nc_models::{Bilateral, HeadConfig, Model, Network, ParamStore, Pass, ResNet, ResNetConfig};
 use nc_train::{Learner, Sgd, SgdConfig, Trainable, presets};
 
