@@ -1,4 +1,4 @@
-//! Every backbone with every head as ONNX, with images and the outputs of this crate to compare: `cargo run --release -p
+//! Every backbone with every head, and the two-branch network, as ONNX, with images and the outputs of this crate to compare: `cargo run --release -p
 //! nc-models --features onnx --example onnx -- DIRECTORY`. Writes NAME.onnx and NAME.safetensors, with `images` in [0, 1]
 //! (N, C, H, W), `features` (N, P) and `logits` (N, K). `python/onnx_check.py` compares them with ONNX Runtime.
 
@@ -8,7 +8,8 @@ use candle_core::{Device, Tensor, safetensors};
 use candle_nn::VarBuilder;
 use nc_models::onnx::{Channel, Description, Input, export};
 use nc_models::{
-    Backbone, HeadConfig, Model, Network, NormalizedFeatures, ParamStore, Pass, ResNet, ResNetConfig,
+    Backbone, Bilateral, HeadConfig, Model, Network, NormalizedFeatures, ParamStore, Pass, ResNet,
+    ResNetConfig,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,16 +17,17 @@ use rand_chacha::ChaCha8Rng;
 const BACKBONES: [&str; 7] =
     ["resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "wide-resnet32", "resnet18"];
 const HEADS: [&str; 5] = ["linear", "scaled", "cosine", "etf", "etf-normalised"];
+const BILATERAL: [(&str, &str); 3] =
+    [("bilateral-resnet8", "linear"), ("bilateral-resnet32", "linear"), ("bilateral-resnet32", "scaled")];
 const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [directory] = arguments.as_slice() else { return Err("usage: onnx DIRECTORY".into()) };
     fs::create_dir_all(directory)?;
-    for (index, (backbone, head)) in
-        BACKBONES.iter().flat_map(|backbone| HEADS.map(|head| (backbone, head))).enumerate()
-    {
-        let in_channels = if *backbone == "resnet8" { 1 } else { 3 };
+    let single = BACKBONES.iter().flat_map(|&backbone| HEADS.map(|head| (backbone, head)));
+    for (index, (backbone, head)) in single.chain(BILATERAL).enumerate() {
+        let in_channels = if backbone.ends_with("resnet8") { 1 } else { 3 };
         let (height, width) = if in_channels == 1 { (28, 28) } else { (32, 33) };
         let path = Path::new(directory).join(format!("{backbone}-{head}"));
         let case = Case { backbone, head, in_channels, height, width, seed: index as u64 };
@@ -72,14 +74,14 @@ impl Case<'_> {
             .broadcast_sub(&per_channel(|channel| channel.mean)?)?
             .broadcast_div(&per_channel(|channel| channel.std)?)?;
         for _ in 0..20 {
-            model.forward(&normalized, Pass { gradient: false, ..Pass::TRAIN })?;
+            model.forward_views(&[&normalized], Pass { gradient: false, ..Pass::TRAIN })?;
         }
 
         let metadata = [("class_names", r#"["a", "b"]"#.to_owned())];
         let about =
             Description { name: self.backbone, producer: "nc-models", version: "0", metadata: &metadata };
         let input = Input { channels: normalization, height: self.height, width: self.width };
-        fs::write(path.with_extension("onnx"), export(&model, &input, &about)?)?;
+        fs::write(path.with_extension("onnx"), export(model.as_ref(), &input, &about)?)?;
         let branch = model.infer(&normalized)?;
         let logits = branch.logits.ok_or("the model has no logits")?;
         let outputs = HashMap::from([("images", images), ("features", branch.features), ("logits", logits)]);
@@ -87,8 +89,25 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn model(&self) -> nc_models::Result<Model> {
+    fn model(&self) -> nc_models::Result<Box<dyn Network>> {
         let params = ParamStore::new(self.seed, &Device::Cpu);
+        let mut model = self.unscaled(params)?;
+        if self.head == "scaled" {
+            model.scale_logits()?;
+            for (_, var) in model.params().vars().iter().filter(|(name, _)| name == "linear.scale") {
+                let factors: Vec<f32> = (1..=CLASSES).map(|k| k as f32 / 4.0).collect();
+                var.set(&Tensor::from_vec(factors, CLASSES, &Device::Cpu)?)?;
+            }
+        }
+        Ok(model)
+    }
+
+    fn unscaled(&self, params: ParamStore) -> nc_models::Result<Box<dyn Network>> {
+        if self.backbone.starts_with("bilateral") {
+            let depth = if self.backbone.ends_with("32") { 32 } else { 8 };
+            let config = ResNetConfig { depth, in_channels: self.in_channels, width: 1 };
+            return Ok(Box::new(Bilateral::new(params, config, CLASSES)?));
+        }
         let mut network: Box<dyn Backbone> = Box::new(self.resnet(&params.builder())?);
         if self.head == "etf-normalised" {
             network = Box::new(NormalizedFeatures::new(network, &params.builder().pp("feature_norm"))?);
@@ -98,15 +117,7 @@ impl Case<'_> {
             "etf" | "etf-normalised" => HeadConfig::Etf,
             _ => HeadConfig::Linear,
         };
-        let mut model = Model::new(params, network, &head, CLASSES)?;
-        if self.head == "scaled" {
-            model.scale_logits()?;
-            for (_, var) in model.params().vars().iter().filter(|(name, _)| name == "linear.scale") {
-                let factors: Vec<f32> = (1..=CLASSES).map(|k| k as f32 / 4.0).collect();
-                var.set(&Tensor::from_vec(factors, CLASSES, &Device::Cpu)?)?;
-            }
-        }
-        Ok(model)
+        Ok(Box::new(Model::new(params, network, &head, CLASSES)?))
     }
 
     fn resnet(&self, vb: &VarBuilder<'_>) -> nc_models::Result<ResNet> {

@@ -1,6 +1,7 @@
 //! Tests of the public interface, in one binary.
 
 mod backbones;
+mod bilateral;
 mod heads;
 mod models;
 mod pretrained;
