@@ -77,8 +77,13 @@ pub enum Error {
     },
     /// Class directories without images, or of classes without training images.
     #[error(
-        "{} cannot be used; remove them or add images ({ENDINGS}):\n  {}",
-        counted(reasons.len(), "class directory", "class directories"), first_lines(reasons)
+        "{} or add images ({ENDINGS}):\n  {}",
+        counted(
+            reasons.len(),
+            "class directory cannot be used; remove it",
+            "class directories cannot be used; remove them"
+        ),
+        first_lines(reasons)
     )]
     Classes {
         /// The directory of each class, with the reason.
