@@ -284,11 +284,11 @@ fn the_result_describes_input_network_and_program() {
     assert!(shown.starts_with("images (N, 3, "), "{shown}");
     let notes = result["notes"].as_array().unwrap();
     assert!(
-        notes.iter().any(|note| note.as_str().unwrap().starts_with("1 test images are copies")),
+        notes.iter().any(|note| note.as_str().unwrap().starts_with("1 test image is a copy")),
         "{notes:?}"
     );
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("note: 1 test images are copies") && said.contains("1 .gif"), "{said}");
+    assert!(said.contains("note: 1 test image is a copy") && said.contains("1 .gif"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
     assert!(said.contains("ant"), "the table has class names: {said}");
 }

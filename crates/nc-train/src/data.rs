@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use candle_core::Device;
 use nc_data::{
     ImageShape, LoadProgress, Loader, LoaderConfig, Normalize, Plan, Source, Subset, Transform, ViewConfig,
-    rng::Purpose,
+    counted, rng::Purpose,
 };
 use nc_record::{DataSummary, InputSpec, Resize};
 
@@ -134,16 +134,17 @@ impl Data {
         }
         let ambiguous = train.copies_under_other_labels();
         if ambiguous > 0 {
-            notes.push(format!("{ambiguous} training images are identical to images of another class"));
+            let images = counted(ambiguous, "training image is", "training images are");
+            notes.push(format!("{images} identical to images of another class"));
         }
         notes.extend(copies_note(&test, "test", &train));
         if let Some((images, _)) = &validation {
             hold_outs.extend(copies_note(images, "validation", &train));
             let copies = images.copies_in(&test);
             if copies > 0 {
-                hold_outs.push(format!(
-                    "{copies} validation images are copies of test images, so test images take part in choosing an epoch"
-                ));
+                let images = counted(copies, "validation image is a copy", "validation images are copies");
+                hold_outs
+                    .push(format!("{images} of test images, so test images take part in choosing an epoch"));
             }
         }
         let channels = source.train.shape().channels;
@@ -308,7 +309,7 @@ fn groups_note(rest: &Subset, held_out: &Subset, what: &str) -> Option<String> {
         1..=3 => format!(", none of {}", without.join(", ")),
         more => format!(", none of {more} classes, among them {}", without[..3].join(", ")),
     };
-    Some(format!("{what} images are {groups} whole groups of {of}{none}"))
+    Some(format!("{what} images are {} of {of}{none}", counted(groups, "whole group", "whole groups")))
 }
 
 fn smallest_class(validation: &Subset, train: &Subset) -> String {
@@ -317,13 +318,14 @@ fn smallest_class(validation: &Subset, train: &Subset) -> String {
     let smallest = smallest.map_or_else(String::new, |(class, count)| {
         format!(", {count} of the smallest class {:?}", train.dataset().class_names()[class])
     });
-    format!("validation: {} images{smallest}", validation.len())
+    format!("validation: {}{smallest}", counted(validation.len(), "image", "images"))
 }
 
 fn copies_note(images: &Subset, what: &str, train: &Subset) -> Option<String> {
     let copies = images.copies_in(train);
+    let (one, many) = (format!("{what} image is a copy"), format!("{what} images are copies"));
     (copies > 0)
-        .then(|| format!("{copies} {what} images are copies of training images, which inflates accuracy"))
+        .then(|| format!("{} of training images, which inflates accuracy", counted(copies, &one, &many)))
 }
 
 /// The transforms of training images: crop, flip, and those of the list.
