@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, ImageFiles, ImageOptions, LoadProgress, Result,
-    hold_out::{Image, split},
+    group_hold_out::split,
+    hold_out::Image,
     images::{Header, Picture},
     rng::Purpose,
 };

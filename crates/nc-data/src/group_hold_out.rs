@@ -1,13 +1,27 @@
-//! Which groups of images a hold-out takes, see [`Subset::hold_out`](crate::Subset::hold_out).
+//! Hold-out of images in groups, see [`Subset::hold_out`](crate::Subset::hold_out).
 
 use std::collections::BTreeMap;
 
 use rand::seq::SliceRandom;
 
 use crate::{
-    hold_out::{Image, held_out_count},
+    hold_out::{Image, held_out_count, split_images},
     rng::{Purpose, stream},
 };
+
+/// The images of each class kept and held out; `groups[i]` is the group of image i, if the images are in groups.
+pub(crate) fn split(
+    classes: Vec<Vec<Image>>,
+    groups: Option<&[u32]>,
+    fraction: f64,
+    seed: u64,
+    purpose: Purpose,
+) -> (Vec<Vec<Image>>, Vec<Vec<Image>>) {
+    let Some(groups) = groups else { return split_images(classes, fraction, seed, purpose) };
+    let is_held_out = choose(&classes, groups, fraction, seed, purpose);
+    let is_kept = |image: &Image| !is_held_out[groups[image.index] as usize];
+    classes.into_iter().map(|images| images.into_iter().partition(is_kept)).unzip()
+}
 
 /// The images of a group.
 struct Group {
@@ -24,13 +38,7 @@ struct Group {
 /// shuffled by the stream of the class. A group is held out if that brings the numbers of held-out images of its classes
 /// closer to those wanted, summed over its classes, and if each of its classes keeps another group. A class that then has
 /// no held-out group holds out the smallest that its classes can spare.
-pub(crate) fn choose(
-    classes: &[Vec<Image>],
-    numbers: &[u32],
-    fraction: f64,
-    seed: u64,
-    purpose: Purpose,
-) -> Vec<bool> {
+fn choose(classes: &[Vec<Image>], numbers: &[u32], fraction: f64, seed: u64, purpose: Purpose) -> Vec<bool> {
     let mut groups = sorted_groups(classes, numbers);
     let mut of_class = vec![vec![]; classes.len()];
     for (place, group) in groups.iter().enumerate() {

@@ -2,26 +2,10 @@
 
 use rand::seq::SliceRandom;
 
-use crate::{
-    group_hold_out,
-    rng::{Purpose, stream},
-};
+use crate::rng::{Purpose, stream};
 
-/// The images of each class kept and held out; `groups[i]` is the group of image i.
-pub(crate) fn split(
-    classes: Vec<Vec<Image>>,
-    groups: Option<&[u32]>,
-    fraction: f64,
-    seed: u64,
-    purpose: Purpose,
-) -> (Vec<Vec<Image>>, Vec<Vec<Image>>) {
-    let Some(groups) = groups else { return split_images(classes, fraction, seed, purpose) };
-    let is_held_out = group_hold_out::choose(&classes, groups, fraction, seed, purpose);
-    let is_kept = |image: &Image| !is_held_out[groups[image.index] as usize];
-    classes.into_iter().map(|images| images.into_iter().partition(is_kept)).unzip()
-}
-
-fn split_images(
+/// The images of each class kept and held out.
+pub(crate) fn split_images(
     mut classes: Vec<Vec<Image>>,
     fraction: f64,
     seed: u64,

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Dataset, Error, Profile, Result,
-    hold_out::{Digest256, Image, split},
+    group_hold_out::split,
+    hold_out::{Digest256, Image},
     rng::{Purpose, stream},
 };
 

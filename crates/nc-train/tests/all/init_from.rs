@@ -172,7 +172,7 @@ fn classifiers_of_other_classes_are_not_loaded() {
     let path = out.path().join("renamed");
     fs::write(&path, renamed).unwrap();
     let notes = train(&experiment("ce"), &options(out.path(), &path), &mut ()).unwrap().result.notes;
-    assert!(notes.iter().any(|note| note.contains("tells other classes apart")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("the file's classifier has other classes: ")), "{notes:?}");
 
     // A fixed head stays an ETF.
     let notes = train(&experiment("etf-dr"), &options(out.path(), &weights), &mut ()).unwrap().result.notes;
