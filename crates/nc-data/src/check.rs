@@ -195,12 +195,12 @@ impl ImageCheck {
     /// [`Subset::hold_out`](crate::Subset::hold_out). Numbers of groups are of one draw; that of training can differ, because
     /// it depends on the images as they are scaled.
     pub fn hold_outs(&self, test: Option<f64>, validation: Option<f64>) -> Vec<HeldOut> {
-        let split = |classes: Vec<Vec<Image>>, fraction: Option<f64>, purpose| match fraction {
-            Some(fraction) => split(classes, self.groups.as_deref(), fraction, 0, purpose),
-            None => {
+        let split = |classes: Vec<Vec<Image>>, fraction: Option<f64>, purpose| {
+            let Some(fraction) = fraction else {
                 let none = vec![vec![]; classes.len()];
-                (classes, none)
-            }
+                return (classes, none);
+            };
+            split(classes, self.groups.as_deref(), fraction, 0, purpose)
         };
         let all = self.classes.iter().map(|class| class.images.clone()).collect();
         let (rest, test) = split(all, test, Purpose::Test);
