@@ -301,9 +301,12 @@ fn validation(check: &ImageCheck, hold_outs: &HoldOuts) -> String {
     )
 }
 
+/// Images of a class in a set.
+type Count = fn(&HeldOut) -> usize;
+
 /// Lists the sets of the smallest class after hold-outs, and the classes that hold out none.
 fn left(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) {
-    let mut sets: Vec<(&str, fn(&HeldOut) -> usize)> = vec![];
+    let mut sets: Vec<(&str, Count)> = vec![];
     if hold_outs.validation.is_some() && !hold_outs.lacks_validation() {
         sets.push(("validation", |held_out| held_out.validation));
     }
