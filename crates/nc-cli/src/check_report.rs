@@ -27,9 +27,6 @@ pub(crate) struct Checked<'a> {
 /// Entries listed of each finding.
 const LISTED: usize = 10;
 
-/// The share that the presets of image folders hold out for testing.
-const TEST_FRACTION: f64 = 0.2;
-
 /// The text, and whether something must be fixed before training.
 pub(crate) fn report(checked: &Checked<'_>) -> (String, bool) {
     let mut text = String::new();
@@ -147,8 +144,8 @@ struct HoldOuts {
 
 impl HoldOuts {
     fn of(check: &ImageCheck) -> Self {
-        let test = (!check.has_test).then_some(TEST_FRACTION);
-        let enough = if check.has_test { 2 } else { 3 };
+        let test = (!check.has_test).then_some(OwnImages::TEST_FRACTION);
+        let enough = OwnImages::enough_for_validation(check.has_test);
         let holds_out = !check.has_validation && check.classes.iter().any(|class| class.train >= enough);
         let validation = holds_out.then_some(OwnImages::VALIDATION_FRACTION);
         Self { test, validation, enough, classes: check.hold_outs(test, validation) }

@@ -282,7 +282,7 @@ impl Args {
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         match std::fs::File::create_new(&path) {
             Ok(mut file) => {
-                writeln!(file, "{epochs} epochs within {minutes} minutes")?;
+                file.write_all(format!("{epochs} epochs within {minutes} minutes\n").as_bytes())?;
                 Ok(epochs)
             }
             // Another machine was faster.

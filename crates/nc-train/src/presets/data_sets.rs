@@ -1,5 +1,8 @@
 use crate::config::{BackboneKind, DataSource};
 
+/// Share of one's own images held out for testing, if there is no test set.
+pub(super) const TEST_FRACTION: f64 = 0.2;
+
 /// A data set with its settings.
 pub(super) struct DataSet {
     pub(super) name: &'static str,
@@ -52,7 +55,7 @@ const OWN_IMAGES: DataSet = DataSet {
     name: "image-folder",
     description: "your own images, one directory per class",
     source: DataSource::ImageFolder,
-    test_fraction: Some(0.2),
+    test_fraction: Some(TEST_FRACTION),
     normalize: None,
     ..CIFAR10
 };

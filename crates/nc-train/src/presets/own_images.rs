@@ -7,6 +7,7 @@ use std::{
 
 use nc_data::{ImageOptions, ImageShape, Survey, folder, list};
 
+use super::data_sets::TEST_FRACTION;
 use crate::{
     DataFacts, Result,
     config::{DataSource, Experiment, Keep, Validation, ValidationMeasure},
@@ -103,6 +104,9 @@ impl OwnImages {
     /// Side in pixels to which larger images, or images of different sizes, are scaled.
     pub const SIDE: usize = 64;
 
+    /// Share of the images held out for testing, if there is no test set.
+    pub const TEST_FRACTION: f64 = TEST_FRACTION;
+
     /// Share of the training images held out for validation, if there is no validation set.
     pub const VALIDATION_FRACTION: f64 = 0.15;
 
@@ -118,6 +122,12 @@ impl OwnImages {
         let options = ImageOptions { exif_orientation: !lists, ..ImageOptions::default() };
         let Survey { class_counts, validation, test, size, channels } = files.survey(options)?;
         Ok(Self { source, class_counts, validation, test, size, channels })
+    }
+
+    /// Images of a class from which one can be held out for validation: one for each of training, validation and, without
+    /// a test set, testing. If no class has as many, nothing is held out.
+    pub fn enough_for_validation(has_test: bool) -> usize {
+        if has_test { 2 } else { 3 }
     }
 
     /// Training images after hold-outs, about.
@@ -137,9 +147,8 @@ impl OwnImages {
             Some((height, width)) if height.max(width) <= Self::SIDE => (height, width),
             _ => (Self::SIDE, Self::SIDE),
         });
-        // A class needs an image for each of training, validation and testing.
-        let sets = if self.test.is_some() { 2 } else { 3 };
-        if self.validation.is_none() && self.class_counts.iter().any(|&images| images >= sets) {
+        let enough = Self::enough_for_validation(self.test.is_some());
+        if self.validation.is_none() && self.class_counts.iter().any(|&images| images >= enough) {
             let chosen_by = ValidationMeasure::BalancedAccuracy;
             data.validation = Some(Validation { fraction: Self::VALIDATION_FRACTION, seed: 0, chosen_by });
         }
