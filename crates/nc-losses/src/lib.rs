@@ -10,6 +10,7 @@
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
 //! | long-tailed | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
+//! | several experts | [`diversity`] and [`diversity_temperatures`] (RIDE), [`inverse_softmax_logits`] (SADE) |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
 //! | per-sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
 //! | helpers | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
@@ -73,9 +74,11 @@ mod class_means;
 mod class_weights;
 mod cross_entropy;
 mod distance;
+mod diversity;
 mod dot_regression;
 mod error;
 mod focal;
+mod inverse_softmax;
 mod label_aware_smoothing;
 mod ldam;
 mod mixed;
@@ -95,9 +98,11 @@ pub use cross_entropy::{
     cross_entropy, cross_entropy_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
     weighted_cross_entropy, weighted_smoothed_cross_entropy,
 };
+pub use diversity::{diversity, diversity_temperatures};
 pub use dot_regression::{class_balanced_dot_regression, dot_regression, dot_regression_each};
 pub use error::{Error, Result};
 pub use focal::{focal, focal_each};
+pub use inverse_softmax::inverse_softmax_logits;
 pub use label_aware_smoothing::{label_aware_smoothing, label_aware_smoothing_each};
 pub use ldam::{ldam_margins, with_margins};
 pub use mixed::mixed;

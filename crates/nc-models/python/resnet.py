@@ -41,7 +41,7 @@ class BasicBlock(nn.Module):
             x = self.shortcut(x)
         elif self.stride != 1:
             # Option A: every second pixel, zeros for the new channels, half of them on each side.
-            padding = y.shape[1] // 4
+            padding = (y.shape[1] - x.shape[1]) // 2
             x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, padding, padding))
         return F.relu(y + x, inplace=True)
 

@@ -56,16 +56,19 @@ impl Bilateral {
 
 impl Parts {
     fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let (channels, blocks) = config.stages()?;
-        let [first, second, features] = channels;
-        let shared = if blocks > 1 {
-            vec![(first, blocks), (second, blocks), (features, blocks - 1)]
+        let [first, second, mut third] = config.stages()?;
+        let features = third.channels;
+        third.blocks -= 1;
+        let mut shared = vec![first, second];
+        let (inputs, stride) = if third.blocks > 0 {
+            shared.push(third);
+            (features, 1)
         } else {
-            vec![(first, blocks), (second, blocks)]
+            (second.channels, third.stride)
         };
         let trunk = Trunk::new(config.in_channels, &shared, Widening::Pad, vb)?;
-        let inputs = if blocks > 1 { features } else { second };
-        let [one, other] = NAMES.map(|name| BasicBlock::new(inputs, features, Widening::Pad, &vb.pp(name)));
+        let [one, other] =
+            NAMES.map(|name| BasicBlock::new(inputs, features, stride, Widening::Pad, &vb.pp(name)));
         Ok(Self { trunk, branches: [one?, other?], features })
     }
 }
@@ -88,7 +91,7 @@ impl Backbone for Both {
         let mut size = (height, width);
         let shared = self.0.trunk.multiply_adds(&mut size)?;
         let [one, other] = self.0.branches.each_ref().map(|block| block.multiply_adds(&mut size.clone()));
-        let mut channels = self.0.trunk.channels();
+        let mut channels = self.0.trunk.channels().to_vec();
         channels.truncate(2);
         channels.push(self.0.features);
         Some(Architecture { channels, multiply_adds: shared + one? + other? })
@@ -131,8 +134,8 @@ impl Network for Bilateral {
         self.model.classifier()
     }
 
-    fn branch_head(&self, branch: usize) -> Option<&dyn Head> {
-        self.model.branch_head(branch)
+    fn heads(&self) -> Vec<&dyn Head> {
+        self.model.heads()
     }
 
     fn feature_dim(&self) -> usize {

@@ -34,6 +34,15 @@ pub enum Error {
         /// The kind of the head.
         head: &'static str,
     },
+    /// Logit factors for a network of several experts.
+    #[error("logits can be scaled in a network with one classifier, found {found} experts with one each")]
+    SeveralHeads {
+        /// Number of experts.
+        found: usize,
+    },
+    /// A network of no experts.
+    #[error("expected at least one expert, found 0")]
+    NoExperts,
     /// Retraining of a fixed head.
     #[error("the {head} head is fixed; it cannot be retrained")]
     FixedHead {

@@ -3,6 +3,7 @@
 mod backbone;
 mod bilateral;
 mod error;
+mod experts;
 mod feature_norm;
 mod head;
 mod layer;
@@ -18,6 +19,7 @@ mod resnet;
 pub use backbone::{Architecture, Backbone, Pass};
 pub use bilateral::Bilateral;
 pub use error::{Error, Result};
+pub use experts::{Experts, ExpertsConfig};
 pub use feature_norm::NormalizedFeatures;
 pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};
 pub use layer::ConvNormLayer;

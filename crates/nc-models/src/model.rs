@@ -71,14 +71,6 @@ impl Model {
     pub fn head(&self) -> &dyn Head {
         self.head.as_ref()
     }
-
-    fn require_linear(&self) -> Result<()> {
-        match self.kind {
-            HeadConfig::Linear => Ok(()),
-            HeadConfig::Cosine { .. } => Err(Error::NotLinear { head: "cosine" }),
-            HeadConfig::Etf => Err(Error::NotLinear { head: "etf" }),
-        }
-    }
 }
 
 /// Name prefix of the head's parameters.
@@ -104,8 +96,8 @@ impl Network for Model {
         Ok(Some(Classifier { weight: self.head.weight()?, bias: self.head.bias()? }))
     }
 
-    fn branch_head(&self, branch: usize) -> Option<&dyn Head> {
-        (branch == 0).then_some(self.head.as_ref())
+    fn heads(&self) -> Vec<&dyn Head> {
+        vec![self.head.as_ref()]
     }
 
     fn feature_dim(&self) -> usize {
@@ -134,17 +126,12 @@ impl Network for Model {
     }
 
     fn set_classifier(&self, classifier: &Classifier) -> Result<()> {
-        self.require_linear()?;
-        let bias = match &classifier.bias {
-            Some(bias) => bias.clone(),
-            None => Tensor::zeros(self.classes, candle_core::DType::F32, self.params.device())?,
-        };
-        self.params.set(&format!("{HEAD}.weight"), &classifier.weight)?;
-        self.params.set(&format!("{HEAD}.bias"), &bias)
+        self.kind.require_linear()?;
+        classifier.store(&self.params, HEAD)
     }
 
     fn scale_logits(&mut self) -> Result<()> {
-        self.require_linear()?;
+        self.kind.require_linear()?;
         let head = self.params.builder_in(Group::Head).pp(HEAD);
         let scale = self.params.builder_in(Group::LogitScale).pp(HEAD);
         self.head = Box::new(ScaledHead::new(self.feature_dim(), self.classes, &head, &scale)?);
@@ -152,7 +139,7 @@ impl Network for Model {
     }
 
     fn fold_scale(&mut self) -> Result<()> {
-        self.require_linear()?;
+        self.kind.require_linear()?;
         let Some(classifier) = self.classifier()? else { return Ok(()) };
         self.set_classifier(&classifier)?;
         self.params.remove(SCALE);

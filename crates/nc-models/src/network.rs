@@ -1,7 +1,7 @@
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 #[cfg(feature = "onnx")]
-use crate::onnx::{Graph, Value};
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{Architecture, Head, ParamStore, Pass, Result};
 
 /// Outputs of one branch of a [`Network`] for the images of its view.
@@ -24,6 +24,40 @@ pub struct Classifier {
     pub weight: Tensor,
     /// The biases b_k, (K), if any.
     pub bias: Option<Tensor>,
+}
+
+impl Classifier {
+    /// The logits W h + b, (B, K), of `features` (B, P).
+    ///
+    /// # Errors
+    ///
+    /// If the features have a wrong dimension.
+    pub fn logits(&self, features: &Tensor) -> Result<Tensor> {
+        let logits = features.matmul(&self.weight.t()?)?;
+        Ok(match &self.bias {
+            Some(bias) => logits.broadcast_add(bias)?,
+            None => logits,
+        })
+    }
+
+    /// Sets the parameters `prefix.weight` and `prefix.bias` of a linear head.
+    pub(crate) fn store(&self, params: &ParamStore, prefix: &str) -> Result<()> {
+        let bias = match &self.bias {
+            Some(bias) => bias.clone(),
+            None => Tensor::zeros(self.weight.dim(0)?, DType::F32, params.device())?,
+        };
+        params.set(&format!("{prefix}.weight"), &self.weight)?;
+        params.set(&format!("{prefix}.bias"), &bias)
+    }
+
+    /// Adds the classifier to an ONNX graph, with constants named `prefix.*`; returns the logits of `features`.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn add_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
+        let weight = graph.constant(&format!("{prefix}.weight"), &self.weight)?;
+        let bias = self.bias.as_ref().map(|bias| graph.constant(&format!("{prefix}.bias"), bias)).transpose()?;
+        let inputs: Vec<&Value> = [features, &weight].into_iter().chain(&bias).collect();
+        Ok(graph.node("Gemm", prefix, &inputs, &[("transB", Attribute::Int(1))]))
+    }
 }
 
 /// Interface between trainer and network: one or more branches in training, one affine classifier on features in
@@ -56,8 +90,9 @@ pub trait Network: Send + Sync {
     /// Those of Candle.
     fn classifier(&self) -> Result<Option<Classifier>>;
 
-    /// The head of a branch, if any.
-    fn branch_head(&self, branch: usize) -> Option<&dyn Head>;
+    /// The classifier heads: none, one, or one for each expert. Those of experts divide the features of
+    /// [`Network::infer`] into equal parts, in order, and the logits are the mean of theirs.
+    fn heads(&self) -> Vec<&dyn Head>;
 
     /// The feature dimension P of [`Network::infer`].
     fn feature_dim(&self) -> usize;
@@ -102,7 +137,8 @@ pub trait Network: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::NotLinear`](crate::Error::NotLinear) for other heads.
+    /// [`Error::NotLinear`](crate::Error::NotLinear) for other heads, [`Error::SeveralHeads`](crate::Error::SeveralHeads)
+    /// for several.
     fn scale_logits(&mut self) -> Result<()>;
 
     /// Folds the factors of [`Network::scale_logits`] into the classifier, which keeps the logits. A classifier without

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use nc_data::Subset;
 use nc_metrics::{Accuracy, Calibration, ClassMeans, FeatureSet, Geometry, Projection, Samples};
-use nc_models::Network;
+use nc_models::{Network, Pass};
 use nc_record::ShotAccuracy;
 use serde::Serialize;
 
@@ -52,6 +52,32 @@ impl Inference<'_> {
             }
         }
         Ok(outputs)
+    }
+
+    /// Class means (K, P) of each branch's features on the training images.
+    pub(crate) fn branch_means(&self) -> Result<Vec<Tensor>> {
+        let subset = &self.data.train;
+        let loader = self.data.sequential(subset, self.options.loader_threads, &self.options.device)?;
+        let (mut features, mut labels): (Vec<Vec<f32>>, _) = (vec![], vec![]);
+        for batch in loader.epoch(0) {
+            for view in batch?.views {
+                let branches = self.network.forward_views(&[&view.images], Pass::EVAL)?;
+                features.resize(branches.len(), vec![]);
+                for (all, branch) in features.iter_mut().zip(branches) {
+                    all.extend(branch.features.flatten_all()?.to_vec1::<f32>()?);
+                }
+                labels.extend(view.labels);
+            }
+        }
+        features.into_iter().map(|features| self.means(&features, &labels)).collect()
+    }
+
+    /// Class means (K, P) of `features` (N, P), flattened.
+    fn means(&self, features: &[f32], labels: &[u32]) -> Result<Tensor> {
+        let (classes, dims) = (self.data.class_counts.len(), features.len() / labels.len());
+        let means = ClassMeans::of(features, labels, classes, dims)?;
+        let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
+        Ok(Tensor::from_vec(means, (classes, dims), &self.options.device)?)
     }
 
     /// The effective classifier of features.
@@ -107,10 +133,8 @@ impl Facts for Inference<'_> {
     }
 
     fn class_means(&self) -> Result<Tensor> {
-        let classes = self.class_counts().len();
-        let means = self.outputs(&self.data.train)?.class_means(classes)?;
-        let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
-        Ok(Tensor::from_vec(means, (classes, self.network.feature_dim()), &self.options.device)?)
+        let Outputs { features, labels, .. } = self.outputs(&self.data.train)?;
+        self.means(&features, &labels)
     }
 
     fn validation(&self) -> Result<Option<ValidationSet>> {

@@ -151,7 +151,7 @@ impl Learner {
     }
 
     /// Prepares for `epoch` of the phase: sets class weights and initialises centres, from `seed` or from
-    /// `class_means`. The latter computes the class means (K, P) of the training features in evaluation mode.
+    /// `class_means`. The latter computes the class means (K, P) of each branch's training features in evaluation mode.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl Learner {
         &mut self,
         epoch: usize,
         seed: u64,
-        class_means: &dyn Fn(&dyn Network) -> Result<Tensor>,
+        class_means: &dyn Fn(&dyn Network) -> Result<Vec<Tensor>>,
     ) -> Result<()> {
         let network = self.network.as_ref();
         let device = network.params().device();

@@ -30,7 +30,7 @@ mod stored;
 mod trained;
 
 pub use config::{
-    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay,
+    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay, Diversity,
     EvaluationConfig, Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase,
     Reweighting, Schedule, Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure,
     WithinForm,
@@ -41,7 +41,7 @@ pub use estimate::{DataFacts, Speed, epochs_within};
 pub use inference::Evaluation;
 pub use learner::{Learner, StepOutcome};
 pub use losses::{
-    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, LabelAwareSmoothing, Ldam,
+    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax, LabelAwareSmoothing, Ldam,
     LogitAdjustment, MeanSquaredError, SupervisedLoss,
 };
 /// Long-tail profile and sampler.

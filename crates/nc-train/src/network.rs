@@ -3,7 +3,10 @@
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, Bilateral, Model, Network, NormalizedFeatures, ParamStore, ResNet, ResNetConfig};
+use nc_models::{
+    Backbone, Bilateral, Experts, ExpertsConfig, Model, Network, NormalizedFeatures, ParamStore, ResNet,
+    ResNetConfig,
+};
 
 use crate::{
     Result,
@@ -36,16 +39,21 @@ pub(crate) fn build_model(
     build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
 ) -> Result<Box<dyn Network>> {
     let params = ParamStore::new(experiment.seed, device);
-    if let (Some(Branches::Bilateral), Some((depth, width))) =
-        (experiment.model.branches, experiment.model.backbone.cifar())
-    {
-        let config = ResNetConfig { depth, in_channels: shape.channels, width };
-        return Ok(Box::new(Bilateral::new(params, config, classes)?));
+    let model = &experiment.model;
+    if let (Some(branches), Some((depth, width))) = (model.branches, model.backbone.cifar()) {
+        let resnet = ResNetConfig { depth, in_channels: shape.channels, width };
+        return Ok(match branches {
+            Branches::Bilateral => Box::new(Bilateral::new(params, resnet, classes)?),
+            Branches::Experts { count, reduce_dimension } => {
+                let config = ExpertsConfig { resnet, experts: count, reduce_dimension, head: model.head };
+                Box::new(Experts::new(params, &config, classes)?)
+            }
+        });
     }
     let mut network = build(&params.builder(), shape)?;
-    if experiment.model.normalize_features {
+    if model.normalize_features {
         params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
-    Ok(Box::new(Model::new(params, network, &experiment.model.head, classes)?))
+    Ok(Box::new(Model::new(params, network, &model.head, classes)?))
 }

@@ -41,7 +41,8 @@ impl StableRate {
     ) -> Result<Option<Self>> {
         let OptimizerConfig::Sgd(sgd) = phase.optimizer else { return Ok(None) };
         let counts = inference.data.train.class_counts();
-        let curvature = phase.objective.loss.as_loss().curvature(counts.len());
+        let mut losses = phase.objective.losses().map(|loss| loss.as_loss().curvature(counts.len()));
+        let curvature = losses.try_fold(0.0, |largest: f64, one| Some(largest.max(one?)));
         let (Some(curvature), HeadConfig::Linear, false) =
             (curvature, experiment.model.head, phase.trains == Trains::Everything)
         else {

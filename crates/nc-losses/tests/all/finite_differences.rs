@@ -3,8 +3,8 @@
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
     BetweenForm, ClassCount, PerSample, Result, adjusted_logits, between_class, center_loss,
-    class_balanced_dot_regression, class_means, cross_entropy, dot_regression, dot_regression_each, focal,
-    focal_each, label_aware_smoothing, label_aware_smoothing_each, mixed, mse, mse_each,
+    class_balanced_dot_regression, class_means, cross_entropy, diversity, dot_regression, dot_regression_each, focal,
+    focal_each, inverse_softmax_logits, label_aware_smoothing, label_aware_smoothing_each, mixed, mse, mse_each,
     smoothed_cross_entropy, smoothed_cross_entropy_each, soft_cross_entropy, weighted_cross_entropy,
     weighted_smoothed_cross_entropy, with_margins, within_class,
 };
@@ -55,11 +55,32 @@ fn long_tailed_losses_match_finite_differences() -> Result<()> {
     for (counts, tau) in [([9, 1, 3, 40, 2], 0.7), ([5, 2, 8, 1, 1], -1.0)] {
         hold(&x, |x| cross_entropy(&adjusted_logits(x, &counts, tau)?, &y))?;
     }
+    hold(&x, |x| cross_entropy(&inverse_softmax_logits(x, &[9, 1, 3, 40, 2], 2.0)?, &y))?;
     hold(&x, |x| cross_entropy(&with_margins(x, &y, &[0.1, 0.5, 0.0, 2.0, 1.0])?, &y))?;
     hold(&x, |x| label_aware_smoothing(x, &y, &[3, 30, 7, 7, 1], 0.5, 0.2))?;
     let directions = normal(4, 5, 4)?;
     hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &directions))?;
     hold(&normal(3, 7, 4)?, |h| class_balanced_dot_regression(h, &y, &directions))
+}
+
+#[test]
+fn diversity_matches_finite_differences_around_a_fixed_mean() -> Result<()> {
+    let experts = [normal(1, 7, 5)?, normal(2, 7, 5)?, normal(3, 7, 5)?];
+    let temperatures = [1.0, 0.9, 0.7, 1.3, 0.5];
+    let scale = Tensor::new(&temperatures.map(f64::recip), &Device::Cpu)?;
+    let mean = ((&experts[0] + &experts[1])? + &experts[2])?.affine(1.0 / 3.0, 0.0)?;
+    let mean = candle_nn::ops::softmax(&mean.broadcast_mul(&scale)?, 1)?;
+    let of = |first: &Tensor| diversity(&[first.clone(), experts[1].clone(), experts[2].clone()], &temperatures);
+    // The mean has no gradient: that of the divergence is that of the cross entropy against it.
+    let factor = (temperatures.iter().sum::<f64>() / 5.0).powi(2);
+    let against = |first: &Tensor| -> Result<Tensor> {
+        Ok((soft_cross_entropy(&first.broadcast_mul(&scale)?, &mean)? * factor)?)
+    };
+    hold(&experts[0], against)?;
+    let first = Var::from_tensor(&experts[0])?;
+    let (ours, expected) = (gradient(&of(&first)?, &first)?, gradient(&against(&first)?, &first)?);
+    assert!(relative_error(&ours, &expected)? < 1e-12);
+    Ok(())
 }
 
 type OfEach<'a> = &'a dyn Fn(&Tensor) -> Result<PerSample>;

@@ -37,4 +37,17 @@ impl HeadConfig {
             Self::Etf => Box::new(EtfHead::new(features, classes, vb)?),
         })
     }
+
+    /// Checks that the head is linear.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLinear`] for other heads.
+    pub(crate) fn require_linear(&self) -> Result<()> {
+        match self {
+            Self::Linear => Ok(()),
+            Self::Cosine { .. } => Err(Error::NotLinear { head: "cosine" }),
+            Self::Etf => Err(Error::NotLinear { head: "etf" }),
+        }
+    }
 }

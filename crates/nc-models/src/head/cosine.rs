@@ -6,7 +6,7 @@ use crate::{ParamStore, Result, feature_norm::unit_rows};
 #[cfg(feature = "onnx")]
 use crate::{
     feature_norm::add_unit_rows,
-    onnx::{Attribute, Graph, Value},
+    onnx::{Graph, Value},
 };
 
 /// z_k = s cos(w_k, h) with learnable `weight` (K, P), as used by LDAM (Cao et al. 2019).
@@ -47,11 +47,13 @@ impl Head for CosineHead {
         params.reinitialize(&format!("{prefix}.weight"), Init::Randn { mean: 0.0, stdev: 0.01 }, purpose)
     }
 
+    fn input(&self, features: &Tensor) -> Result<Tensor> {
+        unit_rows(features)
+    }
+
     #[cfg(feature = "onnx")]
-    fn add_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
-        let weight = graph.constant(&format!("{prefix}.weight"), &self.weight()?)?;
-        let unit = add_unit_rows(graph, &format!("{prefix}.unit"), features)?;
-        Ok(graph.node("Gemm", prefix, &[&unit, &weight], &[("transB", Attribute::Int(1))]))
+    fn add_input_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
+        add_unit_rows(graph, prefix, features)
     }
 }
 

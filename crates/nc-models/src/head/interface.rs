@@ -1,7 +1,10 @@
 use candle_core::Tensor;
 
 #[cfg(feature = "onnx")]
-use crate::onnx::{Attribute, Graph, Value};
+use crate::{
+    Classifier,
+    onnx::{Graph, Value},
+};
 use crate::{ParamStore, Result};
 
 /// Classifier head on features.
@@ -42,17 +45,35 @@ pub trait Head: Send + Sync {
     /// [`Error::FixedHead`](crate::Error::FixedHead) for a fixed head.
     fn redraw(&self, params: &ParamStore, prefix: &str, purpose: &str) -> Result<()>;
 
+    /// The vectors (B, P) on which [`Head::weight`] and [`Head::bias`] give the logits of `features` (B, P): the features,
+    /// or their directions for a cosine head.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
+    fn input(&self, features: &Tensor) -> Result<Tensor> {
+        Ok(features.clone())
+    }
+
+    /// Adds [`Head::input`] to an ONNX graph, with values named `prefix.*`.
+    ///
+    /// # Errors
+    ///
+    /// Those of Candle.
+    #[cfg(feature = "onnx")]
+    fn add_input_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
+        let _ = (graph, prefix);
+        Ok(features.clone())
+    }
+
     /// Adds the head to an ONNX graph, with constants named `prefix.*`; returns the logits (N, K) of `features` (N, P).
-    /// By default the affine map of [`Head::weight`] and [`Head::bias`].
     ///
     /// # Errors
     ///
     /// Those of Candle.
     #[cfg(feature = "onnx")]
     fn add_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
-        let weight = graph.constant(&format!("{prefix}.weight"), &self.weight()?)?;
-        let bias = self.bias()?.map(|bias| graph.constant(&format!("{prefix}.bias"), &bias)).transpose()?;
-        let inputs: Vec<&Value> = [features, &weight].into_iter().chain(&bias).collect();
-        Ok(graph.node("Gemm", prefix, &inputs, &[("transB", Attribute::Int(1))]))
+        let input = self.add_input_to(graph, &format!("{prefix}.unit"), features)?;
+        Classifier { weight: self.weight()?, bias: self.bias()? }.add_to(graph, prefix, &input)
     }
 }

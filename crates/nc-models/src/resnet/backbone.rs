@@ -1,7 +1,10 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::{block::Widening, trunk::Trunk};
+use super::{
+    block::Widening,
+    trunk::{StageConfig, Trunk},
+};
 #[cfg(feature = "onnx")]
 use crate::onnx::{Attribute, Graph, Value};
 use crate::{Architecture, Backbone, Error, Pass, Result};
@@ -25,12 +28,12 @@ pub struct ResNet {
 }
 
 impl ResNetConfig {
-    /// Channels of each of the three stages, and blocks of a stage.
+    /// The three stages.
     ///
     /// # Errors
     ///
     /// [`Error::Depth`] for a depth that is not 6n + 2, [`Error::Width`] for width 0.
-    pub(crate) fn stages(self) -> Result<([usize; 3], usize)> {
+    pub(crate) fn stages(self) -> Result<[StageConfig; 3]> {
         let Self { depth, width, .. } = self;
         if depth < 8 || depth % 6 != 2 {
             return Err(Error::Depth(depth));
@@ -38,7 +41,12 @@ impl ResNetConfig {
         if width == 0 {
             return Err(Error::Width);
         }
-        Ok(([16, 32, 64].map(|channels| width * channels), (depth - 2) / 6))
+        let blocks = (depth - 2) / 6;
+        Ok([(16, 1), (32, 2), (64, 2)].map(|(channels, stride)| StageConfig {
+            channels: width * channels,
+            blocks,
+            stride,
+        }))
     }
 }
 
@@ -53,8 +61,7 @@ impl ResNet {
     ///
     /// [`Error::Depth`] for a depth that is not 6n + 2, [`Error::Width`] for width 0.
     pub fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let (channels, blocks) = config.stages()?;
-        Self::build(config.in_channels, &channels, blocks, Widening::Pad, vb)
+        Self::build(config.in_channels, &config.stages()?, Widening::Pad, vb)
     }
 
     /// ResNet-18 (He et al. 2016, table 1) with a stem for small images: a 3x3 convolution of stride 1 without pooling,
@@ -69,19 +76,19 @@ impl ResNet {
     ///
     /// If `in_channels` is 0, or `vb` has parameters of these names with other shapes.
     pub fn resnet18(in_channels: usize, vb: &VarBuilder<'_>) -> Result<Self> {
-        Self::build(in_channels, &[64, 128, 256, 512], 2, Widening::Project, vb)
+        let stages = [(64, 1), (128, 2), (256, 2), (512, 2)];
+        let stages = stages.map(|(channels, stride)| StageConfig { channels, blocks: 2, stride });
+        Self::build(in_channels, &stages, Widening::Project, vb)
     }
 
     fn build(
         in_channels: usize,
-        channels: &[usize],
-        blocks: usize,
+        stages: &[StageConfig],
         widening: Widening,
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
-        let stages: Vec<(usize, usize)> = channels.iter().map(|&channels| (channels, blocks)).collect();
-        let trunk = Trunk::new(in_channels, &stages, widening, vb)?;
-        Ok(Self { trunk, features: channels.last().copied().unwrap_or(in_channels) })
+        let trunk = Trunk::new(in_channels, stages, widening, vb)?;
+        Ok(Self { trunk, features: stages.last().map_or(in_channels, |stage| stage.channels) })
     }
 }
 
@@ -96,7 +103,7 @@ impl Backbone for ResNet {
 
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         let multiply_adds = self.trunk.multiply_adds(&mut (height, width))?;
-        Some(Architecture { channels: self.trunk.channels(), multiply_adds })
+        Some(Architecture { channels: self.trunk.channels().to_vec(), multiply_adds })
     }
 
     #[cfg(feature = "onnx")]

@@ -5,16 +5,16 @@ use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 use crate::onnx::{Graph, Value};
 use crate::{ConvNormLayer, Pass, Result};
 
-/// Shortcut of a block that increases channels and halves height and width.
+/// Shortcut of a block whose output has another shape than its input.
 #[derive(Clone, Copy)]
 pub(crate) enum Widening {
-    /// Option A: every second pixel, zero-padded channels.
+    /// Option A: every stride-th pixel, zero channels on both sides.
     Pad,
-    /// Option B: a 1x1 convolution of stride 2 and batch norm.
+    /// Option B: a 1x1 convolution with the block's stride, and batch norm.
     Project,
 }
 
-/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), with stride 2 where channels increase.
+/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
 pub(crate) struct BasicBlock {
     conv1: ConvNormLayer,
     conv2: ConvNormLayer,
@@ -32,16 +32,17 @@ impl BasicBlock {
     pub(crate) fn new(
         in_channels: usize,
         out_channels: usize,
+        stride: usize,
         widening: Widening,
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
-        let (stride, path) = match widening {
-            _ if in_channels == out_channels => (1, ShortcutPath::Identity),
-            Widening::Pad => (2, ShortcutPath::Subsample),
+        let path = match widening {
+            _ if in_channels == out_channels && stride == 1 => ShortcutPath::Identity,
+            Widening::Pad => ShortcutPath::Subsample,
             Widening::Project => {
-                let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(in_channels, out_channels, 2) };
+                let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(in_channels, out_channels, stride) };
                 let vb = vb.pp("shortcut");
-                (2, ShortcutPath::Projection(ConvNormLayer::new(shape, false, &vb.pp(0), &vb.pp(1))?))
+                ShortcutPath::Projection(ConvNormLayer::new(shape, false, &vb.pp(0), &vb.pp(1))?)
             }
         };
         let first = conv3x3(in_channels, out_channels, stride);
@@ -59,7 +60,7 @@ impl BasicBlock {
             _ => None,
         };
         let shortcut = match (&self.path, &projected) {
-            (ShortcutPath::Subsample, _) => Shortcut::Subsample(x, 2),
+            (ShortcutPath::Subsample, _) => Shortcut::Subsample(x, self.conv1.shape().stride),
             (_, projected) => Shortcut::Identity(projected.as_ref().unwrap_or(x)),
         };
         let y = self.conv1.forward(x, Shortcut::None, pass)?;
@@ -86,7 +87,7 @@ impl BasicBlock {
         self.conv2.add_to(graph, &y, Some(&shortcut))
     }
 
-    /// Adds option A to an ONNX graph: every second pixel, then zero channels on both sides.
+    /// Adds option A to an ONNX graph.
     #[cfg(feature = "onnx")]
     fn add_subsample(&self, graph: &mut Graph, x: &Value) -> Value {
         let ConvShape { in_channels, out_channels, stride, .. } = self.conv1.shape();

@@ -8,4 +8,4 @@ mod trunk;
 pub(crate) use backbone::add_pool;
 pub use backbone::{ResNet, ResNetConfig};
 pub(crate) use block::{BasicBlock, Widening};
-pub(crate) use trunk::Trunk;
+pub(crate) use trunk::{StageConfig, Stages, Trunk};

@@ -22,7 +22,7 @@ pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, Branches, ModelConfig};
-pub use objective::{NeuralCollapse, Objective, Reweighting, WithinForm};
+pub use objective::{Diversity, NeuralCollapse, Objective, Reweighting, WithinForm};
 pub use optimizer::OptimizerConfig;
 pub use phase::Phase;
 pub use schedule::{Decay, Schedule};

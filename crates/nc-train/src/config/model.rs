@@ -33,6 +33,15 @@ pub enum Branches {
     /// The last block of a CIFAR ResNet twice, with a linear classifier on both features (BBN,
     /// [Zhou et al. 2020](https://arxiv.org/abs/1912.02413)). `second_sampler` of a phase feeds the second branch.
     Bilateral,
+    /// A CIFAR ResNet whose stem and first stage are shared and whose other stages and classifier exist once for each
+    /// expert; the logits are the mean of theirs (RIDE, [Wang et al. 2021](https://arxiv.org/abs/2010.01809)).
+    Experts {
+        /// Number of experts.
+        #[schemars(range(min = 1, max = 100))]
+        count: usize,
+        /// Give the experts' stages three quarters of their channels: 24 and 48 in place of 32 and 64.
+        reduce_dimension: bool,
+    },
 }
 
 /// A backbone for small images.

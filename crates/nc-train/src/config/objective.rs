@@ -13,11 +13,35 @@ use crate::losses::SupervisedLoss;
 pub struct Objective {
     /// The supervised loss, L_sup.
     pub loss: SupervisedLoss,
+    /// Losses of the second and later experts of `model.branches={kind="experts"}`; absent if all experts minimise `loss`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_losses: Vec<SupervisedLoss>,
     /// Class weights of the supervised loss.
     pub reweighting: Reweighting,
     /// The regularisers L_W and L_B; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neural_collapse: Option<NeuralCollapse>,
+    /// Diversity of the experts; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<Diversity>,
+}
+
+/// Distribution-aware diversity of experts (RIDE, Wang et al. 2021): the objective falls by `weight` times
+/// T^2 sum_e KL(p || q_e), where q_e is the softmax of expert e at temperature T_k of class k, p that of the mean logits,
+/// without gradient, and T the mean temperature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Diversity {
+    /// Weight.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub weight: f64,
+    /// How much temperatures depend on class size: T_k is proportional to spread K n_k / sum_j n_j + 1 - spread, with a
+    /// maximum of 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub spread: f64,
+    /// First epoch with such temperatures, from 0; before, all are 1.
+    #[schemars(range(max = MOST_EPOCHS))]
+    pub from_epoch: usize,
 }
 
 /// Class weights, scaled to sum to K. With `from_epoch` above 0: deferred re-weighting (DRW, Cao et al. 2019).
@@ -118,9 +142,20 @@ impl WithinForm {
 }
 
 impl Objective {
-    /// First epochs of re-weighting and of the regularisers.
+    /// A supervised loss with class weights, without further terms.
+    pub fn supervised(loss: SupervisedLoss, reweighting: Reweighting) -> Self {
+        Self { loss, other_losses: vec![], reweighting, neural_collapse: None, diversity: None }
+    }
+
+    /// The losses of the experts, or the loss of a network without experts.
+    pub(crate) fn losses(&self) -> impl Iterator<Item = &SupervisedLoss> {
+        std::iter::once(&self.loss).chain(&self.other_losses)
+    }
+
+    /// First epochs of re-weighting, of the regularisers and of temperatures.
     pub(crate) fn first_epochs_mut(&mut self) -> impl Iterator<Item = &mut usize> {
         let regularisers = self.neural_collapse.as_mut().map(|nc| &mut nc.start_epoch);
-        self.reweighting.first_epoch_mut().into_iter().chain(regularisers)
+        let temperatures = self.diversity.as_mut().map(|diversity| &mut diversity.from_epoch);
+        self.reweighting.first_epoch_mut().into_iter().chain(regularisers).chain(temperatures)
     }
 }

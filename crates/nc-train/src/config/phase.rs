@@ -54,7 +54,8 @@ impl Phase {
             Decay::Constant | Decay::Cosine => None,
         };
         let nc = self.objective.neural_collapse.as_ref().map(|nc| nc.start_epoch);
-        let changes = [milestone, self.objective.reweighting.first_epoch(), nc];
+        let temperatures = self.objective.diversity.map(|diversity| diversity.from_epoch);
+        let changes = [milestone, self.objective.reweighting.first_epoch(), nc, temperatures];
         changes.into_iter().flatten().fold(self.schedule.warmup_epochs, usize::max)
     }
 }

@@ -66,16 +66,24 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
 /// Checks the combination of a network's branches with other settings.
 fn check_branches(experiment: &Experiment) -> Result<()> {
     let model = &experiment.model;
-    if let Some(Branches::Bilateral) = model.branches {
-        let requires = |what: &str, found: String| format!("bilateral requires {what}, found {found}");
+    if let Some(branches) = model.branches {
+        let (kind, fits, heads) = match branches {
+            Branches::Bilateral => ("bilateral", model.head == HeadConfig::Linear, "a linear classifier"),
+            Branches::Experts { .. } => {
+                ("experts", model.head != HeadConfig::Etf, "linear or cosine classifiers")
+            }
+        };
         ensure(model.backbone.cifar().is_some() && model.own_backbone.is_none(), "model.branches", || {
-            let own = model.own_backbone.clone();
-            requires("a CIFAR ResNet", own.unwrap_or_else(|| shown(model.backbone)))
+            let found = model.own_backbone.clone().unwrap_or_else(|| shown(model.backbone));
+            format!("{kind} requires a CIFAR ResNet, found {found}")
         })?;
-        ensure(model.head == HeadConfig::Linear && !model.normalize_features, "model.branches", || {
-            let found = format!("{}, normalize_features={}", shown(model.head), model.normalize_features);
-            requires("a linear classifier on plain features", found)
+        ensure(fits && !model.normalize_features, "model.branches", || {
+            let (head, normalized) = (shown(model.head), model.normalize_features);
+            format!("{kind} requires {heads} on plain features, found {head}, normalize_features={normalized}")
         })?;
+    }
+    for phase in &experiment.phases {
+        check_experts(model, phase)?;
     }
     for phase in experiment.phases.iter().filter(|phase| phase.second_sampler.is_some()) {
         let key = |key: &str| format!("phases.{}.{key}", phase.name);
@@ -93,6 +101,31 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Checks the settings of `phase` that concern experts.
+fn check_experts(model: &ModelConfig, phase: &Phase) -> Result<()> {
+    let key = |key: &str| format!("phases.{}.{key}", phase.name);
+    let objective = &phase.objective;
+    let experts = match model.branches {
+        Some(Branches::Experts { count, .. }) => Some(count),
+        _ => None,
+    };
+    let requires = || "requires a network of experts; set model.branches={kind=\"experts\", ...}".to_owned();
+    ensure(objective.other_losses.is_empty() || experts.is_some(), key("objective.other_losses"), requires)?;
+    ensure(objective.diversity.is_none() || experts.is_some(), key("objective.diversity"), requires)?;
+    let Some(experts) = experts else { return Ok(()) };
+    let others = objective.other_losses.len();
+    ensure(others == 0 || others + 1 == experts, key("objective.other_losses"), || {
+        format!("expected one for each expert after the first, {}, found {others}", experts - 1)
+    })?;
+    ensure(!phase.trains.scales_logits(), key("trains"), || {
+        format!("{} requires a single classifier, but each of {experts} experts has one", shown(phase.trains))
+    })?;
+    match objective.diversity {
+        Some(diversity) => within_phase(phase, diversity.from_epoch, key("objective.diversity.from_epoch")),
+        None => Ok(()),
+    }
 }
 
 fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {
@@ -133,6 +166,9 @@ fn check_objective(model: &ModelConfig, phase: &Phase) -> Result<()> {
     let key = |key: &str| format!("phases.{}.objective.{key}", phase.name);
     let objective = &phase.objective;
     objective.loss.as_loss().validate(&|name| key(&format!("loss.{name}")), model)?;
+    for (index, loss) in objective.other_losses.iter().enumerate() {
+        loss.as_loss().validate(&|name| key(&format!("other_losses.{index}.{name}")), model)?;
+    }
     if let Some(from_epoch) = objective.reweighting.first_epoch() {
         within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
     }

@@ -3,6 +3,7 @@
 mod cross_entropy;
 mod dot_regression;
 mod focal;
+mod inverse_softmax;
 mod label_aware_smoothing;
 mod ldam;
 mod logit_adjustment;
@@ -13,6 +14,7 @@ mod supervised;
 pub use cross_entropy::CrossEntropy;
 pub use dot_regression::{ClassBalancedDotRegression, DotRegression};
 pub use focal::Focal;
+pub use inverse_softmax::InverseSoftmax;
 pub use label_aware_smoothing::LabelAwareSmoothing;
 pub use ldam::Ldam;
 pub use logit_adjustment::{Counts, LogitAdjustment};

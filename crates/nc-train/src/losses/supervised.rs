@@ -5,6 +5,7 @@ use super::{
     cross_entropy::CrossEntropy,
     dot_regression::{ClassBalancedDotRegression, DotRegression},
     focal::Focal,
+    inverse_softmax::InverseSoftmax,
     label_aware_smoothing::LabelAwareSmoothing,
     ldam::Ldam,
     logit_adjustment::LogitAdjustment,
@@ -26,6 +27,8 @@ pub enum SupervisedLoss {
     Ldam(Ldam),
     /// Logit adjustment, balanced softmax and ARB-Loss.
     LogitAdjustment(LogitAdjustment),
+    /// Inverse softmax, for SADE's expert of rare classes.
+    InverseSoftmax(InverseSoftmax),
     /// Label-aware smoothing, used in the second phase of MiSLAS.
     LabelAwareSmoothing(LabelAwareSmoothing),
     /// Dot regression on a fixed ETF.
@@ -42,6 +45,7 @@ impl SupervisedLoss {
             Self::Focal(loss) => loss,
             Self::Ldam(loss) => loss,
             Self::LogitAdjustment(loss) => loss,
+            Self::InverseSoftmax(loss) => loss,
             Self::LabelAwareSmoothing(loss) => loss,
             Self::DotRegression(loss) => loss,
             Self::ClassBalancedDotRegression(loss) => loss,

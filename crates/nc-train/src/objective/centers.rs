@@ -13,21 +13,32 @@ use crate::{
     config::{CenterInit, Centers},
 };
 
-/// Initial values (K, P) of learnable or averaged centres; `None` for batch means.
-pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) -> Result<Option<Var>> {
+/// Name of the centres in checkpoints.
+pub(super) const NAME: &str = "centers";
+
+/// Name in checkpoints of the centres of `branch`.
+pub(super) fn name(branch: usize, branches: usize) -> String {
+    if branches > 1 { format!("{NAME}/{branch}") } else { NAME.to_owned() }
+}
+
+/// Initial values (K, P) of the learnable or averaged centres of each branch; none for batch means.
+pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) -> Result<Vec<Var>> {
     let init = match centers {
         Centers::Learnable { init, .. } | Centers::MovingAverage { init, .. } => init,
-        Centers::BatchMeans => return Ok(None),
+        Centers::BatchMeans => return Ok(vec![]),
     };
     let values = match init {
         CenterInit::ClassMeans => (epoch.class_means)(epoch.network)?,
         CenterInit::Normal => {
-            let dims = (classes, epoch.network.feature_dim());
+            let branches = epoch.network.heads().len();
+            let dims = (classes, epoch.network.feature_dim() / branches.max(1));
             let normal = Init::Randn { mean: 0.0, stdev: 1.0 };
-            ParamStore::new(epoch.seed, epoch.device).builder().get_with_hints(dims, "centers", normal)?
+            let vb = ParamStore::new(epoch.seed, epoch.device).builder();
+            let drawn = (0..branches).map(|branch| vb.get_with_hints(dims, &name(branch, branches), normal));
+            drawn.collect::<candle_core::Result<_>>()?
         }
     };
-    Ok(Some(Var::from_tensor(&values)?))
+    Ok(values.iter().map(Var::from_tensor).collect::<candle_core::Result<_>>()?)
 }
 
 /// `centers` (K, P) after one moving-average step of the classes in the batch: moved by 1 - `momentum` towards their

@@ -32,14 +32,14 @@ impl Term for CumulativeLearning {
         let ([one, other], [first, second]) = (step.branches, step.targets) else {
             return Err(nc_models::Error::Views { expected: 2, found: step.branches.len() }.into());
         };
-        let head = step.network.branch_head(0);
-        let head = head.ok_or(Error::NoClassifier { needed_by: "cumulative learning" })?;
+        let heads = step.network.heads();
+        let head = *heads.first().ok_or(Error::NoClassifier { needed_by: "cumulative learning" })?;
         let alpha = self.alpha;
         let mixed = [(&one.features * (2.0 * alpha))?, (&other.features * (2.0 * (1.0 - alpha)))?];
         let features = Tensor::cat(&mixed, 1)?;
         let logits = head.forward(&features)?;
-        let first = self.supervised.of(head, &features, &logits, first)?;
-        let second = self.supervised.of(head, &features, &logits, second)?;
+        let first = self.supervised.of(0, head, &features, &logits, first)?;
+        let second = self.supervised.of(0, head, &features, &logits, second)?;
         let value = ((first * alpha)? + (second * (1.0 - alpha))?)?;
         Ok(vec![Part { name: "supervised", weight: 1.0, value }])
     }

@@ -2,6 +2,7 @@
 
 mod centers;
 mod cumulative_learning;
+mod diversity;
 mod neural_collapse;
 mod supervised;
 mod targets;

@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use candle_core::{Tensor, Var, backprop::GradStore};
+use nc_models::Branch;
 
 use super::{
     centers,
@@ -10,28 +13,25 @@ use crate::{
     config::{Centers, NeuralCollapse, WithinForm},
 };
 
-/// lambda1 L_W + lambda2 L_B on the features of the first branch, with their centres.
+/// lambda1 L_W + lambda2 L_B on the features of each branch, with centres of their own; the mean over the branches.
 pub(super) struct NeuralCollapseTerm {
     settings: NeuralCollapse,
     /// K.
     classes: usize,
     /// Whether the start epoch is reached.
     active: bool,
-    /// Learnable or averaged centres, once initialised.
-    centers: Option<Var>,
+    /// Learnable or averaged centres of each branch, once initialised.
+    centers: BTreeMap<usize, Var>,
 }
-
-/// Name of the centres in checkpoints.
-const CENTERS: &str = "centers";
 
 impl NeuralCollapseTerm {
     pub(super) fn new(settings: &NeuralCollapse, classes: usize) -> Self {
-        Self { settings: settings.clone(), classes, active: false, centers: None }
+        Self { settings: settings.clone(), classes, active: false, centers: BTreeMap::new() }
     }
 
-    /// L_W or centre loss for one set of labels.
-    fn within(&self, features: &Tensor, labels: &Labels) -> nc_losses::Result<Tensor> {
-        let centers = match (self.settings.centers, &self.centers) {
+    /// L_W or centre loss of `branch` for one set of labels.
+    fn within(&self, branch: usize, features: &Tensor, labels: &Labels) -> nc_losses::Result<Tensor> {
+        let centers = match (self.settings.centers, self.centers.get(&branch)) {
             (Centers::MovingAverage { momentum, .. }, Some(old)) => {
                 centers::moved(&old.as_detached_tensor(), momentum, &features.detach(), labels)?
             }
@@ -44,10 +44,10 @@ impl NeuralCollapseTerm {
         }
     }
 
-    /// L_B. Mixed over both sets of labels if the centres depend on them.
-    fn between(&self, features: &Tensor, targets: &Targets) -> Result<Tensor> {
+    /// L_B of `branch`. Mixed over both sets of labels if the centres depend on them.
+    fn between(&self, branch: usize, features: &Tensor, targets: &Targets) -> Result<Tensor> {
         let form = self.settings.between_form;
-        match (self.settings.centers, &self.centers) {
+        match (self.settings.centers, self.centers.get(&branch)) {
             (Centers::MovingAverage { momentum, .. }, Some(old)) => targets.mixed(|labels| {
                 let moved = centers::moved(&old.as_detached_tensor(), momentum, features, labels)?;
                 nc_losses::between_class(&moved, form)
@@ -66,64 +66,87 @@ impl Term for NeuralCollapseTerm {
         if self.active || epoch.epoch < self.settings.start_epoch {
             return Ok(());
         }
-        if self.centers.is_none() {
-            self.centers = centers::first(self.settings.centers, self.classes, epoch)?;
+        if self.centers.is_empty() {
+            let first = centers::first(self.settings.centers, self.classes, epoch)?;
+            self.centers = first.into_iter().enumerate().collect();
         }
         self.active = true;
         Ok(())
     }
 
     fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
-        let (Some(branch), Some(targets), true) = (step.branches.first(), step.targets.first(), self.active)
-        else {
-            return Ok(vec![]);
-        };
+        let (Some(targets), true) = (step.targets.first(), self.active) else { return Ok(vec![]) };
         let NeuralCollapse { within_weight, between_weight, .. } = self.settings;
         let mut parts = vec![];
         if within_weight > 0.0 {
-            let value = targets.mixed(|labels| self.within(&branch.features, labels))?;
+            let value = mean(step.branches, |branch, features| {
+                targets.mixed(|labels| self.within(branch, features, labels))
+            })?;
             parts.push(Part { name: "within_class", weight: within_weight, value });
         }
         if between_weight > 0.0 {
-            let value = self.between(&branch.features, targets)?;
+            let value = mean(step.branches, |branch, features| self.between(branch, features, targets))?;
             parts.push(Part { name: "between_class", weight: between_weight, value });
         }
         Ok(parts)
     }
 
     fn gradients<'a>(&self, gradients: &'a GradStore) -> Vec<&'a Tensor> {
-        match (self.settings.centers, &self.centers) {
-            (Centers::Learnable { .. }, Some(centers)) => gradients.get(centers).into_iter().collect(),
+        match self.settings.centers {
+            Centers::Learnable { .. } => {
+                self.centers.values().filter_map(|centers| gradients.get(centers)).collect()
+            }
             _ => vec![],
         }
     }
 
     fn after_step(&mut self, step: &StepContext<'_>, gradients: &GradStore) -> Result<()> {
-        let (Some(centers), true) = (&self.centers, self.active) else { return Ok(()) };
-        match self.settings.centers {
-            Centers::Learnable { learning_rate, .. } => {
-                centers::descend(centers, learning_rate / self.settings.within_weight, gradients)
-            }
-            Centers::MovingAverage { momentum, .. } => match (step.branches.first(), step.targets.first()) {
-                (Some(branch), Some(targets)) => {
-                    centers::average(centers, momentum, &branch.features, targets)
+        let (Some(targets), true) = (step.targets.first(), self.active) else { return Ok(()) };
+        for (centers, branch) in self.centers.values().zip(step.branches) {
+            match self.settings.centers {
+                Centers::Learnable { learning_rate, .. } => {
+                    // Divides by the weight of the branch's L_W.
+                    let weight = self.settings.within_weight / step.branches.len() as f64;
+                    centers::descend(centers, learning_rate / weight, gradients)?;
                 }
-                _ => Ok(()),
-            },
-            Centers::BatchMeans => Ok(()),
+                Centers::MovingAverage { momentum, .. } => {
+                    centers::average(centers, momentum, &branch.features, targets)?;
+                }
+                Centers::BatchMeans => {}
+            }
         }
+        Ok(())
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
-        let centers = self.centers.iter();
-        centers.map(|centers| (CENTERS.to_owned(), centers.as_detached_tensor())).collect()
+        let name = |branch: usize| centers::name(branch, self.centers.len());
+        self.centers.iter().map(|(&branch, centers)| (name(branch), centers.as_detached_tensor())).collect()
     }
 
     fn restore(&mut self, name: &str, tensor: &Tensor) -> Result<bool> {
-        let known = name == CENTERS && !matches!(self.settings.centers, Centers::BatchMeans);
-        if known {
-            self.centers = Some(Var::from_tensor(tensor)?);
-        }
-        Ok(known)
+        let branch = match name.strip_prefix(centers::NAME) {
+            Some("") => Some(0),
+            Some(number) => number.strip_prefix('/').and_then(|number| number.parse().ok()),
+            None => None,
+        };
+        let Some(branch) = branch.filter(|_| !matches!(self.settings.centers, Centers::BatchMeans)) else {
+            return Ok(false);
+        };
+        self.centers.insert(branch, Var::from_tensor(tensor)?);
+        Ok(true)
     }
+}
+
+/// The mean of `of` over the numbers and features of the branches.
+fn mean(branches: &[Branch], of: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for (number, branch) in branches.iter().enumerate() {
+        let value = of(number, &branch.features)?;
+        sum = Some(match sum {
+            Some(sum) => (sum + value)?,
+            None => value,
+        });
+    }
+    let sum = sum.ok_or(nc_models::Error::Views { expected: 1, found: 0 })?;
+    Ok(if branches.len() > 1 { (sum / branches.len() as f64)? } else { sum })
 }

@@ -7,34 +7,42 @@ use super::{
 };
 use crate::{
     Error, Result,
-    config::Reweighting,
+    config::{Objective, Reweighting},
     losses::{Labelled, SupervisedLoss},
 };
 
-/// L_sup on the first branch and the first view, with the class weights of the epoch.
+/// The sum of L_sup over the branches, for the first view, with the class weights of the epoch.
 pub(super) struct Supervised {
-    loss: SupervisedLoss,
+    /// One for each branch, or one for all.
+    losses: Vec<SupervisedLoss>,
     reweighting: Reweighting,
     class_counts: Vec<usize>,
     class_weights: Option<Tensor>,
 }
 
 impl Supervised {
-    pub(super) fn new(loss: SupervisedLoss, reweighting: Reweighting, class_counts: &[usize]) -> Self {
-        Self { loss, reweighting, class_counts: class_counts.to_vec(), class_weights: None }
+    pub(super) fn new(objective: &Objective, class_counts: &[usize]) -> Self {
+        Self {
+            losses: objective.losses().copied().collect(),
+            reweighting: objective.reweighting,
+            class_counts: class_counts.to_vec(),
+            class_weights: None,
+        }
     }
 
-    /// The loss of `logits`, which `head` computed from `features`.
+    /// The loss of `logits`, which `head` computed from `features`, with the loss of branch `index`.
     pub(super) fn of(
         &self,
+        index: usize,
         head: &dyn Head,
         features: &Tensor,
         logits: &Tensor,
         targets: &Targets,
     ) -> Result<Tensor> {
         let directions = head.weight()?;
+        let loss = self.losses[index.min(self.losses.len() - 1)];
         targets.mixed(|labels| {
-            self.loss.as_loss().of_batch(&Labelled {
+            loss.as_loss().of_batch(&Labelled {
                 features,
                 logits,
                 labels,
@@ -62,11 +70,16 @@ impl Term for Supervised {
 
     fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
         let missing = || Error::NoClassifier { needed_by: "a supervised loss" };
-        let branch = step.branches.first().ok_or_else(missing)?;
-        let logits = branch.logits.as_ref().ok_or_else(missing)?;
-        let head = step.network.branch_head(0).ok_or_else(missing)?;
         let targets = step.targets.first().ok_or_else(missing)?;
-        let value = self.of(head, &branch.features, logits, targets)?;
-        Ok(vec![Part { name: "supervised", weight: 1.0, value }])
+        let mut sum: Option<Tensor> = None;
+        for (index, (branch, head)) in step.branches.iter().zip(step.network.heads()).enumerate() {
+            let logits = branch.logits.as_ref().ok_or_else(missing)?;
+            let loss = self.of(index, head, &branch.features, logits, targets)?;
+            sum = Some(match sum {
+                Some(sum) => (sum + loss)?,
+                None => loss,
+            });
+        }
+        Ok(vec![Part { name: "supervised", weight: 1.0, value: sum.ok_or_else(missing)? }])
     }
 }

@@ -53,8 +53,8 @@ pub(crate) struct EpochContext<'a> {
     pub(crate) seed: u64,
     pub(crate) network: &'a dyn Network,
     pub(crate) device: &'a Device,
-    /// Measures the class means (K, P) of the training features in evaluation mode.
-    pub(crate) class_means: &'a dyn Fn(&dyn Network) -> Result<Tensor>,
+    /// Measures the class means (K, P) of each branch's training features in evaluation mode.
+    pub(crate) class_means: &'a dyn Fn(&dyn Network) -> Result<Vec<Tensor>>,
 }
 
 /// Context of a step.

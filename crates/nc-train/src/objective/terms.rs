@@ -1,19 +1,22 @@
 use super::{
-    cumulative_learning::CumulativeLearning, neural_collapse::NeuralCollapseTerm, supervised::Supervised,
-    term::Term,
+    cumulative_learning::CumulativeLearning, diversity::DiversityTerm, neural_collapse::NeuralCollapseTerm,
+    supervised::Supervised, term::Term,
 };
 use crate::config::Phase;
 
 /// The terms of a phase's objective for a training set with `class_counts` images per class.
 pub(crate) fn terms(phase: &Phase, class_counts: &[usize]) -> Vec<Box<dyn Term>> {
     let objective = &phase.objective;
-    let supervised = Supervised::new(objective.loss, objective.reweighting, class_counts);
+    let supervised = Supervised::new(objective, class_counts);
     let mut terms: Vec<Box<dyn Term>> = vec![match phase.second_sampler {
         None => Box::new(supervised),
         Some(_) => Box::new(CumulativeLearning::new(supervised, phase.epochs)),
     }];
     if let Some(neural_collapse) = &objective.neural_collapse {
         terms.push(Box::new(NeuralCollapseTerm::new(neural_collapse, class_counts.len())));
+    }
+    if let Some(diversity) = objective.diversity {
+        terms.push(Box::new(DiversityTerm::new(diversity, class_counts)));
     }
     terms
 }

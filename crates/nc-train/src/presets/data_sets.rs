@@ -17,6 +17,8 @@ pub(super) struct DataSet {
     pub(super) backbone: BackboneKind,
     /// Backbone for a fixed ETF, which needs as many feature dimensions as classes, if `backbone` has fewer.
     pub(super) wide_backbone: Option<BackboneKind>,
+    /// Whether experts have fewer channels (RIDE).
+    pub(super) reduce_dimension: bool,
     pub(super) crop_padding: usize,
     pub(super) batch_size: usize,
     /// Epochs of the first phase, to which the recipes of 200 epochs are scaled.
@@ -35,6 +37,7 @@ const CIFAR10: DataSet = DataSet {
     normalize: Some(([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])),
     backbone: BackboneKind::ResNet32,
     wide_backbone: None,
+    reduce_dimension: false,
     crop_padding: 4,
     batch_size: 128,
     epochs: 200,
@@ -47,6 +50,7 @@ const CIFAR100: DataSet = DataSet {
     description: "CIFAR-100, balanced",
     source: DataSource::Cifar100,
     wide_backbone: Some(BackboneKind::WideResNet32),
+    reduce_dimension: true,
     neural_collapse: (0.01, 0.5, 100),
     ..CIFAR10
 };

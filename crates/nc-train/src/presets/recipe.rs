@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{
-        Branches, Decay, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig,
+        Branches, Decay, Diversity, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig,
         Trains,
     },
     losses::SupervisedLoss,
@@ -29,7 +29,9 @@ pub(super) struct Method {
     pub(super) sampler: Sampler,
     pub(super) second_sampler: Option<Sampler>,
     pub(super) loss: SupervisedLoss,
+    pub(super) other_losses: &'static [SupervisedLoss],
     pub(super) reweighting: Reweighting,
+    pub(super) diversity: Option<Diversity>,
     pub(super) branches: Option<Branches>,
     pub(super) head: HeadConfig,
     pub(super) normalize_features: bool,
@@ -41,9 +43,13 @@ impl Method {
     /// The network for `data`.
     pub(super) fn model(&self, data: &DataSet) -> ModelConfig {
         let wide = data.wide_backbone.filter(|_| self.head == HeadConfig::Etf);
+        let branches = self.branches.map(|branches| match branches {
+            Branches::Experts { count, .. } => Branches::Experts { count, reduce_dimension: data.reduce_dimension },
+            Branches::Bilateral => branches,
+        });
         ModelConfig {
             backbone: wide.unwrap_or(data.backbone),
-            branches: self.branches,
+            branches,
             head: self.head,
             normalize_features: self.normalize_features,
             own_backbone: None,
@@ -61,7 +67,11 @@ impl Method {
             sampler: self.sampler,
             second_sampler: self.second_sampler,
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
-            objective: Objective { loss: self.loss, reweighting: self.reweighting, neural_collapse: None },
+            objective: Objective {
+                other_losses: self.other_losses.to_vec(),
+                diversity: self.diversity,
+                ..Objective::supervised(self.loss, self.reweighting)
+            },
             optimizer: OptimizerConfig::Sgd(SgdConfig {
                 learning_rate: 0.1,
                 momentum: 0.9,

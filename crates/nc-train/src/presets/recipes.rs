@@ -9,9 +9,9 @@ use super::{
     second_phases,
 };
 use crate::{
-    config::{BackboneKind, Branches, Centers, Reweighting, WithinForm},
+    config::{BackboneKind, Branches, Centers, Diversity, Reweighting, WithinForm},
     losses::{
-        ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, Ldam, LogitAdjustment,
+        ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax, Ldam, LogitAdjustment,
         MeanSquaredError, SupervisedLoss,
     },
     post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization},
@@ -30,7 +30,9 @@ const RECIPE_L: Method = Method {
     sampler: Sampler::Uniform,
     second_sampler: None,
     loss: SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
+    other_losses: &[],
     reweighting: Reweighting::None,
+    diversity: None,
     branches: None,
     head: HeadConfig::Linear,
     normalize_features: false,
@@ -67,6 +69,33 @@ const LOGIT_ADJUSTMENT: Method = Method {
     mixup: false,
     ..RECIPE_M
 };
+
+const LDAM_DRW: Method = Method {
+    name: "ldam-drw",
+    description: "LDAM on a cosine classifier with deferred re-weighting",
+    loss: SupervisedLoss::Ldam(Ldam { max_margin: 0.5 }),
+    head: HeadConfig::Cosine { scale: 30.0 },
+    reweighting: DRW,
+    ..RECIPE_L
+};
+
+// The authors' code for CIFAR100-LT (frank-xwang/RIDE-LongTailRecognition), without the second stage that assigns images to
+// experts and without distillation.
+const RIDE_3: Method = Method {
+    name: "ride-3",
+    description: "RIDE: three experts with LDAM, deferred re-weighting and diversity",
+    weight_decay: 5e-4,
+    nesterov: true,
+    diversity: Some(Diversity { weight: 0.45, spread: 0.05, from_epoch: 160 }),
+    branches: Some(experts(3)),
+    parts: &[ROTATION],
+    ..LDAM_DRW
+};
+
+/// Experts with channels by data set.
+const fn experts(count: usize) -> Branches {
+    Branches::Experts { count, reduce_dimension: false }
+}
 
 const ETF_DR: Method = Method {
     name: "etf-dr",
@@ -142,14 +171,7 @@ pub(super) const METHODS: &[Method] = &[
         reweighting: Reweighting::EffectiveNumber { beta: BETA, from_epoch: 0 },
         ..RECIPE_L
     },
-    Method {
-        name: "ldam-drw",
-        description: "LDAM on a cosine classifier with deferred re-weighting",
-        loss: SupervisedLoss::Ldam(Ldam { max_margin: 0.5 }),
-        head: HeadConfig::Cosine { scale: 30.0 },
-        reweighting: DRW,
-        ..RECIPE_L
-    },
+    LDAM_DRW,
     LOGIT_ADJUSTMENT,
     Method {
         name: "logit-adjustment-post-hoc",
@@ -201,6 +223,33 @@ pub(super) const METHODS: &[Method] = &[
         ..RECIPE_L
     },
     Method {
+        name: "ride-2",
+        description: "RIDE with two experts",
+        branches: Some(experts(2)),
+        ..RIDE_3
+    },
+    RIDE_3,
+    Method {
+        name: "ride-4",
+        description: "RIDE with four experts",
+        branches: Some(experts(4)),
+        ..RIDE_3
+    },
+    // The authors' code for CIFAR100-LT (Vanint/SADE-AgnosticLT), without the aggregation that learns from test images.
+    Method {
+        name: "sade",
+        description: "SADE: three experts with softmax, balanced softmax and inverse softmax",
+        gamma: 0.1,
+        loss: RECIPE_L.loss,
+        other_losses: &[
+            LOGIT_ADJUSTMENT.loss,
+            SupervisedLoss::InverseSoftmax(InverseSoftmax { tau: 2.0 }),
+        ],
+        reweighting: Reweighting::None,
+        diversity: None,
+        ..RIDE_3
+    },
+    Method {
         name: "mislas",
         description: "cross entropy with mix-up, then MiSLAS's second phase",
         parts: &[MISLAS],
@@ -230,6 +279,12 @@ const POST_HOC_ADJUSTMENT: Part = Part::new(
     "post-hoc-adjustment",
     "then post-hoc logit adjustment",
     Sets::PostHoc(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 })),
+);
+
+const ROTATION: Part = Part::new(
+    "rotation",
+    "with random rotation by up to 15 degrees",
+    Sets::Transforms(&[Transform::Rotation { degrees: 15.0 }]),
 );
 
 /// All parts.
@@ -300,11 +355,7 @@ pub(super) const PARTS: &[Part] = &[
             fill: [124, 116, 104],
         }]),
     ),
-    Part::new(
-        "rotation",
-        "with random rotation by up to 15 degrees",
-        Sets::Transforms(&[Transform::Rotation { degrees: 15.0 }]),
-    ),
+    ROTATION,
     // The weight decay in the paper's text is ten times that of its code.
     Part::new(
         "paper-text",

@@ -21,11 +21,10 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         sampler: Sampler::ClassBalanced,
         second_sampler: None,
         mixup_alpha: 0.0,
-        objective: Objective {
-            loss: SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
-            reweighting: Reweighting::None,
-            neural_collapse: None,
-        },
+        objective: Objective::supervised(
+            SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
+            Reweighting::None,
+        ),
         optimizer: OptimizerConfig::Sgd(SgdConfig {
             learning_rate: 0.1,
             momentum: 0.9,

@@ -9,7 +9,6 @@ use crate::{
     Result, Step,
     config::{Keep, Phase},
     inference::Inference,
-    post_hoc::Facts,
     samples::training_samples,
     stable_rate::StableRate,
 };
@@ -54,7 +53,7 @@ impl Run<'_> {
             let learning_rate = base * phase.schedule.factor(epoch, phase.epochs);
             let (data, options) = (&self.data, self.options);
             self.learner
-                .begin_epoch(epoch, seed, &|network| Inference { network, data, options }.class_means())?;
+                .begin_epoch(epoch, seed, &|network| Inference { network, data, options }.branch_means())?;
             for batch in loader.epoch_from(epoch, self.state.step) {
                 let batch = batch?;
                 let outcome = self.learner.step(&batch, learning_rate)?;

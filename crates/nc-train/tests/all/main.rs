@@ -1,8 +1,10 @@
 //! Integration tests of the public API, in one binary.
 
 mod best_epoch;
+mod branches_steps;
 mod config_files;
 mod experiments;
+mod golden;
 mod hashes;
 mod init_from;
 mod methods;
