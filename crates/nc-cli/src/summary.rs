@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nc_metrics::Accuracy;
-use nc_record::{RunDir, SelectedEpoch, ShotAccuracy};
+use nc_record::{Expert, RunDir, SelectedEpoch, ShotAccuracy};
 use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
@@ -30,6 +30,7 @@ pub(crate) fn run(finished: &Finished) -> String {
         let names = result.input.as_ref().map_or(&[][..], |input| &input.classes);
         classes(&mut out, &result.accuracy, &result.data.class_counts, names)?;
         geometry(&mut out, &result.nc)?;
+        experts(&mut out, &result.experts)?;
         writeln!(out, "\n{}", finished.directory.join(RunDir::REPORT).display())
     })();
     out
@@ -41,7 +42,8 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
     let _ = (|| {
         groups(&mut out, "test accuracy", &evaluation.accuracy)?;
         classes(&mut out, &evaluation.accuracy, &evaluation.class_counts, &evaluation.class_names)?;
-        geometry(&mut out, &evaluation.nc)
+        geometry(&mut out, &evaluation.nc)?;
+        experts(&mut out, &evaluation.experts)
     })();
     out
 }
@@ -120,6 +122,21 @@ const SHOWN: [&str; 8] = [
     "nc3.duality_gap_squared",
     "nc4.mismatch",
 ];
+
+/// One row per expert; nothing without experts.
+fn experts(out: &mut String, experts: &[Expert]) -> std::fmt::Result {
+    if experts.is_empty() {
+        return Ok(());
+    }
+    let rows = nc_report::expert_rows(experts);
+    writeln!(out)?;
+    for row in std::iter::once(nc_report::expert_titles(experts.len())).chain(rows) {
+        let (number, figures) = row.split_first().ok_or(std::fmt::Error)?;
+        let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:>15}")).collect();
+        writeln!(out, "{number:<6}{}", figures.concat())?;
+    }
+    Ok(())
+}
 
 fn geometry(out: &mut String, Geometry { train, test }: &Geometry) -> std::fmt::Result {
     writeln!(out, "\n{:<47} {:>9} {:>9}  at collapse", "neural collapse", "training", "test")?;

@@ -60,7 +60,8 @@ pub fn diversity(logits: &[Tensor], temperatures: &[f64]) -> Result<Tensor> {
     let mean = logits[1..].iter().try_fold(first.detach(), |sum, other| sum + other.detach())?;
     let mean = scaled(&(mean / logits.len() as f64)?)?;
     let probabilities = mean.exp()?;
-    let divergence = |expert| -> Result<Tensor> { Ok((&probabilities * (&mean - scaled(expert)?)?)?.sum_all()?) };
+    let divergence =
+        |expert| -> Result<Tensor> { Ok((&probabilities * (&mean - scaled(expert)?)?)?.sum_all()?) };
     let mut sum = divergence(first)?;
     for other in &logits[1..] {
         sum = (sum + divergence(other)?)?;

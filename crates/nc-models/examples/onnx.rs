@@ -1,5 +1,5 @@
-//! Every backbone with every head, and the two-branch network, as ONNX, with images and the outputs of this crate to compare: `cargo run --release -p
-//! nc-models --features onnx --example onnx -- DIRECTORY`. Writes NAME.onnx and NAME.safetensors, with `images` in [0, 1]
+//! Every backbone with every head and the networks of several branches as ONNX, with images and the outputs of this crate to
+//! compare: `cargo run --release -p nc-models --features onnx --example onnx -- DIRECTORY`. Writes NAME.onnx and NAME.safetensors, with `images` in [0, 1]
 //! (N, C, H, W), `features` (N, P) and `logits` (N, K). `python/onnx_check.py` compares them with ONNX Runtime.
 
 use std::{collections::HashMap, env, error::Error, fs, path::Path};
@@ -8,8 +8,8 @@ use candle_core::{Device, Tensor, safetensors};
 use candle_nn::VarBuilder;
 use nc_models::onnx::{Channel, Description, Input, export};
 use nc_models::{
-    Backbone, Bilateral, HeadConfig, Model, Network, NormalizedFeatures, ParamStore, Pass, ResNet,
-    ResNetConfig,
+    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, NormalizedFeatures, ParamStore,
+    Pass, ResNet, ResNetConfig,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,8 +17,14 @@ use rand_chacha::ChaCha8Rng;
 const BACKBONES: [&str; 7] =
     ["resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "wide-resnet32", "resnet18"];
 const HEADS: [&str; 5] = ["linear", "scaled", "cosine", "etf", "etf-normalised"];
-const BILATERAL: [(&str, &str); 3] =
-    [("bilateral-resnet8", "linear"), ("bilateral-resnet32", "linear"), ("bilateral-resnet32", "scaled")];
+const BRANCHES: [(&str, &str); 6] = [
+    ("bilateral-resnet8", "linear"),
+    ("bilateral-resnet32", "linear"),
+    ("bilateral-resnet32", "scaled"),
+    ("experts-resnet8", "linear"),
+    ("experts-resnet32", "linear"),
+    ("experts-resnet32", "cosine"),
+];
 const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [directory] = arguments.as_slice() else { return Err("usage: onnx DIRECTORY".into()) };
     fs::create_dir_all(directory)?;
     let single = BACKBONES.iter().flat_map(|&backbone| HEADS.map(|head| (backbone, head)));
-    for (index, (backbone, head)) in single.chain(BILATERAL).enumerate() {
+    for (index, (backbone, head)) in single.chain(BRANCHES).enumerate() {
         let in_channels = if backbone.ends_with("resnet8") { 1 } else { 3 };
         let (height, width) = if in_channels == 1 { (28, 28) } else { (32, 33) };
         let path = Path::new(directory).join(format!("{backbone}-{head}"));
@@ -103,20 +109,24 @@ impl Case<'_> {
     }
 
     fn unscaled(&self, params: ParamStore) -> nc_models::Result<Box<dyn Network>> {
-        if self.backbone.starts_with("bilateral") {
-            let depth = if self.backbone.ends_with("32") { 32 } else { 8 };
-            let config = ResNetConfig { depth, in_channels: self.in_channels, width: 1 };
-            return Ok(Box::new(Bilateral::new(params, config, CLASSES)?));
-        }
-        let mut network: Box<dyn Backbone> = Box::new(self.resnet(&params.builder())?);
-        if self.head == "etf-normalised" {
-            network = Box::new(NormalizedFeatures::new(network, &params.builder().pp("feature_norm"))?);
-        }
         let head = match self.head {
             "cosine" => HeadConfig::Cosine { scale: 30.0 },
             "etf" | "etf-normalised" => HeadConfig::Etf,
             _ => HeadConfig::Linear,
         };
+        let depth = if self.backbone.ends_with("32") { 32 } else { 8 };
+        let resnet = ResNetConfig { depth, in_channels: self.in_channels, width: 1 };
+        if self.backbone.starts_with("bilateral") {
+            return Ok(Box::new(Bilateral::new(params, resnet, CLASSES)?));
+        }
+        if self.backbone.starts_with("experts") {
+            let config = ExpertsConfig { resnet, experts: 3, reduce_dimension: true, head };
+            return Ok(Box::new(Experts::new(params, &config, CLASSES)?));
+        }
+        let mut network: Box<dyn Backbone> = Box::new(self.resnet(&params.builder())?);
+        if self.head == "etf-normalised" {
+            network = Box::new(NormalizedFeatures::new(network, &params.builder().pp("feature_norm"))?);
+        }
         Ok(Box::new(Model::new(params, network, &head, CLASSES)?))
     }
 

@@ -3,8 +3,8 @@ use candle_nn::VarBuilder;
 use nc_kernels::FeatureMap;
 
 use crate::{
-    Architecture, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass, ResNetConfig,
-    Result,
+    Architecture, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
+    ResNetConfig, Result,
     resnet::{StageConfig, Stages, Trunk, Widening},
 };
 #[cfg(feature = "onnx")]

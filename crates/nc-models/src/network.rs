@@ -54,7 +54,8 @@ impl Classifier {
     #[cfg(feature = "onnx")]
     pub(crate) fn add_to(&self, graph: &mut Graph, prefix: &str, features: &Value) -> Result<Value> {
         let weight = graph.constant(&format!("{prefix}.weight"), &self.weight)?;
-        let bias = self.bias.as_ref().map(|bias| graph.constant(&format!("{prefix}.bias"), bias)).transpose()?;
+        let bias =
+            self.bias.as_ref().map(|bias| graph.constant(&format!("{prefix}.bias"), bias)).transpose()?;
         let inputs: Vec<&Value> = [features, &weight].into_iter().chain(&bias).collect();
         Ok(graph.node("Gemm", prefix, &inputs, &[("transB", Attribute::Int(1))]))
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
+use crate::{Expert, FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
 
 /// Result of a finished run. `A` (accuracy), `C` (calibration) and `N` (neural-collapse metrics) are defined by the
 /// crate that measures them.
@@ -39,6 +39,9 @@ pub struct RunResult<A, C, N> {
     pub calibration: C,
     /// Neural-collapse metrics of the final weights.
     pub nc: N,
+    /// The experts of a network of several; none for other networks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experts: Vec<Expert>,
     /// The epoch with the best test accuracy. Selected on the test set: only for comparison with papers that do so,
     /// never the figure to report.
     pub best_epoch: Option<BestEpoch>,

@@ -1,10 +1,10 @@
 //! Evaluation of a network on whole image sets, without augmentation.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use nc_data::Subset;
 use nc_metrics::{Accuracy, Calibration, ClassMeans, FeatureSet, Geometry, Projection, Samples};
 use nc_models::{Network, Pass};
-use nc_record::ShotAccuracy;
+use nc_record::{Expert, ShotAccuracy, figures};
 use serde::Serialize;
 
 use crate::{
@@ -26,6 +26,9 @@ pub struct Evaluation {
     pub calibration: Calibration,
     /// Neural collapse of training and test features.
     pub nc: Geometry,
+    /// The experts of a network of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experts: Vec<Expert>,
 }
 
 /// A network with the data of its run.
@@ -82,11 +85,7 @@ impl Inference<'_> {
 
     /// The effective classifier of features.
     pub(crate) fn classifier(&self) -> Result<nc_metrics::Classifier> {
-        let nc_models::Classifier { weight, bias } = self.affine("evaluation")?;
-        let (classes, dims) = weight.dims2()?;
-        let bias = bias.map(|bias| bias.to_vec1::<f32>()).transpose()?;
-        let weight = weight.flatten_all()?.to_vec1::<f32>()?;
-        Ok(nc_metrics::Classifier::new(&weight, bias.as_deref(), classes, dims)?)
+        on_host(&self.affine("evaluation")?)
     }
 
     /// The effective classifier of features, as tensors.
@@ -111,10 +110,39 @@ impl Inference<'_> {
             accuracy: test.accuracy(&class_counts)?,
             calibration: test.calibration(class_counts.len())?,
             nc: geometry(train, test, &classifier, &class_counts)?,
+            experts: self.experts(train, test)?,
             class_names: self.data.train.dataset().class_names().to_vec(),
             class_counts,
         };
         Ok((evaluation, projection(train, &classifier)?))
+    }
+
+    /// Each of several experts alone; empty for other networks.
+    fn experts(&self, train: &Outputs, test: &Outputs) -> Result<Vec<Expert>> {
+        let heads = self.network.heads();
+        if heads.len() < 2 {
+            return Ok(vec![]);
+        }
+        let (counts, device) = (&self.data.class_counts, &self.options.device);
+        let (mut measured, mut decisions) = (vec![], vec![]);
+        for (number, head) in heads.iter().enumerate() {
+            let classifier = nc_models::Classifier { weight: head.weight()?, bias: head.bias()? };
+            let of_expert = |outputs: &Outputs| outputs.of_expert(number, heads.len(), &classifier, device);
+            let (train, test) = (of_expert(train)?, of_expert(test)?);
+            let nc = geometry(&train, &test, &on_host(&classifier)?, counts)?;
+            decisions.push(nc_metrics::predictions(&test.logits, counts.len())?);
+            measured.push((shot_accuracy(&test.accuracy(counts)?), nc));
+        }
+        let agreement = |one: &[u32], other: &[u32]| {
+            one.iter().zip(other).filter(|(a, b)| a == b).count() as f64 / one.len() as f64
+        };
+        let experts = measured.into_iter().zip(&decisions).map(|((test_accuracy, nc), own)| Expert {
+            test_accuracy,
+            agreement: decisions.iter().map(|other| agreement(own, other)).collect(),
+            train: figures(&nc.train),
+            test: figures(&nc.test),
+        });
+        Ok(experts.collect())
     }
 
     /// The classifier after the adjustment `post_hoc`.
@@ -167,9 +195,33 @@ impl Outputs {
         Ok(ClassMeans::of(&self.features, &self.labels, classes, self.dims)?)
     }
 
+    /// Outputs of one of `experts` experts with this `classifier`, which divide the features into equal parts.
+    fn of_expert(
+        &self,
+        number: usize,
+        experts: usize,
+        classifier: &nc_models::Classifier,
+        device: &Device,
+    ) -> Result<Self> {
+        let dims = self.dims / experts;
+        let rows = self.features.chunks_exact(self.dims);
+        let features: Vec<f32> = rows.flat_map(|row| &row[number * dims..][..dims]).copied().collect();
+        let logits = classifier.logits(&Tensor::from_slice(&features, (self.labels.len(), dims), device)?)?;
+        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+        Ok(Self { features, logits, labels: self.labels.clone(), dims })
+    }
+
     fn samples(&self) -> Samples<'_> {
         Samples { features: &self.features, labels: &self.labels }
     }
+}
+
+/// A classifier with its values on the host.
+fn on_host(classifier: &nc_models::Classifier) -> Result<nc_metrics::Classifier> {
+    let (classes, dims) = classifier.weight.dims2()?;
+    let bias = classifier.bias.as_ref().map(Tensor::to_vec1::<f32>).transpose()?;
+    let weight = classifier.weight.flatten_all()?.to_vec1::<f32>()?;
+    Ok(nc_metrics::Classifier::new(&weight, bias.as_deref(), classes, dims)?)
 }
 
 /// Neural-collapse metrics of all training images and of the test images.

@@ -41,8 +41,8 @@ pub use estimate::{DataFacts, Speed, epochs_within};
 pub use inference::Evaluation;
 pub use learner::{Learner, StepOutcome};
 pub use losses::{
-    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax, LabelAwareSmoothing, Ldam,
-    LogitAdjustment, MeanSquaredError, SupervisedLoss,
+    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax,
+    LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError, SupervisedLoss,
 };
 /// Long-tail profile and sampler.
 pub use nc_data::{Profile, Sampler};

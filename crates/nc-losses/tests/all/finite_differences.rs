@@ -3,10 +3,10 @@
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
     BetweenForm, ClassCount, PerSample, Result, adjusted_logits, between_class, center_loss,
-    class_balanced_dot_regression, class_means, cross_entropy, diversity, dot_regression, dot_regression_each, focal,
-    focal_each, inverse_softmax_logits, label_aware_smoothing, label_aware_smoothing_each, mixed, mse, mse_each,
-    smoothed_cross_entropy, smoothed_cross_entropy_each, soft_cross_entropy, weighted_cross_entropy,
-    weighted_smoothed_cross_entropy, with_margins, within_class,
+    class_balanced_dot_regression, class_means, cross_entropy, diversity, dot_regression,
+    dot_regression_each, focal, focal_each, inverse_softmax_logits, label_aware_smoothing,
+    label_aware_smoothing_each, mixed, mse, mse_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
+    soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -70,7 +70,8 @@ fn diversity_matches_finite_differences_around_a_fixed_mean() -> Result<()> {
     let scale = Tensor::new(&temperatures.map(f64::recip), &Device::Cpu)?;
     let mean = ((&experts[0] + &experts[1])? + &experts[2])?.affine(1.0 / 3.0, 0.0)?;
     let mean = candle_nn::ops::softmax(&mean.broadcast_mul(&scale)?, 1)?;
-    let of = |first: &Tensor| diversity(&[first.clone(), experts[1].clone(), experts[2].clone()], &temperatures);
+    let of =
+        |first: &Tensor| diversity(&[first.clone(), experts[1].clone(), experts[2].clone()], &temperatures);
     // The mean has no gradient: that of the divergence is that of the cross entropy against it.
     let factor = (temperatures.iter().sum::<f64>() / 5.0).powi(2);
     let against = |first: &Tensor| -> Result<Tensor> {

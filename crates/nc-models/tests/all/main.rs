@@ -2,6 +2,7 @@
 
 mod backbones;
 mod bilateral;
+mod experts;
 mod heads;
 mod models;
 mod pretrained;

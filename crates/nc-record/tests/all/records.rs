@@ -35,6 +35,7 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
         accuracy: 0.5,
         calibration: (),
         nc: vec![0.1, 0.2],
+        experts: vec![],
         best_epoch: Some(BestEpoch { phase: "only".into(), epoch: 1, accuracy: ACCURACY }),
         selected_epoch: Some(SelectedEpoch {
             phase: "only".into(),

@@ -34,6 +34,14 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
             return Err(format!("expected an epoch below {epochs}, found {epoch}"));
         }
     }
+    for expert in &result.experts {
+        expect(
+            "experts.agreement",
+            "entries (one per expert)",
+            result.experts.len(),
+            expert.agreement.len(),
+        )?;
+    }
     check_accuracy("", &result.accuracy, classes)?;
     check_calibration("", &result.calibration)?;
     check_collapse("nc.train.", &result.nc.train, classes)?;

@@ -15,6 +15,7 @@ use crate::{
     html::{command, document, escape, figures, folded, live_document, panels},
     pages::{
         consistency::{check_decisions, check_examples, check_projection, check_result},
+        experts::experts_section,
         finished::{Finished, class_names},
         history::History,
         images::{mistakes, smallest_classes, training_images},
@@ -138,6 +139,7 @@ impl RunReport {
             body.push_str(&training_images(&self.samples.training, self.class_names()));
             let remark = snapshot.remark().unwrap_or_default();
             figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
+            body.push_str(&experts_section(&result.experts));
             let calibration = snapshot.calibration()?;
             body.push_str("<section>\n<h2>Details</h2>\n");
             let smallest = smallest_classes(&self.examples, result);

@@ -142,6 +142,7 @@ impl Case {
             calibration: Calibration::of(&logits, &self.labels, self.classes).unwrap(),
             nc,
             best_epoch: None,
+            experts: vec![],
             selected_epoch: None,
             timing: Timing::default(),
         }

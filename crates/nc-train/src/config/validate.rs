@@ -79,7 +79,9 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
         })?;
         ensure(fits && !model.normalize_features, "model.branches", || {
             let (head, normalized) = (shown(model.head), model.normalize_features);
-            format!("{kind} requires {heads} on plain features, found {head}, normalize_features={normalized}")
+            format!(
+                "{kind} requires {heads} on plain features, found {head}, normalize_features={normalized}"
+            )
         })?;
     }
     for phase in &experiment.phases {

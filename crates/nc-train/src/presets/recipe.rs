@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     config::{
-        Branches, Decay, Diversity, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig,
-        Trains,
+        Branches, Decay, Diversity, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
+        SgdConfig, Trains,
     },
     losses::SupervisedLoss,
 };
@@ -44,7 +44,9 @@ impl Method {
     pub(super) fn model(&self, data: &DataSet) -> ModelConfig {
         let wide = data.wide_backbone.filter(|_| self.head == HeadConfig::Etf);
         let branches = self.branches.map(|branches| match branches {
-            Branches::Experts { count, .. } => Branches::Experts { count, reduce_dimension: data.reduce_dimension },
+            Branches::Experts { count, .. } => {
+                Branches::Experts { count, reduce_dimension: data.reduce_dimension }
+            }
             Branches::Bilateral => branches,
         });
         ModelConfig {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     config::{BackboneKind, Branches, Centers, Diversity, Reweighting, WithinForm},
     losses::{
-        ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax, Ldam, LogitAdjustment,
-        MeanSquaredError, SupervisedLoss,
+        ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax, Ldam,
+        LogitAdjustment, MeanSquaredError, SupervisedLoss,
     },
     post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization},
 };
@@ -222,29 +222,16 @@ pub(super) const METHODS: &[Method] = &[
         branches: Some(Branches::Bilateral),
         ..RECIPE_L
     },
-    Method {
-        name: "ride-2",
-        description: "RIDE with two experts",
-        branches: Some(experts(2)),
-        ..RIDE_3
-    },
+    Method { name: "ride-2", description: "RIDE with two experts", branches: Some(experts(2)), ..RIDE_3 },
     RIDE_3,
-    Method {
-        name: "ride-4",
-        description: "RIDE with four experts",
-        branches: Some(experts(4)),
-        ..RIDE_3
-    },
+    Method { name: "ride-4", description: "RIDE with four experts", branches: Some(experts(4)), ..RIDE_3 },
     // The authors' code for CIFAR100-LT (Vanint/SADE-AgnosticLT), without the aggregation that learns from test images.
     Method {
         name: "sade",
         description: "SADE: three experts with softmax, balanced softmax and inverse softmax",
         gamma: 0.1,
         loss: RECIPE_L.loss,
-        other_losses: &[
-            LOGIT_ADJUSTMENT.loss,
-            SupervisedLoss::InverseSoftmax(InverseSoftmax { tau: 2.0 }),
-        ],
+        other_losses: &[LOGIT_ADJUSTMENT.loss, SupervisedLoss::InverseSoftmax(InverseSoftmax { tau: 2.0 })],
         reweighting: Reweighting::None,
         diversity: None,
         ..RIDE_3

@@ -284,7 +284,7 @@ impl Run<'_> {
             Some(outputs) => outputs,
             None => (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?),
         };
-        let (Evaluation { accuracy, calibration, nc, class_counts, .. }, projection) =
+        let (Evaluation { accuracy, calibration, nc, class_counts, experts, .. }, projection) =
             inference.evaluate_outputs(&train, &test)?;
         let examples = examples(&self.data, &test)?;
         if let Some((validation, _)) = &self.data.validation {
@@ -331,6 +331,7 @@ impl Run<'_> {
             calibration,
             nc,
             best_epoch: self.state.best.clone().filter(|_| of_an_epoch),
+            experts,
             selected_epoch: self
                 .state
                 .selected

@@ -66,7 +66,8 @@ fn two_steps_of_experts_match_pytorch() {
         let phase = &presets::find(&format!("cifar100-lt-r100/{method}")).unwrap().phases[0];
         let mut learner = Learner::new(Box::new(network), &[60, 40, 30, 20, 16, 10, 8, 6, 4, 2]);
         learner.begin_phase(phase).unwrap();
-        let centers = |_: &dyn Network| Ok((0..3).map(|expert| noise(2000 + expert, &[10, 48], |x| x)).collect());
+        let centers =
+            |_: &dyn Network| Ok((0..3).map(|expert| noise(2000 + expert, &[10, 48], |x| x)).collect());
         learner.begin_epoch(epoch, 0, &centers).unwrap();
         let batch = Batch { views: vec![view(1000, 7)] };
         for step in 0..2 {

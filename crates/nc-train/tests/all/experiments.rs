@@ -55,7 +55,9 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
             // Cumulative learning mixes the features of two branches, of a CIFAR ResNet.
             let acts_on_features =
                 ["nc", "within", "between", "center-loss"].iter().any(|nc| part.starts_with(nc));
+            let has_experts = method.starts_with("ride") || method == "sade";
             let refused = part == "post-hoc-adjustment" && !plain
+                || has_experts && (needs_linear || part == "resnet18")
                 || method == "bbn" && (acts_on_features && part != "ncm" || part == "resnet18")
                 || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
                 || method == "ldam-drw" && needs_linear
@@ -69,7 +71,8 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
             let again: Experiment = toml::from_str(&experiment.to_toml().unwrap()).unwrap();
             assert_eq!(again, experiment);
             let contains = method.starts_with("nc-drw") && part == "nc"
-                || method == "logit-adjustment-post-hoc" && part == "post-hoc-adjustment";
+                || method == "logit-adjustment-post-hoc" && part == "post-hoc-adjustment"
+                || has_experts && part == "rotation";
             let renamed = Experiment { name: plain.name.clone(), ..experiment };
             assert_eq!(renamed == plain, contains, "{method}+{part} changes nothing");
         }

@@ -1,8 +1,10 @@
 //! Published constants of the recipes.
 
+use nc_data::Transform;
 use nc_train::{
-    CenterInit, Centers, Counts, Experiment, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, Phase,
-    PostHoc, PostHocAdjustment, Reweighting, Sampler, SupervisedLoss, Trains, presets,
+    Branches, CenterInit, Centers, Counts, Diversity, Experiment, HeadConfig, LabelAwareSmoothing,
+    LogitAdjustment, MeanSquaredError, OptimizerConfig, Phase, PostHoc, PostHocAdjustment, Reweighting,
+    Sampler, SgdConfig, SupervisedLoss, Trains, presets,
 };
 
 fn preset(name: &str) -> Experiment {
@@ -92,6 +94,33 @@ fn class_balanced_focal_loss_is_focal_loss_with_effective_numbers_throughout() {
     let mut expected = plain.phases;
     expected[0].objective.reweighting = Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 };
     assert_eq!(balanced.phases, expected);
+}
+
+#[test]
+fn experts_have_the_published_constants() {
+    for (method, count) in [("ride-2", 2), ("ride-3", 3), ("ride-4", 4), ("sade", 3)] {
+        for (data, reduce_dimension) in [("cifar10-lt-r100", false), ("cifar100-lt-r100", true)] {
+            let experiment = preset(&format!("{data}/{method}"));
+            let branches = Branches::Experts { count, reduce_dimension };
+            assert_eq!(experiment.model.branches, Some(branches), "{data}/{method}");
+            assert_eq!(experiment.model.head, HeadConfig::Cosine { scale: 30.0 });
+            assert_eq!(experiment.data.transforms, [Transform::Rotation { degrees: 15.0 }]);
+            let [phase] = experiment.phases.as_slice() else { panic!("one phase") };
+            assert_eq!((phase.optimizer.weight_decay(), phase.mixup_alpha), (5e-4, 0.0));
+            assert!(matches!(phase.optimizer, OptimizerConfig::Sgd(SgdConfig { nesterov: true, .. })));
+        }
+    }
+    let factors = |method: &str| {
+        let phase = &preset(&format!("cifar100-lt-r100/{method}")).phases[0];
+        [0, 4, 159, 160, 180].map(|epoch| (phase.schedule.factor(epoch, phase.epochs) * 1e6).round())
+    };
+    assert_eq!(factors("ride-3"), [2e5, 1e6, 1e6, 1e4, 1e2]);
+    assert_eq!(factors("sade"), [2e5, 1e6, 1e6, 1e5, 1e4]);
+    let objective = preset("cifar100-lt-r100/ride-3").phases[0].objective.clone();
+    assert_eq!(objective.diversity, Some(Diversity { weight: 0.45, spread: 0.05, from_epoch: 160 }));
+    assert_eq!(objective.reweighting, Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 160 });
+    let objective = preset("cifar100-lt-r100/sade").phases[0].objective.clone();
+    assert_eq!((objective.diversity, objective.reweighting), (None, Reweighting::None));
 }
 
 #[test]
