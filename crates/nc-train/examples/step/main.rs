@@ -3,15 +3,14 @@
 //!
 //! ```sh
 //! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS
-//! cargo run --release -p nc-train --example step -- train methods THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train cifar100/ride-3 THREADS STEPS
 //! ```
 //!
 //! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0 if
 //! unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
 //! L_B alone (forward and backward), in percent of a step. `waiting` prints the time waiting for a loader of two views with
-//! AutoAugment and Cutout. `train methods` alternates steps of plain cross entropy with those of methods of several branches, all
-//! with ResNet-32 and 100 classes, and prints for each the median step, its ratio to cross entropy, and that of the
-//! multiply-adds of a training step.
+//! AutoAugment and Cutout. With a preset, `train` takes steps of its
+//! first phase.
 
 #![allow(clippy::print_stdout)]
 
@@ -39,8 +38,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
 const WARM_UP: usize = 2;
-/// Multiply-adds of a block of 64 channels on 8x8 pixels.
-const BLOCK: f64 = (2 * 9 * 64 * 64 * 8 * 8) as f64;
 const LEARNING_RATE: f64 = 0.1;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
@@ -50,10 +47,10 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
             "usage: step train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
         );
     };
-    if (mode.as_str(), network.as_str()) == ("train", "methods") {
+    if let ("train", Some((data, method))) = (mode.as_str(), network.split_once('/')) {
+        let (data, method, steps) = (data.to_owned(), method.to_owned(), steps.parse()?);
         threads::init(threads.parse()?)?;
-        let steps = steps.parse()?;
-        return Ok(threads::install(|| compare_methods(steps))?);
+        return Ok(threads::install(|| train_preset(&data, &method, steps))?);
     }
     let network: Network = match network.as_str() {
         "resnet32" => {
@@ -105,69 +102,40 @@ fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()>
     Ok(())
 }
 
-/// Prints the step times of methods of several branches beside cross entropy.
-fn compare_methods(steps: usize) -> Result<()> {
+/// Prints times of steps of a preset's first phase, with ResNet-32 and 100 classes, and the multiply-adds of its forward pass
+/// per image of a view.
+fn train_preset(data: &str, method: &str, steps: usize) -> Result<()> {
     const CLASSES: usize = 100;
-    let names = ["ce", "bbn", "ride-2", "ride-3", "ride-3+nc", "ride-4", "sade"];
-    let mut methods = names.map(|name| Ok((name, method(name, CLASSES)?))).into_iter().collect::<Result<Vec<_>>>()?;
-    let mut times = vec![vec![]; methods.len()];
-    for round in 0..WARM_UP + steps {
-        for ((_, Method { learner, batch, .. }), times) in methods.iter_mut().zip(&mut times) {
-            let started = Instant::now();
-            learner.step(batch, 1e-3)?;
-            if round >= WARM_UP {
-                times.push(milliseconds(started));
-            }
-        }
-    }
-    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
-    println!("{:<10} {:>9} {:>6} {:>14}", "method", "median ms", "ratio", "multiply-adds");
-    for ((name, method), milliseconds) in methods.iter().zip(&medians) {
-        let work = method.multiply_adds / methods[0].1.multiply_adds;
-        println!("{name:<10} {milliseconds:>9.1} {:>6.2} {work:>14.2}", milliseconds / medians[0]);
-    }
-    Ok(())
-}
-
-struct Method {
-    learner: Learner,
-    batch: Batch,
-    /// Of the forward pass of a training step, per image.
-    multiply_adds: f64,
-}
-
-/// The first phase of the preset `name` in the middle of training, with its regularisers.
-fn method(name: &str, classes: usize) -> Result<Method> {
-    let experiment = presets::find(&format!("cifar100-lt-r100/{name}"))?;
+    let experiment = presets::find(&format!("{data}-lt-r100/{method}"))?;
     let params = ParamStore::new(0, &Device::Cpu);
     let resnet = ResNetConfig { depth: 32, in_channels: 3, width: 1 };
     let head = experiment.model.head;
     let network: Box<dyn nc_models::Network> = match experiment.model.branches {
-        Some(Branches::Bilateral) => Box::new(Bilateral::new(params, resnet, classes)?),
+        Some(Branches::Bilateral) => Box::new(Bilateral::new(params, resnet, CLASSES)?),
         Some(Branches::Experts { count, reduce_dimension }) => {
             let config = ExpertsConfig { resnet, experts: count, reduce_dimension, head };
-            Box::new(Experts::new(params, &config, classes)?)
+            Box::new(Experts::new(params, &config, CLASSES)?)
         }
         None => {
             let backbone = ResNet::new(resnet, &params.builder())?;
-            Box::new(Model::new(params, backbone, &head, classes)?)
+            Box::new(Model::new(params, backbone, &head, CLASSES)?)
         }
     };
+    if let Some(architecture) = network.architecture(32, 32) {
+        println!("multiply_adds {}", architecture.multiply_adds);
+    }
     let phase = &experiment.phases[0];
-    let views = 1 + usize::from(phase.second_sampler.is_some());
-    let one = network.architecture(32, 32).map_or(0, |architecture| architecture.multiply_adds) as f64;
-    // BBN's inference passes through both last blocks; each of its two training passes goes through one.
-    let multiply_adds = if views == 2 { 2.0 * (one - BLOCK) } else { one };
-    let means = |network: &dyn nc_models::Network| {
+    let view = noise(CLASSES)?.views.remove(0);
+    let batch = Batch { views: vec![view; 1 + usize::from(phase.second_sampler.is_some())] };
+    // Centres that start at the class means start at the class directions here.
+    let directions = |network: &dyn nc_models::Network| {
         let of = |head: &&dyn nc_models::Head| Ok(head.weight()?.detach());
         network.heads().iter().map(of).collect()
     };
-    let mut learner = Learner::new(network, &vec![BATCH; classes]);
+    let mut learner = Learner::new(network, &[BATCH; CLASSES]);
     learner.begin_phase(phase)?;
-    learner.begin_epoch(phase.epochs / 2, 0, &means)?;
-    let noise = noise(classes)?;
-    let batch = Batch { views: (0..views).flat_map(|_| noise.views.clone()).collect() };
-    Ok(Method { learner, batch, multiply_adds })
+    learner.begin_epoch(phase.epochs / 2, 0, &directions)?;
+    print_times(steps, || learner.step(&batch, 1e-3).map(drop))
 }
 
 /// Prints the time of loader and regularisers relative to a step.
