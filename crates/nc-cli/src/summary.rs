@@ -30,7 +30,7 @@ pub(crate) fn run(finished: &Finished) -> String {
         let names = result.input.as_ref().map_or(&[][..], |input| &input.classes);
         classes(&mut out, &result.accuracy, &result.data.class_counts, names)?;
         geometry(&mut out, &result.nc)?;
-        experts(&mut out, &result.experts)?;
+        experts(&mut out, &result.experts, &result.accuracy, &result.nc)?;
         writeln!(out, "\n{}", finished.directory.join(RunDir::REPORT).display())
     })();
     out
@@ -43,7 +43,7 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
         groups(&mut out, "test accuracy", &evaluation.accuracy)?;
         classes(&mut out, &evaluation.accuracy, &evaluation.class_counts, &evaluation.class_names)?;
         geometry(&mut out, &evaluation.nc)?;
-        experts(&mut out, &evaluation.experts)
+        experts(&mut out, &evaluation.experts, &evaluation.accuracy, &evaluation.nc)
     })();
     out
 }
@@ -124,16 +124,20 @@ const SHOWN: [&str; 8] = [
 ];
 
 /// One row per expert; nothing without experts.
-fn experts(out: &mut String, experts: &[Expert]) -> std::fmt::Result {
-    if experts.is_empty() {
-        return Ok(());
+fn experts(
+    out: &mut String,
+    experts: &[Expert],
+    accuracy: &Accuracy,
+    Geometry { train, .. }: &Geometry,
+) -> std::fmt::Result {
+    let table = nc_report::expert_table(experts, accuracy, train);
+    if !table.is_empty() {
+        writeln!(out)?;
     }
-    let rows = nc_report::expert_rows(experts);
-    writeln!(out)?;
-    for row in std::iter::once(nc_report::expert_titles(experts.len())).chain(rows) {
-        let (number, figures) = row.split_first().ok_or(std::fmt::Error)?;
+    for row in table {
+        let (name, figures) = row.split_first().ok_or(std::fmt::Error)?;
         let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:>15}")).collect();
-        writeln!(out, "{number:<6}{}", figures.concat())?;
+        writeln!(out, "{}", format!("{name:<6}{}", figures.concat()).trim_end())?;
     }
     Ok(())
 }

@@ -20,6 +20,6 @@ pub use json::json;
 pub use markdown::{figure_markdown, table_markdown};
 pub use pages::{
     AccuracyRow, AnalysisReport, FigureRow, Ideal, RankedMethod, Ranking, RunReport, TestSummary,
-    accuracy_rows, class_list, comparison_page, expert_rows, expert_titles, figure_rows,
+    accuracy_rows, class_list, comparison_page, expert_table, figure_rows,
 };
 pub use table::{Cell, Gain, Provenance, Row, RunFigure, Table};

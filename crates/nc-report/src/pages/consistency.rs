@@ -35,12 +35,9 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
         }
     }
     for expert in &result.experts {
-        expect(
-            "experts.agreement",
-            "entries (one per expert)",
-            result.experts.len(),
-            expert.agreement.len(),
-        )?;
+        let (experts, entries) = (result.experts.len(), expert.agreement.len());
+        expect("experts.agreement", "entries (one per expert)", experts, entries)?;
+        within("experts.agreement", 0.0, 1.0, expert.agreement.iter().copied())?;
     }
     check_accuracy("", &result.accuracy, classes)?;
     check_calibration("", &result.calibration)?;

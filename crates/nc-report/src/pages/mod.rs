@@ -19,7 +19,7 @@ mod tiles;
 pub use accuracy::{AccuracyRow, accuracy_rows};
 pub use analysis::{AnalysisReport, class_list};
 pub use comparison::comparison_page;
-pub use experts::{expert_rows, expert_titles};
+pub use experts::expert_table;
 pub use figures::{FigureRow, Ideal, figure_rows};
 pub use ranking::{RankedMethod, Ranking, TestSummary};
 pub use run::RunReport;

@@ -139,7 +139,7 @@ impl RunReport {
             body.push_str(&training_images(&self.samples.training, self.class_names()));
             let remark = snapshot.remark().unwrap_or_default();
             figures(&mut body, "Geometry of the training features", &remark, &snapshot.geometry()?);
-            body.push_str(&experts_section(&result.experts));
+            body.push_str(&experts_section(&result.experts, &result.accuracy, &result.nc.train));
             let calibration = snapshot.calibration()?;
             body.push_str("<section>\n<h2>Details</h2>\n");
             let smallest = smallest_classes(&self.examples, result);

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, Geometry, Projection, Samples};
 use nc_record::{
-    DataSummary, EpochLosses, Event, FORMAT_VERSION, InputSpec, RunDir, RunResult, ShotAccuracy, Timing,
-    figures,
+    DataSummary, EpochLosses, Event, Expert, FORMAT_VERSION, InputSpec, RunDir, RunResult, ShotAccuracy,
+    Timing, figures,
 };
 
 /// Synthetic features: `count(k)` samples around the centre of class k.
@@ -109,6 +109,19 @@ impl Case {
     }
 
     pub(crate) fn result(&self, name: &str, nc: Geometry) -> RunResult<Accuracy, Calibration, Geometry> {
+        let experts = [vec![1.0, 0.25], vec![0.25, 1.0]].map(|agreement| Expert {
+            test_accuracy: ShotAccuracy {
+                all: 0.375,
+                balanced: None,
+                many: Some(0.5),
+                medium: None,
+                few: None,
+            },
+            agreement,
+            train: figures(&nc.train),
+            test: figures(&nc.test),
+        });
+        let experts = experts.to_vec();
         let logits: Vec<f32> = (0..self.labels.len() * self.classes).map(|i| (i % 7) as f32).collect();
         RunResult {
             format_version: RunResult::<(), (), ()>::FORMAT_VERSION,
@@ -142,7 +155,7 @@ impl Case {
             calibration: Calibration::of(&logits, &self.labels, self.classes).unwrap(),
             nc,
             best_epoch: None,
-            experts: vec![],
+            experts,
             selected_epoch: None,
             timing: Timing::default(),
         }

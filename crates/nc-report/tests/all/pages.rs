@@ -3,7 +3,8 @@
 use nc_metrics::ClassMeans;
 use nc_record::{Event, RunDir};
 use nc_report::{
-    AnalysisReport, Error, Ideal, RunReport, accuracy_rows, class_list, comparison_page, figure_rows,
+    AnalysisReport, Error, Ideal, RunReport, accuracy_rows, class_list, comparison_page, expert_table,
+    figure_rows,
 };
 
 use crate::{case::Case, refusals::Refusals};
@@ -128,6 +129,24 @@ fn values_at_the_pointer_are_those_drawn() {
     let (chart, _) = chart.split_once("</figure>").unwrap();
     assert_eq!(chart.matches("<g data-series=").count(), series);
     assert!(chart.contains("\nall\n</text>"), "{chart}");
+}
+
+#[test]
+fn experts_stand_beside_their_mean() {
+    let case = Case::new(4, 8, |class| 400 >> class);
+    let nc = case.set(true, true).geometry().unwrap();
+    let angle = nc.train.nc2.centered_means.mean_nearest_angle_degrees.unwrap();
+    let result = case.result("a", nc);
+    let table = expert_table(&result.experts, &result.accuracy, &result.nc.train);
+    let [titles, first, second, mean] = &table[..] else { panic!("{table:?}") };
+    assert_eq!(titles[7..], ["as expert 1", "as expert 2"]);
+    assert_eq!(first[..5], ["1", "37.5 %", "50.0 %", "–", "–"]);
+    assert_eq!(
+        (&second[5], &second[7..]),
+        (&format!("{angle:.1}"), &["25.0 %".into(), "100.0 %".into()][..])
+    );
+    assert_eq!((mean[0].as_str(), &mean[1]), ("mean", &format!("{:.1} %", 100.0 * result.accuracy.top1)));
+    assert!(expert_table(&[], &result.accuracy, &result.nc.train).is_empty());
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) 
     let values = match init {
         CenterInit::ClassMeans => (epoch.class_means)(epoch.network)?,
         CenterInit::Normal => {
-            let branches = epoch.network.heads().len();
-            let dims = (classes, epoch.network.feature_dim() / branches.max(1));
+            let branches = epoch.network.heads().len().max(1);
+            let dims = (classes, epoch.network.feature_dim() / branches);
             let normal = Init::Randn { mean: 0.0, stdev: 1.0 };
             let vb = ParamStore::new(epoch.seed, epoch.device).builder();
             let drawn = (0..branches).map(|branch| vb.get_with_hints(dims, &name(branch, branches), normal));
