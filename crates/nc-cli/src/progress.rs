@@ -216,12 +216,13 @@ impl Observer for Progress {
                 let term =
                     |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
                 self.say(&format!(
-                    "{phase} {}/{}: loss {:.3}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                    "{phase} {}/{}: loss {:.3}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
                     epoch + 1,
                     self.phase_epochs,
                     losses.total,
                     term("L_W", losses.term("within_class")),
                     term("L_B", losses.term("between_class")),
+                    term("diversity", losses.term("diversity")),
                     timing.images_per_second,
                     self.time_left(),
                 ));

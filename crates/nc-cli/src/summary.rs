@@ -136,8 +136,8 @@ fn experts(
     }
     for row in table {
         let (name, figures) = row.split_first().ok_or(std::fmt::Error)?;
-        let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:>15}")).collect();
-        writeln!(out, "{}", format!("{name:<6}{}", figures.concat()).trim_end())?;
+        let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:>9}")).collect();
+        writeln!(out, "{}", format!("{name:<7}{}", figures.concat()).trim_end())?;
     }
     Ok(())
 }

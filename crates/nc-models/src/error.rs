@@ -35,7 +35,7 @@ pub enum Error {
         head: &'static str,
     },
     /// Logit factors for a network of several experts.
-    #[error("logits can be scaled in a network with one classifier, found {found} experts with one each")]
+    #[error("cannot scale the logits of a network with a classifier for each of {found} experts")]
     SeveralHeads {
         /// Number of experts.
         found: usize,

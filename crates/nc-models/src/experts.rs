@@ -16,7 +16,7 @@ use crate::{
 /// Configuration of [`Experts`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExpertsConfig {
-    /// The CIFAR ResNet that shared part and each expert form.
+    /// Architecture of the shared part with one expert.
     pub resnet: ResNetConfig,
     /// Number of experts E.
     pub experts: usize,
@@ -33,8 +33,8 @@ pub struct ExpertsConfig {
 /// all experts side by side, expert by expert, with unit norm each if the classifiers are cosine heads: a linear classifier
 /// on them with the directions w_k / E of the experts gives the mean logits.
 ///
-/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) up to `layer1.*`, then `layer2s.E.*`,
-/// `layer3s.E.*` and `linears.E.*` with the number E of the expert, from 0.
+/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) up to `layer1.*`, then `layer2s.e.*`,
+/// `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the transpose of ours.
 pub struct Experts {
     trunk: Trunk,
     experts: Vec<Expert>,

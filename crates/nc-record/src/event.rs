@@ -89,7 +89,7 @@ pub enum Event {
 }
 
 /// The loss and its unweighted terms; inactive terms are absent. L_sup is "supervised", L_W (or the centre loss that
-/// replaces it) is "within_class", L_B is "between_class". The angular forms of L_B are in radians and negative.
+/// replaces it) is "within_class", L_B is "between_class", the diversity of experts is "diversity". The angular forms of L_B are in radians and negative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLosses {
     /// The weighted sum of the terms.

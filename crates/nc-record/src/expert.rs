@@ -7,10 +7,10 @@ use crate::{Figures, ShotAccuracy};
 pub struct Expert {
     /// Test accuracy of the expert alone.
     pub test_accuracy: ShotAccuracy,
-    /// Fraction of test images on which it decides as each expert does, in the experts' order; 1 for itself.
+    /// Agreement with each expert: fraction of test images with the same predicted class; 1 with itself.
     pub agreement: Vec<f64>,
-    /// Neural collapse of its training features.
+    /// Neural collapse of its training features, which have unit norm if its classifier is a cosine head.
     pub train: Figures,
-    /// Neural collapse of its test features.
+    /// The same of its test features.
     pub test: Figures,
 }

@@ -39,7 +39,7 @@ pub struct RunResult<A, C, N> {
     pub calibration: C,
     /// Neural-collapse metrics of the final weights.
     pub nc: N,
-    /// The experts of a network of several; none for other networks.
+    /// The experts of a network of several; none for other networks, or if a post-hoc adjustment replaced their classifiers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub experts: Vec<Expert>,
     /// The epoch with the best test accuracy. Selected on the test set: only for comparison with papers that do so,

@@ -26,7 +26,7 @@ pub struct Evaluation {
     pub calibration: Calibration,
     /// Neural collapse of training and test features.
     pub nc: Geometry,
-    /// The experts of a network of several.
+    /// The experts of a network of several, unless a post-hoc adjustment replaced their classifiers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experts: Vec<Expert>,
 }
@@ -37,6 +37,8 @@ pub(crate) struct Inference<'a> {
     pub(crate) network: &'a dyn Network,
     pub(crate) data: &'a Data,
     pub(crate) options: &'a RunOptions,
+    /// Whether a post-hoc adjustment replaced the classifier; then the experts have none of their own.
+    pub(crate) adjusted: bool,
 }
 
 impl Inference<'_> {
@@ -110,7 +112,7 @@ impl Inference<'_> {
             accuracy: test.accuracy(&class_counts)?,
             calibration: test.calibration(class_counts.len())?,
             nc: geometry(train, test, &classifier, &class_counts)?,
-            experts: self.experts(train, test)?,
+            experts: if self.adjusted { vec![] } else { self.experts(train, test)? },
             class_names: self.data.train.dataset().class_names().to_vec(),
             class_counts,
         };
@@ -195,6 +197,13 @@ impl Outputs {
         Ok(ClassMeans::of(&self.features, &self.labels, classes, self.dims)?)
     }
 
+    /// Part `number` of the features, which are divided into `parts` equal ones.
+    pub(crate) fn part(&self, number: usize, parts: usize) -> Vec<f32> {
+        let dims = self.dims / parts;
+        let rows = self.features.chunks_exact(self.dims);
+        rows.flat_map(|row| &row[number * dims..][..dims]).copied().collect()
+    }
+
     /// Outputs of one of `experts` experts with this `classifier`, which divide the features into equal parts.
     fn of_expert(
         &self,
@@ -203,9 +212,7 @@ impl Outputs {
         classifier: &nc_models::Classifier,
         device: &Device,
     ) -> Result<Self> {
-        let dims = self.dims / experts;
-        let rows = self.features.chunks_exact(self.dims);
-        let features: Vec<f32> = rows.flat_map(|row| &row[number * dims..][..dims]).copied().collect();
+        let (features, dims) = (self.part(number, experts), self.dims / experts);
         let logits = classifier.logits(&Tensor::from_slice(&features, (self.labels.len(), dims), device)?)?;
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         Ok(Self { features, logits, labels: self.labels.clone(), dims })

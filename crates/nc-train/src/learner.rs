@@ -9,7 +9,7 @@ use crate::{
     Error, Result,
     config::{Phase, Trains},
     divergence::NotFinite,
-    objective::{EpochContext, Part, StepContext, Targets, Term, terms},
+    objective::{EpochContext, Part, StepContext, Targets, Term, sum, terms},
     optimizer::{Optimizer, Trainable},
 };
 
@@ -261,15 +261,9 @@ impl Active {
 
 /// The weighted sum of `parts`; `None` without parts.
 fn total(parts: &[Part]) -> Result<Option<Tensor>> {
-    let mut total: Option<Tensor> = None;
-    for Part { weight, value, .. } in parts {
-        let weighted = if *weight == 1.0 { value.clone() } else { (value * *weight)? };
-        total = Some(match total {
-            Some(sum) => (sum + weighted)?,
-            None => weighted,
-        });
-    }
-    Ok(total)
+    sum(parts.iter().map(|Part { weight, value, .. }| {
+        Ok(if *weight == 1.0 { value.clone() } else { (value * *weight)? })
+    }))
 }
 
 fn squared_norm(gradient: &Tensor) -> Result<Tensor> {

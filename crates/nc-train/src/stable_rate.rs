@@ -41,6 +41,10 @@ impl StableRate {
     ) -> Result<Option<Self>> {
         let OptimizerConfig::Sgd(sgd) = phase.optimizer else { return Ok(None) };
         let counts = inference.data.train.class_counts();
+        // Diversity, which is subtracted, has no such bound.
+        if phase.objective.diversity.is_some() {
+            return Ok(None);
+        }
         let mut losses = phase.objective.losses().map(|loss| loss.as_loss().curvature(counts.len()));
         let curvature = losses.try_fold(0.0, |largest: f64, one| Some(largest.max(one?)));
         let (Some(curvature), HeadConfig::Linear, false) =
@@ -49,11 +53,12 @@ impl StableRate {
             return Ok(None);
         };
         let outputs = inference.outputs(&inference.data.train)?;
+        let heads = inference.network.heads().len();
         // The bound is convex in the classes' shares, which change monotonically from the first epoch to the last.
         let mut lambda = 0f64;
         for epoch in [0, phase.epochs - 1] {
             let weights = image_weights(phase, epoch, counts, &outputs.labels)?;
-            lambda = lambda.max(curvature_of(phase.trains, &outputs, &weights));
+            lambda = lambda.max(curvature_of(phase.trains, &outputs, heads, &weights));
         }
         let peak =
             (0..phase.epochs).map(|epoch| phase.schedule.factor(epoch, phase.epochs)).fold(0.0, f64::max);
@@ -89,10 +94,13 @@ fn image_weights(phase: &Phase, epoch: usize, counts: &[usize], labels: &[u32]) 
     Ok(labels.iter().map(of_image).collect())
 }
 
-/// lambda of [`StableRate`].
-fn curvature_of(trains: Trains, outputs: &Outputs, weights: &[f64]) -> f64 {
+/// lambda of [`StableRate`], the largest of the `heads`: the losses of experts share no parameters.
+fn curvature_of(trains: Trains, outputs: &Outputs, heads: usize, weights: &[f64]) -> f64 {
     let of_head = match trains.learning_rate_factor(Group::Head) {
-        Some(rate) if rate > 0.0 => rate * largest_eigenvalue(&outputs.features, weights),
+        Some(rate) if rate > 0.0 => {
+            let of_part = |part| rate * largest_eigenvalue(&outputs.part(part, heads), weights);
+            (0..heads).map(of_part).fold(0.0, f64::max)
+        }
         _ => 0.0,
     };
     let of_factors = match trains.learning_rate_factor(Group::LogitScale) {

@@ -22,6 +22,8 @@ pub struct Trained {
     data: Data,
     network: Box<dyn Network>,
     options: RunOptions,
+    /// Whether the run adjusted its classifier after training.
+    adjusted: bool,
 }
 
 impl Trained {
@@ -74,7 +76,7 @@ impl Trained {
         }
         let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
         let network = stored.network(experiment, shape, classes, &options.device, build)?;
-        Ok(Self { data, network, options: options.clone() })
+        Ok(Self { data, network, options: options.clone(), adjusted: experiment.post_hoc.is_some() })
     }
 
     /// Notes on the images: unused files, duplicates across a split, images that differ from the run's.
@@ -105,7 +107,12 @@ impl Trained {
     }
 
     fn inference(&self) -> Inference<'_> {
-        Inference { network: self.network.as_ref(), data: &self.data, options: &self.options }
+        Inference {
+            network: self.network.as_ref(),
+            data: &self.data,
+            options: &self.options,
+            adjusted: self.adjusted,
+        }
     }
 
     /// Test accuracy, from 0 to 1, with Gaussian noise of standard deviation `std` added to the normalised images, as

@@ -10,13 +10,13 @@ use super::tiles::percent;
 /// A table of experts as cells: a row of titles, a row for each expert with its number from 1, and a row for the mean of
 /// their logits, with this `accuracy` and the neural collapse `train` of the training features. Columns: test accuracy,
 /// that of the shot groups, mean nearest angle in degrees and NC1 (each class the same) of the training features, and the
-/// share of test images on which an expert decides as each one does. Empty without experts.
+/// agreement with each expert, the share of test images with the same prediction. Empty without experts.
 pub fn expert_table(experts: &[Expert], accuracy: &Accuracy, train: &NeuralCollapse) -> Vec<Vec<String>> {
     if experts.is_empty() {
         return vec![];
     }
-    let titles = ["expert", "accuracy", "many", "medium", "few", "nearest angle", "NC1"].map(str::to_owned);
-    let agreement = (1..=experts.len()).map(|number| format!("as expert {number}"));
+    let titles = ["expert", "accuracy", "many", "medium", "few", "angle", "NC1"].map(str::to_owned);
+    let agreement = (1..=experts.len()).map(|number| format!("as {number}"));
     let mut rows = vec![titles.into_iter().chain(agreement).collect()];
     for (number, expert) in (1..).zip(experts) {
         let shares = expert.test_accuracy;
@@ -49,8 +49,9 @@ pub(super) fn experts_section(experts: &[Expert], accuracy: &Accuracy, train: &N
     };
     let mut out = format!(
         "<section>\n<h2>Experts</h2>\n<p class=\"notes\">Each expert with its own classifier, and the mean of their logits, \
-         which decides. Accuracy is that of the test images, angle and NC1 those of the training features; the last columns \
-         are the share of test images on which two experts decide alike.</p>\n<div class=\"wide\"><table>\n\
+         which gives the predictions. Accuracy is that of the test images; the mean nearest angle in degrees and NC1 are \
+         those of the training features, scaled to unit norm for a cosine classifier; the last columns are the share of \
+         test images on which two experts agree.</p>\n<div class=\"wide\"><table>\n\
          <thead><tr>{}</tr></thead>\n",
         cells(titles, "th")
     );

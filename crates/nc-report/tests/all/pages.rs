@@ -132,14 +132,14 @@ fn values_at_the_pointer_are_those_drawn() {
 }
 
 #[test]
-fn experts_stand_beside_their_mean() {
+fn experts_are_compared_with_their_mean() {
     let case = Case::new(4, 8, |class| 400 >> class);
     let nc = case.set(true, true).geometry().unwrap();
     let angle = nc.train.nc2.centered_means.mean_nearest_angle_degrees.unwrap();
     let result = case.result("a", nc);
     let table = expert_table(&result.experts, &result.accuracy, &result.nc.train);
     let [titles, first, second, mean] = &table[..] else { panic!("{table:?}") };
-    assert_eq!(titles[7..], ["as expert 1", "as expert 2"]);
+    assert_eq!(titles[7..], ["as 1", "as 2"]);
     assert_eq!(first[..5], ["1", "37.5 %", "50.0 %", "–", "–"]);
     assert_eq!(
         (&second[5], &second[7..]),

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS
-//! cargo run --release -p nc-train --example step -- train cifar100/ride-3 THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train cifar100-lt-r100/ride-3 THREADS STEPS
 //! ```
 //!
 //! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0 if
@@ -29,7 +29,7 @@ use nc_losses::{BetweenForm, between_class, within_class};
 use nc_models::{
     Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, ResNet, ResNetConfig,
 };
-use nc_train::{Branches, Learner, Result, presets};
+use nc_train::{BackboneKind, Branches, Learner, Result, presets};
 
 use stock::StockResNet32;
 
@@ -47,10 +47,10 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
             "usage: step train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
         );
     };
-    if let ("train", Some((data, method))) = (mode.as_str(), network.split_once('/')) {
-        let (data, method, steps) = (data.to_owned(), method.to_owned(), steps.parse()?);
+    if mode == "train" && network.contains('/') {
+        let steps = steps.parse()?;
         threads::init(threads.parse()?)?;
-        return Ok(threads::install(|| train_preset(&data, &method, steps))?);
+        return Ok(threads::install(|| train_preset(network, steps))?);
     }
     let network: Network = match network.as_str() {
         "resnet32" => {
@@ -104,9 +104,13 @@ fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()>
 
 /// Prints times of steps of a preset's first phase, with ResNet-32 and 100 classes, and the multiply-adds of its forward pass
 /// per image of a view.
-fn train_preset(data: &str, method: &str, steps: usize) -> Result<()> {
+fn train_preset(preset: &str, steps: usize) -> Result<()> {
     const CLASSES: usize = 100;
-    let experiment = presets::find(&format!("{data}-lt-r100/{method}"))?;
+    let experiment = presets::find(preset)?;
+    if experiment.model.backbone != BackboneKind::ResNet32 || experiment.model.normalize_features {
+        let message = "expected a preset with a plain ResNet-32".to_owned();
+        return Err(nc_train::Error::Setting { setting: preset.to_owned(), message });
+    }
     let params = ParamStore::new(0, &Device::Cpu);
     let resnet = ResNetConfig { depth: 32, in_channels: 3, width: 1 };
     let head = experiment.model.head;

@@ -90,7 +90,8 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
     for phase in experiment.phases.iter().filter(|phase| phase.second_sampler.is_some()) {
         let key = |key: &str| format!("phases.{}.{key}", phase.name);
         ensure(model.branches == Some(Branches::Bilateral), key("second_sampler"), || {
-            "requires a network with two branches; set model.branches={kind=\"bilateral\"}".into()
+            "requires a network with two branches; set model.branches={kind=\"bilateral\"}, or remove it"
+                .into()
         })?;
         ensure(phase.trains == Trains::Everything, key("second_sampler"), || {
             format!("trains both branches, but trains={} freezes them; remove it", shown(phase.trains))
@@ -119,10 +120,11 @@ fn check_experts(model: &ModelConfig, phase: &Phase) -> Result<()> {
     let Some(experts) = experts else { return Ok(()) };
     let others = objective.other_losses.len();
     ensure(others == 0 || others + 1 == experts, key("objective.other_losses"), || {
-        format!("expected one for each expert after the first, {}, found {others}", experts - 1)
+        format!("expected a loss for each expert after the first, {} in all, found {others}", experts - 1)
     })?;
     ensure(!phase.trains.scales_logits(), key("trains"), || {
-        format!("{} requires a single classifier, but each of {experts} experts has one", shown(phase.trains))
+        let trains = shown(phase.trains);
+        format!("{trains} cannot scale the logits of experts; use trains=\"new-classifier\"")
     })?;
     match objective.diversity {
         Some(diversity) => within_phase(phase, diversity.from_epoch, key("objective.diversity.from_epoch")),

@@ -4,11 +4,13 @@ mod centers;
 mod cumulative_learning;
 mod diversity;
 mod neural_collapse;
+mod sum;
 mod supervised;
 mod targets;
 mod term;
 mod terms;
 
+pub(crate) use sum::sum;
 pub(crate) use targets::{Labels, Targets};
 pub(crate) use term::{EpochContext, Part, StepContext, Term};
 pub(crate) use terms::terms;

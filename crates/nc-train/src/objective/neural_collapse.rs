@@ -5,6 +5,7 @@ use nc_models::Branch;
 
 use super::{
     centers,
+    sum::sum,
     targets::{Labels, Targets},
     term::{EpochContext, Part, StepContext, Term},
 };
@@ -69,6 +70,12 @@ impl Term for NeuralCollapseTerm {
         if self.centers.is_empty() {
             let first = centers::first(self.settings.centers, self.classes, epoch)?;
             self.centers = first.into_iter().enumerate().collect();
+        }
+        // Those of a checkpoint may be incomplete.
+        let (expected, found) = (epoch.network.heads().len().max(1), self.centers.len());
+        if !matches!(self.settings.centers, Centers::BatchMeans) && found != expected {
+            let message = format!("expected the centres of {expected} branches, found {found}");
+            return Err(nc_models::Error::Weights(message).into());
         }
         self.active = true;
         Ok(())
@@ -139,14 +146,8 @@ impl Term for NeuralCollapseTerm {
 
 /// The mean of `of` over the numbers and features of the branches.
 fn mean(branches: &[Branch], of: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    let mut sum: Option<Tensor> = None;
-    for (number, branch) in branches.iter().enumerate() {
-        let value = of(number, &branch.features)?;
-        sum = Some(match sum {
-            Some(sum) => (sum + value)?,
-            None => value,
-        });
-    }
+    let values = branches.iter().enumerate().map(|(number, branch)| of(number, &branch.features));
+    let sum = sum(values)?;
     let sum = sum.ok_or(nc_models::Error::Views { expected: 1, found: 0 })?;
     Ok(if branches.len() > 1 { (sum / branches.len() as f64)? } else { sum })
 }

@@ -2,6 +2,7 @@ use candle_core::Tensor;
 use nc_models::Head;
 
 use super::{
+    sum::sum,
     targets::Targets,
     term::{EpochContext, Part, StepContext, Term},
 };
@@ -71,15 +72,14 @@ impl Term for Supervised {
     fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
         let missing = || Error::NoClassifier { needed_by: "a supervised loss" };
         let targets = step.targets.first().ok_or_else(missing)?;
-        let mut sum: Option<Tensor> = None;
-        for (index, (branch, head)) in step.branches.iter().zip(step.network.heads()).enumerate() {
-            let logits = branch.logits.as_ref().ok_or_else(missing)?;
-            let loss = self.of(index, head, &branch.features, logits, targets)?;
-            sum = Some(match sum {
-                Some(sum) => (sum + loss)?,
-                None => loss,
-            });
+        let heads = step.network.heads();
+        if heads.len() != step.branches.len() {
+            return Err(missing());
         }
-        Ok(vec![Part { name: "supervised", weight: 1.0, value: sum.ok_or_else(missing)? }])
+        let losses = step.branches.iter().zip(heads).enumerate().map(|(index, (branch, head))| {
+            let logits = branch.logits.as_ref().ok_or_else(missing)?;
+            self.of(index, head, &branch.features, logits, targets)
+        });
+        Ok(vec![Part { name: "supervised", weight: 1.0, value: sum(losses)?.ok_or_else(missing)? }])
     }
 }

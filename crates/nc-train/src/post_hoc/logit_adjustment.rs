@@ -28,13 +28,15 @@ impl Adjustment for PostHocAdjustment {
         // Otherwise the logits are not log-posteriors under the training prior: focal loss is not a proper scoring
         // rule, and label smoothing shifts the logits.
         let plain = |phase: &Phase| {
-            phase.objective.loss == SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 })
+            let plain = SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 });
+            phase.objective.losses().all(|loss| *loss == plain)
+                && phase.objective.diversity.is_none()
                 && (phase.sampler, phase.second_sampler) == (Sampler::Uniform, None)
                 && phase.objective.reweighting == Reweighting::None
         };
         ensure(trained.last_phase.is_some_and(plain), key("kind"), || {
             "post-hoc logit adjustment assumes that the last phase learned the training prior; train it with the \
-             uniform sampler, no reweighting, and cross-entropy without label smoothing"
+             uniform sampler, no reweighting, no diversity, and cross-entropy without label smoothing"
                 .into()
         })
     }

@@ -13,11 +13,12 @@ use crate::{
     losses::SupervisedLoss,
 };
 
-/// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9 and learning rate
-/// 0.1, which has 5 epochs of warm-up and commonly drops at epochs 160 and 180.
+/// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9, which has 5 epochs of
+/// warm-up and commonly drops at epochs 160 and 180.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
+    pub(super) learning_rate: fn(&DataSet) -> f64,
     pub(super) weight_decay: f64,
     pub(super) nesterov: bool,
     /// Epochs of the learning-rate drops.
@@ -32,7 +33,7 @@ pub(super) struct Method {
     pub(super) other_losses: &'static [SupervisedLoss],
     pub(super) reweighting: Reweighting,
     pub(super) diversity: Option<Diversity>,
-    pub(super) branches: Option<Branches>,
+    pub(super) branches: fn(&DataSet) -> Option<Branches>,
     pub(super) head: HeadConfig,
     pub(super) normalize_features: bool,
     /// Parts included in the method.
@@ -43,15 +44,9 @@ impl Method {
     /// The network for `data`.
     pub(super) fn model(&self, data: &DataSet) -> ModelConfig {
         let wide = data.wide_backbone.filter(|_| self.head == HeadConfig::Etf);
-        let branches = self.branches.map(|branches| match branches {
-            Branches::Experts { count, .. } => {
-                Branches::Experts { count, reduce_dimension: data.reduce_dimension }
-            }
-            Branches::Bilateral => branches,
-        });
         ModelConfig {
             backbone: wide.unwrap_or(data.backbone),
-            branches,
+            branches: (self.branches)(data),
             head: self.head,
             normalize_features: self.normalize_features,
             own_backbone: None,
@@ -75,7 +70,7 @@ impl Method {
                 ..Objective::supervised(self.loss, self.reweighting)
             },
             optimizer: OptimizerConfig::Sgd(SgdConfig {
-                learning_rate: 0.1,
+                learning_rate: (self.learning_rate)(data),
                 momentum: 0.9,
                 nesterov: self.nesterov,
                 weight_decay: self.weight_decay,

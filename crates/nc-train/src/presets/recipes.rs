@@ -4,6 +4,7 @@ use nc_data::{Sampler, Transform};
 use nc_models::HeadConfig;
 
 use super::{
+    data_sets::DataSet,
     part::{Part, Sets, first_centers},
     recipe::Method,
     second_phases,
@@ -21,6 +22,7 @@ use crate::{
 const RECIPE_L: Method = Method {
     name: "ce",
     description: "cross entropy",
+    learning_rate: |_| 0.1,
     weight_decay: 2e-4,
     nesterov: false,
     milestones: [160, 180],
@@ -33,7 +35,7 @@ const RECIPE_L: Method = Method {
     other_losses: &[],
     reweighting: Reweighting::None,
     diversity: None,
-    branches: None,
+    branches: |_| None,
     head: HeadConfig::Linear,
     normalize_features: false,
     parts: &[],
@@ -87,14 +89,13 @@ const RIDE_3: Method = Method {
     weight_decay: 5e-4,
     nesterov: true,
     diversity: Some(Diversity { weight: 0.45, spread: 0.05, from_epoch: 160 }),
-    branches: Some(experts(3)),
+    branches: |data| experts(3, data),
     parts: &[ROTATION],
     ..LDAM_DRW
 };
 
-/// Experts with channels by data set.
-const fn experts(count: usize) -> Branches {
-    Branches::Experts { count, reduce_dimension: false }
+fn experts(count: usize, data: &DataSet) -> Option<Branches> {
+    Some(Branches::Experts { count, reduce_dimension: data.reduce_dimension })
 }
 
 const ETF_DR: Method = Method {
@@ -219,16 +220,28 @@ pub(super) const METHODS: &[Method] = &[
         milestones: [120, 160],
         warmup_start: 1.0 / 3.0,
         second_sampler: Some(Sampler::Reverse),
-        branches: Some(Branches::Bilateral),
+        branches: |_| Some(Branches::Bilateral),
         ..RECIPE_L
     },
-    Method { name: "ride-2", description: "RIDE with two experts", branches: Some(experts(2)), ..RIDE_3 },
+    Method {
+        name: "ride-2",
+        description: "RIDE with two experts",
+        branches: |data| experts(2, data),
+        ..RIDE_3
+    },
     RIDE_3,
-    Method { name: "ride-4", description: "RIDE with four experts", branches: Some(experts(4)), ..RIDE_3 },
-    // The authors' code for CIFAR100-LT (Vanint/SADE-AgnosticLT), without the aggregation that learns from test images.
+    Method {
+        name: "ride-4",
+        description: "RIDE with four experts",
+        branches: |data| experts(4, data),
+        ..RIDE_3
+    },
+    // The authors' code (Vanint/SADE-AgnosticLT), without the aggregation that learns from test images. On CIFAR10-LT its
+    // authors use full width and half the learning rate (issue 11 there).
     Method {
         name: "sade",
         description: "SADE: three experts with softmax, balanced softmax and inverse softmax",
+        learning_rate: |data| if data.reduce_dimension { 0.1 } else { 0.05 },
         gamma: 0.1,
         loss: RECIPE_L.loss,
         other_losses: &[LOGIT_ADJUSTMENT.loss, SupervisedLoss::InverseSoftmax(InverseSoftmax { tau: 2.0 })],

@@ -355,7 +355,12 @@ impl Run<'_> {
 
     /// The network on the run's data, in evaluation mode.
     pub(super) fn inference(&self) -> Inference<'_> {
-        Inference { network: self.learner.network(), data: &self.data, options: self.options }
+        Inference {
+            network: self.learner.network(),
+            data: &self.data,
+            options: self.options,
+            adjusted: self.experiment.post_hoc.is_some(),
+        }
     }
 
     /// Seconds of the run so far, over all sessions.

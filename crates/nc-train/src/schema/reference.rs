@@ -31,7 +31,7 @@ fn place(page: &mut Vec<String>, schema: &Schema, path: &str, meaning: &str) {
     }
     let schema = schema.value();
     if let Some(items) = &schema.items {
-        return place(page, items, &format!("{path}.NAME"), meaning);
+        return place(page, items, &join(path, element(items)), meaning);
     }
     let variants = &schema.one_of;
     let (columns, rows, tables): (_, String, Vec<&Schema>) = if schema.is("object") {
@@ -92,8 +92,8 @@ fn key_rows(table: &Schema, path: &str, before: &str) -> String {
 fn value(schema: &Schema, path: &str) -> String {
     let schema = schema.value();
     let link = |path: &str| format!("(#{})", path.replace('.', "").to_lowercase());
-    if schema.items.as_ref().is_some_and(|items| items.is("object")) {
-        format!("a list of [sections]{}", link(&format!("{path}.NAME")))
+    if let Some(items) = schema.items.as_ref().filter(|items| items.is("object")) {
+        format!("a list of [sections]{}", link(&join(path, element(items))))
     } else if schema.is("object") {
         format!("a [section]{}", link(path))
     } else if !schema.one_of.is_empty() {
@@ -102,6 +102,11 @@ fn value(schema: &Schema, path: &str) -> String {
     } else {
         schema.to_string()
     }
+}
+
+/// How elements of a list are addressed: by name, or by index.
+fn element(items: &Schema) -> &'static str {
+    if items.value().properties.contains_key("name") { "NAME" } else { "N" }
 }
 
 fn paragraph(text: &str) -> String {

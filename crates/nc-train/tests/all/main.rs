@@ -4,6 +4,7 @@ mod best_epoch;
 mod branches_steps;
 mod config_files;
 mod experiments;
+mod experts;
 mod golden;
 mod hashes;
 mod init_from;

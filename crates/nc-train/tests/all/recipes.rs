@@ -107,9 +107,14 @@ fn experts_have_the_published_constants() {
             assert_eq!(experiment.data.transforms, [Transform::Rotation { degrees: 15.0 }]);
             let [phase] = experiment.phases.as_slice() else { panic!("one phase") };
             assert_eq!((phase.optimizer.weight_decay(), phase.mixup_alpha), (5e-4, 0.0));
+            let rate = if method == "sade" && !reduce_dimension { 0.05 } else { 0.1 };
+            assert_eq!(phase.optimizer.learning_rate(), rate);
             assert!(matches!(phase.optimizer, OptimizerConfig::Sgd(SgdConfig { nesterov: true, .. })));
         }
     }
+    // Other augmentation replaces the rotation.
+    let transforms = preset("cifar100-lt-r100/ride-2+auto-augment").data.transforms;
+    assert_eq!(transforms, [Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]);
     let factors = |method: &str| {
         let phase = &preset(&format!("cifar100-lt-r100/{method}")).phases[0];
         [0, 4, 159, 160, 180].map(|epoch| (phase.schedule.factor(epoch, phase.epochs) * 1e6).round())

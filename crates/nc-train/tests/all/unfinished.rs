@@ -91,6 +91,23 @@ fn custom_backbones_require_a_name() {
     );
 }
 
+/// With mix-up, so that the centres of each expert learn from both sets of labels.
+#[test]
+fn centres_of_experts_resume_to_the_same_bits() {
+    let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut experiment = experiment("ride-3+nc");
+    experiment.phases[0].mixup_alpha = 1.0;
+    let expected = train(&experiment, &options(whole.path()), &mut ()).unwrap();
+    let mut watch = Watch { steps_left: Some(2), ..Watch::default() };
+    let error = train(&experiment, &options(out.path()), &mut watch).unwrap_err();
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    let mut watch = Watch::default();
+    let run = train(&experiment, &options(out.path()), &mut watch).unwrap();
+    assert!(watch.resumed);
+    assert!(weights(&run) == weights(&expected));
+    assert_eq!(run.result.experts, expected.result.experts);
+}
+
 /// A run of four steps, stopped after the second.
 fn stopped(out: &tempfile::TempDir) -> (Experiment, RunOptions, RunDir) {
     let experiment = experiment("ce");
