@@ -63,7 +63,7 @@ fn mixed_sizes_are_scaled_and_validation_selects_an_epoch() {
     assert!(message.contains("data.image_size: is not set") && message.contains("12x8"), "{message}");
     let args = [&TRAIN[..], &["--data-dir", "mine", "--threads", "1"]].concat();
     let result = last_line(&nclt(dir.path(), &args));
-    assert_eq!((&result["input"]["height"], &result["input"]["width"]), (&64.into(), &64.into()));
+    assert_eq!((&result["input"]["height"], &result["input"]["width"]), (&32.into(), &32.into()));
     let set = ["--set", "data.image_size=[8, 8]", "--set", "data.validation.fraction=0.2"];
     let result = last_line(&nclt(dir.path(), &[&args[..], &set].concat()));
     assert_eq!((&result["input"]["height"], &result["input"]["width"]), (&8.into(), &8.into()));
@@ -142,7 +142,7 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
         "155 training, 0 validation and 6 test images in 3 classes: 1 many-shot",
         "imbalance ratio 24.0 (120 to 5)",
         "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
-        "2 MB of memory for the images at 64x64 pixels",
+        "495 kB of memory for the images at 32x32 pixels",
         "training holds out 15 % of each class to choose an epoch",
         "smallest class \"cow\" of 5 images: 4 for training, 1 for validation\n",
         "Ready: nclt train --data-dir mine",

@@ -61,6 +61,8 @@ const OWN_IMAGES: DataSet = DataSet {
     source: DataSource::ImageFolder,
     test_fraction: Some(TEST_FRACTION),
     normalize: None,
+    // Backbone and image size are chosen on validation images; docs/own-images.md has the measurements.
+    backbone: BackboneKind::ResNet20,
     ..CIFAR10
 };
 

@@ -89,7 +89,7 @@ pub(crate) fn default_of(source: DataSource) -> &'static str {
 }
 
 /// Steps of the first phase that small and medium sets train for, and its longest and shortest length in epochs.
-const STEPS: usize = 8_000;
+const STEPS: usize = 3_000;
 const MOST_EPOCHS: usize = 100;
 const FEWEST_EPOCHS: usize = 15;
 
@@ -98,11 +98,11 @@ const FEWEST_BATCHES: usize = 40;
 const SMALLEST_BATCH: usize = 16;
 
 /// Evaluations of the first phase.
-const EVALUATIONS: usize = 20;
+const EVALUATIONS: usize = 10;
 
 impl OwnImages {
     /// Side in pixels to which larger images, or images of different sizes, are scaled.
-    pub const SIDE: usize = 64;
+    pub const SIDE: usize = 32;
 
     /// Share of the images held out for testing, if there is no test set.
     pub const TEST_FRACTION: f64 = TEST_FRACTION;
@@ -203,18 +203,18 @@ mod tests {
     #[test]
     fn settings_follow_number_and_size_of_the_images() {
         // 20,000 images: 16,000 without the test set, 13,600 without validation images, 107 batches.
-        let large = fitted(&[15_000, 5_000], Some((30, 40)), None);
+        let large = fitted(&[15_000, 5_000], Some((30, 20)), None);
         let phase = &large.phases[0];
-        assert_eq!((phase.batch_size, phase.epochs), (128, 74));
+        assert_eq!((phase.batch_size, phase.epochs), (128, 28));
         assert_eq!(phase.optimizer.learning_rate(), 0.1);
-        assert_eq!((large.evaluation.every_epochs, large.evaluation.keep), (4, Keep::Best));
-        assert_eq!(large.data.image_size, Some((30, 40)));
+        assert_eq!((large.evaluation.every_epochs, large.evaluation.keep), (3, Keep::Best));
+        assert_eq!(large.data.image_size, Some((30, 20)));
         // 300 images: 204 to train on.
-        let small = fitted(&[200, 100], Some((30, 65)), None);
+        let small = fitted(&[200, 100], Some((30, 33)), None);
         let phase = &small.phases[0];
         assert_eq!((phase.batch_size, phase.epochs), (16, 100));
         assert_eq!(phase.optimizer.learning_rate(), 0.1 / 8.0);
-        assert_eq!(small.data.image_size, Some((64, 64)));
+        assert_eq!(small.data.image_size, Some((32, 32)));
         assert_eq!(small.data.validation.unwrap().fraction, 0.15);
         assert_eq!(fitted(&[200, 100], None, Some(4)).evaluation.every_epochs, 1);
         // No class has images for training, validation and testing.
