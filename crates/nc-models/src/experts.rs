@@ -37,7 +37,8 @@ pub struct ExpertsConfig {
 /// `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the transpose of ours.
 pub struct Experts {
     trunk: Trunk,
-    experts: Vec<Expert>,
+    /// The part of each expert.
+    own: Vec<Expert>,
     kind: HeadConfig,
     classes: usize,
     params: ParamStore,
@@ -62,9 +63,9 @@ impl Experts {
             return Err(Error::NoExperts);
         }
         let [first, own @ ..] = config.resnet.stages()?;
-        let own = own.map(|stage| match config.reduce_dimension {
-            true => StageConfig { channels: stage.channels * 3 / 4, ..stage },
-            false => stage,
+        let own = own.map(|stage| {
+            let channels = if config.reduce_dimension { stage.channels * 3 / 4 } else { stage.channels };
+            StageConfig { channels, ..stage }
         });
         let vb = params.builder();
         let trunk = Trunk::new(config.resnet.in_channels, &[first], Widening::Pad, &vb)?;
@@ -76,22 +77,22 @@ impl Experts {
             let head: VarBuilder<'_> = params.builder_in(Group::Head).pp(HEADS).pp(number);
             Ok(Expert { stages, head: config.head.build(features, classes, &head)? })
         };
-        let experts = (0..config.experts).map(expert).collect::<Result<_>>()?;
-        Ok(Self { trunk, experts, kind: config.head, classes, params })
+        let own = (0..config.experts).map(expert).collect::<Result<_>>()?;
+        Ok(Self { trunk, own, kind: config.head, classes, params })
     }
 
     /// The classifier of the experts' features side by side.
     fn joint(&self) -> Result<Classifier> {
-        let weights = self.experts.iter().map(|expert| expert.head.weight()).collect::<Result<Vec<_>>>()?;
-        let biases = self.experts.iter().filter_map(|expert| expert.head.bias().transpose());
+        let weights = self.own.iter().map(|expert| expert.head.weight()).collect::<Result<Vec<_>>>()?;
+        let biases = self.own.iter().filter_map(|expert| expert.head.bias().transpose());
         let biases = biases.collect::<Result<Vec<_>>>()?;
         let bias = if biases.is_empty() { None } else { Some(Tensor::stack(&biases, 0)?.mean(0)?) };
-        Ok(Classifier { weight: (Tensor::cat(&weights, 1)? / self.experts.len() as f64)?, bias })
+        Ok(Classifier { weight: (Tensor::cat(&weights, 1)? / self.own.len() as f64)?, bias })
     }
 
     /// P.
     fn features(&self) -> usize {
-        self.experts.first().and_then(|expert| expert.stages.channels().last().copied()).unwrap_or(0)
+        self.own.first().and_then(|expert| expert.stages.channels().last().copied()).unwrap_or(0)
     }
 }
 
@@ -111,13 +112,13 @@ impl Network for Experts {
             let logits = Some(expert.head.forward(&features)?);
             Ok(Branch { features, logits, embedding: None })
         };
-        self.experts.iter().map(branch).collect()
+        self.own.iter().map(branch).collect()
     }
 
     fn infer(&self, images: &Tensor) -> Result<Branch> {
         let shared = self.trunk.forward(images, Pass::EVAL)?;
         let features = |expert: &Expert| expert.head.input(&expert.features(&shared, Pass::EVAL)?);
-        let features = self.experts.iter().map(features).collect::<Result<Vec<_>>>()?;
+        let features = self.own.iter().map(features).collect::<Result<Vec<_>>>()?;
         let features = Tensor::cat(&features, 1)?;
         let logits = self.joint()?.logits(&features)?.detach();
         Ok(Branch { features, logits: Some(logits), embedding: None })
@@ -128,19 +129,19 @@ impl Network for Experts {
     }
 
     fn heads(&self) -> Vec<&dyn Head> {
-        self.experts.iter().map(|expert| expert.head.as_ref()).collect()
+        self.own.iter().map(|expert| expert.head.as_ref()).collect()
     }
 
     fn feature_dim(&self) -> usize {
-        self.experts.len() * self.features()
+        self.own.len() * self.features()
     }
 
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         let mut size = (height, width);
         let mut multiply_adds = self.trunk.multiply_adds(&mut size)?;
         let mut channels = self.trunk.channels().to_vec();
-        channels.extend(self.experts.first()?.stages.channels());
-        for expert in &self.experts {
+        channels.extend(self.own.first()?.stages.channels());
+        for expert in &self.own {
             multiply_adds += expert.stages.multiply_adds(&mut size.clone())?;
         }
         multiply_adds += (self.feature_dim() * self.classes) as u64;
@@ -151,7 +152,7 @@ impl Network for Experts {
     fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<(Value, Value)> {
         let shared = self.trunk.add_to(graph, images)?;
         let mut features = vec![];
-        for (number, expert) in self.experts.iter().enumerate() {
+        for (number, expert) in self.own.iter().enumerate() {
             let own = expert.stages.add_to(graph, &shared)?;
             let own = add_pool(graph, &format!("pool.{number}"), &own);
             features.push(expert.head.add_input_to(graph, &format!("unit.{number}"), &own)?);
@@ -167,7 +168,7 @@ impl Network for Experts {
     }
 
     fn redraw_classifier(&self, purpose: &str) -> Result<()> {
-        let mut heads = self.experts.iter().enumerate();
+        let mut heads = self.own.iter().enumerate();
         heads.try_for_each(|(number, expert)| {
             expert.head.redraw(&self.params, &format!("{HEADS}.{number}"), purpose)
         })
@@ -177,7 +178,7 @@ impl Network for Experts {
     /// of `classifier`.
     fn set_classifier(&self, classifier: &Classifier) -> Result<()> {
         self.kind.require_linear()?;
-        let (features, experts) = (self.features(), self.experts.len());
+        let (features, experts) = (self.features(), self.own.len());
         for number in 0..experts {
             let share = classifier.weight.narrow(1, number * features, features)?;
             let own = Classifier { weight: (share * experts as f64)?, bias: classifier.bias.clone() };
@@ -187,7 +188,7 @@ impl Network for Experts {
     }
 
     fn scale_logits(&mut self) -> Result<()> {
-        Err(Error::SeveralHeads { found: self.experts.len() })
+        Err(Error::SeveralHeads { found: self.own.len() })
     }
 
     fn fold_scale(&mut self) -> Result<()> {
