@@ -62,8 +62,8 @@ impl Experts {
         if config.experts == 0 {
             return Err(Error::NoExperts);
         }
-        let [first, own @ ..] = config.resnet.stages()?;
-        let own = own.map(|stage| {
+        let [first, later @ ..] = config.resnet.stages()?;
+        let later = later.map(|stage| {
             let channels = if config.reduce_dimension { stage.channels * 3 / 4 } else { stage.channels };
             StageConfig { channels, ..stage }
         });
@@ -71,9 +71,9 @@ impl Experts {
         let trunk = Trunk::new(config.resnet.in_channels, &[first], Widening::Pad, &vb)?;
         let expert = |number: usize| {
             let stage = |index: usize| vb.pp(format!("layer{}s", index + 2)).pp(number);
-            let named = own.iter().enumerate().map(|(index, &config)| (config, stage(index)));
+            let named = later.iter().enumerate().map(|(index, &config)| (config, stage(index)));
             let stages = Stages::new(first.channels, named, Widening::Pad)?;
-            let features = own.last().map_or(first.channels, |stage| stage.channels);
+            let features = later.last().map_or(first.channels, |stage| stage.channels);
             let head: VarBuilder<'_> = params.builder_in(Group::Head).pp(HEADS).pp(number);
             Ok(Expert { stages, head: config.head.build(features, classes, &head)? })
         };

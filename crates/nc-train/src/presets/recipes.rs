@@ -89,13 +89,13 @@ const RIDE_3: Method = Method {
     weight_decay: 5e-4,
     nesterov: true,
     diversity: Some(Diversity { weight: 0.45, spread: 0.05, from_epoch: 160 }),
-    branches: |data| experts(3, data),
+    branches: |data| Some(experts(3, data)),
     parts: &[ROTATION],
     ..LDAM_DRW
 };
 
-fn experts(count: usize, data: &DataSet) -> Option<Branches> {
-    Some(Branches::Experts { count, reduce_dimension: data.reduce_dimension })
+fn experts(count: usize, data: &DataSet) -> Branches {
+    Branches::Experts { count, reduce_dimension: data.reduce_dimension }
 }
 
 const ETF_DR: Method = Method {
@@ -226,14 +226,14 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "ride-2",
         description: "RIDE with two experts",
-        branches: |data| experts(2, data),
+        branches: |data| Some(experts(2, data)),
         ..RIDE_3
     },
     RIDE_3,
     Method {
         name: "ride-4",
         description: "RIDE with four experts",
-        branches: |data| experts(4, data),
+        branches: |data| Some(experts(4, data)),
         ..RIDE_3
     },
     // The authors' code (Vanint/SADE-AgnosticLT), without the aggregation that learns from test images. On CIFAR10-LT its
