@@ -2,6 +2,7 @@
 
 mod backbone;
 mod bilateral;
+mod classifier;
 mod error;
 mod experts;
 mod feature_norm;
@@ -18,6 +19,7 @@ mod resnet;
 
 pub use backbone::{Architecture, Backbone, Pass};
 pub use bilateral::Bilateral;
+pub use classifier::Classifier;
 pub use error::{Error, Result};
 pub use experts::{Experts, ExpertsConfig};
 pub use feature_norm::NormalizedFeatures;
@@ -25,7 +27,7 @@ pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};
 pub use layer::ConvNormLayer;
 pub use model::{Model, Output};
 pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut};
-pub use network::{Branch, Classifier, Network};
+pub use network::{Branch, Network};
 pub use params::{Group, Param, ParamStore, Role, with_role};
 pub use pretrained::Pretrained;
 pub use resnet::{ResNet, ResNetConfig};
