@@ -102,6 +102,15 @@ pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
     }
 }
 
+/// Requires a finite temperature above 0.
+pub(crate) fn temperature(value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Range { argument: "temperature", expected: "a finite number above 0", found: value })
+    }
+}
+
 /// One-hot encoding of validated labels: (B) -> (B, K).
 pub(crate) fn one_hot(labels: &Tensor, num_classes: usize, dtype: DType) -> Result<Tensor> {
     let columns = Tensor::arange(0, num_classes as u32, labels.device())?;

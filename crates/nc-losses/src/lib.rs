@@ -67,11 +67,13 @@
 //! demand.
 
 mod adjusted_logits;
+mod balanced_contrastive;
 mod between_class;
 mod center_loss;
 mod check;
 mod class_means;
 mod class_weights;
+mod contrastive;
 mod cross_entropy;
 mod distance;
 mod diversity;
@@ -89,11 +91,13 @@ mod softmax;
 mod within_class;
 
 pub use adjusted_logits::adjusted_logits;
+pub use balanced_contrastive::balanced_contrastive_each;
 pub use between_class::{BetweenForm, between_class};
 pub use center_loss::center_loss;
 pub use check::check_labels;
 pub use class_means::{ClassMeans, class_means, class_means_by};
 pub use class_weights::{effective_number, inverse_frequency};
+pub use contrastive::{contrastive_each, supervised_contrastive_each};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
     weighted_cross_entropy, weighted_smoothed_cross_entropy,
