@@ -68,6 +68,7 @@
 
 mod adjusted_logits;
 mod balanced_contrastive;
+mod bessel;
 mod between_class;
 mod center_loss;
 mod check;
@@ -88,6 +89,7 @@ mod mse;
 mod per_sample;
 mod soft_cross_entropy;
 mod softmax;
+mod von_mises_fisher;
 mod within_class;
 
 pub use adjusted_logits::adjusted_logits;
@@ -113,6 +115,7 @@ pub use mixed::mixed;
 pub use mse::{mse, mse_each};
 pub use per_sample::{ClassCount, PerSample};
 pub use soft_cross_entropy::soft_cross_entropy;
+pub use von_mises_fisher::von_mises_fisher_logits;
 pub use within_class::within_class;
 
 /// Compiles and runs the README's code.
