@@ -11,6 +11,7 @@
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
 //! | long-tailed | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | several experts | [`diversity`] and [`diversity_temperatures`] (RIDE), [`inverse_softmax_logits`] (SADE) |
+//! | contrastive | [`contrastive_each`] (SupCon, FCL, KCL, TSC, BCL, PaCo), [`supervised_contrastive_each`], [`balanced_contrastive_each`], [`von_mises_fisher_logits`] (ProCo); targets of TSC: [`uniform_targets`], [`assign_targets`] |
 //! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
 //! | per-sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
 //! | helpers | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
@@ -67,6 +68,7 @@
 //! demand.
 
 mod adjusted_logits;
+mod assign_targets;
 mod balanced_contrastive;
 mod bessel;
 mod between_class;
@@ -89,10 +91,12 @@ mod mse;
 mod per_sample;
 mod soft_cross_entropy;
 mod softmax;
+mod uniform_targets;
 mod von_mises_fisher;
 mod within_class;
 
 pub use adjusted_logits::adjusted_logits;
+pub use assign_targets::assign_targets;
 pub use balanced_contrastive::balanced_contrastive_each;
 pub use between_class::{BetweenForm, between_class};
 pub use center_loss::center_loss;
@@ -115,6 +119,7 @@ pub use mixed::mixed;
 pub use mse::{mse, mse_each};
 pub use per_sample::{ClassCount, PerSample};
 pub use soft_cross_entropy::soft_cross_entropy;
+pub use uniform_targets::uniform_targets;
 pub use von_mises_fisher::von_mises_fisher_logits;
 pub use within_class::within_class;
 
