@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use nc_losses::{BetweenForm, between_class, cross_entropy, within_class};
+use nc_losses::{BetweenForm, between_class, cross_entropy, supervised_contrastive_each, within_class};
 
 /// The trainer's allocator, which keeps the pages of large tensors. The default one returns them to the system and
 /// faults them in again.
@@ -44,15 +44,20 @@ impl Batch {
     fn cross_entropy(&self) -> nc_losses::Result<Tensor> {
         cross_entropy(&self.logits, &self.labels)
     }
+
+    fn supervised_contrastive(&self) -> nc_losses::Result<Tensor> {
+        supervised_contrastive_each(&self.features, &self.labels, 0.1)?.mean()
+    }
 }
 
 type Loss = fn(&Batch) -> nc_losses::Result<Tensor>;
 
-const LOSSES: [(&str, Loss); 4] = [
+const LOSSES: [(&str, Loss); 5] = [
     ("within_class", Batch::within),
     ("between_class", Batch::between),
     ("within_and_between", Batch::both),
     ("cross_entropy", Batch::cross_entropy),
+    ("supervised_contrastive", Batch::supervised_contrastive),
 ];
 
 fn losses(criterion: &mut Criterion) {

@@ -22,6 +22,8 @@ fn error_messages_match_the_snapshot() -> candle_core::Result<()> {
             ("labels of dtype f32", crate::cross_entropy(&logits, &floats).unwrap_err()),
             ("a label out of range", crate::cross_entropy(&logits, &beyond).unwrap_err()),
             ("a negative gamma", crate::focal(&logits, &labels, -1.0).unwrap_err()),
+            ("a temperature of 0", crate::supervised_contrastive_each(&logits, &labels, 0.0).unwrap_err()),
+            ("three class targets on a line", crate::uniform_targets(3, 1, 0).unwrap_err()),
             ("an error of Candle", candle_core::Error::Msg("device mismatch in add".into()).into()),
         ]
     );

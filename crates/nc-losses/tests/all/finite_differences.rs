@@ -2,11 +2,12 @@
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, ClassCount, PerSample, Result, adjusted_logits, between_class, center_loss,
-    class_balanced_dot_regression, class_means, cross_entropy, diversity, dot_regression,
-    dot_regression_each, focal, focal_each, inverse_softmax_logits, label_aware_smoothing,
+    BetweenForm, ClassCount, PerSample, Result, adjusted_logits, balanced_contrastive_each, between_class,
+    center_loss, class_balanced_dot_regression, class_means, contrastive_each, cross_entropy, diversity,
+    dot_regression, dot_regression_each, focal, focal_each, inverse_softmax_logits, label_aware_smoothing,
     label_aware_smoothing_each, mixed, mse, mse_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
-    soft_cross_entropy, weighted_cross_entropy, weighted_smoothed_cross_entropy, with_margins, within_class,
+    soft_cross_entropy, supervised_contrastive_each, von_mises_fisher_logits, weighted_cross_entropy,
+    weighted_smoothed_cross_entropy, with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -81,6 +82,35 @@ fn diversity_matches_finite_differences_around_a_fixed_mean() -> Result<()> {
     let first = Var::from_tensor(&experts[0])?;
     let (ours, expected) = (gradient(&of(&first)?, &first)?, gradient(&against(&first)?, &first)?);
     assert!(relative_error(&ours, &expected)? < 1e-12);
+    Ok(())
+}
+
+#[test]
+fn contrastive_losses_match_finite_differences() -> Result<()> {
+    let (z, prototypes, y) = (normal(1, 7, 4)?, normal(2, 5, 4)?, labels(3, 7, 5)?);
+    // Anchor 2 has no positives, and the denominators of anchor 3 are empty.
+    let rows = |zero: usize| {
+        let kept: Vec<f64> = (0..7).map(|row| f64::from(u8::from(row != zero))).collect();
+        Tensor::from_vec(kept, (7, 1), &Device::Cpu)
+    };
+    let positives = normal(4, 7, 4)?.relu()?.broadcast_mul(&rows(2)?)?;
+    let denominators = normal(5, 7, 4)?.relu()?.broadcast_mul(&rows(3)?)?;
+    hold(&z, |s| contrastive_each(s, &positives, &denominators)?.mean())?;
+    hold(&z, |z| supervised_contrastive_each(z, &y, 0.5)?.mean())?;
+    hold(&z, |z| balanced_contrastive_each(z, &y, &prototypes, 0.5)?.mean())?;
+    hold(&prototypes, |prototypes| balanced_contrastive_each(&z, &y, prototypes, 0.5)?.mean())
+}
+
+#[test]
+fn von_mises_fisher_logits_match_finite_differences() -> Result<()> {
+    for dimensions in [1, 2, 5, 40] {
+        let (f, y) = (normal(1, 6, dimensions)?, labels(2, 6, 4)?);
+        let means = normal(3, 4, dimensions)?;
+        let length = means.sqr()?.sum_keepdim(1)?.sqrt()?;
+        let lengths = Tensor::new(&[[0f64], [0.3], [0.7], [0.95]], &Device::Cpu)?;
+        let means = means.broadcast_mul(&(lengths / length)?)?;
+        hold(&f, |f| cross_entropy(&von_mises_fisher_logits(f, &means, 0.4)?, &y))?;
+    }
     Ok(())
 }
 

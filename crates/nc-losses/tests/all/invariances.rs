@@ -2,8 +2,9 @@
 
 use candle_core::{Device, Tensor};
 use nc_losses::{
-    BetweenForm, Result, between_class, center_loss, class_means, cross_entropy, effective_number,
-    inverse_frequency, mixed, smoothed_cross_entropy, soft_cross_entropy, weighted_cross_entropy,
+    BetweenForm, Result, balanced_contrastive_each, between_class, center_loss, class_means, cross_entropy,
+    effective_number, inverse_frequency, mixed, smoothed_cross_entropy, soft_cross_entropy,
+    supervised_contrastive_each, von_mises_fisher_logits, weighted_cross_entropy,
     weighted_smoothed_cross_entropy, within_class,
 };
 use proptest::prelude::*;
@@ -27,6 +28,8 @@ fn batch_order_does_not_matter() -> Result<()> {
             within_class(features, y, &centers)?,
             center_loss(features, y, &centers)?,
             between_class(&means, BetweenForm::MeanMinAngle)?,
+            supervised_contrastive_each(features, y, 0.5)?.mean()?,
+            balanced_contrastive_each(features, y, &centers, 0.5)?.mean()?,
         ])
     };
     let before = losses(&logits, &features, &y)?;
@@ -91,6 +94,9 @@ fn strides_of_the_arguments_do_not_matter() -> Result<()> {
             within_class(&features, &y, &centers)?,
             center_loss(&features, &y, &centers)?,
             class_means(&features, &y, 4)?.means,
+            supervised_contrastive_each(&features, &y, 0.5)?.of_each,
+            balanced_contrastive_each(&features, &y, &centers, 0.5)?.of_each,
+            von_mises_fisher_logits(&features, &(&centers / 4.0)?, 0.5)?,
         ];
         for form in FORMS {
             losses.push(between_class(&centers, form)?);

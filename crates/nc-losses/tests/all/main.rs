@@ -1,6 +1,7 @@
 //! The losses against known answers and finite differences, at edge cases, and their invariances.
 
 mod bits;
+mod contrastive;
 mod edges;
 mod finite_differences;
 mod golden;

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use candle_core::{DType, Var};
-use nc_losses::{BetweenForm, Result, between_class, within_class};
+use candle_core::{DType, Tensor, Var};
+use nc_losses::{BetweenForm, Result, between_class, uniform_targets, within_class};
 
 use crate::support::{gradient, labels, normal};
 
-/// Prints a digest of losses and gradients. The test below runs it in separate processes, because the number of threads
+/// Prints digests of losses, gradients and targets. The test below runs it in separate processes, because the number of threads
 /// is read from the environment.
 #[test]
 #[ignore = "a helper of the test below"]
@@ -20,13 +20,18 @@ fn print_bits() -> Result<()> {
         between_class(&centers, BetweenForm::EtfGap)?,
         within_class(&features, &labels(3, 64, 400)?, &centers)?,
     ] {
-        let gradient = gradient(&loss, &centers)?.flatten_all()?.to_vec1::<f32>()?;
-        let digest = gradient.iter().fold(0u64, |hash, x| {
-            (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(5)
-        });
+        let digest = digest(&gradient(&loss, &centers)?)?;
         println!("bits {:08x} {digest:016x}", loss.to_scalar::<f32>()?.to_bits());
     }
+    println!("bits {:016x}", digest(&uniform_targets(150, 100, 1)?)?);
     Ok(())
+}
+
+fn digest(tensor: &Tensor) -> Result<u64> {
+    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+    Ok(values.iter().fold(0u64, |hash, x| {
+        (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(5)
+    }))
 }
 
 #[test]
@@ -42,7 +47,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         text.lines().filter(|line| line.starts_with("bits")).map(str::to_owned).collect::<Vec<_>>()
     };
     let single = bits("1");
-    assert_eq!(single.len(), 3);
+    assert_eq!(single.len(), 4);
     assert_eq!(single, bits("2"));
     assert_eq!(single, bits("3"));
 }
