@@ -216,19 +216,22 @@ impl Observer for Progress {
                 let term =
                     |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
                 self.say(&format!(
-                    "{phase} {}/{}: loss {:.3}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                    "{phase} {}/{}: loss {:.3}{}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
                     epoch + 1,
                     self.phase_epochs,
                     losses.total,
                     term("L_W", losses.term("within_class")),
                     term("L_B", losses.term("between_class")),
                     term("diversity", losses.term("diversity")),
+                    term("contrast", losses.term("contrast")),
                     timing.images_per_second,
                     self.time_left(),
                 ));
             }
-            Event::Evaluated { phase, epoch, test_accuracy, .. } => {
-                self.say(&format!("{phase} {}: test accuracy {}", epoch + 1, percent(test_accuracy.all)));
+            Event::Evaluated { phase, epoch, test_accuracy, classifier, .. } => {
+                let of = classifier.as_ref().map(|name| format!(" of the {name}")).unwrap_or_default();
+                let accuracy = percent(test_accuracy.all);
+                self.say(&format!("{phase} {}: test accuracy{of} {accuracy}", epoch + 1));
             }
             _ => {}
         }

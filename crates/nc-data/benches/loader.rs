@@ -61,7 +61,7 @@ fn loaders(c: &mut Criterion) {
         plan: Plan::SameAs(0),
         ..uniform(&[
             Transform::RandomResizedCrop {
-                size: 32,
+                size: Some(32),
                 smallest_area: 0.08,
                 interpolation: Interpolation::Bilinear,
             },
@@ -91,7 +91,7 @@ fn loaders(c: &mut Criterion) {
     let large = subset(LARGE, 256);
     let crop = [
         Transform::RandomResizedCrop {
-            size: 224,
+            size: Some(224),
             smallest_area: 0.08,
             interpolation: Interpolation::Bilinear,
         },

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             256,
             vec![
                 Transform::RandomResizedCrop {
-                    size: 224,
+                    size: Some(224),
                     smallest_area: 0.08,
                     interpolation: Interpolation::Bilinear,
                 },

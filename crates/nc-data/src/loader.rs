@@ -166,7 +166,7 @@ impl Loader {
     /// # let subset = Subset::all(&fashion_mnist_lt()?.train);
     /// let view = ViewConfig {
     ///     transforms: vec![
-    ///         Transform::RandomResizedCrop { size: 20, smallest_area: 0.2, interpolation: Interpolation::Bilinear },
+    ///         Transform::RandomResizedCrop { size: Some(20), smallest_area: 0.2, interpolation: Interpolation::Bilinear },
     ///         Transform::Flip,
     ///     ],
     ///     ..ViewConfig::new(Plan::Sampled(Sampler::Uniform))

@@ -28,6 +28,8 @@ pub enum Purpose {
     Noise = 7,
     /// Any other transform of one image; index as for [`Purpose::Augment`]. See [`transform_stream`].
     Transform = 8,
+    /// Positives of a contrastive loss; index is the position in the subset of the batch's first image.
+    Positives = 9,
 }
 
 /// The stream of (`seed`, `purpose`, `epoch`, `index`).

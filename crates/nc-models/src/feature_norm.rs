@@ -1,10 +1,9 @@
-use candle_core::{D, Tensor, Var};
-use candle_nn::{Init, VarBuilder, init};
-use nc_kernels::Mode;
+use candle_core::{D, Tensor};
+use candle_nn::VarBuilder;
 
 #[cfg(feature = "onnx")]
 use crate::onnx::{Attribute, Graph, Value};
-use crate::{Architecture, Backbone, Error, Pass, Result, Role, with_role};
+use crate::{Architecture, Backbone, Pass, Result, batch_norm::BatchNorm1d};
 
 /// A backbone with features normalised by batch norm and then to length 1, as before the fixed ETF of Yang et al.
 /// (2022).
@@ -18,19 +17,11 @@ use crate::{Architecture, Backbone, Error, Pass, Result, Role, with_role};
 /// least 3 images: normalised over one image every feature is 0, over two it is 1 or -1.
 pub struct NormalizedFeatures<B> {
     backbone: B,
-    gamma: Tensor,
-    beta: Tensor,
-    running_mean: Var,
-    running_var: Var,
+    norm: BatchNorm1d,
     /// Prefix of the parameters, for the names in an ONNX graph.
     #[cfg(feature = "onnx")]
     name: String,
 }
-
-const EPS: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1;
-/// Minimum batch size; smaller batches have degenerate statistics.
-const LEAST: usize = 3;
 
 impl<B: Backbone> NormalizedFeatures<B> {
     /// Wraps `backbone`, with parameters from `vb`.
@@ -39,55 +30,20 @@ impl<B: Backbone> NormalizedFeatures<B> {
     ///
     /// If `vb` has parameters of these names with other shapes.
     pub fn new(backbone: B, vb: &VarBuilder<'_>) -> Result<Self> {
-        let get = |name: &str, init: Init| vb.get_with_hints(backbone.feature_dim(), name, init);
-        let (gamma, beta) = (get("weight", init::ONE)?, get("bias", init::ZERO)?);
-        let statistic = |name, init| Var::from_tensor(&with_role(Role::Statistic, || get(name, init))?);
-        let running_mean = statistic("running_mean", init::ZERO)?;
-        let running_var = statistic("running_var", init::ONE)?;
+        let norm = BatchNorm1d::new(backbone.feature_dim(), vb)?;
         Ok(Self {
             backbone,
-            gamma,
-            beta,
-            running_mean,
-            running_var,
+            norm,
             #[cfg(feature = "onnx")]
             name: vb.prefix(),
         })
-    }
-
-    /// (h - mean) / sqrt(var + eps) with batch statistics, which also update the running ones.
-    fn standardize_by_batch(&self, h: &Tensor) -> Result<Tensor> {
-        let images = h.dim(0)?;
-        if images < LEAST {
-            return Err(Error::BatchTooSmall { least: LEAST, found: images });
-        }
-        let mean = h.mean_keepdim(0)?;
-        let centered = h.broadcast_sub(&mean)?;
-        let var = centered.sqr()?.mean_keepdim(0)?;
-        let step = |running: &Var, of_batch: &Tensor, factor: f64| {
-            let old = (running.as_detached_tensor() * (1.0 - MOMENTUM))?;
-            running.set(&(old + (of_batch.detach().squeeze(0)? * (MOMENTUM * factor))?)?)
-        };
-        step(&self.running_mean, &mean, 1.0)?;
-        step(&self.running_var, &var, images as f64 / (images as f64 - 1.0))?;
-        Ok(centered.broadcast_div(&(var + EPS)?.sqrt()?)?)
-    }
-
-    fn standardize_by_running(&self, h: &Tensor) -> Result<Tensor> {
-        let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-        Ok(h.broadcast_sub(&mean)?.broadcast_div(&(var + EPS)?.sqrt()?)?)
     }
 }
 
 impl<B: Backbone> Backbone for NormalizedFeatures<B> {
     fn forward(&self, images: &Tensor, pass: Pass) -> Result<Tensor> {
         let h = self.backbone.forward(images, pass)?;
-        let standardized = match pass.batch_norm {
-            Mode::Train => self.standardize_by_batch(&h)?,
-            Mode::Eval => self.standardize_by_running(&h)?,
-        };
-        let normalized = standardized.broadcast_mul(&self.gamma)?.broadcast_add(&self.beta)?;
-        unit_rows(&normalized)
+        unit_rows(&self.norm.forward(&h, pass.batch_norm)?)
     }
 
     fn feature_dim(&self) -> usize {
@@ -103,11 +59,11 @@ impl<B: Backbone> Backbone for NormalizedFeatures<B> {
         let features = self.backbone.add_to(graph, images)?;
         let mut constant =
             |part: &str, tensor: &Tensor| graph.constant(&format!("{}.{part}", self.name), tensor);
-        let (gamma, beta) = (constant("weight", &self.gamma)?, constant("bias", &self.beta)?);
-        let mean = constant("running_mean", &self.running_mean)?;
-        let var = constant("running_var", &self.running_var)?;
+        let (gamma, beta) = (constant("weight", &self.norm.gamma)?, constant("bias", &self.norm.beta)?);
+        let mean = constant("running_mean", &self.norm.running_mean)?;
+        let var = constant("running_var", &self.norm.running_var)?;
         let inputs = [&features, &gamma, &beta, &mean, &var];
-        let eps = Attribute::Float(EPS as f32);
+        let eps = Attribute::Float(BatchNorm1d::EPS as f32);
         let normalized = graph.node("BatchNormalization", &self.name, &inputs, &[("epsilon", eps)]);
         add_unit_rows(graph, &format!("{}.unit", self.name), &normalized)
     }

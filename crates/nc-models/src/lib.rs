@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backbone;
+mod batch_norm;
 mod bilateral;
 mod classifier;
 mod error;
@@ -14,6 +15,7 @@ mod network;
 pub mod onnx;
 mod params;
 mod pretrained;
+mod projection;
 mod random;
 mod resnet;
 
@@ -30,4 +32,5 @@ pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut};
 pub use network::{Branch, Network};
 pub use params::{Group, Param, ParamStore, Role, with_role};
 pub use pretrained::Pretrained;
+pub use projection::ProjectionConfig;
 pub use resnet::{ResNet, ResNetConfig};

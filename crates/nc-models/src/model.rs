@@ -3,14 +3,19 @@ use candle_core::Tensor;
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
 use crate::{
-    Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
-    Result, ScaledHead,
+    Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Mode, Network, ParamStore,
+    Pass, ProjectionConfig, Result, ScaledHead, projection::Projection,
 };
 
-/// A backbone and a classifier head that share a parameter store.
+/// A backbone and a classifier head, with or without a projection head, that share a parameter store.
+///
+/// In training it takes any number of views of a batch, in one pass: batch norm sees the images of all views together.
 pub struct Model {
     backbone: Box<dyn Backbone>,
     head: Box<dyn Head>,
+    projection: Option<Projection>,
+    /// Projection of the class directions.
+    class_projection: Option<Projection>,
     kind: HeadConfig,
     classes: usize,
     params: ParamStore,
@@ -41,7 +46,32 @@ impl Model {
         params.ensure_free(HEAD)?;
         let kind = *head;
         let head = kind.build(backbone.feature_dim(), classes, &params.builder_in(Group::Head).pp(HEAD))?;
-        Ok(Self { backbone: Box::new(backbone), head, kind, classes, params })
+        Ok(Self {
+            backbone: Box::new(backbone),
+            head,
+            projection: None,
+            class_projection: None,
+            kind,
+            classes,
+            params,
+        })
+    }
+
+    /// Adds a projection head with parameters `projection.*`, and `class_projection.*` for class prototypes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NameTaken`] if the backbone has parameters of such names.
+    pub fn with_projection(mut self, config: ProjectionConfig) -> Result<Self> {
+        let vb = self.params.builder_in(Group::Projection);
+        let projection = |name: &str| {
+            self.params.ensure_free(name)?;
+            Projection::new(config, self.feature_dim(), &vb.pp(name))
+        };
+        let own = projection("projection")?;
+        let of_classes = config.class_prototypes.then(|| projection("class_projection")).transpose()?;
+        (self.projection, self.class_projection) = (Some(own), of_classes);
+        Ok(self)
     }
 
     /// Features and logits of images (B, C, H, W).
@@ -81,10 +111,26 @@ const SCALE: &str = "linear.scale";
 
 impl Network for Model {
     fn forward_views(&self, views: &[&Tensor], pass: Pass) -> Result<Vec<Branch>> {
-        let [images] = views else { return Err(Error::Views { expected: 1, found: views.len() }) };
-        let features = self.features(images, pass)?;
-        let logits = self.head.forward(&features)?;
-        Ok(vec![Branch { features, logits: Some(logits), embedding: None }])
+        let features = match views {
+            [] => return Err(Error::Views { expected: 1, found: 0 }),
+            [images] => self.features(images, pass)?,
+            views => self.features(&Tensor::cat(views, 0)?, pass)?,
+        };
+        let logits = Some(self.head.forward(&features)?);
+        let project = |projection: &Projection| projection.forward(&features, pass.batch_norm);
+        let embedding = self.projection.as_ref().map(project).transpose()?;
+        let all = Branch { features, logits, embedding };
+        if views.len() == 1 {
+            return Ok(vec![all]);
+        }
+        let mut start = 0;
+        let of_view = |images: &&Tensor| {
+            let images = images.dim(0)?;
+            let branch = all.rows(start, images)?;
+            start += images;
+            Ok(branch)
+        };
+        views.iter().map(of_view).collect()
     }
 
     fn infer(&self, images: &Tensor) -> Result<Branch> {
@@ -98,6 +144,15 @@ impl Network for Model {
 
     fn heads(&self) -> Vec<&dyn Head> {
         vec![self.head.as_ref()]
+    }
+
+    fn embedding_dim(&self) -> Option<usize> {
+        self.projection.as_ref().map(Projection::dims)
+    }
+
+    fn prototypes(&self, batch_norm: Mode) -> Result<Option<Tensor>> {
+        let Some(projection) = &self.class_projection else { return Ok(None) };
+        Ok(Some(projection.forward(&self.head.weight()?, batch_norm)?))
     }
 
     fn feature_dim(&self) -> usize {

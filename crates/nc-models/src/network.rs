@@ -1,4 +1,5 @@
 use candle_core::Tensor;
+use nc_kernels::Mode;
 
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
@@ -14,6 +15,18 @@ pub struct Branch {
     pub logits: Option<Tensor>,
     /// The embedding (B, D) of a projection head, if the branch has one.
     pub embedding: Option<Tensor>,
+}
+
+impl Branch {
+    /// The outputs of `images` images from number `start`.
+    pub(crate) fn rows(&self, start: usize, images: usize) -> Result<Self> {
+        let rows = |tensor: &Tensor| tensor.narrow(0, start, images);
+        Ok(Self {
+            features: rows(&self.features)?,
+            logits: self.logits.as_ref().map(rows).transpose()?,
+            embedding: self.embedding.as_ref().map(rows).transpose()?,
+        })
+    }
 }
 
 /// Interface between trainer and network: one or more branches in training, one affine classifier on features in
@@ -49,6 +62,21 @@ pub trait Network: Send + Sync {
     /// The classifier heads: none, one, or one for each expert. Those of experts divide the features of
     /// [`Network::infer`] into equal parts, in order, and the logits are the mean of theirs.
     fn heads(&self) -> Vec<&dyn Head>;
+
+    /// The dimension D of the projection head's embeddings; `None` without one.
+    fn embedding_dim(&self) -> Option<usize> {
+        None
+    }
+
+    /// The embeddings (K, D) of the classes, if a projection head computes them from the class directions.
+    ///
+    /// # Errors
+    ///
+    /// Those of the layers.
+    fn prototypes(&self, batch_norm: Mode) -> Result<Option<Tensor>> {
+        let _ = batch_norm;
+        Ok(None)
+    }
 
     /// The feature dimension P of [`Network::infer`].
     fn feature_dim(&self) -> usize;

@@ -17,6 +17,8 @@ pub enum Group {
     Backbone,
     /// The classifier heads.
     Head,
+    /// Projection heads.
+    Projection,
     /// Learnable logit factors, see [`ScaledHead`](crate::ScaledHead).
     LogitScale,
 }

@@ -65,6 +65,9 @@ pub enum Event {
         /// Accuracy on the validation images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         validation_accuracy: Option<ShotAccuracy>,
+        /// The classifier in place of the network's, if the phase trains none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classifier: Option<String>,
         /// Wall time.
         timing: Timing,
     },
@@ -89,7 +92,8 @@ pub enum Event {
 }
 
 /// The loss and its unweighted terms; inactive terms are absent. L_sup is "supervised", L_W (or the centre loss that
-/// replaces it) is "within_class", L_B is "between_class", the diversity of experts is "diversity". The angular forms of L_B are in radians and negative.
+/// replaces it) is "within_class", L_B is "between_class", the diversity of
+/// experts is "diversity", a contrastive loss is "contrast". The angular forms of L_B are in radians and negative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLosses {
     /// The weighted sum of the terms.

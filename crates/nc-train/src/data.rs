@@ -258,14 +258,21 @@ impl Data {
         workers: usize,
         device: &Device,
     ) -> Result<Loader> {
-        let view = |sampler| ViewConfig {
-            plan: Plan::Sampled(sampler),
-            transforms: self.transforms.clone(),
-            mixup_alpha: (phase.mixup_alpha > 0.0).then_some(phase.mixup_alpha),
+        let mixup_alpha = (phase.mixup_alpha > 0.0).then_some(phase.mixup_alpha);
+        let first = Plan::Sampled(phase.sampler);
+        let views = if phase.views.is_empty() {
+            let plans = [first].into_iter().chain(phase.second_sampler.map(Plan::Sampled));
+            plans.map(|plan| ViewConfig { plan, transforms: self.transforms.clone(), mixup_alpha }).collect()
+        } else {
+            let plans = [first].into_iter().chain(std::iter::repeat(Plan::SameAs(0)));
+            let views = phase.views.iter().enumerate().zip(plans).map(|((view, transforms), plan)| {
+                check_transforms(&format!("phases.{}.views.{view}", phase.name), transforms, &self.train)?;
+                Ok(ViewConfig { plan, transforms: transforms.clone(), mixup_alpha })
+            });
+            views.collect::<Result<_>>()?
         };
-        let samplers = [phase.sampler].into_iter().chain(phase.second_sampler);
         let config = LoaderConfig {
-            views: samplers.map(view).collect(),
+            views,
             epochs: Some(phase.epochs),
             batch_size: phase.batch_size,
             normalize: self.normalize.clone(),
@@ -333,13 +340,17 @@ fn transforms(config: &DataConfig, train: &Subset) -> Result<Vec<Transform>> {
     let mut transforms = vec![Transform::Crop { padding: config.crop_padding }];
     transforms.extend(config.flip.then_some(Transform::Flip));
     transforms.extend(&config.transforms);
+    check_transforms("data.transforms", &transforms, train)?;
+    Ok(transforms)
+}
+
+/// Checks that `transforms` fit the images and keep their size.
+fn check_transforms(setting: &str, transforms: &[Transform], train: &Subset) -> Result<()> {
     let shape = train.dataset().shape();
-    let refused = |reason: String| Error::setting("data.transforms", reason);
-    let view = ViewConfig { transforms: transforms.clone(), ..ViewConfig::new(Plan::Sequential) };
-    let after = view.image_shape(shape).map_err(|error| refused(error.to_string()))?;
-    ensure(after == shape, "data.transforms", || {
+    let view = ViewConfig { transforms: transforms.to_vec(), ..ViewConfig::new(Plan::Sequential) };
+    let after = view.image_shape(shape).map_err(|error| Error::setting(setting, error.to_string()))?;
+    ensure(after == shape, setting, || {
         let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
         format!("expected images of {}, the size in evaluation, found {}", size(shape), size(after))
-    })?;
-    Ok(transforms)
+    })
 }

@@ -165,6 +165,9 @@ pub enum Error {
         /// The operation that needs it.
         needed_by: &'static str,
     },
+    /// A contrastive loss on a network without the embeddings it needs.
+    #[error("a contrastive loss acts on embeddings, but the network has none; set model.projection")]
+    NoProjection,
     /// A run of a custom backbone, opened without its constructor.
     #[error(
         "{} was trained with the custom backbone {name:?}; open it in the program that defines it, with \

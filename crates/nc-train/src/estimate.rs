@@ -96,7 +96,7 @@ impl Speed {
         let images = Tensor::zeros((phase.batch_size, channels, height, width), DType::F32, device)?;
         let (labels, positions) = (vec![0; phase.batch_size], vec![0; phase.batch_size]);
         let view = View { images: images.clone(), labels, positions, mix: None };
-        let views = 1 + usize::from(phase.second_sampler.is_some());
+        let views = phase.views.len().max(1 + usize::from(phase.second_sampler.is_some()));
         let batch = Batch { views: vec![view; views] };
         let mut learner = Learner::new(network, &vec![1; data.classes]);
         learner.begin_phase(&phase)?;

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::{
     Error, Result, RunOptions,
+    config::Space,
     data::Data,
-    post_hoc::{Facts, PostHoc, ValidationSet},
+    post_hoc::{Facts, NearestClassMean, PostHoc, ValidationSet},
 };
 
 /// Metrics of a network on its training and test images, in evaluation mode.
@@ -39,6 +40,8 @@ pub(crate) struct Inference<'a> {
     pub(crate) options: &'a RunOptions,
     /// Whether a post-hoc adjustment replaced the classifier; then the experts have none of their own.
     pub(crate) adjusted: bool,
+    /// Classifier in place of the network's, if a phase does not train that.
+    pub(crate) replacement: Option<&'a nc_models::Classifier>,
 }
 
 impl Inference<'_> {
@@ -50,7 +53,10 @@ impl Inference<'_> {
         for batch in loader.epoch(0) {
             for view in batch?.views {
                 let output = self.network.infer(&view.images)?;
-                let logits = output.logits.ok_or(Error::NoClassifier { needed_by: "evaluation" })?;
+                let logits = match self.replacement {
+                    Some(classifier) => classifier.logits(&output.features)?,
+                    None => output.logits.ok_or(Error::NoClassifier { needed_by: "evaluation" })?,
+                };
                 outputs.features.extend(output.features.flatten_all()?.to_vec1::<f32>()?);
                 outputs.logits.extend(logits.flatten_all()?.to_vec1::<f32>()?);
                 outputs.labels.extend(view.labels);
@@ -59,8 +65,8 @@ impl Inference<'_> {
         Ok(outputs)
     }
 
-    /// Class means (K, P) of each branch's features on the training images.
-    pub(crate) fn branch_means(&self) -> Result<Vec<Tensor>> {
+    /// Class means of each branch's vectors on the training images.
+    pub(crate) fn branch_means(&self, space: Space) -> Result<Vec<Tensor>> {
         let subset = &self.data.train;
         let loader = self.data.sequential(subset, self.options.loader_threads, &self.options.device)?;
         let (mut features, mut labels): (Vec<Vec<f32>>, _) = (vec![], vec![]);
@@ -69,7 +75,11 @@ impl Inference<'_> {
                 let branches = self.network.forward_views(&[&view.images], Pass::EVAL)?;
                 features.resize(branches.len(), vec![]);
                 for (all, branch) in features.iter_mut().zip(branches) {
-                    all.extend(branch.features.flatten_all()?.to_vec1::<f32>()?);
+                    let vectors = match space {
+                        Space::Features => branch.features,
+                        Space::Embeddings => branch.embedding.ok_or(Error::NoProjection)?.detach(),
+                    };
+                    all.extend(vectors.flatten_all()?.to_vec1::<f32>()?);
                 }
                 labels.extend(view.labels);
             }
@@ -83,6 +93,11 @@ impl Inference<'_> {
         let means = ClassMeans::of(features, labels, classes, dims)?;
         let means: Vec<f32> = means.means().iter().map(|&x| x as f32).collect();
         Ok(Tensor::from_vec(means, (classes, dims), &self.options.device)?)
+    }
+
+    /// The nearest-class-mean classifier of the training images with these `outputs`.
+    pub(crate) fn nearest_class_mean(&self, outputs: &Outputs) -> Result<nc_models::Classifier> {
+        Ok(NearestClassMean::of(self.means(&outputs.features, &outputs.labels)?)?)
     }
 
     /// The effective classifier of features.
@@ -111,7 +126,7 @@ impl Inference<'_> {
         let evaluation = Evaluation {
             accuracy: test.accuracy(&class_counts)?,
             calibration: test.calibration(class_counts.len())?,
-            nc: geometry(train, test, &classifier, &class_counts)?,
+            nc: geometry(train, test, Some(&classifier), &class_counts)?,
             experts: if self.adjusted { vec![] } else { self.experts(train, test)? },
             class_names: self.data.train.dataset().class_names().to_vec(),
             class_counts,
@@ -131,7 +146,7 @@ impl Inference<'_> {
             let classifier = nc_models::Classifier { weight: head.weight()?, bias: head.bias()? };
             let of_expert = |outputs: &Outputs| outputs.of_expert(number, heads.len(), &classifier, device);
             let (train, test) = (of_expert(train)?, of_expert(test)?);
-            let nc = geometry(&train, &test, &on_host(&classifier)?, counts)?;
+            let nc = geometry(&train, &test, Some(&on_host(&classifier)?), counts)?;
             decisions.push(nc_metrics::predictions(&test.logits, counts.len())?);
             measured.push((shot_accuracy(&test.accuracy(counts)?), nc));
         }
@@ -235,15 +250,15 @@ fn on_host(classifier: &nc_models::Classifier) -> Result<nc_metrics::Classifier>
 pub(crate) fn geometry(
     train: &Outputs,
     test: &Outputs,
-    classifier: &nc_metrics::Classifier,
+    classifier: Option<&nc_metrics::Classifier>,
     training_counts: &[usize],
 ) -> Result<Geometry> {
     let set = FeatureSet {
-        classes: classifier.bias().len(),
+        classes: training_counts.len(),
         dims: train.dims,
         train: train.samples(),
         test: Some(test.samples()),
-        classifier: Some(classifier),
+        classifier,
         training_counts: Some(training_counts),
     };
     Ok(set.geometry()?)

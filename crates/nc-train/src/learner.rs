@@ -7,7 +7,7 @@ use nc_record::EpochLosses;
 
 use crate::{
     Error, Result,
-    config::{Phase, Trains},
+    config::{Phase, Space, Trains},
     divergence::NotFinite,
     objective::{EpochContext, Part, StepContext, Targets, Term, sum, terms},
     optimizer::{Optimizer, Trainable},
@@ -30,7 +30,7 @@ use crate::{
 ///
 /// let mut learner = Learner::new(Box::new(network), &[30, 10, 2]);
 /// learner.begin_phase(&experiment.phases[0])?;
-/// learner.begin_epoch(0, 0, &|_| unreachable!("this preset initialises centres from N(0, 1)"))?;
+/// learner.begin_epoch(0, 0, &|_, _| unreachable!("this preset initialises centres from N(0, 1)"))?;
 /// let images = Tensor::zeros((2, 1, 8, 8), DType::F32, &Device::Cpu)?;
 /// let batch = Batch { views: vec![View { images, labels: vec![0, 2], positions: vec![0, 41], mix: None }] };
 /// let outcome = learner.step(&batch, 0.1)?;
@@ -46,6 +46,8 @@ pub struct Learner {
 /// State of the current phase.
 struct Active {
     trains: Trains,
+    /// Views of a batch that the network sees.
+    network_views: usize,
     terms: Vec<Box<dyn Term>>,
     optimizer: Optimizer,
     params: Vec<Trainable>,
@@ -131,6 +133,7 @@ impl Learner {
         };
         self.phase = Some(Active {
             trains: phase.trains,
+            network_views: phase.network_views(),
             terms: terms(phase, &self.class_counts),
             optimizer: Optimizer::new(phase.optimizer),
             params: self.network.params().all().into_iter().filter_map(learned).collect(),
@@ -151,7 +154,8 @@ impl Learner {
     }
 
     /// Prepares for `epoch` of the phase: sets class weights and initialises centres, from `seed` or from
-    /// `class_means`. The latter computes the class means (K, P) of each branch's training features in evaluation mode.
+    /// `class_means`. The latter computes the class means of each branch's training features (K, P), or embeddings (K, D), in
+    /// evaluation mode.
     ///
     /// # Errors
     ///
@@ -160,7 +164,7 @@ impl Learner {
         &mut self,
         epoch: usize,
         seed: u64,
-        class_means: &dyn Fn(&dyn Network) -> Result<Vec<Tensor>>,
+        class_means: &dyn Fn(&dyn Network, Space) -> Result<Vec<Tensor>>,
     ) -> Result<()> {
         let network = self.network.as_ref();
         let device = network.params().device();
@@ -181,14 +185,16 @@ impl Learner {
     /// the network and the losses.
     pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<StepOutcome> {
         let phase = self.phase.as_mut().ok_or(Error::NoPhase)?;
-        let images: Vec<&Tensor> = batch.views.iter().map(|view| &view.images).collect();
+        let images = batch.views.iter().take(phase.network_views).map(|view| &view.images);
+        let images: Vec<&Tensor> = images.collect();
         let branches = self.network.forward_views(&images, phase.trains.pass())?;
         let classes = self.class_counts.len();
         let targets = batch.views.iter().map(|view| Targets::new(view, classes));
         let targets = targets.collect::<Result<Vec<_>>>()?;
-        let context = StepContext { network: self.network.as_ref(), branches: &branches, targets: &targets };
+        let network = self.network.as_ref();
+        let context = StepContext { network, branches: &branches, batch, targets: &targets, classes };
         let mut parts = vec![];
-        for term in &phase.terms {
+        for term in &mut phase.terms {
             parts.extend(term.parts(&context)?);
         }
         let total = total(&parts)?.ok_or(Error::NoTerms)?;
@@ -217,8 +223,11 @@ impl Learner {
         let model = self.network.params().vars().into_iter();
         let model = model.map(|(name, var)| (format!("{MODEL}{name}"), var.as_detached_tensor()));
         let Some(phase) = &self.phase else { return Ok(model.collect()) };
-        let terms = phase.terms.iter().flat_map(|term| term.state());
-        Ok(model.chain(phase.optimizer.state()?).chain(terms).collect())
+        let mut state: BTreeMap<_, _> = model.chain(phase.optimizer.state()?).collect();
+        for term in &phase.terms {
+            state.extend(term.state()?);
+        }
+        Ok(state)
     }
 }
 

@@ -30,10 +30,10 @@ mod stored;
 mod trained;
 
 pub use config::{
-    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, DataConfig, DataSource, Decay, Diversity,
-    EvaluationConfig, Experiment, Keep, ModelConfig, NeuralCollapse, Objective, OptimizerConfig, Phase,
-    Reweighting, Schedule, Settings, SgdConfig, Trains, ValidExperiment, Validation, ValidationMeasure,
-    WithinForm,
+    AdamWConfig, BackboneKind, Branches, CenterInit, Centers, Contrast, DataConfig, DataSource, Decay,
+    Diversity, EvaluationConfig, Experiment, Keep, LossViews, ModelConfig, NeuralCollapse, Objective,
+    OptimizerConfig, Phase, Queue, Reweighting, Schedule, Settings, SgdConfig, Space, Trains, UniformTargets,
+    ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};

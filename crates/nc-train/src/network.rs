@@ -55,5 +55,9 @@ pub(crate) fn build_model(
         params.ensure_free(FEATURE_NORM)?;
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
-    Ok(Box::new(Model::new(params, network, &model.head, classes)?))
+    let network = Model::new(params, network, &model.head, classes)?;
+    Ok(Box::new(match model.projection {
+        Some(projection) => network.with_projection(projection)?,
+        None => network,
+    }))
 }

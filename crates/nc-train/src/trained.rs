@@ -112,6 +112,7 @@ impl Trained {
             data: &self.data,
             options: &self.options,
             adjusted: self.adjusted,
+            replacement: None,
         }
     }
 

@@ -111,7 +111,7 @@ fn apply(transform: Transform, canvas: &mut Canvas, placement: Placement, rng: &
             let ((top, left), part) = random_resized_crop::draw((height, width), smallest_area, rng);
             // Cropped before resizing: a crop within the resizer would see pixels outside the part.
             canvas.crop((top as isize, left as isize), part);
-            resize(canvas, (size, size), interpolation);
+            resize(canvas, size.map_or((height, width), |size| (size, size)), interpolation);
         }
         Transform::Resize { size, interpolation } => {
             resize(canvas, shorter_side((height, width), size), interpolation);

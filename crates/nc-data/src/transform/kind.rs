@@ -44,14 +44,15 @@ pub enum Transform {
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 180)))]
         degrees: f64,
     },
-    /// Crops a random part and resizes it to `size` x `size` (antialiased): torchvision's
+    /// Crops a random part and resizes it to `size` x `size`, or to the size of the image (antialiased): torchvision's
     /// `RandomResizedCrop`. The area of the part is uniform from `smallest_area` to 1 of the image's, its ratio of
     /// width to height log-uniform from 3/4 to 4/3. If none of ten draws fits in the image, the largest central part of
     /// a permitted ratio is taken.
     RandomResizedCrop {
-        /// Height and width of the result in pixels.
+        /// Height and width of the result in pixels; absent for those of the image.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 1, max = 10_000)))]
-        size: usize,
+        size: Option<usize>,
         /// Smallest area of the part, as a share of the image's; commonly 0.2 for contrastive views.
         #[cfg_attr(feature = "serde", serde(default = "defaults::smallest_area"))]
         #[cfg_attr(feature = "serde", schemars(range(min = 0, max = 1)))]
@@ -197,9 +198,11 @@ impl Transform {
             Self::Flip | Self::AutoAugmentCifar10 => (),
             Self::Rotation { degrees } => within("degrees of rotation", degrees, 0.0..=180.0)?,
             Self::RandomResizedCrop { size, smallest_area, .. } => {
-                check_size("random-resized-crop", size)?;
                 within("a smallest area of random-resized-crop", smallest_area, 0.0..=1.0)?;
-                return Ok(ImageShape { height: size, width: size, ..shape });
+                if let Some(size) = size {
+                    check_size("random-resized-crop", size)?;
+                    return Ok(ImageShape { height: size, width: size, ..shape });
+                }
             }
             Self::Resize { size, .. } => {
                 check_size("resize", size)?;

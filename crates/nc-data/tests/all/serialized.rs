@@ -44,7 +44,7 @@ fn transforms_keep_their_toml() {
     assert_text(&Transform::Rotation { degrees: 15.0 }, "kind = \"rotation\"\ndegrees = 15.0\n");
     assert_text(
         &Transform::RandomResizedCrop {
-            size: 224,
+            size: Some(224),
             smallest_area: 0.2,
             interpolation: Interpolation::Bilinear,
         },
@@ -93,7 +93,7 @@ fn absent_keys_of_transforms_have_defaults() {
         (
             "kind = \"random-resized-crop\"\nsize = 32",
             Transform::RandomResizedCrop {
-                size: 32,
+                size: Some(32),
                 smallest_area: 0.08,
                 interpolation: Interpolation::Bilinear,
             },
@@ -177,7 +177,7 @@ fn schemas_declare_their_limits() {
             "crop.padding?: minimum 0 maximum 10000",
             "rotation.degrees?: minimum 0 maximum 180",
             "random-resized-crop.interpolation?:",
-            "random-resized-crop.size: minimum 1 maximum 10000",
+            "random-resized-crop.size?: minimum 1 maximum 10000",
             "random-resized-crop.smallest_area?: minimum 0 maximum 1",
             "resize.interpolation?:",
             "resize.size: minimum 1 maximum 10000",

@@ -21,7 +21,11 @@ const ALL: [Transform; 12] = [
     Transform::Crop { padding: 2 },
     Transform::Flip,
     Transform::Rotation { degrees: 40.0 },
-    Transform::RandomResizedCrop { size: 9, smallest_area: 0.2, interpolation: Interpolation::Bilinear },
+    Transform::RandomResizedCrop {
+        size: Some(9),
+        smallest_area: 0.2,
+        interpolation: Interpolation::Bilinear,
+    },
     Transform::Resize { size: 10, interpolation: Interpolation::Bilinear },
     Transform::CenterCrop { size: 8 },
     JITTER,
@@ -179,7 +183,7 @@ fn lists_set_the_size_of_the_images() {
     assert_eq!(
         shape(&[
             Transform::RandomResizedCrop {
-                size: 15,
+                size: Some(15),
                 smallest_area: 0.08,
                 interpolation: Interpolation::Bilinear
             },
@@ -247,7 +251,7 @@ pub(crate) fn refused(told: &mut Refusals) {
         add(
             &format!("a random part of size {size}"),
             &[Transform::RandomResizedCrop {
-                size,
+                size: Some(size),
                 smallest_area: 0.1,
                 interpolation: Interpolation::Bilinear,
             }],
@@ -259,8 +263,11 @@ pub(crate) fn refused(told: &mut Refusals) {
         add(&format!("a centre of size {size}"), &[Transform::CenterCrop { size }]);
     }
     for smallest_area in [-0.1, 1.5, f64::NAN] {
-        let crop =
-            Transform::RandomResizedCrop { size: 4, smallest_area, interpolation: Interpolation::Bilinear };
+        let crop = Transform::RandomResizedCrop {
+            size: Some(4),
+            smallest_area,
+            interpolation: Interpolation::Bilinear,
+        };
         add(&format!("a random part of area {smallest_area}"), &[crop]);
     }
     let [brightness, contrast, saturation, hue, probability] = [0.4, 0.4, 0.4, 0.1, 0.8];

@@ -85,13 +85,7 @@ fn nc_rows_differ_from_their_controls_only_by_nc() {
 
 #[test]
 fn unimplemented_cells_state_the_reason() {
-    let third = table("3");
-    let missing = |table: &PaperTable| -> Vec<String> {
-        table.rows.iter().filter(|row| row.not_built.is_some()).map(|row| row.name.clone()).collect()
-    };
-    assert_eq!(missing(&third), ["KCL", "TSC"]);
     let fourth = table("4");
-    assert_eq!(missing(&fourth), ["FCL", "KCL", "TSC"]);
     let titles: Vec<&str> = fourth.columns.iter().map(|column| column.title.as_str()).collect();
     assert_eq!(titles, ["many", "medium", "few", "all"]);
     let imagenet = CellPlan::NotBuilt("ImageNet-LT is not built yet".into());
@@ -100,7 +94,6 @@ fn unimplemented_cells_state_the_reason() {
     let plans: Vec<&CellPlan> = row(&fifth, "LDAM-DRW + NC").cells.iter().map(|cell| &cell.plan).collect();
     assert!(matches!(plans[..], [CellPlan::Run(_), CellPlan::Run(_), CellPlan::NotBuilt(reason)]
         if reason == "ImageNet-LT is not built yet"));
-    assert!(missing(&fifth).is_empty());
     let ride = &row(&fifth, "RIDE, 3 experts + NC").cells;
     assert_eq!(ride[1].run().unwrap().preset(), "cifar100-lt-r100/ride-3+nc");
     assert_eq!(ride[2].plan, imagenet);

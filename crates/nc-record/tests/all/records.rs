@@ -163,6 +163,7 @@ fn events() -> Vec<Event> {
             epoch: 0,
             test_accuracy: ACCURACY,
             validation_accuracy: Some(ACCURACY),
+            classifier: None,
             timing: Timing::default(),
         },
         Event::RunFinished { timing: Timing::default() },

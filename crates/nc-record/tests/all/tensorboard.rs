@@ -98,6 +98,7 @@ fn events() -> Vec<Event> {
             epoch: 1,
             test_accuracy: accuracy,
             validation_accuracy: None,
+            classifier: None,
             timing,
         },
         phase("second", 1),

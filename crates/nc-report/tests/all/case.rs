@@ -96,6 +96,7 @@ impl Case {
                     epoch,
                     test_accuracy: accuracy,
                     validation_accuracy: None,
+                    classifier: None,
                     timing,
                 });
                 let (train, test) = (figures(&geometry.train), figures(&geometry.test));

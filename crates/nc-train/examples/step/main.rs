@@ -246,7 +246,7 @@ fn learner(network: Network, classes: usize) -> Result<Learner> {
     let model = Model::new(params, backbone, &HeadConfig::Linear, classes)?;
     let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]);
     learner.begin_phase(&phase)?;
-    learner.begin_epoch(0, 0, &|_| unreachable!("this preset initialises centres from N(0, 1)"))?;
+    learner.begin_epoch(0, 0, &|_, _| unreachable!("this preset initialises centres from N(0, 1)"))?;
     Ok(learner)
 }
 

@@ -134,13 +134,13 @@ impl Experiment {
     }
 
     /// The experiment whose finished run this one can continue: the same without the post-hoc adjustment or, if there
-    /// is none, without the last phase. `None` if no phase would be left.
+    /// is none, without the last phase. `None` if no phase would be left, or the last one left trains no classifier.
     pub fn shorter(&self) -> Option<Self> {
         let mut shorter = self.clone();
         if shorter.post_hoc.take().is_none() {
             shorter.phases.pop();
         }
-        (!shorter.phases.is_empty()).then_some(shorter)
+        shorter.phases.last().is_some_and(Phase::trains_classifier).then_some(shorter)
     }
 
     /// Hash of the experiment and its images, given by [`DataSummary::hash`](nc_record::DataSummary::hash), part of the

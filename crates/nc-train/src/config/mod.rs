@@ -2,6 +2,7 @@
 
 mod adamw;
 mod centers;
+mod contrast;
 mod data;
 mod experiment;
 mod limits;
@@ -18,11 +19,12 @@ mod validate;
 
 pub use adamw::AdamWConfig;
 pub use centers::{CenterInit, Centers};
+pub use contrast::{Contrast, Queue, UniformTargets};
 pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, Branches, ModelConfig};
-pub use objective::{Diversity, NeuralCollapse, Objective, Reweighting, WithinForm};
+pub use objective::{Diversity, LossViews, NeuralCollapse, Objective, Reweighting, Space, WithinForm};
 pub use optimizer::OptimizerConfig;
 pub use phase::Phase;
 pub use schedule::{Decay, Schedule};

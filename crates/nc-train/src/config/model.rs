@@ -1,4 +1,4 @@
-use nc_models::HeadConfig;
+use nc_models::{HeadConfig, ProjectionConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct ModelConfig {
     pub branches: Option<Branches>,
     /// The classifier head.
     pub head: HeadConfig,
+    /// Projection head, whose embeddings contrastive losses act on; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<ProjectionConfig>,
     /// Apply batch norm to the features and scale them to unit norm, for a fixed ETF.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]

@@ -4,15 +4,23 @@ use nc_losses::BetweenForm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{centers::Centers, limits::MOST_EPOCHS};
+use super::{centers::Centers, contrast::Contrast, limits::MOST_EPOCHS};
 use crate::losses::SupervisedLoss;
 
-/// L = L_sup + lambda1 L_W + lambda2 L_B.
+/// L = w L_sup + lambda1 L_W + lambda2 L_B, and further terms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// The supervised loss, L_sup.
     pub loss: SupervisedLoss,
+    /// Weight w of the supervised loss. With 0, the phase trains no classifier, and its evaluations use the nearest class mean.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 0, max = 1e6))]
+    pub loss_weight: f64,
+    /// Views that the supervised loss acts on: `first`, or the mean over `all`.
+    #[serde(default, skip_serializing_if = "LossViews::is_default")]
+    #[schemars(extend("default" = "first"))]
+    pub loss_views: LossViews,
     /// Losses of the second and later experts of `model.branches={kind="experts"}`; absent if all experts minimise `loss`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_losses: Vec<SupervisedLoss>,
@@ -24,6 +32,38 @@ pub struct Objective {
     /// Diversity of the experts; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<Diversity>,
+    /// Contrastive loss; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Contrast>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(weight: &f64) -> bool {
+    *weight == one()
+}
+
+/// Views of a batch that the supervised loss acts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossViews {
+    /// The first view.
+    #[default]
+    First,
+    /// The mean over all views.
+    All,
+}
+
+impl LossViews {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Distribution-aware diversity of experts (RIDE, Wang et al. 2021): the objective falls by `weight` times
@@ -120,6 +160,29 @@ pub struct NeuralCollapse {
     /// The class centres of L_W and L_B.
     #[serde(default)]
     pub centers: Centers,
+    /// Vectors that L_W and L_B act on.
+    #[serde(default, skip_serializing_if = "Space::is_default")]
+    #[schemars(extend("default" = "features"))]
+    pub space: Space,
+}
+
+/// Vectors of a network that a loss acts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Space {
+    /// Features of the first view.
+    #[default]
+    Features,
+    /// Embeddings of the projection head, for the views that a contrastive loss acts on.
+    Embeddings,
+}
+
+impl Space {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Averaging of the squared distances between features and centres.
@@ -144,7 +207,16 @@ impl WithinForm {
 impl Objective {
     /// A supervised loss with class weights, without further terms.
     pub fn supervised(loss: SupervisedLoss, reweighting: Reweighting) -> Self {
-        Self { loss, other_losses: vec![], reweighting, neural_collapse: None, diversity: None }
+        Self {
+            loss,
+            loss_weight: 1.0,
+            loss_views: LossViews::First,
+            other_losses: vec![],
+            reweighting,
+            neural_collapse: None,
+            diversity: None,
+            contrast: None,
+        }
     }
 
     /// The losses of the experts, or the loss of a network without experts.
@@ -152,10 +224,13 @@ impl Objective {
         std::iter::once(&self.loss).chain(&self.other_losses)
     }
 
-    /// First epochs of re-weighting, of the regularisers and of temperatures.
+    /// First epochs of re-weighting, of the regularisers, of temperatures and of targets.
     pub(crate) fn first_epochs_mut(&mut self) -> impl Iterator<Item = &mut usize> {
         let regularisers = self.neural_collapse.as_mut().map(|nc| &mut nc.start_epoch);
         let temperatures = self.diversity.as_mut().map(|diversity| &mut diversity.from_epoch);
-        self.reweighting.first_epoch_mut().into_iter().chain(regularisers).chain(temperatures)
+        let targets =
+            self.contrast.as_mut().and_then(Contrast::targets_mut).map(|targets| &mut targets.from_epoch);
+        let first = self.reweighting.first_epoch_mut().into_iter();
+        first.chain(regularisers).chain(temperatures).chain(targets)
     }
 }

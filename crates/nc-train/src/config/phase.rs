@@ -1,4 +1,6 @@
-use nc_data::Sampler;
+use std::ops::Range;
+
+use nc_data::{Sampler, Transform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,11 @@ pub struct Phase {
     /// 2 [alpha f_1, (1 - alpha) f_2], and the loss is alpha L(labels of view 1) + (1 - alpha) L(labels of view 2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_sampler: Option<Sampler>,
+    /// Views of each batch of images: the transforms of each view, in order, in place of crop, flip and transforms of
+    /// `data`. Absent for one view with those of `data`. The supervised loss uses the first view, contrastive losses the
+    /// others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<Vec<Transform>>,
     /// Mix-up: lambda is drawn from Beta(alpha, alpha) once per batch. At least 0.001; 0 disables mix-up.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e6))]
@@ -46,6 +53,23 @@ pub struct Phase {
 }
 
 impl Phase {
+    /// Whether the phase trains a classifier.
+    pub(crate) fn trains_classifier(&self) -> bool {
+        self.objective.loss_weight > 0.0
+    }
+
+    /// Views that contrastive losses act on: those after the first, or all if there is no supervised loss or one view.
+    pub(crate) fn contrast_views(&self) -> Range<usize> {
+        let views = self.network_views();
+        usize::from(self.trains_classifier() && views > 1)..views
+    }
+
+    /// Views of each batch that the network itself sees; the queue's averaged network sees the last one.
+    pub(crate) fn network_views(&self) -> usize {
+        let views = self.views.len().max(1 + usize::from(self.second_sampler.is_some()));
+        views - usize::from(self.objective.contrast.is_some_and(|contrast| contrast.queue().is_some()))
+    }
+
     /// Epoch of the last scheduled change: the end of the warm-up, a learning-rate milestone, or the start of
     /// re-weighting or of the regularisers.
     pub(crate) fn last_change(&self) -> usize {
@@ -55,7 +79,8 @@ impl Phase {
         };
         let nc = self.objective.neural_collapse.as_ref().map(|nc| nc.start_epoch);
         let temperatures = self.objective.diversity.map(|diversity| diversity.from_epoch);
-        let changes = [milestone, self.objective.reweighting.first_epoch(), nc, temperatures];
+        let targets = self.objective.contrast.and_then(|contrast| Some(contrast.targets()?.from_epoch));
+        let changes = [milestone, self.objective.reweighting.first_epoch(), nc, temperatures, targets];
         changes.into_iter().flatten().fold(self.schedule.warmup_epochs, usize::max)
     }
 }

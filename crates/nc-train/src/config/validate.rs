@@ -7,9 +7,11 @@ use toml::Value;
 
 use super::{
     centers::Centers,
+    contrast::Contrast,
     data::DataSource,
     experiment::Experiment,
     model::{Branches, ModelConfig},
+    objective::{LossViews, Space},
     optimizer::OptimizerConfig,
     phase::Phase,
     schedule::Decay,
@@ -84,8 +86,10 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
             )
         })?;
     }
-    for phase in &experiment.phases {
+    for (index, phase) in experiment.phases.iter().enumerate() {
         check_experts(model, phase)?;
+        check_views(model, phase)?;
+        check_contrast(model, phase, index + 1 == experiment.phases.len())?;
     }
     for phase in experiment.phases.iter().filter(|phase| phase.second_sampler.is_some()) {
         let key = |key: &str| format!("phases.{}.{key}", phase.name);
@@ -130,6 +134,71 @@ fn check_experts(model: &ModelConfig, phase: &Phase) -> Result<()> {
         Some(diversity) => within_phase(phase, diversity.from_epoch, key("objective.diversity.from_epoch")),
         None => Ok(()),
     }
+}
+
+/// Checks the views of a batch.
+fn check_views(model: &ModelConfig, phase: &Phase) -> Result<()> {
+    let key = |key: &str| format!("phases.{}.{key}", phase.name);
+    let views = phase.views.len();
+    ensure(views == 0 || phase.second_sampler.is_none(), key("views"), || {
+        "second_sampler has a view of its own, with the transforms of data; remove one of them".into()
+    })?;
+    ensure(views < 2 || phase.mixup_alpha == 0.0, key("mixup_alpha"), || {
+        format!("mix-up would mix other images in each of {views} views; set it to 0")
+    })?;
+    ensure(views < 2 || model.branches.is_none(), key("views"), || {
+        format!("a network of several branches takes one view, found {views}; remove model.branches")
+    })?;
+    ensure(phase.objective.loss_views == LossViews::First || views > 1, key("objective.loss_views"), || {
+        format!("requires two or more views, but {} has {}", key("views"), views.max(1))
+    })
+}
+
+/// Checks the settings of contrastive losses; `last` for the last phase.
+fn check_contrast(model: &ModelConfig, phase: &Phase, last: bool) -> Result<()> {
+    let key = |key: &str| format!("phases.{}.{key}", phase.name);
+    let objective = &phase.objective;
+    ensure(model.projection.is_none() || model.branches.is_none(), "model.projection", || {
+        "a network of several branches has no projection head; remove model.branches".into()
+    })?;
+    let projects = model.projection.is_some();
+    let requires = || {
+        "requires a projection head; set model.projection={hidden=512, batch_norm=true, dims=128}".to_owned()
+    };
+    let on_embeddings = objective.neural_collapse.as_ref().is_some_and(|nc| nc.space == Space::Embeddings);
+    ensure(projects || !on_embeddings, key("objective.neural_collapse.space"), requires)?;
+    ensure(projects || objective.contrast.is_none(), key("objective.contrast"), requires)?;
+    if objective.loss_weight == 0.0 {
+        ensure(phase.trains == Trains::Everything && !last, key("objective.loss_weight"), || {
+            "0 trains no classifier, so a later phase has to; add one with trains=\"new-classifier\"".into()
+        })?;
+        ensure(
+            objective.contrast.is_some() || objective.neural_collapse.is_some(),
+            key("objective.loss_weight"),
+            || "0 leaves no loss to minimise; set objective.contrast, or a weight above 0".into(),
+        )?;
+    }
+    let Some(contrast) = objective.contrast else { return Ok(()) };
+    ensure(phase.trains == Trains::Everything, key("objective.contrast"), || {
+        format!("acts on features, but trains={} freezes the backbone; remove it", shown(phase.trains))
+    })?;
+    if let Contrast::Supervised { targets, .. } = contrast {
+        let views = phase.views.len();
+        ensure(views > 1, key("objective.contrast"), || {
+            format!(
+                "attracts the views of an image; {} needs two or more, found {}",
+                key("views"),
+                views.max(1)
+            )
+        })?;
+        if let Some(targets) = targets {
+            within_phase(phase, targets.from_epoch, key("objective.contrast.targets.from_epoch"))?;
+        }
+    }
+    let prototypes = model.projection.is_some_and(|projection| projection.class_prototypes);
+    ensure(prototypes || !matches!(contrast, Contrast::Balanced { .. }), key("objective.contrast"), || {
+        "balanced contrast requires class prototypes; set model.projection.class_prototypes=true".into()
+    })
 }
 
 fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {

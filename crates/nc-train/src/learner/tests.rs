@@ -29,7 +29,7 @@ fn learner(phase: &Phase) -> Learner {
 }
 
 fn begin_epoch(learner: &mut Learner) {
-    learner.begin_epoch(0, 0, &|_| unreachable!()).unwrap();
+    learner.begin_epoch(0, 0, &|_, _| unreachable!()).unwrap();
 }
 
 /// NC-DRW with the given `centers`.
@@ -79,8 +79,9 @@ fn a_step_reads_from_the_device_once() {
 fn only_read_scalars_reads_in_a_step() {
     let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let mut files = vec![source.join("learner.rs")];
-    for folder in ["optimizer", "objective", "losses"] {
-        files.extend(fs::read_dir(source.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    for folder in ["optimizer", "objective", "objective/contrast", "losses"] {
+        let entries = fs::read_dir(source.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.extend(entries.filter(|path| path.is_file()));
     }
     let mut reads = vec![];
     for file in &files {
@@ -97,6 +98,16 @@ fn only_read_scalars_reads_in_a_step() {
         // Restores a checkpoint.
         ("adamw.rs".into(), "let halves: Vec<f32> = tensor.to_vec1()?;".to_owned()),
         ("learner.rs".into(), "Ok(values.to_vec1()?)".to_owned()),
+        // Restore a checkpoint.
+        (
+            "probabilistic.rs".into(),
+            "EPOCH => self.epoch = tensor.to_vec1::<f32>()?.first().map(|&epoch| epoch as usize),".to_owned(),
+        ),
+        (
+            "queue.rs".into(),
+            "self.labels = tensor.to_vec1::<f32>()?.into_iter().map(|label| label as u32).collect();"
+                .to_owned(),
+        ),
         // `Sgd::step` and `AdamW::step`, for custom loops.
         ("trainable.rs".into(), "let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();".to_owned()),
     ];
@@ -153,6 +164,74 @@ fn a_restored_learner_takes_the_same_steps() {
             assert_eq!(values(tensor), values(&resumed[name]), "{name}");
         }
     }
+}
+
+/// A ResNet-8 with the head and projection of a preset for CIFAR-10, and the preset's first phase.
+fn preset_learner(name: &str) -> (Learner, Phase) {
+    let experiment = presets::find(&format!("cifar10-lt-r100/{name}")).unwrap();
+    let params = ParamStore::new(0, &Device::Cpu);
+    let config = ResNetConfig { depth: 8, in_channels: 1, width: 1 };
+    let resnet = ResNet::new(config, &params.builder()).unwrap();
+    let model = Model::new(params, resnet, &experiment.model.head, 3).unwrap();
+    let model = model.with_projection(experiment.model.projection.unwrap()).unwrap();
+    (Learner::new(Box::new(model), &[30, 10, 2]), experiment.phases[0].clone())
+}
+
+#[test]
+fn a_restored_contrastive_learner_takes_the_same_steps() {
+    for (name, epoch, state_of) in [
+        ("kcl", 0, None),
+        ("tsc", 500, Some("contrast/centroids")),
+        ("tsc-queue", 200, Some("contrast/keys")),
+        ("fcl", 0, Some("contrast/encoder/projection.output.weight")),
+        ("bcl", 0, None),
+        ("proco", 1, Some("contrast/current")),
+        ("class-mean-contrast", 0, Some("contrast/means")),
+    ] {
+        let (mut whole, phase) = preset_learner(name);
+        let batch = |brightness| {
+            let view = batch(brightness).views.remove(0);
+            Batch { views: vec![view; phase.views.len()] }
+        };
+        let begin =
+            |learner: &mut Learner, epoch| learner.begin_epoch(epoch, 7, &|_, _| unreachable!()).unwrap();
+        whole.begin_phase(&phase).unwrap();
+        if let Some(before) = usize::checked_sub(epoch, 1) {
+            begin(&mut whole, before);
+            whole.step(&batch(0.8), 0.1).unwrap();
+        }
+        begin(&mut whole, epoch);
+        whole.step(&batch(1.0), 0.1).unwrap();
+        let state: BTreeMap<String, Tensor> =
+            whole.state().unwrap().into_iter().map(|(name, tensor)| (name, tensor.copy().unwrap())).collect();
+        assert!(state_of.is_none_or(|name| state.contains_key(name)), "{name}: {:?}", state.keys());
+        let (mut resumed, _) = preset_learner(name);
+        resumed.resume_phase(&phase, state, Path::new("checkpoint")).unwrap();
+        begin(&mut resumed, epoch);
+        for learner in [&mut whole, &mut resumed] {
+            learner.step(&batch(0.5), 0.1).unwrap();
+            begin(learner, epoch + 1);
+            learner.step(&batch(0.7), 0.1).unwrap();
+        }
+        let (whole, resumed) = (whole.state().unwrap(), resumed.state().unwrap());
+        assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>(), "{name}");
+        for (tensor, value) in &whole {
+            assert_eq!(values(value), values(&resumed[tensor]), "{name}: {tensor}");
+        }
+    }
+}
+
+#[test]
+fn a_contrastive_phase_leaves_the_classifier_alone() {
+    let (mut learner, phase) = preset_learner("kcl");
+    let head = |learner: &Learner| values(&learner.state().unwrap()["model/linear.weight"]);
+    let before = head(&learner);
+    learner.begin_phase(&phase).unwrap();
+    learner.begin_epoch(0, 0, &|_, _| unreachable!()).unwrap();
+    let view = batch(1.0).views.remove(0);
+    let outcome = learner.step(&Batch { views: vec![view; 2] }, 0.1).unwrap();
+    assert_eq!(outcome.losses.terms.keys().collect::<Vec<_>>(), ["contrast"]);
+    assert_eq!(head(&learner), before);
 }
 
 #[test]

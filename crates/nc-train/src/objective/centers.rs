@@ -9,8 +9,8 @@ use super::{
     term::EpochContext,
 };
 use crate::{
-    Result,
-    config::{CenterInit, Centers},
+    Error, Result,
+    config::{CenterInit, Centers, Space},
 };
 
 /// Name of the centres in checkpoints.
@@ -22,16 +22,28 @@ pub(super) fn name(branch: usize, branches: usize) -> String {
 }
 
 /// Initial values (K, P) of the learnable or averaged centres of each branch; none for batch means.
-pub(super) fn first(centers: Centers, classes: usize, epoch: &EpochContext<'_>) -> Result<Vec<Var>> {
+pub(super) fn first(
+    centers: Centers,
+    space: Space,
+    classes: usize,
+    epoch: &EpochContext<'_>,
+) -> Result<Vec<Var>> {
     let init = match centers {
         Centers::Learnable { init, .. } | Centers::MovingAverage { init, .. } => init,
         Centers::BatchMeans => return Ok(vec![]),
     };
     let values = match init {
-        CenterInit::ClassMeans => (epoch.class_means)(epoch.network)?,
+        CenterInit::ClassMeans => (epoch.class_means)(epoch.network, space)?,
         CenterInit::Normal => {
-            let branches = epoch.network.heads().len().max(1);
-            let dims = (classes, epoch.network.feature_dim() / branches);
+            let network = epoch.network;
+            let (branches, dims) = match space {
+                Space::Features => {
+                    let experts = network.heads().len().max(1);
+                    (experts, network.feature_dim() / experts)
+                }
+                Space::Embeddings => (1, network.embedding_dim().ok_or(Error::NoProjection)?),
+            };
+            let dims = (classes, dims);
             let normal = Init::Randn { mean: 0.0, stdev: 1.0 };
             let vb = ParamStore::new(epoch.seed, epoch.device).builder();
             let drawn = (0..branches).map(|branch| vb.get_with_hints(dims, &name(branch, branches), normal));

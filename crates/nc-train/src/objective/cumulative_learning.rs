@@ -28,7 +28,7 @@ impl Term for CumulativeLearning {
         self.supervised.begin_epoch(epoch)
     }
 
-    fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
+    fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>> {
         let ([one, other], [first, second]) = (step.branches, step.targets) else {
             return Err(nc_models::Error::Views { expected: 2, found: step.branches.len() }.into());
         };
@@ -41,6 +41,6 @@ impl Term for CumulativeLearning {
         let first = self.supervised.of(0, head, &features, &logits, first)?;
         let second = self.supervised.of(0, head, &features, &logits, second)?;
         let value = ((first * alpha)? + (second * (1.0 - alpha))?)?;
-        Ok(vec![Part { name: "supervised", weight: 1.0, value }])
+        Ok(vec![Part { name: "supervised", weight: self.supervised.weight, value }])
     }
 }

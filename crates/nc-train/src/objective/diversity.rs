@@ -25,7 +25,7 @@ impl Term for DiversityTerm {
         Ok(())
     }
 
-    fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
+    fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>> {
         let logits: Option<Vec<Tensor>> = step.branches.iter().map(|branch| branch.logits.clone()).collect();
         let logits = logits.ok_or(Error::NoClassifier { needed_by: "diversity" })?;
         let value = nc_losses::diversity(&logits, &self.temperatures)?;

@@ -1,8 +1,10 @@
 //! The objective of a phase: a list of stateful terms.
 
 mod centers;
+mod contrast;
 mod cumulative_learning;
 mod diversity;
+mod embeddings;
 mod neural_collapse;
 mod sum;
 mod supervised;

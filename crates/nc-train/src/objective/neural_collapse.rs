@@ -1,24 +1,27 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var, backprop::GradStore};
-use nc_models::Branch;
 
 use super::{
     centers,
+    embeddings::Embeddings,
     sum::sum,
     targets::{Labels, Targets},
     term::{EpochContext, Part, StepContext, Term},
 };
 use crate::{
     Result,
-    config::{Centers, NeuralCollapse, WithinForm},
+    config::{Centers, NeuralCollapse, Space, WithinForm},
 };
 
-/// lambda1 L_W + lambda2 L_B on the features of each branch, with centres of their own; the mean over the branches.
+/// lambda1 L_W + lambda2 L_B on the features of each expert, with centres of their own; the mean over the experts. Or on the
+/// embeddings of a projection head.
 pub(super) struct NeuralCollapseTerm {
     settings: NeuralCollapse,
     /// K.
     classes: usize,
+    /// First view of the embeddings.
+    first_view: usize,
     /// Whether the start epoch is reached.
     active: bool,
     /// Learnable or averaged centres of each branch, once initialised.
@@ -26,8 +29,23 @@ pub(super) struct NeuralCollapseTerm {
 }
 
 impl NeuralCollapseTerm {
-    pub(super) fn new(settings: &NeuralCollapse, classes: usize) -> Self {
-        Self { settings: settings.clone(), classes, active: false, centers: BTreeMap::new() }
+    pub(super) fn new(settings: &NeuralCollapse, classes: usize, first_view: usize) -> Self {
+        Self { settings: settings.clone(), classes, first_view, active: false, centers: BTreeMap::new() }
+    }
+
+    /// The features of each expert, or the embeddings, with their labels; `None` while the term is off.
+    fn vectors(&self, step: &StepContext<'_>) -> Result<Option<(Vec<Tensor>, Targets)>> {
+        let (Some(targets), true) = (step.targets.first(), self.active) else { return Ok(None) };
+        Ok(Some(match self.settings.space {
+            Space::Features => {
+                let features = step.first_view().iter().map(|branch| branch.features.clone());
+                (features.collect(), targets.clone())
+            }
+            Space::Embeddings => {
+                let Embeddings { tensor, targets, .. } = Embeddings::of(step, self.first_view)?;
+                (vec![tensor], targets)
+            }
+        }))
     }
 
     /// L_W or centre loss of `branch` for one set of labels.
@@ -68,11 +86,16 @@ impl Term for NeuralCollapseTerm {
             return Ok(());
         }
         if self.centers.is_empty() {
-            let first = centers::first(self.settings.centers, self.classes, epoch)?;
+            let NeuralCollapse { centers, space, .. } = self.settings;
+            let first = centers::first(centers, space, self.classes, epoch)?;
             self.centers = first.into_iter().enumerate().collect();
         }
         // Those of a checkpoint may be incomplete.
-        let (expected, found) = (epoch.network.heads().len().max(1), self.centers.len());
+        let expected = match self.settings.space {
+            Space::Features => epoch.network.heads().len().max(1),
+            Space::Embeddings => 1,
+        };
+        let found = self.centers.len();
         if !matches!(self.settings.centers, Centers::BatchMeans) && found != expected {
             let message = format!("expected the centres of {expected} branches, found {found}");
             return Err(nc_models::Error::Weights(message).into());
@@ -81,18 +104,18 @@ impl Term for NeuralCollapseTerm {
         Ok(())
     }
 
-    fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
-        let (Some(targets), true) = (step.targets.first(), self.active) else { return Ok(vec![]) };
+    fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>> {
+        let Some((vectors, targets)) = self.vectors(step)? else { return Ok(vec![]) };
         let NeuralCollapse { within_weight, between_weight, .. } = self.settings;
         let mut parts = vec![];
         if within_weight > 0.0 {
-            let value = mean(step.branches, |branch, features| {
+            let value = mean(&vectors, |branch, features| {
                 targets.mixed(|labels| self.within(branch, features, labels))
             })?;
             parts.push(Part { name: "within_class", weight: within_weight, value });
         }
         if between_weight > 0.0 {
-            let value = mean(step.branches, |branch, features| self.between(branch, features, targets))?;
+            let value = mean(&vectors, |branch, features| self.between(branch, features, &targets))?;
             parts.push(Part { name: "between_class", weight: between_weight, value });
         }
         Ok(parts)
@@ -108,16 +131,16 @@ impl Term for NeuralCollapseTerm {
     }
 
     fn after_step(&mut self, step: &StepContext<'_>, gradients: &GradStore) -> Result<()> {
-        let (Some(targets), true) = (step.targets.first(), self.active) else { return Ok(()) };
-        for (centers, branch) in self.centers.values().zip(step.branches) {
+        let Some((vectors, targets)) = self.vectors(step)? else { return Ok(()) };
+        for (centers, features) in self.centers.values().zip(&vectors) {
             match self.settings.centers {
                 Centers::Learnable { learning_rate, .. } => {
                     // Divides by the weight of the branch's L_W.
-                    let weight = self.settings.within_weight / step.branches.len() as f64;
+                    let weight = self.settings.within_weight / vectors.len() as f64;
                     centers::descend(centers, learning_rate / weight, gradients)?;
                 }
                 Centers::MovingAverage { momentum, .. } => {
-                    centers::average(centers, momentum, &branch.features, targets)?;
+                    centers::average(centers, momentum, features, &targets)?;
                 }
                 Centers::BatchMeans => {}
             }
@@ -125,9 +148,11 @@ impl Term for NeuralCollapseTerm {
         Ok(())
     }
 
-    fn state(&self) -> Vec<(String, Tensor)> {
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let name = |branch: usize| centers::name(branch, self.centers.len());
-        self.centers.iter().map(|(&branch, centers)| (name(branch), centers.as_detached_tensor())).collect()
+        let named =
+            self.centers.iter().map(|(&branch, centers)| (name(branch), centers.as_detached_tensor()));
+        Ok(named.collect())
     }
 
     fn restore(&mut self, name: &str, tensor: &Tensor) -> Result<bool> {
@@ -144,10 +169,9 @@ impl Term for NeuralCollapseTerm {
     }
 }
 
-/// The mean of `of` over the numbers and features of the branches.
-fn mean(branches: &[Branch], of: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    let values = branches.iter().enumerate().map(|(number, branch)| of(number, &branch.features));
-    let sum = sum(values)?;
+/// The mean of `of` over the numbers and features of the experts.
+fn mean(vectors: &[Tensor], of: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let sum = sum(vectors.iter().enumerate().map(|(number, features)| of(number, features)))?;
     let sum = sum.ok_or(nc_models::Error::Views { expected: 1, found: 0 })?;
-    Ok(if branches.len() > 1 { (sum / branches.len() as f64)? } else { sum })
+    Ok(if vectors.len() > 1 { (sum / vectors.len() as f64)? } else { sum })
 }

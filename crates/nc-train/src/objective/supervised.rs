@@ -1,5 +1,5 @@
 use candle_core::Tensor;
-use nc_models::Head;
+use nc_models::{Branch, Head};
 
 use super::{
     sum::sum,
@@ -8,12 +8,15 @@ use super::{
 };
 use crate::{
     Error, Result,
-    config::{Objective, Reweighting},
+    config::{LossViews, Objective, Reweighting},
     losses::{Labelled, SupervisedLoss},
 };
 
-/// The sum of L_sup over the branches, for the first view, with the class weights of the epoch.
+/// The sum of L_sup over the experts, for the first view or as the mean over all, with the class weights of the epoch.
 pub(super) struct Supervised {
+    /// Weight in the total.
+    pub(super) weight: f64,
+    views: LossViews,
     /// One for each branch, or one for all.
     losses: Vec<SupervisedLoss>,
     reweighting: Reweighting,
@@ -24,11 +27,26 @@ pub(super) struct Supervised {
 impl Supervised {
     pub(super) fn new(objective: &Objective, class_counts: &[usize]) -> Self {
         Self {
+            weight: objective.loss_weight,
+            views: objective.loss_views,
             losses: objective.losses().copied().collect(),
             reweighting: objective.reweighting,
             class_counts: class_counts.to_vec(),
             class_weights: None,
         }
+    }
+
+    /// The sum over the experts of one view.
+    fn of_view(&self, branches: &[Branch], heads: &[&dyn Head], targets: Option<&Targets>) -> Result<Tensor> {
+        let targets = targets.ok_or_else(missing)?;
+        if heads.len() != branches.len() {
+            return Err(missing());
+        }
+        let losses = branches.iter().zip(heads).enumerate().map(|(index, (branch, head))| {
+            let logits = branch.logits.as_ref().ok_or_else(missing)?;
+            self.of(index, *head, &branch.features, logits, targets)
+        });
+        sum(losses)?.ok_or_else(missing)
     }
 
     /// The loss of `logits`, which `head` computed from `features`, with the loss of branch `index`.
@@ -56,6 +74,10 @@ impl Supervised {
     }
 }
 
+fn missing() -> Error {
+    Error::NoClassifier { needed_by: "a supervised loss" }
+}
+
 impl Term for Supervised {
     fn begin_epoch(&mut self, epoch: &EpochContext<'_>) -> Result<()> {
         let weights = self.reweighting.weights(epoch.epoch, &self.class_counts);
@@ -69,17 +91,16 @@ impl Term for Supervised {
         Ok(())
     }
 
-    fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>> {
-        let missing = || Error::NoClassifier { needed_by: "a supervised loss" };
-        let targets = step.targets.first().ok_or_else(missing)?;
+    fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>> {
         let heads = step.network.heads();
-        if heads.len() != step.branches.len() {
-            return Err(missing());
-        }
-        let losses = step.branches.iter().zip(heads).enumerate().map(|(index, (branch, head))| {
-            let logits = branch.logits.as_ref().ok_or_else(missing)?;
-            self.of(index, head, &branch.features, logits, targets)
-        });
-        Ok(vec![Part { name: "supervised", weight: 1.0, value: sum(losses)?.ok_or_else(missing)? }])
+        let value = match self.views {
+            LossViews::First => self.of_view(step.first_view(), &heads, step.targets.first())?,
+            LossViews::All => {
+                let views = step.branches.chunks_exact(heads.len().max(1)).zip(step.targets);
+                let losses = views.map(|(branches, targets)| self.of_view(branches, &heads, Some(targets)));
+                (sum(losses)?.ok_or_else(missing)? / step.targets.len() as f64)?
+            }
+        };
+        Ok(vec![Part { name: "supervised", weight: self.weight, value }])
     }
 }

@@ -4,6 +4,7 @@ use nc_data::View;
 use crate::Result;
 
 /// Labels on the device and on the host. The host copy avoids a read-back when counting classes.
+#[derive(Clone)]
 pub(crate) struct Labels {
     /// (B) of `u32`.
     pub(crate) tensor: Tensor,
@@ -31,6 +32,7 @@ impl Labels {
 }
 
 /// Labels of a view's images and of their mix-up partners.
+#[derive(Clone)]
 pub(crate) struct Targets {
     labels: Labels,
     /// Labels of the partners, and the share lambda of the images themselves.
@@ -45,6 +47,16 @@ impl Targets {
             None => None,
         };
         Ok(Self { labels: Labels::new(&view.labels, classes, device)?, mix })
+    }
+
+    /// Labels without mix-up.
+    pub(crate) fn plain(labels: Labels) -> Self {
+        Self { labels, mix: None }
+    }
+
+    /// Labels of the images themselves.
+    pub(crate) fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// lambda loss(y) + (1 - lambda) loss(y of the partner); loss(y) without mix-up.

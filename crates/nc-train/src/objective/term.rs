@@ -1,8 +1,9 @@
 use candle_core::{Device, Tensor, backprop::GradStore};
+use nc_data::Batch;
 use nc_models::{Branch, Network};
 
 use super::targets::Targets;
-use crate::Result;
+use crate::{Result, config::Space};
 
 /// A term of the objective, with its state such as centres.
 #[allow(unused_variables)] // of the default methods
@@ -13,7 +14,7 @@ pub(crate) trait Term: Send {
     }
 
     /// The weighted losses of a step; empty while the term is off.
-    fn parts(&self, step: &StepContext<'_>) -> Result<Vec<Part>>;
+    fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>>;
 
     /// Gradients of the term's own parameters. The step is skipped unless they are finite.
     fn gradients<'a>(&self, gradients: &'a GradStore) -> Vec<&'a Tensor> {
@@ -26,8 +27,8 @@ pub(crate) trait Term: Send {
     }
 
     /// The term's tensors with their names in checkpoints.
-    fn state(&self) -> Vec<(String, Tensor)> {
-        vec![]
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        Ok(vec![])
     }
 
     /// Restores the tensor `name` of [`Term::state`]; false if the term does not know the name.
@@ -53,15 +54,27 @@ pub(crate) struct EpochContext<'a> {
     pub(crate) seed: u64,
     pub(crate) network: &'a dyn Network,
     pub(crate) device: &'a Device,
-    /// Measures the class means (K, P) of each branch's training features in evaluation mode.
-    pub(crate) class_means: &'a dyn Fn(&dyn Network) -> Result<Vec<Tensor>>,
+    /// Measures the class means of each branch's training vectors in evaluation mode.
+    pub(crate) class_means: &'a dyn Fn(&dyn Network, Space) -> Result<Vec<Tensor>>,
 }
 
 /// Context of a step.
 pub(crate) struct StepContext<'a> {
     pub(crate) network: &'a dyn Network,
-    /// The network's outputs.
+    /// The network's outputs: of each expert, or of each view that the network sees.
     pub(crate) branches: &'a [Branch],
+    /// The batch.
+    pub(crate) batch: &'a Batch,
     /// The labels of each view of the batch.
     pub(crate) targets: &'a [Targets],
+    /// K.
+    pub(crate) classes: usize,
+}
+
+impl<'a> StepContext<'a> {
+    /// The branches of the first view: all experts, or the first branch.
+    pub(crate) fn first_view(&self) -> &'a [Branch] {
+        let experts = self.network.heads().len().max(1);
+        &self.branches[..experts.min(self.branches.len())]
+    }
 }

@@ -14,10 +14,16 @@ use crate::Result;
 #[serde(deny_unknown_fields)]
 pub struct NearestClassMean {}
 
-impl Adjustment for NearestClassMean {
-    fn adjusted(&self, _: &Tensor, _: &Tensor, facts: &dyn Facts) -> Result<Classifier> {
-        let means = facts.class_means()?;
+impl NearestClassMean {
+    /// The classifier of the class `means` (K, P).
+    pub(crate) fn of(means: Tensor) -> candle_core::Result<Classifier> {
         let bias = (means.sqr()?.sum(1)? * -0.5)?;
         Ok(Classifier { weight: means, bias: Some(bias) })
+    }
+}
+
+impl Adjustment for NearestClassMean {
+    fn adjusted(&self, _: &Tensor, _: &Tensor, facts: &dyn Facts) -> Result<Classifier> {
+        Ok(Self::of(facts.class_means()?)?)
     }
 }

@@ -3,8 +3,9 @@ use nc_data::Profile;
 use super::{
     data_sets::{DATA_SETS, DataSet},
     part::Part,
-    recipe::Method,
-    recipes::{METHODS, PARTS},
+    parts::PARTS,
+    recipe::{Method, RECIPE_EPOCHS},
+    recipes::METHODS,
 };
 use crate::{
     Error, Result,
@@ -56,9 +57,9 @@ pub fn find(name: &str) -> Result<Experiment> {
     for word in words {
         let part = PARTS.iter().find(|known| known.name == word);
         let part = part.ok_or_else(|| unknown("part", word, parts(), data.name))?;
-        let before = added.iter().copied().find(|other: &&Part| other.excludes(part));
-        if let Some(before) = before.or(method.undone_by(part)) {
-            return Err(Error::PartsExclude { first: before.name, second: part.name });
+        let before = added.iter().copied().find(|other: &&Part| other.excludes(part)).map(|other| other.name);
+        if let Some(first) = before.or(method.undone_by(part, data)) {
+            return Err(Error::PartsExclude { first, second: part.name });
         }
         added.push(part);
     }
@@ -115,6 +116,6 @@ fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> E
     for part in method.parts.iter().chain(added.iter().copied()) {
         part.add(&mut experiment, data);
     }
-    experiment.scale_epochs(data.epochs);
+    experiment.scale_epochs(data.epochs * method.epochs / RECIPE_EPOCHS);
     experiment
 }

@@ -1,9 +1,12 @@
 //! Built-in experiments, named `data/method+part+part`: a data set, a method and optional parts.
 
+mod base;
+mod contrastive;
 mod data_sets;
 mod find;
 mod own_images;
 mod part;
+mod parts;
 mod recipe;
 mod recipes;
 mod second_phases;

@@ -3,9 +3,9 @@ use std::mem::discriminant;
 use nc_data::Transform;
 use nc_losses::BetweenForm;
 
-use super::data_sets::DataSet;
+use super::{data_sets::DataSet, recipe::RECIPE_EPOCHS};
 use crate::{
-    config::{BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, WithinForm},
+    config::{BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Space, WithinForm},
     post_hoc::PostHoc,
 };
 
@@ -49,6 +49,7 @@ impl Part {
         match self.sets {
             Sets::NeuralCollapse(change) => {
                 let (within_weight, between_weight, start_epoch) = data.neural_collapse;
+                let start_epoch = start_epoch * experiment.phases[0].epochs / RECIPE_EPOCHS;
                 let mut neural_collapse = NeuralCollapse {
                     within_weight,
                     within_form: WithinForm::ByClass,
@@ -56,6 +57,7 @@ impl Part {
                     between_form: BetweenForm::MeanMinAngle,
                     start_epoch,
                     centers: Centers::Learnable { learning_rate: 0.5, init: first_centers(start_epoch) },
+                    space: Space::Features,
                 };
                 change(&mut neural_collapse);
                 experiment.phases[0].objective.neural_collapse = Some(neural_collapse);

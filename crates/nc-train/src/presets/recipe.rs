@@ -1,5 +1,5 @@
-use nc_data::Sampler;
-use nc_models::HeadConfig;
+use nc_data::{Sampler, Transform};
+use nc_models::{HeadConfig, ProjectionConfig};
 
 use super::{
     data_sets::DataSet,
@@ -7,32 +7,46 @@ use super::{
 };
 use crate::{
     config::{
-        Branches, Decay, Diversity, ModelConfig, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
-        SgdConfig, Trains,
+        Branches, Contrast, Decay, Diversity, LossViews, ModelConfig, Objective, OptimizerConfig, Phase,
+        Reweighting, Schedule, SgdConfig, Trains,
     },
     losses::SupervisedLoss,
 };
+
+/// Epochs of the common recipe.
+pub(super) const RECIPE_EPOCHS: usize = 200;
 
 /// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9, which has 5 epochs of
 /// warm-up and commonly drops at epochs 160 and 180.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
+    /// Epochs where the data set's recipe has 200.
+    pub(super) epochs: usize,
+    /// Images per batch, relative to the data set's.
+    pub(super) batch_factor: usize,
     pub(super) learning_rate: fn(&DataSet) -> f64,
     pub(super) weight_decay: f64,
     pub(super) nesterov: bool,
-    /// Epochs of the learning-rate drops.
-    pub(super) milestones: [usize; 2],
+    /// Epochs of the learning-rate drops; `None` for a cosine schedule.
+    pub(super) milestones: Option<[usize; 2]>,
     /// Factor of each learning-rate drop.
     pub(super) gamma: f64,
+    pub(super) warmup_epochs: usize,
     pub(super) warmup_start: f64,
+    /// Views in place of the one of the data set.
+    pub(super) views: fn(&DataSet) -> Vec<Vec<Transform>>,
     pub(super) mixup: bool,
     pub(super) sampler: Sampler,
     pub(super) second_sampler: Option<Sampler>,
     pub(super) loss: SupervisedLoss,
+    pub(super) loss_weight: f64,
+    pub(super) loss_views: LossViews,
     pub(super) other_losses: &'static [SupervisedLoss],
     pub(super) reweighting: Reweighting,
     pub(super) diversity: Option<Diversity>,
+    pub(super) contrast: Option<Contrast>,
+    pub(super) projection: Option<ProjectionConfig>,
     pub(super) branches: fn(&DataSet) -> Option<Branches>,
     pub(super) head: HeadConfig,
     pub(super) normalize_features: bool,
@@ -48,25 +62,30 @@ impl Method {
             backbone: wide.unwrap_or(data.backbone),
             branches: (self.branches)(data),
             head: self.head,
+            projection: self.projection,
             normalize_features: self.normalize_features,
             own_backbone: None,
             init_sha256: None,
         }
     }
 
-    /// The first phase on `data`, with 200 epochs.
+    /// The first phase on `data`, where its recipe has 200 epochs.
     pub(super) fn representation(&self, data: &DataSet) -> Phase {
         Phase {
             name: "representation".into(),
-            epochs: 200,
-            batch_size: data.batch_size,
+            epochs: self.epochs,
+            batch_size: self.batch_factor * data.batch_size,
             trains: Trains::Everything,
             sampler: self.sampler,
             second_sampler: self.second_sampler,
+            views: (self.views)(data),
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
             objective: Objective {
                 other_losses: self.other_losses.to_vec(),
                 diversity: self.diversity,
+                loss_weight: self.loss_weight,
+                loss_views: self.loss_views,
+                contrast: self.contrast,
                 ..Objective::supervised(self.loss, self.reweighting)
             },
             optimizer: OptimizerConfig::Sgd(SgdConfig {
@@ -77,20 +96,29 @@ impl Method {
                 clip_norm: None,
             }),
             schedule: Schedule {
-                decay: Decay::MultiStep { milestones: self.milestones.to_vec(), gamma: self.gamma },
-                warmup_epochs: 5,
+                decay: match self.milestones {
+                    Some(milestones) => {
+                        Decay::MultiStep { milestones: milestones.to_vec(), gamma: self.gamma }
+                    }
+                    None => Decay::Cosine,
+                },
+                warmup_epochs: self.warmup_epochs,
                 warmup_start: self.warmup_start,
             },
         }
     }
 
-    /// The included part that `part` would undo, if any. Regularisers may be replaced.
-    pub(super) fn undone_by(&self, part: &Part) -> Option<&'static Part> {
+    /// The included part that `part` would undo, if any, or the method if its views replace the transforms of `part`.
+    /// Regularisers may be replaced.
+    pub(super) fn undone_by(&self, part: &Part, data: &DataSet) -> Option<&'static str> {
+        if matches!(part.sets, Sets::Transforms(_)) && !(self.views)(data).is_empty() {
+            return Some(self.name);
+        }
         let undone = |own: &&Part| match part.sets {
             Sets::SecondPhase(_) => own.excludes(part),
             Sets::PostHoc(_) => own.excludes(part) && own.name != part.name,
             Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Transforms(_) | Sets::Settings(_) => false,
         };
-        self.parts.iter().find(undone)
+        self.parts.iter().find(undone).map(|part| part.name)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     config::{
         DataSource, Decay, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
     },
-    losses::{CrossEntropy, LabelAwareSmoothing, SupervisedLoss},
+    losses::{CrossEntropy, LabelAwareSmoothing, Ldam, SupervisedLoss},
 };
 
 /// Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition",
@@ -20,6 +20,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         trains: Trains::NewClassifier,
         sampler: Sampler::ClassBalanced,
         second_sampler: None,
+        views: vec![],
         mixup_alpha: 0.0,
         objective: Objective::supervised(
             SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
@@ -40,6 +41,46 @@ pub(super) fn crt(data: &DataSet) -> Phase {
 /// classifier with class-balanced sampling.
 pub(super) fn lws(data: &DataSet) -> Phase {
     Phase { trains: Trains::LogitScale, epochs: 5, ..crt(data) }
+}
+
+/// The second phase of KCL and TSC on CIFAR (supplement of Li et al., "Targeted Supervised Contrastive Learning for
+/// Long-Tailed Recognition", CVPR 2022): 200 epochs of a new classifier on the frozen backbone with LDAM and class weights.
+pub(super) fn ldam_reweighted(data: &DataSet) -> Phase {
+    let first = crt(data);
+    Phase {
+        epochs: 200,
+        sampler: Sampler::Uniform,
+        objective: Objective::supervised(
+            SupervisedLoss::Ldam(Ldam { max_margin: 0.5 }),
+            Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 0 },
+        ),
+        schedule: Schedule {
+            decay: Decay::MultiStep { milestones: vec![140, 180, 190], gamma: 0.1 },
+            ..first.schedule
+        },
+        ..first
+    }
+}
+
+/// The second phase of KCL, TSC and FCL on ImageNet-LT, as in the code of TSC (LTH14/targeted-supcon).
+pub(super) fn linear_evaluation(data: &DataSet) -> Phase {
+    let first = crt(data);
+    Phase {
+        epochs: 40,
+        batch_size: 16 * data.batch_size,
+        optimizer: OptimizerConfig::Sgd(SgdConfig {
+            learning_rate: 10.0,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 0.0,
+            clip_norm: None,
+        }),
+        schedule: Schedule {
+            decay: Decay::MultiStep { milestones: vec![20, 30], gamma: 0.1 },
+            ..first.schedule
+        },
+        ..first
+    }
 }
 
 /// Published constants of MiSLAS, tuned per data set: learning-rate factor of the classifier, and smoothing of the

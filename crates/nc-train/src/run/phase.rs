@@ -52,8 +52,8 @@ impl Run<'_> {
             let base = self.state.learning_rate.unwrap_or(phase.optimizer.learning_rate());
             let learning_rate = base * phase.schedule.factor(epoch, phase.epochs);
             let (data, options) = (&self.data, self.options);
-            self.learner.begin_epoch(epoch, seed, &|network| {
-                Inference { network, data, options, adjusted: false }.branch_means()
+            self.learner.begin_epoch(epoch, seed, &|network, space| {
+                Inference { network, data, options, adjusted: false, replacement: None }.branch_means(space)
             })?;
             for batch in loader.epoch_from(epoch, self.state.step) {
                 let batch = batch?;

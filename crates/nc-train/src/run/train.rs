@@ -360,6 +360,7 @@ impl Run<'_> {
             data: &self.data,
             options: self.options,
             adjusted: self.experiment.post_hoc.is_some(),
+            replacement: None,
         }
     }
 

@@ -9,8 +9,11 @@ use crate::{
     Error, Result,
     config::{Keep, Phase},
     digest::sha256,
-    inference::{Outputs, geometry, shot_accuracy},
+    inference::{Inference, Outputs, geometry, shot_accuracy},
 };
+
+/// Name in events of the classifier of a phase that trains none.
+const NEAREST_CLASS_MEAN: &str = "nearest class mean";
 
 impl Run<'_> {
     /// Evaluates the network and measures neural collapse after `epoch` of `phase`, if due.
@@ -27,6 +30,9 @@ impl Run<'_> {
             return Ok(());
         }
         let started = Instant::now();
+        if !phase.trains_classifier() {
+            return self.nearest_mean_pass(phase, epoch, [evaluate, measure], started);
+        }
         let test = self.inference().outputs(&self.data.test)?;
         if evaluate {
             self.evaluate(&phase.name, epoch, &test, started)?;
@@ -35,6 +41,40 @@ impl Run<'_> {
             let train = self.measure(&phase.name, epoch, &test)?;
             let ends_run = last && self.experiment.phases.last().is_some_and(|last| last.name == phase.name);
             self.outputs = ends_run.then_some((train, test));
+        }
+        Ok(())
+    }
+
+    /// [`Run::validation_pass`] in a phase that trains no classifier: the nearest class mean replaces it, and no epoch is
+    /// chosen.
+    fn nearest_mean_pass(
+        &mut self,
+        phase: &Phase,
+        epoch: usize,
+        [evaluate, measure]: [bool; 2],
+        started: Instant,
+    ) -> Result<()> {
+        let train = self.inference().outputs(&self.data.train)?;
+        let classifier = self.inference().nearest_class_mean(&train)?;
+        let inference = Inference { replacement: Some(&classifier), ..self.inference() };
+        let test = inference.outputs(&self.data.test)?;
+        let validation = match &self.data.validation {
+            Some((images, _)) => Some(self.accuracy(&inference.outputs(images)?)?),
+            None => None,
+        };
+        if evaluate {
+            let accuracy = self.accuracy(&test)?;
+            self.record_accuracy(
+                &phase.name,
+                epoch,
+                accuracy,
+                validation,
+                Some(NEAREST_CLASS_MEAN),
+                started,
+            )?;
+        }
+        if measure {
+            self.record_geometry(&phase.name, epoch, &train, &test, None, started)?;
         }
         Ok(())
     }
@@ -54,13 +94,26 @@ impl Run<'_> {
         if decides || self.experiment.post_hoc.is_none() {
             self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
+        self.record_accuracy(phase, epoch, accuracy, validation_accuracy, None, started)
+    }
+
+    fn record_accuracy(
+        &mut self,
+        phase: &str,
+        epoch: usize,
+        test_accuracy: ShotAccuracy,
+        validation_accuracy: Option<ShotAccuracy>,
+        classifier: Option<&str>,
+        started: Instant,
+    ) -> Result<()> {
         let images =
             self.data.test.len() + self.data.validation.as_ref().map_or(0, |(subset, _)| subset.len());
         self.record(&Event::Evaluated {
             phase: phase.to_owned(),
             epoch,
-            test_accuracy: accuracy,
+            test_accuracy,
             validation_accuracy,
+            classifier: classifier.map(str::to_owned),
             timing: timing(started.elapsed().as_secs_f64(), images),
         })
     }
@@ -136,15 +189,28 @@ impl Run<'_> {
         let started = Instant::now();
         let inference = self.inference();
         let train = inference.outputs(&self.data.train)?;
-        let nc = geometry(&train, test, &inference.classifier()?, &self.data.class_counts)?;
+        let classifier = inference.classifier()?;
+        self.record_geometry(phase, epoch, &train, test, Some(&classifier), started)?;
+        Ok(train)
+    }
+
+    fn record_geometry(
+        &mut self,
+        phase: &str,
+        epoch: usize,
+        train: &Outputs,
+        test: &Outputs,
+        classifier: Option<&nc_metrics::Classifier>,
+        started: Instant,
+    ) -> Result<()> {
+        let nc = geometry(train, test, classifier, &self.data.class_counts)?;
         self.record(&Event::Measured {
             phase: phase.to_owned(),
             epoch,
             train: figures(&nc.train),
             test: figures(&nc.test),
             timing: timing(started.elapsed().as_secs_f64(), self.data.train.len()),
-        })?;
-        Ok(train)
+        })
     }
 
     fn accuracy(&self, outputs: &Outputs) -> Result<ShotAccuracy> {

@@ -40,7 +40,7 @@ fn three_steps_of_bbn_match_pytorch() {
     let phase = &presets::find("cifar10-lt-r100/bbn").unwrap().phases[0];
     let mut learner = Learner::new(Box::new(network), &[16; 10]);
     learner.begin_phase(phase).unwrap();
-    learner.begin_epoch(100, 0, &|_| unreachable!("no centres")).unwrap();
+    learner.begin_epoch(100, 0, &|_, _| unreachable!("no centres")).unwrap();
     for step in 0..3 {
         let loss = learner.step(&batch, 0.01).unwrap().losses.total;
         let loss = Tensor::new(&[loss], &Device::Cpu).unwrap();
@@ -67,7 +67,7 @@ fn two_steps_of_experts_match_pytorch() {
         let mut learner = Learner::new(Box::new(network), &[60, 40, 30, 20, 16, 10, 8, 6, 4, 2]);
         learner.begin_phase(phase).unwrap();
         let centers =
-            |_: &dyn Network| Ok((0..3).map(|expert| noise(2000 + expert, &[10, 48], |x| x)).collect());
+            |_: &dyn Network, _| Ok((0..3).map(|expert| noise(2000 + expert, &[10, 48], |x| x)).collect());
         learner.begin_epoch(epoch, 0, &centers).unwrap();
         let batch = Batch { views: vec![view(1000, 7)] };
         for step in 0..2 {

@@ -36,13 +36,20 @@ fn every_preset_is_valid_and_round_trips_through_toml() {
 fn methods_accept_the_parts_that_their_classifier_allows() {
     for (method, _) in presets::methods() {
         for (part, _) in presets::parts() {
-            // MiSLAS and NC-DRW-cRT already include a second phase.
-            let twice = matches!((method, part), ("nc-drw-crt" | "mislas", "crt" | "lws" | "mislas"));
+            // Contrastive first phases train no classifier.
+            let contrastive = ["kcl", "tsc", "fcl"].iter().any(|start| method.starts_with(start));
+            // MiSLAS, NC-DRW-cRT and these already include a second phase.
+            let twice = (contrastive || ["nc-drw-crt", "mislas"].contains(&method))
+                && ["crt", "lws", "mislas"].contains(&part);
+            let projects = contrastive
+                || method.starts_with("la-")
+                || ["bcl", "proco", "class-mean-contrast"].contains(&method);
+            let has_views = projects;
             let needs_linear = ["lws", "mislas", "tau-norm", "ncm", "post-hoc-adjustment"].contains(&part);
             // Post-hoc adjustment requires a classifier that learned the training prior.
             let plain = ["ce", "ce-mixup", "logit-adjustment-post-hoc"].contains(&method);
             let name = format!("cifar100-lt-r100/{method}+{part}");
-            if twice {
+            if twice || has_views && ["auto-augment", "rand-augment", "rotation"].contains(&part) {
                 let error = presets::find(&name).unwrap_err();
                 assert!(matches!(error, Error::PartsExclude { .. }), "{error}");
                 continue;
@@ -60,7 +67,9 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
                 || has_experts && (needs_linear || part == "resnet18")
                 || method == "bbn" && (acts_on_features && part != "ncm" || part == "resnet18")
                 || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
-                || method == "ldam-drw" && needs_linear
+                || (method == "ldam-drw" || contrastive && !method.ends_with("queue") && method != "fcl")
+                    && needs_linear
+                || part == "nc-embeddings" && !projects
                 || method.starts_with("etf-dr") && (needs_linear || part == "crt");
             let experiment = preset(&name);
             let plain = preset(&format!("cifar100-lt-r100/{method}"));

@@ -3,6 +3,8 @@
 mod best_epoch;
 mod branches_steps;
 mod config_files;
+mod contrast;
+mod contrast_steps;
 mod experiments;
 mod experts;
 mod golden;

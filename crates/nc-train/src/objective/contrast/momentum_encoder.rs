@@ -1,0 +1,73 @@
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use nc_models::{Mode, Network, Pass, Role};
+
+use crate::{Error, Result};
+
+/// A moving average of a network's parameters, with batch-norm statistics of its own (MoCo, He et al. 2020).
+///
+/// It has no layers: to compute embeddings, its values take the place of the network's for one forward pass.
+pub(super) struct MomentumEncoder {
+    momentum: f64,
+    /// Values by name; empty before the first use, when they are copies of the network's.
+    values: BTreeMap<String, Tensor>,
+}
+
+/// Prefix of the names in checkpoints.
+const PREFIX: &str = "contrast/encoder/";
+
+impl MomentumEncoder {
+    pub(super) fn new(momentum: f64) -> Self {
+        Self { momentum, values: BTreeMap::new() }
+    }
+
+    /// The embeddings (B, D) of `images`, without gradient. Batch norm uses the statistics of the batch.
+    pub(super) fn embed(&mut self, network: &dyn Network, images: &Tensor) -> Result<Tensor> {
+        let params = network.params().all();
+        let mut own = vec![];
+        for param in &params {
+            let value = param.var.as_detached_tensor().copy()?;
+            if !self.values.contains_key(&param.name) {
+                self.values.insert(param.name.clone(), value.clone());
+            }
+            own.push(value);
+        }
+        let outputs = params
+            .iter()
+            .try_for_each(|param| param.var.set(&self.values[&param.name]))
+            .map_err(Error::from)
+            .and_then(|()| {
+                Ok(network.forward_views(&[images], Pass { batch_norm: Mode::Train, gradient: false })?)
+            });
+        // The network gets its own values back before any error is returned.
+        for (param, value) in params.iter().zip(&own) {
+            if outputs.is_ok() && param.role == Role::Statistic {
+                self.values.insert(param.name.clone(), param.var.as_detached_tensor().copy()?);
+            }
+            param.var.set(value)?;
+        }
+        let embedding = outputs?.swap_remove(0).embedding.ok_or(Error::NoProjection)?;
+        Ok(embedding.detach())
+    }
+
+    /// Moves the average towards the network's parameters.
+    pub(super) fn follow(&mut self, network: &dyn Network) -> Result<()> {
+        for param in network.params().all() {
+            if let Some(value) = self.values.get_mut(&param.name).filter(|_| param.role == Role::Learned) {
+                let step = (param.var.as_detached_tensor() * (1.0 - self.momentum))?;
+                *value = ((&*value * self.momentum)? + step)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.values.iter().map(|(name, value)| (format!("{PREFIX}{name}"), value.clone()))
+    }
+
+    pub(super) fn restore(&mut self, name: &str, tensor: &Tensor) -> bool {
+        let name = name.strip_prefix(PREFIX);
+        name.map(|name| self.values.insert(name.to_owned(), tensor.clone())).is_some()
+    }
+}
