@@ -71,6 +71,8 @@ impl History {
         // Trained epochs of earlier phases and of the current one, which may have stopped early.
         let (mut before, mut current) = (0.0, 0.0);
         let mut last: Option<bool> = None;
+        // The classifier in place of the network's.
+        let mut replaced: Option<String> = None;
         let mut rate_steps = rate_steps(events).into_iter();
         for event in events {
             match event {
@@ -95,8 +97,15 @@ impl History {
                     }
                     last = Some(*class_weights);
                 }
-                Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
+                Event::Evaluated { epoch, test_accuracy, validation_accuracy, classifier, .. } => {
                     let at = before + *epoch as f64 + 1.0;
+                    if classifier.is_some() && replaced != *classifier {
+                        history.mark(
+                            before + 0.5,
+                            format!("accuracy of the {}", classifier.as_deref().unwrap_or_default()),
+                        );
+                    }
+                    replaced.clone_from(classifier);
                     history.test_accuracy.push((at, *test_accuracy));
                     history.validation_accuracy.extend(validation_accuracy.map(|accuracy| (at, accuracy)));
                 }

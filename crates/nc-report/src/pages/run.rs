@@ -226,8 +226,9 @@ impl RunReport {
                     let left = if self.live { format!(", {left} of this phase left") } else { String::new() };
                     text = format!(" Epoch {epoch} of {all} of phase {phase}{left}; loss {total:.3}.");
                 }
-                Event::Evaluated { test_accuracy, .. } => {
-                    let _ = write!(text, " Test accuracy {:.1} %.", 100.0 * test_accuracy.all);
+                Event::Evaluated { test_accuracy, classifier, .. } => {
+                    let of = classifier.as_ref().map(|name| format!(" of the {name}")).unwrap_or_default();
+                    let _ = write!(text, " Test accuracy{of} {:.1} %.", 100.0 * test_accuracy.all);
                 }
                 _ => {}
             }

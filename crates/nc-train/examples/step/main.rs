@@ -122,7 +122,11 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
         }
         None => {
             let backbone = ResNet::new(resnet, &params.builder())?;
-            Box::new(Model::new(params, backbone, &head, CLASSES)?)
+            let model = Model::new(params, backbone, &head, CLASSES)?;
+            Box::new(match experiment.model.projection {
+                Some(projection) => model.with_projection(projection)?,
+                None => model,
+            })
         }
     };
     if let Some(architecture) = network.architecture(32, 32) {
@@ -130,9 +134,10 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
     }
     let phase = &experiment.phases[0];
     let view = noise(CLASSES)?.views.remove(0);
-    let batch = Batch { views: vec![view; 1 + usize::from(phase.second_sampler.is_some())] };
+    let views = phase.views.len().max(1 + usize::from(phase.second_sampler.is_some()));
+    let batch = Batch { views: vec![view; views] };
     // Centres that start at the class means start at the class directions here.
-    let directions = |network: &dyn nc_models::Network| {
+    let directions = |network: &dyn nc_models::Network, _| {
         let of = |head: &&dyn nc_models::Head| Ok(head.weight()?.detach());
         network.heads().iter().map(of).collect()
     };
