@@ -7,9 +7,9 @@ use nc_record::EpochLosses;
 
 use crate::{
     Error, Result,
-    config::{Phase, Space, Trains},
+    config::{Phase, Trains},
     divergence::NotFinite,
-    objective::{EpochContext, Part, StepContext, Targets, Term, sum, terms},
+    objective::{EpochContext, MeasureMeans, Part, StepContext, Targets, Term, sum, terms},
     optimizer::{Optimizer, Trainable},
 };
 
@@ -160,12 +160,7 @@ impl Learner {
     /// # Errors
     ///
     /// [`Error::NoPhase`] before [`Learner::begin_phase`]; those of `class_means` and of Candle.
-    pub fn begin_epoch(
-        &mut self,
-        epoch: usize,
-        seed: u64,
-        class_means: &dyn Fn(&dyn Network, Space) -> Result<Vec<Tensor>>,
-    ) -> Result<()> {
+    pub fn begin_epoch(&mut self, epoch: usize, seed: u64, class_means: &MeasureMeans<'_>) -> Result<()> {
         let network = self.network.as_ref();
         let device = network.params().device();
         let context = EpochContext { epoch, seed, network, device, class_means };

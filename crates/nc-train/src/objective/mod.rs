@@ -14,5 +14,5 @@ mod terms;
 
 pub(crate) use sum::sum;
 pub(crate) use targets::{Labels, Targets};
-pub(crate) use term::{EpochContext, Part, StepContext, Term};
+pub(crate) use term::{EpochContext, MeasureMeans, Part, StepContext, Term};
 pub(crate) use terms::terms;

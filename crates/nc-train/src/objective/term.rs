@@ -46,6 +46,9 @@ pub(crate) struct Part {
     pub(crate) value: Tensor,
 }
 
+/// Measures the class means of a network's vectors, one tensor for each branch.
+pub(crate) type MeasureMeans<'a> = dyn Fn(&dyn Network, Space) -> Result<Vec<Tensor>> + 'a;
+
 /// Context of [`Term::begin_epoch`].
 pub(crate) struct EpochContext<'a> {
     /// From 0.
@@ -55,7 +58,7 @@ pub(crate) struct EpochContext<'a> {
     pub(crate) network: &'a dyn Network,
     pub(crate) device: &'a Device,
     /// Measures the class means of each branch's training vectors in evaluation mode.
-    pub(crate) class_means: &'a dyn Fn(&dyn Network, Space) -> Result<Vec<Tensor>>,
+    pub(crate) class_means: &'a MeasureMeans<'a>,
 }
 
 /// Context of a step.

@@ -53,7 +53,9 @@ impl Pairs {
                 _ => chosen.extend(others),
             }
             let share = 1.0 / chosen.len().max(1) as f32;
-            chosen.into_iter().for_each(|column| positives[row * width + column] = share);
+            for column in chosen {
+                positives[row * width + column] = share;
+            }
             if let Some(column) = itself {
                 denominators[row * width + column] = 0.0;
             }

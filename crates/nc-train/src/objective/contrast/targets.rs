@@ -33,13 +33,11 @@ impl AssignedTargets {
         seed: u64,
     ) -> Result<(Tensor, Vec<usize>)> {
         let (dims, device) = (embeddings.dim(1)?, embeddings.device());
-        let targets = match self.targets.take() {
-            Some(targets) => targets,
-            None => {
-                let targets = nc_losses::uniform_targets(classes, dims, seed)?;
-                targets.to_dtype(embeddings.dtype())?.to_device(device)?
-            }
+        let computed = || {
+            let targets = nc_losses::uniform_targets(classes, dims, seed)?;
+            Ok::<_, crate::Error>(targets.to_dtype(embeddings.dtype())?.to_device(device)?)
         };
+        let targets = self.targets.take().map_or_else(computed, Ok)?;
         let old = match self.centroids.take() {
             Some(centroids) => centroids,
             None => Tensor::zeros((classes, dims), embeddings.dtype(), device)?,
