@@ -1,10 +1,11 @@
 use candle_core::Tensor;
+use nc_kernels::Mode;
 
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
 use crate::{
-    Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Mode, Network, ParamStore,
-    Pass, ProjectionConfig, Result, ScaledHead, projection::Projection,
+    Architecture, Backbone, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
+    ProjectionConfig, Result, ScaledHead, projection::Projection,
 };
 
 /// A backbone and a classifier head, with or without a projection head, that share a parameter store.

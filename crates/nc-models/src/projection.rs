@@ -1,7 +1,8 @@
 use candle_core::Tensor;
 use candle_nn::{Init, Linear, Module, VarBuilder};
+use nc_kernels::Mode;
 
-use crate::{Mode, Result, batch_norm::BatchNorm1d, feature_norm::unit_rows};
+use crate::{Result, batch_norm::BatchNorm1d, feature_norm::unit_rows};
 
 /// Projection head of contrastive learning: a perceptron from features to unit vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
