@@ -98,6 +98,14 @@ fn absent_keys_of_transforms_have_defaults() {
                 interpolation: Interpolation::Bilinear,
             },
         ),
+        (
+            "kind = \"random-resized-crop\"",
+            Transform::RandomResizedCrop {
+                size: None,
+                smallest_area: 0.08,
+                interpolation: Interpolation::Bilinear,
+            },
+        ),
         ("kind = \"color-jitter\"", jitter),
         ("kind = \"grey\"", Transform::Grey { probability: 0.2 }),
         (

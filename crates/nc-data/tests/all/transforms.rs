@@ -180,16 +180,21 @@ fn lists_set_the_size_of_the_images() {
     assert_eq!(shape(&[]), "3x9x8");
     assert_eq!(shape(&[resize]), "3x22x20");
     assert_eq!(shape(&[resize, crop]), "3x12x12");
-    assert_eq!(
-        shape(&[
-            Transform::RandomResizedCrop {
-                size: Some(15),
-                smallest_area: 0.08,
-                interpolation: Interpolation::Bilinear
-            },
-            Transform::Flip
-        ]),
-        "3x15x15"
+    let part = |size| Transform::RandomResizedCrop {
+        size,
+        smallest_area: 0.08,
+        interpolation: Interpolation::Bilinear,
+    };
+    assert_eq!(shape(&[part(Some(15)), Transform::Flip]), "3x15x15");
+    assert_eq!(shape(&[part(None)]), "3x9x8");
+    let pixels = |transforms: &[Transform]| {
+        samples(transforms, 1).into_iter().map(|sample| sample.pixels).collect::<Vec<_>>()
+    };
+    assert!(
+        pixels(&[part(None)])
+            .iter()
+            .zip(pixels(&[]))
+            .all(|(part, whole)| part.len() == whole.len() && *part != whole)
     );
     for batch in loader(&[resize, crop, Transform::Crop { padding: 11 }]).epoch(0) {
         let view = batch.unwrap().into_first();

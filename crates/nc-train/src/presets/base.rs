@@ -3,7 +3,7 @@
 use nc_data::Sampler;
 use nc_models::HeadConfig;
 
-use super::recipe::{Method, RECIPE_EPOCHS};
+use super::{data_sets::RECIPE_EPOCHS, recipe::Method};
 use crate::{
     config::{LossViews, Reweighting},
     losses::{Counts, CrossEntropy, Ldam, LogitAdjustment, SupervisedLoss},

@@ -5,9 +5,9 @@ use nc_models::{HeadConfig, ProjectionConfig};
 
 use super::{
     base::{LDAM_DRW, LOGIT_ADJUSTMENT, RECIPE_L},
-    data_sets::DataSet,
+    data_sets::{DataSet, RECIPE_EPOCHS},
     part::{Part, Sets},
-    recipe::{Method, RECIPE_EPOCHS},
+    recipe::Method,
     second_phases,
 };
 use crate::config::{Contrast, LossViews, Queue, UniformTargets};

@@ -3,6 +3,9 @@ use crate::config::{BackboneKind, DataSource};
 /// Share of one's own images held out for testing, if there is no test set.
 pub(super) const TEST_FRACTION: f64 = 0.2;
 
+/// Epochs of the common recipe, which a data set may scale.
+pub(super) const RECIPE_EPOCHS: usize = 200;
+
 /// A data set with its settings.
 pub(super) struct DataSet {
     pub(super) name: &'static str,

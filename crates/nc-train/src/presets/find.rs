@@ -1,10 +1,10 @@
 use nc_data::Profile;
 
 use super::{
-    data_sets::{DATA_SETS, DataSet},
+    data_sets::{DATA_SETS, DataSet, RECIPE_EPOCHS},
     part::Part,
     parts::PARTS,
-    recipe::{Method, RECIPE_EPOCHS},
+    recipe::Method,
     recipes::METHODS,
 };
 use crate::{

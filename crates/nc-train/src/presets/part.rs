@@ -3,7 +3,7 @@ use std::mem::discriminant;
 use nc_data::Transform;
 use nc_losses::BetweenForm;
 
-use super::{data_sets::DataSet, recipe::RECIPE_EPOCHS};
+use super::data_sets::{DataSet, RECIPE_EPOCHS};
 use crate::{
     config::{BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Space, WithinForm},
     post_hoc::PostHoc,

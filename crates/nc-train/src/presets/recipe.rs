@@ -13,9 +13,6 @@ use crate::{
     losses::SupervisedLoss,
 };
 
-/// Epochs of the common recipe.
-pub(super) const RECIPE_EPOCHS: usize = 200;
-
 /// A method: its first phase, relative to the common recipe of 200 epochs of SGD with momentum 0.9, which has 5 epochs of
 /// warm-up and commonly drops at epochs 160 and 180.
 pub(super) struct Method {
