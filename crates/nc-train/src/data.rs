@@ -265,9 +265,11 @@ impl Data {
             plans.map(|plan| ViewConfig { plan, transforms: self.transforms.clone(), mixup_alpha }).collect()
         } else {
             let plans = [first].into_iter().chain(std::iter::repeat(Plan::SameAs(0)));
-            let views = phase.views.iter().enumerate().zip(plans).map(|((view, transforms), plan)| {
-                check_transforms(&format!("phases.{}.views.{view}", phase.name), transforms, &self.train)?;
-                Ok(ViewConfig { plan, transforms: transforms.clone(), mixup_alpha })
+            let flip = self.transforms.iter().filter(|transform| matches!(transform, Transform::Flip));
+            let views = phase.views.iter().enumerate().zip(plans).map(|((view, own), plan)| {
+                let transforms: Vec<Transform> = flip.clone().chain(own).copied().collect();
+                check_transforms(&format!("phases.{}.views.{view}", phase.name), &transforms, &self.train)?;
+                Ok(ViewConfig { plan, transforms, mixup_alpha })
             });
             views.collect::<Result<_>>()?
         };

@@ -170,7 +170,7 @@ impl Learner {
 
     /// Takes one step on `batch`: forward, backward, optimiser and state of the objective, with the class weights and
     /// regularisers of the last [`Learner::begin_epoch`]. If a loss or gradient is not finite, only running statistics
-    /// change; see [`StepOutcome::not_finite`].
+    /// and estimates of class means change; see [`StepOutcome::not_finite`].
     ///
     /// Reads from the device once.
     ///

@@ -11,6 +11,7 @@ use nc_models::{
 use crate::{
     Result,
     config::{BackboneKind, Branches, Experiment},
+    error::ensure,
 };
 
 /// Prefix of the optional layer between backbone and head.
@@ -56,6 +57,14 @@ pub(crate) fn build_model(
         network = Box::new(NormalizedFeatures::new(network, &params.builder().pp(FEATURE_NORM))?);
     }
     let network = Model::new(params, network, &model.head, classes)?;
+    if let Some(projection) = model.projection {
+        let degenerate = projection.class_prototypes && projection.batch_norm && classes < 3;
+        ensure(!degenerate, "model.projection.batch_norm", || {
+            format!(
+                "batch norm of class prototypes requires at least 3 classes, found {classes}; set it to false"
+            )
+        })?;
+    }
     Ok(Box::new(match model.projection {
         Some(projection) => network.with_projection(projection)?,
         None => network,

@@ -21,8 +21,8 @@ pub enum Contrast {
         /// Temperature by which cosines are divided.
         #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
         temperature: f64,
-        /// Other embeddings of its class that attract an embedding beside the other views of its image, drawn anew in each
-        /// step; absent for all.
+        /// Other embeddings of its class that attract an embedding beside the other views of its image, resampled in
+        /// each step; absent for all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 1_000_000))]
         positives: Option<usize>,
@@ -95,6 +95,15 @@ pub struct Queue {
 }
 
 impl Contrast {
+    pub(super) fn weight(self) -> f64 {
+        match self {
+            Self::Supervised { weight, .. }
+            | Self::Balanced { weight, .. }
+            | Self::Probabilistic { weight, .. }
+            | Self::ClassMeans { weight, .. } => weight,
+        }
+    }
+
     pub(crate) fn queue(self) -> Option<Queue> {
         match self {
             Self::Supervised { queue, .. } => queue,

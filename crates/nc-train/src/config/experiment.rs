@@ -41,13 +41,15 @@ pub struct EvaluationConfig {
     /// on it, and with `keep = "best"` or `patience` the final weights; it is part of the hash.
     #[schemars(range(min = 1))]
     pub every_epochs: usize,
-    /// Weights kept at the end of each phase; `best` requires validation images.
+    /// Weights kept at the end of each phase; `best` requires validation images. A phase without a classifier
+    /// (`loss_weight = 0`) keeps those of its last epoch.
     #[serde(default, skip_serializing_if = "Keep::is_last")]
     #[schemars(extend("default" = "last"))]
     pub keep: Keep,
     /// Early stopping: a phase ends at the first evaluation after this many epochs without a better validation measure;
     /// absent to train every epoch. Epochs count from the last change that the phase schedules: the end of the warm-up, a
-    /// learning-rate milestone, or the start of re-weighting or of the regularisers. Requires validation images.
+    /// learning-rate milestone, or the start of re-weighting or of the regularisers. Requires validation images; without effect
+    /// in a phase without a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_EPOCHS))]
     pub patience: Option<usize>,

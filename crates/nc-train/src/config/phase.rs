@@ -35,9 +35,9 @@ pub struct Phase {
     /// 2 [alpha f_1, (1 - alpha) f_2], and the loss is alpha L(labels of view 1) + (1 - alpha) L(labels of view 2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_sampler: Option<Sampler>,
-    /// Views of each batch of images: the transforms of each view, in order, in place of crop, flip and transforms of
-    /// `data`. Absent for one view with those of `data`. The supervised loss uses the first view, contrastive losses the
-    /// others.
+    /// Views of each batch of images: the transforms of each view, in order, after the flip of `data.flip` and in place of
+    /// the crop and the transforms of `data`. Absent for one view with those of `data`. The supervised loss uses the first
+    /// view, contrastive losses the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<Vec<Transform>>,
     /// Mix-up: lambda is drawn from Beta(alpha, alpha) once per batch. At least 0.001; 0 disables mix-up.

@@ -45,6 +45,10 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
         let is_empty = matches!(groups, Groups::FileName { until } if until.is_empty());
         ensure(!is_empty, "data.groups.until", || "expected a separator such as \"_\", found \"\"".into())?;
     }
+    let all_have_views = experiment.phases.iter().all(|phase| !phase.views.is_empty());
+    ensure(data.transforms.is_empty() || !all_have_views, "data.transforms", || {
+        "every phase has views with transforms of their own; remove it, or set phases.NAME.views".into()
+    })?;
     ensure(!experiment.phases.is_empty(), "phases", || "expected at least one phase, found none".into())?;
     for (index, phase) in experiment.phases.iter().enumerate() {
         let twin = experiment.phases[..index].iter().any(|other| other.name == phase.name);
@@ -149,8 +153,9 @@ fn check_views(model: &ModelConfig, phase: &Phase) -> Result<()> {
     ensure(views < 2 || model.branches.is_none(), key("views"), || {
         format!("a network of several branches takes one view, found {views}; remove model.branches")
     })?;
-    ensure(phase.objective.loss_views == LossViews::First || views > 1, key("objective.loss_views"), || {
-        format!("requires two or more views, but {} has {}", key("views"), views.max(1))
+    let seen = phase.network_views();
+    ensure(phase.objective.loss_views == LossViews::First || seen > 1, key("objective.loss_views"), || {
+        format!("requires two or more views beside that of a queue, but {} gives {seen}", key("views"))
     })
 }
 
@@ -165,32 +170,55 @@ fn check_contrast(model: &ModelConfig, phase: &Phase, last: bool) -> Result<()> 
     let requires = || {
         "requires a projection head; set model.projection={hidden=512, batch_norm=true, dims=128}".to_owned()
     };
+    if let Some(projection) = model.projection {
+        ensure(projection.hidden > 0 || !projection.batch_norm, "model.projection.batch_norm", || {
+            "normalises the hidden layer, but hidden=0 has none; remove it".into()
+        })?;
+    }
     let on_embeddings = objective.neural_collapse.as_ref().is_some_and(|nc| nc.space == Space::Embeddings);
     ensure(projects || !on_embeddings, key("objective.neural_collapse.space"), requires)?;
     ensure(projects || objective.contrast.is_none(), key("objective.contrast"), requires)?;
-    if objective.loss_weight == 0.0 {
-        ensure(phase.trains == Trains::Everything && !last, key("objective.loss_weight"), || {
+    let uses_embeddings = on_embeddings || objective.contrast.is_some();
+    ensure(phase.mixup_alpha == 0.0 || !uses_embeddings, key("mixup_alpha"), || {
+        "losses on embeddings do not mix labels; set it to 0".into()
+    })?;
+    if !phase.trains_classifier() {
+        ensure(phase.trains == Trains::Everything, key("objective.loss_weight"), || {
+            format!("0 leaves nothing to minimise with trains={}; set a weight above 0", shown(phase.trains))
+        })?;
+        ensure(!last, key("objective.loss_weight"), || {
             "0 trains no classifier, so a later phase has to; add one with trains=\"new-classifier\"".into()
         })?;
         ensure(
-            objective.contrast.is_some() || objective.neural_collapse.is_some(),
+            objective.contrast.is_some_and(|contrast| contrast.weight() > 0.0),
             key("objective.loss_weight"),
-            || "0 leaves no loss to minimise; set objective.contrast, or a weight above 0".into(),
+            || {
+                "0 leaves no loss to minimise; set objective.contrast with a weight above 0, or a loss_weight above 0".into()
+            },
         )?;
     }
     let Some(contrast) = objective.contrast else { return Ok(()) };
     ensure(phase.trains == Trains::Everything, key("objective.contrast"), || {
         format!("acts on features, but trains={} freezes the backbone; remove it", shown(phase.trains))
     })?;
-    if let Contrast::Supervised { targets, .. } = contrast {
-        let views = phase.views.len();
-        ensure(views > 1, key("objective.contrast"), || {
-            format!(
-                "attracts the views of an image; {} needs two or more, found {}",
-                key("views"),
-                views.max(1)
-            )
-        })?;
+    if let Contrast::Supervised { targets, queue, .. } = contrast {
+        let (views, compared) = (phase.views.len(), phase.contrast_views().len());
+        match queue {
+            Some(_) => ensure(views > 1 && compared == 1, key("objective.contrast.queue"), || {
+                let expected = 2 + phase.contrast_views().start;
+                format!(
+                    "compares one view with the queue of the last one; {} needs {expected}, found {views}",
+                    key("views")
+                )
+            }),
+            None => ensure(compared > 1, key("objective.contrast"), || {
+                let least = 2 + usize::from(phase.trains_classifier());
+                format!(
+                    "attracts the views of an image; {} needs {least} or more, found {views}",
+                    key("views")
+                )
+            }),
+        }?;
         if let Some(targets) = targets {
             within_phase(phase, targets.from_epoch, key("objective.contrast.targets.from_epoch"))?;
         }

@@ -97,8 +97,9 @@ impl Term for Supervised {
             LossViews::First => self.of_view(step.first_view(), &heads, step.targets.first())?,
             LossViews::All => {
                 let views = step.branches.chunks_exact(heads.len().max(1)).zip(step.targets);
+                let number = views.len();
                 let losses = views.map(|(branches, targets)| self.of_view(branches, &heads, Some(targets)));
-                (sum(losses)?.ok_or_else(missing)? / step.targets.len() as f64)?
+                (sum(losses)?.ok_or_else(missing)? / number as f64)?
             }
         };
         Ok(vec![Part { name: "supervised", weight: self.weight, value }])

@@ -20,17 +20,19 @@ const PERCEPTRON: ProjectionConfig =
 fn strong_view(data: &DataSet) -> Vec<Transform> {
     vec![
         Transform::Crop { padding: data.crop_padding },
-        Transform::Flip,
         Transform::AutoAugmentCifar10,
         Transform::Cutout { length: 16 },
     ]
 }
 
+fn random_part(smallest_area: f64) -> Transform {
+    Transform::RandomResizedCrop { size: None, smallest_area, interpolation: Interpolation::Bilinear }
+}
+
 /// A view of SimCLR without blur.
 fn contrast_view(smallest_area: f64) -> Vec<Transform> {
     vec![
-        Transform::RandomResizedCrop { size: None, smallest_area, interpolation: Interpolation::Bilinear },
-        Transform::Flip,
+        random_part(smallest_area),
         Transform::ColorJitter {
             brightness: 0.4,
             contrast: 0.4,
@@ -68,7 +70,7 @@ pub(super) const LA_FIRST_OF_THREE_VIEWS: Method = Method {
 // The supplement of Li et al. 2022, which the authors' code follows but for its default learning rate and batch size.
 pub(super) const KCL: Method = Method {
     name: "kcl",
-    description: "KCL: supervised contrast with six positives, 1,000 epochs in batches of 1,024; then LDAM on the frozen backbone",
+    description: "KCL: supervised contrast with six positives, 1,000 epochs of large batches; then LDAM on the frozen backbone",
     epochs: 5 * RECIPE_EPOCHS,
     batch_factor: 8,
     learning_rate: |_| 0.5,
@@ -91,7 +93,7 @@ pub(super) const KCL: Method = Method {
 /// The linear scaling rule (Goyal et al. 2017) gives the learning rate.
 pub(super) const KCL_200: Method = Method {
     name: "kcl-200",
-    description: "KCL with 200 epochs in place of 1,000, in batches of 256",
+    description: "KCL with 200 epochs in place of 1,000, in smaller batches",
     epochs: RECIPE_EPOCHS,
     batch_factor: 2,
     learning_rate: |_| 0.125,
@@ -107,7 +109,7 @@ pub(super) const KCL_QUEUE: Method = Method {
     learning_rate: |_| 0.1,
     weight_decay: 5e-4,
     warmup_epochs: 0,
-    views: |_| vec![contrast_view(0.08), contrast_view(0.08)],
+    views: |_| vec![vec![random_part(0.08)]; 2],
     contrast: Some(queued(Some(6), None)),
     projection: Some(ProjectionConfig { hidden: 0, batch_norm: false, dims: 128, class_prototypes: false }),
     head: HeadConfig::Linear,
@@ -141,7 +143,7 @@ pub(super) const TSC: Method = Method {
 
 pub(super) const TSC_200: Method = Method {
     name: "tsc-200",
-    description: "TSC with 200 epochs in place of 1,000, in batches of 256",
+    description: "TSC with 200 epochs in place of 1,000, in smaller batches",
     contrast: Some(targeted(100)),
     ..KCL_200
 };
@@ -159,6 +161,7 @@ pub(super) const TSC_QUEUE: Method = Method {
     description: "TSC against a queue of 65,536 embeddings: targets from epoch 200 of 400",
     epochs: 2 * RECIPE_EPOCHS,
     weight_decay: 1e-4,
+    views: |_| vec![vec![random_part(0.08), JITTER]; 2],
     contrast: Some(queued(Some(6), Some(UniformTargets { weight: 0.2, from_epoch: 200 }))),
     projection: KCL.projection,
     ..KCL_QUEUE
@@ -184,6 +187,10 @@ pub(super) const LA_THREE_VIEWS: Method = Method {
     loss_views: LossViews::All,
     ..LA_FIRST_OF_THREE_VIEWS
 };
+
+/// Colour jitter of TSC on ImageNet-LT.
+const JITTER: Transform =
+    Transform::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.0, probability: 1.0 };
 
 const fn contrast_of_batch(targets: Option<UniformTargets>) -> Contrast {
     Contrast::Supervised { weight: 1.0, temperature: 0.07, positives: Some(6), targets, queue: None }

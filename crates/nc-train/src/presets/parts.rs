@@ -52,10 +52,11 @@ pub(super) const PARTS: &[Part] = &[
     ),
     Part::new(
         "nc-embeddings",
-        "with L_W + L_B on the embeddings of a projection head",
+        "with L_W + L_B on the embeddings of a projection head, on moving averages",
         Sets::NeuralCollapse(|nc| {
             nc.space = Space::Embeddings;
-            nc.centers = Centers::Learnable { learning_rate: 0.5, init: CenterInit::ClassMeans };
+            // Learnable centres start with class means that almost coincide, where the gradient of L_B is large.
+            nc.centers = Centers::MovingAverage { momentum: 0.9, init: CenterInit::ClassMeans };
         }),
     ),
     Part::new(

@@ -70,6 +70,19 @@ fn refusal(method: &str, change: impl Fn(&mut Experiment)) -> String {
 }
 
 #[test]
+fn the_flip_of_the_data_applies_to_views() {
+    let weights = |flip| {
+        let mut experiment = experiment("proco");
+        experiment.data.flip = flip;
+        experiment.phases[0].batch_size = 64;
+        let out = tempfile::tempdir().unwrap();
+        let options = RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
+        train(&experiment, &options, &mut ()).unwrap().result.weights_sha256.unwrap()
+    };
+    assert_ne!(weights(true), weights(false));
+}
+
+#[test]
 fn contradictory_settings_are_refused() {
     for (found, expected) in [
         (
@@ -79,13 +92,13 @@ fn contradictory_settings_are_refused() {
         ),
         (
             refusal("kcl", |kcl| kcl.phases[0].objective.contrast = None),
-            "phases.representation.objective.loss_weight: 0 leaves no loss to minimise; set objective.contrast, or a weight \
-             above 0",
+            "phases.representation.objective.loss_weight: 0 leaves no loss to minimise; set objective.contrast with a weight \
+             above 0, or a loss_weight above 0",
         ),
         (
             refusal("kcl", |kcl| drop(kcl.phases[0].views.pop())),
-            "phases.representation.objective.contrast: attracts the views of an image; phases.representation.views needs two \
-             or more, found 1",
+            "phases.representation.objective.contrast: attracts the views of an image; phases.representation.views needs 2 or \
+             more, found 1",
         ),
         (
             refusal("proco", |proco| proco.model.projection = None),
@@ -105,8 +118,46 @@ fn contradictory_settings_are_refused() {
             "phases.representation.mixup_alpha: mix-up would mix other images in each of 3 views; set it to 0",
         ),
         (
+            refusal("proco", |proco| {
+                proco.phases[0].views.truncate(1);
+                proco.phases[0].mixup_alpha = 1.0;
+            }),
+            "phases.representation.mixup_alpha: losses on embeddings do not mix labels; set it to 0",
+        ),
+        (
+            refusal("kcl-queue", |kcl| {
+                let view = kcl.phases[0].views[0].clone();
+                kcl.phases[0].views.push(view);
+            }),
+            "phases.representation.objective.contrast.queue: compares one view with the queue of the last one; \
+             phases.representation.views needs 2, found 3",
+        ),
+        (
+            refusal("proco", |proco| {
+                proco.phases[0].views.pop();
+                proco.phases[0].objective.contrast =
+                    presets::find("cifar10-lt-r100/kcl").unwrap().phases[0].objective.contrast;
+            }),
+            "phases.representation.objective.contrast: attracts the views of an image; phases.representation.views needs 3 or \
+             more, found 2",
+        ),
+        (
+            refusal("proco", |proco| proco.data.transforms.push(nc_data::Transform::Cutout { length: 2 })),
+            "data.transforms: every phase has views with transforms of their own; remove it, or set phases.NAME.views",
+        ),
+        (
+            refusal("proco+crt", |proco| proco.phases[1].objective.loss_weight = 0.0),
+            "phases.classifier.objective.loss_weight: 0 leaves nothing to minimise with trains=\"new-classifier\"; set a weight \
+             above 0",
+        ),
+        (
+            refusal("kcl-queue", |kcl| kcl.model.projection.as_mut().unwrap().batch_norm = true),
+            "model.projection.batch_norm: normalises the hidden layer, but hidden=0 has none; remove it",
+        ),
+        (
             refusal("ce", |ce| ce.phases[0].objective.loss_views = LossViews::All),
-            "phases.representation.objective.loss_views: requires two or more views, but phases.representation.views has 1",
+            "phases.representation.objective.loss_views: requires two or more views beside that of a queue, but \
+             phases.representation.views gives 1",
         ),
         (
             refusal("nc-drw", |nc| {

@@ -247,26 +247,25 @@ class ThreeViews:
 
 
 class Embeddings:
-    """L_W and L_B on the embeddings of the second and third view, with learnable centres."""
+    """L_W and L_B on the embeddings of the second and third view, with moving averages as centres."""
 
     projection, views, cosine, rate, decay = (512, True), 3, False, 0.01, 5e-4
 
     def __init__(self):
-        self.centers = noise(2000, torch.Size([CLASSES, 128])).double().requires_grad_()
+        self.centers = noise(2000, torch.Size([CLASSES, 128])).double()
 
     def loss(self, model, features, embeddings, images):
         both, labels = torch.cat(embeddings[1:]), torch.cat([LABELS, LABELS])
+        means = torch.stack([both[labels == k].mean(0) for k in range(CLASSES)])
+        centers = 0.9 * self.centers + 0.1 * means
+        self.centers = centers.detach()
         within = 0
         for k in range(CLASSES):
             within = within + (both[labels == k] - self.centers[k]).square().sum(1).mean()
-        directions = F.normalize(self.centers - self.centers.mean(0))
+        directions = F.normalize(centers - centers.mean(0))
         cosines = directions @ directions.T - 4 * torch.eye(CLASSES, dtype=torch.float64)
         between = -cosines.max(1).values.clamp(-1 + 1e-7, 1 - 1e-7).acos().mean()
         return cross_entropy_by_prior(model.linear(features[0])) + 0.01 * within / CLASSES + 0.1 * between
-
-    def after_step(self):
-        self.centers.data -= 0.5 / 0.01 * self.centers.grad
-        self.centers.grad = None
 
 
 METHODS = {
@@ -299,7 +298,6 @@ def main():
             loss = method.loss(model, features.split(BATCH), embeddings, images)
             loss.backward()
             optimizer.step()
-            getattr(method, "after_step", lambda: None)()
             answers[f"{name}.step{step}.loss"] = kept(loss.reshape(1))
         for parameter, value in tensors_of(model).items():
             if parameter.startswith(("linear", "projection", "class_projection", "conv1", "bn1", "layer3.2.conv2")):

@@ -18,7 +18,7 @@ use crate::{
 /// each class; the mean over the views.
 ///
 /// Two estimates of the class means run side by side, as in the authors' code (LeapLabTHU/ProCo). The losses use `current`,
-/// which each epoch begins with the estimate of the epoch before and goes on accumulating; `next` begins anew.
+/// which takes over the estimate of the epoch before and continues to accumulate; `next` is reset.
 pub(super) struct ProbabilisticContrast {
     weight: f64,
     temperature: f64,
@@ -118,7 +118,7 @@ impl ProbabilisticContrast {
 impl Term for ProbabilisticContrast {
     fn begin_epoch(&mut self, epoch: &EpochContext<'_>) -> Result<()> {
         self.seed = epoch.seed;
-        // Not again in an epoch that is resumed.
+        // Skipped on resume within an epoch.
         if self.epoch != Some(epoch.epoch) {
             self.epoch = Some(epoch.epoch);
             self.current = self.next.take();

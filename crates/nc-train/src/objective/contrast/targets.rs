@@ -24,7 +24,7 @@ impl AssignedTargets {
         Self { settings, targets: None, centroids: None }
     }
 
-    /// Moves the averages of the classes of a batch; returns the targets and the number of that of each class.
+    /// Moves the averages of the classes of a batch; returns the targets and the target index of each class.
     pub(super) fn assign(
         &mut self,
         embeddings: &Tensor,
@@ -47,7 +47,9 @@ impl AssignedTargets {
         let own = old.index_select(&rows, 0)?;
         let moved = unit(&((&own * MOMENTUM)? + (unit(&present.means)? * (1.0 - MOMENTUM))?)?)?;
         let centroids = old.index_add(&rows, &(moved - own)?, 0)?;
-        let assigned = nc_losses::assign_targets(&centroids, &targets)?;
+        // Non-finite averages have no matching; the loss is not finite then either, which ends the run.
+        let assigned =
+            nc_losses::assign_targets(&centroids, &targets).unwrap_or_else(|_| (0..classes).collect());
         (self.targets, self.centroids) = (Some(targets.clone()), Some(centroids));
         Ok((targets, assigned))
     }
