@@ -222,6 +222,21 @@ fn a_restored_contrastive_learner_takes_the_same_steps() {
 }
 
 #[test]
+fn a_diverged_matching_is_reported_as_a_step() {
+    let (mut learner, phase) = preset_learner("tsc");
+    learner.begin_phase(&phase).unwrap();
+    learner.begin_epoch(500, 0, &|_, _| unreachable!()).unwrap();
+    for (name, var) in learner.network().params().vars() {
+        if name.starts_with("projection.output") {
+            var.set(&(var.as_tensor() * f64::INFINITY).unwrap()).unwrap();
+        }
+    }
+    let view = batch(1.0).views.remove(0);
+    let outcome = learner.step(&Batch { views: vec![view; 2] }, 0.1).unwrap();
+    assert!(outcome.not_finite().is_some(), "{outcome:?}");
+}
+
+#[test]
 fn a_contrastive_phase_leaves_the_classifier_alone() {
     let (mut learner, phase) = preset_learner("kcl");
     let head = |learner: &Learner| values(&learner.state().unwrap()["model/linear.weight"]);

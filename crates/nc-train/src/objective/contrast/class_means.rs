@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
+use super::unit_rows::unit_rows;
 use crate::{
     Result,
     objective::{
@@ -65,8 +66,7 @@ impl Term for ClassMeanContrast {
         let losses = views.clone().map(|view| {
             let (embeddings, labels) = Embeddings::of_view(step, view)?;
             let means = self.moved(embeddings, labels)?;
-            let norms = (means.sqr()?.sum_keepdim(1)? + 1e-24)?.sqrt()?;
-            let cosines = embeddings.matmul(&means.broadcast_div(&norms)?.t()?)?;
+            let cosines = embeddings.matmul(&unit_rows(&means)?.t()?)?;
             self.means = Some(means);
             let logits = nc_losses::adjusted_logits(&(cosines / self.temperature)?, &self.class_counts, 1.0)?;
             Ok(nc_losses::cross_entropy(&logits, &labels.tensor)?)

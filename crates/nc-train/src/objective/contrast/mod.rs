@@ -9,5 +9,6 @@ mod probabilistic;
 mod queue;
 mod supervised;
 mod targets;
+mod unit_rows;
 
 pub(super) use build::term;

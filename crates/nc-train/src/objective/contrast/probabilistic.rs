@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::Init;
 use nc_models::ParamStore;
 
+use super::unit_rows::unit_rows;
 use crate::{
     Result,
     objective::{
@@ -55,9 +56,8 @@ impl Estimate {
         let vb = ParamStore::new(seed, like.device()).builder();
         let means =
             vb.get_with_hints((classes, like.dim(1)?), &format!("contrast/{epoch}"), normal)?.detach();
-        let norms = means.sqr()?.sum_keepdim(1)?.sqrt()?;
         Ok(Self {
-            means: (means.broadcast_div(&norms)? * FIRST_LENGTH)?,
+            means: (unit_rows(&means)? * FIRST_LENGTH)?,
             amounts: Tensor::zeros(classes, DType::F32, like.device())?,
         })
     }

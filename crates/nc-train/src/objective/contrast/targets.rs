@@ -1,5 +1,6 @@
 use candle_core::Tensor;
 
+use super::unit_rows::unit_rows;
 use crate::{Result, config::UniformTargets, objective::targets::Labels};
 
 /// Uniform targets, assigned to the classes by a matching with moving averages of their mean directions (TSC, Li et al.
@@ -45,11 +46,13 @@ impl AssignedTargets {
         let present = nc_losses::class_means_by(&embeddings.detach(), &labels.host, classes)?;
         let rows = Tensor::new(present.classes, device)?;
         let own = old.index_select(&rows, 0)?;
-        let moved = unit(&((&own * MOMENTUM)? + (unit(&present.means)? * (1.0 - MOMENTUM))?)?)?;
+        let moved = unit_rows(&((&own * MOMENTUM)? + (unit_rows(&present.means)? * (1.0 - MOMENTUM))?)?)?;
         let centroids = old.index_add(&rows, &(moved - own)?, 0)?;
-        // Non-finite averages have no matching; the loss is not finite then either, which ends the run.
-        let assigned =
-            nc_losses::assign_targets(&centroids, &targets).unwrap_or_else(|_| (0..classes).collect());
+        let assigned = match nc_losses::assign_targets(&centroids, &targets) {
+            // Non-finite averages have no matching; the loss is not finite then either, which ends the run.
+            Err(nc_losses::Error::Range { argument: "centroids", .. }) => (0..classes).collect(),
+            assigned => assigned?,
+        };
         (self.targets, self.centroids) = (Some(targets.clone()), Some(centroids));
         Ok((targets, assigned))
     }
@@ -67,9 +70,4 @@ impl AssignedTargets {
         }
         true
     }
-}
-
-fn unit(rows: &Tensor) -> Result<Tensor> {
-    let norms = (rows.sqr()?.sum_keepdim(1)? + 1e-24)?.sqrt()?;
-    Ok(rows.broadcast_div(&norms)?)
 }
