@@ -102,6 +102,15 @@ pub(crate) fn fraction(argument: &'static str, value: f64) -> Result<()> {
     }
 }
 
+/// Requires a finite number of at least 0.
+pub(crate) fn non_negative(argument: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Range { argument, expected: "a finite number of at least 0", found: value })
+    }
+}
+
 /// Requires a finite temperature above 0.
 pub(crate) fn temperature(value: f64) -> Result<()> {
     if value > 0.0 && value.is_finite() {

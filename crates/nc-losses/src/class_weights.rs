@@ -56,6 +56,31 @@ pub fn inverse_frequency(counts: &[usize]) -> Vec<f64> {
     scaled_to_length(counts, f64::recip)
 }
 
+/// Class weights from a power of the class sizes, normalised to sum K.
+///
+/// Between equal weights (exponent 0) and [`inverse_frequency`] (exponent 1). From a late epoch on they are the aligned
+/// deferred re-weighting (ADRW) of a model trained with logit adjustment or the vector-scaling loss.
+///
+/// ```text
+/// w_k = n_k^{-exponent}, scaled so that sum_k w_k = K
+/// ```
+///
+/// `counts` holds n_k. Classes without samples are treated as in [`effective_number`].
+///
+/// # Example
+///
+/// ```
+/// assert_eq!(nc_losses::inverse_power(&[9, 1], 0.5), [0.5, 1.5]);
+/// ```
+///
+/// # Source
+///
+/// Wang et al., "A Unified Generalization Analysis of Re-Weighting and Logit-Adjustment for Imbalanced Learning",
+/// NeurIPS 2023.
+pub fn inverse_power(counts: &[usize], exponent: f64) -> Vec<f64> {
+    scaled_to_length(counts, |count| count.powf(-exponent))
+}
+
 fn scaled_to_length(counts: &[usize], weight: impl Fn(f64) -> f64) -> Vec<f64> {
     let raw = counts.iter().map(|&count| if count == 0 { 0.0 } else { weight(count as f64) });
     let total: f64 = raw.clone().sum();

@@ -9,12 +9,12 @@
 //! | | |
 //! |---|---|
 //! | supervised | [`cross_entropy`], [`weighted_cross_entropy`], [`smoothed_cross_entropy`], [`weighted_smoothed_cross_entropy`], [`soft_cross_entropy`], [`mse`] |
-//! | long-tailed | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`with_margins`] (LDAM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
+//! | long-tailed | [`adjusted_logits`] (logit adjustment, balanced softmax, ARB), [`vector_scaled_logits`] (VS loss), [`with_margins`] (LDAM), [`with_angular_margins`] (DBM), [`focal`], [`dot_regression`], [`class_balanced_dot_regression`], [`label_aware_smoothing`] |
 //! | several experts | [`diversity`] and [`diversity_temperatures`] (RIDE), [`inverse_softmax_logits`] (SADE) |
 //! | contrastive | [`contrastive_each`] (SupCon, FCL, KCL, TSC, BCL, PaCo), [`supervised_contrastive_each`], [`balanced_contrastive_each`], [`von_mises_fisher_logits`] (ProCo); targets of TSC: [`uniform_targets`], [`assign_targets`] |
-//! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`] |
+//! | regularisers | [`within_class`] (L_W), [`between_class`] (L_B), [`center_loss`], [`uniformity`] |
 //! | per-sample | [`cross_entropy_each`], [`smoothed_cross_entropy_each`], [`mse_each`], [`focal_each`], [`label_aware_smoothing_each`], [`dot_regression_each`]; reduced by [`PerSample`] |
-//! | helpers | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`ldam_margins`], [`check_labels`] |
+//! | helpers | [`mixed`] (mix-up), [`class_means`], [`class_means_by`], [`effective_number`], [`inverse_frequency`], [`inverse_power`], [`ldam_margins`], [`angular_margins`], [`check_labels`] |
 //!
 //! The regularisers are those of Liu et al., "Inducing Neural Collapse in Deep Long-tailed Learning",
 //! AISTATS 2023 (eq. 13-16): with features h, labels y and learnable class centres c, training minimises
@@ -58,7 +58,7 @@
 //!
 //! # Features
 //!
-//! - `serde`: implements the serde and schemars traits for [`BetweenForm`].
+//! - `serde`: implements the serde and schemars traits for [`BetweenForm`] and [`DifficultSamples`].
 //! - `cuda`, `cudnn`, `metal`: enable the Candle features of the same name.
 //!
 //! # Labels
@@ -78,6 +78,7 @@ mod class_means;
 mod class_weights;
 mod contrastive;
 mod cross_entropy;
+mod difficulty_margins;
 mod distance;
 mod diversity;
 mod dot_regression;
@@ -92,6 +93,8 @@ mod per_sample;
 mod soft_cross_entropy;
 mod softmax;
 mod uniform_targets;
+mod uniformity;
+mod vector_scaling;
 mod von_mises_fisher;
 mod within_class;
 
@@ -102,12 +105,13 @@ pub use between_class::{BetweenForm, between_class};
 pub use center_loss::center_loss;
 pub use check::check_labels;
 pub use class_means::{ClassMeans, class_means, class_means_by};
-pub use class_weights::{effective_number, inverse_frequency};
+pub use class_weights::{effective_number, inverse_frequency, inverse_power};
 pub use contrastive::{contrastive_each, supervised_contrastive_each};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
     weighted_cross_entropy, weighted_smoothed_cross_entropy,
 };
+pub use difficulty_margins::{DifficultSamples, angular_margins, with_angular_margins};
 pub use diversity::{diversity, diversity_temperatures};
 pub use dot_regression::{class_balanced_dot_regression, dot_regression, dot_regression_each};
 pub use error::{Error, Result};
@@ -120,6 +124,8 @@ pub use mse::{mse, mse_each};
 pub use per_sample::{ClassCount, PerSample};
 pub use soft_cross_entropy::soft_cross_entropy;
 pub use uniform_targets::uniform_targets;
+pub use uniformity::uniformity;
+pub use vector_scaling::vector_scaled_logits;
 pub use von_mises_fisher::von_mises_fisher_logits;
 pub use within_class::within_class;
 

@@ -2,12 +2,13 @@
 
 use candle_core::{Device, Tensor, Var};
 use nc_losses::{
-    BetweenForm, ClassCount, PerSample, Result, adjusted_logits, balanced_contrastive_each, between_class,
-    center_loss, class_balanced_dot_regression, class_means, contrastive_each, cross_entropy, diversity,
-    dot_regression, dot_regression_each, focal, focal_each, inverse_softmax_logits, label_aware_smoothing,
-    label_aware_smoothing_each, mixed, mse, mse_each, smoothed_cross_entropy, smoothed_cross_entropy_each,
-    soft_cross_entropy, supervised_contrastive_each, von_mises_fisher_logits, weighted_cross_entropy,
-    weighted_smoothed_cross_entropy, with_margins, within_class,
+    BetweenForm, ClassCount, DifficultSamples, PerSample, Result, adjusted_logits, balanced_contrastive_each,
+    between_class, center_loss, class_balanced_dot_regression, class_means, contrastive_each, cross_entropy,
+    diversity, dot_regression, dot_regression_each, focal, focal_each, inverse_softmax_logits,
+    label_aware_smoothing, label_aware_smoothing_each, mixed, mse, mse_each, smoothed_cross_entropy,
+    smoothed_cross_entropy_each, soft_cross_entropy, supervised_contrastive_each, uniformity,
+    vector_scaled_logits, von_mises_fisher_logits, weighted_cross_entropy, weighted_smoothed_cross_entropy,
+    with_angular_margins, with_margins, within_class,
 };
 
 use crate::support::{gradient, labels, normal, relative_error, scalar, values};
@@ -58,6 +59,13 @@ fn long_tailed_losses_match_finite_differences() -> Result<()> {
     }
     hold(&x, |x| cross_entropy(&inverse_softmax_logits(x, &[9, 1, 3, 40, 2], 2.0)?, &y))?;
     hold(&x, |x| cross_entropy(&with_margins(x, &y, &[0.1, 0.5, 0.0, 2.0, 1.0])?, &y))?;
+    hold(&x, |x| cross_entropy(&vector_scaled_logits(x, &[9, 1, 3, 40, 2], 0.2, 0.7)?, &y))?;
+    let cosines = x.tanh()?;
+    for difficult in [DifficultSamples::None, DifficultSamples::All, DifficultSamples::Wrong] {
+        let margins = [0.1, 0.5, 0.0, 0.3, 0.2];
+        hold(&cosines, |c| cross_entropy(&(with_angular_margins(c, &y, &margins, difficult)? * 8.0)?, &y))?;
+    }
+    hold(&x, |x| uniformity(x, 5.0))?;
     hold(&x, |x| label_aware_smoothing(x, &y, &[3, 30, 7, 7, 1], 0.5, 0.2))?;
     let directions = normal(4, 5, 4)?;
     hold(&normal(3, 7, 4)?, |h| dot_regression(h, &y, &directions))?;

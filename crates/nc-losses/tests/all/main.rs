@@ -7,5 +7,6 @@ mod finite_differences;
 mod golden;
 mod invariances;
 mod per_sample;
+mod scaling_and_margins;
 mod support;
 mod threads;
