@@ -18,7 +18,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     }
     writeln!(out, "A preset is DATA/METHOD; + adds parts, as in cifar10-lt-r100/ldam-drw+nc+crt")?;
     write_names(&mut out, "data sets", presets::data_sets().collect(), DATA_ADVICE)?;
-    write_names(&mut out, "methods", presets::methods().collect(), METHOD_ADVICE)?;
+    let methods = presets::methods().chain([presets::BEST]).collect();
+    write_names(&mut out, "methods", methods, METHOD_ADVICE)?;
     write_names(&mut out, "parts", presets::parts().collect(), PART_ADVICE)
 }
 

@@ -216,7 +216,7 @@ impl Observer for Progress {
                 let term =
                     |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
                 self.say(&format!(
-                    "{phase} {}/{}: loss {:.3}{}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                    "{phase} {}/{}: loss {:.3}{}{}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
                     epoch + 1,
                     self.phase_epochs,
                     losses.total,
@@ -224,14 +224,18 @@ impl Observer for Progress {
                     term("L_B", losses.term("between_class")),
                     term("diversity", losses.term("diversity")),
                     term("contrast", losses.term("contrast")),
+                    term("uniformity", losses.term("uniformity")),
                     timing.images_per_second,
                     self.time_left(),
                 ));
             }
-            Event::Evaluated { phase, epoch, test_accuracy, classifier, .. } => {
+            Event::Evaluated { phase, epoch, test_accuracy, classifier, average, .. } => {
                 let of = classifier.as_ref().map(|name| format!(" of the {name}")).unwrap_or_default();
                 let accuracy = percent(test_accuracy.all);
-                self.say(&format!("{phase} {}: test accuracy{of} {accuracy}", epoch + 1));
+                let average = average.map(|average| percent(average.test_accuracy.all));
+                let average = average.map(|share| format!(", of the averaged weights {share}"));
+                let average = average.unwrap_or_default();
+                self.say(&format!("{phase} {}: test accuracy{of} {accuracy}{average}", epoch + 1));
             }
             _ => {}
         }

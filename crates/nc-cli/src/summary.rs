@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nc_metrics::Accuracy;
-use nc_record::{Expert, RunDir, SelectedEpoch, ShotAccuracy};
+use nc_record::{AveragedWeights, Expert, RunDir, SelectedEpoch, ShotAccuracy};
 use nc_report::{FigureRow, figure_rows};
 use nc_train::{Evaluation, Finished, Geometry, RunResult};
 
@@ -85,6 +85,9 @@ fn chosen_epochs(out: &mut String, result: &RunResult) -> std::fmt::Result {
                 "  (epoch chosen by validation: {test}, {phase} {epoch}; validation accuracy {validation}{balanced})"
             )?;
         }
+    }
+    if let Some(AveragedWeights { accuracy, .. }) = &result.weight_average {
+        writeln!(out, "  (averaged weights of the last epoch: {})", percent(accuracy.test_accuracy.all))?;
     }
     if let Some(best) = &result.best_epoch {
         let (phase, epoch) = (&best.phase, best.epoch + 1);

@@ -1,4 +1,4 @@
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, Tensor};
 
 use crate::{Error, Result, check};
 
@@ -51,7 +51,7 @@ pub fn uniformity(vectors: &Tensor, sharpness: f64) -> Result<Tensor> {
     let unit = vectors.broadcast_div(&norms)?;
     let cosines = unit.matmul(&unit.t()?)?;
     // Leaves out the pair of a row with itself.
-    let own = Tensor::eye(classes, DType::F32, vectors.device())?.to_dtype(vectors.dtype())?;
+    let own = Tensor::eye(classes, vectors.dtype(), vectors.device())?;
     let scaled = ((cosines * sharpness)? - (own * 1e30)?)?;
     let largest = scaled.detach().max_all()?;
     let sum = scaled.broadcast_sub(&largest)?.exp()?.sum_all()?;

@@ -68,6 +68,9 @@ pub enum Event {
         /// The classifier in place of the network's, if the phase trains none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         classifier: Option<String>,
+        /// Accuracy of the moving average of the weights, if the phase has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        average: Option<AverageAccuracy>,
         /// Wall time.
         timing: Timing,
     },
@@ -93,7 +96,7 @@ pub enum Event {
 
 /// The loss and its unweighted terms; inactive terms are absent. L_sup is "supervised", L_W (or the centre loss that
 /// replaces it) is "within_class", L_B is "between_class", the diversity of
-/// experts is "diversity", a contrastive loss is "contrast". The angular forms of L_B are in radians and negative.
+/// experts is "diversity", a contrastive loss is "contrast", the uniformity of class directions is "uniformity". The angular forms of L_B are in radians and negative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLosses {
     /// The weighted sum of the terms.
@@ -131,6 +134,16 @@ pub struct ShotAccuracy {
     pub medium: Option<f64>,
     /// Classes with fewer than 20 training images.
     pub few: Option<f64>,
+}
+
+/// Accuracy of a moving average of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AverageAccuracy {
+    /// Test accuracy.
+    pub test_accuracy: ShotAccuracy,
+    /// Accuracy on the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<ShotAccuracy>,
 }
 
 /// Wall time and throughput, the only values that differ between repetitions of a run.

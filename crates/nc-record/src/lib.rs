@@ -25,7 +25,7 @@ pub use checkpoint::{Array, Checkpoint};
 pub use claim::{Claim, Rhythm};
 pub use decisions::Decisions;
 pub use error::{Error, Result};
-pub use event::{EpochLosses, Event, ShotAccuracy, Timing};
+pub use event::{AverageAccuracy, EpochLosses, Event, ShotAccuracy, Timing};
 pub use event_log::EventLog;
 pub use examples::{ClassMistakes, Examples, Mistake};
 pub use expert::Expert;
@@ -33,7 +33,9 @@ pub use features::{Features, Floats, TestFeatures};
 pub use figures::{Figures, figures};
 pub use holder::Holder;
 pub use input::{InputSpec, Resize};
-pub use result::{BestEpoch, DataSummary, NetworkSummary, ProgramSummary, RunResult, SelectedEpoch};
+pub use result::{
+    AveragedWeights, BestEpoch, DataSummary, NetworkSummary, ProgramSummary, RunResult, SelectedEpoch,
+};
 pub use run_dir::RunDir;
 pub use samples::{ImageSample, Samples};
 pub use shell::shell_word;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Expert, FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
+use crate::{AverageAccuracy, Expert, FORMAT_VERSION, InputSpec, ShotAccuracy, Timing};
 
 /// Result of a finished run. `A` (accuracy), `C` (calibration) and `N` (neural-collapse metrics) are defined by the
 /// crate that measures them.
@@ -48,6 +48,10 @@ pub struct RunResult<A, C, N> {
     /// The epoch with the best validation accuracy, whose weights are saved too; only with validation images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected_epoch: Option<SelectedEpoch>,
+    /// The moving average of the weights at the end of the last phase, saved too; none without one, or with a post-hoc
+    /// adjustment, which adjusts the weights themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_average: Option<AveragedWeights>,
     /// Time at which the run finished, UTC, in RFC 3339: `2026-11-28T22:41:08Z`. None in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
@@ -134,6 +138,15 @@ pub struct SelectedEpoch {
     /// Whether the run's final weights are those of this epoch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
+}
+
+/// A moving average of the weights, in `weights-averaged.safetensors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AveragedWeights {
+    /// Its accuracy.
+    pub accuracy: AverageAccuracy,
+    /// SHA-256 of the file, in hexadecimal.
+    pub weights_sha256: String,
 }
 
 /// The epoch with the best test accuracy.

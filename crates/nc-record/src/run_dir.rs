@@ -30,7 +30,8 @@ impl RunDir {
     pub const WEIGHTS: &'static str = "weights.safetensors";
     /// The weights of the epoch selected by validation accuracy.
     pub const SELECTED_WEIGHTS: &'static str = "weights-selected.safetensors";
-
+    /// The moving average of the weights at the end of the last phase.
+    pub const AVERAGED_WEIGHTS: &'static str = "weights-averaged.safetensors";
     /// The TensorBoard event file.
     pub const TENSORBOARD: &'static str = "events.out.tfevents.0.nclt";
     /// The 2-D projection of the features after the last epoch.
@@ -98,6 +99,7 @@ impl RunDir {
             Self::TENSORBOARD,
             Self::WEIGHTS,
             Self::SELECTED_WEIGHTS,
+            Self::AVERAGED_WEIGHTS,
             Self::EVENTS,
         ] {
             remove(&self.path.join(name))?;

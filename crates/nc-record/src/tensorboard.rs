@@ -118,10 +118,14 @@ fn scalars(event: &Event) -> Option<(usize, Figures)> {
             }
             epoch
         }
-        Event::Evaluated { epoch, test_accuracy, validation_accuracy, .. } => {
-            for (set, accuracy) in
-                [("test", Some(test_accuracy)), ("validation", validation_accuracy.as_ref())]
-            {
+        Event::Evaluated { epoch, test_accuracy, validation_accuracy, average, .. } => {
+            let average = average.as_ref();
+            for (set, accuracy) in [
+                ("test", Some(test_accuracy)),
+                ("validation", validation_accuracy.as_ref()),
+                ("average/test", average.map(|average| &average.test_accuracy)),
+                ("average/validation", average.and_then(|average| average.validation_accuracy.as_ref())),
+            ] {
                 let of = |group: fn(&ShotAccuracy) -> Option<f64>| accuracy.and_then(group);
                 add(&format!("accuracy/{set}/all"), of(|accuracy| Some(accuracy.all)));
                 add(&format!("accuracy/{set}/many"), of(|accuracy| accuracy.many));

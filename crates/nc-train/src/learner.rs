@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor, backprop::GradStore};
 use nc_data::Batch;
-use nc_models::{Network, Role};
+use nc_models::{Branch, Network, ParamStore, Role};
 use nc_record::EpochLosses;
 
 use crate::{
@@ -10,7 +10,9 @@ use crate::{
     config::{Phase, Trains},
     divergence::NotFinite,
     objective::{EpochContext, MeasureMeans, Part, StepContext, Targets, Term, sum, terms},
-    optimizer::{Optimizer, Trainable},
+    optimizer::{Optimizer, Trainable, perturbed},
+    weight_average::WeightAverage,
+    with_values::with_values,
 };
 
 /// Network, objective and optimiser: the state that a training step changes, without directories, logs or clocks.
@@ -51,14 +53,24 @@ struct Active {
     terms: Vec<Box<dyn Term>>,
     optimizer: Optimizer,
     params: Vec<Trainable>,
+    /// Radius of sharpness-aware minimisation; 0 without.
+    sam_rho: f64,
+    average: Option<WeightAverage>,
+}
+
+/// One forward and backward pass.
+struct BackwardPass {
+    branches: Vec<Branch>,
+    gradients: GradStore,
+    outcome: StepOutcome,
 }
 
 /// Losses and gradient norms of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepOutcome {
-    /// Total loss of the batch, and its unweighted terms.
+    /// Total loss of the batch, and its unweighted terms, before the step.
     pub losses: EpochLosses,
-    /// Gradient norm of the network's parameters.
+    /// Gradient norm of the network's parameters; with sharpness-aware minimisation, of the gradient that updates them.
     pub gradient_norm: f64,
     /// Gradient norm of the objective's own parameters, the learnable centres.
     pub objective_gradient_norm: f64,
@@ -120,7 +132,8 @@ impl Learner {
                 }
             }
         }
-        self.phase.as_mut().map_or(Ok(()), |phase| phase.restore(state, path))
+        let params = self.network.params();
+        self.phase.as_mut().map_or(Ok(()), |phase| phase.restore(params, state, path))
     }
 
     fn enter_phase(&mut self, phase: &Phase) -> Result<()> {
@@ -137,6 +150,8 @@ impl Learner {
             terms: terms(phase, &self.class_counts),
             optimizer: Optimizer::new(phase.optimizer),
             params: self.network.params().all().into_iter().filter_map(learned).collect(),
+            sam_rho: phase.sam_rho,
+            average: phase.weight_average.map(WeightAverage::new),
         });
         Ok(())
     }
@@ -172,36 +187,53 @@ impl Learner {
     /// regularisers of the last [`Learner::begin_epoch`]. If a loss or gradient is not finite, only running statistics
     /// and estimates of class means change; see [`StepOutcome::not_finite`].
     ///
-    /// Reads from the device once.
+    /// Sharpness-aware minimisation takes a second forward and backward pass. Each pass reads from the device once.
     ///
     /// # Errors
     ///
     /// [`Error::NoPhase`] before [`Learner::begin_phase`]; [`nc_losses::Error::Label`] for an invalid label; those of
     /// the network and the losses.
     pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<StepOutcome> {
-        let phase = self.phase.as_mut().ok_or(Error::NoPhase)?;
-        let images = batch.views.iter().take(phase.network_views).map(|view| &view.images);
-        let images: Vec<&Tensor> = images.collect();
-        let branches = self.network.forward_views(&images, phase.trains.pass())?;
         let classes = self.class_counts.len();
+        let phase = self.phase.as_mut().ok_or(Error::NoPhase)?;
+        let network = self.network.as_ref();
         let targets = batch.views.iter().map(|view| Targets::new(view, classes));
         let targets = targets.collect::<Result<Vec<_>>>()?;
-        let network = self.network.as_ref();
-        let context = StepContext { network, branches: &branches, batch, targets: &targets, classes };
-        let mut parts = vec![];
-        for term in &mut phase.terms {
-            parts.extend(term.parts(&context)?);
+        let mut pass = phase.backward_pass(network, batch, &targets, classes)?;
+        if phase.sam_rho > 0.0 && pass.outcome.not_finite().is_none() {
+            let norm = pass.outcome.gradient_norm;
+            let weights = perturbed(&phase.params, &pass.gradients, phase.sam_rho, norm)?;
+            let losses = pass.outcome.losses;
+            pass = with_values(&weights, || phase.backward_pass(network, batch, &targets, classes))?;
+            if pass.outcome.losses.total.is_finite() {
+                pass.outcome.losses = losses;
+            }
         }
-        let total = total(&parts)?.ok_or(Error::NoTerms)?;
-        let gradients = total.backward()?;
-        let outcome = phase.read(&total, &parts, &gradients)?;
+        let BackwardPass { branches, gradients, outcome } = pass;
         if outcome.not_finite().is_none() {
             phase.optimizer.apply(&phase.params, &gradients, learning_rate, outcome.gradient_norm)?;
+            let context = StepContext { network, branches: &branches, batch, targets: &targets, classes };
             for term in &mut phase.terms {
                 term.after_step(&context, &gradients)?;
             }
+            if let Some(average) = &mut phase.average {
+                average.update(network.params())?;
+            }
         }
         Ok(outcome)
+    }
+
+    /// The result of `of` on the network with the moving average of its weights, see [`Phase::weight_average`]; `None` if
+    /// the phase has none, or before its first step. Afterwards the network has its own weights again.
+    ///
+    /// # Errors
+    ///
+    /// Those of `of` and of Candle.
+    pub fn with_average<T>(&self, of: impl FnOnce(&dyn Network) -> Result<T>) -> Result<Option<T>> {
+        let Some(average) = self.phase.as_ref().and_then(|phase| phase.average.as_ref()) else {
+            return Ok(None);
+        };
+        average.with(self.network.params(), || of(self.network()))
     }
 
     /// The network.
@@ -222,11 +254,34 @@ impl Learner {
         for term in &phase.terms {
             state.extend(term.state()?);
         }
+        state.extend(phase.average.iter().flat_map(WeightAverage::state));
         Ok(state)
     }
 }
 
 impl Active {
+    /// Losses and gradients of a batch at the current weights.
+    fn backward_pass(
+        &mut self,
+        network: &dyn Network,
+        batch: &Batch,
+        targets: &[Targets],
+        classes: usize,
+    ) -> Result<BackwardPass> {
+        let images = batch.views.iter().take(self.network_views).map(|view| &view.images);
+        let images: Vec<&Tensor> = images.collect();
+        let branches = network.forward_views(&images, self.trains.pass())?;
+        let context = StepContext { network, branches: &branches, batch, targets, classes };
+        let mut parts = vec![];
+        for term in &mut self.terms {
+            parts.extend(term.parts(&context)?);
+        }
+        let total = total(&parts)?.ok_or(Error::NoTerms)?;
+        let gradients = total.backward()?;
+        let outcome = self.read(&total, &parts, &gradients)?;
+        Ok(BackwardPass { branches, gradients, outcome })
+    }
+
     /// Reads losses and gradient norms from the device.
     fn read(&self, total: &Tensor, parts: &[Part], gradients: &GradStore) -> Result<StepOutcome> {
         let own = self.terms.iter().flat_map(|term| term.gradients(gradients));
@@ -248,10 +303,13 @@ impl Active {
         })
     }
 
-    /// Restores the tensors of optimiser and objective, which were read from `path`.
-    fn restore(&mut self, state: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
+    /// Restores the tensors of optimiser, objective and average, which were read from `path`.
+    fn restore(&mut self, params: &ParamStore, state: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
         for (name, tensor) in state {
             let mut known = self.optimizer.restore(&self.params, &name, &tensor)?;
+            if let Some(average) = &mut self.average {
+                known = known || average.restore(params, &name, &tensor);
+            }
             for term in &mut self.terms {
                 known = known || term.restore(&name, &tensor)?;
             }

@@ -28,12 +28,14 @@ mod source;
 mod stable_rate;
 mod stored;
 mod trained;
+mod weight_average;
+mod with_values;
 
 pub use config::{
     AdamWConfig, BackboneKind, Branches, CenterInit, Centers, Contrast, DataConfig, DataSource, Decay,
     Diversity, EvaluationConfig, Experiment, Keep, LossViews, ModelConfig, NeuralCollapse, Objective,
     OptimizerConfig, Phase, Queue, Reweighting, Schedule, Settings, SgdConfig, Space, Trains, UniformTargets,
-    ValidExperiment, Validation, ValidationMeasure, WithinForm,
+    Uniformity, ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};
@@ -41,13 +43,13 @@ pub use estimate::{DataFacts, Speed, epochs_within};
 pub use inference::Evaluation;
 pub use learner::{Learner, StepOutcome};
 pub use losses::{
-    ClassBalancedDotRegression, Counts, CrossEntropy, DotRegression, Focal, InverseSoftmax,
-    LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError, SupervisedLoss,
+    ClassBalancedDotRegression, Counts, CrossEntropy, DifficultyMargin, DotRegression, Focal, InverseSoftmax,
+    LabelAwareSmoothing, Ldam, LogitAdjustment, MeanSquaredError, SupervisedLoss, VectorScaling,
 };
 /// Long-tail profile and sampler.
 pub use nc_data::{Profile, Sampler};
-/// Form of L_B.
-pub use nc_losses::BetweenForm;
+/// Form of L_B, and samples with a growing margin.
+pub use nc_losses::{BetweenForm, DifficultSamples};
 /// Neural-collapse metrics of training and test features.
 pub use nc_metrics::Geometry;
 /// A classifier head.

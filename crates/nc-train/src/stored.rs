@@ -104,6 +104,9 @@ fn check_unchanged(
         Some(RunDir::SELECTED_WEIGHTS) => {
             result.selected_epoch.as_ref().and_then(|selected| selected.weights_sha256.as_ref())
         }
+        Some(RunDir::AVERAGED_WEIGHTS) => {
+            result.weight_average.as_ref().map(|average| &average.weights_sha256)
+        }
         _ => None,
     };
     if let (Some(name), Some(written)) = (name, written)

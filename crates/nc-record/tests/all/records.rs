@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs};
 
 use nc_record::{
-    BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION, RunDir, RunResult, SelectedEpoch,
-    ShotAccuracy, Timing,
+    AverageAccuracy, AveragedWeights, BestEpoch, DataSummary, EpochLosses, Error, Event, FORMAT_VERSION,
+    RunDir, RunResult, SelectedEpoch, ShotAccuracy, Timing,
 };
 use proptest::prelude::*;
 
@@ -44,6 +44,10 @@ fn result() -> RunResult<f64, (), Vec<f64>> {
             test_accuracy: ACCURACY,
             weights_sha256: None,
             kept: true,
+        }),
+        weight_average: Some(AveragedWeights {
+            accuracy: AverageAccuracy { test_accuracy: ACCURACY, validation_accuracy: Some(ACCURACY) },
+            weights_sha256: "a0".into(),
         }),
         timing: Timing { seconds: 1.5, images_per_second: 8.0 },
     }
@@ -164,6 +168,7 @@ fn events() -> Vec<Event> {
             test_accuracy: ACCURACY,
             validation_accuracy: Some(ACCURACY),
             classifier: None,
+            average: Some(AverageAccuracy { test_accuracy: ACCURACY, validation_accuracy: None }),
             timing: Timing::default(),
         },
         Event::RunFinished { timing: Timing::default() },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nc_record::{EpochLosses, Event, Figures, ShotAccuracy, TensorBoard, Timing};
+use nc_record::{AverageAccuracy, EpochLosses, Event, Figures, ShotAccuracy, TensorBoard, Timing};
 
 /// Bitwise CRC32C.
 fn crc32c(data: &[u8]) -> u32 {
@@ -99,6 +99,7 @@ fn events() -> Vec<Event> {
             test_accuracy: accuracy,
             validation_accuracy: None,
             classifier: None,
+            average: Some(AverageAccuracy { test_accuracy: accuracy, validation_accuracy: None }),
             timing,
         },
         phase("second", 1),
@@ -131,6 +132,7 @@ fn all_scalars_are_written_with_their_epoch() {
     assert_eq!(of("learning_rate"), [(1, 0.5), (2, 0.5), (3, 0.5)]);
     assert_eq!(of("accuracy/test/all"), [(2, 0.75)]);
     assert_eq!(of("accuracy/test/few"), [(2, 0.25)]);
+    assert_eq!(of("accuracy/average/test/all"), [(2, 0.75)]);
     assert_eq!(of("train/nc4.mismatch"), [(3, 0.125)]);
     assert_eq!((of("loss/within_class"), of("accuracy/test/medium")), (vec![], vec![]));
 }

@@ -27,9 +27,12 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     let selected =
         selected.flat_map(|at| [at.validation_accuracy, at.test_accuracy].map(|share| (at.epoch, share)));
     let epochs = result.epochs.iter().copied().max().unwrap_or(0);
+    for average in result.weight_average.iter().map(|average| average.accuracy) {
+        let accuracies = [Some(average.test_accuracy), average.validation_accuracy];
+        accuracies.into_iter().flatten().try_for_each(|accuracy| check_shares(&accuracy))?;
+    }
     for (epoch, accuracy) in best.chain(selected) {
-        let ShotAccuracy { all, balanced, many, medium, few } = accuracy;
-        within("epoch's accuracy", 0.0, 1.0, [Some(all), balanced, many, medium, few].into_iter().flatten())?;
+        check_shares(&accuracy)?;
         if epoch >= epochs {
             return Err(format!("expected an epoch below {epochs}, found {epoch}"));
         }
@@ -43,6 +46,11 @@ pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) 
     check_calibration("", &result.calibration)?;
     check_collapse("nc.train.", &result.nc.train, classes)?;
     check_collapse("nc.test.", &result.nc.test, classes)
+}
+
+fn check_shares(accuracy: &ShotAccuracy) -> Checked {
+    let ShotAccuracy { all, balanced, many, medium, few } = *accuracy;
+    within("epoch's accuracy", 0.0, 1.0, [Some(all), balanced, many, medium, few].into_iter().flatten())
 }
 
 pub(super) fn check_decisions(decisions: &Decisions) -> Checked {

@@ -14,6 +14,8 @@ pub(crate) struct History {
     pub(crate) learning_rates: Vec<(f64, f64)>,
     pub(crate) test_accuracy: Vec<(f64, ShotAccuracy)>,
     pub(crate) validation_accuracy: Vec<(f64, ShotAccuracy)>,
+    /// Test accuracy of the average of the weights.
+    pub(crate) average_accuracy: Vec<(f64, ShotAccuracy)>,
     pub(crate) collapse: Vec<Collapse>,
     /// Starts of phases, learning-rate steps and the start of class weighting.
     pub(crate) marks: Vec<Mark>,
@@ -97,7 +99,9 @@ impl History {
                     }
                     last = Some(*class_weights);
                 }
-                Event::Evaluated { epoch, test_accuracy, validation_accuracy, classifier, .. } => {
+                Event::Evaluated {
+                    epoch, test_accuracy, validation_accuracy, classifier, average, ..
+                } => {
                     let at = before + *epoch as f64 + 1.0;
                     if classifier.is_some() && replaced != *classifier {
                         history.mark(
@@ -108,6 +112,7 @@ impl History {
                     replaced.clone_from(classifier);
                     history.test_accuracy.push((at, *test_accuracy));
                     history.validation_accuracy.extend(validation_accuracy.map(|accuracy| (at, accuracy)));
+                    history.average_accuracy.extend(average.map(|average| (at, average.test_accuracy)));
                 }
                 Event::Measured { epoch, train, test, .. } => history.collapse.push(Collapse {
                     at: before + *epoch as f64 + 1.0,

@@ -301,6 +301,13 @@ fn other_epochs(result: &Finished) -> String {
             selected.epoch.saturating_add(1)
         );
     }
+    if let Some(average) = &result.weight_average {
+        let _ = write!(
+            text,
+            " Averaged weights of the last epoch: test accuracy {}; they are saved too.",
+            percent(Some(average.accuracy.test_accuracy.all))
+        );
+    }
     if let Some(best) = &result.best_epoch {
         let _ = write!(
             text,

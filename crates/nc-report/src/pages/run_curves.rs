@@ -87,7 +87,7 @@ pub(crate) fn further_curves(history: &History) -> Result<Drawings> {
     over_epochs(history.range(), &history.marks, false, charts)
 }
 
-/// Test accuracy of all classes and of the shot groups, and validation accuracy.
+/// Test accuracy of all classes and of the shot groups, validation accuracy, and test accuracy of the averaged weights.
 fn accuracy(history: &History) -> Vec<Series> {
     type Group = fn(&ShotAccuracy) -> Option<f64>;
     let groups: [(&str, usize, Group); 4] = [
@@ -100,15 +100,13 @@ fn accuracy(history: &History) -> Vec<Series> {
         let points = history.test_accuracy.iter().filter_map(|(at, accuracy)| Some((*at, of(accuracy)?)));
         Series { name: name.into(), points: points.collect(), hue, ..Series::default() }
     };
-    let validation = history.validation_accuracy.iter().map(|(at, accuracy)| (*at, accuracy.all));
-    let validation = Series {
-        name: "validation".into(),
-        points: validation.collect(),
-        hue: 6,
-        dashed: true,
-        ..Series::default()
+    let dashed = |name: &str, hue, of: &[(f64, ShotAccuracy)]| {
+        let points = of.iter().map(|(at, accuracy)| (*at, accuracy.all)).collect();
+        Series { name: name.into(), points, hue, dashed: true, ..Series::default() }
     };
-    groups.into_iter().map(group).chain([validation]).collect()
+    let validation = dashed("validation", 6, &history.validation_accuracy);
+    let average = dashed("averaged weights", 4, &history.average_accuracy);
+    groups.into_iter().map(group).chain([validation, average]).collect()
 }
 
 fn loss(history: &History, name: &str, hue: usize, of: &dyn Fn(&EpochLosses) -> Option<f64>) -> Series {

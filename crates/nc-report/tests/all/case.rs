@@ -97,6 +97,7 @@ impl Case {
                     test_accuracy: accuracy,
                     validation_accuracy: None,
                     classifier: None,
+                    average: None,
                     timing,
                 });
                 let (train, test) = (figures(&geometry.train), figures(&geometry.test));
@@ -158,6 +159,7 @@ impl Case {
             best_epoch: None,
             experts,
             selected_epoch: None,
+            weight_average: None,
             timing: Timing::default(),
         }
     }

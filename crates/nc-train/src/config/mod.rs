@@ -24,7 +24,9 @@ pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, Branches, ModelConfig};
-pub use objective::{Diversity, LossViews, NeuralCollapse, Objective, Reweighting, Space, WithinForm};
+pub use objective::{
+    Diversity, LossViews, NeuralCollapse, Objective, Reweighting, Space, Uniformity, WithinForm,
+};
 pub use optimizer::OptimizerConfig;
 pub use phase::Phase;
 pub use schedule::{Decay, Schedule};

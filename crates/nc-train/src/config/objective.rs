@@ -35,6 +35,22 @@ pub struct Objective {
     /// Contrastive loss; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrast: Option<Contrast>,
+    /// Uniformity of the class directions; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uniformity: Option<Uniformity>,
+}
+
+/// Uniformity of the classifier's class directions w_k: `weight` times
+/// (1/t) log mean_{k != j} exp(t cos(w_k, w_j)), a smooth form of their largest cosine; with experts the mean over them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Uniformity {
+    /// Weight.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub weight: f64,
+    /// Sharpness t: towards 0 it is the mean cosine, for large t the largest.
+    #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
+    pub sharpness: f64,
 }
 
 fn one() -> f64 {
@@ -105,6 +121,15 @@ pub enum Reweighting {
         #[schemars(range(max = MOST_EPOCHS))]
         from_epoch: usize,
     },
+    /// n_k^-`exponent`: aligned deferred re-weighting (ADRW, [Wang et al. 2023](https://arxiv.org/abs/2310.04752)).
+    InversePower {
+        /// 0 gives equal weights, 1 those of `inverse-frequency`.
+        #[schemars(range(min = 0, max = 100))]
+        exponent: f64,
+        /// First epoch with weights, from 0.
+        #[schemars(range(max = MOST_EPOCHS))]
+        from_epoch: usize,
+    },
 }
 
 impl Reweighting {
@@ -116,6 +141,9 @@ impl Reweighting {
             }
             Self::InverseFrequency { from_epoch } if epoch >= from_epoch => {
                 Some(nc_losses::inverse_frequency(class_counts))
+            }
+            Self::InversePower { exponent, from_epoch } if epoch >= from_epoch => {
+                Some(nc_losses::inverse_power(class_counts, exponent))
             }
             _ => None,
         }
@@ -129,9 +157,9 @@ impl Reweighting {
     fn first_epoch_mut(&mut self) -> Option<&mut usize> {
         match self {
             Self::None => None,
-            Self::EffectiveNumber { from_epoch, .. } | Self::InverseFrequency { from_epoch } => {
-                Some(from_epoch)
-            }
+            Self::EffectiveNumber { from_epoch, .. }
+            | Self::InverseFrequency { from_epoch }
+            | Self::InversePower { from_epoch, .. } => Some(from_epoch),
         }
     }
 }
@@ -216,6 +244,7 @@ impl Objective {
             neural_collapse: None,
             diversity: None,
             contrast: None,
+            uniformity: None,
         }
     }
 

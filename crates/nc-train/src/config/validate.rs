@@ -240,6 +240,9 @@ fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {
             "requires momentum, but momentum is 0".into()
         })?;
     }
+    ensure(phase.weight_average.is_none() || phase.trains_classifier(), key("weight_average"), || {
+        "is evaluated with the classifier, which objective.loss_weight=0 does not train; remove it".into()
+    })?;
     within_phase(phase, phase.schedule.warmup_epochs, key("schedule.warmup_epochs"))?;
     if let Decay::MultiStep { milestones, .. } = &phase.schedule.decay {
         let key = || key("schedule.decay.milestones");
@@ -272,6 +275,15 @@ fn check_objective(model: &ModelConfig, phase: &Phase) -> Result<()> {
     }
     if let Some(from_epoch) = objective.reweighting.first_epoch() {
         within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
+    }
+    if objective.uniformity.is_some() {
+        let (head, trains) = (shown(model.head), shown(phase.trains));
+        ensure(model.head != HeadConfig::Etf && !phase.trains.scales_logits(), key("uniformity"), || {
+            format!("spreads class directions, but model.head={head} and trains={trains} fix them; remove it")
+        })?;
+        ensure(phase.trains_classifier(), key("uniformity"), || {
+            "spreads the directions of a classifier, which loss_weight=0 does not train; remove it".into()
+        })?;
     }
     let Some(nc) = &objective.neural_collapse else { return Ok(()) };
     within_phase(phase, nc.start_epoch, key("neural_collapse.start_epoch"))?;

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cross_entropy::CrossEntropy,
+    difficulty_margin::DifficultyMargin,
     dot_regression::{ClassBalancedDotRegression, DotRegression},
     focal::Focal,
     inverse_softmax::InverseSoftmax,
@@ -11,6 +12,7 @@ use super::{
     logit_adjustment::LogitAdjustment,
     loss::Loss,
     mse::MeanSquaredError,
+    vector_scaling::VectorScaling,
 };
 
 /// The supervised loss L_sup with its settings.
@@ -27,6 +29,10 @@ pub enum SupervisedLoss {
     Ldam(Ldam),
     /// Logit adjustment, balanced softmax and ARB-Loss.
     LogitAdjustment(LogitAdjustment),
+    /// Logits divided and shifted by class size: VS loss.
+    VectorScaling(VectorScaling),
+    /// Balancing margins on the angles of a cosine head: DBM.
+    DifficultyMargin(DifficultyMargin),
     /// Inverse softmax, for SADE's expert of rare classes.
     InverseSoftmax(InverseSoftmax),
     /// Label-aware smoothing, used in the second phase of MiSLAS.
@@ -45,6 +51,8 @@ impl SupervisedLoss {
             Self::Focal(loss) => loss,
             Self::Ldam(loss) => loss,
             Self::LogitAdjustment(loss) => loss,
+            Self::VectorScaling(loss) => loss,
+            Self::DifficultyMargin(loss) => loss,
             Self::InverseSoftmax(loss) => loss,
             Self::LabelAwareSmoothing(loss) => loss,
             Self::DotRegression(loss) => loss,

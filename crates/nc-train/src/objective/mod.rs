@@ -11,6 +11,7 @@ mod supervised;
 mod targets;
 mod term;
 mod terms;
+mod uniformity;
 
 pub(crate) use sum::sum;
 pub(crate) use targets::{Labels, Targets};

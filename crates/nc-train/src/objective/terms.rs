@@ -1,6 +1,6 @@
 use super::{
     contrast, cumulative_learning::CumulativeLearning, diversity::DiversityTerm,
-    neural_collapse::NeuralCollapseTerm, supervised::Supervised, term::Term,
+    neural_collapse::NeuralCollapseTerm, supervised::Supervised, term::Term, uniformity::UniformityTerm,
 };
 use crate::config::Phase;
 
@@ -24,6 +24,9 @@ pub(crate) fn terms(phase: &Phase, class_counts: &[usize]) -> Vec<Box<dyn Term>>
     }
     if let Some(diversity) = objective.diversity {
         terms.push(Box::new(DiversityTerm::new(diversity, class_counts)));
+    }
+    if let Some(uniformity) = objective.uniformity {
+        terms.push(Box::new(UniformityTerm(uniformity)));
     }
     terms
 }

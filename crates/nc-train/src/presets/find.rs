@@ -19,6 +19,12 @@ pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
 /// Default method, for presets that name only a data set.
 const METHOD: &str = "nc-drw-crt";
 
+/// Another name of the recommended method, and what it stands for.
+pub const BEST: (&str, &str) = ("best", "vs-sam-adrw, the recommended method for a single network");
+
+/// The method that [`BEST`] stands for.
+const RECOMMENDED: &str = "vs-sam-adrw";
+
 /// Methods of a comparison on one's own images.
 pub const COMPARED: [&str; 7] =
     ["ce", "balanced-softmax", "logit-adjustment", "ce-drw-mixup", "ldam-drw", "nc-drw", "nc-drw-crt"];
@@ -38,7 +44,8 @@ pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
     PARTS.iter().map(|part| (part.name, part.description))
 }
 
-/// The preset `name`: `data/method` with any number of `+part`, or `data` with the paper's method.
+/// The preset `name`: `data/method` with any number of `+part`, or `data` with the paper's method. `best` is
+/// another name of the recommended method.
 ///
 /// # Errors
 ///
@@ -49,6 +56,7 @@ pub fn find(name: &str) -> Result<Experiment> {
     let (data, method) = name.split_once('/').unwrap_or((name, METHOD));
     let mut words = method.split('+');
     let method = words.next().unwrap_or(METHOD);
+    let method = if method == BEST.0 { RECOMMENDED } else { method };
     let found = DATA_SETS.iter().find(|known| known.name == data);
     let data = found.ok_or_else(|| unknown("data set", data, data_sets(), DATA_SETS[0].name))?;
     let found = METHODS.iter().find(|known| known.name == method);
@@ -63,7 +71,7 @@ pub fn find(name: &str) -> Result<Experiment> {
         }
         added.push(part);
     }
-    Ok(experiment(name, data, method, &added))
+    Ok(experiment(data, method, &added))
 }
 
 /// Error for a `word` that is not in `names`. For a method or part in the wrong position it shows a valid preset of
@@ -86,12 +94,13 @@ fn unknown(
     }
 }
 
-fn experiment(name: &str, data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
+fn experiment(data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
     let profile =
         data.imbalance_ratio.map_or(Profile::Full, |ratio| Profile::Exponential { ratio, largest: None });
     let (mean, std) = data.normalize.map(|(mean, std)| (mean.to_vec(), std.to_vec())).unwrap_or_default();
+    let words: Vec<&str> = [method.name].into_iter().chain(added.iter().map(|part| part.name)).collect();
     let mut experiment = Experiment {
-        name: if name.contains('/') { name.to_owned() } else { format!("{}/{}", data.name, method.name) },
+        name: format!("{}/{}", data.name, words.join("+")),
         seed: 0,
         data: DataConfig {
             source: data.source,

@@ -3,6 +3,7 @@
 mod base;
 mod contrastive;
 mod data_sets;
+mod ddc;
 mod find;
 mod own_images;
 mod part;
@@ -10,7 +11,8 @@ mod parts;
 mod recipe;
 mod recipes;
 mod second_phases;
+mod single_network;
 
-pub use find::{COMPARED, DEFAULT, data_sets, find, methods, parts};
+pub use find::{BEST, COMPARED, DEFAULT, data_sets, find, methods, parts};
 pub(crate) use own_images::default_of;
 pub use own_images::{ImageDirectory, OwnImages, data_set_of};

@@ -31,7 +31,7 @@ pub(super) enum Sets {
     /// Transforms of training images after crop and flip.
     Transforms(&'static [Transform]),
     /// Single settings of the first phase.
-    Settings(fn(&mut Phase)),
+    Settings(fn(&mut Phase, &DataSet)),
 }
 
 impl Part {
@@ -66,7 +66,7 @@ impl Part {
             Sets::PostHoc(adjustment) => experiment.post_hoc = Some(adjustment),
             Sets::Network(backbone) => experiment.model.backbone = backbone,
             Sets::Transforms(transforms) => experiment.data.transforms = transforms.to_vec(),
-            Sets::Settings(change) => change(&mut experiment.phases[0]),
+            Sets::Settings(change) => change(&mut experiment.phases[0], data),
         }
     }
 }

@@ -3,11 +3,12 @@
 use nc_data::Transform;
 
 use super::{
+    ddc::ddc,
     part::{Part, Sets, first_centers},
     second_phases,
 };
 use crate::{
-    config::{BackboneKind, CenterInit, Centers, Space, WithinForm},
+    config::{BackboneKind, CenterInit, Centers, DataSource, Reweighting, Space, Uniformity, WithinForm},
     post_hoc::{NearestClassMean, PostHoc, PostHocAdjustment, TauNormalization},
 };
 
@@ -27,6 +28,27 @@ pub(super) const POST_HOC_ADJUSTMENT: Part = Part::new(
     "post-hoc-adjustment",
     "then post-hoc logit adjustment",
     Sets::PostHoc(PostHoc::LogitAdjustment(PostHocAdjustment { tau: 1.0 })),
+);
+
+pub(super) const AUTO_AUGMENT: Part = Part::new(
+    "auto-augment",
+    "with AutoAugment's CIFAR-10 policy and Cutout, in the first and later phases",
+    Sets::Transforms(&[Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]),
+);
+
+// The authors of DDC (wang22ti/DDC) chose these radii for cross entropy.
+pub(super) const SAM: Part = Part::new(
+    "sam",
+    "with sharpness-aware minimisation in the first phase",
+    Sets::Settings(|phase, data| {
+        phase.sam_rho = if data.source == DataSource::Cifar100 { 0.2 } else { 0.1 };
+    }),
+);
+
+pub(super) const WEIGHT_AVERAGE: Part = Part::new(
+    "weight-average",
+    "with a moving average of the weights of the first phase, decay 0.999, evaluated beside them",
+    Sets::Settings(|phase, _| phase.weight_average = Some(0.999)),
 );
 
 pub(super) const ROTATION: Part = Part::new(
@@ -97,11 +119,7 @@ pub(super) const PARTS: &[Part] = &[
         Sets::PostHoc(PostHoc::NearestClassMean(NearestClassMean {})),
     ),
     POST_HOC_ADJUSTMENT,
-    Part::new(
-        "auto-augment",
-        "with AutoAugment's CIFAR-10 policy and Cutout, in the first and later phases",
-        Sets::Transforms(&[Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]),
-    ),
+    AUTO_AUGMENT,
     Part::new(
         "rand-augment",
         "with RandAugment: two of 15 operations at magnitude 10",
@@ -113,11 +131,28 @@ pub(super) const PARTS: &[Part] = &[
         }]),
     ),
     ROTATION,
+    SAM,
+    WEIGHT_AVERAGE,
+    Part::new(
+        "adrw",
+        "with aligned deferred re-weighting: class weights n_k^-0.15 from four fifths of the first phase on",
+        Sets::Settings(|phase, data| {
+            let (exponent, from_epoch) = (ddc(data).late.exponent, phase.epochs * 4 / 5);
+            phase.objective.reweighting = Reweighting::InversePower { exponent, from_epoch };
+        }),
+    ),
+    Part::new(
+        "uniformity",
+        "with uniformity of the class directions, weight 0.1, in the first phase",
+        Sets::Settings(|phase, _| {
+            phase.objective.uniformity = Some(Uniformity { weight: 0.1, sharpness: 10.0 });
+        }),
+    ),
     // The weight decay in the paper's text is ten times that of its code.
     Part::new(
         "paper-text",
         "with the weight decay 5e-3 of the paper's text in the first phase",
-        Sets::Settings(|phase| *phase.optimizer.weight_decay_mut() = 5e-3),
+        Sets::Settings(|phase, _| *phase.optimizer.weight_decay_mut() = 5e-3),
     ),
     Part::new(
         "resnet18",

@@ -77,6 +77,8 @@ impl Method {
             second_sampler: self.second_sampler,
             views: (self.views)(data),
             mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
+            sam_rho: 0.0,
+            weight_average: None,
             objective: Objective {
                 other_losses: self.other_losses.to_vec(),
                 diversity: self.diversity,

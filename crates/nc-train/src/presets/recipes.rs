@@ -12,6 +12,7 @@ use super::{
     data_sets::DataSet,
     parts::{CRT, MISLAS, NC, POST_HOC_ADJUSTMENT, ROTATION},
     recipe::Method,
+    single_network::{BS_AUTO_AUGMENT, DBM_BS, DBM_BS_400, VS, VS_SAM, VS_SAM_ADRW},
 };
 use crate::{
     config::{Branches, Diversity, Reweighting},
@@ -202,6 +203,12 @@ pub(super) const METHODS: &[Method] = &[
     LA_ONE_VIEW,
     LA_FIRST_OF_THREE_VIEWS,
     LA_THREE_VIEWS,
+    BS_AUTO_AUGMENT,
+    DBM_BS,
+    DBM_BS_400,
+    VS,
+    VS_SAM,
+    VS_SAM_ADRW,
     Method {
         name: "mislas",
         description: "cross entropy with mix-up, then MiSLAS's second phase",

@@ -2,12 +2,15 @@
 
 use nc_data::Sampler;
 
-use super::data_sets::DataSet;
+use super::{
+    data_sets::DataSet,
+    ddc::{DdcLate, ddc},
+};
 use crate::{
     config::{
         DataSource, Decay, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
     },
-    losses::{CrossEntropy, LabelAwareSmoothing, Ldam, SupervisedLoss},
+    losses::{Counts, CrossEntropy, LabelAwareSmoothing, Ldam, LogitAdjustment, SupervisedLoss},
 };
 
 /// Classifier retraining (cRT, Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition",
@@ -22,6 +25,8 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         second_sampler: None,
         views: vec![],
         mixup_alpha: 0.0,
+        sam_rho: 0.0,
+        weight_average: None,
         objective: Objective::supervised(
             SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
             Reweighting::None,
@@ -80,6 +85,36 @@ pub(super) fn linear_evaluation(data: &DataSet) -> Phase {
             ..first.schedule
         },
         ..first
+    }
+}
+
+/// The last 80 of 400 epochs of VS loss with ADRW (Wang et al., "A Unified Generalization Analysis of Re-Weighting and
+/// Logit-Adjustment for Imbalanced Learning", NeurIPS 2023), with the constants of the authors' code.
+pub(super) fn adrw(data: &DataSet) -> Phase {
+    let DdcLate { exponent, tau, weight_decay, rho } = ddc(data).late;
+    Phase {
+        name: "re-weighting".into(),
+        epochs: 80,
+        trains: Trains::Everything,
+        sampler: Sampler::Uniform,
+        sam_rho: rho,
+        objective: Objective::supervised(
+            SupervisedLoss::LogitAdjustment(LogitAdjustment { tau, counts: Counts::Training }),
+            Reweighting::InversePower { exponent, from_epoch: 0 },
+        ),
+        optimizer: OptimizerConfig::Sgd(SgdConfig {
+            learning_rate: 0.001,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay,
+            clip_norm: None,
+        }),
+        schedule: Schedule {
+            decay: Decay::MultiStep { milestones: vec![40], gamma: 0.01 },
+            warmup_epochs: 0,
+            warmup_start: 0.0,
+        },
+        ..crt(data)
     }
 }
 

@@ -92,6 +92,10 @@ impl Run<'_> {
             // The final evaluation starts from a checkpoint, like that of a phase which trains every epoch.
             self.write_checkpoint()?;
         }
+        let ends_run = index + 1 == self.experiment.phases.len();
+        if ends_run && self.experiment.post_hoc.is_none() {
+            self.save_average()?;
+        }
         self.learner.end_phase()?;
         self.restore_best(phase)
     }

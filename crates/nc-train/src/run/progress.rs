@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Instant};
 
-use nc_record::{BestEpoch, EpochLosses, SelectedEpoch, Timing};
+use nc_record::{AverageAccuracy, BestEpoch, EpochLosses, SelectedEpoch, Timing};
 use serde::{Deserialize, Serialize};
 
 /// Progress of a run between two steps. With the tensors of a [`Learner`](crate::Learner) it suffices to resume: data
@@ -22,6 +22,9 @@ pub(crate) struct State {
     /// Epoch of the phase with the best validation measure, and the measure; for early stopping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best_of_phase: Option<(usize, f64)>,
+    /// Accuracy of the average of the weights at the last evaluation of the phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) average: Option<AverageAccuracy>,
     /// Trained epochs of each phase that stopped early, by its index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) stopped: BTreeMap<usize, usize>,
@@ -42,7 +45,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn begin_phase(&mut self, phase: usize) {
         (self.phase, self.epoch, self.step) = (phase, 0, 0);
-        (self.learning_rate, self.best_of_phase) = (None, None);
+        (self.learning_rate, self.best_of_phase, self.average) = (None, None, None);
     }
 
     /// Counts a step of `images` images and resets `clock` to now.

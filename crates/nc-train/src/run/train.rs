@@ -7,10 +7,10 @@ use std::{
 
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::Backbone;
+use nc_models::{Backbone, Network};
 use nc_record::{
-    Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir, SelectedEpoch,
-    TensorBoard, Timing,
+    AveragedWeights, Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir,
+    SelectedEpoch, TensorBoard, Timing,
 };
 
 use super::{
@@ -168,6 +168,7 @@ fn run(
         learner: Learner::new(network, data.train.class_counts()),
         data,
         outputs: None,
+        average: None,
         directory,
         claim,
         log,
@@ -213,6 +214,8 @@ pub(super) struct Run<'a> {
     pub(super) learner: Learner,
     /// Training and test outputs after the last epoch of the run, if measured.
     pub(super) outputs: Option<(Outputs, Outputs)>,
+    /// The average of the weights at the end of the last phase.
+    pub(super) average: Option<AveragedWeights>,
     pub(super) directory: RunDir,
     pub(super) claim: Claim,
     pub(super) log: EventLog,
@@ -338,6 +341,7 @@ impl Run<'_> {
                 .clone()
                 .filter(|_| of_an_epoch)
                 .map(|selected| SelectedEpoch { kept: keeps_best, ..selected }),
+            weight_average: self.average.take(),
             finished: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
             timing,
         };
@@ -384,8 +388,13 @@ impl Run<'_> {
 
     /// Writes the weights and returns their SHA-256.
     pub(super) fn write_weights(&self, name: &str) -> Result<String> {
+        self.write_weights_of(self.learner.network(), name)
+    }
+
+    /// [`Run::write_weights`] of `network`, which shares the learner's.
+    pub(super) fn write_weights_of(&self, network: &dyn Network, name: &str) -> Result<String> {
         self.claim.confirm()?;
-        let weights = self.data.input().add_to(&self.learner.network().to_safetensors()?);
+        let weights = self.data.input().add_to(&network.to_safetensors()?);
         let weights = weights.map_err(nc_models::Error::from)?;
         self.directory.write(name, &weights)?;
         Ok(sha256(&weights))

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use nc_record::{BestEpoch, Event, RunDir, SelectedEpoch, ShotAccuracy, figures};
+use nc_data::Subset;
+use nc_record::{
+    AverageAccuracy, AveragedWeights, BestEpoch, Event, RunDir, SelectedEpoch, ShotAccuracy, Timing, figures,
+};
 
 use super::{progress::timing, train::Run};
 use crate::{
@@ -64,14 +67,16 @@ impl Run<'_> {
         };
         if evaluate {
             let accuracy = self.accuracy(&test)?;
-            self.record_accuracy(
-                &phase.name,
+            let classifier = Some(NEAREST_CLASS_MEAN.to_owned());
+            self.record(&Event::Evaluated {
+                phase: phase.name.clone(),
                 epoch,
-                accuracy,
-                validation,
-                Some(NEAREST_CLASS_MEAN),
-                started,
-            )?;
+                test_accuracy: accuracy,
+                validation_accuracy: validation,
+                classifier,
+                average: None,
+                timing: self.evaluation_timing(started),
+            })?;
         }
         if measure {
             self.record_geometry(&phase.name, epoch, &train, &test, None, started)?;
@@ -94,28 +99,45 @@ impl Run<'_> {
         if decides || self.experiment.post_hoc.is_none() {
             self.choose(phase, epoch, accuracy, validation_accuracy)?;
         }
-        self.record_accuracy(phase, epoch, accuracy, validation_accuracy, None, started)
-    }
-
-    fn record_accuracy(
-        &mut self,
-        phase: &str,
-        epoch: usize,
-        test_accuracy: ShotAccuracy,
-        validation_accuracy: Option<ShotAccuracy>,
-        classifier: Option<&str>,
-        started: Instant,
-    ) -> Result<()> {
-        let images =
-            self.data.test.len() + self.data.validation.as_ref().map_or(0, |(subset, _)| subset.len());
+        self.state.average = self.average_accuracy()?;
         self.record(&Event::Evaluated {
             phase: phase.to_owned(),
             epoch,
-            test_accuracy,
+            test_accuracy: accuracy,
             validation_accuracy,
-            classifier: classifier.map(str::to_owned),
-            timing: timing(started.elapsed().as_secs_f64(), images),
+            classifier: None,
+            average: self.state.average,
+            timing: self.evaluation_timing(started),
         })
+    }
+
+    fn evaluation_timing(&self, started: Instant) -> Timing {
+        let images =
+            self.data.test.len() + self.data.validation.as_ref().map_or(0, |(subset, _)| subset.len());
+        timing(started.elapsed().as_secs_f64(), images)
+    }
+
+    /// Accuracy of the moving average of the weights, if there is one.
+    fn average_accuracy(&self) -> Result<Option<AverageAccuracy>> {
+        self.learner.with_average(|network| {
+            let inference = Inference { network, ..self.inference() };
+            let accuracy = |images: &Subset| self.accuracy(&inference.outputs(images)?);
+            let validation = self.data.validation.as_ref().map(|(images, _)| accuracy(images));
+            Ok(AverageAccuracy {
+                test_accuracy: accuracy(&self.data.test)?,
+                validation_accuracy: validation.transpose()?,
+            })
+        })
+    }
+
+    /// Saves the moving average of the weights, if there is one.
+    pub(super) fn save_average(&mut self) -> Result<()> {
+        let written =
+            self.learner.with_average(|network| self.write_weights_of(network, RunDir::AVERAGED_WEIGHTS))?;
+        if let (Some(weights_sha256), Some(accuracy)) = (written, self.state.average) {
+            self.average = Some(AveragedWeights { accuracy, weights_sha256 });
+        }
+        Ok(())
     }
 
     /// Updates the best epoch by test accuracy and the selected epoch, with its weights, by the validation measure.

@@ -9,7 +9,7 @@ pub fn reference() -> String {
     let mut page = vec![
         include_str!("intro.md").to_owned(),
         names("Data sets of presets", presets::data_sets()),
-        names("Methods", presets::methods()),
+        names("Methods", presets::methods().chain([presets::BEST])),
         names("Parts", presets::parts()),
     ];
     place(&mut page, &EXPERIMENT, "", "");

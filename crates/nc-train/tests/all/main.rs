@@ -16,5 +16,6 @@ mod recipes;
 mod refusals;
 mod resnet_steps;
 mod second_phases;
+mod single_network_steps;
 mod support;
 mod unfinished;

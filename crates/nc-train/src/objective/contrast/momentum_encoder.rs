@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use nc_models::{Mode, Network, Pass, Role};
+use nc_models::{Mode, Network, Param, Pass, Role};
 
-use crate::{Error, Result};
+use crate::{Error, Result, with_values::with_values};
 
 /// A moving average of a network's parameters, with batch-norm statistics of its own (MoCo, He et al. 2020).
 ///
@@ -25,29 +25,22 @@ impl MomentumEncoder {
     /// The embeddings (B, D) of `images`, without gradient. Batch norm uses the statistics of the batch.
     pub(super) fn embed(&mut self, network: &dyn Network, images: &Tensor) -> Result<Tensor> {
         let params = network.params().all();
-        let mut own = vec![];
-        for param in &params {
-            let value = param.var.as_detached_tensor().copy()?;
-            if !self.values.contains_key(&param.name) {
-                self.values.insert(param.name.clone(), value.clone());
-            }
-            own.push(value);
+        let mut values = vec![];
+        for Param { name, var, .. } in &params {
+            let value = match self.values.get(name) {
+                Some(value) => value.clone(),
+                None => var.as_detached_tensor().copy()?,
+            };
+            values.push((var.clone(), value));
         }
-        let outputs = params
-            .iter()
-            .try_for_each(|param| param.var.set(&self.values[&param.name]))
-            .map_err(Error::from)
-            .and_then(|()| {
-                Ok(network.forward_views(&[images], Pass { batch_norm: Mode::Train, gradient: false })?)
-            });
-        // The network gets its own values back before any error is returned.
-        for (param, value) in params.iter().zip(&own) {
-            if outputs.is_ok() && param.role == Role::Statistic {
-                self.values.insert(param.name.clone(), param.var.as_detached_tensor().copy()?);
-            }
-            param.var.set(value)?;
-        }
-        let embedding = outputs?.swap_remove(0).embedding.ok_or(Error::NoProjection)?;
+        let pass = Pass { batch_norm: Mode::Train, gradient: false };
+        let (mut outputs, values) = with_values(&values, || {
+            let outputs = network.forward_views(&[images], pass)?;
+            let value = |param: &Param| Ok((param.name.clone(), param.var.as_detached_tensor().copy()?));
+            Ok((outputs, params.iter().map(value).collect::<Result<_>>()?))
+        })?;
+        self.values = values;
+        let embedding = outputs.swap_remove(0).embedding.ok_or(Error::NoProjection)?;
         Ok(embedding.detach())
     }
 
