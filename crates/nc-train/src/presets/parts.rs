@@ -135,7 +135,7 @@ pub(super) const PARTS: &[Part] = &[
     WEIGHT_AVERAGE,
     Part::new(
         "adrw",
-        "with aligned deferred re-weighting: class weights n_k^-0.15 from four fifths of the first phase on",
+        "with aligned deferred re-weighting: weights by a power of the class size from four fifths of the first phase on",
         Sets::Settings(|phase, data| {
             let (exponent, from_epoch) = (ddc(data).late.exponent, phase.epochs * 4 / 5);
             phase.objective.reweighting = Reweighting::InversePower { exponent, from_epoch };

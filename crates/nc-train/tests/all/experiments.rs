@@ -38,8 +38,8 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
         for (part, _) in presets::parts() {
             // Contrastive first phases train no classifier.
             let contrastive = ["kcl", "tsc", "fcl"].iter().any(|start| method.starts_with(start));
-            // MiSLAS, NC-DRW-cRT and these already include a second phase.
-            let twice = (contrastive || ["nc-drw-crt", "mislas"].contains(&method))
+            // MiSLAS, NC-DRW-cRT, VS loss with ADRW and these already include a second phase.
+            let twice = (contrastive || ["nc-drw-crt", "mislas", "vs-sam-adrw"].contains(&method))
                 && ["crt", "lws", "mislas"].contains(&part);
             let projects = contrastive
                 || method.starts_with("la-")
@@ -66,8 +66,12 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
             let refused = part == "post-hoc-adjustment" && !plain
                 || has_experts && (needs_linear || part == "resnet18")
                 || method == "bbn" && (acts_on_features && part != "ncm" || part == "resnet18")
-                || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas"].contains(&part)
-                || (method == "ldam-drw" || contrastive && !method.ends_with("queue") && method != "fcl")
+                || method == "logit-adjustment-post-hoc" && ["crt", "lws", "mislas", "adrw"].contains(&part)
+                || contrastive && ["uniformity", "weight-average"].contains(&part)
+                || method.starts_with("etf-dr") && part == "uniformity"
+                || (method == "ldam-drw"
+                    || method.starts_with("dbm")
+                    || contrastive && !method.ends_with("queue") && method != "fcl")
                     && needs_linear
                 || part == "nc-embeddings" && !projects
                 || method.starts_with("etf-dr") && (needs_linear || part == "crt");
@@ -81,7 +85,10 @@ fn methods_accept_the_parts_that_their_classifier_allows() {
             assert_eq!(again, experiment);
             let contains = method.starts_with("nc-drw") && part == "nc"
                 || method == "logit-adjustment-post-hoc" && part == "post-hoc-adjustment"
-                || has_experts && part == "rotation";
+                || has_experts && part == "rotation"
+                || (method == "bs-auto-augment" || method.starts_with("dbm") || method.starts_with("vs-sam"))
+                    && part == "auto-augment"
+                || method == "dbm-bs-400" && part == "weight-average";
             let renamed = Experiment { name: plain.name.clone(), ..experiment };
             assert_eq!(renamed == plain, contains, "{method}+{part} changes nothing");
         }

@@ -19,3 +19,4 @@ mod second_phases;
 mod single_network_steps;
 mod support;
 mod unfinished;
+mod weight_average;

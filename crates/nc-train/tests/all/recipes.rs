@@ -2,9 +2,9 @@
 
 use nc_data::Transform;
 use nc_train::{
-    Branches, CenterInit, Centers, Counts, Diversity, Experiment, HeadConfig, LabelAwareSmoothing,
-    LogitAdjustment, MeanSquaredError, OptimizerConfig, Phase, PostHoc, PostHocAdjustment, Reweighting,
-    Sampler, SgdConfig, SupervisedLoss, Trains, presets,
+    Branches, CenterInit, Centers, Counts, DifficultSamples, DifficultyMargin, Diversity, Experiment,
+    HeadConfig, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, OptimizerConfig, Phase, PostHoc,
+    PostHocAdjustment, Reweighting, Sampler, SgdConfig, SupervisedLoss, Trains, VectorScaling, presets,
 };
 
 fn preset(name: &str) -> Experiment {
@@ -138,4 +138,58 @@ fn bbn_has_the_published_schedule() {
         assert!((factor - published).abs() < 1e-12, "{factors:?}");
     }
     assert_eq!((phase.sampler, phase.second_sampler), (Sampler::Uniform, Some(Sampler::Reverse)));
+}
+
+#[test]
+fn vs_loss_with_adrw_has_the_published_constants() {
+    // Gamma, tau, weight decay and rho of the first phase; exponent, tau, weight decay and rho of the second.
+    for (data, first, second) in [
+        ("cifar10-lt-r100", [0.05, 1.0, 2e-4, 0.1], [0.15, 1.0, 2e-4, 0.2]),
+        ("cifar10-lt-r10", [0.0, 1.0, 1e-4, 0.1], [0.1, 1.0, 1e-4, 0.1]),
+        ("cifar100-lt-r100", [0.05, 1.0, 2e-4, 0.3], [0.25, 0.75, 5e-4, 0.4]),
+        ("cifar100-lt-r10", [0.05, 0.5, 1e-4, 0.1], [0.1, 0.75, 1e-4, 0.5]),
+    ] {
+        let both = preset(&format!("{data}/best"));
+        assert_eq!(both, preset(&format!("{data}/vs-sam-adrw")), "{data}");
+        assert_eq!(both.data.transforms, [Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]);
+        let [early, late] = both.phases.as_slice() else { panic!("two phases") };
+        let [gamma, tau, weight_decay, rho] = first;
+        assert_eq!(
+            early.objective.loss,
+            SupervisedLoss::VectorScaling(VectorScaling { gamma, tau }),
+            "{data}"
+        );
+        assert_eq!((early.optimizer.weight_decay(), early.sam_rho, early.epochs), (weight_decay, rho, 320));
+        let [exponent, tau, weight_decay, rho] = second;
+        let adjusted = LogitAdjustment { tau, counts: Counts::Training };
+        assert_eq!(late.objective.loss, SupervisedLoss::LogitAdjustment(adjusted), "{data}");
+        assert_eq!(late.objective.reweighting, Reweighting::InversePower { exponent, from_epoch: 0 });
+        assert_eq!((late.optimizer.weight_decay(), late.sam_rho, late.epochs), (weight_decay, rho, 80));
+        assert_eq!((late.trains, late.batch_size), (Trains::Everything, 128));
+        // The single phase of 400 epochs has the learning rates of both.
+        let [single] = preset(&format!("{data}/vs-sam")).phases.try_into().unwrap();
+        let rate = |phase: &Phase, epoch| {
+            (1e12 * phase.optimizer.learning_rate() * phase.schedule.factor(epoch, phase.epochs)).round()
+        };
+        for epoch in [0, 8, 10, 319, 320, 359, 360, 399] {
+            let of_two = if epoch < 320 { rate(early, epoch) } else { rate(late, epoch - 320) };
+            assert_eq!(rate(&single, epoch), of_two, "{data}, epoch {epoch}");
+        }
+    }
+}
+
+#[test]
+fn difficulty_margins_have_the_published_constants() {
+    let [control, margins] =
+        ["bs-auto-augment", "dbm-bs"].map(|method| preset(&format!("cifar100-lt-r100/{method}")));
+    let loss = DifficultyMargin { max_margin: 0.1, difficult: DifficultSamples::Wrong, tau: 1.0 };
+    assert_eq!(margins.phases[0].objective.loss, SupervisedLoss::DifficultyMargin(loss));
+    assert_eq!(margins.model.head, HeadConfig::Cosine { scale: 32.0 });
+    for phase in [&control.phases[0], &margins.phases[0]] {
+        assert_eq!((phase.epochs, phase.batch_size, phase.optimizer.weight_decay()), (200, 64, 2e-4));
+        let factors = [0, 4, 100, 199].map(|epoch| (phase.schedule.factor(epoch, 200) * 1e3).round());
+        assert_eq!(factors, [200.0, 999.0, 500.0, 0.0]);
+    }
+    let longer = &preset("cifar100-lt-r100/dbm-bs-400").phases[0];
+    assert_eq!((longer.epochs, longer.weight_average), (400, Some(0.999)));
 }

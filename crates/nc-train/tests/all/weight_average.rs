@@ -1,0 +1,127 @@
+//! Moving averages of weights and sharpness-aware minimisation in whole runs.
+
+use std::{fs, path::Path};
+
+use nc_record::{AveragedWeights, Event, RunDir};
+use nc_train::{
+    Error, Experiment, Finished, Observer, RunOptions, Trained, Validation, ValidationMeasure, presets,
+};
+
+use crate::support::{experiment, train, validated};
+
+fn options(out: &Path) -> RunOptions {
+    RunOptions { out: out.to_owned(), ..RunOptions::default() }
+}
+
+fn with_validation(method: &str) -> Experiment {
+    let mut experiment = experiment(method);
+    let chosen_by = ValidationMeasure::BalancedAccuracy;
+    experiment.data.validation = Some(Validation { fraction: 0.3, seed: 0, chosen_by });
+    experiment
+}
+
+fn file(run: &Finished, name: &str) -> Vec<u8> {
+    fs::read(run.directory.join(name)).unwrap()
+}
+
+/// Stops a run after its second step.
+struct Stop(usize);
+
+impl Observer for Stop {
+    fn event(&mut self, _: &Event) {}
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.0 += 1;
+        self.0 == 2
+    }
+}
+
+#[test]
+fn averages_are_evaluated_saved_and_resumed() {
+    let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let averaged = with_validation("ce-drw-mixup+nc+sam+weight-average");
+    let expected = train(&averaged, &options(whole.path()), &mut ()).unwrap();
+    let average = expected.result.weight_average.clone().unwrap();
+    let last = RunDir::read_events(&expected.directory).unwrap();
+    let last = last.iter().rev().find_map(|event| match event {
+        Event::Evaluated { average, .. } => *average,
+        _ => None,
+    });
+    assert_eq!(last, Some(average.accuracy));
+    // The file holds the weights that were evaluated, which are not the run's own.
+    let path = expected.directory.join(RunDir::AVERAGED_WEIGHTS);
+    let evaluated = Trained::open(&path, &RunOptions::default()).unwrap().evaluate().unwrap().accuracy;
+    assert_eq!(evaluated.top1, average.accuracy.test_accuracy.all);
+    assert!(average.accuracy.validation_accuracy.is_some());
+    assert!(file(&expected, RunDir::AVERAGED_WEIGHTS) != file(&expected, RunDir::WEIGHTS));
+
+    let error = train(&averaged, &options(out.path()), &mut Stop(0)).unwrap_err();
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    let resumed = train(&averaged, &options(out.path()), &mut ()).unwrap();
+    for name in [RunDir::AVERAGED_WEIGHTS, RunDir::WEIGHTS] {
+        assert!(file(&resumed, name) == file(&expected, name), "{name}");
+    }
+    assert_eq!(resumed.result.weight_average, expected.result.weight_average);
+
+    fs::write(&path, b"other").unwrap();
+    let refused = Trained::open(&path, &RunOptions::default()).err().unwrap();
+    assert!(matches!(refused, Error::WeightsChanged { .. }), "{refused}");
+}
+
+#[test]
+fn training_depends_on_perturbation_but_not_on_averaging() {
+    let out = tempfile::tempdir().unwrap();
+    let weights = |method| {
+        let run = train(&experiment(method), &options(out.path()), &mut ()).unwrap();
+        file(&run, RunDir::WEIGHTS)
+    };
+    let plain = weights("ce");
+    assert!(weights("ce+weight-average") == plain);
+    assert!(weights("ce+sam") != plain);
+}
+
+#[test]
+fn only_the_average_of_the_last_phase_is_saved() {
+    let out = tempfile::tempdir().unwrap();
+    let average = |experiment: &Experiment| -> Option<AveragedWeights> {
+        let run = train(experiment, &options(out.path()), &mut ()).unwrap();
+        let saved = run.directory.join(RunDir::AVERAGED_WEIGHTS).exists();
+        assert_eq!(saved, run.result.weight_average.is_some(), "{}", experiment.name);
+        run.result.weight_average
+    };
+    let first = average(&experiment("ce+weight-average")).unwrap();
+    assert_eq!(average(&experiment("ce+weight-average+crt")), None);
+    // An adjustment replaces the classifier of the weights, not of their average.
+    assert_eq!(average(&experiment("ce+weight-average+tau-norm")), None);
+    // Logit factors are folded into the average, too.
+    for method in ["ce+weight-average+crt", "ce+weight-average+lws"] {
+        let mut both = experiment(method);
+        both.phases[1].weight_average = Some(0.5);
+        assert_ne!(average(&both).unwrap().weights_sha256, first.weights_sha256);
+    }
+}
+
+#[test]
+fn contradictory_settings_are_refused() {
+    let refused = |change: fn(&mut Experiment), preset: &str| {
+        let mut experiment = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap();
+        change(&mut experiment);
+        validated(&experiment).unwrap_err().to_string()
+    };
+    let average = |experiment: &mut Experiment| experiment.phases[0].weight_average = Some(0.9);
+    assert!(refused(average, "kcl-200").contains("weight_average: is evaluated with the classifier"));
+    for (preset, reason) in [
+        ("kcl-200+uniformity", "which loss_weight=0 does not train"),
+        ("etf-dr+uniformity", "but model.head={ kind = \"etf\" }"),
+    ] {
+        let message = refused(|_| (), preset);
+        assert!(message.contains("objective.uniformity: ") && message.contains(reason), "{message}");
+    }
+    let linear = |experiment: &mut Experiment| experiment.model.head = nc_train::HeadConfig::Linear;
+    assert!(refused(linear, "dbm-bs").contains("angular margins require a cosine classifier"));
+    for (rho, decay) in [(-0.1, 0.9), (f64::NAN, 0.9), (0.1, 1.0), (0.1, -0.1)] {
+        let mut experiment = presets::find("cifar10-lt-r100/vs-sam").unwrap();
+        (experiment.phases[0].sam_rho, experiment.phases[0].weight_average) = (rho, Some(decay));
+        assert!(validated(&experiment).is_err(), "{rho} {decay}");
+    }
+}
