@@ -33,8 +33,8 @@ use crate::{Result, adjusted_logits, check};
 ///
 /// # Source
 ///
-/// Kini et al., "Label-Imbalanced and Group-Sensitive Classification under Overparameterization", NeurIPS 2021, eq. 2,
-/// with the parametrisation of eq. 11.
+/// Kini et al., "Label-Imbalanced and Group-Sensitive Classification under Overparameterization", NeurIPS 2021, in
+/// the parametrisation of its experiments.
 pub fn vector_scaled_logits(logits: &Tensor, counts: &[usize], gamma: f64, tau: f64) -> Result<Tensor> {
     let (_, classes) = check::matrix("logits", logits)?;
     check::counts(counts, classes)?;

@@ -37,13 +37,34 @@ pub(super) unsafe fn direct<V: Lanes>(
     groups: usize,
     sources: impl Fn(usize) -> Range<usize>,
 ) {
-    let Problem { out_blocks, out_w, packed_step, .. } = problem;
+    let (full, half) = problem.out_blocks::<V>();
+    // SAFETY: guaranteed by the caller; the blocks exist.
+    unsafe {
+        direct_blocks::<V>(problem, full, stride, planar, groups, &sources);
+        direct_blocks::<V::Half>(problem, half, stride, planar, groups, &sources);
+    }
+}
+
+/// [`direct`] for some output blocks.
+///
+/// # Safety
+///
+/// As for [`direct`]; the blocks must exist.
+unsafe fn direct_blocks<V: Lanes>(
+    problem: Problem,
+    out_blocks: Range<usize>,
+    stride: usize,
+    planar: bool,
+    groups: usize,
+    sources: &impl Fn(usize) -> Range<usize>,
+) {
+    let Problem { out_w, packed_step, .. } = problem;
     let most = if stride == 1 { V::TILE_STRIDE_1 } else { V::TILE_STRIDE_2 };
     let pixels = equal_tiles(out_w, most);
     let room = if planar || groups > 1 { 1 } else { V::ACCUMULATORS / pixels };
-    let mut block = 0;
-    while block < out_blocks {
-        let together = [4, 2, 1].into_iter().find(|&o| o <= room && block + o <= out_blocks).unwrap_or(1);
+    let mut block = out_blocks.start;
+    while block < out_blocks.end {
+        let together = [4, 2, 1].into_iter().find(|&o| o <= room && block + o <= out_blocks.end).unwrap_or(1);
         // SAFETY: the caller guarantees the pointers; the blocks `block..block + together` and their sources exist.
         let part = unsafe { problem.part(block, &sources(block)) };
         macro_rules! enter {
@@ -91,9 +112,30 @@ pub(super) unsafe fn general<V: Lanes>(
     planar: bool,
     sources: impl Fn(usize) -> Range<usize>,
 ) {
-    let Problem { out_blocks, out_w, .. } = problem;
+    let (full, half) = problem.out_blocks::<V>();
+    // SAFETY: guaranteed by the caller; the blocks exist.
+    unsafe {
+        general_blocks::<V>(problem, full, kernel, stride, planar, &sources);
+        general_blocks::<V::Half>(problem, half, kernel, stride, planar, &sources);
+    }
+}
+
+/// [`general`] for some output blocks.
+///
+/// # Safety
+///
+/// As for [`general`]; the blocks must exist.
+unsafe fn general_blocks<V: Lanes>(
+    problem: Problem,
+    out_blocks: Range<usize>,
+    kernel: usize,
+    stride: usize,
+    planar: bool,
+    sources: &impl Fn(usize) -> Range<usize>,
+) {
+    let Problem { out_w, .. } = problem;
     let pixels = [8, 4, 2, 1].into_iter().find(|&p| p <= V::TILE_STRIDE_2 && p <= out_w).unwrap_or(1);
-    for block in 0..out_blocks {
+    for block in out_blocks {
         // SAFETY: the caller guarantees the pointers; the blocks exist.
         let part = unsafe { problem.part(block, &sources(block)) };
         macro_rules! enter {
@@ -127,8 +169,26 @@ pub(super) unsafe fn general<V: Lanes>(
 ///
 /// The pointers of `problem` must be valid for its sizes, and the processor must have the instruction set.
 pub(super) unsafe fn spread<V: Lanes>(problem: Problem, targets: impl Fn(usize) -> Range<usize>) {
+    let (full, half) = problem.out_blocks::<V>();
+    // SAFETY: guaranteed by the caller; the blocks exist.
+    unsafe {
+        spread_blocks::<V>(problem, full, &targets);
+        spread_blocks::<V::Half>(problem, half, &targets);
+    }
+}
+
+/// [`spread`] for some output blocks.
+///
+/// # Safety
+///
+/// As for [`spread`]; the blocks must exist.
+unsafe fn spread_blocks<V: Lanes>(
+    problem: Problem,
+    out_blocks: Range<usize>,
+    targets: &impl Fn(usize) -> Range<usize>,
+) {
     let pixels = equal_tiles(problem.w, V::TILE_SPREAD);
-    for block in 0..problem.out_blocks {
+    for block in out_blocks {
         // SAFETY: the caller guarantees the pointers; the blocks exist.
         let part = unsafe { problem.part(block, &targets(block)) };
         with_tile!(pixels, V::TILE_SPREAD, [1 2 3 4 5 6 7 8], P => {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Conv;
+use super::geometry::full_blocks;
 use super::kernel_gradient::{GradientTile, OneTap, ThreeTaps};
 use crate::lanes::{LANES, Lanes};
 
@@ -52,9 +53,29 @@ pub(super) unsafe fn kernel_gradient<V: Lanes>(
 ///
 /// As for [`kernel_gradient`].
 unsafe fn band<V: Lanes>(conv: &Conv, all: GradientTile, out_blocks: Range<usize>, padding: usize) {
+    let full = full_blocks::<V>(conv.shape.out_channels).clamp(out_blocks.start, out_blocks.end);
+    let first = out_blocks.start;
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        band_blocks::<V>(conv, all, first, first..full, padding);
+        band_blocks::<V::Half>(conv, all, first, full..out_blocks.end, padding);
+    }
+}
+
+/// [`band`] for some output blocks; `all.dw` is that of the block `first_block`.
+///
+/// # Safety
+///
+/// As for [`kernel_gradient`].
+unsafe fn band_blocks<V: Lanes>(
+    conv: &Conv,
+    all: GradientTile,
+    first_block: usize,
+    out_blocks: Range<usize>,
+    padding: usize,
+) {
     let (kernel, stride, room) = (conv.shape.kernel, conv.shape.stride, conv.most_sources());
     let three_taps = kernel == 3 && padding == 1;
-    let first_block = out_blocks.start;
     for block in out_blocks {
         for (pair, source) in conv.sources(block).enumerate() {
             let used = if conv.planar {

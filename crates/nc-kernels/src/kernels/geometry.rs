@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::lanes::LANES;
+use crate::lanes::{LANES, Lanes};
 use crate::{ConvShape, Error};
 
 /// A convolution of images of one size, and the memory layout of its data.
@@ -23,6 +23,12 @@ pub(crate) struct Conv {
 /// Number of blocks of 16 channels.
 pub(crate) fn blocks(channels: usize) -> usize {
     channels.div_ceil(LANES)
+}
+
+/// Number of blocks of 16 channels that need all lanes: without a last one for [`Lanes::Half`].
+pub(super) fn full_blocks<V: Lanes>(channels: usize) -> usize {
+    let last = Conv::used_lanes(channels, blocks(channels) - 1);
+    blocks(channels) - usize::from(V::HAS_HALF && last <= LANES / 2)
 }
 
 impl Conv {

@@ -1,7 +1,8 @@
 use std::ops::Range;
 
+use super::geometry::{blocks, full_blocks};
 use super::tile::TileEnd;
-use crate::lanes::LANES;
+use crate::lanes::{LANES, Lanes};
 
 /// A plain convolution problem from input blocks to output blocks, in either direction.
 #[derive(Clone, Copy)]
@@ -11,7 +12,7 @@ pub(super) struct Problem {
     pub(super) h: usize,
     pub(super) w: usize,
     pub(super) y: *mut f32,
-    pub(super) out_blocks: usize,
+    pub(super) out_channels: usize,
     pub(super) out_h: usize,
     pub(super) out_w: usize,
     pub(super) packed: *const f32,
@@ -38,6 +39,12 @@ pub(super) struct Part {
 }
 
 impl Problem {
+    /// The output blocks for [`Lanes`] and for [`Lanes::Half`].
+    pub(super) fn out_blocks<V: Lanes>(&self) -> (Range<usize>, Range<usize>) {
+        let (all, first_half) = (blocks(self.out_channels), full_blocks::<V>(self.out_channels));
+        (0..first_half, first_half..all)
+    }
+
     /// The part that begins with the output block `block` and reads the input blocks `sources`.
     ///
     /// # Safety

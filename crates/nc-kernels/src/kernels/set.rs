@@ -68,7 +68,7 @@ impl<V: Lanes> KernelSet for Set<V> {
                 h: conv.h,
                 w: conv.w,
                 y: y.as_mut_ptr(),
-                out_blocks: conv.out_blocks(),
+                out_channels: conv.shape.out_channels,
                 out_h: conv.out_h,
                 out_w: conv.out_w,
                 packed: packed.as_ptr(),
@@ -103,7 +103,6 @@ impl<V: Lanes> KernelSet for Set<V> {
             "image sizes do not match the convolution"
         );
         assert!(packed.len() >= transposed_len(conv) && scratch.len() >= conv.scratch_len());
-        let in_blocks = super::blocks(conv.shape.in_channels);
         let kernel = conv.shape.kernel;
         let packed_step = conv.most_targets() * kernel * kernel * LANES * LANES;
         for image in 0..images {
@@ -115,7 +114,7 @@ impl<V: Lanes> KernelSet for Set<V> {
                 h: conv.out_h,
                 w: conv.out_w,
                 y: dx.as_mut_ptr(),
-                out_blocks: in_blocks,
+                out_channels: conv.shape.in_channels,
                 out_h: conv.h,
                 out_w: conv.w,
                 packed: packed.as_ptr(),

@@ -3,7 +3,7 @@ use std::arch::x86_64::{
     _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use super::{Kernel, Lanes, vector::instructions};
+use super::{Kernel, Lanes, half_avx2::HalfAvx2, vector::instructions};
 
 /// Two of sixteen 256-bit registers. `WIDE` selects AVX-512's tile sizes, to test the AVX-512 kernel shapes on
 /// processors without it.
@@ -17,6 +17,8 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
     const ACCUMULATORS: usize = if WIDE { 16 } else { 4 };
     const GRADIENT_CHANNELS: usize = if WIDE { 8 } else { 4 };
     const GRADIENT_THREE_TAPS: bool = WIDE;
+    type Half = HalfAvx2;
+    const HAS_HALF: bool = true;
 
     instructions! {
         fn zero() -> Self { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }

@@ -17,6 +17,7 @@ impl Lanes for Avx512 {
     const ACCUMULATORS: usize = 16;
     const GRADIENT_CHANNELS: usize = 8;
     const GRADIENT_THREE_TAPS: bool = true;
+    type Half = Self;
 
     instructions! {
         fn zero() -> Self { Self(_mm512_setzero_ps()) }

@@ -23,6 +23,7 @@ impl Lanes for Portable {
     const ACCUMULATORS: usize = 2;
     const GRADIENT_CHANNELS: usize = 2;
     const GRADIENT_THREE_TAPS: bool = false;
+    type Half = Self;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -21,6 +21,11 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     /// True if the kernel gradient's tile holds the three taps of a row, false for one.
     const GRADIENT_THREE_TAPS: bool;
 
+    /// Vectors for blocks whose last eight channels are padding, if that is faster.
+    type Half: Lanes;
+    /// Whether `Half` is another type.
+    const HAS_HALF: bool = false;
+
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
