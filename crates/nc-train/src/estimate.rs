@@ -86,8 +86,8 @@ impl Speed {
         let Some(mut phase) = experiment.phases.first().cloned() else {
             return Ok(Self { training: 1.0, evaluation: 1.0 });
         };
-        // Phases with a frozen backbone are estimated by the evaluation throughput.
-        phase.trains = Trains::Everything;
+        // Phases with a frozen backbone are estimated by the evaluation throughput, passes of SAM by their number.
+        (phase.trains, phase.sam_rho) = (Trains::Everything, 0.0);
         let ImageShape { channels, height, width } = data.shape;
         let mut plain = experiment.clone();
         (plain.model.head, plain.model.normalize_features) = (HeadConfig::Linear, false);
@@ -113,11 +113,13 @@ impl Speed {
         let phases = experiment.phases.iter().skip(first);
         let at_the_end = (data.train_images + data.evaluated_images) as f64 / self.evaluation;
         let of_phase = |phase: &Phase| {
-            let images = (phase.epochs * data.train_images) as f64;
+            let passes = if phase.sam_rho > 0.0 { 2 } else { 1 };
+            let images = (phase.epochs * data.train_images * passes) as f64;
             let evaluations = phase.epochs.div_ceil(experiment.evaluation.every_epochs);
             let speed = if phase.trains == Trains::Everything { self.training } else { self.evaluation };
-            // Neural collapse is also measured on the training images.
-            let looked_at = evaluations * (data.evaluated_images + data.train_images);
+            // Neural collapse is also measured on the training images, and an average of the weights is evaluated, too.
+            let of_average = if phase.weight_average.is_some() { data.evaluated_images } else { 0 };
+            let looked_at = evaluations * (data.evaluated_images + data.train_images + of_average);
             images / speed + looked_at as f64 / self.evaluation
         };
         phases.map(of_phase).sum::<f64>() + at_the_end

@@ -204,6 +204,8 @@ impl Learner {
             let norm = pass.outcome.gradient_norm;
             let weights = perturbed(&phase.params, &pass.gradients, phase.sam_rho, norm)?;
             let losses = pass.outcome.losses;
+            // Frees the first pass before the second.
+            drop((pass.branches, pass.gradients));
             pass = with_values(&weights, || phase.backward_pass(network, batch, &targets, classes))?;
             if pass.outcome.losses.total.is_finite() {
                 pass.outcome.losses = losses;

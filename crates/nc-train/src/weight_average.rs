@@ -10,7 +10,7 @@ use crate::{Result, with_values::with_values};
 /// Prefix of names in a checkpoint.
 const AVERAGE: &str = "average/";
 
-/// Moving average a <- d a + (1 - d) w of the learned weights and running statistics of a network, as PyTorch's
+/// Moving average a <- a + (1 - d) (w - a) of the learned weights and running statistics of a network, as PyTorch's
 /// `AveragedModel` computes it with `get_ema_multi_avg_fn(d)` and `use_buffers=True`. It starts as a = w in its first update.
 pub(crate) struct WeightAverage {
     decay: f64,
@@ -22,12 +22,12 @@ impl WeightAverage {
         Self { decay, averages: BTreeMap::new() }
     }
 
-    /// Includes the weights of `params` after a step.
+    /// Updates the average with the weights of `params` after a step.
     pub(crate) fn update(&mut self, params: &ParamStore) -> Result<()> {
         for (name, var) in averaged(params) {
             let weight = var.as_detached_tensor();
             let moved = match self.averages.get(&name) {
-                Some(average) => ((average * self.decay)? + (weight * (1.0 - self.decay))?)?,
+                Some(average) => (average + ((weight - average)? * (1.0 - self.decay))?)?,
                 None => weight.copy()?,
             };
             self.averages.insert(name, moved);

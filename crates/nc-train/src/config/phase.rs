@@ -46,13 +46,15 @@ pub struct Phase {
     pub mixup_alpha: f64,
     /// Radius rho of sharpness-aware minimisation (SAM, [Foret et al. 2021](https://arxiv.org/abs/2010.01412)), for any
     /// optimiser; 0 disables it. A step then takes the gradient g at the weights w, and updates w with the gradient at
-    /// w + rho g / |g|. Both passes are in training mode and update running statistics. Learnable centres do not move in between.
+    /// w + rho g / |g|. Both passes are in training mode and update running statistics and averages of class means. Learnable
+    /// centres do not move in between.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = 0, max = 1e6))]
     pub sam_rho: f64,
     /// Decay d of a moving average of the weights, with the running statistics of batch norm: a <- d a + (1 - d) w after each
-    /// step, from a = w after the first step of the phase. Absent for none. Evaluations report the average beside the weights.
-    /// Training does not depend on it; the last phase's average is saved as `weights-averaged.safetensors`.
+    /// step, from a = w after the first step of the phase. Absent for none. Evaluations report the average beside the weights,
+    /// and training does not depend on it. That of the last phase is saved as `weights-averaged.safetensors`, unless a
+    /// post-hoc adjustment follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub weight_average: Option<f64>,

@@ -11,7 +11,7 @@ use super::{
     data::DataSource,
     experiment::Experiment,
     model::{Branches, ModelConfig},
-    objective::{LossViews, Space},
+    objective::{LossViews, Reweighting, Space},
     optimizer::OptimizerConfig,
     phase::Phase,
     schedule::Decay,
@@ -276,13 +276,19 @@ fn check_objective(model: &ModelConfig, phase: &Phase) -> Result<()> {
     if let Some(from_epoch) = objective.reweighting.first_epoch() {
         within_phase(phase, from_epoch, key("reweighting.from_epoch"))?;
     }
+    let trains_classifier = phase.trains_classifier();
+    ensure(trains_classifier || objective.reweighting == Reweighting::None, key("reweighting"), || {
+        "weights the supervised loss, which loss_weight=0 removes; set it to {kind=\"none\"}".into()
+    })?;
     if objective.uniformity.is_some() {
-        let (head, trains) = (shown(model.head), shown(phase.trains));
-        ensure(model.head != HeadConfig::Etf && !phase.trains.scales_logits(), key("uniformity"), || {
-            format!("spreads class directions, but model.head={head} and trains={trains} fix them; remove it")
-        })?;
-        ensure(phase.trains_classifier(), key("uniformity"), || {
-            "spreads the directions of a classifier, which loss_weight=0 does not train; remove it".into()
+        let fixed = match (model.head, phase.trains) {
+            (HeadConfig::Etf, _) => Some("model.head={kind=\"etf\"} fixes"),
+            (_, Trains::LogitScale) => Some("trains=\"logit-scale\" freezes"),
+            _ if trains_classifier => None,
+            _ => Some("loss_weight=0 does not train"),
+        };
+        ensure(fixed.is_none(), key("uniformity"), || {
+            format!("spreads class directions, which {}; remove it", fixed.unwrap_or_default())
         })?;
     }
     let Some(nc) = &objective.neural_collapse else { return Ok(()) };

@@ -22,7 +22,7 @@ pub(super) struct DdcLate {
     pub(super) rho: f64,
 }
 
-/// Data without published constants use those of CIFAR10-LT, r = 100.
+/// Data without published constants use those of r = 100, all but CIFAR-100 those of CIFAR10-LT.
 pub(super) fn ddc(data: &DataSet) -> Ddc {
     let late = |exponent, tau, weight_decay, rho| DdcLate { exponent, tau, weight_decay, rho };
     match (data.source, data.imbalance_ratio) {

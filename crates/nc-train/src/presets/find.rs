@@ -19,7 +19,7 @@ pub const DEFAULT: &str = "fashion-mnist-lt/nc-drw-crt";
 /// Default method, for presets that name only a data set.
 const METHOD: &str = "nc-drw-crt";
 
-/// Another name of the recommended method, and what it stands for.
+/// Alias of the recommended method, with its description.
 pub const BEST: (&str, &str) = ("best", "vs-sam-adrw, the recommended method for a single network");
 
 /// The method that [`BEST`] stands for.
@@ -44,8 +44,8 @@ pub fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
     PARTS.iter().map(|part| (part.name, part.description))
 }
 
-/// The preset `name`: `data/method` with any number of `+part`, or `data` with the paper's method. `best` is
-/// another name of the recommended method.
+/// The preset `name`: `data/method` with any number of `+part`, or `data` with the paper's method. `best` is an
+/// alias of the recommended method.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn find(name: &str) -> Result<Experiment> {
     let found = DATA_SETS.iter().find(|known| known.name == data);
     let data = found.ok_or_else(|| unknown("data set", data, data_sets(), DATA_SETS[0].name))?;
     let found = METHODS.iter().find(|known| known.name == method);
-    let method = found.ok_or_else(|| unknown("method", method, methods(), data.name))?;
+    let method = found.ok_or_else(|| unknown("method", method, methods().chain([BEST]), data.name))?;
     let mut added = vec![];
     for word in words {
         let part = PARTS.iter().find(|known| known.name == word);
@@ -84,7 +84,7 @@ fn unknown(
 ) -> Error {
     let first = word.split('+').next().unwrap_or(word);
     let misplaced = |is, example| Error::Misplaced { name: first.to_owned(), is, what, example };
-    if methods().any(|(name, _)| name == first) {
+    if methods().chain([BEST]).any(|(name, _)| name == first) {
         misplaced("method", format!("{data}/{first}"))
     } else if parts().any(|(name, _)| name == first) {
         misplaced("part", format!("{data}/ce+{first}"))

@@ -5,7 +5,9 @@ use nc_losses::BetweenForm;
 
 use super::data_sets::{DataSet, RECIPE_EPOCHS};
 use crate::{
-    config::{BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Space, WithinForm},
+    config::{
+        BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Space, Trains, WithinForm,
+    },
     post_hoc::PostHoc,
 };
 
@@ -32,6 +34,8 @@ pub(super) enum Sets {
     Transforms(&'static [Transform]),
     /// Single settings of the first phase.
     Settings(fn(&mut Phase, &DataSet)),
+    /// Single settings of each phase that trains the whole network.
+    EverySettings(fn(&mut Phase)),
 }
 
 impl Part {
@@ -41,7 +45,8 @@ impl Part {
 
     /// True if `other` sets the same option. Parts of single settings can be combined.
     pub(super) fn excludes(&self, other: &Self) -> bool {
-        !matches!(self.sets, Sets::Settings(_)) && discriminant(&self.sets) == discriminant(&other.sets)
+        !matches!(self.sets, Sets::Settings(_) | Sets::EverySettings(_))
+            && discriminant(&self.sets) == discriminant(&other.sets)
     }
 
     /// Adds the part to an experiment on `data`, which has its first phase.
@@ -67,6 +72,10 @@ impl Part {
             Sets::Network(backbone) => experiment.model.backbone = backbone,
             Sets::Transforms(transforms) => experiment.data.transforms = transforms.to_vec(),
             Sets::Settings(change) => change(&mut experiment.phases[0], data),
+            Sets::EverySettings(change) => {
+                let phases = experiment.phases.iter_mut();
+                phases.filter(|phase| phase.trains == Trains::Everything).for_each(change);
+            }
         }
     }
 }

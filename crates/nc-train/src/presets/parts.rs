@@ -47,8 +47,8 @@ pub(super) const SAM: Part = Part::new(
 
 pub(super) const WEIGHT_AVERAGE: Part = Part::new(
     "weight-average",
-    "with a moving average of the weights of the first phase, decay 0.999, evaluated beside them",
-    Sets::Settings(|phase, _| phase.weight_average = Some(0.999)),
+    "with a moving average of the weights, decay 0.999, evaluated beside them",
+    Sets::EverySettings(|phase| phase.weight_average = Some(0.999)),
 );
 
 pub(super) const ROTATION: Part = Part::new(

@@ -107,16 +107,23 @@ impl Method {
         }
     }
 
-    /// The included part that `part` would undo, if any, or the method if its views replace the transforms of `part`.
-    /// Regularisers may be replaced.
+    /// The included part that `part` would undo, if any, or the method if its views replace the transforms of `part` or its
+    /// settings are those of `part`. Regularisers may be replaced.
     pub(super) fn undone_by(&self, part: &Part, data: &DataSet) -> Option<&'static str> {
-        if matches!(part.sets, Sets::Transforms(_)) && !(self.views)(data).is_empty() {
+        let replaced = matches!(part.sets, Sets::Transforms(_)) && !(self.views)(data).is_empty();
+        let is_setting = matches!(part.sets, Sets::Settings(_) | Sets::EverySettings(_));
+        let included = is_setting && self.parts.iter().any(|own| own.name == part.name);
+        if replaced || included {
             return Some(self.name);
         }
         let undone = |own: &&Part| match part.sets {
             Sets::SecondPhase(_) => own.excludes(part),
             Sets::PostHoc(_) => own.excludes(part) && own.name != part.name,
-            Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Transforms(_) | Sets::Settings(_) => false,
+            Sets::NeuralCollapse(_)
+            | Sets::Network(_)
+            | Sets::Transforms(_)
+            | Sets::Settings(_)
+            | Sets::EverySettings(_) => false,
         };
         self.parts.iter().find(undone).map(|part| part.name)
     }

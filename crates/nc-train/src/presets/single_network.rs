@@ -13,7 +13,7 @@ use super::{
     second_phases,
 };
 use crate::{
-    config::Decay,
+    config::{DataSource, Decay},
     losses::{DifficultyMargin, SupervisedLoss, VectorScaling},
 };
 
@@ -53,21 +53,20 @@ pub(super) const DBM_BS_400: Method = Method {
     ..DBM_BS
 };
 
+// The constants of Kini et al. 2021.
 pub(super) const VS: Method = Method {
     name: "vs",
     description: "VS loss: logits divided and shifted by class size",
-    parts: &[VS_LOSS],
+    parts: &[Part::new(
+        "vs-loss",
+        "with the VS loss",
+        Sets::Settings(|phase, data| {
+            let (gamma, tau) = if data.source == DataSource::Cifar100 { (0.05, 0.75) } else { (0.15, 1.25) };
+            phase.objective.loss = SupervisedLoss::VectorScaling(VectorScaling { gamma, tau });
+        }),
+    )],
     ..RECIPE_L
 };
-
-const VS_LOSS: Part = Part::new(
-    "vs-loss",
-    "with the VS loss",
-    Sets::Settings(|phase, data| {
-        let Ddc { gamma, tau, .. } = ddc(data);
-        phase.objective.loss = SupervisedLoss::VectorScaling(VectorScaling { gamma, tau });
-    }),
-);
 
 /// The authors' code warms up to twice the learning rate in ten epochs; here the warm-up ends at the learning rate.
 pub(super) const VS_SAM: Method = Method {
@@ -76,15 +75,16 @@ pub(super) const VS_SAM: Method = Method {
     epochs: 2 * RECIPE_EPOCHS,
     milestones: Some([320, 360]),
     warmup_epochs: 10,
-    parts: &[AUTO_AUGMENT, VS_LOSS, SAM_OF_DDC],
-    ..VS
+    parts: &[AUTO_AUGMENT, DDC],
+    ..RECIPE_L
 };
 
-const SAM_OF_DDC: Part = Part::new(
-    "ddc",
-    "with sharpness-aware minimisation and the weight decay of DDC",
+const DDC: Part = Part::new(
+    "sam",
+    "with VS loss, sharpness-aware minimisation and the weight decay of DDC",
     Sets::Settings(|phase, data| {
-        let Ddc { weight_decay, rho, .. } = ddc(data);
+        let Ddc { gamma, tau, weight_decay, rho, .. } = ddc(data);
+        phase.objective.loss = SupervisedLoss::VectorScaling(VectorScaling { gamma, tau });
         phase.sam_rho = rho;
         *phase.optimizer.weight_decay_mut() = weight_decay;
     }),
@@ -97,15 +97,14 @@ pub(super) const VS_SAM_ADRW: Method = Method {
     epochs: 320,
     parts: &[
         AUTO_AUGMENT,
-        VS_LOSS,
-        SAM_OF_DDC,
+        DDC,
         Part::new(
             "constant-rate",
             "at a constant learning rate",
             Sets::Settings(|phase, _| phase.schedule.decay = Decay::Constant),
         ),
         Part::new(
-            "late-adrw",
+            "adrw",
             "then with aligned deferred re-weighting at a low learning rate",
             Sets::SecondPhase(second_phases::adrw),
         ),

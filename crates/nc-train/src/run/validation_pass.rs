@@ -111,10 +111,12 @@ impl Run<'_> {
         })
     }
 
+    /// Timing of an evaluation of the weights and, if there is one, of their average.
     fn evaluation_timing(&self, started: Instant) -> Timing {
         let images =
             self.data.test.len() + self.data.validation.as_ref().map_or(0, |(subset, _)| subset.len());
-        timing(started.elapsed().as_secs_f64(), images)
+        let networks = 1 + usize::from(self.state.average.is_some());
+        timing(started.elapsed().as_secs_f64(), networks * images)
     }
 
     /// Accuracy of the moving average of the weights, if there is one.

@@ -65,7 +65,7 @@ fn three_steps_match_pytorch() {
     }
 }
 
-/// Otherwise the test above could not tell their absence.
+/// Otherwise the test above would pass without them.
 #[test]
 fn perturbation_weights_and_average_exceed_the_bound() {
     let after = |preset: &str, change: fn(&mut Phase)| {

@@ -80,24 +80,64 @@ fn training_depends_on_perturbation_but_not_on_averaging() {
     assert!(weights("ce+sam") != plain);
 }
 
+/// The average that a run of its own saves.
+fn saved(experiment: &Experiment) -> Option<AveragedWeights> {
+    let out = tempfile::tempdir().unwrap();
+    let run = train(experiment, &options(out.path()), &mut ()).unwrap();
+    let path = run.directory.join(RunDir::AVERAGED_WEIGHTS);
+    let average = run.result.weight_average.clone();
+    assert_eq!(path.exists(), average.is_some(), "{}", experiment.name);
+    if let Some(average) = &average {
+        let opened = Trained::open(&path, &RunOptions::default()).unwrap();
+        let accuracy = opened.evaluate().unwrap().accuracy;
+        assert_eq!(accuracy.top1, average.accuracy.test_accuracy.all, "{}", experiment.name);
+    }
+    average
+}
+
 #[test]
 fn only_the_average_of_the_last_phase_is_saved() {
-    let out = tempfile::tempdir().unwrap();
-    let average = |experiment: &Experiment| -> Option<AveragedWeights> {
-        let run = train(experiment, &options(out.path()), &mut ()).unwrap();
-        let saved = run.directory.join(RunDir::AVERAGED_WEIGHTS).exists();
-        assert_eq!(saved, run.result.weight_average.is_some(), "{}", experiment.name);
-        run.result.weight_average
-    };
-    let first = average(&experiment("ce+weight-average")).unwrap();
-    assert_eq!(average(&experiment("ce+weight-average+crt")), None);
+    let first = saved(&experiment("ce+weight-average")).unwrap();
+    assert_eq!(saved(&experiment("ce+weight-average+crt")), None);
     // An adjustment replaces the classifier of the weights, not of their average.
-    assert_eq!(average(&experiment("ce+weight-average+tau-norm")), None);
+    assert_eq!(saved(&experiment("ce+weight-average+tau-norm")), None);
+    // Both phases train the whole network.
+    assert_ne!(saved(&experiment("best+weight-average")).unwrap(), first);
     // Logit factors are folded into the average, too.
-    for method in ["ce+weight-average+crt", "ce+weight-average+lws"] {
-        let mut both = experiment(method);
-        both.phases[1].weight_average = Some(0.5);
-        assert_ne!(average(&both).unwrap().weights_sha256, first.weights_sha256);
+    for method in ["ce+crt", "ce+lws"] {
+        let mut second = experiment(method);
+        second.phases[1].weight_average = Some(0.5);
+        assert_ne!(saved(&second).unwrap(), first);
+    }
+}
+
+#[test]
+fn averages_do_not_depend_on_the_kept_epoch() {
+    let mut last = with_validation("ce+weight-average");
+    last.scale_epochs(4);
+    last.evaluation.every_epochs = 1;
+    let mut best = last.clone();
+    best.evaluation.keep = nc_train::Keep::Best;
+    let mut early = best.clone();
+    early.phases[0].schedule.decay = nc_train::Decay::Constant;
+    early.evaluation.patience = Some(1);
+    assert_eq!(saved(&last), saved(&best));
+    assert!(saved(&early).is_some());
+}
+
+/// Second passes through several branches and views, and terms with a state.
+#[test]
+fn perturbed_steps_of_every_kind_of_network_resume_to_the_same_bits() {
+    for method in ["ride-2", "bbn", "proco", "tsc-200", "fcl"] {
+        let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let perturbed = experiment(&format!("{method}+sam"));
+        let expected = train(&perturbed, &options(whole.path()), &mut ()).unwrap();
+        let error = train(&perturbed, &options(out.path()), &mut Stop(0)).unwrap_err();
+        assert!(matches!(error, Error::Stopped { .. }), "{error}");
+        let resumed = train(&perturbed, &options(out.path()), &mut ()).unwrap();
+        assert!(file(&resumed, RunDir::WEIGHTS) == file(&expected, RunDir::WEIGHTS), "{method}");
+        let plain = train(&experiment(method), &options(whole.path()), &mut ()).unwrap();
+        assert!(file(&plain, RunDir::WEIGHTS) != file(&expected, RunDir::WEIGHTS), "{method}");
     }
 }
 
@@ -111,11 +151,16 @@ fn contradictory_settings_are_refused() {
     let average = |experiment: &mut Experiment| experiment.phases[0].weight_average = Some(0.9);
     assert!(refused(average, "kcl-200").contains("weight_average: is evaluated with the classifier"));
     for (preset, reason) in [
-        ("kcl-200+uniformity", "which loss_weight=0 does not train"),
-        ("etf-dr+uniformity", "but model.head={ kind = \"etf\" }"),
+        ("kcl-200+uniformity", "uniformity: spreads class directions, which loss_weight=0 does not train"),
+        ("etf-dr+uniformity", "uniformity: spreads class directions, which model.head={kind=\"etf\"} fixes"),
+        ("kcl-200+adrw", "reweighting: weights the supervised loss, which loss_weight=0 removes"),
     ] {
         let message = refused(|_| (), preset);
-        assert!(message.contains("objective.uniformity: ") && message.contains(reason), "{message}");
+        assert!(message.contains(reason), "{message}");
+    }
+    for preset in ["vs-sam+sam", "best+sam", "best+adrw", "dbm-bs-400+weight-average"] {
+        let error = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap_err();
+        assert!(matches!(error, Error::PartsExclude { .. }), "{error}");
     }
     let linear = |experiment: &mut Experiment| experiment.model.head = nc_train::HeadConfig::Linear;
     assert!(refused(linear, "dbm-bs").contains("angular margins require a cosine classifier"));

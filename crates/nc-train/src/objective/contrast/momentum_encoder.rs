@@ -34,12 +34,15 @@ impl MomentumEncoder {
             values.push((var.clone(), value));
         }
         let pass = Pass { batch_norm: Mode::Train, gradient: false };
-        let (mut outputs, values) = with_values(&values, || {
+        let mut outputs = with_values(&values, || {
             let outputs = network.forward_views(&[images], pass)?;
-            let value = |param: &Param| Ok((param.name.clone(), param.var.as_detached_tensor().copy()?));
-            Ok((outputs, params.iter().map(value).collect::<Result<_>>()?))
+            for (Param { name, var, role, .. }, (_, value)) in params.iter().zip(&values) {
+                let is_statistic = *role == Role::Statistic;
+                let value = if is_statistic { var.as_detached_tensor().copy()? } else { value.clone() };
+                self.values.insert(name.clone(), value);
+            }
+            Ok(outputs)
         })?;
-        self.values = values;
         let embedding = outputs.swap_remove(0).embedding.ok_or(Error::NoProjection)?;
         Ok(embedding.detach())
     }
