@@ -2,8 +2,8 @@ use std::path::Path;
 
 use nc_metrics::{Accuracy, Calibration, ClassMeans, Classifier, FeatureSet, Geometry, Projection, Samples};
 use nc_record::{
-    DataSummary, EpochLosses, Event, Expert, FORMAT_VERSION, InputSpec, RunDir, RunResult, ShotAccuracy,
-    Timing, figures,
+    AverageAccuracy, AveragedWeights, DataSummary, EpochLosses, Event, Expert, FORMAT_VERSION, InputSpec,
+    RunDir, RunResult, ShotAccuracy, Timing, figures,
 };
 
 /// Synthetic features: `count(k)` samples around the centre of class k.
@@ -97,7 +97,7 @@ impl Case {
                     test_accuracy: accuracy,
                     validation_accuracy: None,
                     classifier: None,
-                    average: None,
+                    average: Some(AverageAccuracy { test_accuracy: accuracy, validation_accuracy: None }),
                     timing,
                 });
                 let (train, test) = (figures(&geometry.train), figures(&geometry.test));
@@ -159,7 +159,19 @@ impl Case {
             best_epoch: None,
             experts,
             selected_epoch: None,
-            weight_average: None,
+            weight_average: Some(AveragedWeights {
+                accuracy: AverageAccuracy {
+                    test_accuracy: ShotAccuracy {
+                        all: 0.625,
+                        balanced: None,
+                        many: None,
+                        medium: None,
+                        few: None,
+                    },
+                    validation_accuracy: None,
+                },
+                weights_sha256: "a0".into(),
+            }),
             timing: Timing::default(),
         }
     }

@@ -59,6 +59,10 @@ fn runs_of_every_size_render() {
         assert!(page.contains("<h1>made/up, seed 0</h1>"));
         assert_in_order(&page);
         assert!(page.contains("name = &quot;&lt;&amp;&gt;&quot;"));
+        assert!(
+            page.contains("Averaged weights of the last epoch: test accuracy 62.5 %; they are saved too.")
+        );
+        assert!(page.contains("averaged weights"), "no curve of the average");
         assert_eq!(
             page.contains("does not exist in"),
             case.counts().iter().filter(|&&n| n > 0).count() > case.dims + 1
