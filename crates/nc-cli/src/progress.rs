@@ -232,7 +232,7 @@ impl Observer for Progress {
             Event::Evaluated { phase, epoch, test_accuracy, classifier, average, .. } => {
                 let of = classifier.as_ref().map(|name| format!(" of the {name}")).unwrap_or_default();
                 let accuracy = percent(test_accuracy.all);
-                let average = average.map(|average| percent(average.test_accuracy.all));
+                let average = average.as_deref().map(|average| percent(average.test_accuracy.all));
                 let average = average.map(|share| format!(", of the averaged weights {share}"));
                 let average = average.unwrap_or_default();
                 self.say(&format!("{phase} {}: test accuracy{of} {accuracy}{average}", epoch + 1));

@@ -70,7 +70,7 @@ pub enum Event {
         classifier: Option<String>,
         /// Accuracy of the moving average of the weights, if the phase has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        average: Option<AverageAccuracy>,
+        average: Option<Box<AverageAccuracy>>,
         /// Wall time.
         timing: Timing,
     },

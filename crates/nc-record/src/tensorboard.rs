@@ -119,7 +119,7 @@ fn scalars(event: &Event) -> Option<(usize, Figures)> {
             epoch
         }
         Event::Evaluated { epoch, test_accuracy, validation_accuracy, average, .. } => {
-            let average = average.as_ref();
+            let average = average.as_deref();
             for (set, accuracy) in [
                 ("test", Some(test_accuracy)),
                 ("validation", validation_accuracy.as_ref()),

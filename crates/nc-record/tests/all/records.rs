@@ -168,7 +168,7 @@ fn events() -> Vec<Event> {
             test_accuracy: ACCURACY,
             validation_accuracy: Some(ACCURACY),
             classifier: None,
-            average: Some(AverageAccuracy { test_accuracy: ACCURACY, validation_accuracy: None }),
+            average: Some(Box::new(AverageAccuracy { test_accuracy: ACCURACY, validation_accuracy: None })),
             timing: Timing::default(),
         },
         Event::RunFinished { timing: Timing::default() },

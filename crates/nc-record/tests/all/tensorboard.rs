@@ -99,7 +99,7 @@ fn events() -> Vec<Event> {
             test_accuracy: accuracy,
             validation_accuracy: None,
             classifier: None,
-            average: Some(AverageAccuracy { test_accuracy: accuracy, validation_accuracy: None }),
+            average: Some(Box::new(AverageAccuracy { test_accuracy: accuracy, validation_accuracy: None })),
             timing,
         },
         phase("second", 1),

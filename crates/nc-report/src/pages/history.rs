@@ -112,7 +112,8 @@ impl History {
                     replaced.clone_from(classifier);
                     history.test_accuracy.push((at, *test_accuracy));
                     history.validation_accuracy.extend(validation_accuracy.map(|accuracy| (at, accuracy)));
-                    history.average_accuracy.extend(average.map(|average| (at, average.test_accuracy)));
+                    let average = average.as_deref().map(|average| (at, average.test_accuracy));
+                    history.average_accuracy.extend(average);
                 }
                 Event::Measured { epoch, train, test, .. } => history.collapse.push(Collapse {
                     at: before + *epoch as f64 + 1.0,

@@ -97,7 +97,10 @@ impl Case {
                     test_accuracy: accuracy,
                     validation_accuracy: None,
                     classifier: None,
-                    average: Some(AverageAccuracy { test_accuracy: accuracy, validation_accuracy: None }),
+                    average: Some(Box::new(AverageAccuracy {
+                        test_accuracy: accuracy,
+                        validation_accuracy: None,
+                    })),
                     timing,
                 });
                 let (train, test) = (figures(&geometry.train), figures(&geometry.test));

@@ -106,7 +106,7 @@ impl Run<'_> {
             test_accuracy: accuracy,
             validation_accuracy,
             classifier: None,
-            average: self.state.average,
+            average: self.state.average.map(Box::new),
             timing: self.evaluation_timing(started),
         })
     }

@@ -44,7 +44,7 @@ fn averages_are_evaluated_saved_and_resumed() {
     let average = expected.result.weight_average.clone().unwrap();
     let last = RunDir::read_events(&expected.directory).unwrap();
     let last = last.iter().rev().find_map(|event| match event {
-        Event::Evaluated { average, .. } => *average,
+        Event::Evaluated { average, .. } => average.as_deref().copied(),
         _ => None,
     });
     assert_eq!(last, Some(average.accuracy));
