@@ -15,7 +15,7 @@ use crate::{Result, config::ModelConfig, error::ensure};
 #[serde(deny_unknown_fields)]
 pub struct DifficultyMargin {
     /// Margin of the smallest class, in radians; 0 for none.
-    #[schemars(range(min = 0, max = 3.141592653589793))]
+    #[schemars(range(min = 0, max = 3))]
     pub max_margin: f64,
     /// Samples whose margin grows with their angle.
     #[serde(default)]
