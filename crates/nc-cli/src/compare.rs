@@ -43,10 +43,11 @@ pub(crate) struct Args {
     /// Data set of the presets [default: your own images in --data-dir].
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// Methods, with parts added by +; `nclt presets` lists them.
+    /// Methods, separated by commas, with parts added by +; `nclt presets` lists them.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = presets::COMPARED.map(String::from))]
     methods: Vec<String>,
-    /// Seeds of initialisation, data order, augmentation and mix-up; the split of the images does not change.
+    /// Seeds of initialisation, data order, augmentation and mix-up, separated by commas; the split of the images does not
+    /// change.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0, 1, 2], value_parser = queue::parse_seed())]
     seeds: Vec<u64>,
     /// Override one setting of all methods, as in `--set model.backbone=resnet32`.

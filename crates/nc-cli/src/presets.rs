@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use nc_train::presets;
+use nc_train::{ValidExperiment, presets};
 
 /// List the presets, or print one as a TOML configuration.
 #[derive(clap::Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if let Some(name) = &args.name {
-        write!(out, "{}", presets::find(name)?.to_toml()?)?;
+        write!(out, "{}", ValidExperiment::try_from(presets::find(name)?)?.to_toml()?)?;
         return Ok(());
     }
     writeln!(out, "A preset is DATA/METHOD; + adds parts, as in cifar10-lt-r100/ldam-drw+nc+crt")?;

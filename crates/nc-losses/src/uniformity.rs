@@ -9,7 +9,7 @@ use crate::{Error, Result, check};
 /// ```
 ///
 /// A smooth form of the largest cosine, which it approaches as the sharpness t grows; as t falls to 0 it approaches the
-/// mean cosine. All pairs have a gradient, where [`between_class`](crate::between_class) attends to nearest neighbours. The
+/// mean cosine, with a rounding error of about 1e-6/t in `f32`. All pairs have a gradient, where [`between_class`](crate::between_class) attends to nearest neighbours. The
 /// minimum for K <= P + 1 is a regular simplex, with U = -1/(K-1). A row of zeros has cosine 0 with all others.
 ///
 /// Shapes: `vectors` v (K, P), of any lengths, K >= 2; returns a scalar in [-1, 1].

@@ -46,16 +46,6 @@ pub enum Error {
         /// The control.
         control: String,
     },
-    /// A row with both or neither of `method` and `not_built`.
-    #[error("{file}: row {row:?} sets {} of method and not_built; set exactly one", both_or_none(*both))]
-    Method {
-        /// The file.
-        file: String,
-        /// The row.
-        row: String,
-        /// True for both, false for neither.
-        both: bool,
-    },
     /// A cell whose data set is given by both or neither of row and column.
     #[error(
         "{file}: row {row:?}, column {column:?}: {} of them set data; set it in exactly one",

@@ -29,7 +29,6 @@ fn fill_table(paper: &PaperTable, records: &Records, scale: Scale) -> Result<Tab
             name: row.name.clone(),
             method: row.method.clone(),
             source: row.source.clone(),
-            not_built: row.not_built.clone(),
             control: row.control.clone(),
             note: row.note.clone(),
             cells: cells.collect::<Result<_>>()?,

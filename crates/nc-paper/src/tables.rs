@@ -43,10 +43,8 @@ pub struct PaperColumn {
 pub struct PaperRow {
     /// Name.
     pub name: String,
-    /// Method of the preset, with its parts; none if not implemented.
-    pub method: Option<String>,
-    /// Reason why this row is not implemented.
-    pub not_built: Option<String>,
+    /// Method of the preset, with its parts.
+    pub method: String,
     /// Data set of the presets, unless the columns name it.
     data: Option<String>,
     /// One figure per column, NaN for none; empty for rows that are not in the paper.
@@ -117,7 +115,7 @@ impl PaperTable {
     /// # Errors
     ///
     /// [`Error::Malformed`] for invalid TOML, [`Error::Duplicate`] for duplicate row or column names, and for invalid
-    /// rows and columns [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Method`], [`Error::Data`].
+    /// rows and columns [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Data`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
         let mut table: Self = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
             file: file.to_owned(),
@@ -167,22 +165,17 @@ impl PaperRow {
     /// Combines the row with the columns into cells.
     fn resolve(&mut self, file: &str, columns: &[PaperColumn]) -> Result<()> {
         let published = std::mem::take(&mut self.published);
-        let Self { method, not_built, data, .. } = &*self;
+        let Self { method, data, .. } = &*self;
         let (file, row) = (|| file.to_owned(), || self.name.clone());
         let (expected, found) = (columns.len(), published.len());
         if found != 0 && found != expected {
             return Err(Error::Published { file: file(), row: row(), expected, found });
         }
-        let method_or_reason = match (method, not_built) {
-            (Some(method), None) => Ok(method),
-            (None, Some(reason)) => Err(reason),
-            (method, _) => return Err(Error::Method { file: file(), row: row(), both: method.is_some() }),
-        };
         let mut published = published.into_iter();
         let mut cells = vec![];
         for column in columns {
             let plan = if let Some(reason) = &column.not_built {
-                CellPlan::NotBuilt(method_or_reason.err().unwrap_or(reason).clone())
+                CellPlan::NotBuilt(reason.clone())
             } else {
                 let data = match (data, &column.data) {
                     (Some(data), None) | (None, Some(data)) => data.clone(),
@@ -191,16 +184,11 @@ impl PaperRow {
                         return Err(Error::Data { file: file(), row: row(), column, both });
                     }
                 };
-                match method_or_reason {
-                    Ok(method) => {
-                        let method = match &column.part {
-                            Some(part) => format!("{method}+{part}"),
-                            None => method.clone(),
-                        };
-                        CellPlan::Run(PaperRun { data, method, noise: column.noise })
-                    }
-                    Err(reason) => CellPlan::NotBuilt(reason.clone()),
-                }
+                let method = match &column.part {
+                    Some(part) => format!("{method}+{part}"),
+                    None => method.clone(),
+                };
+                CellPlan::Run(PaperRun { data, method, noise: column.noise })
             };
             cells.push(PaperCell { published: published.next().filter(|figure| !figure.is_nan()), plan });
         }

@@ -24,12 +24,10 @@ pub struct Table {
 pub struct Row {
     /// Name.
     pub name: String,
-    /// Method of our runs; none if not implemented.
-    pub method: Option<String>,
+    /// Method of our runs.
+    pub method: String,
     /// Source of the published figures.
     pub source: Option<String>,
-    /// Reason why the row is not implemented.
-    pub not_built: Option<String>,
     /// Name of the control row, the baseline of the gain.
     pub control: Option<String>,
     /// Note on the row.
@@ -160,10 +158,9 @@ impl Table {
 impl Row {
     /// Remarks on the row, as full sentences.
     pub(crate) fn remarks(&self) -> Vec<String> {
-        let not_built = self.not_built.as_ref().map(|reason| format!("Not built yet: {reason}."));
         let note = self.note.as_ref().map(|note| format!("{}: {note}.", self.name));
         let source = self.source.as_ref().map(|source| format!("Published figures: {source}."));
         let control = self.control.as_ref().map(|control| format!("Control: {control}."));
-        [not_built, note, source, control].into_iter().flatten().collect()
+        [note, source, control].into_iter().flatten().collect()
     }
 }

@@ -94,10 +94,10 @@ pub enum Error {
         /// The hash in the file.
         found: String,
     },
-    /// Two parts of a preset that set the same option.
+    /// Two parts of a preset, or a method and a part, that set the same option.
     #[error("{first} and {second} cannot be combined: both set the same option")]
     PartsExclude {
-        /// The first, which may come with the method.
+        /// The first, or the method.
         first: &'static str,
         /// The second.
         second: &'static str,

@@ -29,7 +29,7 @@ method = "ce"
 published = [90.5, nan]
 [[rows]]
 name = "RIDE"
-not_built = "no experts"
+method = "ride-3"
 control = "CE"
 "#;
     let table = parse(COLUMNS, rows).unwrap();
@@ -41,7 +41,7 @@ control = "CE"
     let ride = row(&table, "RIDE");
     assert!(!is_published(ride));
     assert_eq!(ride.cells.len(), 2);
-    assert_eq!(ride.cells[0].plan, CellPlan::NotBuilt("no experts".into()));
+    assert_eq!(ride.cells[0].run().unwrap().preset(), "cifar10/ride-3");
     assert_eq!(table.rows.len(), 2);
 }
 
@@ -61,7 +61,6 @@ pub(crate) fn refused(told: &mut Refusals) {
         "published = [90.5, 70.0, 60.0]",
         "control = \"CE + mix-up\"",
         "control = \"CE\"",
-        "not_built = \"no experts\"",
         "data = \"cifar10\"",
         "publish = [1.0, 2.0]",
     ] {

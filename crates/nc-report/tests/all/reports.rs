@@ -41,7 +41,7 @@ fn table() -> Table {
     ours.cells[0].compare(&control.cells[0]);
     ours.control = Some(control.name.clone());
     let mut missing = row("<script>", Some(79.9), vec![]);
-    missing.not_built = Some("needs \"two\" branches".into());
+    missing.note = Some("needs \"two\" branches".into());
     Table {
         id: "3".into(),
         title: "Long-tailed".into(),
@@ -93,10 +93,7 @@ fn markdown_shows_published_and_measured_figures() {
         "| <script> [2] | 79.9 |",
     ];
     assert_eq!(lines[4..18], expected);
-    assert!(
-        text.contains("1. Control: control | plain.\n2. Not built yet: needs \"two\" branches.\n"),
-        "{text}"
-    );
+    assert!(text.contains("1. Control: control | plain.\n2. <script>: needs \"two\" branches.\n"), "{text}");
     assert!(text.contains(
         "| NC | r = 100 | 2 | 74.00 | 74.50 | 40 + 2 | last | CIFAR-10 | fedcba98 | 01234567 | 29 min | \
          `nclt train --preset a/b` | `quick/a.json` |"

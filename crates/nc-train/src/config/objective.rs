@@ -48,8 +48,8 @@ pub struct Uniformity {
     /// Weight.
     #[schemars(range(min = 0, max = 1e6))]
     pub weight: f64,
-    /// Sharpness t: towards 0 it is the mean cosine, for large t the largest.
-    #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
+    /// Sharpness t: for small t it is about the mean cosine, for large t about the largest.
+    #[schemars(range(min = 0.01, max = 1e6))]
     pub sharpness: f64,
 }
 

@@ -53,7 +53,7 @@ pub struct Phase {
     pub sam_rho: f64,
     /// Decay d of a moving average of the weights, with the running statistics of batch norm: a <- d a + (1 - d) w after each
     /// step, from a = w after the first step of the phase. Absent for none. Evaluations report the average beside the weights,
-    /// and training does not depend on it. That of the last phase is saved as `weights-averaged.safetensors`, unless a
+    /// and training does not depend on it. That of the last phase, at its end whatever `evaluation.keep`, is saved as `weights-averaged.safetensors`, unless a
     /// post-hoc adjustment follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]

@@ -83,7 +83,8 @@ impl Schedule {
         self.warmup_epochs = self.warmup_epochs.min(epochs / 4);
         if let Decay::MultiStep { milestones, .. } = &mut self.decay {
             for milestone in milestones {
-                *milestone = scale(*milestone);
+                // No drop moves to the start of the phase.
+                *milestone = scale(*milestone).max((*milestone).min(1));
             }
         }
     }

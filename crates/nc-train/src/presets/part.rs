@@ -6,7 +6,8 @@ use nc_losses::BetweenForm;
 use super::data_sets::{DataSet, RECIPE_EPOCHS};
 use crate::{
     config::{
-        BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Space, Trains, WithinForm,
+        BackboneKind, CenterInit, Centers, Experiment, NeuralCollapse, Phase, Reweighting, Space, Trains,
+        WithinForm,
     },
     post_hoc::PostHoc,
 };
@@ -28,6 +29,8 @@ pub(super) enum Sets {
     SecondPhase(fn(&DataSet) -> Phase),
     /// The post-hoc adjustment of the classifier.
     PostHoc(PostHoc),
+    /// The class weights of the first phase.
+    Reweighting(fn(&Phase, &DataSet) -> Reweighting),
     /// The network.
     Network(BackboneKind),
     /// Transforms of training images after crop and flip.
@@ -43,10 +46,11 @@ impl Part {
         Self { name, description, sets }
     }
 
-    /// True if `other` sets the same option. Parts of single settings can be combined.
+    /// True if `other` sets the same option. Different parts of single settings can be combined.
     pub(super) fn excludes(&self, other: &Self) -> bool {
-        !matches!(self.sets, Sets::Settings(_) | Sets::EverySettings(_))
-            && discriminant(&self.sets) == discriminant(&other.sets)
+        self.name == other.name
+            || !matches!(self.sets, Sets::Settings(_) | Sets::EverySettings(_))
+                && discriminant(&self.sets) == discriminant(&other.sets)
     }
 
     /// Adds the part to an experiment on `data`, which has its first phase.
@@ -69,6 +73,10 @@ impl Part {
             }
             Sets::SecondPhase(phase) => experiment.phases.push(phase(data)),
             Sets::PostHoc(adjustment) => experiment.post_hoc = Some(adjustment),
+            Sets::Reweighting(weights) => {
+                let phase = &mut experiment.phases[0];
+                phase.objective.reweighting = weights(phase, data);
+            }
             Sets::Network(backbone) => experiment.model.backbone = backbone,
             Sets::Transforms(transforms) => experiment.data.transforms = transforms.to_vec(),
             Sets::Settings(change) => change(&mut experiment.phases[0], data),

@@ -136,9 +136,9 @@ pub(super) const PARTS: &[Part] = &[
     Part::new(
         "adrw",
         "with aligned deferred re-weighting: weights by a power of the class size from four fifths of the first phase on",
-        Sets::Settings(|phase, data| {
-            let (exponent, from_epoch) = (ddc(data).late.exponent, phase.epochs * 4 / 5);
-            phase.objective.reweighting = Reweighting::InversePower { exponent, from_epoch };
+        Sets::Reweighting(|phase, data| Reweighting::InversePower {
+            exponent: ddc(data).late.exponent,
+            from_epoch: phase.epochs * 4 / 5,
         }),
     ),
     Part::new(

@@ -107,24 +107,20 @@ impl Method {
         }
     }
 
-    /// The included part that `part` would undo, if any, or the method if its views replace the transforms of `part` or its
-    /// settings are those of `part`. Regularisers may be replaced.
+    /// The method's name if `part` would replace an option of the method. Regularisers, network and, unless the method has
+    /// views of its own, transforms may be replaced.
     pub(super) fn undone_by(&self, part: &Part, data: &DataSet) -> Option<&'static str> {
-        let replaced = matches!(part.sets, Sets::Transforms(_)) && !(self.views)(data).is_empty();
-        let is_setting = matches!(part.sets, Sets::Settings(_) | Sets::EverySettings(_));
-        let included = is_setting && self.parts.iter().any(|own| own.name == part.name);
-        if replaced || included {
-            return Some(self.name);
-        }
-        let undone = |own: &&Part| match part.sets {
+        let replaces = |own: &Part| match part.sets {
             Sets::SecondPhase(_) => own.excludes(part),
             Sets::PostHoc(_) => own.excludes(part) && own.name != part.name,
-            Sets::NeuralCollapse(_)
-            | Sets::Network(_)
-            | Sets::Transforms(_)
-            | Sets::Settings(_)
-            | Sets::EverySettings(_) => false,
+            Sets::Reweighting(_) | Sets::Settings(_) | Sets::EverySettings(_) => own.name == part.name,
+            Sets::NeuralCollapse(_) | Sets::Network(_) | Sets::Transforms(_) => false,
         };
-        self.parts.iter().find(undone).map(|part| part.name)
+        let replaced = match part.sets {
+            Sets::Transforms(_) => !(self.views)(data).is_empty(),
+            Sets::Reweighting(_) => self.reweighting != Reweighting::None,
+            _ => false,
+        };
+        (replaced || self.parts.iter().any(replaces)).then_some(self.name)
     }
 }

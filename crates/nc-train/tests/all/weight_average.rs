@@ -158,7 +158,9 @@ fn contradictory_settings_are_refused() {
         let message = refused(|_| (), preset);
         assert!(message.contains(reason), "{message}");
     }
-    for preset in ["vs-sam+sam", "best+sam", "best+adrw", "dbm-bs-400+weight-average"] {
+    for preset in
+        ["vs-sam+sam", "best+sam", "best+adrw", "dbm-bs-400+weight-average", "ce-rw+adrw", "ce+sam+sam"]
+    {
         let error = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap_err();
         assert!(matches!(error, Error::PartsExclude { .. }), "{error}");
     }
