@@ -88,12 +88,15 @@ impl Trained {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARun`] without a configuration there; those of [`Settings::resolve`].
+    /// [`Error::NotARun`] without a configuration there; [`Error::Read`] for a missing weights file; those of
+    /// [`Settings::resolve`].
     pub fn experiment_of(checkpoint: &Path) -> Result<ValidExperiment> {
         let config = directory_of(checkpoint).join(RunDir::CONFIG);
-        if !checkpoint.exists() || !config.exists() {
+        if !config.exists() {
             return Err(Error::NotARun { path: checkpoint.to_owned() });
         }
+        std::fs::metadata(checkpoint)
+            .map_err(|source| Error::Read { path: checkpoint.to_owned(), source })?;
         Settings { config: Some(&config), ..Settings::default() }.resolve()
     }
 
