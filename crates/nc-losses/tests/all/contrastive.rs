@@ -1,59 +1,19 @@
 //! Contrastive losses against PyTorch and mpmath in f64 (`tests/golden/contrastive.py`), and the targets of TSC.
 
-use std::collections::HashMap;
-
-use candle_core::{DType, Device, Tensor, Var, safetensors};
+use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
     Result, assign_targets, balanced_contrastive_each, contrastive_each, supervised_contrastive_each,
     uniform_targets, von_mises_fisher_logits,
 };
 
-use crate::support::{assert_close, gradient, normal, scalar, values};
+use crate::support::{Golden, assert_close, normal, scalar, values};
 
 const CPU: &Device = &Device::Cpu;
 const TEMPERATURE: f64 = 0.1;
 
-struct Golden(HashMap<String, Tensor>);
-
-impl Golden {
-    fn load() -> Result<Self> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/contrastive.safetensors");
-        Ok(Self(safetensors::load(path, CPU)?))
-    }
-
-    fn get(&self, name: &str) -> &Tensor {
-        self.0.get(name).unwrap_or_else(|| panic!("no golden array `{name}`"))
-    }
-
-    fn variable(&self, name: &str) -> Result<Var> {
-        Ok(Var::from_tensor(self.get(&format!("in.{name}")))?)
-    }
-
-    fn labels(&self) -> Result<Tensor> {
-        Ok(self.get("in.labels").to_dtype(DType::U32)?)
-    }
-
-    /// Compares values with `out.NAME`, and the gradients of their sum times `factors` with `grad.NAME.INPUT`.
-    fn hold(
-        &self,
-        name: &str,
-        found: &Tensor,
-        factors: &str,
-        inputs: &[(&str, &Var)],
-        bound: f64,
-    ) -> Result<()> {
-        assert_close(found, self.get(&format!("out.{name}")), bound)?;
-        let sum = (found * self.get(factors))?.sum_all()?;
-        for (input, variable) in inputs {
-            assert_close(&gradient(&sum, variable)?, self.get(&format!("grad.{name}.{input}")), bound)?;
-        }
-        Ok(())
-    }
-}
-
 #[test]
 fn contrastive_losses_match_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("contrastive")?;
     let labels = golden.labels()?;
     let hold =
         |name, found: &Tensor, inputs: &[(&str, &Var)]| golden.hold(name, found, "in.factors", inputs, 1e-12);
@@ -65,13 +25,14 @@ fn contrastive_losses_match_pytorch() -> Result<()> {
 
     let similarities = golden.variable("similarities")?;
     let losses = contrastive_each(&similarities, golden.get("in.positives"), golden.get("in.denominators"))?;
-    hold("contrastive", &losses.of_each, &[("similarities", &similarities)])
+    hold("contrastive", &losses.of_each, &[("similarities", &similarities)])?;
+    Ok(())
 }
 
 /// PaCo through [`contrastive_each`], as its table of weights states.
 #[test]
 fn parametric_contrastive_loss_matches_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("contrastive")?;
     let (z, logits) = (golden.variable("z")?, golden.variable("logits")?);
     let (samples, classes) = logits.dims2()?;
     let labels = golden.labels()?;
@@ -84,12 +45,13 @@ fn parametric_contrastive_loss_matches_pytorch() -> Result<()> {
     let similarities = Tensor::cat(&[logits.as_tensor(), &(z.matmul(&z.t()?)? / TEMPERATURE)?], 1)?;
     let losses = contrastive_each(&similarities, &positives, &denominators)?;
     let inputs = [("z", &z), ("logits", &logits)];
-    golden.hold("parametric_contrastive", &losses.of_each, "in.factors", &inputs, 1e-12)
+    golden.hold("parametric_contrastive", &losses.of_each, "in.factors", &inputs, 1e-12)?;
+    Ok(())
 }
 
 #[test]
 fn von_mises_fisher_logits_match_mpmath() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("contrastive")?;
     for dimensions in [2, 3, 7, 32, 128] {
         let name = format!("vmf{dimensions}");
         let f = golden.variable(&format!("{name}.embeddings"))?;

@@ -2,6 +2,7 @@
 
 mod bits;
 mod contrastive;
+mod contrastive_edges;
 mod edges;
 mod finite_differences;
 mod golden;

@@ -1,64 +1,48 @@
 //! `golden/scaling_and_margins.safetensors`, written by `golden/scaling_and_margins.py`: values and gradients in f64.
 
-use std::collections::HashMap;
-
-use candle_core::{DType, Device, Tensor, Var, safetensors};
+use candle_core::{DType, Device, Tensor, Var};
 use nc_losses::{
     DifficultSamples, Result, adjusted_logits, angular_margins, cross_entropy, inverse_power, uniformity,
     vector_scaled_logits, with_angular_margins,
 };
 
-use crate::support::{assert_close, assert_finite, gradient, normal, scalar, values};
+use crate::support::{Golden, assert_close, assert_finite, gradient, normal, scalar, values};
 
 const CPU: &Device = &Device::Cpu;
 const COUNTS: [usize; 5] = [500, 120, 30, 9, 2];
 const BOUND: f64 = 1e-12;
 
-struct Golden(HashMap<String, Tensor>);
-
-impl Golden {
-    fn load() -> Result<Self> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/scaling_and_margins.safetensors");
-        Ok(Self(safetensors::load(path, CPU)?))
-    }
-
-    fn get(&self, name: &str) -> &Tensor {
-        self.0.get(name).unwrap_or_else(|| panic!("no golden array `{name}`"))
-    }
-
-    fn labels(&self) -> Result<Tensor> {
-        Ok(self.get("in.labels").to_dtype(DType::U32)?)
-    }
-
-    /// Compares values and gradient of `of` at the input `key`; those of a matrix times `in.factors`.
-    fn hold(&self, name: &str, key: &str, of: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
-        let input = Var::from_tensor(self.get(&format!("in.{key}")))?;
-        let found = of(&input)?;
-        assert_close(&found, self.get(&format!("out.{name}")), BOUND)?;
-        let sum = if found.rank() == 0 { found } else { (found * self.get("in.factors"))?.sum_all()? };
-        assert_close(&gradient(&sum, &input)?, self.get(&format!("grad.{name}")), BOUND)?;
-        Ok(())
-    }
+/// Compares values and gradient of `of` at the input `key`; `factors` as in [`Golden::hold`].
+fn hold(
+    golden: &Golden,
+    name: &str,
+    key: &str,
+    factors: &str,
+    of: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<()> {
+    let input = golden.variable(key)?;
+    golden.hold(name, &of(&input)?, factors, &[(key, &input)], BOUND)?;
+    Ok(())
 }
 
 #[test]
 fn vector_scaling_matches_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("scaling_and_margins")?;
     for (name, gamma, tau) in [("0.05.1.0", 0.05, 1.0), ("0.3.0.75", 0.3, 0.75), ("0.0.1.5", 0.0, 1.5)] {
         let name = format!("vector_scaling.{name}");
-        golden.hold(&name, "logits", |z| vector_scaled_logits(z, &COUNTS, gamma, tau))?;
+        hold(&golden, &name, "logits", "in.factors", |z| vector_scaled_logits(z, &COUNTS, gamma, tau))?;
     }
     Ok(())
 }
 
 #[test]
 fn angular_margins_match_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("scaling_and_margins")?;
     let (labels, margins) = (golden.labels()?, angular_margins(&COUNTS, 0.3));
     for (name, difficult) in
         [("none", DifficultSamples::None), ("all", DifficultSamples::All), ("wrong", DifficultSamples::Wrong)]
     {
-        golden.hold(&format!("margins.{name}"), "cosines", |cosines| {
+        hold(&golden, &format!("margins.{name}"), "cosines", "in.factors", |cosines| {
             with_angular_margins(cosines, &labels, &margins, difficult)
         })?;
     }
@@ -67,16 +51,18 @@ fn angular_margins_match_pytorch() -> Result<()> {
 
 #[test]
 fn uniformity_matches_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("scaling_and_margins")?;
     for sharpness in [0.5, 10.0] {
-        golden.hold(&format!("uniformity.{sharpness:?}"), "vectors", |v| uniformity(v, sharpness))?;
+        hold(&golden, &format!("uniformity.{sharpness:?}"), "vectors", "in.one", |v| {
+            uniformity(v, sharpness)
+        })?;
     }
     Ok(())
 }
 
 #[test]
 fn power_weights_match_pytorch() -> Result<()> {
-    let golden = Golden::load()?;
+    let golden = Golden::load("scaling_and_margins")?;
     let weights = Tensor::new(inverse_power(&COUNTS, 0.25), CPU)?;
     assert_close(&weights, golden.get("out.inverse_power.0.25"), BOUND)?;
     assert_eq!(inverse_power(&[7, 3], 0.0), [1.0, 1.0]);

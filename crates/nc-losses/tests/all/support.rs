@@ -1,9 +1,53 @@
 //! Random tensors and comparisons.
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var, safetensors};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+
+/// Arrays of a golden file.
+pub(crate) struct Golden(HashMap<String, Tensor>);
+
+impl Golden {
+    /// The arrays of `golden/NAME.safetensors`.
+    pub(crate) fn load(name: &str) -> Result<Self> {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
+        Ok(Self(safetensors::load(format!("{directory}{name}.safetensors"), &Device::Cpu)?))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("no golden array `{name}`"))
+    }
+
+    /// The array `in.NAME` as a variable.
+    pub(crate) fn variable(&self, name: &str) -> Result<Var> {
+        Var::from_tensor(self.get(&format!("in.{name}")))
+    }
+
+    pub(crate) fn labels(&self) -> Result<Tensor> {
+        self.get("in.labels").to_dtype(DType::U32)
+    }
+
+    /// Compares values with `out.NAME`, and the gradients of their sum times `factors` with `grad.NAME.INPUT`.
+    #[track_caller]
+    pub(crate) fn hold(
+        &self,
+        name: &str,
+        found: &Tensor,
+        factors: &str,
+        inputs: &[(&str, &Var)],
+        bound: f64,
+    ) -> Result<()> {
+        assert_close(found, self.get(&format!("out.{name}")), bound)?;
+        let sum = (found * self.get(factors))?.sum_all()?;
+        for (input, variable) in inputs {
+            assert_close(&gradient(&sum, variable)?, self.get(&format!("grad.{name}.{input}")), bound)?;
+        }
+        Ok(())
+    }
+}
 
 /// Standard normal numbers, determined by seed and shape.
 pub(crate) fn normal(seed: u64, rows: usize, columns: usize) -> Result<Tensor> {

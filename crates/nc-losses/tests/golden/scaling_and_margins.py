@@ -56,13 +56,13 @@ def uniformity(vectors, sharpness):
 
 
 def main():
-    answers = {"in.labels": LABELS, "in.factors": normal(1, SAMPLES, CLASSES)}
+    answers = {"in.labels": LABELS, "in.factors": normal(1, SAMPLES, CLASSES), "in.one": torch.tensor(1.0).double()}
 
     def keep(name, function, key, value):
         value = value.clone().requires_grad_()
         out = function(value)
         ((out * answers["in.factors"]).sum() if out.dim() else out).backward()
-        answers.update({f"in.{key}": value.detach(), f"out.{name}": out.detach(), f"grad.{name}": value.grad})
+        answers.update({f"in.{key}": value.detach(), f"out.{name}": out.detach(), f"grad.{name}.{key}": value.grad})
 
     logits = 2 * normal(2, SAMPLES, CLASSES)
     for gamma, tau in [(0.05, 1.0), (0.3, 0.75), (0.0, 1.5)]:

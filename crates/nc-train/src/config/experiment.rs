@@ -110,7 +110,8 @@ impl Experiment {
 
     /// Sets the first phase to `epochs` epochs and scales every other epoch number by the same ratio, rounded to
     /// nearest. Exceptions: a phase has at least one epoch; a warm-up keeps its length, up to a quarter of its phase;
-    /// the first epoch of re-weighting or the regularisers stays within its phase; `every_epochs` does not change.
+    /// the first epoch of re-weighting or the regularisers stays within its phase; a
+    /// learning-rate drop does not move to the start of its phase; `every_epochs` does not change.
     pub fn scale_epochs(&mut self, epochs: usize) {
         let Some(full) = self.phases.first().map(|phase| phase.epochs) else { return };
         let full = full.max(1) as u128;

@@ -8,7 +8,7 @@ use super::{
     limits::MOST_EPOCHS,
     objective::Objective,
     optimizer::OptimizerConfig,
-    schedule::{Decay, Schedule},
+    schedule::{Decay, Schedule, is_zero},
     trains::Trains,
 };
 
@@ -53,8 +53,8 @@ pub struct Phase {
     pub sam_rho: f64,
     /// Decay d of a moving average of the weights, with the running statistics of batch norm: a <- d a + (1 - d) w after each
     /// step, from a = w after the first step of the phase. Absent for none. Evaluations report the average beside the weights,
-    /// and training does not depend on it. That of the last phase, at its end whatever `evaluation.keep`, is saved as `weights-averaged.safetensors`, unless a
-    /// post-hoc adjustment follows.
+    /// and training does not depend on it. That of the end of the last phase, whatever `evaluation.keep`, is saved as
+    /// `weights-averaged.safetensors`, unless a post-hoc adjustment follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub weight_average: Option<f64>,
@@ -64,12 +64,6 @@ pub struct Phase {
     pub optimizer: OptimizerConfig,
     /// Learning-rate schedule.
     pub schedule: Schedule,
-}
-
-// serde passes a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
 }
 
 impl Phase {

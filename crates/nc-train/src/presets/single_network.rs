@@ -35,7 +35,7 @@ const HALF_BATCHES: Part = Part::new(
 
 pub(super) const DBM_BS: Method = Method {
     name: "dbm-bs",
-    description: "difficulty-aware balancing margins on a cosine classifier: otherwise bs-auto-augment",
+    description: "bs-auto-augment with difficulty-aware balancing margins on a cosine classifier",
     loss: SupervisedLoss::DifficultyMargin(DifficultyMargin {
         max_margin: 0.1,
         difficult: DifficultSamples::Wrong,

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod continuation;
+mod directory;
 mod phase;
 mod progress;
 mod request;
@@ -10,5 +11,6 @@ mod start;
 mod train;
 mod validation_pass;
 
+pub use directory::run_directory;
 pub use result::{Finished, RunResult};
-pub use train::{run_directory, train, train_backbone};
+pub use train::{train, train_backbone};

@@ -1,9 +1,6 @@
 //! Execution of a run, from experiment to result.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Instant, SystemTime},
-};
+use std::time::{Instant, SystemTime};
 
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
@@ -15,6 +12,7 @@ use nc_record::{
 
 use super::{
     continuation::Continuation,
+    directory::{remember_images, run_directory},
     progress::{State, timing},
     request::Request,
     result::{Finished, RunResult},
@@ -190,20 +188,6 @@ fn with_init(experiment: &ValidExperiment, init: &Init) -> Result<ValidExperimen
     let mut experiment = experiment.clone().into_inner();
     experiment.model.init_sha256 = Some(init.sha256.clone());
     experiment.try_into()
-}
-
-/// Stores the directory of the images, for commands that open the run later.
-fn remember_images(directory: &RunDir, options: &RunOptions) -> Result<()> {
-    let Some(data_dir) = &options.data_dir else { return Ok(()) };
-    let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
-    directory.write(RunDir::DATA_DIR, absolute.to_string_lossy().as_bytes())?;
-    Ok(())
-}
-
-/// The directory in `out` of the run of `experiment` with this `hash`: `NAME-seedN-HASH`, with 8 digits of the hash.
-pub fn run_directory(out: &Path, experiment: &Experiment, hash: &str) -> PathBuf {
-    let name = experiment.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_', "-");
-    out.join(format!("{name}-seed{}-{}", experiment.seed, &hash[..8]))
 }
 
 /// An active run.

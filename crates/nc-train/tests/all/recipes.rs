@@ -2,7 +2,7 @@
 
 use nc_data::Transform;
 use nc_train::{
-    Branches, CenterInit, Centers, Counts, DifficultSamples, DifficultyMargin, Diversity, Experiment,
+    Branches, CenterInit, Centers, Counts, Decay, DifficultSamples, DifficultyMargin, Diversity, Experiment,
     HeadConfig, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, OptimizerConfig, Phase, PostHoc,
     PostHocAdjustment, Reweighting, Sampler, SgdConfig, SupervisedLoss, Trains, VectorScaling, presets,
 };
@@ -166,6 +166,10 @@ fn vs_loss_with_adrw_has_the_published_constants() {
         assert_eq!(late.objective.reweighting, Reweighting::InversePower { exponent, from_epoch: 0 });
         assert_eq!((late.optimizer.weight_decay(), late.sam_rho, late.epochs), (weight_decay, rho, 80));
         assert_eq!((late.trains, late.batch_size), (Trains::Everything, 128));
+        let mut short = both.clone();
+        short.scale_epochs(1);
+        let decay = &short.phases[1].schedule.decay;
+        assert!(matches!(decay, Decay::MultiStep { milestones, .. } if *milestones == [1]), "{decay:?}");
         // The single phase of 400 epochs has the learning rates of both.
         let [single] = preset(&format!("{data}/vs-sam")).phases.try_into().unwrap();
         let rate = |phase: &Phase, epoch| {
