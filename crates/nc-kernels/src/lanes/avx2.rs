@@ -18,7 +18,8 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
     const GRADIENT_CHANNELS: usize = if WIDE { 8 } else { 4 };
     const GRADIENT_THREE_TAPS: bool = WIDE;
     type Half = HalfAvx2;
-    const HAS_HALF: bool = true;
+    // AVX-512 has no half vectors.
+    const HAS_HALF: bool = !WIDE;
 
     instructions! {
         fn zero() -> Self { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }

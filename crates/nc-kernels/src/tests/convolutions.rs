@@ -63,6 +63,24 @@ fn many_output_blocks_match_the_reference() {
     }
 }
 
+/// Last blocks of at most eight channels and of one more, on input and output, in every row width.
+#[test]
+fn half_blocks_match_the_reference() {
+    let random = &mut Random::new(8);
+    for width in (1..=17).chain([32]) {
+        for stride in [1, 2] {
+            for (in_channels, out_channels) in [(24, 24), (8, 40), (20, 1), (25, 25)] {
+                let shape = conv3x3(in_channels, out_channels, stride);
+                check(shape, [2, in_channels, 3, width], random);
+            }
+            for kernel in [1, 5] {
+                let shape = ConvShape { kernel, padding: kernel / 2, ..conv3x3(24, 24, stride) };
+                check(shape, [2, 24, 3, width], random);
+            }
+        }
+    }
+}
+
 /// A kernel whose gradient is computed in one pass over all images.
 #[test]
 fn wide_kernels_match_the_reference() {
