@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cuda::Cuda;
+use crate::driver::{Argument, Driver, Grid};
+use crate::{Result, Source};
+
+/// A GPU and its compiled kernels. Clones share it.
+///
+/// Work is queued in the order of the calls; [`Device::download`] waits for it. Memory is reused, not returned.
+#[derive(Clone)]
+pub struct Device(Arc<Shared>);
+
+struct Shared {
+    driver: Box<dyn Driver>,
+    kernels: Mutex<HashMap<Source, usize>>,
+    /// Addresses of unused memory by size.
+    unused: Mutex<HashMap<usize, Vec<u64>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No statement that could panic leaves a map half updated.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    /// The GPU `ordinal`.
+    ///
+    /// # Errors
+    ///
+    /// If the driver, NVRTC or the GPU is missing, or the GPU is older than compute capability 8.0.
+    pub fn cuda(ordinal: usize) -> Result<Self> {
+        Ok(Self::new(Box::new(Cuda::open(ordinal)?)))
+    }
+
+    pub(crate) fn new(driver: Box<dyn Driver>) -> Self {
+        Self(Arc::new(Shared { driver, kernels: Mutex::default(), unused: Mutex::default() }))
+    }
+
+    /// Memory of undefined contents.
+    ///
+    /// # Errors
+    ///
+    /// If the device is out of memory.
+    pub fn buffer(&self, bytes: usize) -> Result<Buffer> {
+        // Addresses on the device are at least 256-byte aligned.
+        let bytes = bytes.max(1).next_multiple_of(256);
+        let reused = lock(&self.0.unused).get_mut(&bytes).and_then(Vec::pop);
+        let address = match reused {
+            Some(address) => address,
+            None => self.0.driver.allocate(bytes)?,
+        };
+        Ok(Buffer { memory: Arc::new(Memory { address, bytes, device: self.0.clone() }), offset: 0 })
+    }
+
+    /// Copies `values` to the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of the driver.
+    pub fn upload(&self, values: &[f32]) -> Result<Buffer> {
+        let buffer = self.buffer(values.len() * 4)?;
+        self.0.driver.upload(buffer.address(), bytes_of(values))?;
+        Ok(buffer)
+    }
+
+    /// Copies `count` values of `buffer` to the host, after all queued work.
+    ///
+    /// # Errors
+    ///
+    /// Those of the driver, and of the queued kernels.
+    pub fn download(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
+        let mut bytes = vec![0; count * 4];
+        self.0.driver.download(buffer.address(), &mut bytes)?;
+        Ok(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+    }
+
+    /// Queues a kernel, which is compiled at its first launch.
+    pub(crate) fn launch(&self, source: &Source, grid: Grid, arguments: &[Argument]) -> Result<()> {
+        let known = lock(&self.0.kernels).get(source).copied();
+        let handle = if let Some(handle) = known {
+            handle
+        } else {
+            let handle = self.0.driver.compile(source)?;
+            lock(&self.0.kernels).insert(source.clone(), handle);
+            handle
+        };
+        self.0.driver.launch(source, handle, grid, arguments)
+    }
+}
+
+fn bytes_of(values: &[f32]) -> &[u8] {
+    // SAFETY: any f32 is four initialised bytes, and bytes need no alignment.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// A part of a device's memory. Clones share it.
+#[derive(Clone)]
+pub struct Buffer {
+    memory: Arc<Memory>,
+    /// Bytes before the part.
+    offset: usize,
+}
+
+struct Memory {
+    address: u64,
+    bytes: usize,
+    device: Arc<Shared>,
+}
+
+impl Buffer {
+    /// The part from the f32 value `index` on.
+    ///
+    /// # Panics
+    ///
+    /// If the buffer is smaller.
+    #[must_use]
+    pub fn from(&self, index: usize) -> Self {
+        let offset = self.offset + index * 4;
+        assert!(offset <= self.memory.bytes, "value {index} of a buffer of {} bytes", self.memory.bytes);
+        Self { memory: self.memory.clone(), offset }
+    }
+
+    fn address(&self) -> u64 {
+        self.memory.address + self.offset as u64
+    }
+
+    pub(crate) fn argument(&self) -> Argument {
+        Argument::Pointer(self.address())
+    }
+}
+
+/// Address of an optional buffer that the kernel does not read if it is missing.
+pub(crate) fn optional(buffer: Option<&Buffer>) -> Argument {
+    buffer.map_or(Argument::Pointer(0), Buffer::argument)
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // Kernels queued from now on run after those that use the memory.
+        lock(&self.device.unused).entry(self.bytes).or_default().push(self.address);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for address in lock(&self.unused).drain().flat_map(|(_, addresses)| addresses) {
+            self.driver.free(address);
+        }
+    }
+}
+
+/// Values gathered for one copy to the device.
+#[derive(Default)]
+pub struct Uploads(Vec<f32>);
+
+impl Uploads {
+    /// Adds values. Returns the index of the first in the uploaded buffer.
+    pub fn add(&mut self, values: &[f32]) -> usize {
+        // 16-byte alignment, for vector loads.
+        self.0.resize(self.0.len().next_multiple_of(4), 0.0);
+        let index = self.0.len();
+        self.0.extend_from_slice(values);
+        index
+    }
+
+    /// Copies the values to the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of the driver.
+    pub fn send(&self, device: &Device) -> Result<Buffer> {
+        device.upload(&self.0)
+    }
+}

@@ -1,0 +1,54 @@
+use crate::{Result, Source};
+
+/// An argument of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Argument {
+    /// Address on the device; 0 for a pointer that the kernel does not read.
+    Pointer(u64),
+    Int(i32),
+    Double(f64),
+}
+
+impl Argument {
+    /// Bytes of the kernel's parameter.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::Pointer(_) | Self::Double(_) => 8,
+            Self::Int(_) => 4,
+        }
+    }
+}
+
+/// Dimensions of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// Blocks.
+    pub(crate) blocks: [usize; 3],
+    /// Dynamic shared memory per block, in bytes.
+    pub(crate) shared: usize,
+}
+
+impl Grid {
+    /// Blocks along one axis, without shared memory.
+    pub(crate) fn linear(blocks: usize) -> Self {
+        Self { blocks: [blocks, 1, 1], shared: 0 }
+    }
+}
+
+/// A device that runs kernels in the order of their launches. Addresses are those of [`Driver::allocate`].
+pub(crate) trait Driver: Send + Sync {
+    fn allocate(&self, bytes: usize) -> Result<u64>;
+
+    fn free(&self, address: u64);
+
+    fn upload(&self, to: u64, from: &[u8]) -> Result<()>;
+
+    /// Waits for the kernels launched before.
+    fn download(&self, from: u64, to: &mut [u8]) -> Result<()>;
+
+    /// Compiles and loads a kernel. Returns its handle.
+    fn compile(&self, source: &Source) -> Result<usize>;
+
+    fn launch(&self, source: &Source, handle: usize, grid: Grid, arguments: &[Argument]) -> Result<()>;
+}

@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+// Calls of the CUDA driver, of NVRTC and of compiled kernels; every unsafe block states why it is sound.
+#![allow(unsafe_code)]
+
+mod convert;
+mod convolution;
+mod cuda;
+mod device;
+mod driver;
+mod elementwise;
+#[cfg(feature = "emulator")]
+mod emulator;
+mod error;
+mod kernel_gradient;
+mod norm;
+mod nvrtc;
+mod pool;
+mod precision;
+mod reading;
+mod residual;
+mod shape;
+mod source;
+mod tile;
+mod weight;
+
+pub use convolution::GradientTarget;
+pub use device::{Buffer, Device, Uploads};
+pub use elementwise::Mask;
+#[cfg(feature = "emulator")]
+pub use emulator::{Emulator, Launched, Order};
+pub use error::Error;
+pub use norm::{Norm, NormGradient, Partial, RawNorm};
+pub use pool::MaxPool;
+pub use precision::Precision;
+pub use reading::{OutputGradient, Reading};
+pub use residual::Shortcut;
+pub use shape::{Activations, Layer};
+pub use source::Source;
+pub use weight::Weight;
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

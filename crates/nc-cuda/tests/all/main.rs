@@ -1,0 +1,8 @@
+//! The kernels under the emulator, against f64 on identical rounded inputs.
+
+mod barriers;
+mod case;
+mod convolutions;
+mod elementwise;
+mod launches;
+mod reference;
