@@ -55,10 +55,15 @@ impl Moments {
     pub(crate) fn update_running(&self, momentum: f64, mean: &mut [f32], variance: &mut [f32]) {
         for (channel, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
             let unbiased = self.squares[channel] / (self.count - 1.0);
-            *mean = ((1.0 - momentum) * f64::from(*mean) + momentum * self.mean[channel]) as f32;
-            *variance = ((1.0 - momentum) * f64::from(*variance) + momentum * unbiased) as f32;
+            *mean = running(momentum, *mean, self.mean[channel]);
+            *variance = running(momentum, *variance, unbiased);
         }
     }
+}
+
+/// A running statistic after a batch: (1 - momentum) * running + momentum * batch.
+pub(crate) fn running(momentum: f64, running: f32, batch: f64) -> f32 {
+    ((1.0 - momentum) * f64::from(running) + momentum * batch) as f32
 }
 
 /// Mean and variance that a batch norm normalises with.

@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 
-use crate::{ConvNorm, ConvShape, Error, FeatureMap, Mode, Shortcut, composed, graph};
+use crate::{ConvNorm, ConvShape, Error, FeatureMap, Mode, Shortcut, composed, gpu, graph, isa};
 
 impl ConvNorm<'_> {
     /// relu(batch_norm(conv(x)) + shortcut), with the ReLU optional. Gradients flow to x, shortcut, weight, gamma and
@@ -22,6 +22,12 @@ impl ConvNorm<'_> {
         check_shortcut(shortcut, out, x)?;
         if mode == Mode::Train && out.0 * h * w == 1 {
             return Err(Error::OneValuePerChannel.into());
+        }
+        if let Some(on_gpu) = x.on_gpu() {
+            if self.shape.is_on_gpu() {
+                return Ok(FeatureMap::from_gpu(gpu::conv_norm(self, on_gpu, shortcut, relu, mode)?));
+            }
+            return on_cpu(x, self.shape, |x| self.forward(x, shortcut, relu, mode));
         }
         match x.kernels() {
             Some(kernels) if self.shape.has_kernels() => {
@@ -81,11 +87,32 @@ fn check_shortcut(
 /// If shapes, dtypes or devices do not match.
 pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<FeatureMap> {
     check_convolution(x, weight, shape)?;
+    if let Some(on_gpu) = x.on_gpu() {
+        if shape.is_on_gpu() {
+            return Ok(FeatureMap::from_gpu(gpu::conv2d(on_gpu, weight, shape)?));
+        }
+        return on_cpu(x, shape, |x| conv2d(x, weight, shape));
+    }
     match x.kernels() {
         Some(kernels) if shape.has_kernels() => {
             Ok(FeatureMap::from_blocked(graph::conv2d(x, kernels, weight, shape)?))
         }
         kernels => FeatureMap::with_kernels(&composed::conv2d(&x.to_tensor()?, weight, shape)?, kernels),
+    }
+}
+
+/// Computes a convolution that the GPU has no kernel for on the CPU, and returns its output to the GPU.
+fn on_cpu(
+    x: &FeatureMap,
+    shape: ConvShape,
+    compute: impl FnOnce(&FeatureMap) -> Result<FeatureMap>,
+) -> Result<FeatureMap> {
+    gpu::note_unsupported(shape);
+    let tensor = FeatureMap::with_kernels(&x.to_tensor()?, Some(isa::kernels()?))?;
+    let out = compute(&tensor)?.to_tensor()?;
+    match x.on_gpu() {
+        Some(on_gpu) => Ok(FeatureMap::from_gpu(gpu::enter_with(on_gpu, &out)?)),
+        None => FeatureMap::with_kernels(&out, Some(isa::kernels()?)),
     }
 }
 

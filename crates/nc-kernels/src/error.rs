@@ -1,4 +1,5 @@
 use crate::ConvShape;
+use crate::gpu::Precision;
 
 /// An invalid call of this crate; reaches the caller inside a [`candle_core::Error`].
 #[derive(Clone, Debug, thiserror::Error)]
@@ -77,6 +78,12 @@ pub enum Error {
     /// The environment variable NC_KERNELS_ISA names an instruction set that this processor lacks.
     #[error("NC_KERNELS_ISA={0}: not supported by this processor")]
     UnsupportedInstructionSet(&'static str),
+    /// The process already computes on a GPU.
+    #[error("the process already uses a GPU")]
+    GpuStarted,
+    /// A precision that only a GPU has.
+    #[error("precision {0} needs a GPU")]
+    Precision(Precision),
     /// A thread pool of a different size already exists.
     #[error("cannot use {requested} threads: the process already uses {running}")]
     Threads {

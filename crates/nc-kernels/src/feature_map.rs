@@ -2,6 +2,7 @@ use std::fmt;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::gpu::{self, OnGpu, Precision};
 use crate::graph::{self, Blocked, Dims};
 use crate::kernels::Kernels;
 use crate::{Error, composed, isa};
@@ -23,26 +24,48 @@ pub(crate) enum Repr {
     Tensor { tensor: Tensor, kernels: Option<Kernels> },
     /// Channel blocks, for the vector kernels.
     Blocked(Blocked),
+    /// Activations on a GPU.
+    Gpu(OnGpu),
 }
 
 impl FeatureMap {
     /// Wraps a tensor (N, C, H, W) on any device, without a copy. The gradient with respect to the tensor is computed
-    /// only if Candle tracks it.
+    /// only if Candle tracks it. f32 tensors on the CPU are processed by the GPU of [`gpu::start`], if the process has
+    /// one.
     ///
     /// # Errors
     ///
     /// If the tensor has another rank or no elements, or if NC_KERNELS_ISA is invalid.
     pub fn from_images(images: &Tensor) -> Result<Self> {
+        Self::from_images_in(images, Precision::F32)
+    }
+
+    /// [`FeatureMap::from_images`] for layers that compute in `precision`.
+    ///
+    /// # Errors
+    ///
+    /// As above, and [`Error::Precision`] for a precision other than f32 without a GPU.
+    pub fn from_images_in(images: &Tensor, precision: Precision) -> Result<Self> {
         let fast = images.device().is_cpu() && images.dtype() == DType::F32;
-        let kernels = if fast { Some(isa::kernels()?) } else { None };
-        Self::with_kernels(images, kernels)
+        match gpu::device() {
+            Some(device) if fast => Self::on_device(images, device, precision),
+            _ if precision != Precision::F32 => Err(Error::Precision(precision).into()),
+            _ => {
+                let kernels = if fast { Some(isa::kernels()?) } else { None };
+                Self::with_kernels(images, kernels)
+            }
+        }
+    }
+
+    /// [`FeatureMap::from_images`] on the given GPU.
+    pub(crate) fn on_device(images: &Tensor, device: &gpu::Device, precision: Precision) -> Result<Self> {
+        check_images(images)?;
+        Ok(Self::from_gpu(gpu::enter_new(images, device, precision)?))
     }
 
     /// [`FeatureMap::from_images`] with the given kernels, or Candle's own operations if `None`.
     pub(crate) fn with_kernels(images: &Tensor, kernels: Option<Kernels>) -> Result<Self> {
-        if images.rank() != 4 || images.elem_count() == 0 {
-            return Err(Error::NotImages(images.dims().to_vec()).into());
-        }
+        check_images(images)?;
         Ok(Self { repr: Repr::Tensor { tensor: images.clone(), kernels } })
     }
 
@@ -55,11 +78,24 @@ impl FeatureMap {
         Self { repr: Repr::Blocked(blocked) }
     }
 
+    pub(crate) fn from_gpu(on_gpu: OnGpu) -> Self {
+        Self { repr: Repr::Gpu(on_gpu) }
+    }
+
+    /// The activations if they are on a GPU.
+    pub(crate) fn on_gpu(&self) -> Option<&OnGpu> {
+        match &self.repr {
+            Repr::Gpu(on_gpu) => Some(on_gpu),
+            _ => None,
+        }
+    }
+
     /// Vector kernels for the next operation, if any.
     pub(crate) fn kernels(&self) -> Option<Kernels> {
         match &self.repr {
             Repr::Tensor { kernels, .. } => *kernels,
             Repr::Blocked(blocked) => Some(blocked.node.kernels),
+            Repr::Gpu(_) => None,
         }
     }
 
@@ -68,6 +104,7 @@ impl FeatureMap {
         match &self.repr {
             Repr::Tensor { tensor, .. } => graph::enter(tensor, kernels),
             Repr::Blocked(blocked) => Ok(blocked.clone()),
+            Repr::Gpu(on_gpu) => graph::enter(&gpu::to_tensor(on_gpu)?, kernels),
         }
     }
 
@@ -82,6 +119,10 @@ impl FeatureMap {
                 let Dims { n, c, h, w } = blocked.node.dims;
                 (n, c, h, w)
             }
+            Repr::Gpu(on_gpu) => {
+                let of = on_gpu.node.of;
+                (of.images, of.channels, of.height, of.width)
+            }
         }
     }
 
@@ -89,7 +130,7 @@ impl FeatureMap {
     pub(crate) fn storage(&self) -> (DType, &Device) {
         match &self.repr {
             Repr::Tensor { tensor, .. } => (tensor.dtype(), tensor.device()),
-            Repr::Blocked(_) => (DType::F32, &Device::Cpu),
+            Repr::Blocked(_) | Repr::Gpu(_) => (DType::F32, &Device::Cpu),
         }
     }
 
@@ -102,6 +143,7 @@ impl FeatureMap {
         match &self.repr {
             Repr::Tensor { tensor, .. } => Ok(tensor.clone()),
             Repr::Blocked(blocked) => graph::leave(blocked),
+            Repr::Gpu(on_gpu) => gpu::to_tensor(on_gpu),
         }
     }
 
@@ -114,6 +156,7 @@ impl FeatureMap {
         match &self.repr {
             Repr::Tensor { tensor, .. } => tensor.mean((2, 3)),
             Repr::Blocked(blocked) => graph::global_average(blocked),
+            Repr::Gpu(on_gpu) => gpu::global_average(on_gpu),
         }
     }
 
@@ -124,6 +167,9 @@ impl FeatureMap {
     ///
     /// If kernel or stride is 0, the padding exceeds half the kernel, or no window fits the image.
     pub fn max_pool(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        if let Some(on_gpu) = self.on_gpu() {
+            return Ok(Self::from_gpu(gpu::max_pool(on_gpu, kernel, stride, padding)?));
+        }
         match self.kernels() {
             Some(kernels) => {
                 let blocked = graph::max_pool(&self.blocked(kernels)?, kernel, stride, padding)?;
@@ -131,6 +177,14 @@ impl FeatureMap {
             }
             None => Ok(Self::from_composed(composed::max_pool(&self.to_tensor()?, kernel, stride, padding)?)),
         }
+    }
+}
+
+fn check_images(images: &Tensor) -> std::result::Result<(), Error> {
+    if images.rank() == 4 && images.elem_count() > 0 {
+        Ok(())
+    } else {
+        Err(Error::NotImages(images.dims().to_vec()))
     }
 }
 

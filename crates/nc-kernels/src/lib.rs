@@ -12,6 +12,7 @@ mod composed;
 mod conv_norm;
 mod error;
 mod feature_map;
+pub mod gpu;
 mod graph;
 mod isa;
 mod kernels;

@@ -21,6 +21,11 @@ impl ConvShape {
         self.stride <= 2
     }
 
+    /// True if the GPU has kernels; others run on the CPU.
+    pub(crate) fn is_on_gpu(self) -> bool {
+        self.groups == 1 && nc_cuda::Layer::is_supported(self.kernel, self.stride)
+    }
+
     /// Shape of the weight, as in PyTorch.
     pub(crate) fn weight_dims(self) -> [usize; 4] {
         [self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel]

@@ -26,4 +26,7 @@ pub(crate) use borders::{enter, leave};
 pub(crate) use conv::{conv_norm, conv2d};
 pub(crate) use dims::Dims;
 pub(crate) use node::Blocked;
+pub(crate) use parameters::{ParameterGradients, ParameterSlot, parameters};
 pub(crate) use pool::{global_average, max_pool};
+pub(crate) use token::{token, token_gradient, token_storage};
+pub(crate) use values::{to_vec, with_values};

@@ -1,7 +1,7 @@
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
 /// Calls `f` with the values of a contiguous f32 tensor on the CPU.
-pub(super) fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+pub(crate) fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
         (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
@@ -10,6 +10,6 @@ pub(super) fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Re
 }
 
 /// Values of a small f32 tensor on the CPU, of any strides.
-pub(super) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
+pub(crate) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.detach().flatten_all()?.to_vec1()
 }

@@ -2,6 +2,7 @@
 
 mod convolutions;
 mod errors;
+mod gpu;
 mod gradients;
 mod graph;
 mod layers;

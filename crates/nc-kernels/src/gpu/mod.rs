@@ -1,0 +1,21 @@
+//! Layers on a GPU, by the kernels of [`nc_cuda`].
+//!
+//! Tensors stay on the CPU: images enter, features and gradients leave. In between, a [`FeatureMap`](crate::FeatureMap)
+//! only records its operations; leaving the GPU runs them, with one copy in each direction. Candle sees a token per
+//! run, whose backward pass computes the gradients of all layers of the run and copies them back together.
+
+mod backward;
+mod border;
+mod layer;
+mod node;
+mod process;
+mod record;
+mod run;
+
+pub use nc_cuda::{Device, Precision};
+pub use process::{start, unsupported_layers};
+
+pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
+pub(crate) use layer::{conv_norm, conv2d};
+pub(crate) use node::OnGpu;
+pub(crate) use process::{device, note_unsupported};
