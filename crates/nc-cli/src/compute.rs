@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use nc_data::download::{Manifest, is_installed};
-use nc_kernels::threads;
+use nc_kernels::{gpu, threads};
 use nc_record::{ProgramSummary, RunDir};
 use nc_train::{DataSource, RunOptions, presets::ImageDirectory};
 
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     /// Threads that decode and augment batches ahead of the training step. Does not change the result.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     loader_threads: u16,
-    /// Device: cpu, cuda, cuda:N or metal.
+    /// Device: cpu; cuda or cuda:N for an NVIDIA GPU, by kernels that any build has; candle-cuda, candle-cuda:N or metal for
+    /// Candle's own operations, in a build for them.
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = parse_device)]
     device: DeviceName,
 }
@@ -48,6 +49,7 @@ impl Args {
         let processor = match self.device {
             DeviceName::Cpu => format!("{} {}", std::env::consts::ARCH, nc_kernels::instruction_set()?),
             DeviceName::Cuda(_) => "cuda".to_owned(),
+            DeviceName::CandleCuda(_) => "candle-cuda".to_owned(),
             DeviceName::Metal => "metal".to_owned(),
         };
         let commit = option_env!("NCLT_COMMIT").map(str::to_owned);
@@ -166,17 +168,21 @@ fn downloaded(source: DataSource) -> Result<Option<PathBuf>> {
 enum DeviceName {
     Cpu,
     Cuda(usize),
+    CandleCuda(usize),
     Metal,
 }
 
-const DEVICES: &str = "expected cpu, cuda, cuda:N (N = 0, 1, ...) or metal";
+const DEVICES: &str = "expected cpu, cuda, cuda:N (N = 0, 1, ...), candle-cuda, candle-cuda:N or metal";
 
 fn parse_device(text: &str) -> Result<DeviceName, String> {
+    let ordinal = |ordinal: &str| ordinal.parse().map_err(|_| DEVICES.to_owned());
     match text.split_once(':') {
         None if text == "cpu" => Ok(DeviceName::Cpu),
         None if text == "metal" => Ok(DeviceName::Metal),
         None if text == "cuda" => Ok(DeviceName::Cuda(0)),
-        Some(("cuda", ordinal)) => ordinal.parse().map(DeviceName::Cuda).map_err(|_| DEVICES.into()),
+        None if text == "candle-cuda" => Ok(DeviceName::CandleCuda(0)),
+        Some(("cuda", number)) => ordinal(number).map(DeviceName::Cuda),
+        Some(("candle-cuda", number)) => ordinal(number).map(DeviceName::CandleCuda),
         _ => Err(DEVICES.into()),
     }
 }
@@ -186,22 +192,36 @@ impl fmt::Display for DeviceName {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::CandleCuda(ordinal) => write!(f, "candle-cuda:{ordinal}"),
             Self::Metal => f.write_str("metal"),
         }
     }
+}
+
+/// Candle's CUDA device.
+fn candle_cuda(ordinal: usize) -> Result<Device> {
+    Ok(Device::new_cuda(ordinal)?)
 }
 
 impl DeviceName {
     fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(_) if !candle_core::utils::cuda_is_available() => {
+            Self::Cuda(ordinal) => {
+                let gpu = gpu::Device::cuda(ordinal).with_context(|| format!("--device {self}"))?;
+                gpu::start(gpu)?;
+                say("note: the CUDA kernels are tested under an emulator and have not run on a GPU yet");
+                // Tensors stay on the CPU.
+                Ok(Device::Cpu)
+            }
+            Self::CandleCuda(_) if !candle_core::utils::cuda_is_available() => {
                 bail!(
-                    "--device {self}: this program was built without CUDA; rebuild it with `cargo xtask build --cuda`"
+                    "--device {self}: this program was built without Candle's CUDA; rebuild it with `cargo xtask build --cuda`, \
+                     or use --device cuda"
                 )
             }
-            Self::Cuda(ordinal) => {
-                Device::new_cuda(ordinal).with_context(|| format!("cannot use CUDA device {ordinal}"))
+            Self::CandleCuda(ordinal) => {
+                candle_cuda(ordinal).with_context(|| format!("cannot use CUDA device {ordinal}"))
             }
             Self::Metal if !candle_core::utils::metal_is_available() => {
                 bail!(

@@ -57,6 +57,10 @@ pub(crate) struct Args {
     /// the command may choose another number; --resume continues the same run.
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u32).range(1..))]
     minutes: Option<u32>,
+    /// Precision of the layers before the features: f32, tf32 or bf16, the latter two with --device cuda. Short for
+    /// `--set model.precision=...`.
+    #[arg(long, value_name = "PRECISION")]
+    precision: Option<String>,
     /// Seed of initialisation, data order, augmentation and mix-up.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -67,7 +71,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     compute: compute::Args,
     /// Resume the run in this directory with the configuration stored there.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "epochs", "minutes", "seed", "out"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "precision", "epochs", "minutes", "seed", "out"])]
     resume: Option<PathBuf>,
     /// Start from the beginning. Without --fresh, an interrupted run resumes from its last checkpoint, and a finished
     /// run only prints its result.
@@ -147,10 +151,12 @@ impl Args {
             );
             return Ok(Trained::experiment_of(directory)?);
         }
+        let precision = self.precision.iter().map(|precision| format!("model.precision={precision}"));
+        let overrides: Vec<_> = self.overrides.iter().cloned().chain(precision).collect();
         let settings = Settings {
             preset: self.preset.as_deref(),
             config: self.config.as_deref(),
-            overrides: &self.overrides,
+            overrides: &overrides,
             epochs,
             seed: self.seed,
             images,

@@ -41,7 +41,8 @@ impl Layer {
     ) -> Result<Option<Partial>> {
         let problem = Problem { layer: *self, backward: false };
         let partial = statistics.then(|| problem.partial(device, 3)).transpose()?;
-        let flags = [("READING", reading.code()), ("ADD", 0), ("MASKED", 0), ("STATISTICS", i64::from(statistics))];
+        let flags =
+            [("READING", reading.code()), ("ADD", 0), ("MASKED", 0), ("STATISTICS", i64::from(statistics))];
         let null = Argument::Pointer(0);
         let arguments = [
             x.argument(),

@@ -61,7 +61,8 @@ impl Cuda {
         let context = check("cuDevicePrimaryCtxRetain", unsafe { result::primary_ctx::retain(device) })?;
         // SAFETY: the context is valid.
         check("cuCtxSetCurrent", unsafe { result::ctx::set_current(context) })?;
-        let stream = check("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
+        let stream =
+            check("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
         Ok(Self { context, stream, device, major, minor, functions: Mutex::default() })
     }
 

@@ -72,7 +72,10 @@ impl Device {
     pub fn download(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
         let mut bytes = vec![0; count * 4];
         self.0.driver.download(buffer.address(), &mut bytes)?;
-        Ok(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+        Ok(bytes
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect())
     }
 
     /// Queues a kernel, which is compiled at its first launch.

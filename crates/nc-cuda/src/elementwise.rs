@@ -64,7 +64,8 @@ pub(crate) fn grid(count: usize) -> Grid {
 }
 
 pub(crate) fn source(kernel: &'static str, of: Activations, constants: Constants) -> Source {
-    let shape = [("H", of.height), ("W", of.width), ("CHANNELS", of.padded()), ("REAL_CHANNELS", of.channels)];
+    let shape =
+        [("H", of.height), ("W", of.width), ("CHANNELS", of.padded()), ("REAL_CHANNELS", of.channels)];
     let shape = shape.map(|(name, value)| (name, value as i64));
     Source {
         file: File::Elementwise,

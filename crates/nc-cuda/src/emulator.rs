@@ -123,9 +123,9 @@ impl Emulator {
     /// Calls `f` with the memory that contains `address` and the offset in it.
     fn at<T>(&self, address: u64, f: impl FnOnce(&mut [u8]) -> T) -> T {
         let mut memory = lock(&self.0.memory);
-        let found = memory.iter_mut().find(|(start, memory)| {
-            (**start..**start + memory.bytes as u64).contains(&address)
-        });
+        let found = memory
+            .iter_mut()
+            .find(|(start, memory)| (**start..**start + memory.bytes as u64).contains(&address));
         let (start, memory) = found.expect("an address of the device");
         let offset = (address - start) as usize;
         // SAFETY: the words are initialised, and bytes need no alignment.
@@ -154,7 +154,8 @@ impl Emulator {
         let flags =
             ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-o"];
         let output = Command::new(&compiler).args(flags).arg(&built).arg(&code).output();
-        let output = output.map_err(|error| failed(format!("{compiler}: {error}; set CXX to a C++ compiler")))?;
+        let output =
+            output.map_err(|error| failed(format!("{compiler}: {error}; set CXX to a C++ compiler")))?;
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
@@ -200,7 +201,8 @@ impl Driver for Emulator {
             text = edit(&text);
         }
         let path = Self::library(source, &format!("{text}\nEMULATE({})\n", source.kernel))?;
-        let failed = |error: libloading::Error| Error::Compile { kernel: source.kernel, log: error.to_string() };
+        let failed =
+            |error: libloading::Error| Error::Compile { kernel: source.kernel, log: error.to_string() };
         // SAFETY: the library was compiled from our source and has no initialiser but for empty containers. It stays loaded,
         // so the functions stay valid; they have these types by the macro EMULATE.
         let kernel = unsafe {
@@ -241,14 +243,21 @@ impl Driver for Emulator {
                 }
             })
             .collect();
-        let mut pointers: Vec<*mut c_void> = values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
+        let mut pointers: Vec<*mut c_void> =
+            values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
         let blocks = grid.blocks.map(|blocks| blocks as c_uint);
         // SAFETY: the arguments have the parameters' number and sizes. Pointers among them are to memory of this device, which
         // nothing else accesses during the launch; writes beyond it are undefined behaviour, as on a GPU, of which the guards
         // find the nearest.
         let code = unsafe {
             let descending = c_int::from(self.0.order == Order::Descending);
-            (kernel.run)(blocks.as_ptr(), source.threads as c_uint, grid.shared, descending, pointers.as_mut_ptr())
+            (kernel.run)(
+                blocks.as_ptr(),
+                source.threads as c_uint,
+                grid.shared,
+                descending,
+                pointers.as_mut_ptr(),
+            )
         };
         match code {
             0 => {}

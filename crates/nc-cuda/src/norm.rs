@@ -123,11 +123,5 @@ fn grid(of: Activations) -> Grid {
 }
 
 fn source(kernel: &'static str, of: Activations) -> Source {
-    Source {
-        file: File::Norm,
-        kernel,
-        precision: of.precision,
-        threads: THREADS,
-        constants: vec![],
-    }
+    Source { file: File::Norm, kernel, precision: of.precision, threads: THREADS, constants: vec![] }
 }

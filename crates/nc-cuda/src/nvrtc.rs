@@ -73,7 +73,9 @@ fn compiled(program: sys::nvrtcProgram, target: &str) -> std::result::Result<Vec
         let mut size = 0;
         sys::nvrtcGetCUBINSize(program, &raw mut size).result().map_err(|error| format!("{error:?}"))?;
         let mut code = vec![0_u8; size];
-        sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast()).result().map_err(|error| format!("{error:?}"))?;
+        sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast())
+            .result()
+            .map_err(|error| format!("{error:?}"))?;
         Ok(code)
     }
 }

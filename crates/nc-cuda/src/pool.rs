@@ -10,7 +10,13 @@ impl Activations {
     /// # Errors
     ///
     /// Those of the device.
-    pub fn global_average(self, device: &Device, x: &Buffer, reading: Reading<'_>, means: &Buffer) -> Result<()> {
+    pub fn global_average(
+        self,
+        device: &Device,
+        x: &Buffer,
+        reading: Reading<'_>,
+        means: &Buffer,
+    ) -> Result<()> {
         let parts = (THREADS / self.padded()).max(1);
         let constants = vec![("POOL", 1), ("PARTS", parts as i64), ("READING", reading.code()), ("ADD", 0)];
         let shared = parts * self.padded() * 4;

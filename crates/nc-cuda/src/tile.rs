@@ -45,7 +45,9 @@ mod tests {
     #[test]
     fn tiles_cover_images_of_any_size() {
         for pixels in [64, 128, 256] {
-            for (height, width) in [(1, 1), (4, 4), (7, 7), (8, 8), (14, 14), (32, 32), (5, 33), (56, 56), (3, 300)] {
+            for (height, width) in
+                [(1, 1), (4, 4), (7, 7), (8, 8), (14, 14), (32, 32), (5, 33), (56, 56), (3, 300)]
+            {
                 let tile = Tile::of(pixels, height, width);
                 assert!(tile.pixels() <= pixels, "{tile:?} of {height}x{width}");
                 assert!(tile.images == 1 || (tile.height, tile.width) == (height, width));

@@ -49,7 +49,7 @@ impl FeatureMap {
         let fast = images.device().is_cpu() && images.dtype() == DType::F32;
         match gpu::device() {
             Some(device) if fast => Self::on_device(images, device, precision),
-            _ if precision != Precision::F32 => Err(Error::Precision(precision).into()),
+            _ if !gpu::is_available(precision) => Err(Error::Precision(precision).into()),
             _ => {
                 let kernels = if fast { Some(isa::kernels()?) } else { None };
                 Self::with_kernels(images, kernels)

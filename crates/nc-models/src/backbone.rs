@@ -1,9 +1,9 @@
 use candle_core::Tensor;
 use nc_kernels::Mode;
 
-use crate::Result;
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
+use crate::{Precision, Result};
 
 /// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +12,15 @@ pub struct Pass {
     pub batch_norm: Mode,
     /// Whether to compute gradients. If false, no graph and no activations are kept.
     pub gradient: bool,
+    /// Precision of the layers before the features.
+    pub precision: Precision,
 }
 
 impl Pass {
-    /// Training: batch statistics, with gradients.
-    pub const TRAIN: Self = Self { batch_norm: Mode::Train, gradient: true };
-    /// Evaluation: running statistics, without gradients.
-    pub const EVAL: Self = Self { batch_norm: Mode::Eval, gradient: false };
+    /// Training: batch statistics, with gradients, f32.
+    pub const TRAIN: Self = Self { batch_norm: Mode::Train, gradient: true, precision: Precision::F32 };
+    /// Evaluation: running statistics, without gradients, f32.
+    pub const EVAL: Self = Self { batch_norm: Mode::Eval, gradient: false, precision: Precision::F32 };
 }
 
 /// A network from images to features. Implement it to train a custom backbone.

@@ -98,7 +98,8 @@ impl Speed {
         let view = View { images: images.clone(), labels, positions, mix: None };
         let views = phase.views.len().max(1 + usize::from(phase.second_sampler.is_some()));
         let batch = Batch { views: vec![view; views] };
-        let mut learner = Learner::new(network, &vec![1; data.classes]);
+        let mut learner =
+            Learner::new(network, &vec![1; data.classes]).in_precision(experiment.model.precision.into());
         learner.begin_phase(&phase)?;
         let training = rate(phase.batch_size, STEPS, || learner.step(&batch, 1e-3).map(drop))?;
         let evaluation = rate(phase.batch_size, STEPS, || {

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor, backprop::GradStore};
 use nc_data::Batch;
-use nc_models::{Branch, Network, ParamStore, Role};
+use nc_models::{Branch, Network, ParamStore, Pass, Precision, Role};
 use nc_record::EpochLosses;
 
 use crate::{
@@ -42,12 +42,14 @@ use crate::{
 pub struct Learner {
     network: Box<dyn Network>,
     class_counts: Vec<usize>,
+    precision: Precision,
     phase: Option<Active>,
 }
 
 /// State of the current phase.
 struct Active {
     trains: Trains,
+    precision: Precision,
     /// Views of a batch that the network sees.
     network_views: usize,
     terms: Vec<Box<dyn Term>>,
@@ -94,7 +96,13 @@ impl Learner {
     /// A learner of `network` on a training set with `class_counts` images per class. Call [`Learner::begin_phase`]
     /// next.
     pub fn new(network: Box<dyn Network>, class_counts: &[usize]) -> Self {
-        Self { network, class_counts: class_counts.to_vec(), phase: None }
+        Self { network, class_counts: class_counts.to_vec(), precision: Precision::F32, phase: None }
+    }
+
+    /// Trains the layers before the features in `precision`.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Prepares for `phase`: creates its objective and optimiser, and re-initialises the classifier if the phase
@@ -146,6 +154,7 @@ impl Learner {
         };
         self.phase = Some(Active {
             trains: phase.trains,
+            precision: self.precision,
             network_views: phase.network_views(),
             terms: terms(phase, &self.class_counts),
             optimizer: Optimizer::new(phase.optimizer),
@@ -214,7 +223,9 @@ impl Learner {
         let BackwardPass { branches, gradients, outcome } = pass;
         if outcome.not_finite().is_none() {
             phase.optimizer.apply(&phase.params, &gradients, learning_rate, outcome.gradient_norm)?;
-            let context = StepContext { network, branches: &branches, batch, targets: &targets, classes };
+            let precision = phase.precision;
+            let context =
+                StepContext { network, branches: &branches, batch, targets: &targets, classes, precision };
             for term in &mut phase.terms {
                 term.after_step(&context, &gradients)?;
             }
@@ -272,8 +283,9 @@ impl Active {
     ) -> Result<BackwardPass> {
         let images = batch.views.iter().take(self.network_views).map(|view| &view.images);
         let images: Vec<&Tensor> = images.collect();
-        let branches = network.forward_views(&images, self.trains.pass())?;
-        let context = StepContext { network, branches: &branches, batch, targets, classes };
+        let precision = self.precision;
+        let branches = network.forward_views(&images, Pass { precision, ..self.trains.pass() })?;
+        let context = StepContext { network, branches: &branches, batch, targets, classes, precision };
         let mut parts = vec![];
         for term in &mut self.terms {
             parts.extend(term.parts(&context)?);

@@ -1,12 +1,13 @@
 //! Convolutions and their gradients, over the networks' shapes and ragged ones.
 
 use nc_cuda::{
-    Activations, Buffer, Device, Emulator, GradientTarget, Layer, Mask, Norm, Order, OutputGradient, Precision, RawNorm,
-    Reading,
+    Activations, Buffer, Device, Emulator, GradientTarget, Layer, Mask, Norm, Order, OutputGradient,
+    Precision, RawNorm, Reading,
 };
 
 use crate::case::{
-    PRECISIONS, Random, assert_close, bound, download, enter, layers, leave, operand, random_planes, stored, upload,
+    PRECISIONS, Random, assert_close, bound, download, enter, layers, leave, operand, random_planes, stored,
+    upload,
 };
 use crate::reference;
 
@@ -84,14 +85,14 @@ impl Case {
         let device = Emulator::new(random.pick(&[Order::Ascending, Order::Descending])).device();
         let precision = layer.input.precision;
         let x = random_planes(random, layer.input);
-        let moments = (random.values(layer.input.channels, 0.2, 0.2), random.values(layer.input.channels, 1.0, 0.2));
+        let moments =
+            (random.values(layer.input.channels, 0.2, 0.2), random.values(layer.input.channels, 1.0, 0.2));
         let input_norm = random_norm(random, moments);
         let fan_in = (layer.input.channels * layer.kernel * layer.kernel) as f64;
         let count = layer.output.channels * layer.input.channels * layer.kernel * layer.kernel;
         let raw = random.values(count, 0.0, fan_in.sqrt().recip());
         let read = reference::channels(layer.input).zip(&x);
-        let read =
-            read.map(|(channel, &x)| operand(precision, how.apply(&input_norm, channel, x))).collect();
+        let read = read.map(|(channel, &x)| operand(precision, how.apply(&input_norm, channel, x))).collect();
         let on_device = OnDevice {
             x: enter(&device, layer.input, &x),
             norm: fixed_norm(&device, layer.input, &input_norm),
@@ -105,7 +106,8 @@ impl Case {
         let Self { device, layer, .. } = self;
         let y = device.buffer(layer.output.bytes()).unwrap();
         let reading = self.how.reading(&self.on_device.norm);
-        let sums = layer.convolve(device, &self.on_device.x, reading, &self.on_device.weight, &y, true).unwrap();
+        let sums =
+            layer.convolve(device, &self.on_device.x, reading, &self.on_device.weight, &y, true).unwrap();
         let found = leave(device, layer.output, &y, Reading::Plain);
         let expected = reference::convolve(*layer, &self.read, &self.weight);
         assert_close(&format!("{what}, output"), &found, &expected, bound(self.precision));
@@ -115,8 +117,7 @@ impl Case {
         let (mean, variance) = reference::moments(layer.output, &found);
         let norm = random_norm(&mut Random(3), (mean.clone(), variance.clone()));
         let batch = device.buffer(2 * layer.output.padded() * 4).unwrap();
-        let of_batch =
-            raw_norm(device, &norm).batch(device, layer.output, &sums.unwrap(), &batch).unwrap();
+        let of_batch = raw_norm(device, &norm).batch(device, layer.output, &sums.unwrap(), &batch).unwrap();
         let batch = download(device, &batch, 2 * layer.output.padded());
         let count = layer.output.pixels() as f64;
         let unbiased: Vec<_> = variance.iter().map(|variance| variance * count / (count - 1.0)).collect();
@@ -143,14 +144,21 @@ impl Case {
         let channels = layer.output.channels;
         let (gamma, beta) = (device.buffer(channels * 4).unwrap(), device.buffer(channels * 4).unwrap());
         let of_norm = with_norm.then(|| {
-            let sums =
-                layer.output.mask_and_sum(device, &gradient_buffer, Mask::Open, &y_buffer, &on_device).unwrap();
+            let sums = layer
+                .output
+                .mask_and_sum(device, &gradient_buffer, Mask::Open, &y_buffer, &on_device)
+                .unwrap();
             on_device.gradient(device, layer.output, &sums, true, &gamma, &beta).unwrap()
         });
         let (dy, expected_gamma, expected_beta) =
             reference::norm_gradient(layer.output, &norm, &y, &gradient, true);
         if with_norm {
-            assert_close(&format!("{what}, gamma"), &download(device, &gamma, channels), &expected_gamma, 1e-4);
+            assert_close(
+                &format!("{what}, gamma"),
+                &download(device, &gamma, channels),
+                &expected_gamma,
+                1e-4,
+            );
             assert_close(&format!("{what}, beta"), &download(device, &beta, channels), &expected_beta, 1e-4);
         }
         let dy = if with_norm { dy } else { gradient };
@@ -171,11 +179,8 @@ impl Case {
         let before = random_planes(random, layer.input);
         let into = enter(device, layer.input, &before);
         let finish = self.how != How::Plain;
-        let target = GradientTarget {
-            gradient: &into,
-            add,
-            norm: finish.then_some((reading, &self.on_device.x)),
-        };
+        let target =
+            GradientTarget { gradient: &into, add, norm: finish.then_some((reading, &self.on_device.x)) };
         let sums = layer.input_gradient(device, output, &self.on_device.weight, target).unwrap();
         let found = leave(device, layer.input, &into, Reading::Plain);
         let mut expected = reference::input_gradient(*layer, &dy, &self.weight);
@@ -194,8 +199,18 @@ impl Case {
             self.on_device.norm.gradient(device, layer.input, &sums, false, &gamma, &beta).unwrap();
             let (_, expected_gamma, expected_beta) =
                 reference::norm_gradient(layer.input, &self.input_norm, &self.x, &found, false);
-            assert_close(&format!("{what}, finished gamma"), &download(device, &gamma, channels), &expected_gamma, 1e-4);
-            assert_close(&format!("{what}, finished beta"), &download(device, &beta, channels), &expected_beta, 1e-4);
+            assert_close(
+                &format!("{what}, finished gamma"),
+                &download(device, &gamma, channels),
+                &expected_gamma,
+                1e-4,
+            );
+            assert_close(
+                &format!("{what}, finished beta"),
+                &download(device, &beta, channels),
+                &expected_beta,
+                1e-4,
+            );
         }
     }
 }

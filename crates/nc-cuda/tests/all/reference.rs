@@ -24,9 +24,8 @@ impl Norm {
 
 /// Channel of each value of planes.
 pub(crate) fn channels(of: Activations) -> impl Iterator<Item = usize> {
-    (0..of.images * of.channels).flat_map(move |plane| {
-        std::iter::repeat_n(plane % of.channels, of.height * of.width)
-    })
+    (0..of.images * of.channels)
+        .flat_map(move |plane| std::iter::repeat_n(plane % of.channels, of.height * of.width))
 }
 
 /// Calls `f` with the indices of input, output and kernel of every product of the convolution.
@@ -38,7 +37,8 @@ fn products(layer: Layer, mut f: impl FnMut(usize, usize, usize)) {
                 for column in 0..output.width {
                     let y = ((image * output.channels + o) * output.height + row) * output.width + column;
                     for u in 0..kernel {
-                        let Some(r) = (row * stride + u).checked_sub(padding).filter(|r| *r < input.height) else {
+                        let Some(r) = (row * stride + u).checked_sub(padding).filter(|r| *r < input.height)
+                        else {
                             continue;
                         };
                         for v in 0..kernel {
@@ -104,8 +104,7 @@ pub(crate) fn norm_gradient(
     let count = of.pixels() as f64;
     let dx = channels(of).zip(y).zip(gradient).map(|((channel, y), gradient)| {
         let normalised = (y - norm.mean[channel]) * norm.inverse(channel);
-        let centred =
-            if from_batch { (beta[channel] + normalised * gamma[channel]) / count } else { 0.0 };
+        let centred = if from_batch { (beta[channel] + normalised * gamma[channel]) / count } else { 0.0 };
         norm.gamma[channel] * norm.inverse(channel) * (gradient - centred)
     });
     (dx.collect(), gamma, beta)

@@ -13,7 +13,7 @@ mod record;
 mod run;
 
 pub use nc_cuda::{Device, Precision};
-pub use process::{start, unsupported_layers};
+pub use process::{is_available, start, unsupported_layers};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
 pub(crate) use layer::{conv_norm, conv2d};

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use nc_cuda::Device;
+use nc_cuda::{Device, Precision};
 
 use crate::{ConvShape, Error};
 
@@ -14,6 +14,11 @@ static UNSUPPORTED: Mutex<Vec<ConvShape>> = Mutex::new(vec![]);
 /// [`Error::GpuStarted`] if the process already has a device.
 pub fn start(device: Device) -> Result<(), Error> {
     DEVICE.set(device).map_err(|_| Error::GpuStarted)
+}
+
+/// True if this process computes layers in `precision`: f32, or any after [`start`].
+pub fn is_available(precision: Precision) -> bool {
+    precision == Precision::F32 || DEVICE.get().is_some()
 }
 
 /// The process's device.

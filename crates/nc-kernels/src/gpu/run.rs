@@ -27,9 +27,10 @@ pub(super) fn run(
         statistics.push(all);
         all += batch_values(op);
     }
-    let computed = compute(record, &mut ops, &uploads, &places, &statistics, all + count, |device, results| {
-        result(device, &results.from(all))
-    });
+    let computed =
+        compute(record, &mut ops, &uploads, &places, &statistics, all + count, |device, results| {
+            result(device, &results.from(all))
+        });
     let Some(mut results) = computed.map_err(Error::wrap)? else { return Ok(None) };
     let values = results.split_off(all);
     for (op, start) in ops.iter().zip(statistics) {

@@ -60,8 +60,7 @@ impl Network {
 
     fn run(&self, place: Place<'_>, images: &Tensor, upstream: &Tensor, mode: Mode) -> Outcome {
         let layers: Vec<_> = self.layers.iter().map(|layer| layer.to_dtype(place.dtype())).collect();
-        let images =
-            Var::from_tensor(&images.to_dtype(place.dtype()).unwrap().copy().unwrap()).unwrap();
+        let images = Var::from_tensor(&images.to_dtype(place.dtype()).unwrap().copy().unwrap()).unwrap();
         let step = |layer: usize, x: &FeatureMap, shortcut: Shortcut<'_>, relu: bool| {
             layers[layer].try_forward(x, shortcut, relu, mode, true).unwrap()
         };
@@ -177,7 +176,8 @@ fn several_outputs_share_one_backward_pass() {
 fn layers_without_kernels_run_on_the_cpu() {
     let mut random = Random::new(9);
     let grouped = ConvShape { groups: 4, ..conv3x3(16, 16, 1) };
-    let layers = [conv3x3(3, 16, 1), grouped, conv3x3(16, 8, 1)].map(|shape| Layer::random(shape, &mut random));
+    let layers =
+        [conv3x3(3, 16, 1), grouped, conv3x3(16, 8, 1)].map(|shape| Layer::random(shape, &mut random));
     let (images, upstream) = (random.tensor((2, 3, 5, 7)), random.tensor((2, 8)));
     let run = |place: Place<'_>| {
         let layers = layers.each_ref().map(|layer| layer.to_dtype(place.dtype()));

@@ -89,7 +89,7 @@ impl Trunk {
     }
 
     pub(crate) fn forward(&self, images: &Tensor, pass: Pass) -> Result<FeatureMap> {
-        let images = FeatureMap::from_images(images)?;
+        let images = FeatureMap::from_images_in(images, pass.precision)?;
         self.stages.forward(self.stem.forward(&images, Shortcut::None, pass)?, pass)
     }
 

@@ -23,7 +23,7 @@ pub use contrast::{Contrast, Queue, UniformTargets};
 pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
-pub use model::{BackboneKind, Branches, ModelConfig};
+pub use model::{BackboneKind, Branches, ModelConfig, Precision};
 pub use objective::{
     Diversity, LossViews, NeuralCollapse, Objective, Reweighting, Space, Uniformity, WithinForm,
 };

@@ -27,6 +27,42 @@ pub struct ModelConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub normalize_features: bool,
+    /// Precision of the layers before the features in training; others than f32 require a GPU. Classifier, losses,
+    /// optimiser and evaluation are always f32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(extend("default" = "f32"))]
+    pub precision: Precision,
+}
+
+/// Precision of training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// f32.
+    #[default]
+    F32,
+    /// Products of values rounded to TF32 (10 bits of mantissa), sums and activations in f32.
+    Tf32,
+    /// Products and activations in bf16 (7 bits of mantissa), sums in f32.
+    Bf16,
+}
+
+impl Precision {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+impl From<Precision> for nc_models::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Tf32 => Self::Tf32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// The branches of a network.

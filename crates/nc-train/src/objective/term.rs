@@ -1,6 +1,6 @@
 use candle_core::{Device, Tensor, backprop::GradStore};
 use nc_data::Batch;
-use nc_models::{Branch, Network};
+use nc_models::{Branch, Network, Precision};
 
 use super::targets::Targets;
 use crate::{Result, config::Space};
@@ -72,6 +72,8 @@ pub(crate) struct StepContext<'a> {
     pub(crate) targets: &'a [Targets],
     /// K.
     pub(crate) classes: usize,
+    /// Precision of the layers before the features.
+    pub(crate) precision: Precision,
 }
 
 impl<'a> StepContext<'a> {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::{
         Branches, Contrast, Decay, Diversity, LossViews, ModelConfig, Objective, OptimizerConfig, Phase,
-        Reweighting, Schedule, SgdConfig, Trains,
+        Precision, Reweighting, Schedule, SgdConfig, Trains,
     },
     losses::SupervisedLoss,
 };
@@ -61,6 +61,7 @@ impl Method {
             head: self.head,
             projection: self.projection,
             normalize_features: self.normalize_features,
+            precision: Precision::F32,
             own_backbone: None,
             init_sha256: None,
         }

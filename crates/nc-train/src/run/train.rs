@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, Network};
+use nc_models::{Backbone, Network, gpu};
 use nc_record::{
     AveragedWeights, Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir,
     SelectedEpoch, TensorBoard, Timing,
@@ -89,6 +89,10 @@ fn run(
         Some(init) => with_init(experiment, init)?,
         None => experiment.clone(),
     };
+    let precision = nc_models::Precision::from(experiment.model.precision);
+    ensure(gpu::is_available(precision), "model.precision", || {
+        format!("{precision} requires a GPU: add --device cuda, or set model.precision=f32")
+    })?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref(), &mut Reading(observer))?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
@@ -163,7 +167,8 @@ fn run(
     let run = Run {
         experiment,
         options,
-        learner: Learner::new(network, data.train.class_counts()),
+        learner: Learner::new(network, data.train.class_counts())
+            .in_precision(experiment.model.precision.into()),
         data,
         outputs: None,
         average: None,
@@ -289,7 +294,7 @@ impl Run<'_> {
             parameters: network.params().parameter_count(),
             flops_per_image: architecture.as_ref().map(|architecture| architecture.multiply_adds),
             channels: architecture.map(|architecture| architecture.channels).unwrap_or_default(),
-            precision: "f32".into(),
+            precision: nc_models::Precision::from(self.experiment.model.precision).to_string(),
         };
 
         let Timing { images_per_second, .. } =

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use nc_models::{Mode, Network, Param, Pass, Role};
+use nc_models::{Mode, Network, Param, Pass, Precision, Role};
 
 use crate::{Error, Result, with_values::with_values};
 
@@ -23,7 +23,12 @@ impl MomentumEncoder {
     }
 
     /// The embeddings (B, D) of `images`, without gradient. Batch norm uses the statistics of the batch.
-    pub(super) fn embed(&mut self, network: &dyn Network, images: &Tensor) -> Result<Tensor> {
+    pub(super) fn embed(
+        &mut self,
+        network: &dyn Network,
+        images: &Tensor,
+        precision: Precision,
+    ) -> Result<Tensor> {
         let params = network.params().all();
         let mut values = vec![];
         for Param { name, var, .. } in &params {
@@ -33,7 +38,7 @@ impl MomentumEncoder {
             };
             values.push((var.clone(), value));
         }
-        let pass = Pass { batch_norm: Mode::Train, gradient: false };
+        let pass = Pass { batch_norm: Mode::Train, gradient: false, precision };
         let mut outputs = with_values(&values, || {
             let outputs = network.forward_views(&[images], pass)?;
             for (Param { name, var, role, .. }, (_, value)) in params.iter().zip(&values) {

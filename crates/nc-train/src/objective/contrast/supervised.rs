@@ -90,7 +90,7 @@ impl Memory {
         rng: &mut impl Rng,
     ) -> Result<(Tensor, Pairs)> {
         let view = step.batch.views.last().ok_or(Error::NoProjection)?;
-        let keys = self.encoder.embed(step.network, &view.images)?;
+        let keys = self.encoder.embed(step.network, &view.images, step.precision)?;
         let mut cosines = (&embeddings.tensor * &keys)?.sum_keepdim(1)?;
         if let Some(queued) = &self.queue.keys {
             cosines = Tensor::cat(&[&cosines, &embeddings.tensor.matmul(&queued.t()?)?], 1)?;
