@@ -47,6 +47,11 @@ impl Source {
         self.kernel
     }
 
+    /// Precision of its activations.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Threads per block.
     pub fn threads(&self) -> usize {
         self.threads

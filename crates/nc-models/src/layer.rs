@@ -85,7 +85,6 @@ impl ConvNormLayer {
     }
 
     /// The convolution.
-    #[cfg(feature = "onnx")]
     pub(crate) fn shape(&self) -> ConvShape {
         self.shape
     }
