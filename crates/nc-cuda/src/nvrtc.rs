@@ -1,30 +1,40 @@
 //! Compilation at run time, and a cache of its results.
+//!
+//! NVRTC is loaded by its own names: cudarc knows those of one version of CUDA.
 
-use std::ffi::CString;
-use std::path::PathBuf;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
 
-use cudarc::nvrtc::{result, sys};
+use libloading::Library;
 
 use crate::source::{Source, digest};
 use crate::{Error, Result};
 
+/// File names of the library, the newest version first.
+const NAMES: [&str; 6] =
+    ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "libnvrtc.so.11.2", "nvrtc64_130_0.dll", "nvrtc64_120_0.dll"];
+
 /// Machine code of `source` for a GPU of the given compute capability, from the cache if it is there.
 pub(crate) fn cubin(source: &Source, major: i32, minor: i32) -> Result<Vec<u8>> {
+    let compiler = Compiler::get()?;
     let text = source.cuda();
     let target = format!("--gpu-architecture=sm_{major}{minor}");
-    let cached = cache_file(&digest(&[&text, &target, &version()?]));
+    let cached = cache_file(&digest(&[&text, &target, &compiler.version]));
     if let Some(code) = cached.as_ref().and_then(|file| std::fs::read(file).ok()) {
         return Ok(code);
     }
-    let code = compile(source, &text, &target)?;
+    let code =
+        compiler.compile(&text, &target).map_err(|log| Error::Compile { kernel: source.kernel, log })?;
     if let Some(file) = cached {
         store(&file, &code);
     }
     Ok(code)
 }
 
-/// Writes the cache. Failures cost time at the next start, nothing else.
-fn store(file: &std::path::Path, code: &[u8]) {
+/// Writes the cache. A failure costs time at the next start, nothing else.
+fn store(file: &Path, code: &[u8]) {
     let Some(directory) = file.parent() else { return };
     let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
     let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&temporary, code));
@@ -39,43 +49,142 @@ fn cache_file(digest: &str) -> Option<PathBuf> {
 
 /// Checks that NVRTC can be loaded.
 pub(crate) fn find() -> Result<()> {
-    // SAFETY: loads the library, whose initialiser is NVIDIA's.
-    if unsafe { sys::is_culib_present() } { Ok(()) } else { Err(Error::NoCompiler) }
+    Compiler::get().map(drop)
 }
 
-fn version() -> Result<String> {
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: both pointers are to integers.
-    let code = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    code.result().map_err(|error| Error::Driver { call: "nvrtcVersion", error: format!("{error:?}") })?;
-    Ok(format!("{major}.{minor}"))
+type Program = *mut c_void;
+
+/// Functions of NVRTC; each returns 0 on success.
+struct Compiler {
+    create: unsafe extern "C" fn(
+        *mut Program,
+        *const c_char,
+        *const c_char,
+        c_int,
+        *const *const c_char,
+        *const *const c_char,
+    ) -> c_int,
+    compile: unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int,
+    destroy: unsafe extern "C" fn(*mut Program) -> c_int,
+    code_size: Size,
+    code: Copy,
+    log_size: Size,
+    log: Copy,
+    error: unsafe extern "C" fn(c_int) -> *const c_char,
+    /// Version, for the cache.
+    version: String,
 }
 
-fn compile(source: &Source, text: &str, target: &str) -> Result<Vec<u8>> {
-    let failed = |log: String| Error::Compile { kernel: source.kernel, log };
-    let code = CString::new(text).map_err(|error| failed(error.to_string()))?;
-    let program = result::create_program(&code, None).map_err(|error| failed(format!("{error:?}")))?;
-    let code = compiled(program, target).map_err(failed);
-    // SAFETY: the program was created above and is not used afterwards. A failure would leak it.
-    let _ = unsafe { result::destroy_program(program) };
-    code
-}
+type Size = unsafe extern "C" fn(Program, *mut usize) -> c_int;
+type Copy = unsafe extern "C" fn(Program, *mut c_char) -> c_int;
 
-/// Compiles a program, or returns the compiler's messages.
-fn compiled(program: sys::nvrtcProgram, target: &str) -> std::result::Result<Vec<u8>, String> {
-    // SAFETY: `program` is valid, and the sizes are those NVRTC reports.
-    unsafe {
-        if let Err(error) = result::compile_program(program, &[target, "--std=c++17"]) {
-            let log = result::get_program_log(program).unwrap_or_default();
-            let log: Vec<u8> = log.into_iter().map(|c| c as u8).take_while(|&c| c != 0).collect();
-            return Err(format!("{error:?}: {}", String::from_utf8_lossy(&log)));
+impl Compiler {
+    fn get() -> Result<&'static Self> {
+        static COMPILER: OnceLock<Option<Compiler>> = OnceLock::new();
+        COMPILER.get_or_init(Self::load).as_ref().ok_or(Error::NoCompiler)
+    }
+
+    fn load() -> Option<Self> {
+        // SAFETY: the library's initialiser is NVIDIA's; the functions have had these types since CUDA 11.1. The library is
+        // never unloaded.
+        unsafe {
+            let library = NAMES.iter().find_map(|name| Library::new(*name).ok())?;
+            let version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int =
+                *library.get(b"nvrtcVersion").ok()?;
+            let (mut major, mut minor) = (0, 0);
+            version(&raw mut major, &raw mut minor);
+            let compiler = Self {
+                create: *library.get(b"nvrtcCreateProgram").ok()?,
+                compile: *library.get(b"nvrtcCompileProgram").ok()?,
+                destroy: *library.get(b"nvrtcDestroyProgram").ok()?,
+                code_size: *library.get(b"nvrtcGetCUBINSize").ok()?,
+                code: *library.get(b"nvrtcGetCUBIN").ok()?,
+                log_size: *library.get(b"nvrtcGetProgramLogSize").ok()?,
+                log: *library.get(b"nvrtcGetProgramLog").ok()?,
+                error: *library.get(b"nvrtcGetErrorString").ok()?,
+                version: format!("NVRTC {major}.{minor}"),
+            };
+            std::mem::forget(library);
+            Some(compiler)
         }
-        let mut size = 0;
-        sys::nvrtcGetCUBINSize(program, &raw mut size).result().map_err(|error| format!("{error:?}"))?;
-        let mut code = vec![0_u8; size];
-        sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast())
-            .result()
-            .map_err(|error| format!("{error:?}"))?;
-        Ok(code)
+    }
+
+    /// Compiles `text`, or returns the compiler's messages.
+    fn compile(&self, text: &str, target: &str) -> std::result::Result<Vec<u8>, String> {
+        let text = CString::new(text).map_err(|error| error.to_string())?;
+        let options = [target, "--std=c++17"].map(CString::new);
+        let [Ok(target), Ok(standard)] = options else { return Err("an option contains a NUL".into()) };
+        let options = [target.as_ptr(), standard.as_ptr()];
+        let mut program = null_mut();
+        // SAFETY: strings are NUL-terminated and outlive the calls; the program is valid between creation and destruction;
+        // buffers have the sizes that NVRTC reports.
+        unsafe {
+            let (no_name, none) = (std::ptr::null(), std::ptr::null());
+            self.check((self.create)(&raw mut program, text.as_ptr(), no_name, 0, none, none))?;
+            let compiled = self.check((self.compile)(program, 2, options.as_ptr()));
+            let result = match compiled {
+                Ok(()) => self.read(program, self.code_size, self.code),
+                Err(error) => {
+                    let log = self.read(program, self.log_size, self.log).unwrap_or_default();
+                    Err(format!("{error}: {} ({})", String::from_utf8_lossy(&log).trim_end_matches('\0'), self.version))
+                }
+            };
+            // A failure would leak the program.
+            let _ = (self.destroy)(&raw mut program);
+            result
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The program must be valid.
+    unsafe fn read(&self, program: Program, size: Size, copy: Copy) -> std::result::Result<Vec<u8>, String> {
+        let mut bytes = 0;
+        // SAFETY: the caller guarantees a valid program, and the buffer has the reported size.
+        unsafe {
+            self.check(size(program, &raw mut bytes))?;
+            let mut buffer = vec![0_u8; bytes];
+            self.check(copy(program, buffer.as_mut_ptr().cast()))?;
+            Ok(buffer)
+        }
+    }
+
+    fn check(&self, code: c_int) -> std::result::Result<(), String> {
+        if code == 0 {
+            return Ok(());
+        }
+        // SAFETY: the function returns a static string for any code.
+        let name = unsafe { CStr::from_ptr((self.error)(code)) };
+        Err(name.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activations, Layer, Precision, Reading, Recorder};
+
+    /// Skipped without NVRTC, as on most machines.
+    #[test]
+    fn nvrtc_compiles_and_reports_errors() {
+        if find().is_err() {
+            return;
+        }
+        let input = Activations { images: 2, channels: 16, height: 8, width: 8, precision: Precision::Bf16 };
+        let layer = Layer { input, output: input, kernel: 3, stride: 1, padding: 1 };
+        let recorder = Recorder::default();
+        let device = recorder.device();
+        let buffer = device.buffer(1).unwrap();
+        let weight = layer.pack(&device, &buffer).unwrap();
+        layer.convolve(&device, &buffer, Reading::Plain, &weight, &buffer, true).unwrap();
+        for kernel in recorder.kernels() {
+            let code = cubin(&kernel.source, 9, 0).unwrap();
+            assert_eq!(&code[..4], b"\x7fELF");
+            assert_eq!(cubin(&kernel.source, 9, 0).unwrap(), code, "from the cache");
+        }
+        let mut broken = recorder.kernels()[1].source.clone();
+        broken.constants.clear();
+        let error = cubin(&broken, 9, 0).unwrap_err().to_string();
+        assert!(error.contains("SOURCE_CHANNELS"), "{error}");
     }
 }

@@ -38,7 +38,7 @@ struct Taps {
     }
     // Smallest offset, and extent of a tile's source pixels.
     static constexpr int LEAST = BACKWARD ? (CLASS + PADDING - FIRST) / STRIDE - (COUNT - 1) : -PADDING;
-    static constexpr int halo(int tile) { return COUNT == 0 ? 0 : (tile - 1) * SOURCE_STEP + COUNT; }
+    static __device__ constexpr int halo(int tile) { return COUNT == 0 ? 0 : (tile - 1) * SOURCE_STEP + COUNT; }
 };
 
 // A pixel of the tile.

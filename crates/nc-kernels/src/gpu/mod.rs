@@ -12,7 +12,7 @@ mod process;
 mod record;
 mod run;
 
-pub use nc_cuda::{Device, Precision};
+pub use nc_cuda::{Device, Precision, Recorded, Recorder};
 pub use process::{is_available, start, unsupported_layers};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
