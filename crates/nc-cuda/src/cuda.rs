@@ -1,12 +1,14 @@
 //! The driver of a real GPU.
 
 use std::ffi::{CString, c_int, c_void};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use cudarc::driver::{DriverError, result, sys};
 
-use crate::driver::{Argument, Driver, Grid};
+use crate::driver::{Driver, Launch};
+use crate::graphs::Graphs;
+use crate::pinned::Pinned;
 use crate::{Error, Result, Source, nvrtc};
 
 /// A GPU with a stream of its own.
@@ -14,23 +16,33 @@ pub(crate) struct Cuda {
     context: sys::CUcontext,
     stream: sys::CUstream,
     device: sys::CUdevice,
+    /// Compute capability.
     major: i32,
     minor: i32,
-    functions: Mutex<Vec<Function>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    kernels: Vec<Kernel>,
+    graphs: Graphs,
+    uploads: Pinned,
+    downloads: Pinned,
 }
 
 #[derive(Clone, Copy)]
-struct Function(sys::CUfunction);
+struct Kernel {
+    function: sys::CUfunction,
+    threads: u32,
+}
 
 // SAFETY: the driver's handles may be used from any thread that has made the context current, as every call here does.
 unsafe impl Send for Cuda {}
-// SAFETY: as above; the driver synchronises its own state.
+// SAFETY: as above; `state` is behind a mutex.
 unsafe impl Sync for Cuda {}
-// SAFETY: as above.
-unsafe impl Send for Function {}
 
 /// Names the failed call.
-fn check<T>(call: &'static str, result: std::result::Result<T, DriverError>) -> Result<T> {
+pub(crate) fn check<T>(call: &'static str, result: std::result::Result<T, DriverError>) -> Result<T> {
     result.map_err(|error| Error::Driver { call, error: error.to_string() })
 }
 
@@ -63,50 +75,77 @@ impl Cuda {
         check("cuCtxSetCurrent", unsafe { result::ctx::set_current(context) })?;
         let stream =
             check("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
-        Ok(Self { context, stream, device, major, minor, functions: Mutex::default() })
+        Ok(Self { context, stream, device, major, minor, state: Mutex::default() })
     }
 
     /// Makes the context current for the calling thread.
-    fn enter(&self) -> Result<()> {
+    fn enter(&self) -> Result<MutexGuard<'_, State>> {
         // SAFETY: the context is valid until drop.
-        check("cuCtxSetCurrent", unsafe { result::ctx::set_current(self.context) })
+        check("cuCtxSetCurrent", unsafe { result::ctx::set_current(self.context) })?;
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn launch(&self, kernels: &[Kernel], launch: &Launch) -> Result<()> {
+        let Kernel { function, threads } = kernels[launch.kernel];
+        let mut values: Vec<[u8; 8]> = launch.arguments.iter().map(|argument| argument.bytes()).collect();
+        let mut pointers: Vec<*mut c_void> =
+            values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
+        let [x, y, z] = launch.grid.blocks.map(|blocks| blocks as u32);
+        // SAFETY: the arguments match the kernel's parameters (the emulator checks every call against the signature), and
+        // their memory is not freed while the device lives.
+        check("cuLaunchKernel", unsafe {
+            result::launch_kernel(
+                function,
+                (x, y, z),
+                (threads, 1, 1),
+                launch.grid.shared as u32,
+                self.stream,
+                &mut pointers,
+            )
+        })
     }
 }
 
 impl Driver for Cuda {
     fn allocate(&self, bytes: usize) -> Result<u64> {
-        self.enter()?;
+        let _state = self.enter()?;
         // SAFETY: the memory is written before it is read: kernels and copies fill it.
         check("cuMemAlloc", unsafe { result::malloc_sync(bytes) })
     }
 
     fn free(&self, address: u64) {
-        if self.enter().is_ok() {
+        if let Ok(_state) = self.enter() {
             // SAFETY: `allocate` returned the address. The driver waits for kernels that use it. A failure leaks it.
             let _ = unsafe { result::free_sync(address) };
         }
     }
 
     fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
-        self.enter()?;
-        // SAFETY: the destination has at least as many bytes. From pageable memory, the copy has left `from` on return.
-        check("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream) })
+        let mut state = self.enter()?;
+        let staged = state.uploads.stage(from)?;
+        // SAFETY: the destination has at least as many bytes, and the staged ones stay until the copy's event.
+        check("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, staged, self.stream) })?;
+        state.uploads.record(self.stream)
     }
 
     fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
-        self.enter()?;
-        // SAFETY: the source has at least as many bytes, and `to` lives until the stream is synchronised.
-        check("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(to, from, self.stream) })?;
+        let mut state = self.enter()?;
+        let staging = state.downloads.buffer(to.len())?;
+        // SAFETY: the source has at least as many bytes, and the staging memory lives until the stream is synchronised.
+        check("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(staging, from, self.stream) })?;
         // SAFETY: the stream is valid until drop.
-        check("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })
+        check("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })?;
+        to.copy_from_slice(staging);
+        Ok(())
     }
 
     fn compile(&self, source: &Source) -> Result<usize> {
         let code = nvrtc::cubin(source, self.major, self.minor)?;
-        self.enter()?;
+        let mut state = self.enter()?;
+        let name = CString::new(source.kernel)
+            .map_err(|error| Error::Compile { kernel: source.kernel, log: error.to_string() })?;
         // SAFETY: the image is a cubin for this GPU; the module stays loaded.
         let module = check("cuModuleLoadData", unsafe { result::module::load_data(code.as_ptr().cast()) })?;
-        let name = CString::new(source.kernel).expect("a kernel's name");
         // SAFETY: the module is loaded.
         let function = check("cuModuleGetFunction", unsafe { result::module::get_function(module, name) })?;
         // SAFETY: the function is loaded. The limit holds on every GPU since compute capability 8.0.
@@ -117,42 +156,24 @@ impl Driver for Cuda {
                 crate::tile::SHARED_LIMIT as c_int,
             )
         })?;
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        functions.push(Function(function));
-        Ok(functions.len() - 1)
+        state.kernels.push(Kernel { function, threads: source.threads as u32 });
+        Ok(state.kernels.len() - 1)
     }
 
-    fn launch(&self, source: &Source, handle: usize, grid: Grid, arguments: &[Argument]) -> Result<()> {
-        self.enter()?;
-        let function = self.functions.lock().unwrap_or_else(PoisonError::into_inner)[handle];
-        let mut values = arguments.to_vec();
-        let mut pointers: Vec<*mut c_void> = values
-            .iter_mut()
-            .map(|argument| match argument {
-                Argument::Pointer(value) => (&raw mut *value).cast(),
-                Argument::Int(value) => (&raw mut *value).cast(),
-                Argument::Double(value) => (&raw mut *value).cast(),
-            })
-            .collect();
-        let [x, y, z] = grid.blocks.map(|blocks| blocks as u32);
-        // SAFETY: the arguments match the kernel's parameters (the emulator checks every call against the signature), and
-        // their memory is alive until the kernels queued so far have run: the pool reuses it in stream order.
-        check("cuLaunchKernel", unsafe {
-            result::launch_kernel(
-                function.0,
-                (x, y, z),
-                (source.threads as u32, 1, 1),
-                grid.shared as u32,
-                self.stream,
-                &mut pointers,
-            )
+    fn run(&self, launches: &[Launch]) -> Result<()> {
+        let mut state = self.enter()?;
+        let State { kernels, graphs, .. } = &mut *state;
+        graphs.run(self.stream, launches, || {
+            launches.iter().try_for_each(|launch| self.launch(kernels, launch))
         })
     }
 }
 
 impl Drop for Cuda {
     fn drop(&mut self) {
-        if self.enter().is_ok() {
+        if let Ok(mut state) = self.enter() {
+            // Graphs and pinned memory go before the context.
+            *state = State::default();
             // SAFETY: nothing uses stream and context afterwards. Failures leak them.
             unsafe {
                 let _ = result::stream::destroy(self.stream);

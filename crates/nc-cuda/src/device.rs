@@ -1,8 +1,8 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cuda::Cuda;
-use crate::driver::{Argument, Driver, Grid};
+use crate::driver::{Argument, Driver, Grid, Launch};
 use crate::{Result, Source};
 
 /// A GPU and its compiled kernels. Clones share it.
@@ -14,8 +14,10 @@ pub struct Device(Arc<Shared>);
 struct Shared {
     driver: Box<dyn Driver>,
     kernels: Mutex<HashMap<Source, usize>>,
-    /// Addresses of unused memory by size.
-    unused: Mutex<HashMap<usize, Vec<u64>>>,
+    /// Kernels not given to the driver yet: all since the last copy, so that it sees the same sequences in each step.
+    queue: Mutex<Vec<Launch>>,
+    /// Addresses of unused memory by size. The lowest is used first, so that each step uses the same.
+    unused: Mutex<HashMap<usize, BTreeSet<u64>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,7 +36,12 @@ impl Device {
     }
 
     pub(crate) fn new(driver: Box<dyn Driver>) -> Self {
-        Self(Arc::new(Shared { driver, kernels: Mutex::default(), unused: Mutex::default() }))
+        Self(Arc::new(Shared {
+            driver,
+            kernels: Mutex::default(),
+            queue: Mutex::default(),
+            unused: Mutex::default(),
+        }))
     }
 
     /// Memory of undefined contents.
@@ -45,7 +52,7 @@ impl Device {
     pub fn buffer(&self, bytes: usize) -> Result<Buffer> {
         // Addresses on the device are at least 256-byte aligned.
         let bytes = bytes.max(1).next_multiple_of(256);
-        let reused = lock(&self.0.unused).get_mut(&bytes).and_then(Vec::pop);
+        let reused = lock(&self.0.unused).get_mut(&bytes).and_then(BTreeSet::pop_first);
         let address = match reused {
             Some(address) => address,
             None => self.0.driver.allocate(bytes)?,
@@ -60,6 +67,8 @@ impl Device {
     /// Those of the driver.
     pub fn upload(&self, values: &[f32]) -> Result<Buffer> {
         let buffer = self.buffer(values.len() * 4)?;
+        // The memory may have been that of a queued kernel.
+        self.run_queue()?;
         self.0.driver.upload(buffer.address(), bytes_of(values))?;
         Ok(buffer)
     }
@@ -71,6 +80,7 @@ impl Device {
     /// Those of the driver, and of the queued kernels.
     pub fn download(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
         let mut bytes = vec![0; count * 4];
+        self.run_queue()?;
         self.0.driver.download(buffer.address(), &mut bytes)?;
         Ok(bytes
             .chunks_exact(4)
@@ -88,7 +98,13 @@ impl Device {
             lock(&self.0.kernels).insert(source.clone(), handle);
             handle
         };
-        self.0.driver.launch(source, handle, grid, arguments)
+        lock(&self.0.queue).push(Launch { kernel: handle, grid, arguments: arguments.to_vec() });
+        Ok(())
+    }
+
+    fn run_queue(&self) -> Result<()> {
+        let launches = std::mem::take(&mut *lock(&self.0.queue));
+        if launches.is_empty() { Ok(()) } else { self.0.driver.run(&launches) }
     }
 }
 
@@ -141,7 +157,7 @@ pub(crate) fn optional(buffer: Option<&Buffer>) -> Argument {
 impl Drop for Memory {
     fn drop(&mut self) {
         // Kernels queued from now on run after those that use the memory.
-        lock(&self.device.unused).entry(self.bytes).or_default().push(self.address);
+        lock(&self.device.unused).entry(self.bytes).or_default().insert(self.address);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::Library;
 
-use crate::driver::{Argument, Driver, Grid};
+use crate::driver::{Driver, Launch};
 use crate::source::{Source, digest};
 use crate::{Device, Error, Result};
 
@@ -26,8 +26,8 @@ pub enum Order {
 pub struct Launched {
     /// Name of the kernel.
     pub kernel: &'static str,
-    /// Blocks.
-    pub blocks: [usize; 3],
+    /// Grid and arguments.
+    launch: Launch,
 }
 
 /// Emulates a device: runs every thread as a fiber, and checks each launch against its kernel's signature and memory.
@@ -66,6 +66,8 @@ const GUARD_WORD: u64 = 0xa5a5_5a5a_a5a5_5a5a;
 #[derive(Clone, Copy)]
 struct Kernel {
     sizes: unsafe extern "C" fn(*mut c_int) -> c_int,
+    name: &'static str,
+    threads: c_uint,
     run: unsafe extern "C" fn(*const c_uint, c_uint, usize, c_int, *mut *mut c_void) -> c_int,
 }
 
@@ -208,6 +210,8 @@ impl Driver for Emulator {
         let kernel = unsafe {
             let library = Library::new(path).map_err(failed)?;
             let kernel = Kernel {
+                name: source.kernel,
+                threads: source.threads as c_uint,
                 sizes: *library.get(b"kernel_sizes").map_err(failed)?,
                 run: *library.get(b"kernel_run").map_err(failed)?,
             };
@@ -219,9 +223,16 @@ impl Driver for Emulator {
         Ok(kernels.len() - 1)
     }
 
-    fn launch(&self, source: &Source, handle: usize, grid: Grid, arguments: &[Argument]) -> Result<()> {
-        let failed = |reason: String| Error::Launch { kernel: source.kernel, reason };
-        let kernel = lock(&self.0.kernels)[handle];
+    fn run(&self, launches: &[Launch]) -> Result<()> {
+        launches.iter().try_for_each(|launch| self.launch(launch))
+    }
+}
+
+impl Emulator {
+    fn launch(&self, launch: &Launch) -> Result<()> {
+        let Launch { kernel, grid, arguments } = launch;
+        let kernel = lock(&self.0.kernels)[*kernel];
+        let failed = |reason: String| Error::Launch { kernel: kernel.name, reason };
         let mut expected = [0; 16];
         // SAFETY: no kernel has more than 16 parameters.
         let count = unsafe { (kernel.sizes)(expected.as_mut_ptr()) } as usize;
@@ -230,19 +241,8 @@ impl Driver for Emulator {
         if sizes != expected {
             return Err(failed(format!("arguments of {sizes:?} bytes, expected {expected:?}")));
         }
-        lock(&self.0.log).launches.push(Launched { kernel: source.kernel, blocks: grid.blocks });
-        let mut values: Vec<[u8; 8]> = arguments
-            .iter()
-            .map(|argument| match argument {
-                Argument::Pointer(address) => address.to_ne_bytes(),
-                Argument::Double(value) => value.to_ne_bytes(),
-                Argument::Int(value) => {
-                    let mut bytes = [0; 8];
-                    bytes[..4].copy_from_slice(&value.to_ne_bytes());
-                    bytes
-                }
-            })
-            .collect();
+        lock(&self.0.log).launches.push(Launched { kernel: kernel.name, launch: launch.clone() });
+        let mut values: Vec<[u8; 8]> = arguments.iter().map(|argument| argument.bytes()).collect();
         let mut pointers: Vec<*mut c_void> =
             values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
         let blocks = grid.blocks.map(|blocks| blocks as c_uint);
@@ -251,13 +251,7 @@ impl Driver for Emulator {
         // find the nearest.
         let code = unsafe {
             let descending = c_int::from(self.0.order == Order::Descending);
-            (kernel.run)(
-                blocks.as_ptr(),
-                source.threads as c_uint,
-                grid.shared,
-                descending,
-                pointers.as_mut_ptr(),
-            )
+            (kernel.run)(blocks.as_ptr(), kernel.threads, grid.shared, descending, pointers.as_mut_ptr())
         };
         match code {
             0 => {}

@@ -11,9 +11,11 @@ mod elementwise;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod error;
+mod graphs;
 mod kernel_gradient;
 mod norm;
 mod nvrtc;
+mod pinned;
 mod pool;
 mod precision;
 mod reading;

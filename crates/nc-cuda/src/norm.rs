@@ -52,7 +52,7 @@ impl RawNorm {
             self.beta.argument(),
             rows.argument(),
             batch.argument(),
-            Argument::Double(self.epsilon),
+            Argument::double(self.epsilon),
             Argument::Int(of.channels as i32),
             Argument::Int(of.padded() as i32),
         ];
@@ -73,7 +73,7 @@ impl RawNorm {
             self.gamma.argument(),
             self.beta.argument(),
             rows.argument(),
-            Argument::Double(self.epsilon),
+            Argument::double(self.epsilon),
             Argument::Int(of.channels as i32),
             Argument::Int(of.padded() as i32),
         ];
@@ -108,7 +108,7 @@ impl Norm {
             gamma.argument(),
             beta.argument(),
             rows.argument(),
-            Argument::Double(count),
+            Argument::double(count),
             Argument::Int(of.channels as i32),
             Argument::Int(of.padded() as i32),
         ];

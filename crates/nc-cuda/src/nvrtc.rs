@@ -13,8 +13,14 @@ use crate::source::{Source, digest};
 use crate::{Error, Result};
 
 /// File names of the library, the newest version first.
-const NAMES: [&str; 6] =
-    ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "libnvrtc.so.11.2", "nvrtc64_130_0.dll", "nvrtc64_120_0.dll"];
+const NAMES: [&str; 6] = [
+    "libnvrtc.so.13",
+    "libnvrtc.so.12",
+    "libnvrtc.so",
+    "libnvrtc.so.11.2",
+    "nvrtc64_130_0.dll",
+    "nvrtc64_120_0.dll",
+];
 
 /// Machine code of `source` for a GPU of the given compute capability, from the cache if it is there.
 pub(crate) fn cubin(source: &Source, major: i32, minor: i32) -> Result<Vec<u8>> {
@@ -126,7 +132,11 @@ impl Compiler {
                 Ok(()) => self.read(program, self.code_size, self.code),
                 Err(error) => {
                     let log = self.read(program, self.log_size, self.log).unwrap_or_default();
-                    Err(format!("{error}: {} ({})", String::from_utf8_lossy(&log).trim_end_matches('\0'), self.version))
+                    Err(format!(
+                        "{error}: {} ({})",
+                        String::from_utf8_lossy(&log).trim_end_matches('\0'),
+                        self.version
+                    ))
                 }
             };
             // A failure would leak the program.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::driver::{Argument, Driver, Grid};
+use crate::driver::{Driver, Launch};
 use crate::{Device, Result, Source};
 
 /// Lists the kernels that a computation launches, without a GPU. Downloaded values are zero.
@@ -66,10 +66,13 @@ impl Driver for Recorder {
         Ok(state.kernels.len() - 1)
     }
 
-    fn launch(&self, _: &Source, handle: usize, grid: Grid, _: &[Argument]) -> Result<()> {
-        let kernel = &mut self.state().kernels[handle];
-        kernel.shared = kernel.shared.max(grid.shared);
-        kernel.launches += 1;
+    fn run(&self, launches: &[Launch]) -> Result<()> {
+        let mut state = self.state();
+        for Launch { kernel, grid, .. } in launches {
+            let kernel = &mut state.kernels[*kernel];
+            kernel.shared = kernel.shared.max(grid.shared);
+            kernel.launches += 1;
+        }
         Ok(())
     }
 }

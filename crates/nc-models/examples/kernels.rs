@@ -13,8 +13,9 @@ use std::{error::Error, fs, path::Path};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use nc_models::{
-    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Pass, Precision, ResNet,
-    ResNetConfig, Result, gpu::{self, Recorder},
+    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Pass, Precision,
+    ResNet, ResNetConfig, Result,
+    gpu::{self, Recorder},
 };
 
 const CLASSES: usize = 10;
@@ -96,7 +97,8 @@ fn step(network: &dyn Network, precision: Precision) -> Result<()> {
         Err(nc_models::Error::Views { .. }) => network.forward_views(&[&images, &images], pass)?,
         branches => branches?,
     };
-    let sums = branches.iter().map(|branch| branch.features.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
+    let sums =
+        branches.iter().map(|branch| branch.features.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
     Tensor::stack(&sums, 0)?.sum_all()?.backward()?;
     network.infer(&images)?;
     Ok(())

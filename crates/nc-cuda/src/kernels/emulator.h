@@ -56,6 +56,7 @@ struct State {
     Fiber* fibers;
     Barrier of_block, of_warp[32];
     Exchange exchange[32];
+    bool restart;
     jmp_buf scheduler;
     ucontext_t back;
     void (*body)(void**);
@@ -64,14 +65,17 @@ struct State {
 inline thread_local State state;
 
 inline void wait(Barrier& barrier, unsigned group) {
+    Fiber& fiber = state.fibers[state.thread];
     if (++barrier.arrived == group) {
         barrier.arrived = 0;
         barrier.generation++;
-        return;
+        if (&barrier != &state.of_block) return;
+        // The order begins anew, whichever thread arrived last.
+        state.restart = true;
+    } else {
+        fiber.barrier = &barrier;
+        fiber.generation = barrier.generation;
     }
-    Fiber& fiber = state.fibers[state.thread];
-    fiber.barrier = &barrier;
-    fiber.generation = barrier.generation;
     if (_setjmp(fiber.registers) == 0) _longjmp(state.scheduler, 1);
 }
 
@@ -107,17 +111,22 @@ inline int run_block(size_t shared_bytes, bool descending) {
         fiber.set = 0;
     }
     for (unsigned left = state.threads; left > 0;) {
-        bool progress = false;
-        for (unsigned i = 0; i < state.threads; i++) {
-            const unsigned t = descending ? state.threads - 1 - i : i;
-            Fiber& fiber = state.fibers[t];
-            if (fiber.done || (fiber.barrier && fiber.barrier->generation == fiber.generation)) continue;
-            fiber.barrier = nullptr;
-            resume(t);
-            progress = true;
-            left -= fiber.done;
-        }
-        if (!progress) return 1;
+        // Each warp runs as far as it can before the next: a missing barrier between warps then shows.
+        bool any = state.restart = false;
+        for (unsigned first = 0; first < state.threads && !state.restart; first += 32)
+            for (bool progress = true; progress && !state.restart;) {
+                progress = false;
+                for (unsigned i = first; i < first + 32 && !state.restart; i++) {
+                    const unsigned t = descending ? state.threads - 1 - i : i;
+                    Fiber& fiber = state.fibers[t];
+                    if (fiber.done || (fiber.barrier && fiber.barrier->generation == fiber.generation)) continue;
+                    fiber.barrier = nullptr;
+                    resume(t);
+                    progress = any = true;
+                    left -= fiber.done;
+                }
+            }
+        if (!any) return 1;
     }
     for (size_t i = 0; i < GUARD; i++)
         if (state.shared[shared_bytes + i] != 0xff) return 2;

@@ -60,11 +60,12 @@ pub(crate) fn operand(precision: Precision, value: f64) -> f64 {
     }
 }
 
-/// Rounds f32's last `bits` bits away.
+/// Rounds f32's last `bits` bits away: to nearest, ties to even for bf16, away from zero for TF32.
 fn round(value: f64, bits: u32) -> f64 {
-    let bits_of = (value as f32).to_bits();
-    let rounded = (bits_of + (1 << (bits - 1))) >> bits << bits;
-    f64::from(f32::from_bits(rounded))
+    let all = (value as f32).to_bits();
+    let odd = all >> bits & 1;
+    let half = if bits == 16 { (1 << (bits - 1)) - 1 + odd } else { 1 << (bits - 1) };
+    f64::from(f32::from_bits((all + half) >> bits << bits))
 }
 
 pub(crate) fn floats(values: &[f64]) -> Vec<f32> {

@@ -4,5 +4,4 @@ mod barriers;
 mod case;
 mod convolutions;
 mod elementwise;
-mod launches;
 mod reference;

@@ -1,0 +1,211 @@
+//! A step of ResNet-8 on an emulated GPU against f64 with the same rounding points.
+
+use candle_core::{DType, Device, Tensor, Var};
+use nc_cuda::{Emulator, Order};
+
+use super::common::{Random, assert_close, values};
+use super::{Layer, conv3x3, loss};
+use crate::gpu::Precision;
+use crate::{FeatureMap, Mode, Shortcut, composed};
+
+/// Rounding of stored values and of operands of matrix products.
+#[derive(Clone, Copy)]
+struct Rounding(Precision);
+
+impl Rounding {
+    fn bits(tensor: &Tensor, bits: u32) -> Tensor {
+        let round = |value: f64| {
+            let all = (value as f32).to_bits();
+            // Ties to even for bf16, away from zero for TF32.
+            let half = (1 << (bits - 1)) - u32::from(bits == 16) + u32::from(bits == 16) * (all >> bits & 1);
+            f64::from(f32::from_bits((all + half) >> bits << bits))
+        };
+        let rounded: Vec<f64> = values(tensor).into_iter().map(round).collect();
+        Tensor::from_vec(rounded, tensor.shape(), &Device::Cpu).unwrap()
+    }
+
+    fn stored(self, tensor: &Tensor) -> Tensor {
+        if self.0 == Precision::Bf16 { Self::bits(tensor, 16) } else { tensor.clone() }
+    }
+
+    fn operand(self, tensor: &Tensor) -> Tensor {
+        Self::bits(tensor, if self.0 == Precision::Bf16 { 16 } else { 13 })
+    }
+}
+
+/// (C) as (1, C, 1, 1).
+fn channels(tensor: &Tensor) -> Tensor {
+    tensor.reshape((1, (), 1, 1)).unwrap()
+}
+
+fn per_channel_mean(tensor: &Tensor) -> Tensor {
+    tensor.transpose(0, 1).unwrap().flatten_from(1).unwrap().mean(1).unwrap()
+}
+
+/// 1 where positive.
+fn positive(tensor: &Tensor) -> Tensor {
+    tensor.gt(&tensor.zeros_like().unwrap()).unwrap().to_dtype(DType::F64).unwrap()
+}
+
+/// A layer's forward pass.
+struct Done {
+    /// Input as the products see it.
+    x: Tensor,
+    weight: Tensor,
+    /// Deviations from the mean, over the standard deviation; the standard deviation; the normalised output.
+    normalised: Tensor,
+    deviation: Tensor,
+    affine: Tensor,
+}
+
+impl Done {
+    fn new(layer: &Layer, x: &Tensor, rounding: Rounding) -> Self {
+        let (x, weight) = (rounding.operand(x), rounding.operand(layer.weight.as_tensor()));
+        let y = rounding.stored(&composed::conv2d(&x, &weight, layer.shape).unwrap());
+        let mean = per_channel_mean(&y);
+        let centred = y.broadcast_sub(&channels(&mean)).unwrap();
+        let variance = per_channel_mean(&centred.sqr().unwrap());
+        let deviation = (variance + 1e-5).unwrap().sqrt().unwrap();
+        let normalised = centred.broadcast_div(&channels(&deviation)).unwrap();
+        let scaled = normalised.broadcast_mul(&channels(&layer.gamma)).unwrap();
+        let affine = scaled.broadcast_add(&channels(&layer.beta)).unwrap().detach();
+        Self { x, weight, normalised, deviation, affine }
+    }
+
+    /// Gradients of input, weight, gamma and beta from that of the batch norm's output.
+    fn backward(&self, layer: &Layer, gradient: &Tensor, rounding: Rounding) -> [Tensor; 4] {
+        let beta = gradient.sum((0, 2, 3)).unwrap();
+        let gamma = (gradient * &self.normalised).unwrap().sum((0, 2, 3)).unwrap();
+        let count = (gradient.elem_count() / beta.elem_count()) as f64;
+        let of_norm = self.normalised.broadcast_mul(&channels(&gamma)).unwrap();
+        let centred = (of_norm.broadcast_add(&channels(&beta)).unwrap() / count).unwrap();
+        let scale = layer.gamma.div(&self.deviation).unwrap();
+        let dy = (gradient - centred).unwrap().broadcast_mul(&channels(&scale)).unwrap().detach();
+        let dy = rounding.operand(&dy);
+        let (x, weight) = (Var::from_tensor(&self.x).unwrap(), Var::from_tensor(&self.weight).unwrap());
+        let y = composed::conv2d(&x, &weight, layer.shape).unwrap();
+        let store = loss(&y, &dy).backward().unwrap();
+        let [x, weight] = [&x, &weight].map(|var| store.get(var).unwrap().clone());
+        [x, weight, gamma, beta]
+    }
+}
+
+/// Every second pixel, between zero channels.
+fn shortcut(x: &Tensor, out: &Tensor) -> Tensor {
+    if x.dims() == out.dims() {
+        return x.clone();
+    }
+    let pad = (out.dim(1).unwrap() - x.dim(1).unwrap()) / 2;
+    let pixels = |size: usize| (0..size as u32).step_by(2).collect::<Vec<_>>();
+    let picked = [2, 3].into_iter().fold(x.clone(), |x, dim| {
+        let pixels = pixels(x.dim(dim).unwrap());
+        let index = Tensor::from_vec(pixels.clone(), pixels.len(), &Device::Cpu).unwrap();
+        x.index_select(&index, dim).unwrap()
+    });
+    picked.pad_with_zeros(1, pad, pad).unwrap()
+}
+
+/// Output of each layer and the gradients of all parameters, in f64 with rounding: a stem and blocks of two layers.
+///
+/// Each layer's input and each ReLU's mask are those of `outputs`, the layers' outputs on the GPU: otherwise values close to a
+/// rounding boundary or to zero would differ, and the difference would grow from layer to layer.
+fn reference(
+    layers: &[Layer],
+    images: &Tensor,
+    upstream: &Tensor,
+    outputs: &[Tensor],
+    rounding: Rounding,
+) -> (Vec<Tensor>, Vec<Tensor>) {
+    let images = rounding.stored(&images.to_dtype(DType::F64).unwrap());
+    let inputs = std::iter::once(&images).chain(outputs);
+    let done: Vec<_> = layers.iter().zip(inputs).map(|(layer, x)| Done::new(layer, x, rounding)).collect();
+    let mut expected = vec![done[0].affine.relu().unwrap()];
+    for block in (1..layers.len()).step_by(2) {
+        expected.push(done[block].affine.relu().unwrap());
+        let affine = &done[block + 1].affine;
+        let sum = (affine + shortcut(&outputs[block - 1], affine)).unwrap();
+        expected.push(rounding.stored(&sum.relu().unwrap()));
+    }
+
+    let last = &outputs[layers.len() - 1];
+    let pixels = (last.dim(2).unwrap() * last.dim(3).unwrap()) as f64;
+    let share = (upstream.to_dtype(DType::F64).unwrap() / pixels).unwrap();
+    let share = share.unsqueeze(2).unwrap().unsqueeze(3).unwrap().broadcast_as(last.shape()).unwrap();
+    let mut gradient = rounding.stored(&share);
+    let mut gradients = vec![];
+    for block in (1..layers.len()).step_by(2).rev() {
+        let [x, inner, out] = [0, 1, 2].map(|index| &outputs[block - 1 + index]);
+        let masked = (&gradient * positive(out)).unwrap();
+        let [dx, own @ ..] = done[block + 1].backward(&layers[block + 1], &masked, rounding);
+        gradients.extend(own.into_iter().rev());
+        let masked_inner = rounding.stored(&(dx * positive(inner)).unwrap());
+        let [dx, own @ ..] = done[block].backward(&layers[block], &masked_inner, rounding);
+        gradients.extend(own.into_iter().rev());
+        // The shortcut's gradient is stored, then the first convolution's added.
+        let through = Var::from_tensor(x).unwrap();
+        let side = loss(&shortcut(&through, out), &masked).backward().unwrap();
+        let side = rounding.stored(&side.get(&through).unwrap().clone());
+        gradient = rounding.stored(&(side + dx).unwrap());
+    }
+    let masked = rounding.stored(&(gradient * positive(&outputs[0])).unwrap());
+    let [_, own @ ..] = done[0].backward(&layers[0], &masked, rounding);
+    gradients.extend(own.into_iter().rev());
+    gradients.reverse();
+    (expected, gradients)
+}
+
+/// Outputs of the layers on the GPU.
+fn forward(layers: &[Layer], images: &FeatureMap, tracked: bool) -> Vec<FeatureMap> {
+    let step = |layer: &Layer, x: &FeatureMap, shortcut: Shortcut<'_>| {
+        layer.try_forward(x, shortcut, true, Mode::Train, tracked).unwrap()
+    };
+    let mut outputs = vec![step(&layers[0], images, Shortcut::None)];
+    for pair in layers[1..].chunks(2) {
+        let x = outputs[outputs.len() - 1].clone();
+        let y = step(&pair[0], &x, Shortcut::None);
+        let side = match pair[0].shape.stride {
+            1 => Shortcut::Identity(&x),
+            stride => Shortcut::Subsample(&x, stride),
+        };
+        let out = step(&pair[1], &y, side);
+        outputs.extend([y, out]);
+    }
+    outputs
+}
+
+#[test]
+fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
+    let mut random = Random::new(12);
+    let shapes = [
+        conv3x3(3, 16, 1),
+        conv3x3(16, 16, 1),
+        conv3x3(16, 16, 1),
+        conv3x3(16, 32, 2),
+        conv3x3(32, 32, 1),
+        conv3x3(32, 64, 2),
+        conv3x3(64, 64, 1),
+    ];
+    let layers = shapes.map(|shape| Layer::random(shape, &mut random));
+    let (images, upstream) = (random.tensor((6, 3, 8, 8)), random.tensor((6, 64)));
+    for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::Tf32, 2e-3)] {
+        let device = Emulator::new(Order::Ascending).device();
+        let map = |images| FeatureMap::on_device(images, &device, precision).unwrap();
+        let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
+        let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
+        let wide = layers.each_ref().map(|layer| layer.to_dtype(DType::F64));
+        let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, Rounding(precision));
+        for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
+            assert_close(&format!("output {index} in {precision}"), ours, expected, bound / 10.0);
+        }
+
+        let outputs = forward(&layers, &map(&images), true);
+        let features = outputs[layers.len() - 1].global_avg_pool().unwrap();
+        let store = loss(&features, &upstream).backward().unwrap();
+        let parameters = layers.iter().flat_map(Layer::parameters);
+        let ours: Vec<_> = parameters.map(|(_, parameter)| store.get(parameter).unwrap()).collect();
+        assert_eq!(ours.len(), gradients.len());
+        for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
+            assert_close(&format!("gradient {index} in {precision}"), ours, expected, bound);
+        }
+    }
+}
