@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod cargo;
 mod check_cuda;
+mod kernels;
 mod nclt;
 mod package;
 mod screenshots;
@@ -35,6 +36,7 @@ enum Task {
     Build(build::Args),
     /// Type-check the CUDA build without CUDA, with a stand-in for nvcc. The result cannot run.
     CheckCuda,
+    Kernels(kernels::Args),
     Package(package::Args),
     Screenshots(screenshots::Args),
     Test(test::Args),
@@ -60,6 +62,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(args) => args.run(),
         Task::Build(args) => args.run(),
         Task::CheckCuda => check_cuda::run(),
+        Task::Kernels(args) => args.run(),
         Task::Package(args) => args.run(),
         Task::Screenshots(args) => args.run(),
         Task::Test(args) => args.run(),

@@ -3,7 +3,7 @@ typedef unsigned char uint8_t;
 typedef unsigned short uint16_t;
 typedef unsigned int uint32_t;
 
-#define ENTRY(NAME) extern "C" __global__ void __launch_bounds__(THREADS) NAME
+#define ENTRY(NAME) extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME
 #define DYNAMIC_SHARED(NAME) extern __shared__ __align__(16) unsigned char NAME[]
 
 __device__ __forceinline__ float as_float(uint32_t bits) { return __uint_as_float(bits); }
