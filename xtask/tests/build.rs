@@ -105,7 +105,7 @@ fn train() {
     toolkit.says(
         &["train", "--epochs", "1", "--cuda", "--seed=7"],
         &format!(
-            "86 cuda DIR/cuda/bin/nvcc\n{run} --features cuda -- train --epochs 1 --seed=7 --device cuda\n"
+            "86 cuda DIR/cuda/bin/nvcc\n{run} --features cuda -- train --epochs 1 --seed=7 --device candle-cuda\n"
         ),
     );
     toolkit.says(

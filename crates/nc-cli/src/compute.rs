@@ -198,11 +198,6 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// Candle's CUDA device.
-fn candle_cuda(ordinal: usize) -> Result<Device> {
-    Ok(Device::new_cuda(ordinal)?)
-}
-
 impl DeviceName {
     fn open(self) -> Result<Device> {
         match self {
@@ -221,7 +216,7 @@ impl DeviceName {
                 )
             }
             Self::CandleCuda(ordinal) => {
-                candle_cuda(ordinal).with_context(|| format!("cannot use CUDA device {ordinal}"))
+                gpu::candle_cuda(ordinal).with_context(|| format!("cannot use CUDA device {ordinal}"))
             }
             Self::Metal if !candle_core::utils::metal_is_available() => {
                 bail!(

@@ -81,7 +81,7 @@ impl Accelerators {
         if cuda {
             cuda::probe(tools, self.compute_cap.as_deref(), self.cudnn, &mut plan)?;
             plan.features.push(if self.cudnn { "cudnn" } else { "cuda" });
-            plan.device = Some("cuda");
+            plan.device = Some("candle-cuda");
         }
         if self.metal {
             plan.features.push("metal");

@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, process::Command};
 
 use serde_json::Value;
 
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
+    &["nc-cuda"],
     &["nc-kernels"],
     &["nc-data", "nc-losses", "nc-metrics", "nc-models", "nc-record"],
     &["nc-report", "nc-train"],
@@ -18,7 +19,9 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// Crates for separate use, with all their dependencies inside the workspace.
-const ALONE: [(&str, &[&str]); 5] = [
+const ALONE: [(&str, &[&str]); 7] = [
+    ("nc-cuda", &[]),
+    ("nc-kernels", &["nc-cuda"]),
     ("nc-data", &[]),
     ("nc-losses", &[]),
     ("nc-metrics", &[]),
@@ -27,7 +30,7 @@ const ALONE: [(&str, &[&str]); 5] = [
 ];
 
 /// Crates that must build without Candle.
-const WITHOUT_CANDLE: [&str; 3] = ["nc-metrics", "nc-record", "xtask"];
+const WITHOUT_CANDLE: [&str; 4] = ["nc-cuda", "nc-metrics", "nc-record", "xtask"];
 
 /// Packages of the workspace with their dependencies, without dev-dependencies.
 pub(crate) fn packages() -> BTreeMap<String, Vec<String>> {

@@ -6,12 +6,14 @@
 
 mod backward;
 mod border;
+mod candle;
 mod layer;
 mod node;
 mod process;
 mod record;
 mod run;
 
+pub use candle::candle_cuda;
 pub use nc_cuda::{Device, Precision, Recorded, Recorder};
 pub use process::{is_available, start, unsupported_layers};
 
