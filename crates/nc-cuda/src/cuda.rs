@@ -1,11 +1,10 @@
 //! The driver of a real GPU.
 
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::null_mut;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
-use cudarc::driver::{DriverError, result, sys};
-
+use crate::api::{self, Api};
 use crate::driver::{Driver, Launch};
 use crate::graphs::Graphs;
 use crate::pinned::Pinned;
@@ -13,16 +12,16 @@ use crate::{Error, Result, Source, nvrtc};
 
 /// A GPU with a stream of its own.
 pub(crate) struct Cuda {
-    context: sys::CUcontext,
-    stream: sys::CUstream,
-    device: sys::CUdevice,
+    api: &'static Api,
+    context: api::Context,
+    stream: api::Stream,
+    device: api::Device,
     /// Compute capability.
     major: i32,
     minor: i32,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     kernels: Vec<Kernel>,
     graphs: Graphs,
@@ -30,9 +29,20 @@ struct State {
     downloads: Pinned,
 }
 
+impl State {
+    fn new(api: &'static Api) -> Self {
+        Self {
+            kernels: vec![],
+            graphs: Graphs::new(api),
+            uploads: Pinned::new(api),
+            downloads: Pinned::new(api),
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Kernel {
-    function: sys::CUfunction,
+    function: api::Function,
     threads: u32,
 }
 
@@ -41,47 +51,43 @@ unsafe impl Send for Cuda {}
 // SAFETY: as above; `state` is behind a mutex.
 unsafe impl Sync for Cuda {}
 
-/// Names the failed call.
-pub(crate) fn check<T>(call: &'static str, result: std::result::Result<T, DriverError>) -> Result<T> {
-    result.map_err(|error| Error::Driver { call, error: error.to_string() })
-}
-
 impl Cuda {
     pub(crate) fn open(ordinal: usize) -> Result<Self> {
-        // SAFETY: loads the library, whose initialiser is NVIDIA's.
-        if !unsafe { sys::is_culib_present() } {
-            return Err(Error::NoDriver);
+        let api = Api::get()?;
+        // SAFETY: pointers are to variables of the expected types; the device exists once its ordinal is checked.
+        unsafe {
+            api.check("cuInit", (api.init)(0))?;
+            let mut count = 0;
+            api.check("cuDeviceGetCount", (api.device_count)(&raw mut count))?;
+            let count = usize::try_from(count).unwrap_or(0);
+            if ordinal >= count {
+                return Err(Error::NoDevice { ordinal, count });
+            }
+            let mut device = 0;
+            api.check("cuDeviceGet", (api.device)(&raw mut device, ordinal as c_int))?;
+            let attribute = |attribute| {
+                let mut value = 0;
+                let code = (api.device_attribute)(&raw mut value, attribute, device);
+                api.check("cuDeviceGetAttribute", code).map(|()| value)
+            };
+            let major = attribute(api::COMPUTE_CAPABILITY_MAJOR)?;
+            let minor = attribute(api::COMPUTE_CAPABILITY_MINOR)?;
+            if major < 8 {
+                return Err(Error::TooOld { name: name(api, device)?, major, minor });
+            }
+            nvrtc::find()?;
+            let (mut context, mut stream) = (null_mut(), null_mut());
+            api.check("cuDevicePrimaryCtxRetain", (api.context_retain)(&raw mut context, device))?;
+            api.check("cuCtxSetCurrent", (api.context_set)(context))?;
+            api.check("cuStreamCreate", (api.stream_create)(&raw mut stream, api::STREAM_NON_BLOCKING))?;
+            Ok(Self { api, context, stream, device, major, minor, state: Mutex::new(State::new(api)) })
         }
-        check("cuInit", result::init())?;
-        let count = check("cuDeviceGetCount", result::device::get_count())? as usize;
-        if ordinal >= count {
-            return Err(Error::NoDevice { ordinal, count });
-        }
-        let device = check("cuDeviceGet", result::device::get(ordinal as c_int))?;
-        let attribute = |attribute| {
-            // SAFETY: the device exists.
-            check("cuDeviceGetAttribute", unsafe { result::device::get_attribute(device, attribute) })
-        };
-        let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
-        let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-        if major < 8 {
-            let name = check("cuDeviceGetName", result::device::get_name(device))?;
-            return Err(Error::TooOld { name, major, minor });
-        }
-        nvrtc::find()?;
-        // SAFETY: the device exists; the context is released on drop.
-        let context = check("cuDevicePrimaryCtxRetain", unsafe { result::primary_ctx::retain(device) })?;
-        // SAFETY: the context is valid.
-        check("cuCtxSetCurrent", unsafe { result::ctx::set_current(context) })?;
-        let stream =
-            check("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
-        Ok(Self { context, stream, device, major, minor, state: Mutex::default() })
     }
 
     /// Makes the context current for the calling thread.
     fn enter(&self) -> Result<MutexGuard<'_, State>> {
         // SAFETY: the context is valid until drop.
-        check("cuCtxSetCurrent", unsafe { result::ctx::set_current(self.context) })?;
+        self.api.check("cuCtxSetCurrent", unsafe { (self.api.context_set)(self.context) })?;
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -93,30 +99,51 @@ impl Cuda {
         let [x, y, z] = launch.grid.blocks.map(|blocks| blocks as u32);
         // SAFETY: the arguments match the kernel's parameters (the emulator checks every call against the signature), and
         // their memory is not freed while the device lives.
-        check("cuLaunchKernel", unsafe {
-            result::launch_kernel(
+        self.api.check("cuLaunchKernel", unsafe {
+            (self.api.launch)(
                 function,
-                (x, y, z),
-                (threads, 1, 1),
+                x,
+                y,
+                z,
+                threads,
+                1,
+                1,
                 launch.grid.shared as u32,
                 self.stream,
-                &mut pointers,
+                pointers.as_mut_ptr(),
+                null_mut(),
             )
         })
+    }
+}
+
+/// Name of a GPU.
+///
+/// # Safety
+///
+/// The device must exist.
+unsafe fn name(api: &Api, device: api::Device) -> Result<String> {
+    let mut name: [c_char; 256] = [0; 256];
+    // SAFETY: the driver writes at most 256 bytes, the last of them NUL.
+    unsafe {
+        api.check("cuDeviceGetName", (api.device_name)(name.as_mut_ptr(), 256, device))?;
+        Ok(CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
     }
 }
 
 impl Driver for Cuda {
     fn allocate(&self, bytes: usize) -> Result<u64> {
         let _state = self.enter()?;
-        // SAFETY: the memory is written before it is read: kernels and copies fill it.
-        check("cuMemAlloc", unsafe { result::malloc_sync(bytes) })
+        let mut address = 0;
+        // SAFETY: kernels and copies fill the memory before others read it.
+        let code = unsafe { (self.api.memory_allocate)(&raw mut address, bytes) };
+        self.api.check("cuMemAlloc", code).map(|()| address)
     }
 
     fn free(&self, address: u64) {
         if let Ok(_state) = self.enter() {
             // SAFETY: `allocate` returned the address. The driver waits for kernels that use it. A failure leaks it.
-            let _ = unsafe { result::free_sync(address) };
+            unsafe { (self.api.memory_free)(address) };
         }
     }
 
@@ -124,7 +151,9 @@ impl Driver for Cuda {
         let mut state = self.enter()?;
         let staged = state.uploads.stage(from)?;
         // SAFETY: the destination has at least as many bytes, and the staged ones stay until the copy's event.
-        check("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, staged, self.stream) })?;
+        let code =
+            unsafe { (self.api.copy_to_device)(to, staged.as_ptr().cast(), staged.len(), self.stream) };
+        self.api.check("cuMemcpyHtoDAsync", code)?;
         state.uploads.record(self.stream)
     }
 
@@ -132,9 +161,11 @@ impl Driver for Cuda {
         let mut state = self.enter()?;
         let staging = state.downloads.buffer(to.len())?;
         // SAFETY: the source has at least as many bytes, and the staging memory lives until the stream is synchronised.
-        check("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(staging, from, self.stream) })?;
-        // SAFETY: the stream is valid until drop.
-        check("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })?;
+        unsafe {
+            let code = (self.api.copy_to_host)(staging.as_mut_ptr().cast(), from, staging.len(), self.stream);
+            self.api.check("cuMemcpyDtoHAsync", code)?;
+            self.api.check("cuStreamSynchronize", (self.api.stream_synchronize)(self.stream))?;
+        }
         to.copy_from_slice(staging);
         Ok(())
     }
@@ -144,18 +175,18 @@ impl Driver for Cuda {
         let mut state = self.enter()?;
         let name = CString::new(source.kernel)
             .map_err(|error| Error::Compile { kernel: source.kernel, log: error.to_string() })?;
-        // SAFETY: the image is a cubin for this GPU; the module stays loaded.
-        let module = check("cuModuleLoadData", unsafe { result::module::load_data(code.as_ptr().cast()) })?;
-        // SAFETY: the module is loaded.
-        let function = check("cuModuleGetFunction", unsafe { result::module::get_function(module, name) })?;
-        // SAFETY: the function is loaded. The limit holds on every GPU since compute capability 8.0.
-        check("cuFuncSetAttribute", unsafe {
-            result::function::set_function_attribute(
-                function,
-                CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                crate::tile::SHARED_LIMIT as c_int,
-            )
-        })?;
+        let (mut module, mut function) = (null_mut(), null_mut());
+        // SAFETY: the image is a cubin for this GPU; the module stays loaded. The limit of shared memory holds on every GPU
+        // since compute capability 8.0.
+        unsafe {
+            let api = self.api;
+            api.check("cuModuleLoadData", (api.module_load)(&raw mut module, code.as_ptr().cast()))?;
+            let code = (api.module_function)(&raw mut function, module, name.as_ptr());
+            api.check("cuModuleGetFunction", code)?;
+            let limit = crate::tile::SHARED_LIMIT as c_int;
+            let code = (api.function_set)(function, api::MAX_DYNAMIC_SHARED_MEMORY, limit);
+            api.check("cuFuncSetAttribute", code)?;
+        }
         state.kernels.push(Kernel { function, threads: source.threads as u32 });
         Ok(state.kernels.len() - 1)
     }
@@ -172,12 +203,12 @@ impl Driver for Cuda {
 impl Drop for Cuda {
     fn drop(&mut self) {
         if let Ok(mut state) = self.enter() {
-            // Graphs and pinned memory go before the context.
-            *state = State::default();
+            // Graphs and page-locked memory go before the context.
+            *state = State::new(self.api);
             // SAFETY: nothing uses stream and context afterwards. Failures leak them.
             unsafe {
-                let _ = result::stream::destroy(self.stream);
-                let _ = result::primary_ctx::release(self.device);
+                (self.api.stream_destroy)(self.stream);
+                (self.api.context_release)(self.device);
             }
         }
     }

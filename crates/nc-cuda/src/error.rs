@@ -5,6 +5,9 @@ pub enum Error {
     /// No driver library.
     #[error("no NVIDIA driver: libcuda was not found; install the NVIDIA driver for this GPU")]
     NoDriver,
+    /// The driver lacks a function.
+    #[error("the NVIDIA driver is too old: {0}; install a driver for CUDA 11.4 or later")]
+    OldDriver(String),
     /// No compiler library.
     #[error(
         "NVRTC was not found (libnvrtc.so); install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` and add its \

@@ -1,11 +1,10 @@
 //! Sequences of kernels as CUDA graphs, which start with one call.
 
 use std::collections::HashMap;
-
-use cudarc::driver::{result, sys};
+use std::ptr::null_mut;
 
 use crate::Result;
-use crate::cuda::check;
+use crate::api::{self, Api};
 use crate::driver::Launch;
 
 /// Sequences remembered; more are forgotten together.
@@ -13,61 +12,69 @@ const MOST: usize = 64;
 
 /// Graphs of sequences that have run before with the same kernels, grids and arguments. Memory is reused in the same order in
 /// each training step, so that its sequences repeat from the third on.
-#[derive(Default)]
-pub(crate) struct Graphs(HashMap<Vec<Launch>, Option<Graph>>);
+pub(crate) struct Graphs {
+    api: &'static Api,
+    known: HashMap<Vec<Launch>, Option<Graph>>,
+}
 
-struct Graph(sys::CUgraphExec);
+struct Graph {
+    api: &'static Api,
+    instance: api::GraphInstance,
+}
 
 impl Graphs {
+    pub(crate) fn new(api: &'static Api) -> Self {
+        Self { api, known: HashMap::new() }
+    }
+
     /// Runs `launches`, which `start` starts one by one: at first by `start`, the second time by a graph captured from it, then
     /// by the graph.
     pub(crate) fn run(
         &mut self,
-        stream: sys::CUstream,
+        stream: api::Stream,
         launches: &[Launch],
         start: impl Fn() -> Result<()>,
     ) -> Result<()> {
-        let Some(graph) = self.0.get_mut(launches) else {
-            if self.0.len() >= MOST {
-                self.0.clear();
+        let Some(graph) = self.known.get_mut(launches) else {
+            if self.known.len() >= MOST {
+                self.known.clear();
             }
-            self.0.insert(launches.to_vec(), None);
+            self.known.insert(launches.to_vec(), None);
             return start();
         };
         let graph = match graph {
             Some(graph) => graph,
-            None => graph.insert(Graph::capture(stream, start)?),
+            None => graph.insert(Graph::capture(self.api, stream, start)?),
         };
         // SAFETY: graph and stream are valid.
-        check("cuGraphLaunch", unsafe { result::graph::launch(graph.0, stream) })
+        self.api.check("cuGraphLaunch", unsafe { (self.api.graph_launch)(graph.instance, stream) })
     }
 }
 
 impl Graph {
-    fn capture(stream: sys::CUstream, start: impl Fn() -> Result<()>) -> Result<Self> {
-        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        // SAFETY: the stream is valid and does not capture.
-        check("cuStreamBeginCapture", unsafe { result::stream::begin_capture(stream, mode) })?;
-        let started = start();
-        // The capture ends also after an error.
-        // SAFETY: the stream captures.
-        let graph = check("cuStreamEndCapture", unsafe { result::stream::end_capture(stream) });
-        started?;
-        let graph = graph?;
-        // SAFETY: the graph is valid, and destroyed once, after its instance was made of it.
+    fn capture(api: &'static Api, stream: api::Stream, start: impl Fn() -> Result<()>) -> Result<Self> {
+        let (mut graph, mut instance) = (null_mut(), null_mut());
+        // SAFETY: the stream is valid and does not capture yet. The graph is destroyed once, after its instance was made.
         unsafe {
-            let flags = sys::CUgraphInstantiate_flags(0);
-            let instance = check("cuGraphInstantiate", result::graph::instantiate(graph, flags));
+            let begun = (api.stream_begin_capture)(stream, api::CAPTURE_THREAD_LOCAL);
+            api.check("cuStreamBeginCapture", begun)?;
+            let started = start();
+            // The capture ends after an error, too.
+            let ended = (api.stream_end_capture)(stream, &raw mut graph);
+            started?;
+            api.check("cuStreamEndCapture", ended)?;
+            let made = (api.graph_instantiate)(&raw mut instance, graph, 0);
             // A failure would leak the graph.
-            let _ = result::graph::destroy(graph);
-            instance.map(Self)
+            (api.graph_destroy)(graph);
+            api.check("cuGraphInstantiate", made)?;
         }
+        Ok(Self { api, instance })
     }
 }
 
 impl Drop for Graph {
     fn drop(&mut self) {
         // SAFETY: the instance is destroyed once. A failure leaks it.
-        let _ = unsafe { result::graph::exec_destroy(self.0) };
+        unsafe { (self.api.graph_instance_destroy)(self.instance) };
     }
 }

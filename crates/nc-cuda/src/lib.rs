@@ -2,6 +2,7 @@
 // Calls of the CUDA driver, of NVRTC and of compiled kernels; every unsafe block states why it is sound.
 #![allow(unsafe_code)]
 
+mod api;
 mod convert;
 mod convolution;
 mod cuda;

@@ -1,6 +1,4 @@
 //! Compilation at run time, and a cache of its results.
-//!
-//! NVRTC is loaded by its own names: cudarc knows those of one version of CUDA.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};

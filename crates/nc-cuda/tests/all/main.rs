@@ -3,5 +3,6 @@
 mod barriers;
 mod case;
 mod convolutions;
+mod cuda;
 mod elementwise;
 mod reference;
