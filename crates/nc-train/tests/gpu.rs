@@ -1,0 +1,163 @@
+//! Training on an emulated GPU. A process of its own, because the GPU is the process's.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use nc_data::{Batch, View};
+use nc_kernels::gpu;
+use nc_models::{
+    Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Precision, ResNet,
+    ResNetConfig,
+};
+use nc_record::Event;
+use nc_train::{Finished, Learner, Observer, RunOptions, Settings, presets};
+
+const RESNET8: ResNetConfig = ResNetConfig { depth: 8, in_channels: 3, width: 1 };
+const COUNTS: [usize; 4] = [40, 20, 10, 6];
+const IMAGES: usize = 12;
+
+/// Reproducible values around 0.
+fn noise(stream: usize, count: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * 7919 + stream * 104_729) % 1009) as f32 / 504.5 - 1.0).collect()
+}
+
+fn view(stream: usize) -> View {
+    let images = noise(stream, IMAGES * 3 * 8 * 8);
+    View {
+        images: Tensor::from_vec(images, (IMAGES, 3, 8, 8), &Device::Cpu).unwrap(),
+        labels: (0..IMAGES as u32).map(|i| i * (stream as u32 + 1) % 4).collect(),
+        positions: (0..IMAGES as u32).collect(),
+        mix: None,
+    }
+}
+
+fn network(method: &str) -> Box<dyn Network> {
+    let params = ParamStore::new(3, &Device::Cpu);
+    match method {
+        "bbn" => Box::new(Bilateral::new(params, RESNET8, 4).unwrap()),
+        "ride-3" => {
+            let head = HeadConfig::Cosine { scale: 30.0 };
+            let config = ExpertsConfig { resnet: RESNET8, experts: 3, reduce_dimension: true, head };
+            Box::new(Experts::new(params, &config, 4).unwrap())
+        }
+        _ => {
+            let resnet = ResNet::new(RESNET8, &params.builder()).unwrap();
+            Box::new(Model::new(params, resnet, &HeadConfig::Linear, 4).unwrap())
+        }
+    }
+}
+
+/// Losses of two steps, the parameters and averages afterwards, and the logits in evaluation.
+fn train(method: &str, precision: Precision) -> (Vec<f64>, Vec<(String, Vec<f32>)>) {
+    let mut learner = Learner::new(network(method), &COUNTS).in_precision(precision);
+    let phase = &presets::find(&format!("cifar10-lt-r100/{method}")).unwrap().phases[0];
+    learner.begin_phase(phase).unwrap();
+    learner.begin_epoch(0, 0, &|_, _| unreachable!("no centres")).unwrap();
+    let views = if method == "bbn" { vec![view(1), view(2)] } else { vec![view(1)] };
+    let batch = Batch { views };
+    let losses = (0..2).map(|_| learner.step(&batch, 0.02).unwrap().losses.total).collect();
+    let values =
+        |name: &str, var: &Var| (name.to_owned(), var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let of = |network: &dyn Network| {
+        network.params().vars().iter().map(|(name, var)| values(name, var)).collect::<Vec<_>>()
+    };
+    let mut parameters = of(learner.network());
+    let averages = learner.with_average(|network| Ok(of(network))).unwrap();
+    parameters.extend(averages.into_iter().flatten());
+    let logits = learner.network().infer(&view(5).images).unwrap().logits.unwrap();
+    parameters.push(("logits".into(), logits.flatten_all().unwrap().to_vec1().unwrap()));
+    (losses, parameters)
+}
+
+fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
+    let norm =
+        |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    norm(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied()).max(1e-6)
+}
+
+const METHODS: [&str; 3] = ["ce+sam+weight-average", "bbn", "ride-3"];
+
+/// Photographs of 8 x 8 pixels in two classes.
+fn write_images(directory: &Path) {
+    for (class, count) in [("bright", 14), ("dark", 8)] {
+        for (part, count) in [("train", count), ("test", 3)] {
+            let directory = directory.join(part).join(class);
+            std::fs::create_dir_all(&directory).unwrap();
+            for index in 0..count {
+                let light = if class == "bright" { 160.0 } else { 60.0 };
+                let pixels =
+                    noise(index + part.len() * 50, 8 * 8 * 3).into_iter().map(|v| (light + 50.0 * v) as u8);
+                let file = b"P6 8 8 255\n".iter().copied().chain(pixels).collect::<Vec<u8>>();
+                std::fs::write(directory.join(format!("{index}.ppm")), file).unwrap();
+            }
+        }
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// A run on the images.
+fn run(directory: &Path, precision: &str, out: &str) -> nc_train::Result<Finished> {
+    let overrides = [
+        "data.image_size=[8, 8]".to_owned(),
+        "model.backbone=resnet8".to_owned(),
+        format!("model.precision={precision}"),
+    ];
+    let settings = Settings {
+        preset: Some("image-folder/nc-drw"),
+        config: None,
+        overrides: &overrides[..],
+        epochs: Some(2),
+        seed: None,
+        images: None,
+    };
+    let options = RunOptions {
+        data_dir: Some(directory.to_owned()),
+        out: directory.join(out),
+        ..RunOptions::default()
+    };
+    nc_train::train(&settings.resolve()?, &options, &mut Silent)
+}
+
+#[test]
+fn training_on_a_gpu_matches_the_cpu() {
+    let directory = tempfile::tempdir().unwrap();
+    write_images(directory.path());
+    let refused = run(directory.path(), "bf16", "refused").unwrap_err().to_string();
+    assert!(refused.contains("model.precision") && refused.contains("--device cuda"), "{refused}");
+    let on_cpu = METHODS.map(|method| train(method, Precision::F32));
+    let cpu_run = run(directory.path(), "f32", "cpu").unwrap();
+
+    gpu::start(nc_cuda::Emulator::new(nc_cuda::Order::Ascending).device()).unwrap();
+    for (method, (losses, parameters)) in METHODS.into_iter().zip(on_cpu) {
+        let (found_losses, found) = train(method, Precision::F32);
+        for (found, expected) in found_losses.iter().zip(&losses) {
+            assert!(
+                (found - expected).abs() <= 1e-4 * expected.abs(),
+                "{method}: loss {found}, expected {expected}"
+            );
+        }
+        assert_eq!(found.len(), parameters.len());
+        for ((name, found), (_, expected)) in found.iter().zip(&parameters) {
+            let error = relative_error(found, expected);
+            assert!(error <= 5e-3, "{method}: {name} differs by {error:.1e}");
+        }
+        if method == METHODS[0] {
+            let (in_bf16, _) = train(method, Precision::Bf16);
+            let error = (in_bf16[0] / losses[0] - 1.0).abs();
+            assert!(error > 0.0 && error < 2e-2, "loss {} in bf16, expected {}", in_bf16[0], losses[0]);
+        }
+    }
+    assert_eq!(gpu::unsupported_layers(), []);
+
+    let f32_run = run(directory.path(), "f32", "gpu").unwrap();
+    assert_eq!(f32_run.result.run_hash, cpu_run.result.run_hash, "the device is not part of the hash");
+    let bf16_run = run(directory.path(), "bf16", "gpu").unwrap();
+    assert_ne!(bf16_run.result.run_hash, cpu_run.result.run_hash);
+    assert_eq!(bf16_run.result.network.unwrap().precision, "bf16");
+    assert_eq!(f32_run.result.network.unwrap().precision, "f32");
+}
