@@ -144,7 +144,7 @@ impl Segment {
             end -= counts[index].iter().sum::<usize>();
             starts[index] = end;
             let parts = [end, end + counts[index][0], end + counts[index][0] + counts[index][1]];
-            computed[index] = op.backward(&self.device, parts.map(|start| gradients.from(start)))?;
+            computed[index] = op.backward(&self.device, &parts.map(|start| gradients.from(start)))?;
         }
         let values = self.device.download(&gradients, count)?;
         for (index, (op, slot)) in self.ops.iter().enumerate().filter(|(index, _)| computed[*index]) {
@@ -175,7 +175,7 @@ impl Segment {
 impl Op {
     /// Propagates the output's gradient, if there is one, to inputs and parameters. The parameters' gradients go to
     /// `targets`. Returns whether there was one.
-    fn backward(&self, device: &Device, targets: [Buffer; 3]) -> nc_cuda::Result<bool> {
+    fn backward(&self, device: &Device, targets: &[Buffer; 3]) -> nc_cuda::Result<bool> {
         let out = match self {
             Self::Enter(Enter { out, .. }) | Self::MaxPool { out, .. } => out,
             Self::Layer(layer) => &layer.out,
@@ -193,7 +193,7 @@ impl Op {
             }
             Self::Layer(layer) => {
                 let Some(done) = &layer.done else { return Ok(false) };
-                layer.backward(device, done, gradient, &targets)?;
+                layer.backward(device, done, gradient, targets)?;
             }
         }
         Ok(true)

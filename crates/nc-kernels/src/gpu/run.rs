@@ -154,27 +154,23 @@ impl ConvLayer {
                     beta: uploaded.from(places.beta),
                     epsilon: *epsilon,
                 };
-                Some(match sums {
-                    Some(sums) => raw.batch(device, output, &sums, batch)?,
-                    None => {
-                        let (mean, variance) =
-                            (uploaded.from(places.running_mean), uploaded.from(places.running_var));
-                        raw.fixed(device, output, &mean, &variance)?
-                    }
+                Some(if let Some(sums) = sums {
+                    raw.batch(device, output, &sums, batch)?
+                } else {
+                    let (mean, variance) =
+                        (uploaded.from(places.running_mean), uploaded.from(places.running_var));
+                    raw.fixed(device, output, &mean, &variance)?
                 })
             }
         };
-        match (&self.shortcut, &norm) {
-            (Some((from, shortcut)), Some(norm)) => {
-                let Some(values) = from.values() else { return Ok(()) };
-                let out = device.buffer(output.bytes())?;
-                shortcut.add(device, (&y, norm), values, self.relu, &out)?;
-                self.out.set(out, None);
-            }
-            _ => {
-                let lazy = norm.clone().map(|norm| LazyNorm { norm, relu: self.relu });
-                self.out.set(y.clone(), lazy);
-            }
+        if let (Some((from, shortcut)), Some(norm)) = (&self.shortcut, &norm) {
+            let Some(values) = from.values() else { return Ok(()) };
+            let out = device.buffer(output.bytes())?;
+            shortcut.add(device, (&y, norm), values, self.relu, &out)?;
+            self.out.set(out, None);
+        } else {
+            let lazy = norm.clone().map(|norm| LazyNorm { norm, relu: self.relu });
+            self.out.set(y.clone(), lazy);
         }
         self.done = Some(Done { weight, y, norm });
         Ok(())
