@@ -55,6 +55,7 @@ fn three_steps() {
 
 #[test]
 #[ignore = "runs in a process with the fake driver"]
+#[allow(clippy::print_stdout)]
 fn no_device() {
     println!("{}", Device::cuda(3).err().unwrap());
     println!("{}", Device::cuda(0).err().unwrap());
