@@ -64,7 +64,7 @@ pub(crate) struct Recipe {
     pub(crate) streamed: Option<Streamed>,
 }
 
-/// What a thread keeps from one image to the next.
+/// Buffers and open files that a thread reuses from image to image.
 #[derive(Default)]
 pub(crate) struct Worker {
     pub(crate) canvas: Canvas,

@@ -14,6 +14,7 @@ use crate::{
     group_hold_out::split,
     hold_out::Image,
     images::{Header, Picture},
+    index::Index,
     rng::Purpose,
     tree::Tree,
 };
@@ -37,6 +38,8 @@ pub struct ImageCheck {
     pub unusable_classes: Vec<String>,
     /// Files that cannot be decoded, each with the reason.
     pub unreadable: Vec<Error>,
+    /// The line of each file that cannot be decoded in a list for [`ImageFiles::skip`], unless its path is not UTF-8.
+    pub skip_lines: Vec<String>,
     /// Identical images of different sets.
     pub copies_across: Vec<Copied>,
     /// Identical training images of different classes.
@@ -160,6 +163,7 @@ pub fn check_images(
             Ok(inspected) => inspected,
             Err(error) => {
                 check.unreadable.push(error);
+                check.skip_lines.extend(Index::key(files.tree.root(), &image.path));
                 continue;
             }
         };

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::{
-    Dataset, Error, ImageShape, Result,
+    Dataset, Error, ImageShape, Result, StreamOptions,
     images::{Header, ImageOptions, Picture},
+    rng::ImageStreams,
+    transform::{Canvas, Chain, Fit},
     tree::Tree,
 };
 
@@ -187,14 +189,44 @@ pub struct DecodedFiles {
 /// [`Error::Dataset`] if `shape` has neither 1 nor 3 channels or the images do not fit into memory. `options.size` is
 /// ignored.
 pub fn decode_files(paths: &[PathBuf], shape: ImageShape, options: ImageOptions) -> Result<DecodedFiles> {
-    let ImageShape { channels, height, width } = shape;
+    let options = ImageOptions { size: Some((shape.height, shape.width)), ..options };
+    decode_files_by(paths, shape, options, &Fit::Cover)
+}
+
+impl StreamOptions {
+    /// As [`decode_files`], to images of `channels` channels and the size of these options, with the transforms of
+    /// evaluation.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`decode_files`], and [`Error::Config`] for transforms that do not end at the size.
+    pub fn decode_files(&self, paths: &[PathBuf], channels: usize) -> Result<DecodedFiles> {
+        let (size @ (height, width), fit) = (self.size, Fit::new(&self.evaluation, self.size)?);
+        let size = (fit == Fit::Cover).then_some(size);
+        let options = ImageOptions { size, exif_orientation: self.exif_orientation };
+        decode_files_by(paths, ImageShape { channels, height, width }, options, &fit)
+    }
+}
+
+fn decode_files_by(
+    paths: &[PathBuf],
+    shape: ImageShape,
+    options: ImageOptions,
+    fit: &Fit,
+) -> Result<DecodedFiles> {
+    let channels = shape.channels;
     if ![1, 3].contains(&channels) {
         return Err(Error::Dataset(format!("expected 1 or 3 channels, found {channels}")));
     }
-    let options = ImageOptions { size: Some((height, width)), ..options };
     let (mut pixels, tree) = (zeros(shape, paths.len())?, Tree::default());
+    let chain = Chain::new(fit, &[], shape)?;
+    // The transforms of evaluation draw nothing.
+    let streams = ImageStreams { seed: 0, epoch: 0, index: 0 };
     let read = |path: &PathBuf, pixels: &mut [u8]| {
-        Picture::decode(path, &tree.read(path)?, options)?.with_channels(channels).write_planes(pixels);
+        let picture = Picture::decode(path, &tree.read(path)?, options)?.with_channels(channels);
+        let mut canvas = Canvas::default();
+        canvas.load_picture(picture, channels);
+        chain.apply_streamed(streams, &mut canvas, pixels);
         Ok(())
     };
     let results = in_place(paths, shape, &mut pixels, &mut (), read);

@@ -16,7 +16,7 @@ const ENDING: &str = ".nclt-index";
 /// First record: the format and its version.
 const VERSION: [&str; 2] = ["nclt-index", "1"];
 
-/// What identifies the content of a file without reading it.
+/// Identifies the content of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// Length in bytes.

@@ -32,7 +32,7 @@ pub(crate) struct Ring {
     next: usize,
 }
 
-/// Everything that the content of the batches depends on.
+/// Inputs that determine the batches.
 #[derive(Clone)]
 struct Job {
     recipe: Arc<Recipe>,

@@ -54,11 +54,6 @@ impl ImageFiles {
         }
         Ok(())
     }
-
-    /// The line of a list for [`ImageFiles::skip`] that leaves out the image `path`; `None` if it is not UTF-8.
-    pub fn skip_line(&self, path: &Path) -> Option<String> {
-        Index::key(self.tree.root(), path)
-    }
 }
 
 impl Files {

@@ -208,8 +208,7 @@ impl Stream {
         self.images[index].facts.digest
     }
 
-    /// What distinguishes the hash of a subset of these images from that of the same images in memory or turned or scaled
-    /// otherwise.
+    /// Part of the hash of a subset. Distinguishes these images from the same ones in memory, turned or scaled otherwise.
     pub(crate) fn identity(&self) -> String {
         format!("nclt streamed, exif orientation {}, {}\n", self.exif_orientation, self.evaluation)
     }

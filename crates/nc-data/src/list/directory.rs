@@ -9,6 +9,7 @@ use std::{
 use super::{ImageList, image_list::tree_of};
 use crate::{
     Error, ImageFiles, ImageOptions, Result, Source,
+    archive::is_archive,
     error::first,
     walk::{entries, file_name, image_files},
 };
@@ -86,12 +87,15 @@ fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
 
 /// True if the images of `directory` are those of lists, false if they are those of class directories: the first image of
 /// the training list exists, or there is a training list but no class directories. Lists beside the directories of
-/// their images look like a folder, and tables beside class directories like a list.
+/// their images look like a folder, and tables beside class directories like a list. An archive has no lists.
 ///
 /// # Errors
 ///
 /// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
 pub fn has_lists(directory: &Path) -> Result<bool> {
+    if is_archive(directory) && directory.is_file() {
+        return Ok(false);
+    }
     let lists = all(directory)?;
     let Some(list) = training(directory, &lists)? else { return only_has_listed_images(directory, &lists) };
     match ImageList::read(&list) {

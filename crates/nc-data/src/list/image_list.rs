@@ -70,6 +70,11 @@ impl ImageList {
         Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The entries, in line order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

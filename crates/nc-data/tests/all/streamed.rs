@@ -13,6 +13,11 @@ use nc_data::{
     folder, list,
     rng::{Purpose, stream},
 };
+// The prelude of proptest has another `Rng`.
+use proptest::{
+    prelude::{Just, ProptestConfig, any, prop},
+    prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use rand::Rng;
 
 use crate::refusals::Refusals;
@@ -429,6 +434,108 @@ fn archives_beside_images_stay_unused() {
     let source = streamed(root.path(), &options());
     assert_eq!(source.train.class_counts(), [2, 2]);
     assert!(source.notes[0].contains("skipped 1 of 5 files (1 .tar)"), "{:?}", source.notes);
+}
+
+/// A small archive of archives, and its index.
+fn archive_and_index() -> (Vec<u8>, Vec<u8>) {
+    let root = tempfile::tempdir().unwrap();
+    write_classes(&root.path().join("loose"), &[("a", 2), ("b", 1)], 0);
+    pack_classes(&root.path().join("loose"), &root.path().join("photos.tar"));
+    streamed(&root.path().join("photos.tar"), &options());
+    let read = |name: &str| fs::read(root.path().join(name)).unwrap();
+    (read("photos.tar"), read(".photos.tar.nclt-index"))
+}
+
+/// Replaces bytes at places from the beginning, which have headers more often, and cuts the end off.
+fn damaged(bytes: &[u8], changes: &[(u16, u8)], cut: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for &(place, value) in changes {
+        let place = usize::from(place) % bytes.len();
+        bytes[place] = value;
+    }
+    bytes.truncate(bytes.len().saturating_sub(cut));
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_archives_and_indices_are_read_or_refused(
+        changes in prop::collection::vec((any::<u16>(), any::<u8>()), 0..4),
+        cut in prop_oneof![Just(0), 0usize..4000],
+        damages_index in any::<bool>(),
+    ) {
+        static GOOD: std::sync::LazyLock<(Vec<u8>, Vec<u8>)> = std::sync::LazyLock::new(archive_and_index);
+        let (mut archive, mut index) = GOOD.clone();
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("photos.tar");
+        if damages_index {
+            // The index is that of the archive below, unless the damage changes that.
+            let text = String::from_utf8(index).unwrap();
+            let line = text.lines().nth(1).unwrap();
+            let (stamp, _) = line.rsplit_once(',').unwrap();
+            index = damaged(text.replace(line, &format!("{stamp},0")).as_bytes(), &changes, cut);
+        } else {
+            archive = damaged(&archive, &changes, cut);
+        }
+        fs::write(&path, archive).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        fs::write(root.path().join(".photos.tar.nclt-index"), index).unwrap();
+        let read = || folder::find(&path).and_then(|files| files.stream(&options(), &mut ()));
+        match read() {
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+            Ok(source) => {
+                let subset = Subset::all(&source.train);
+                let again = Subset::all(&read().unwrap().train);
+                prop_assert_eq!(again.hash(), subset.hash());
+                if !subset.is_empty() {
+                    Loader::sequential(&subset, plain(source.train.shape().channels, 2)).unwrap().epoch(0).for_each(drop);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn predicted_files_are_fitted_as_in_evaluation() {
+    let root = tempfile::tempdir().unwrap();
+    write_classes(root.path(), &[("a", 1), ("b", 1)], 40);
+    for options in [options(), crops()] {
+        let subset = Subset::all(&streamed(root.path(), &options).train);
+        let expected = Loader::sequential(&subset, plain(3, 2)).unwrap().samples(0, 0, 0..2).unwrap();
+        let files = ["a/0.jpg", "b/0.jpg"].map(|name| root.path().join(name));
+        let decoded = options.decode_files(&files, 3).unwrap();
+        for (image, expected) in expected.iter().enumerate() {
+            assert_eq!(decoded.images.image(image), expected.pixels);
+        }
+    }
+}
+
+/// A list of the sizes of the official ImageNet-LT validation list with other paths.
+#[test]
+fn official_lists_are_recognized() {
+    let root = tempfile::tempdir().unwrap();
+    let recognized = |lines: Vec<String>| {
+        let path = root.path().join("list.txt");
+        fs::write(&path, lines.join("\n")).unwrap();
+        list::ImageList::read(&path).unwrap().recognize().unwrap().map(|found| found.to_string())
+    };
+    let lines = |class: fn(usize) -> usize| {
+        (0..20_000).map(move |image| format!("{image}.jpg {}", class(image))).collect()
+    };
+    let found = recognized(lines(|image| image % 1000)).unwrap();
+    assert_eq!(
+        found,
+        "20000 images of 1000 classes, as the official ImageNet-LT validation list; the class sizes agree, but other paths, \
+         labels or line order"
+    );
+    let found = recognized(lines(|image| (image % 1001).min(999))).unwrap();
+    assert!(
+        found.ends_with("as the official ImageNet-LT validation list, but with other class sizes"),
+        "{found}"
+    );
+    assert_eq!(recognized(lines(|image| image % 999)), None);
 }
 
 pub(crate) fn refused(told: &mut Refusals) {
