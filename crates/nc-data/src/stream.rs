@@ -230,8 +230,14 @@ impl Stream {
         let size = (*fit == Fit::Cover).then_some((shape.height, shape.width));
         let options = ImageOptions { size, exif_orientation: self.exif_orientation };
         let is_changed = |picture: &Picture| picture.grey != facts.grey;
-        let decoded =
-            if bytes.len() as u64 == *length { Some(Picture::decode(path, bytes, options)?) } else { None };
+        let decoded = (bytes.len() as u64 == *length).then(|| Picture::decode(path, bytes, options));
+        let decoded = decoded.transpose().map_err(|error| match error {
+            Error::Malformed { path, message } => {
+                let message = format!("{message}; list all damaged files by nclt check --write-skip");
+                Error::Malformed { path, message }
+            }
+            other => other,
+        })?;
         decoded.filter(|picture| !is_changed(picture)).ok_or_else(|| {
             let message = "the file changed while it was used; start again".into();
             Error::Malformed { path: path.clone(), message }
