@@ -1,7 +1,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use anyhow::{Result, ensure};
-use nc_data::{Groups, ImageCheck, ImageFiles, check_images, folder, list};
+use anyhow::{Context, Result, ensure};
+use nc_data::{Groups, ImageCheck, ImageFiles, check_images, counted, folder, list};
 use nc_kernels::threads;
 
 use crate::{
@@ -11,13 +11,14 @@ use crate::{
     terminal::{harmless, say},
 };
 
-/// Check images without training: an image folder, or a directory of image lists.
+/// Check images without training: an image folder, a directory of image lists, or tar archives.
 ///
 /// Reads every image and reports counts by class and shot group, sizes, unreadable and unused files, and identical images
 /// across sets and classes, each with what to do. The exit code is 1 if something must be fixed before training.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder with `train/CLASS/`, `val/CLASS/` and `test/CLASS/`, or `CLASS/`; or a directory with image lists.
+    /// Folder with `train/CLASS/`, `val/CLASS/` and `test/CLASS/`, or `CLASS/`; the same in a `.tar` file or as `train.tar`,
+    /// `val.tar` and `test.tar`; or a directory with image lists.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// How to read DIR [default: image-list if the first image of its training list exists].
@@ -26,6 +27,12 @@ pub(crate) struct Args {
     /// Groups of images, as data.groups in training: directory, column or file-name=SEPARATOR.
     #[arg(long, value_name = "GROUPS", value_parser = parse_groups)]
     groups: Option<Groups>,
+    /// List of images to leave out, as data.skip in training.
+    #[arg(long, value_name = "FILE")]
+    skip: Option<PathBuf>,
+    /// Write the unreadable images to a list for data.skip. Images of --skip are included.
+    #[arg(long, value_name = "FILE")]
+    write_skip: Option<PathBuf>,
     #[command(flatten)]
     threads: Threads,
 }
@@ -53,12 +60,29 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         );
         files.group_by(groups)?;
     }
+    if let Some(list) = &args.skip {
+        files.skip(list)?;
+    }
     // Lists are read as their authors do, without EXIF orientation.
     let upright = source == Source::ImageFolder;
     let check: ImageCheck = threads::install(|| check_images(files, upright, &mut Loading::default()));
-    let checked = Checked { check: &check, directory: &args.directory, source, groups: args.groups.as_ref() };
+    let checked = Checked {
+        check: &check,
+        directory: &args.directory,
+        source,
+        groups: args.groups.as_ref(),
+        skip: args.skip.as_deref(),
+    };
     let (text, must_fix) = report(&checked);
     std::io::stdout().lock().write_all(harmless(&text).as_bytes())?;
+    if let Some(path) = &args.write_skip {
+        let before = args.skip.as_deref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+        let lines: Vec<&str> = before.lines().chain(check.skip_lines.iter().map(String::as_str)).collect();
+        let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        let images = counted(check.skip_lines.len(), "unreadable image", "unreadable images");
+        say(&format!("wrote {images} to {}; check the rest with --skip", path.display()));
+    }
     Ok(if must_fix { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

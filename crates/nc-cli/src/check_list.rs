@@ -6,6 +6,9 @@ use nc_data::{counted, list::ImageList};
 use crate::terminal::show;
 
 /// Check an image list ("path label" lines, or CSV) for malformed lines, missing images and empty classes.
+///
+/// Images may be in tar archives: `train/ant/1.jpg` in `train.tar`. Official lists of ImageNet-LT, iNaturalist 2018 and
+/// Places-LT are recognised.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Image list.
@@ -24,7 +27,10 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         Some(root) => root.clone(),
         None => args.list.parent().map_or_else(PathBuf::new, PathBuf::from),
     };
-    let missing = list.missing(&root);
+    if let Some(recognized) = list.recognize()? {
+        show(&recognized.to_string());
+    }
+    let missing = list.missing(&root)?;
     for entry in &missing {
         show(&format!("line {}: {} is missing", entry.line, root.join(&entry.path).display()));
     }

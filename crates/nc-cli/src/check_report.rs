@@ -22,9 +22,11 @@ pub(crate) struct Checked<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) source: Source,
     pub(crate) groups: Option<&'a Groups>,
+    /// List of images that are left out.
+    pub(crate) skip: Option<&'a Path>,
 }
 
-/// Entries listed of each finding.
+/// Entries listed of each finding but unreadable images, of which all are listed.
 const LISTED: usize = 10;
 
 /// The text, and whether something must be fixed before training.
@@ -167,24 +169,30 @@ fn faults(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) -> bool {
     for note in &check.notes {
         line(text, &format!("note: {note}"));
     }
-    let mut list = |one: &str, many: &str, items: &[String]| {
+    let mut list_up_to = |most: usize, one: &str, many: &str, items: &[String]| {
         if !items.is_empty() {
             line(text, &format!("\n{}:", counted(items.len(), one, many)));
-            for item in items.iter().take(LISTED) {
+            for item in items.iter().take(most) {
                 line(text, &format!("  {item}"));
             }
-            if items.len() > LISTED {
-                line(text, &format!("  and {} more", items.len() - LISTED));
+            if items.len() > most {
+                line(text, &format!("  and {} more", items.len() - most));
             }
         }
     };
+    let unreadable: Vec<String> = check.unreadable.iter().map(ToString::to_string).collect();
+    list_up_to(
+        usize::MAX,
+        "unreadable image; remove or replace it, or leave it out with --write-skip",
+        "unreadable images; remove or replace them, or leave them out with --write-skip",
+        &unreadable,
+    );
+    let mut list = |one: &str, many: &str, items: &[String]| list_up_to(LISTED, one, many, items);
     list(
         "class directory cannot be used; remove it or add images",
         "class directories cannot be used; remove them or add images",
         &check.unusable_classes,
     );
-    let unreadable: Vec<String> = check.unreadable.iter().map(ToString::to_string).collect();
-    list("unreadable image; remove or replace it", "unreadable images; remove or replace them", &unreadable);
     let empty = |class: &&ClassCheck| class.train == 0;
     let empty: Vec<String> = check.classes.iter().filter(empty).map(|class| class.name.clone()).collect();
     list(
@@ -247,7 +255,7 @@ fn units(check: &ImageCheck) -> &'static str {
 
 /// Hold-outs, and the commands to train and to compare methods.
 fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
-    let Checked { check, directory, groups, .. } = checked;
+    let Checked { check, directory, groups, skip, .. } = checked;
     line(text, "");
     if hold_outs.test.is_some() {
         line(text, "No test images: training holds out a fifth of each class (data.test_fraction).");
@@ -262,6 +270,11 @@ fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
             Groups::FileName { until } => format!(r#"{{kind="file-name", until={until:?}}}"#),
         };
         options = format!("{options} --set {}", shell_word(&format!("data.groups={value}")));
+    }
+    if let Some(list) = skip {
+        // data.skip is relative to the images.
+        let list = std::path::absolute(list).unwrap_or_else(|_| list.to_path_buf());
+        options = format!("{options} --set {}", shell_word(&format!("data.skip={}", list.display())));
     }
     if hold_outs.lacks_validation() {
         options = format!("{options} --set data.validation=none --set evaluation.keep=last");

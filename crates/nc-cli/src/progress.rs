@@ -37,11 +37,46 @@ pub(crate) struct Progress {
     epochs: usize,
     phase_epochs: usize,
     accuracy: Option<ShotAccuracy>,
+    waiting: Waiting,
     /// Directory of the run.
     directory: Option<PathBuf>,
     page_written: Option<Instant>,
     /// Set when the run should stop.
     stop: Arc<AtomicBool>,
+}
+
+/// Time spent waiting for batches: a loader that is too slow for the device.
+#[derive(Default)]
+struct Waiting {
+    /// Seconds of this epoch so far, and those spent waiting.
+    seconds: f64,
+    waited: f64,
+    /// Share of the last whole epoch.
+    last: Option<f64>,
+}
+
+impl Waiting {
+    /// Smaller shares are not shown.
+    const SHOWN: f64 = 0.05;
+
+    fn add(&mut self, step: &Step<'_>) {
+        self.seconds += step.seconds;
+        self.waited += step.waited;
+    }
+
+    fn ends_epoch(&mut self) {
+        let Self { seconds, waited, .. } = std::mem::take(self);
+        self.last = (seconds > 0.0).then_some(waited / seconds);
+    }
+
+    /// The share of the last epoch or, in the first, of the time so far, as in `waiting for data 12 %, `.
+    fn text(&self) -> String {
+        let share = self.last.unwrap_or(self.waited / self.seconds.max(f64::MIN_POSITIVE));
+        if share < Self::SHOWN {
+            return String::new();
+        }
+        format!("waiting for data {:.0} %, ", 100.0 * share)
+    }
 }
 
 impl Progress {
@@ -64,6 +99,7 @@ impl Progress {
             epochs,
             phase_epochs: 0,
             accuracy: None,
+            waiting: Waiting::default(),
             directory: None,
             page_written: None,
             stop,
@@ -87,6 +123,7 @@ impl Progress {
                 self.started = Instant::now();
             }
             Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
+            Event::EpochFinished { .. } => self.waiting.ends_epoch(),
             Event::Evaluated { test_accuracy, .. } => self.accuracy = Some(*test_accuracy),
             _ => {}
         }
@@ -185,13 +222,15 @@ impl Observer for Progress {
 
     fn step(&mut self, step: &Step<'_>) {
         self.bar.inc(step.images as u64);
+        self.waiting.add(step);
         if self.interactive {
             let Step { phase, epoch, loss, learning_rate, .. } = step;
             let epochs = self.phase_epochs;
             let accuracy = self.accuracy.map(|a| format!("test {} ", percent(a.all))).unwrap_or_default();
             self.bar.set_message(format!(
-                "{phase} {}/{epochs} loss {loss:.3} lr {learning_rate:.2e} {accuracy}",
-                epoch + 1
+                "{phase} {}/{epochs} loss {loss:.3} lr {learning_rate:.2e} {accuracy}{}",
+                epoch + 1,
+                self.waiting.text()
             ));
         }
     }
@@ -216,7 +255,7 @@ impl Observer for Progress {
                 let term =
                     |name, value: Option<f64>| value.map(|v| format!(" {name} {v:.3}")).unwrap_or_default();
                 self.say(&format!(
-                    "{phase} {}/{}: loss {:.3}{}{}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {} left",
+                    "{phase} {}/{}: loss {:.3}{}{}{}{}{} lr {learning_rate:.2e}, {:.0} images/s, {}{} left",
                     epoch + 1,
                     self.phase_epochs,
                     losses.total,
@@ -226,6 +265,7 @@ impl Observer for Progress {
                     term("contrast", losses.term("contrast")),
                     term("uniformity", losses.term("uniformity")),
                     timing.images_per_second,
+                    self.waiting.text(),
                     self.time_left(),
                 ));
             }

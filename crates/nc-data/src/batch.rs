@@ -5,7 +5,9 @@ use candle_core::Device;
 use crate::{
     ImageShape, Result, Subset, View,
     rng::{ImageStreams, Purpose, stream, view_index},
+    streamed::Streamed,
     transform::Canvas,
+    tree::Reader,
     view::{Plan, PreparedView, ViewRecipe},
 };
 
@@ -58,6 +60,15 @@ pub(crate) struct Recipe {
     /// Normalised value of each byte, per channel.
     pub(crate) tables: Vec<[f32; 256]>,
     pub(crate) seed: u64,
+    /// How the images are decoded, if they are streamed.
+    pub(crate) streamed: Option<Streamed>,
+}
+
+/// Buffers and open files that a thread reuses from image to image.
+#[derive(Default)]
+pub(crate) struct Worker {
+    pub(crate) canvas: Canvas,
+    pub(crate) reader: Reader,
 }
 
 /// For each view, the subset positions of an epoch's images.
@@ -106,16 +117,36 @@ impl Recipe {
         epoch: usize,
         number: usize,
     ) -> PreparedView {
-        let ViewRecipe { chain, mixer, .. } = &self.views[index];
-        let start = number * self.batch_size;
-        let positions = &plan[start..plan.len().min(start + self.batch_size)];
-        let shape @ ImageShape { channels, height, width } = chain.output();
-        let mut images = vec![0.0; positions.len() * shape.values()];
-        let outputs = images.chunks_exact_mut(shape.values());
-        for ((place, &position), out) in (start..).zip(positions).zip(outputs) {
-            let streams = self.streams(index, epoch, place);
-            chain.apply(self.subset.image(position as usize), streams, canvas, &self.tables, out);
+        let chain = &self.views[index].chain;
+        let places = self.places(number);
+        let values = chain.output().values();
+        let mut images = vec![0.0; places.len() * values];
+        for (place, out) in places.zip(images.chunks_exact_mut(values)) {
+            let (pixels, streams) =
+                (self.subset.image(plan[place] as usize), self.streams(index, epoch, place));
+            chain.apply(pixels, streams, canvas, &self.tables, out);
         }
+        self.mixed(images, index, plan, epoch, number)
+    }
+
+    /// The places in an epoch of the images of batch `number`.
+    pub(crate) fn places(&self, number: usize) -> Range<usize> {
+        let start = number * self.batch_size;
+        start..self.subset.len().min(start + self.batch_size)
+    }
+
+    /// The view of normalised images, mixed if the view wants that.
+    pub(crate) fn mixed(
+        &self,
+        mut images: Vec<f32>,
+        index: usize,
+        plan: &[u32],
+        epoch: usize,
+        number: usize,
+    ) -> PreparedView {
+        let ViewRecipe { chain, mixer, .. } = &self.views[index];
+        let ImageShape { channels, height, width } = chain.output();
+        let positions = &plan[self.places(number)];
         let labels: Vec<u32> =
             positions.iter().map(|&position| self.subset.labels()[position as usize]).collect();
         let mix = mixer.map(|mixer| {
@@ -127,23 +158,30 @@ impl Recipe {
     }
 
     /// The random streams of the image at `place` of `epoch` in a view.
-    fn streams(&self, view: usize, epoch: usize, place: usize) -> ImageStreams {
+    pub(crate) fn streams(&self, view: usize, epoch: usize, place: usize) -> ImageStreams {
         ImageStreams { seed: self.seed, epoch: epoch as u64, index: view_index(view, place) }
     }
 
     /// Images of a view before normalisation and mix-up, see [`Loader::samples`](crate::Loader::samples).
-    pub(crate) fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Vec<Sample> {
+    pub(crate) fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Result<Vec<Sample>> {
         let plan = &self.plans(epoch)[view];
         let chain = &self.views[view].chain;
         let shape = chain.output();
         let identity = vec![std::array::from_fn(|byte| byte as u8); shape.channels];
-        let mut canvas = Canvas::default();
+        let mut worker = Worker::default();
         let sample = |place: usize| {
             let position = plan[place];
             let mut pixels = vec![0; shape.values()];
             let streams = self.streams(view, epoch, place);
-            chain.apply(self.subset.image(position as usize), streams, &mut canvas, &identity, &mut pixels);
-            Sample { position, pixels }
+            if let Some(streamed) = &self.streamed {
+                let picture = streamed.decode(&self.subset, position, &mut worker.reader)?;
+                worker.canvas.load_picture(picture, shape.channels);
+                chain.apply_streamed(streams, &mut worker.canvas, &mut pixels);
+            } else {
+                let image = self.subset.image(position as usize);
+                chain.apply(image, streams, &mut worker.canvas, &identity, &mut pixels);
+            }
+            Ok(Sample { position, pixels })
         };
         places.map(sample).collect()
     }
@@ -152,7 +190,7 @@ impl Recipe {
 /// A batch in host memory.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    views: Vec<PreparedView>,
+    pub(crate) views: Vec<PreparedView>,
 }
 
 impl Prepared {

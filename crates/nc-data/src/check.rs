@@ -14,7 +14,9 @@ use crate::{
     group_hold_out::split,
     hold_out::Image,
     images::{Header, Picture},
+    index::Index,
     rng::Purpose,
+    tree::Tree,
 };
 
 /// Findings in image files, see [`check_images`].
@@ -36,6 +38,8 @@ pub struct ImageCheck {
     pub unusable_classes: Vec<String>,
     /// Files that cannot be decoded, each with the reason.
     pub unreadable: Vec<Error>,
+    /// The line of each file that cannot be decoded in a list for [`ImageFiles::skip`], unless its path is not UTF-8.
+    pub skip_lines: Vec<String>,
     /// Identical images of different sets.
     pub copies_across: Vec<Copied>,
     /// Identical training images of different classes.
@@ -142,7 +146,7 @@ pub fn check_images(
         })
         .collect();
     let options = ImageOptions { size: None, exif_orientation };
-    let inspected = inspect_all(&found, options, progress);
+    let inspected = inspect_all(&files.tree, &found, options, progress);
     let mut check = ImageCheck {
         has_validation: files.validation.is_some(),
         has_test: files.test.is_some(),
@@ -159,6 +163,7 @@ pub fn check_images(
             Ok(inspected) => inspected,
             Err(error) => {
                 check.unreadable.push(error);
+                check.skip_lines.extend(Index::key(files.tree.root(), &image.path));
                 continue;
             }
         };
@@ -249,6 +254,7 @@ fn distinct(groups: &[u32], images: &[Image]) -> usize {
 }
 
 fn inspect_all(
+    tree: &Tree,
     found: &[Found],
     options: ImageOptions,
     progress: &mut dyn LoadProgress,
@@ -257,15 +263,16 @@ fn inspect_all(
     let part = 64 * rayon::current_num_threads();
     let mut inspected = Vec::with_capacity(found.len());
     for images in found.chunks(part) {
-        inspected.par_extend(images.par_iter().map(|image| inspect(image, options)));
+        inspected.par_extend(images.par_iter().map(|image| inspect(tree, image, options)));
         progress.decoded(images.len());
     }
     inspected
 }
 
-fn inspect(image: &Found, options: ImageOptions) -> Result<Inspected> {
-    let picture = Picture::read(&image.path, options)?;
-    let header = Header::read(&image.path, options.exif_orientation)?;
+fn inspect(tree: &Tree, image: &Found, options: ImageOptions) -> Result<Inspected> {
+    let bytes = tree.read(&image.path)?;
+    let picture = Picture::decode(&image.path, &bytes, options)?;
+    let header = Header::read(&image.path, &bytes, options.exif_orientation)?;
     let (size, mut digest) = (picture.size(), Sha256::new());
     digest.update(format!("{} {} ", size.0, size.1));
     digest.update(&picture.bytes);

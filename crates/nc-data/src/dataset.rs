@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::{Error, Result, error::first};
+use crate::{Error, Result, error::first, stream::Stream};
 
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,9 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// Labelled images of one size in memory, a byte per pixel and channel: (C, H, W) each. Immutable and cheap to clone.
+/// Labelled images of one size, a byte per pixel and channel: (C, H, W) each. Immutable and cheap to clone. They are in
+/// memory, or streamed: decoded from their files each time that they are used, see
+/// [`ImageFiles::stream`](crate::ImageFiles::stream).
 ///
 /// ```
 /// use nc_data::{Dataset, ImageShape};
@@ -52,10 +54,18 @@ pub struct Dataset {
 
 struct Inner {
     shape: ImageShape,
-    pixels: Arc<Vec<u8>>,
+    pixels: Pixels,
     labels: Vec<u32>,
     class_names: Vec<String>,
     groups: Option<Vec<u32>>,
+}
+
+/// Where the pixels come from.
+#[derive(Clone)]
+enum Pixels {
+    /// All images, one after another.
+    Memory(Arc<Vec<u8>>),
+    Streamed(Arc<Stream>),
 }
 
 impl Dataset {
@@ -71,18 +81,39 @@ impl Dataset {
         labels: Vec<u32>,
         class_names: Vec<String>,
     ) -> Result<Self> {
+        let images = labels.len();
+        let is_empty = class_names.is_empty() || shape.bytes(1) == Some(0);
+        if !is_empty && shape.bytes(images) != Some(pixels.len()) {
+            let found = pixels.len();
+            return Err(Error::Dataset(format!(
+                "expected {images} images of {shape} bytes, found {found} bytes in total"
+            )));
+        }
+        Self::checked(shape, Pixels::Memory(Arc::new(pixels)), labels, class_names)
+    }
+
+    /// The images of `stream`, one for each label.
+    pub(crate) fn streamed(
+        shape: ImageShape,
+        stream: Stream,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self> {
+        Self::checked(shape, Pixels::Streamed(Arc::new(stream)), labels, class_names)
+    }
+
+    fn checked(
+        shape: ImageShape,
+        pixels: Pixels,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self> {
         let (images, classes) = (labels.len(), class_names.len());
         if class_names.is_empty() {
             return Err(Error::Dataset("expected at least one class, found none".into()));
         }
         if shape.bytes(1) == Some(0) {
             return Err(Error::Dataset(format!("expected images of at least one pixel, found size {shape}")));
-        }
-        if shape.bytes(images) != Some(pixels.len()) {
-            let found = pixels.len();
-            return Err(Error::Dataset(format!(
-                "expected {images} images of {shape} bytes, found {found} bytes in total"
-            )));
         }
         if u32::try_from(images).is_err() {
             return Err(Error::Dataset(format!("expected at most {} images, found {images}", u32::MAX)));
@@ -93,7 +124,6 @@ impl Dataset {
                 "image {index}: expected a label below {classes}, the number of classes, found {label}"
             )));
         }
-        let pixels = Arc::new(pixels);
         Ok(Self { inner: Arc::new(Inner { shape, pixels, labels, class_names, groups: None }) })
     }
 
@@ -109,7 +139,7 @@ impl Dataset {
             return Err(Error::Dataset(format!("expected {expected} groups, one per image, found {found}")));
         }
         let Inner { shape, pixels, labels, class_names, .. } = self.inner.as_ref();
-        let (pixels, labels, class_names) = (Arc::clone(pixels), labels.clone(), class_names.clone());
+        let (pixels, labels, class_names) = (pixels.clone(), labels.clone(), class_names.clone());
         let inner = Inner { shape: *shape, pixels, labels, class_names, groups: Some(groups) };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -140,7 +170,7 @@ impl Dataset {
         let label = |&label: &u32| places[label as usize].map_or(u32::MAX, |place| place as u32);
         let labels = self.labels().iter().map(label).collect();
         let Inner { shape, pixels, groups, .. } = self.inner.as_ref();
-        let (pixels, class_names, groups) = (Arc::clone(pixels), names.to_vec(), groups.clone());
+        let (pixels, class_names, groups) = (pixels.clone(), names.to_vec(), groups.clone());
         let inner = Inner { shape: *shape, pixels, labels, class_names, groups };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -160,8 +190,14 @@ impl Dataset {
             return Err(Error::Dataset(format!("expected images with {channels} channels, found {found}")));
         }
         let shape = ImageShape { channels, ..shape };
-        let pixels = (0..self.len()).flat_map(|index| self.image(index).repeat(channels)).collect();
-        let images = Self::new(shape, pixels, self.labels().to_vec(), self.class_names().to_vec())?;
+        let pixels = match &self.inner.pixels {
+            Pixels::Memory(_) => {
+                let repeated = (0..self.len()).flat_map(|index| self.image(index).repeat(channels));
+                Pixels::Memory(Arc::new(repeated.collect()))
+            }
+            Pixels::Streamed(stream) => Pixels::Streamed(Arc::clone(stream)),
+        };
+        let images = Self::checked(shape, pixels, self.labels().to_vec(), self.class_names().to_vec())?;
         match self.groups() {
             Some(groups) => images.with_groups(groups.to_vec()),
             None => Ok(images),
@@ -213,14 +249,30 @@ impl Dataset {
         }
     }
 
+    /// True if the images are streamed.
+    pub fn is_streamed(&self) -> bool {
+        self.stream().is_some()
+    }
+
+    /// The source of streamed images.
+    pub(crate) fn stream(&self) -> Option<&Arc<Stream>> {
+        match &self.inner.pixels {
+            Pixels::Memory(_) => None,
+            Pixels::Streamed(stream) => Some(stream),
+        }
+    }
+
     /// The pixels (C, H, W) of image `index`.
     ///
     /// # Panics
     ///
-    /// If `index` is out of range.
+    /// If `index` is out of range, or if the images are streamed: [`Loader::samples`](crate::Loader::samples) decodes those.
     pub fn image(&self, index: usize) -> &[u8] {
+        let Pixels::Memory(pixels) = &self.inner.pixels else {
+            panic!("streamed images are not in memory; see Loader::samples");
+        };
         let values = self.inner.shape.values();
-        &self.inner.pixels[index * values..(index + 1) * values]
+        &pixels[index * values..(index + 1) * values]
     }
 
     /// Number of images of each class.

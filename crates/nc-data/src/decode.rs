@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::{
-    Dataset, Error, ImageShape, Result,
+    Dataset, Error, ImageShape, Result, StreamOptions,
     images::{Header, ImageOptions, Picture},
+    rng::ImageStreams,
+    transform::{Canvas, Chain, Fit},
+    tree::Tree,
 };
 
 /// Receives the progress of reading image files. `()` ignores it.
@@ -33,18 +36,19 @@ pub(crate) struct Labelled {
 /// is that of `options`, or of the files, which must all agree. The files are read twice: their headers give the shape, so
 /// that each image is decoded into its place in the memory of its set.
 pub(crate) fn decode(
+    tree: &Tree,
     sets: &[Labelled],
     class_names: &[String],
     options: ImageOptions,
     progress: &mut dyn LoadProgress,
 ) -> Result<Vec<Dataset>> {
     let paths: Vec<&PathBuf> = sets.iter().flat_map(|set| &set.paths).collect();
-    let shape = common_shape(&paths, &headers(&paths, options)?, options)?;
+    let shape = common_shape(&paths, &headers(tree, &paths, options)?, options)?;
     progress.begins(paths.len(), shape.bytes(paths.len()).unwrap_or(usize::MAX) as u64);
     let mut buffers = sets.iter().map(|set| zeros(shape, set.paths.len())).collect::<Result<Vec<_>>>()?;
     let mut errors = vec![];
     for (set, pixels) in sets.iter().zip(&mut buffers) {
-        let read = |path: &PathBuf, pixels: &mut [u8]| read_into(path, shape, options, pixels);
+        let read = |path: &PathBuf, pixels: &mut [u8]| read_into(tree, path, shape, options, pixels);
         let results = in_place(&set.paths, shape, pixels, progress, read);
         errors.extend(results.into_iter().filter_map(Result::err));
     }
@@ -56,21 +60,33 @@ pub(crate) fn decode(
 }
 
 /// Reads all headers. If one cannot be read, the error names every file that cannot be decoded.
-pub(crate) fn headers(paths: &[&PathBuf], options: ImageOptions) -> Result<Vec<Header>> {
-    let read = |path: &&PathBuf| Header::read(path, options.exif_orientation);
+pub(crate) fn headers(tree: &Tree, paths: &[&PathBuf], options: ImageOptions) -> Result<Vec<Header>> {
+    let read = |path: &&PathBuf| header(tree, path, options.exif_orientation);
     let headers: Vec<Result<Header>> = paths.par_iter().map(read).collect();
     if headers.iter().any(Result::is_err) {
         // The error of the whole file, as of `check_images`, is more precise than that of the header.
-        let error =
-            |(path, header): (&&PathBuf, Result<Header>)| Picture::read(path, options).err().or(header.err());
+        let whole = |path: &Path| Picture::decode(path, &tree.read(path)?, options);
+        let error = |(path, header): (&&PathBuf, Result<Header>)| whole(path).err().or(header.err());
         refuse(paths.par_iter().zip(headers).filter_map(error).collect())?;
         return Ok(vec![]);
     }
     headers.into_iter().collect()
 }
 
+/// The header of a file, from its beginning if that suffices.
+fn header(tree: &Tree, path: &Path, exif_orientation: bool) -> Result<Header> {
+    let (beginning, length) = tree.beginning(path, Header::BEGINNING)?;
+    if beginning.len() as u64 == length {
+        return Header::read(path, &beginning, exif_orientation);
+    }
+    match Header::of_beginning(path, &beginning, length, exif_orientation) {
+        Some(header) => Ok(header),
+        None => Header::read(path, &tree.read(path)?, exif_orientation),
+    }
+}
+
 /// An error that names every file, if there are errors.
-fn refuse(mut errors: Vec<Error>) -> Result<()> {
+pub(crate) fn refuse(mut errors: Vec<Error>) -> Result<()> {
     if errors.len() > 1 {
         return Err(Error::Images { reasons: errors.iter().map(ToString::to_string).collect() });
     }
@@ -129,8 +145,14 @@ fn in_place<T: Send>(
 }
 
 /// Decodes a file into `pixels`. It must agree with the header that was read before.
-fn read_into(path: &Path, shape: ImageShape, options: ImageOptions, pixels: &mut [u8]) -> Result<()> {
-    let picture = Picture::read(path, options)?;
+fn read_into(
+    tree: &Tree,
+    path: &Path,
+    shape: ImageShape,
+    options: ImageOptions,
+    pixels: &mut [u8],
+) -> Result<()> {
+    let picture = Picture::decode(path, &tree.read(path)?, options)?;
     if picture.size() != (shape.height, shape.width) || (shape.channels == 1 && !picture.grey) {
         let message = "the file changed while it was read; start again".into();
         return Err(Error::Malformed { path: path.to_owned(), message });
@@ -167,14 +189,45 @@ pub struct DecodedFiles {
 /// [`Error::Dataset`] if `shape` has neither 1 nor 3 channels or the images do not fit into memory. `options.size` is
 /// ignored.
 pub fn decode_files(paths: &[PathBuf], shape: ImageShape, options: ImageOptions) -> Result<DecodedFiles> {
-    let ImageShape { channels, height, width } = shape;
+    let options = ImageOptions { size: Some((shape.height, shape.width)), ..options };
+    decode_files_by(paths, shape, options, &Fit::Cover)
+}
+
+impl StreamOptions {
+    /// As [`decode_files`], to images of `channels` channels and the size of these options, with the transforms of
+    /// evaluation.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`decode_files`], and [`Error::Config`] for transforms that do not end at the size.
+    pub fn decode_files(&self, paths: &[PathBuf], channels: usize) -> Result<DecodedFiles> {
+        let (size @ (height, width), fit) = (self.size, Fit::new(&self.evaluation, self.size)?);
+        let size = (fit == Fit::Cover).then_some(size);
+        let options = ImageOptions { size, exif_orientation: self.exif_orientation };
+        decode_files_by(paths, ImageShape { channels, height, width }, options, &fit)
+    }
+}
+
+fn decode_files_by(
+    paths: &[PathBuf],
+    shape: ImageShape,
+    options: ImageOptions,
+    fit: &Fit,
+) -> Result<DecodedFiles> {
+    let channels = shape.channels;
     if ![1, 3].contains(&channels) {
         return Err(Error::Dataset(format!("expected 1 or 3 channels, found {channels}")));
     }
-    let options = ImageOptions { size: Some((height, width)), ..options };
-    let mut pixels = zeros(shape, paths.len())?;
+    let (mut pixels, tree) = (zeros(shape, paths.len())?, Tree::default());
+    let chain = Chain::new(fit, &[], shape)?;
+    // The transforms of evaluation draw nothing.
+    let streams = ImageStreams { seed: 0, epoch: 0, index: 0 };
     let read = |path: &PathBuf, pixels: &mut [u8]| {
-        Picture::read(path, options).map(|picture| picture.with_channels(channels).write_planes(pixels))
+        let picture = Picture::decode(path, &tree.read(path)?, options)?.with_channels(channels);
+        let mut canvas = Canvas::default();
+        canvas.load_picture(picture, channels);
+        chain.apply_streamed(streams, &mut canvas, pixels);
+        Ok(())
     };
     let results = in_place(paths, shape, &mut pixels, &mut (), read);
     let (mut decoded, mut errors) = (vec![], vec![]);

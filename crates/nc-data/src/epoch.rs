@@ -1,40 +1,34 @@
-use std::{
-    io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, sync_channel},
-    },
-    thread::{self, JoinHandle},
-};
+use std::sync::Arc;
 
 use candle_core::Device;
 
 use crate::{
-    Batch, Error, Result,
-    batch::{Plans, Prepared, Recipe},
-    transform::Canvas,
+    Batch, Result,
+    ahead::Ahead,
+    batch::{Plans, Recipe},
+    ring::Ring,
 };
-
-/// Batches that each worker may prepare ahead of the consumer.
-const AHEAD: usize = 2;
 
 /// The batches of an epoch, in order, prepared ahead by worker threads. Dropping it stops and joins them.
 #[derive(Debug)]
 pub struct Epoch {
-    /// The workers take turns: batch `first + i` comes from receiver `i % receivers.len()`.
-    receivers: Vec<Receiver<Prepared>>,
-    threads: Vec<JoinHandle<()>>,
-    /// Error of a worker that failed to start.
-    not_started: Option<io::Error>,
+    batches: Batches,
     device: Device,
-    turn: usize,
     left: usize,
+}
+
+#[derive(Debug)]
+enum Batches {
+    /// Of images in memory.
+    Ahead(Ahead),
+    /// Of streamed images.
+    Ring(Ring),
 }
 
 impl Epoch {
     pub(crate) fn start(
         recipe: &Arc<Recipe>,
-        plans: &Plans,
+        plans: Plans,
         epoch: usize,
         first: usize,
         workers: usize,
@@ -42,28 +36,13 @@ impl Epoch {
     ) -> Self {
         let batches = recipe.batches();
         let first = first.min(batches);
+        let workers = workers.max(1);
         let left = batches - first;
-        let workers = workers.min(left).max(1);
-        let (mut receivers, mut threads, mut not_started) = (Vec::new(), Vec::new(), None);
-        for worker in 0..workers {
-            let (sender, receiver) = sync_channel(AHEAD);
-            receivers.push(receiver);
-            let (recipe, plans) = (Arc::clone(recipe), plans.clone());
-            let work = move || {
-                let mut canvas = Canvas::default();
-                for number in (first + worker..batches).step_by(workers) {
-                    if sender.send(recipe.prepare(&mut canvas, &plans, epoch, number)).is_err() {
-                        return; // the epoch was dropped
-                    }
-                }
-            };
-            match thread::Builder::new().name(format!("nc-data-{worker}")).spawn(work) {
-                Ok(thread) => threads.push(thread),
-                // `next` returns the error: the sender of this receiver is gone.
-                Err(error) => not_started = Some(error),
-            }
-        }
-        Self { receivers, threads, not_started, device, turn: 0, left }
+        let batches = match recipe.streamed {
+            None => Batches::Ahead(Ahead::start(recipe, &plans, epoch, first, workers.min(left).max(1))),
+            Some(_) => Batches::Ring(Ring::start(recipe, plans, epoch, first, workers)),
+        };
+        Self { batches, device, left }
     }
 }
 
@@ -72,16 +51,14 @@ impl Iterator for Epoch {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let prepared = self.receivers[self.turn].recv();
-        self.turn = (self.turn + 1) % self.receivers.len();
-        let Ok(prepared) = prepared else {
-            self.left = 0;
-            return Some(Err(match self.not_started.take() {
-                Some(source) => Error::LoaderThread { threads: self.receivers.len(), source },
-                None => Error::LoaderDied,
-            }));
+        let prepared = match &mut self.batches {
+            Batches::Ahead(ahead) => ahead.take(),
+            Batches::Ring(ring) => ring.take(),
         };
-        Some(prepared.on(&self.device))
+        if prepared.is_err() {
+            self.left = 0;
+        }
+        Some(prepared.and_then(|prepared| prepared.on(&self.device)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -90,13 +67,3 @@ impl Iterator for Epoch {
 }
 
 impl ExactSizeIterator for Epoch {}
-
-impl Drop for Epoch {
-    fn drop(&mut self) {
-        self.receivers.clear();
-        for thread in self.threads.drain(..) {
-            // A panic has already been printed by the worker.
-            let _ = thread.join();
-        }
-    }
-}

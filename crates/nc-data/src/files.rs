@@ -4,6 +4,7 @@ use crate::{
     Error, Groups, ImageOptions, LoadProgress, Result, Source, counted,
     decode::{Labelled, decode, headers},
     groups::{numbered, stem_until},
+    tree::Tree,
 };
 
 /// The image files of a folder or of lists, before they are decoded: see [`folder::find`](crate::folder::find) and
@@ -33,6 +34,8 @@ pub struct ImageFiles {
     pub(crate) nested: Option<String>,
     /// Other remarks to display: skipped files and directories.
     pub(crate) notes: Vec<String>,
+    /// Where the files are.
+    pub(crate) tree: Tree,
 }
 
 /// Numbers and sizes of images, from their headers: see [`ImageFiles::survey`].
@@ -127,7 +130,7 @@ impl ImageFiles {
     pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
         self.refuse_faults()?;
         let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
-        let headers = headers(&paths, options)?;
+        let headers = headers(&self.tree, &paths, options)?;
         let mut class_counts = vec![0; self.class_names.len()];
         for &label in &self.train.images.labels {
             class_counts[label as usize] += 1;
@@ -152,11 +155,11 @@ impl ImageFiles {
     /// images or they do not fit into memory.
     pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
         self.refuse_faults()?;
-        let Self { name, class_names, train, validation, test, groups, nested, mut notes, .. } = self;
+        let Self { name, class_names, train, validation, test, groups, nested, mut notes, tree, .. } = self;
         notes.extend(nested);
         let has_validation = validation.is_some();
         let images = [train, test.unwrap_or_default(), validation.unwrap_or_default()].map(|set| set.images);
-        let mut sets = decode(&images, &class_names, options, progress)?.into_iter();
+        let mut sets = decode(&tree, &images, &class_names, options, progress)?.into_iter();
         let (Some(train), Some(test), validation) = (sets.next(), sets.next(), sets.next()) else {
             return Err(Error::Dataset("expected images, found none".into()));
         };
@@ -168,7 +171,7 @@ impl ImageFiles {
         Ok(Source { name, train, validation, test, notes })
     }
 
-    fn refuse_faults(&self) -> Result<()> {
+    pub(crate) fn refuse_faults(&self) -> Result<()> {
         if self.faults.is_empty() {
             return Ok(());
         }

@@ -9,11 +9,13 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     Error, ImageFiles, Result, Source,
+    archive::is_archive,
     error::first,
     files::Files,
     images::ImageOptions,
     list,
     names::is_printable,
+    tree::Tree,
     walk::{Tally, entries, file_name, images},
 };
 
@@ -32,6 +34,11 @@ const BESIDE: &str = "test, val, valid, validation";
 /// it is the test set. Without `directory/train`, reads `directory/CLASS/` and has no test set. Subdirectories of a class
 /// belong to it. A class directory may be a symlink; symlinks to directories below it are skipped. [`Source::notes`] counts
 /// the skipped entries: files of other kinds, hidden files and so on.
+///
+/// Archives take the place of directories: `directory` may be a `.tar` file, or have `train.tar` in place of `train`, and
+/// `val.tar` and `test.tar` beside it. They hold class directories, or an archive `CLASS.tar` of each class as that of
+/// ImageNet does. They are read in place; compressed ones are refused. If paths in an archive start with its own name, as in
+/// `train.tar` made from `train`, that directory is ignored.
 ///
 /// Labels follow the sorted names of the class directories. Images are grey if all files are, in colour otherwise;
 /// transparency is dropped. Class names are normalised to Unicode's NFC, so that the same name from another file system
@@ -59,22 +66,22 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 /// directories beside `train` none of which is a test or validation directory, or such directories without `train`. Class
 /// directories without images and classes without training images are errors of decoding, [`Error::Classes`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
-    let train_dir = directory.join("train");
+    let mut tree = archives(directory)?;
     let mut notes = Vec::from_iter(list::unused_note(directory));
-    let (train_dir, sets) = if train_dir.is_dir() {
-        (train_dir, Sets::beside_train(directory, &mut notes)?)
-    } else {
-        (directory.to_owned(), Sets::default())
+    notes.append(&mut tree.notes);
+    let (train_dir, sets) = match tree.child_dir(directory, "train") {
+        Some(train_dir) => (train_dir, Sets::beside_train(&tree, directory, &mut notes)?),
+        None => (directory.to_owned(), Sets::default()),
     };
     let mut tally = Tally::default();
-    let classes = class_directories(&train_dir, &mut tally)?;
+    let classes = class_directories(&tree, &train_dir, &mut tally)?;
     if train_dir == directory {
         refuse_sets(directory, &classes)?;
     }
-    refuse_one_level_too_high(&train_dir, &classes)?;
+    refuse_one_level_too_high(&tree, &train_dir, &classes)?;
     let mut faults = vec![];
-    let classes = ClassImages::all(classes, &mut tally, &mut faults)?;
-    let mut class_names: Vec<String> = classes.iter().map(|class| class_name(&class.directory)).collect();
+    let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults)?;
+    let mut class_names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
     class_names.sort();
     class_names.dedup();
     let train = labelled(classes, &class_names, &mut faults);
@@ -89,14 +96,33 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     let mut read = |directory: Option<PathBuf>| -> Result<Option<Files>> {
         let Some(directory) = directory else { return Ok(None) };
         let mut tally = Tally::default();
-        let classes = class_directories(&directory, &mut tally)?;
-        let classes = ClassImages::all(classes, &mut tally, &mut faults)?;
+        let classes = class_directories(&tree, &directory, &mut tally)?;
+        let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults)?;
         notes.extend(tally.notes(&directory));
         Ok(Some(labelled(classes, &class_names, &mut faults)))
     };
     let (validation, test) = (read(sets.validation)?, read(sets.test)?);
-    let name = file_name(directory);
-    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, nested, faults, notes })
+    let name = tree.name(directory);
+    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, nested, faults, notes, tree })
+}
+
+/// The files of `directory` with its archives: itself, or those named like sets if `train` is one of them.
+fn archives(directory: &Path) -> Result<Tree> {
+    if is_archive(directory) && directory.is_file() {
+        return Tree::with_archives(directory, vec![directory.to_owned()]);
+    }
+    let archive = |set: &&str| directory.join(format!("{set}.tar"));
+    if directory.join("train").is_dir() || !archive(&"train").is_file() {
+        return Ok(Tree::new(directory));
+    }
+    let names = ["train", TEST].into_iter().chain(VALIDATION);
+    let is_set = |path: &PathBuf| names.clone().any(|name| file_name(path) == name);
+    // Class directories beside an archive named train.tar are the images, as in earlier versions.
+    if entries(directory, |_| ())?.iter().any(|path| path.is_dir() && !is_set(path)) {
+        return Ok(Tree::new(directory));
+    }
+    let sets = names.filter(|set| archive(set).is_file() && !directory.join(set).is_dir());
+    Tree::with_archives(directory, sets.map(|set| archive(&set)).collect())
 }
 
 /// Directories beside `train`.
@@ -109,10 +135,10 @@ struct Sets {
 impl Sets {
     /// An error if there are directories beside `train` but none for testing: one of them may be a misnamed test set, or
     /// `train` may be a class.
-    fn beside_train(directory: &Path, notes: &mut Vec<String>) -> Result<Self> {
+    fn beside_train(tree: &Tree, directory: &Path, notes: &mut Vec<String>) -> Result<Self> {
         let (directories, files): (Vec<PathBuf>, Vec<PathBuf>) =
-            entries(directory, |_| ())?.into_iter().partition(|path| path.is_dir());
-        let named = |name: &str| directories.iter().find(|path| file_name(path) == name).cloned();
+            tree.entries(directory, |_| ())?.into_iter().partition(|path| tree.is_dir(path));
+        let named = |name: &str| directories.iter().find(|path| tree.name(path) == name).cloned();
         let mut sets = Self { validation: VALIDATION.iter().find_map(|name| named(name)), test: named(TEST) };
         if sets.test.is_none()
             && let Some(validation) = sets.validation.take()
@@ -126,7 +152,7 @@ impl Sets {
         }
         let is_unused = |path: &&PathBuf| {
             let used = [sets.validation.as_ref(), sets.test.as_ref()].contains(&Some(*path));
-            !used && file_name(path) != "train"
+            !used && tree.name(path) != "train"
         };
         let unused: Vec<String> = directories.iter().filter(is_unused).map(|path| file_name(path)).collect();
         if sets.test.is_none() && !unused.is_empty() {
@@ -146,9 +172,9 @@ impl Sets {
 }
 
 /// Refuses a single class that contains directories itself: the path is probably one level too high.
-fn refuse_one_level_too_high(directory: &Path, classes: &[PathBuf]) -> Result<()> {
+fn refuse_one_level_too_high(tree: &Tree, directory: &Path, classes: &[PathBuf]) -> Result<()> {
     let [class] = classes else { return Ok(()) };
-    let below = entries(class, |_| ())?.into_iter().filter(|path| path.is_dir()).count();
+    let below = tree.entries(class, |_| ())?.into_iter().filter(|path| tree.is_dir(path)).count();
     if below < 2 {
         return Ok(());
     }
@@ -175,9 +201,10 @@ fn refuse_sets(directory: &Path, classes: &[PathBuf]) -> Result<()> {
     Err(Error::Malformed { path: directory.to_owned(), message })
 }
 
-fn class_directories(directory: &Path, files: &mut Tally) -> Result<Vec<PathBuf>> {
-    let found = entries(directory, |hidden| files.skip(hidden))?;
-    let (classes, others): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|path| path.is_dir());
+fn class_directories(tree: &Tree, directory: &Path, files: &mut Tally) -> Result<Vec<PathBuf>> {
+    let found = tree.entries(directory, |hidden| files.skip(hidden))?;
+    let (classes, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        found.into_iter().partition(|path| tree.is_dir(path));
     for file in &others {
         files.skip(file);
     }
@@ -196,17 +223,24 @@ fn class_directories(directory: &Path, files: &mut Tally) -> Result<Vec<PathBuf>
 
 /// A class directory and the images in it.
 struct ClassImages {
+    /// Name of the class in NFC.
+    name: String,
     directory: PathBuf,
     images: Vec<PathBuf>,
 }
 
 impl ClassImages {
     /// The images of the class directories. Adds those without images to `faults`.
-    fn all(directories: Vec<PathBuf>, tally: &mut Tally, faults: &mut Vec<String>) -> Result<Vec<Self>> {
+    fn all(
+        tree: &Tree,
+        directories: Vec<PathBuf>,
+        tally: &mut Tally,
+        faults: &mut Vec<String>,
+    ) -> Result<Vec<Self>> {
         let mut classes = vec![];
         for directory in directories {
             let (mut found, mut files) = (vec![], Tally::default());
-            images(&directory, &mut found, &mut files)?;
+            images(tree, &directory, &mut found, &mut files)?;
             files.used = found.len();
             if found.is_empty() {
                 let skipped = files.skipped();
@@ -214,7 +248,8 @@ impl ClassImages {
                     if skipped.is_empty() { "an empty directory".into() } else { format!("only {skipped}") };
                 faults.push(format!("{}: no images, {only}", directory.display()));
             } else {
-                classes.push(Self { directory, images: found });
+                let name = tree.name(&directory).nfc().collect();
+                classes.push(Self { name, directory, images: found });
             }
             tally.add(files);
         }
@@ -225,8 +260,8 @@ impl ClassImages {
 /// The images of `classes`; a label is the index of the class name in `names`. Adds classes of other names to `faults`.
 fn labelled(classes: Vec<ClassImages>, names: &[String], faults: &mut Vec<String>) -> Files {
     let mut all = Files::default();
-    for ClassImages { directory, images } in classes {
-        let Ok(label) = names.binary_search(&class_name(&directory)) else {
+    for ClassImages { name, directory, images } in classes {
+        let Ok(label) = names.binary_search(&name) else {
             faults.push(format!("{}: no training images of this class", directory.display()));
             continue;
         };
@@ -241,9 +276,4 @@ fn labelled(classes: Vec<ClassImages>, names: &[String], faults: &mut Vec<String
 fn directory_below(directory: &Path, path: &Path) -> String {
     let below = path.parent().and_then(|parent| parent.strip_prefix(directory).ok());
     below.map_or_else(String::new, |below| below.to_string_lossy().nfc().collect())
-}
-
-/// The name of a class directory in NFC.
-fn class_name(directory: &Path) -> String {
-    file_name(directory).nfc().collect()
 }

@@ -31,7 +31,7 @@ pub fn held_out_count(images: usize, fraction: f64) -> usize {
 
 pub(crate) type Digest256 = [u8; 32];
 
-/// Index of an image in the data set, ordered by the SHA-256 of its pixels.
+/// Index of an image in the data set, ordered by the SHA-256 of its pixels, or of its file if it is streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Image {
     pub(crate) digest: Digest256,

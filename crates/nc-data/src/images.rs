@@ -1,8 +1,7 @@
 //! Decodes one image file.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Cursor, Read, Seek},
+    io::{BufRead, Cursor, Seek},
     path::Path,
 };
 
@@ -44,23 +43,30 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header. The decoder of JPEG reads the whole file first, so it only gets the beginning if that suffices.
-    pub(crate) fn read(path: &Path, exif_orientation: bool) -> Result<Self> {
-        const BEGINNING: u64 = 64 << 10;
-        let reader = open(path)?;
-        let length = file_length(path)?;
-        if reader.format() == Some(ImageFormat::Jpeg) && length > BEGINNING {
-            let mut bytes = vec![];
-            let read = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut bytes));
-            read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-            let beginning = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
-            if let Ok(header) = Self::of(beginning, length, exif_orientation) {
-                return Ok(header);
-            }
-        }
-        let header = Self::of(reader, length, exif_orientation).map_err(|error| undecodable(path, &error))?;
+    /// Bytes at the beginning of a file in which its header is looked for first.
+    pub(crate) const BEGINNING: usize = 64 << 10;
+
+    /// Reads the header of the file `path` with content `bytes`.
+    pub(crate) fn read(path: &Path, bytes: &[u8], exif_orientation: bool) -> Result<Self> {
+        let header = Self::of(reader(path, bytes), bytes.len() as u64, exif_orientation);
+        let header = header.map_err(|error| undecodable(path, bytes, &error))?;
         let (height, width) = header.size;
         if height * width == 0 { Err(no_pixels(path)) } else { Ok(header) }
+    }
+
+    /// The header of a JPEG or PNG file of `length` bytes from its `beginning`; `None` if that does not suffice or the file is of
+    /// another format.
+    pub(crate) fn of_beginning(
+        path: &Path,
+        beginning: &[u8],
+        length: u64,
+        exif_orientation: bool,
+    ) -> Option<Self> {
+        let reader = reader(path, beginning);
+        // Decoders of other formats read metadata behind the pixels.
+        reader.format().filter(|format| [ImageFormat::Jpeg, ImageFormat::Png].contains(format))?;
+        let header = Self::of(reader, length, exif_orientation).ok()?;
+        (header.size.0 * header.size.1 > 0).then_some(header)
     }
 
     fn of(
@@ -82,24 +88,21 @@ impl Header {
     }
 }
 
-fn file_length(path: &Path) -> Result<u64> {
-    let file = fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    Ok(file.len())
-}
-
 /// True if the orientation swaps width and height.
 fn is_sideways(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }
 
-/// Opens an image; the memory of its decoder is limited in proportion to the file length.
-fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
-    let mut reader =
-        ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
-    reader.limits(limits(file_length(path)?));
-    Ok(reader)
+/// A reader of an image whose format follows from its content or, without a known beginning, from the name of its file. The
+/// memory of its decoder is limited in proportion to the length of the file.
+fn reader<'a>(path: &Path, bytes: &'a [u8]) -> ImageReader<Cursor<&'a [u8]>> {
+    let mut reader = ImageReader::new(Cursor::new(bytes));
+    if let Some(format) = image::guess_format(bytes).ok().or_else(|| ImageFormat::from_path(path).ok()) {
+        reader.set_format(format);
+    }
+    reader.limits(limits(bytes.len() as u64));
+    reader
 }
 
 /// Formats that can be read.
@@ -114,23 +117,21 @@ fn no_pixels(path: &Path) -> Error {
     not_an_image(path, "it has no pixels")
 }
 
-/// The error for a file that is not an image or exceeds the limits of [`open`].
-fn undecodable(path: &Path, error: &ImageError) -> Error {
+/// The error for a file that is not an image or exceeds the limits of [`reader`].
+fn undecodable(path: &Path, bytes: &[u8], error: &ImageError) -> Error {
     if !matches!(error, ImageError::Limits(_)) {
         // Texts of decoders may have line breaks.
         let text = error.to_string();
         let reason: Vec<&str> = text.split_whitespace().collect();
         return not_an_image(path, &reason.join(" "));
     }
-    let size = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map(|mut reader| {
-        reader.no_limits();
-        reader.into_dimensions()
-    });
-    let size = match size {
-        Ok(Ok((width, height))) => format!(" of {width}x{height} pixels"),
-        _ => String::new(),
+    let mut unlimited = reader(path, bytes);
+    unlimited.no_limits();
+    let size = match unlimited.into_dimensions() {
+        Ok((width, height)) => format!(" of {width}x{height} pixels"),
+        Err(_) => String::new(),
     };
-    let limit = fs::metadata(path).map_or(0, |file| limits(file.len()).max_alloc.unwrap_or(0) >> 20);
+    let limit = limits(bytes.len() as u64).max_alloc.unwrap_or(0) >> 20;
     let message = format!(
         "the image{size} needs more than the {limit} MiB allowed for decoding a file of this length; scale it down"
     );
@@ -154,7 +155,7 @@ fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
 
 /// Decodes an image within `limits`, as [`ImageReader::decode`], and turns it.
 fn upright(
-    reader: ImageReader<BufReader<File>>,
+    reader: ImageReader<Cursor<&[u8]>>,
     mut limits: Limits,
     exif_orientation: bool,
 ) -> image::ImageResult<DynamicImage> {
@@ -169,10 +170,11 @@ fn upright(
 }
 
 /// A decoded image: rows of pixels, one byte each if grey, else three.
+#[derive(Clone)]
 pub(crate) struct Picture {
     pub(crate) grey: bool,
-    height: usize,
-    width: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -192,20 +194,19 @@ fn limits(length: u64) -> Limits {
 }
 
 impl Picture {
-    /// Reads a file, turns and resizes the image.
-    pub(crate) fn read(path: &Path, options: ImageOptions) -> Result<Self> {
-        let file = open(path)?;
-        if file.format() == Some(ImageFormat::Jpeg) {
-            let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    /// Decodes the file `path` with content `bytes`, turns and resizes the image.
+    pub(crate) fn decode(path: &Path, bytes: &[u8], options: ImageOptions) -> Result<Self> {
+        let reader = reader(path, bytes);
+        if reader.format() == Some(ImageFormat::Jpeg) {
             if !bytes.starts_with(&[0xff, 0xd8]) {
                 return Err(not_an_image(path, "the content is not that of a JPEG file"));
             }
-            if !is_whole_jpeg(&bytes) {
+            if !is_whole_jpeg(bytes) {
                 return Err(not_an_image(path, "the file is cut off before its end marker"));
             }
         }
-        let image = upright(file, limits(file_length(path)?), options.exif_orientation);
-        let image = image.map_err(|error| undecodable(path, &error))?;
+        let image = upright(reader, limits(bytes.len() as u64), options.exif_orientation);
+        let image = image.map_err(|error| undecodable(path, bytes, &error))?;
         let picture = Self::new(image);
         if picture.bytes.is_empty() {
             return Err(no_pixels(path));

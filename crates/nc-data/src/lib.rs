@@ -6,6 +6,8 @@
 //! [`Loader`] transform, normalise and mix its [`Batch`]es. A batch has one or more [`View`]s, each with its own
 //! sampler and list of [`Transform`]s. All randomness comes from streams keyed by purpose, see [`rng`].
 
+mod ahead;
+mod archive;
 mod batch;
 mod check;
 pub mod cifar;
@@ -26,6 +28,7 @@ mod hold_out;
 pub mod hub;
 pub mod idx;
 mod images;
+mod index;
 pub mod list;
 mod loader;
 mod mix;
@@ -34,11 +37,16 @@ mod noise;
 mod normalize;
 mod png;
 mod profile;
+mod ring;
 pub mod rng;
 mod sampler;
+mod skip;
 mod source;
+mod stream;
+mod streamed;
 mod subset;
 mod transform;
+mod tree;
 mod view;
 mod walk;
 
@@ -62,6 +70,7 @@ pub use png::{encode_png, encode_thumbnail};
 pub use profile::Profile;
 pub use sampler::Sampler;
 pub use source::Source;
+pub use stream::StreamOptions;
 pub use subset::Subset;
 pub use transform::{Interpolation, Transform};
 pub use view::{Plan, View, ViewConfig};

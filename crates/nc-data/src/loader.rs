@@ -4,7 +4,7 @@ use candle_core::Device;
 
 use crate::{
     Epoch, Error, ImageShape, Normalize, Plan, Result, Sample, Subset, ViewConfig, batch::Recipe,
-    rng::MOST_VIEWS,
+    rng::MOST_VIEWS, streamed::Streamed, transform::Fit,
 };
 
 /// Configuration of a [`Loader`].
@@ -29,7 +29,7 @@ pub struct LoaderConfig {
 }
 
 /// Produces the batches of each epoch. A batch depends only on subset, configuration, epoch and batch index, not on the
-/// number of workers or earlier reads.
+/// number of workers or earlier reads. Of streamed images, at most three batches are in memory, as bytes, and one as `f32`.
 ///
 /// ```
 /// use candle_core::Device;
@@ -87,10 +87,18 @@ impl Loader {
     /// sampler, transform or alpha out of range, progressive sampling without `epochs`, or a normalisation that does not
     /// match the images.
     pub fn new(subset: &Subset, config: LoaderConfig) -> Result<Self> {
-        Self::with_smallest_batch(subset, config, Self::SMALLEST_LAST_BATCH)
+        let streamed = subset.dataset().stream();
+        let streamed =
+            streamed.map(|stream| Streamed { stream: stream.clone(), fit: stream.training.clone() });
+        Self::with(subset, config, streamed, Self::SMALLEST_LAST_BATCH)
     }
 
-    fn with_smallest_batch(subset: &Subset, config: LoaderConfig, smallest_batch: usize) -> Result<Self> {
+    fn with(
+        subset: &Subset,
+        config: LoaderConfig,
+        streamed: Option<Streamed>,
+        smallest_batch: usize,
+    ) -> Result<Self> {
         let LoaderConfig { views, epochs, batch_size, normalize, seed, workers, device } = config;
         if subset.is_empty() || batch_size == 0 {
             return Err(Error::Config(format!(
@@ -105,7 +113,8 @@ impl Loader {
             )));
         }
         let shape = subset.dataset().shape();
-        let views = views.into_iter().enumerate().map(|(index, view)| view.check(index, epochs, shape));
+        let fit = streamed.as_ref().map_or(&Fit::Cover, |streamed| &streamed.fit);
+        let views = views.into_iter().enumerate().map(|(index, view)| view.check(index, epochs, fit, shape));
         let recipe = Recipe {
             subset: subset.clone(),
             batch_size: batch_size.min(subset.len()),
@@ -114,6 +123,7 @@ impl Loader {
             epochs,
             tables: normalize.tables(shape.channels)?,
             seed,
+            streamed,
         };
         Ok(Self { recipe: Arc::new(recipe), workers, device })
     }
@@ -126,7 +136,10 @@ impl Loader {
     /// [`Error::Config`] for an empty subset, batch size 0, or a normalisation that does not match the images.
     pub fn sequential(subset: &Subset, config: LoaderConfig) -> Result<Self> {
         let views = vec![ViewConfig::new(Plan::Sequential)];
-        Self::with_smallest_batch(subset, LoaderConfig { views, ..config }, 1)
+        let streamed = subset.dataset().stream();
+        let streamed =
+            streamed.map(|stream| Streamed { stream: stream.clone(), fit: stream.evaluation.clone() });
+        Self::with(subset, LoaderConfig { views, ..config }, streamed, 1)
     }
 
     /// The shape of the images of view `view`, after its transforms.
@@ -152,7 +165,12 @@ impl Loader {
     /// before.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let plans = self.recipe.plans(epoch);
-        Epoch::start(&self.recipe, &plans, epoch, first_batch, self.workers, self.device.clone())
+        Epoch::start(&self.recipe, plans, epoch, first_batch, self.workers, self.device.clone())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ring(&self, epoch: usize, workers: usize) -> crate::ring::Ring {
+        crate::ring::Ring::start(&self.recipe, self.recipe.plans(epoch), epoch, 0, workers)
     }
 
     /// The images at `places` in the order of `epoch` as view `view` shows them to the network, but before
@@ -181,18 +199,31 @@ impl Loader {
     /// #     device: Device::Cpu,
     /// # };
     /// let loader = Loader::new(&subset, config)?;
-    /// for sample in loader.samples(0, 3, 0..8) {
+    /// for sample in loader.samples(0, 3, 0..8)? {
     ///     assert_eq!(sample.pixels.len(), loader.image_shape(0).values()); // 1x20x20
     ///     let _label = subset.labels()[sample.position as usize];
     /// }
     /// # Ok::<(), nc_data::Error>(())
     /// ```
     ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] and [`Error::Malformed`] for a file of a streamed image.
+    ///
     /// # Panics
     ///
     /// If there is no such view or place.
-    pub fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Vec<Sample> {
+    pub fn samples(&self, view: usize, epoch: usize, places: Range<usize>) -> Result<Vec<Sample>> {
         self.recipe.samples(view, epoch, places)
+    }
+
+    /// Position in the subset of each image of view `view` in the order of `epoch`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such view.
+    pub fn positions(&self, view: usize, epoch: usize) -> Vec<u32> {
+        self.recipe.plans(epoch)[view].to_vec()
     }
 }
 

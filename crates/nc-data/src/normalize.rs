@@ -13,6 +13,10 @@ impl Normalize {
     /// Mean and population standard deviation of each channel over all pixels of `subset`, regardless of class. A
     /// constant channel gets standard deviation 1 and is normalised to 0.
     ///
+    /// # Panics
+    ///
+    /// If the images are streamed.
+    ///
     /// ```
     /// use nc_data::{Normalize, Subset, fashion_mnist_lt};
     ///

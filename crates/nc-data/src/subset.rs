@@ -18,7 +18,8 @@ use crate::{
 /// Selected images of a [`Dataset`], in an order independent of file order.
 ///
 /// Within a class, images are sorted by the SHA-256 of their pixels before drawing. The same images therefore give the
-/// same subset in the same order, whether they come from an archive, from folders or from a shuffled copy.
+/// same subset in the same order, whether they come from an archive, from folders or from a shuffled copy. Streamed images
+/// are sorted by the SHA-256 of the bytes of their files instead, and have hashes of their own.
 #[derive(Clone)]
 pub struct Subset {
     dataset: Dataset,
@@ -54,9 +55,11 @@ impl Subset {
     /// All images, sorted by class and within a class by digest.
     pub fn all(dataset: &Dataset) -> Self {
         let mut classes = vec![Vec::new(); dataset.num_classes()];
-        let digests =
-            (0..dataset.len()).into_par_iter().map(|index| Sha256::digest(dataset.image(index)).into());
-        let digests: Vec<Digest256> = digests.collect();
+        let images = (0..dataset.len()).into_par_iter();
+        let digests: Vec<Digest256> = match dataset.stream() {
+            None => images.map(|index| Sha256::digest(dataset.image(index)).into()).collect(),
+            Some(stream) => images.map(|index| stream.digest(index)).collect(),
+        };
         for (index, (&label, digest)) in dataset.labels().iter().zip(digests).enumerate() {
             classes[label as usize].push(Image { digest, index });
         }
@@ -117,6 +120,9 @@ impl Subset {
     fn new(dataset: Dataset, classes: &[Vec<Image>]) -> Self {
         let shape = dataset.shape();
         let mut hash = Sha256::new();
+        if let Some(stream) = dataset.stream() {
+            hash.update(stream.identity());
+        }
         for value in [shape.channels, shape.height, shape.width, classes.len()] {
             hash.update((value as u64).to_le_bytes());
         }
@@ -180,18 +186,20 @@ impl Subset {
     ///
     /// # Panics
     ///
-    /// If `position` is out of range.
+    /// If `position` is out of range, or if the images are streamed.
     pub fn image(&self, position: usize) -> &[u8] {
         self.dataset.image(self.indices[position])
     }
 
-    /// Number of images of this subset that are also in `other`, equal in every pixel.
+    /// Number of images of this subset that are also in `other`, equal in every pixel. Streamed images are compared by the
+    /// bytes of their files.
     pub fn copies_in(&self, other: &Self) -> usize {
         let others: HashSet<&Digest256> = other.digests.iter().collect();
         self.digests.iter().filter(|digest| others.contains(digest)).count()
     }
 
-    /// The number of images equal in every pixel to an image of another class.
+    /// The number of images equal in every pixel to an image of another class. Streamed images are compared by the bytes of
+    /// their files.
     pub fn copies_under_other_labels(&self) -> usize {
         let mut labels: HashMap<&Digest256, (u32, bool)> = HashMap::new();
         for (digest, &label) in self.digests.iter().zip(&self.labels) {
@@ -220,7 +228,9 @@ impl Subset {
     }
 
     /// SHA-256, in hexadecimal, of C, H, W and K, then for each class n_k and the SHA-256 of each image in subset
-    /// order; numbers as little-endian u64. Subsets of equal hash give the same batches.
+    /// order; numbers as little-endian u64. Subsets of equal hash give the same batches. For streamed images, the SHA-256 are
+    /// those of the files, and a text comes first: `nclt streamed`, whether EXIF orientation is applied, and the transforms
+    /// to their size in evaluation.
     pub fn hash(&self) -> &str {
         &self.hash
     }

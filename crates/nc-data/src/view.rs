@@ -1,6 +1,10 @@
 use candle_core::{Device, Tensor};
 
-use crate::{Error, ImageShape, Mix, Result, Sampler, Transform, mix::Mixer, transform::Chain};
+use crate::{
+    Error, ImageShape, Mix, Result, Sampler, Transform,
+    mix::Mixer,
+    transform::{Chain, Fit},
+};
 
 /// One view of a batch: images and labels.
 #[derive(Clone, Debug)]
@@ -60,11 +64,17 @@ impl ViewConfig {
     ///
     /// [`Error::Config`] for transforms that do not fit the images or each other, or parameters out of range.
     pub fn image_shape(&self, shape: ImageShape) -> Result<ImageShape> {
-        Ok(Chain::new(&self.transforms, shape)?.output())
+        Ok(Chain::new(&Fit::Cover, &self.transforms, shape)?.output())
     }
 
-    /// Validates view `index` of a loader for `epochs` epochs of images of `shape`.
-    pub(crate) fn check(&self, index: usize, epochs: Option<usize>, shape: ImageShape) -> Result<ViewRecipe> {
+    /// Validates view `index` of a loader for `epochs` epochs of images of `shape`, which streamed ones get by `fit`.
+    pub(crate) fn check(
+        &self,
+        index: usize,
+        epochs: Option<usize>,
+        fit: &Fit,
+        shape: ImageShape,
+    ) -> Result<ViewRecipe> {
         match self.plan {
             Plan::Sampled(sampler) => sampler.check(epochs)?,
             Plan::SameAs(view) if view >= index => {
@@ -74,7 +84,7 @@ impl ViewConfig {
             }
             Plan::Sequential | Plan::SameAs(_) => (),
         }
-        let chain = Chain::new(&self.transforms, shape)?;
+        let chain = Chain::new(fit, &self.transforms, shape)?;
         let mixer = self.mixup_alpha.map(Mixer::new).transpose()?;
         Ok(ViewRecipe { plan: self.plan, chain, mixer })
     }

@@ -8,7 +8,9 @@ use std::{
 
 use crate::{
     Error, Result, counted,
+    index::Index,
     names::{ENDINGS, is_image},
+    tree::Tree,
 };
 
 /// Counts of used and skipped files below a directory.
@@ -65,17 +67,22 @@ impl Tally {
 /// [`Error::Read`] for an unreadable directory.
 pub fn image_files(directory: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let (mut found, mut files) = (vec![], Tally::default());
-    images(directory, &mut found, &mut files)?;
+    images(&Tree::default(), directory, &mut found, &mut files)?;
     Ok((found, files.unused.values().sum()))
 }
 
 /// Adds the images in `directory` and its subdirectories to `found`.
-pub(crate) fn images(directory: &Path, found: &mut Vec<PathBuf>, files: &mut Tally) -> Result<()> {
-    for path in entries(directory, |hidden| files.skip(hidden))? {
+pub(crate) fn images(
+    tree: &Tree,
+    directory: &Path,
+    found: &mut Vec<PathBuf>,
+    files: &mut Tally,
+) -> Result<()> {
+    for path in tree.entries(directory, |hidden| files.skip(hidden))? {
         // Symlinked directories can form cycles, which would count images repeatedly.
-        if path.is_dir() && !path.is_symlink() {
-            images(&path, found, files)?;
-        } else if path.is_file() && is_image(&path) {
+        if tree.is_dir(&path) && !path.is_symlink() {
+            images(tree, &path, found, files)?;
+        } else if tree.is_file(&path) && is_image(&path) {
             found.push(path);
         } else {
             files.skip(&path);
@@ -91,9 +98,15 @@ pub(crate) fn entries(directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut paths = paths.map_err(unreadable)?;
     paths.sort();
+    Ok(visible(paths, hidden))
+}
+
+/// The visible ones of the entries of a directory. Hidden ones are passed to `hidden`, except an index of images.
+pub(crate) fn visible(paths: Vec<PathBuf>, hidden: impl FnMut(&Path)) -> Vec<PathBuf> {
     let (hidden_paths, paths): (Vec<PathBuf>, _) = paths.into_iter().partition(|path| is_hidden(path));
-    hidden_paths.iter().map(PathBuf::as_path).for_each(hidden);
-    Ok(paths)
+    let hidden_paths = hidden_paths.iter().map(PathBuf::as_path);
+    hidden_paths.filter(|path| !Index::is_index(&file_name(path))).for_each(hidden);
+    paths
 }
 
 /// True for hidden entries, and for the directory that archives from macOS have beside their files.

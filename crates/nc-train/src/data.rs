@@ -163,7 +163,8 @@ impl Data {
             format!("expected less than the images' smaller side of {side} pixels, found {padding}")
         })?;
         let transforms = transforms(config, &train)?;
-        let resize = config.image_size.map(|_| Resize::CoverAndCrop);
+        let scales = config.streaming.as_ref().is_none_or(|streaming| streaming.evaluation.is_empty());
+        let resize = config.image_size.filter(|_| scales).map(|_| Resize::CoverAndCrop);
         let class_counts = train.class_counts().to_vec();
         let test_held_out = source.test.is_empty();
         Ok(Self {

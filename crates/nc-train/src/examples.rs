@@ -86,7 +86,7 @@ impl<'a> Stored<'a> {
     }
 
     fn image(&self, position: usize) -> Result<ImageSample> {
-        let sample = self.loader.samples(0, 0, position..position + 1).swap_remove(0);
+        let sample = self.loader.samples(0, 0, position..position + 1)?.swap_remove(0);
         let png = encode_thumbnail(&sample.pixels, self.loader.image_shape(0), LONGEST_SIDE)?;
         Ok(ImageSample::new(self.subset.labels()[position] as usize, &png))
     }

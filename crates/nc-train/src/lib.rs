@@ -34,8 +34,8 @@ mod with_values;
 pub use config::{
     AdamWConfig, BackboneKind, Branches, CenterInit, Centers, Contrast, DataConfig, DataSource, Decay,
     Diversity, EvaluationConfig, Experiment, Keep, LossViews, ModelConfig, NeuralCollapse, Objective,
-    OptimizerConfig, Phase, Precision, Queue, Reweighting, Schedule, Settings, SgdConfig, Space, Trains,
-    UniformTargets, Uniformity, ValidExperiment, Validation, ValidationMeasure, WithinForm,
+    OptimizerConfig, Phase, Precision, Queue, Reweighting, Schedule, Settings, SgdConfig, Space, Streaming,
+    Trains, UniformTargets, Uniformity, ValidExperiment, Validation, ValidationMeasure, WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};

@@ -87,6 +87,10 @@ pub struct Step<'a> {
     pub loss: f64,
     /// The learning rate.
     pub learning_rate: f64,
+    /// Seconds of the step, from the end of the step before.
+    pub seconds: f64,
+    /// Seconds of these spent waiting for the batch.
+    pub waited: f64,
 }
 
 /// Ignores all events.

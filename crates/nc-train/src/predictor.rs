@@ -2,17 +2,26 @@ use std::path::{Path, PathBuf};
 
 use candle_core::D;
 use candle_nn::ops::softmax;
-use nc_data::{ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, Subset, decode_files};
+use nc_data::{
+    ImageOptions, ImageShape, Loader, LoaderConfig, Normalize, StreamOptions, Subset, decode_files,
+};
 use nc_models::Network;
 use nc_record::InputSpec;
 
-use crate::{Error, Result, RunOptions, Trained, network::resnet, source::image_options, stored::Stored};
+use crate::{
+    Error, Result, RunOptions, Trained,
+    network::resnet,
+    source::{image_options, stream_options},
+    stored::Stored,
+};
 
 /// A trained network that classifies image files. It needs no images of the run.
 pub struct Predictor {
     network: Box<dyn Network>,
     input: InputSpec,
     images: ImageOptions,
+    /// How images get their size, if those of the run were streamed.
+    streamed: Option<StreamOptions>,
     options: RunOptions,
 }
 
@@ -47,7 +56,8 @@ impl Predictor {
         let build = resnet(experiment.model.backbone);
         let network = stored.network(&experiment, shape, input.classes.len(), &options.device, build)?;
         let images = image_options(&experiment.data);
-        Ok(Self { network, input, images, options: options.clone() })
+        let streamed = stream_options(&experiment.data);
+        Ok(Self { network, input, images, streamed, options: options.clone() })
     }
 
     /// Class names, in the order of class indices.
@@ -55,7 +65,8 @@ impl Predictor {
         &self.input.classes
     }
 
-    /// Classifies image files. Images of another size than the network's are resized to cover it and centre-cropped.
+    /// Classifies image files. Images of another size than the network's are resized to cover it and centre-cropped, or
+    /// transformed as in the evaluation of a run with streamed images.
     /// Calls `each` with every prediction in order, and for a file that cannot be decoded with its error.
     ///
     /// # Errors
@@ -67,7 +78,11 @@ impl Predictor {
         mut each: impl FnMut(std::result::Result<Prediction, nc_data::Error>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         for paths in paths.chunks(BATCH) {
-            let decoded = decode_files(paths, shape(&self.input), self.images).map_err(Error::from)?;
+            let decoded = match &self.streamed {
+                Some(streamed) => streamed.decode_files(paths, self.input.channels),
+                None => decode_files(paths, shape(&self.input), self.images),
+            };
+            let decoded = decoded.map_err(Error::from)?;
             let probabilities =
                 if decoded.paths.is_empty() { vec![] } else { self.probabilities(&decoded.images)? };
             let mut predictions = decoded.paths.into_iter().zip(probabilities);

@@ -7,9 +7,8 @@ use crate::Result;
 const CLASSES: usize = 8;
 /// Images shown of each class.
 const IMAGES: usize = 3;
-/// Images of the epoch that are searched for those of the classes shown, and of these at a time.
+/// Images of the epoch that are searched for those of the classes shown.
 const SEARCHED: usize = 2048;
-const AT_A_TIME: usize = 256;
 /// Longest side of a stored image, in pixels. Larger ones are scaled down: a page has up to 144 of them, 3 MB at most.
 pub(crate) const LONGEST_SIDE: usize = 72;
 
@@ -23,13 +22,12 @@ pub(crate) fn training_samples(loader: &Loader, subset: &Subset) -> Result<Sampl
         classes.drain(CLASSES / 2..classes.len() - CLASSES / 2);
     }
     let mut found: Vec<Vec<ImageSample>> = vec![vec![]; classes.len()];
-    let end = subset.len().min(SEARCHED);
-    for start in (0..end).step_by(AT_A_TIME) {
-        for sample in loader.samples(0, 0, start..end.min(start + AT_A_TIME)) {
-            let class = subset.labels()[sample.position as usize] as usize;
-            if let Some(row) = classes.iter().position(|&shown| shown == class)
-                && found[row].len() < IMAGES
-            {
+    for (place, position) in loader.positions(0, 0).into_iter().enumerate().take(SEARCHED) {
+        let class = subset.labels()[position as usize] as usize;
+        if let Some(row) = classes.iter().position(|&shown| shown == class)
+            && found[row].len() < IMAGES
+        {
+            for sample in loader.samples(0, 0, place..place + 1)? {
                 let png = encode_thumbnail(&sample.pixels, loader.image_shape(0), LONGEST_SIDE)?;
                 found[row].push(ImageSample::new(class, &png));
             }

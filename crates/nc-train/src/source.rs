@@ -3,20 +3,27 @@
 use std::path::Path;
 
 use nc_data::{
-    ImageFiles, ImageOptions, LoadProgress, Source,
+    ImageFiles, ImageOptions, LoadProgress, Source, StreamOptions,
     cifar::{self, Cifar},
     folder, idx, list,
 };
 
 use crate::{
     Error, Result,
-    config::{DataConfig, DataSource},
+    config::{DataConfig, DataSource, Streaming},
 };
 
 /// How image files of folders and lists are read.
 pub(crate) fn image_options(config: &DataConfig) -> ImageOptions {
     let upright = config.exif_orientation.unwrap_or(config.source == DataSource::ImageFolder);
     ImageOptions { size: config.image_size, exif_orientation: upright }
+}
+
+/// How image files of folders and lists are streamed, if they are.
+pub(crate) fn stream_options(config: &DataConfig) -> Option<StreamOptions> {
+    let Streaming { training, evaluation } = config.streaming.clone()?;
+    let ImageOptions { size, exif_orientation } = image_options(config);
+    Some(StreamOptions { size: size?, exif_orientation, training, evaluation })
 }
 
 /// Reads the images of `config.source`.
@@ -39,8 +46,14 @@ pub(crate) fn open_source(
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
-        DataSource::ImageFolder => decoded(folder::find(from_files("image-folder")?)?, config, progress),
-        DataSource::ImageList => decoded(list::find(from_files("image-list")?)?, config, progress),
+        DataSource::ImageFolder => {
+            let directory = from_files("image-folder")?;
+            read(folder::find(directory)?, directory, config, progress)
+        }
+        DataSource::ImageList => {
+            let directory = from_files("image-list")?;
+            read(list::find(directory)?, directory, config, progress)
+        }
         #[cfg(feature = "hub")]
         DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),
         #[cfg(feature = "hub")]
@@ -55,9 +68,26 @@ pub(crate) fn open_source(
     }
 }
 
-fn decoded(mut files: ImageFiles, config: &DataConfig, progress: &mut dyn LoadProgress) -> Result<Source> {
+/// Reads the images of `directory`, or an archive.
+fn read(
+    mut files: ImageFiles,
+    directory: &Path,
+    config: &DataConfig,
+    progress: &mut dyn LoadProgress,
+) -> Result<Source> {
+    if let Some(list) = &config.skip {
+        let parent = if directory.is_file() { directory.parent() } else { Some(directory) };
+        let skipped = files.skip(&parent.unwrap_or(directory).join(list));
+        skipped.map_err(|error| Error::setting("data.skip", error.to_string()))?;
+    }
     if let Some(groups) = &config.groups {
         files.group_by(groups).map_err(|error| Error::setting("data.groups", error.to_string()))?;
+    }
+    if let Some(options) = stream_options(config) {
+        return files.stream(&options, progress).map_err(|error| match error {
+            nc_data::Error::Config(message) => Error::setting("data.streaming", message),
+            other => other.into(),
+        });
     }
     match files.decode(image_options(config), progress) {
         Err(error @ nc_data::Error::ImageSizes { .. }) => {

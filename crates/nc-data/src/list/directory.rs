@@ -6,16 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ImageList;
+use super::{ImageList, image_list::tree_of};
 use crate::{
     Error, ImageFiles, ImageOptions, Result, Source,
+    archive::is_archive,
     error::first,
     walk::{entries, file_name, image_files},
 };
 
 /// Reads the images of the lists in `directory`, with paths relative to it. The training list is the `.txt` or `.csv` file
 /// with "train" in its name, or the only list. The test list has "test" in its name and the validation list "val"; both
-/// are optional, and without a test list, the validation list is the test list. [`Source::notes`] names unused lists and
+/// are optional, and without a test list, the validation list is the test list. Archives in `directory` take the place of
+/// directories: `train/ant/1.jpg` may be the file `ant/1.jpg` in `train.tar`, or the file `1.jpg` in the archive `ant.tar` in it. [`Source::notes`] names unused lists and
 /// columns. For colours see [`folder::read_dir`](crate::folder::read_dir).
 ///
 /// ```no_run
@@ -43,15 +45,21 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     let Lists { train, validation, test, mut notes } = Lists::in_dir(directory)?;
     let list = ImageList::read(&train)?;
     let class_names = list.class_names()?;
-    let mut read = |path: Option<PathBuf>| {
+    let mut read = |path: &Option<PathBuf>| -> Result<Option<ImageList>> {
         let Some(path) = path else { return Ok(None) };
-        let list = ImageList::read(&path)?;
-        note_columns(&list, &path, &mut notes);
-        list.files(directory, &class_names).map(Some)
+        let list = ImageList::read(path)?;
+        note_columns(&list, path, &mut notes);
+        Ok(Some(list))
     };
-    let (validation, test) = (read(validation)?, read(test)?);
+    let (validation, test) = (read(&validation)?, read(&test)?);
     note_columns(&list, &train, &mut notes);
-    let train = list.files(directory, &class_names)?;
+    let lists: Vec<&ImageList> = [&list].into_iter().chain(&validation).chain(&test).collect();
+    let mut tree = tree_of(&lists, directory)?;
+    notes.append(&mut tree.notes);
+    let files = |list: &ImageList| list.files(&tree, directory, &class_names);
+    let validation = validation.as_ref().map(files).transpose()?;
+    let test = test.as_ref().map(files).transpose()?;
+    let train = files(&list)?;
     let groups = train.column_groups();
     let name = file_name(directory);
     let mut files = ImageFiles {
@@ -64,6 +72,7 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
         faults: vec![],
         nested: None,
         notes,
+        tree,
     };
     files.note_shared_groups();
     Ok(files)
@@ -78,12 +87,15 @@ fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
 
 /// True if the images of `directory` are those of lists, false if they are those of class directories: the first image of
 /// the training list exists, or there is a training list but no class directories. Lists beside the directories of
-/// their images look like a folder, and tables beside class directories like a list.
+/// their images look like a folder, and tables beside class directories like a list. An archive has no lists.
 ///
 /// # Errors
 ///
 /// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
 pub fn has_lists(directory: &Path) -> Result<bool> {
+    if is_archive(directory) && directory.is_file() {
+        return Ok(false);
+    }
     let lists = all(directory)?;
     let Some(list) = training(directory, &lists)? else { return only_has_listed_images(directory, &lists) };
     match ImageList::read(&list) {

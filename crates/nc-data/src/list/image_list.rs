@@ -8,7 +8,10 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::parse::{self, Entry, Label, Parsed};
-use crate::{Error, Result, decode::Labelled, error::first, files::Files, names::is_printable};
+use crate::{
+    Error, Result, archive::is_archive, decode::Labelled, error::first, files::Files, names::is_printable,
+    tree::Tree, walk::entries,
+};
 
 /// A parsed image list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +70,11 @@ impl ImageList {
         Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The entries, in line order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -79,17 +87,28 @@ impl ImageList {
 
     /// True if the first image is a file below `root`.
     pub(super) fn first_exists(&self, root: &Path) -> bool {
-        self.entries.first().is_some_and(|entry| file(root, &entry.path).is_some())
+        let tree = Tree::default();
+        self.entries.first().is_some_and(|entry| file(&tree, root, &entry.path).is_some())
     }
 
     /// The files below `root`.
     pub(super) fn existing(&self, root: &Path) -> Vec<PathBuf> {
-        self.entries.par_iter().filter_map(|entry| file(root, &entry.path)).collect()
+        let tree = Tree::default();
+        self.entries.par_iter().filter_map(|entry| file(&tree, root, &entry.path)).collect()
     }
 
-    /// The entries without a file below `root`, in line order.
-    pub fn missing(&self, root: &Path) -> Vec<&Entry> {
-        self.entries.par_iter().filter(|entry| file(root, &entry.path).is_none()).collect()
+    /// The entries without a file below `root` or in the archives there, in line order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] and [`Error::Malformed`] for an archive that cannot be read. Archives are read if files are missing.
+    pub fn missing(&self, root: &Path) -> Result<Vec<&Entry>> {
+        let tree = tree_of(&[self], root)?;
+        Ok(self.missing_in(&tree, root))
+    }
+
+    fn missing_in(&self, tree: &Tree, root: &Path) -> Vec<&Entry> {
+        self.entries.par_iter().filter(|entry| file(tree, root, &entry.path).is_none()).collect()
     }
 
     /// The class names of a training list, in the order of labels: sorted, or the numbers from 0, each of which must have
@@ -114,9 +133,9 @@ impl ImageList {
     }
 
     /// The images, with labels that index `class_names`. Names of files may be composed otherwise than in the list.
-    pub(super) fn files(&self, root: &Path, class_names: &[String]) -> Result<Files> {
+    pub(super) fn files(&self, tree: &Tree, root: &Path, class_names: &[String]) -> Result<Files> {
         let paths: Vec<Option<PathBuf>> =
-            self.entries.par_iter().map(|entry| file(root, &entry.path)).collect();
+            self.entries.par_iter().map(|entry| file(tree, root, &entry.path)).collect();
         let missing = self.entries.iter().zip(&paths).filter(|(_, path)| path.is_none());
         let missing: Vec<String> = missing.map(|(entry, _)| entry.path.display().to_string()).collect();
         if !missing.is_empty() {
@@ -158,13 +177,26 @@ impl ImageList {
     }
 }
 
+/// The files below `root`, with the archives there if an image of `lists` is not a file of its own.
+pub(super) fn tree_of(lists: &[&ImageList], root: &Path) -> Result<Tree> {
+    if !root.is_dir() {
+        return Ok(Tree::new(root));
+    }
+    let is_readable = |path: &PathBuf| is_archive(path) && path.is_file();
+    let archives: Vec<PathBuf> = entries(root, |_| ())?.into_iter().filter(is_readable).collect();
+    let plain = Tree::new(root);
+    if archives.is_empty() || lists.iter().all(|list| list.missing_in(&plain, root).is_empty()) {
+        return Ok(plain);
+    }
+    Tree::with_archives(root, archives)
+}
+
 /// The file below `root`, whose name may be composed as in Unicode's NFC or decomposed as in NFD, whatever the list has.
-fn file(root: &Path, path: &Path) -> Option<PathBuf> {
-    let whole = root.join(path);
-    if whole.is_file() {
-        return Some(whole);
+fn file(tree: &Tree, root: &Path, path: &Path) -> Option<PathBuf> {
+    if let Some(found) = tree.find(root, path) {
+        return Some(found);
     }
     let text = path.to_str().filter(|text| !text.is_ascii())?;
     let others: [String; 2] = [text.nfc().collect(), text.nfd().collect()];
-    others.into_iter().map(|other| root.join(other)).find(|path| path.is_file())
+    others.into_iter().find_map(|other| tree.find(root, other.as_ref()))
 }

@@ -3,9 +3,11 @@
 
 mod directory;
 mod image_list;
+mod official;
 mod parse;
 
 pub(crate) use directory::unused_note;
 pub use directory::{find, has_lists, read_dir};
 pub use image_list::ImageList;
+pub use official::{Likeness, OfficialList, Recognized};
 pub use parse::{Entry, Label};

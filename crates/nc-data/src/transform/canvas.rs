@@ -1,8 +1,8 @@
-use std::mem;
+use std::{iter, mem};
 
 use fast_image_resize::Resizer;
 
-use crate::ImageShape;
+use crate::{ImageShape, images::Picture};
 
 /// An image under transformation: rows of interleaved pixels of 1 or 3 channels. Its buffers serve one image after
 /// another.
@@ -38,6 +38,28 @@ impl Canvas {
         let pixels = self.pixels.as_chunks_mut().0;
         for (((pixel, &red), &green), &blue) in pixels.iter_mut().zip(red).zip(green).zip(blue) {
             *pixel = [red, green, blue];
+        }
+    }
+
+    /// Loads a decoded image of `channels` channels, or a grey one that becomes one of as many equal channels.
+    pub(crate) fn load_picture(&mut self, picture: Picture, channels: usize) {
+        let Picture { grey, height, width, bytes } = picture;
+        (self.channels, self.height, self.width) = (channels, height, width);
+        if grey && channels > 1 {
+            self.pixels.clear();
+            self.pixels.extend(bytes.iter().flat_map(|&value| iter::repeat_n(value, channels)));
+        } else {
+            self.pixels = bytes;
+        }
+    }
+
+    /// Writes the image channel by channel.
+    pub(crate) fn store_bytes(&self, out: &mut [u8]) {
+        for (channel, plane) in out.chunks_exact_mut(self.height * self.width).enumerate() {
+            let pixels = self.pixels[channel..].iter().step_by(self.channels);
+            for (value, &pixel) in plane.iter_mut().zip(pixels) {
+                *value = pixel;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 use rand::Rng;
 
 use super::{
-    auto_augment,
+    Fit, auto_augment,
     blur::gaussian_blur,
     canvas::Canvas,
     color_jitter,
@@ -18,6 +18,8 @@ use crate::{Error, ImageShape, Result, rng::ImageStreams};
 
 /// A validated list of transforms.
 pub(crate) struct Chain {
+    /// Transforms that bring a streamed image to the size `input`, as in `steps`.
+    fit: Vec<(Transform, u32)>,
     /// Each transform and the number of earlier ones of its kind.
     steps: Vec<(Transform, u32)>,
     /// Crop and flip, wherever they are in the list.
@@ -29,9 +31,15 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Validates a list for images of shape `input`.
-    pub(crate) fn new(transforms: &[Transform], input: ImageShape) -> Result<Self> {
-        let (mut steps, mut output) = (Vec::with_capacity(transforms.len()), input);
+    /// Validates a list for images of shape `input`, which streamed images get by `fit`.
+    pub(crate) fn new(fit: &Fit, transforms: &[Transform], input: ImageShape) -> Result<Self> {
+        let mut steps: Vec<(Transform, u32)> = Vec::new();
+        let mut add = |transform: Transform| {
+            let same = |(other, _): &&(Transform, _)| other.stream_kind() == transform.stream_kind();
+            steps.push((transform, steps.iter().filter(same).count() as u32));
+        };
+        fit.transforms().iter().copied().for_each(&mut add);
+        let mut output = input;
         let (mut padding, mut flip) = (None, false);
         for &transform in transforms {
             output = transform.check(output)?;
@@ -45,8 +53,7 @@ impl Chain {
                     "expected at most one {kind} in a list of transforms, found two"
                 )));
             }
-            let same = |(other, _): &&(Transform, _)| other.stream_kind() == transform.stream_kind();
-            steps.push((transform, steps.iter().filter(same).count() as u32));
+            add(transform);
         }
         let only_crop_flip = matches!(
             transforms,
@@ -60,7 +67,8 @@ impl Chain {
         }
         let crop_flip = CropFlip { padding: padding.unwrap_or(0), flip };
         let crop_flip = (padding.is_some() || flip).then_some(crop_flip);
-        Ok(Self { steps, crop_flip, only_crop_flip, input, output })
+        let own = steps.split_off(fit.transforms().len());
+        Ok(Self { fit: steps, steps: own, crop_flip, only_crop_flip, input, output })
     }
 
     /// The shape of the results.
@@ -78,17 +86,31 @@ impl Chain {
         tables: &[[T; 256]],
         out: &mut [T],
     ) {
-        let placement = self.crop_flip.map(|crop_flip| crop_flip.draw(&mut streams.augment()));
-        let placement = placement.unwrap_or_default();
         if self.only_crop_flip {
-            return placement.write(pixels, self.input, tables, out);
+            return self.placement(streams).write(pixels, self.input, tables, out);
         }
         canvas.load(pixels, self.input);
-        for &(transform, occurrence) in &self.steps {
+        self.apply_steps(&self.steps, streams, canvas);
+        canvas.store(tables, out);
+    }
+
+    /// As [`Chain::apply`], on the streamed image in `canvas`, without tables.
+    pub(crate) fn apply_streamed(&self, streams: ImageStreams, canvas: &mut Canvas, out: &mut [u8]) {
+        self.apply_steps(&self.fit, streams, canvas);
+        self.apply_steps(&self.steps, streams, canvas);
+        canvas.store_bytes(out);
+    }
+
+    fn apply_steps(&self, steps: &[(Transform, u32)], streams: ImageStreams, canvas: &mut Canvas) {
+        let placement = self.placement(streams);
+        for &(transform, occurrence) in steps {
             let mut rng = streams.transform(transform.stream_kind(), occurrence);
             apply(transform, canvas, placement, &mut rng);
         }
-        canvas.store(tables, out);
+    }
+
+    fn placement(&self, streams: ImageStreams) -> Placement {
+        self.crop_flip.map(|crop_flip| crop_flip.draw(&mut streams.augment())).unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@ mod color_jitter;
 mod crop_flip;
 mod cutout;
 mod equalize;
+mod fit;
 #[cfg(test)]
 mod golden;
 mod hue;
@@ -23,6 +24,7 @@ mod warp;
 
 pub(crate) use canvas::Canvas;
 pub(crate) use chain::Chain;
+pub(crate) use fit::Fit;
 pub use kind::Transform;
 pub use resize::Interpolation;
 pub(crate) use resize::resize;

@@ -57,12 +57,16 @@ fn missing_files_are_listed() {
     write_lists(directory.path(), &dataset(SMALL, &[3, 1]), &dataset(SMALL, &[1, 1]));
     let path = directory.path().join("Birds_LT_train.txt");
     let read = list::ImageList::read(&path).unwrap();
-    assert_eq!(read.missing(directory.path()), Vec::<&list::Entry>::new());
+    assert_eq!(read.missing(directory.path()).unwrap(), Vec::<&list::Entry>::new());
     for index in [3, 1] {
         fs::remove_file(directory.path().join(format!("images of all/train{index}.png"))).unwrap();
     }
-    let missing: Vec<_> =
-        read.missing(directory.path()).iter().map(|entry| (entry.line, entry.label.clone())).collect();
+    let missing: Vec<_> = read
+        .missing(directory.path())
+        .unwrap()
+        .iter()
+        .map(|entry| (entry.line, entry.label.clone()))
+        .collect();
     assert_eq!(missing, [(3, Label::Number(0)), (7, Label::Number(1))]);
     let message = complaint(list::read_dir(directory.path(), ImageOptions::default()));
     assert!(message.ends_with("lacks images of all/train1.png, images of all/train3.png"), "{message}");

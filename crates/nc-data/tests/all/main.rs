@@ -23,6 +23,7 @@ mod samplers;
 mod serialized;
 #[cfg(feature = "download")]
 mod server;
+mod streamed;
 mod streams;
 mod subsets;
 mod support;

@@ -9,8 +9,8 @@ pub(crate) use kept::Refusals;
 use nc_data::Error;
 
 use crate::{
-    cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, relabelled, samplers, subsets,
-    transforms,
+    cifar_files, crops, idx_files, image_files, image_lists, loader, profiles, relabelled, samplers,
+    streamed, subsets, transforms,
 };
 
 /// `UPDATE_SNAPSHOTS=1` rewrites the snapshot.
@@ -28,6 +28,7 @@ fn errors_match_their_snapshot() {
     loader::refused(&mut told);
     crops::refused(&mut told);
     transforms::refused(&mut told);
+    streamed::refused(&mut told);
     // Errors that only a broken machine or network causes.
     let path = "data/cifar-10-binary.tar.gz".into();
     let candle = || candle_core::Error::Msg("out of memory".into());

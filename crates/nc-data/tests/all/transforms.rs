@@ -49,7 +49,7 @@ fn loader(transforms: &[Transform]) -> Loader {
 /// All images of view 0 in `epochs` epochs.
 fn samples(transforms: &[Transform], epochs: usize) -> Vec<Sample> {
     let loader = loader(transforms);
-    (0..epochs).flat_map(|epoch| loader.samples(0, epoch, 0..11)).collect()
+    (0..epochs).flat_map(|epoch| loader.samples(0, epoch, 0..11).unwrap()).collect()
 }
 
 /// Any list in which crop and flip occur at most once.
@@ -73,7 +73,7 @@ proptest! {
         for view in [0, 1] {
             let values = many.image_shape(view).values();
             let images = whole.iter().flat_map(|batch| batch[view].0.chunks(values).zip(&batch[view].2));
-            let shown = many.samples(view, epoch, 0..11);
+            let shown = many.samples(view, epoch, 0..11).unwrap();
             prop_assert_eq!(shown.len(), images.clone().count());
             for (sample, (image, &position)) in shown.iter().zip(images) {
                 let pixels: Vec<u8> = image.iter().map(|&bits| f32::from_bits(bits).round() as u8).collect();
@@ -90,7 +90,7 @@ proptest! {
         let colour = grey.with_channels(3).unwrap();
         let [grey, colour] = [(grey, 1), (colour, 3)].map(|(images, channels)| {
             let config = LoaderConfig { normalize: plain(channels, 4).normalize, ..config(&list) };
-            Loader::new(&Subset::all(&images), config).unwrap().samples(1, epoch, 0..6)
+            Loader::new(&Subset::all(&images), config).unwrap().samples(1, epoch, 0..6).unwrap()
         });
         for (grey, colour) in grey.iter().zip(&colour) {
             prop_assert_eq!(grey.position, colour.position);

@@ -1,5 +1,7 @@
 //! Training, validation and test images of a run.
 
+use std::path::PathBuf;
+
 use nc_data::{Groups, Profile, Transform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,16 @@ pub struct DataConfig {
     /// for folders and no for lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exif_orientation: Option<bool>,
+    /// Decode images from folders and lists for each batch instead of keeping all of them in memory; absent to keep them in
+    /// memory. Requires `image_size`, `mean` and `std`. Subsets are ordered by the files' bytes instead of pixels, so the run
+    /// is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<Streaming>,
+    /// List of images from folders and lists that are left out, as `nclt check --write-skip` writes it; absent for none.
+    /// Relative to the data directory. The remaining images, not the list, are part of the run's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub skip: Option<PathBuf>,
     /// Fraction of each class's training images held out as the test set, for sources without test images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
@@ -50,6 +62,21 @@ pub struct DataConfig {
     /// is used in any case, and then no images are held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
+}
+
+/// How streamed images get from their own sizes to `data.image_size`. Crop, flip and other transforms come after that.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Streaming {
+    /// Transforms of whole training images: `resize`, `center-crop` and `random-resized-crop` with a size. Absent to scale
+    /// each image to just cover `image_size` and crop its centre, as in memory. Common for ImageNet:
+    /// `random-resized-crop` to 224.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub training: Vec<Transform>,
+    /// Transforms of whole images in evaluation: `resize` and `center-crop`; absent as above. Common for ImageNet:
+    /// `resize` to 256, then `center-crop` to 224.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluation: Vec<Transform>,
 }
 
 /// Validation images, held out before the profile is applied. They select an epoch and the tau of tau-normalisation. Sources

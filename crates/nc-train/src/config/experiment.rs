@@ -155,6 +155,7 @@ impl Experiment {
     /// As [`Experiment::to_toml`].
     pub fn hash(&self, data_hash: &str) -> Result<String> {
         let mut hashed = Self { name: String::new(), ..self.clone() };
+        hashed.data.skip = None;
         // Hashed after the images' hash, outside the TOML, to keep the hashes of recorded runs.
         let backbone = hashed.model.own_backbone.take().unwrap_or_default();
         let digest = Sha256::digest(format!("{}\n{data_hash}{backbone}", hashed.to_toml()?));

@@ -20,7 +20,7 @@ mod validate;
 pub use adamw::AdamWConfig;
 pub use centers::{CenterInit, Centers};
 pub use contrast::{Contrast, Queue, UniformTargets};
-pub use data::{DataConfig, DataSource, Validation, ValidationMeasure};
+pub use data::{DataConfig, DataSource, Streaming, Validation, ValidationMeasure};
 pub use experiment::{EvaluationConfig, Experiment, Keep};
 pub(crate) use limits::MOST_EPOCHS;
 pub use model::{BackboneKind, Branches, ModelConfig, Precision};

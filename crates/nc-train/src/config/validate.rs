@@ -29,10 +29,25 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
     ensure(data.mean.len() == data.std.len(), "data.std", || {
         format!("expected {} values, as in data.mean, found {}", data.mean.len(), data.std.len())
     })?;
-    ensure(data.source.is_own_images() || data.image_size.is_none(), "data.image_size", || {
-        let source = shown(data.source);
-        format!("only image-folder and image-list resize images, but data.source is {source}; remove it")
-    })?;
+    let own_images = |is_set: bool, setting: &str, use_them: &str| {
+        ensure(data.source.is_own_images() || !is_set, setting, || {
+            let source = shown(data.source);
+            format!("only image-folder and image-list {use_them}, but data.source is {source}; remove it")
+        })
+    };
+    own_images(data.image_size.is_some(), "data.image_size", "resize images")?;
+    own_images(data.streaming.is_some(), "data.streaming", "stream images")?;
+    own_images(data.skip.is_some(), "data.skip", "skip images")?;
+    if data.streaming.is_some() {
+        ensure(data.image_size.is_some(), "data.image_size", || {
+            "data.streaming requires it; set it, as in data.image_size=[224, 224]".into()
+        })?;
+        ensure(!data.mean.is_empty(), "data.mean", || {
+            "data.streaming requires mean and std; set them, as to ImageNet's data.mean=[0.485, 0.456, 0.406] and \
+             data.std=[0.229, 0.224, 0.225]"
+                .into()
+        })?;
+    }
     if let Some(groups) = &data.groups {
         ensure(data.source.is_own_images(), "data.groups", || {
             let source = shown(data.source);

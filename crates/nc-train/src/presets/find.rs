@@ -105,6 +105,8 @@ fn experiment(data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
         data: DataConfig {
             source: data.source,
             image_size: None,
+            streaming: None,
+            skip: None,
             exif_orientation: None,
             test_fraction: data.test_fraction,
             groups: None,

@@ -13,6 +13,14 @@ use crate::{
     stable_rate::StableRate,
 };
 
+/// The elements, each with the seconds spent waiting for it.
+fn timed<T>(mut elements: impl Iterator<Item = T>) -> impl Iterator<Item = (T, f64)> {
+    std::iter::from_fn(move || {
+        let asked = Instant::now();
+        elements.next().map(|element| (element, asked.elapsed().as_secs_f64()))
+    })
+}
+
 impl Run<'_> {
     /// Runs phase `index` from its start, or from the checkpoint `resumed`.
     pub(super) fn run_phase(&mut self, index: usize, resumed: Option<Tensors>) -> Result<()> {
@@ -55,7 +63,7 @@ impl Run<'_> {
             self.learner.begin_epoch(epoch, seed, &|network, space| {
                 Inference { network, data, options, adjusted: false, replacement: None }.branch_means(space)
             })?;
-            for batch in loader.epoch_from(epoch, self.state.step) {
+            for (batch, waited) in timed(loader.epoch_from(epoch, self.state.step)) {
                 let batch = batch?;
                 let outcome = self.learner.step(&batch, learning_rate)?;
                 let images = batch.first().labels.len();
@@ -66,6 +74,8 @@ impl Run<'_> {
                     images,
                     loss: outcome.losses.total,
                     learning_rate,
+                    seconds: clock.elapsed().as_secs_f64(),
+                    waited,
                 };
                 if let Some(cause) = outcome.not_finite() {
                     return Err(self.diverged(&step, outcome.losses, cause));
