@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod cargo;
 mod check_cuda;
+mod gpu_check;
 mod kernels;
 mod nclt;
 mod package;
@@ -36,6 +37,7 @@ enum Task {
     Build(build::Args),
     /// Type-check the CUDA build without CUDA, with a stand-in for nvcc. The result cannot run.
     CheckCuda,
+    GpuCheck(gpu_check::Args),
     Kernels(kernels::Args),
     Package(package::Args),
     Screenshots(screenshots::Args),
@@ -62,6 +64,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(args) => args.run(),
         Task::Build(args) => args.run(),
         Task::CheckCuda => check_cuda::run(),
+        Task::GpuCheck(args) => args.run(),
         Task::Kernels(args) => args.run(),
         Task::Package(args) => args.run(),
         Task::Screenshots(args) => args.run(),
