@@ -126,6 +126,7 @@ fn commands_on_embedded_data_run() {
         let foreign = words.iter().any(|word| {
             *word == "--data-dir"
                 || word.starts_with("--cu")
+                || word.starts_with("cuda")
                 || *word == "--metal"
                 || *word == "FILE"
                 || *word == "runs/*"

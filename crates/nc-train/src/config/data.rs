@@ -25,7 +25,7 @@ pub struct DataConfig {
     /// is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streaming: Option<Streaming>,
-    /// List of images from folders and lists that are left out, as `nclt check --write-skip` writes it; absent for none.
+    /// List of images from folders and lists that are left out, as `nclt check DIR --write-skip FILE` writes it; absent for none.
     /// Relative to the data directory. The remaining images, not the list, are part of the run's hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
