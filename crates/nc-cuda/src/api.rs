@@ -50,6 +50,7 @@ macro_rules! functions {
 
 functions! {
     init: b"cuInit" (c_uint);
+    driver_version: b"cuDriverGetVersion" (*mut c_int);
     error_name: b"cuGetErrorName" (c_int, *mut *const c_char);
     error_string: b"cuGetErrorString" (c_int, *mut *const c_char);
     device_count: b"cuDeviceGetCount" (*mut c_int);

@@ -145,12 +145,13 @@ impl Problem {
         let step = if self.backward { 1 } else { self.layer.stride };
         let halo = |size: usize| (size - 1) * step + self.taps();
         let mut plans = vec![];
-        for m_tiles in [1, 2] {
-            // A second row of products is of use only if the images fill it.
-            if m_tiles == 2 && height * width <= WARPS * 16 {
+        let all = WARPS * 16;
+        // Fewer pixels where the kernel takes most of the memory. A second row of products is of use only if the images fill it.
+        for (m_tiles, most) in [(1, all / 8), (1, all / 4), (1, all / 2), (1, all), (2, 2 * all)] {
+            if m_tiles == 2 && height * width <= all {
                 continue;
             }
-            let tile = Tile::of(WARPS * 16 * m_tiles, height, width);
+            let tile = Tile::of(most, height, width);
             for channels in channel_tiles(target.padded()) {
                 for chunk in channel_tiles(source.padded()) {
                     let pitch = chunk * bytes + 16;
@@ -162,8 +163,8 @@ impl Problem {
             }
         }
         let fitting = plans.into_iter().filter(|plan| plan.shared <= SHARED_LIMIT);
-        // 16 channels at a time fit for kernels up to 7x7.
-        fitting.max_by_key(|plan| (plan.m_tiles * plan.channels, plan.chunk)).unwrap_or_else(|| {
+        // The smallest tile fits for kernels up to 7x7.
+        fitting.max_by_key(|plan| (plan.tile.pixels() * plan.channels, plan.chunk)).unwrap_or_else(|| {
             unreachable!("{:?} has no plan: Layer::is_supported was not checked", self.layer)
         })
     }
@@ -214,6 +215,32 @@ impl Problem {
             precision: source.precision,
             threads: WARPS * 32,
             constants,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Precision;
+
+    #[test]
+    fn every_supported_layer_has_a_plan() {
+        for precision in [Precision::Bf16, Precision::Tf32, Precision::F32] {
+            for (kernel, stride) in (1..=7).flat_map(|kernel| [(kernel, 1), (kernel, 2)]) {
+                assert!(Layer::is_supported(kernel, stride));
+                for side in (1..=130).chain([224, 300, 1000]) {
+                    let padding = kernel / 2;
+                    let input = Activations { images: 2, channels: 64, height: side, width: side, precision };
+                    let size = (side + 2 * padding - kernel) / stride + 1;
+                    let output = Activations { channels: 80, height: size, width: size, ..input };
+                    let layer = Layer { input, output, kernel, stride, padding };
+                    for backward in [false, true] {
+                        let plan = Problem { layer, backward }.plan();
+                        assert!(plan.tile.pixels() <= WARPS * 16 * plan.m_tiles, "{layer:?}: {plan:?}");
+                    }
+                }
+            }
         }
     }
 }

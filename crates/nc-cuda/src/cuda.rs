@@ -75,11 +75,20 @@ impl Cuda {
             if major < 8 {
                 return Err(Error::TooOld { name: name(api, device)?, major, minor });
             }
-            nvrtc::find()?;
+            let mut version = 0;
+            api.check("cuDriverGetVersion", (api.driver_version)(&raw mut version))?;
+            nvrtc::find(version / 1000)?;
             let (mut context, mut stream) = (null_mut(), null_mut());
             api.check("cuDevicePrimaryCtxRetain", (api.context_retain)(&raw mut context, device))?;
-            api.check("cuCtxSetCurrent", (api.context_set)(context))?;
-            api.check("cuStreamCreate", (api.stream_create)(&raw mut stream, api::STREAM_NON_BLOCKING))?;
+            let current = api.check("cuCtxSetCurrent", (api.context_set)(context)).and_then(|()| {
+                let code = (api.stream_create)(&raw mut stream, api::STREAM_NON_BLOCKING);
+                api.check("cuStreamCreate", code)
+            });
+            if let Err(error) = current {
+                // A failure would leak the context.
+                (api.context_release)(device);
+                return Err(error);
+            }
             Ok(Self { api, context, stream, device, major, minor, state: Mutex::new(State::new(api)) })
         }
     }
@@ -93,9 +102,11 @@ impl Cuda {
 
     fn launch(&self, kernels: &[Kernel], launch: &Launch) -> Result<()> {
         let Kernel { function, threads } = kernels[launch.kernel];
-        let mut values: Vec<[u8; 8]> = launch.arguments.iter().map(|argument| argument.bytes()).collect();
+        // Aligned for any argument.
+        let bytes = launch.arguments.iter().map(|argument| argument.bytes());
+        let mut values: Vec<u64> = bytes.map(u64::from_ne_bytes).collect();
         let mut pointers: Vec<*mut c_void> =
-            values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
+            values.iter_mut().map(|value| (&raw mut *value).cast()).collect();
         let [x, y, z] = launch.grid.blocks.map(|blocks| blocks as u32);
         // SAFETY: the arguments match the kernel's parameters (the emulator checks every call against the signature), and
         // their memory is not freed while the device lives.
@@ -171,7 +182,6 @@ impl Driver for Cuda {
     }
 
     fn compile(&self, source: &Source) -> Result<usize> {
-        let code = nvrtc::cubin(source, self.major, self.minor)?;
         let mut state = self.enter()?;
         let name = CString::new(source.kernel)
             .map_err(|error| Error::Compile { kernel: source.kernel, log: error.to_string() })?;
@@ -180,7 +190,12 @@ impl Driver for Cuda {
         // since compute capability 8.0.
         unsafe {
             let api = self.api;
-            api.check("cuModuleLoadData", (api.module_load)(&raw mut module, code.as_ptr().cast()))?;
+            let mut load = |cached| {
+                let code = nvrtc::cubin(source, self.major, self.minor, cached)?;
+                api.check("cuModuleLoadData", (api.module_load)(&raw mut module, code.as_ptr().cast()))
+            };
+            // A damaged file in the cache is compiled again.
+            load(true).or_else(|_| load(false))?;
             let code = (api.module_function)(&raw mut function, module, name.as_ptr());
             api.check("cuModuleGetFunction", code)?;
             let limit = crate::tile::SHARED_LIMIT as c_int;

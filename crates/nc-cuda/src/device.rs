@@ -103,7 +103,9 @@ impl Device {
     }
 
     fn run_queue(&self) -> Result<()> {
-        let launches = std::mem::take(&mut *lock(&self.0.queue));
+        // Locked until the driver has them, so that no other thread's come between.
+        let mut queue = lock(&self.0.queue);
+        let launches = std::mem::take(&mut *queue);
         if launches.is_empty() { Ok(()) } else { self.0.driver.run(&launches) }
     }
 }
@@ -176,8 +178,6 @@ pub struct Uploads(Vec<f32>);
 impl Uploads {
     /// Adds values. Returns the index of the first in the uploaded buffer.
     pub fn add(&mut self, values: &[f32]) -> usize {
-        // 16-byte alignment, for vector loads.
-        self.0.resize(self.0.len().next_multiple_of(4), 0.0);
         let index = self.0.len();
         self.0.extend_from_slice(values);
         index

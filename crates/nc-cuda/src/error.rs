@@ -10,8 +10,8 @@ pub enum Error {
     OldDriver(String),
     /// No compiler library.
     #[error(
-        "NVRTC was not found (libnvrtc.so); install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` and add its \
-         directory to LD_LIBRARY_PATH"
+        "no NVRTC for this driver: install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` (drivers for CUDA 13) or \
+         `nvidia-cuda-nvrtc-cu12` (CUDA 12), and add the directory of libnvrtc.so to LD_LIBRARY_PATH"
     )]
     NoCompiler,
     /// The device does not exist.

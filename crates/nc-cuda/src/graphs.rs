@@ -7,7 +7,7 @@ use crate::Result;
 use crate::api::{self, Api};
 use crate::driver::Launch;
 
-/// Sequences remembered; more are forgotten together.
+/// Most sequences in the cache, which is emptied when it is full.
 const MOST: usize = 64;
 
 /// Graphs of sequences that have run before with the same kernels, grids and arguments. Memory is reused in the same order in
@@ -61,12 +61,15 @@ impl Graph {
             let started = start();
             // The capture ends after an error, too.
             let ended = (api.stream_end_capture)(stream, &raw mut graph);
-            started?;
-            api.check("cuStreamEndCapture", ended)?;
-            let made = (api.graph_instantiate)(&raw mut instance, graph, 0);
-            // A failure would leak the graph.
-            (api.graph_destroy)(graph);
-            api.check("cuGraphInstantiate", made)?;
+            let made = started.and_then(|()| {
+                api.check("cuStreamEndCapture", ended)?;
+                api.check("cuGraphInstantiate", (api.graph_instantiate)(&raw mut instance, graph, 0))
+            });
+            if !graph.is_null() {
+                // A failure would leak the graph.
+                (api.graph_destroy)(graph);
+            }
+            made?;
         }
         Ok(Self { api, instance })
     }

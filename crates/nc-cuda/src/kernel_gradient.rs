@@ -8,7 +8,7 @@ use crate::{Buffer, Device, Layer, OutputGradient, Reading, Result};
 /// Registers of a multiprocessor, and those of a thread beside its accumulators, about.
 const REGISTERS: usize = 65_536;
 const OTHER_REGISTERS: usize = 72;
-/// Blocks that fill a GPU.
+/// Target number of blocks of a launch.
 const BLOCKS: usize = 256;
 /// Pixels of a tile, at most.
 const PIXELS: usize = 256;
@@ -41,7 +41,7 @@ impl Layer {
         let plan = self.gradient_plan();
         let (inputs, outputs) = (self.input.padded(), self.output.padded());
         let tiles = [inputs / plan.input, outputs / plan.output];
-        // Independent of the GPU, so that the sums are the same on all.
+        // Independent of the GPU, so that the order of the sums is the same on all.
         let slices = (BLOCKS / (tiles[0] * tiles[1])).clamp(1, self.input.images);
         let values = self.kernel * self.kernel * inputs * outputs;
         let partial = device.buffer(slices * values * 4)?;
@@ -82,7 +82,8 @@ impl Layer {
                         + tile.pixels().next_multiple_of(step) * (output * bytes + pad);
                     let summed = if split > 1 { self.kernel * self.kernel * input * output * 4 } else { 0 };
                     let shared = staged.max(summed);
-                    let registers = threads * (taps * output / 2 + OTHER_REGISTERS);
+                    // Registers are allocated to four warps at a time.
+                    let registers = threads.next_multiple_of(128) * (taps * output / 2 + OTHER_REGISTERS);
                     if shared <= SHARED_LIMIT && registers <= REGISTERS && threads <= 1024 {
                         plans.push(Plan { tile, input, output, split, threads, shared });
                     }

@@ -10,7 +10,7 @@ use libloading::Library;
 use crate::source::{Source, digest};
 use crate::{Error, Result};
 
-/// File names of the library, the newest version first.
+/// File names of the library, the newest version first. A driver loads the code of its own major version and of earlier ones.
 const NAMES: [&str; 6] = [
     "libnvrtc.so.13",
     "libnvrtc.so.12",
@@ -20,18 +20,25 @@ const NAMES: [&str; 6] = [
     "nvrtc64_120_0.dll",
 ];
 
-/// Machine code of `source` for a GPU of the given compute capability, from the cache if it is there.
-pub(crate) fn cubin(source: &Source, major: i32, minor: i32) -> Result<Vec<u8>> {
-    let compiler = Compiler::get()?;
+/// Option of every compilation, beside the target.
+const STANDARD: &str = "--std=c++17";
+
+/// Machine code of `source` for a GPU of the given compute capability; if `cached`, from the cache if it is there.
+///
+/// # Errors
+///
+/// [`Error::NoCompiler`] before [`find`] has succeeded.
+pub(crate) fn cubin(source: &Source, major: i32, minor: i32, cached: bool) -> Result<Vec<u8>> {
+    let compiler = COMPILER.get().ok_or(Error::NoCompiler)?;
     let text = source.cuda();
     let target = format!("--gpu-architecture=sm_{major}{minor}");
-    let cached = cache_file(&digest(&[&text, &target, &compiler.version]));
-    if let Some(code) = cached.as_ref().and_then(|file| std::fs::read(file).ok()) {
+    let file = cache_file(&digest(&[&text, &target, STANDARD, &compiler.version]));
+    if let Some(code) = file.as_ref().filter(|_| cached).and_then(|file| std::fs::read(file).ok()) {
         return Ok(code);
     }
     let code =
         compiler.compile(&text, &target).map_err(|log| Error::Compile { kernel: source.kernel, log })?;
-    if let Some(file) = cached {
+    if let Some(file) = file {
         store(&file, &code);
     }
     Ok(code)
@@ -40,7 +47,8 @@ pub(crate) fn cubin(source: &Source, major: i32, minor: i32) -> Result<Vec<u8>> 
 /// Writes the cache. A failure costs time at the next start, nothing else.
 fn store(file: &Path, code: &[u8]) {
     let Some(directory) = file.parent() else { return };
-    let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
+    let unique = format!("{}-{:?}.tmp", std::process::id(), std::thread::current().id());
+    let temporary = file.with_extension(unique);
     let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&temporary, code));
     if written.and_then(|()| std::fs::rename(&temporary, file)).is_err() {
         let _ = std::fs::remove_file(&temporary);
@@ -51,10 +59,22 @@ fn cache_file(digest: &str) -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("nclt").join("kernels").join(format!("{digest}.cubin")))
 }
 
-/// Checks that NVRTC can be loaded.
-pub(crate) fn find() -> Result<()> {
-    Compiler::get().map(drop)
+/// Loads the newest NVRTC whose code a driver for CUDA `driver` (major version) loads.
+///
+/// # Errors
+///
+/// [`Error::NoCompiler`] if there is none.
+pub(crate) fn find(driver: i32) -> Result<()> {
+    if COMPILER.get().is_some() {
+        return Ok(());
+    }
+    let compiler = NAMES.iter().find_map(|name| Compiler::load(name, driver)).ok_or(Error::NoCompiler)?;
+    // Another thread may have been faster.
+    let _ = COMPILER.set(compiler);
+    Ok(())
 }
+
+static COMPILER: OnceLock<Compiler> = OnceLock::new();
 
 type Program = *mut c_void;
 
@@ -83,20 +103,19 @@ type Size = unsafe extern "C" fn(Program, *mut usize) -> c_int;
 type Copy = unsafe extern "C" fn(Program, *mut c_char) -> c_int;
 
 impl Compiler {
-    fn get() -> Result<&'static Self> {
-        static COMPILER: OnceLock<Option<Compiler>> = OnceLock::new();
-        COMPILER.get_or_init(Self::load).as_ref().ok_or(Error::NoCompiler)
-    }
-
-    fn load() -> Option<Self> {
+    /// The library `name`, unless its major version is above `newest`.
+    fn load(name: &str, newest: i32) -> Option<Self> {
         // SAFETY: the library's initialiser is NVIDIA's; the functions have had these types since CUDA 11.1. The library is
         // never unloaded.
         unsafe {
-            let library = NAMES.iter().find_map(|name| Library::new(*name).ok())?;
+            let library = Library::new(name).ok()?;
             let version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int =
                 *library.get(b"nvrtcVersion").ok()?;
             let (mut major, mut minor) = (0, 0);
             version(&raw mut major, &raw mut minor);
+            if major > newest {
+                return None;
+            }
             let compiler = Self {
                 create: *library.get(b"nvrtcCreateProgram").ok()?,
                 compile: *library.get(b"nvrtcCompileProgram").ok()?,
@@ -116,7 +135,7 @@ impl Compiler {
     /// Compiles `text`, or returns the compiler's messages.
     fn compile(&self, text: &str, target: &str) -> std::result::Result<Vec<u8>, String> {
         let text = CString::new(text).map_err(|error| error.to_string())?;
-        let options = [target, "--std=c++17"].map(CString::new);
+        let options = [target, STANDARD].map(CString::new);
         let [Ok(target), Ok(standard)] = options else { return Err("an option contains a NUL".into()) };
         let options = [target.as_ptr(), standard.as_ptr()];
         let mut program = null_mut();
@@ -175,7 +194,7 @@ mod tests {
     /// Skipped without NVRTC, as on most machines.
     #[test]
     fn nvrtc_compiles_and_reports_errors() {
-        if find().is_err() {
+        if find(i32::MAX).is_err() {
             return;
         }
         let input = Activations { images: 2, channels: 16, height: 8, width: 8, precision: Precision::Bf16 };
@@ -186,13 +205,13 @@ mod tests {
         let weight = layer.pack(&device, &buffer).unwrap();
         layer.convolve(&device, &buffer, Reading::Plain, &weight, &buffer, true).unwrap();
         for kernel in recorder.kernels() {
-            let code = cubin(&kernel.source, 9, 0).unwrap();
+            let code = cubin(&kernel.source, 9, 0, false).unwrap();
             assert_eq!(&code[..4], b"\x7fELF");
-            assert_eq!(cubin(&kernel.source, 9, 0).unwrap(), code, "from the cache");
+            assert_eq!(cubin(&kernel.source, 9, 0, true).unwrap(), code, "from the cache");
         }
         let mut broken = recorder.kernels()[1].source.clone();
         broken.constants.clear();
-        let error = cubin(&broken, 9, 0).unwrap_err().to_string();
+        let error = cubin(&broken, 9, 0, true).unwrap_err().to_string();
         assert!(error.contains("SOURCE_CHANNELS"), "{error}");
     }
 }

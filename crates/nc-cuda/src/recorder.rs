@@ -1,4 +1,4 @@
-//! A device that runs nothing.
+//! A device that records launches without running them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

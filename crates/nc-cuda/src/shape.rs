@@ -61,6 +61,9 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Most channels of an input or output.
+    pub const MOST_CHANNELS: usize = 4096;
+
     /// True if kernels exist: sizes up to 7, steps 1 and 2.
     pub fn is_supported(kernel: usize, stride: usize) -> bool {
         (1..=7).contains(&kernel) && (1..=2).contains(&stride)

@@ -31,7 +31,8 @@ pub(crate) enum Repr {
 impl FeatureMap {
     /// Wraps a tensor (N, C, H, W) on any device, without a copy. The gradient with respect to the tensor is computed
     /// only if Candle tracks it. f32 tensors on the CPU are processed by the GPU of [`gpu::start`], if the process has
-    /// one.
+    /// one. Layers then run when their result becomes a tensor: they read parameters and update running statistics at that
+    /// time.
     ///
     /// # Errors
     ///

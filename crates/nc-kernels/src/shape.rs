@@ -23,7 +23,9 @@ impl ConvShape {
 
     /// True if the GPU has kernels; others run on the CPU.
     pub(crate) fn is_on_gpu(self) -> bool {
-        self.groups == 1 && nc_cuda::Layer::is_supported(self.kernel, self.stride)
+        self.groups == 1
+            && self.in_channels.max(self.out_channels) <= nc_cuda::Layer::MOST_CHANNELS
+            && nc_cuda::Layer::is_supported(self.kernel, self.stride)
     }
 
     /// Shape of the weight, as in PyTorch.

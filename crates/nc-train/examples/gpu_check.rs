@@ -10,7 +10,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::{error::Error, time::Instant};
+use std::{cmp::Ordering, error::Error, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
 use nc_data::{Batch, View};
@@ -136,7 +136,8 @@ fn time(size: &Size, precision: Precision) -> Result<f64> {
         }
     }
     let (first, last) = (losses[0], losses[losses.len() - 1]);
-    if !(last < 0.5 * first) {
+    // NaN fails, too.
+    if last.partial_cmp(&(0.5 * first)) != Some(Ordering::Less) {
         return Err(
             format!("{precision}: the loss went from {first} to {last} in {} steps", losses.len()).into()
         );

@@ -188,7 +188,7 @@ __device__ void convolve(const Arguments& of) {
                     if (MASKED) {
                         const Norm norm = norm_rows(of.target_norm, TARGET_CHANNELS);
                         const float y = load(of.target_y + at + j);
-                        if (MASKED == RECTIFIED && !(read<NORMALISED>(y, norm, channel + j) > 0)) value = 0;
+                        if (MASKED == RECTIFIED && read<NORMALISED>(y, norm, channel + j) <= 0) value = 0;
                     }
                     pair[j] = rounded(value);
                 }

@@ -12,7 +12,7 @@ typedef uint16_t element;
 typedef float element;
 #endif
 
-// A value as stored.
+// Rounds to the precision of storage.
 __device__ __forceinline__ float rounded(float value) {
 #if PRECISION == 0
     return as_float(bf16_pair(0.0f, value) & 0xffff0000u);
@@ -21,7 +21,7 @@ __device__ __forceinline__ float rounded(float value) {
 #endif
 }
 
-// A value as a matrix instruction takes it.
+// Rounds to the precision of a matrix instruction's operands.
 __device__ __forceinline__ float operand(float value) {
 #if PRECISION == 1
     return as_float(tf32(value));
@@ -88,7 +88,9 @@ __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], 
 #elif PRECISION == 1
     multiply_tf32(d, a, b0, b1);
 #else
-    // a b to about f32's precision (Ootomo and Yokota 2022): high and low parts, without the product of the low ones.
+    // a b to about f32's precision (Ootomo and Yokota 2022): high and low parts, without the product of the low ones. Added to d
+    // outside the matrix instruction, which truncates its sums.
+    float sum[4] = {};
     uint32_t high[4], low[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -97,9 +99,11 @@ __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], 
     }
     const uint32_t h0 = tf32(as_float(b0)), h1 = tf32(as_float(b1));
     const uint32_t l0 = tf32(as_float(b0) - as_float(h0)), l1 = tf32(as_float(b1) - as_float(h1));
-    multiply_tf32(d, low, h0, h1);
-    multiply_tf32(d, high, l0, l1);
-    multiply_tf32(d, high, h0, h1);
+    multiply_tf32(sum, low, h0, h1);
+    multiply_tf32(sum, high, l0, l1);
+    multiply_tf32(sum, high, h0, h1);
+#pragma unroll
+    for (int i = 0; i < 4; i++) d[i] += sum[i];
 #endif
 }
 
@@ -115,14 +119,16 @@ __device__ __forceinline__ Norm norm_rows(const float* rows, int channels) {
     return Norm{rows, rows + channels, rows + 2 * channels, rows + 3 * channels};
 }
 
-// Reading of stored activations: as they are, normalised, or normalised and cut off at zero.
+// Reading of stored activations: as they are, after batch norm, or after batch norm and ReLU.
 enum Reading { PLAIN = 0, NORMALISED = 1, RECTIFIED = 2 };
 
 template <int HOW>
 __device__ __forceinline__ float read(float value, const Norm& norm, int channel) {
     if (HOW == PLAIN) return value;
-    value = value * norm.scale[channel] + norm.shift[channel];
-    return HOW == RECTIFIED && !(value > 0) ? 0.0f : value;
+    // The same bits in all kernels: some recompute a ReLU's mask.
+    value = fmaf(value, norm.scale[channel], norm.shift[channel]);
+    // NaN passes.
+    return HOW == RECTIFIED && value <= 0 ? 0.0f : value;
 }
 
 // Gradient of a batch norm's input: (gradient, y) -> scale gradient + slope (y - mean) + offset.

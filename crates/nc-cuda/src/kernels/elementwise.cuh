@@ -1,7 +1,7 @@
 // Passes over activations and their gradients: the end of a residual block, and pooling.
 // Images of H x W pixels and CHANNELS channels, of which REAL_CHANNELS exist.
 
-// The target's pixel of each thread's vector; `of` counts the vectors.
+// Pixel and first channel of a vector.
 struct Place {
     int image, row, column, channel;
 };
@@ -15,7 +15,7 @@ __device__ __forceinline__ Place place_of(size_t index, int h, int w, int channe
     for (size_t INDEX = blockIdx.x * (size_t)THREADS + threadIdx.x; INDEX < (COUNT); INDEX += gridDim.x * (size_t)THREADS)
 
 #ifdef BLOCK_END
-// out = y scale + shift + shortcut, cut off at zero if RECTIFY. The shortcut is read by READING; with SUBSAMPLE > 1 or fewer
+// out = y scale + shift + shortcut, followed by a ReLU if RECTIFY. The shortcut is read by READING; with SUBSAMPLE > 1 or fewer
 // channels it is every SUBSAMPLE-th pixel of a SHORTCUT_H x SHORTCUT_W image of SHORTCUT_CHANNELS channels (SHORTCUT_REAL of
 // them exist), between BEFORE zero channels and others.
 __device__ __forceinline__ size_t shortcut_pixel(const Place& at) {
@@ -34,7 +34,7 @@ ENTRY(block_end)(const element* y, const float* norm, const element* shortcut, c
             const int channel = at.channel + j, source = channel - BEFORE;
             float value = read<NORMALISED>(values[j], own, channel);
             if (source >= 0 && source < SHORTCUT_REAL) value += read<READING>(load(from + source), other, source);
-            values[j] = RECTIFY && !(value > 0) ? 0.0f : value;
+            values[j] = RECTIFY && value <= 0 ? 0.0f : value;
         }
         ((uint4*)out)[i] = pack(values);
     }
@@ -60,8 +60,8 @@ ENTRY(shortcut_gradient)(const element* source, element* target, int images) {
 #endif
 
 #ifdef MASK
-// Cuts the gradient of a normalised convolution's output off where the ReLU did, in place, and sums it and its product with
-// y - mean per channel: partial [block][2][CHANNELS]. MASK 0: no ReLU; 1: where `out` is positive; 2: where y, normalised, is.
+// Applies the ReLU's mask to the gradient of a layer's output in place, and sums it and its product with y - mean per
+// channel: partial [block][2][CHANNELS]. MASK 0: no ReLU; 1: where `out` is positive; 2: where y, normalised, is.
 ENTRY(mask_and_sum)(element* gradient, const element* out, const element* y, const float* norm, float* partial, int images) {
     DYNAMIC_SHARED(memory);
     float* const shared = (float*)memory;   // [THREADS][VECTOR]
@@ -84,7 +84,7 @@ ENTRY(mask_and_sum)(element* gradient, const element* out, const element* y, con
             for (int j = 0; j < VECTOR; j++) {
                 const int channel = vector * VECTOR + j;
                 const float value = MASK == 1 ? outs[j] : MASK == 2 ? read<NORMALISED>(ys[j], by, channel) : 1.0f;
-                if (!(value > 0)) g[j] = 0;
+                if (value <= 0) g[j] = 0;
                 sums[0][j] += g[j];
                 sums[1][j] += g[j] * (ys[j] - by.mean[channel]);
             }

@@ -4,7 +4,7 @@
 // the groups are summed in order.
 constexpr int GROUPS = THREADS / 16;
 
-// Sums f(tile) over the tiles in a fixed order; valid in the threads of group 0.
+// Sums f(tile) over the tiles in a fixed order, for every thread of the channel.
 template <class F>
 __device__ double sum_tiles(int tiles, double* shared, F f) {
     const int channel = threadIdx.x % 16, group = threadIdx.x / 16;

@@ -68,8 +68,13 @@ impl CustomOp3 for Parameters {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradients = self.0.take();
         let tensor = |values: Option<Vec<f32>>, like: &Tensor| {
-            let tracked = values.filter(|_| like.track_op());
-            tracked.map(|values| Tensor::from_vec(values, like.shape(), &Device::Cpu)).transpose()
+            match values {
+                _ if !like.track_op() => Ok(None),
+                Some(values) => Tensor::from_vec(values, like.shape(), &Device::Cpu).map(Some),
+                // A run's layer that nothing depends on. Candle requires the gradient of a computed tensor.
+                None if like.is_variable() => Ok(None),
+                None => like.zeros_like().map(Some),
+            }
         };
         Ok((
             tensor(gradients.weight, weight)?,

@@ -29,6 +29,7 @@ static void require(int condition, const char* what) {
 static void outside_capture(const char* call) { require(!capturing && context_is_current, call); }
 
 int cuInit(unsigned flags) { return 0; }
+int cuDriverGetVersion(int* version) { *version = 13000; return 0; }
 int cuGetErrorName(int code, const char** text) { *text = "FAKE"; return 0; }
 int cuGetErrorString(int code, const char** text) { *text = "fake error"; return 0; }
 int cuDeviceGetCount(int* count) { *count = 1; return 0; }

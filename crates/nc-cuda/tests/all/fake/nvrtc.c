@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int nvrtcVersion(int* major, int* minor) { *major = 0; *minor = rand(); return 0; }
+int nvrtcVersion(int* major, int* minor) { *major = 13; *minor = 0; return 0; }
 const char* nvrtcGetErrorString(int code) { return "fake error"; }
 int nvrtcCreateProgram(void** program, const char* text, const char* name, int count, const char** headers, const char** names) {
     *program = calloc(1, 64);
