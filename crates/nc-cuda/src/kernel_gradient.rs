@@ -7,7 +7,7 @@ use crate::{Buffer, Device, Layer, OutputGradient, Reading, Result};
 
 /// Registers of a multiprocessor, and those of a thread beside its accumulators, about.
 const REGISTERS: usize = 65_536;
-const OTHER_REGISTERS: usize = 72;
+const OTHER_REGISTERS: usize = 52;
 /// Target number of blocks of a launch.
 const BLOCKS: usize = 256;
 /// Pixels of a tile, at most.
@@ -124,6 +124,29 @@ impl Layer {
             precision: self.input.precision,
             threads: plan.threads,
             constants,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activations, Precision};
+
+    #[test]
+    fn every_supported_layer_has_a_plan() {
+        for precision in [Precision::Bf16, Precision::Tf32, Precision::F32] {
+            for (kernel, stride) in (1..=7).flat_map(|kernel| [(kernel, 1), (kernel, 2)]) {
+                for side in (1..=130).chain([224, 300, 1000]) {
+                    let padding = kernel / 2;
+                    let input = Activations { images: 2, channels: 64, height: side, width: side, precision };
+                    let size = (side + 2 * padding - kernel) / stride + 1;
+                    let output = Activations { channels: 80, height: size, width: size, ..input };
+                    let layer = Layer { input, output, kernel, stride, padding };
+                    let plan = layer.gradient_plan();
+                    assert!(plan.shared <= SHARED_LIMIT && plan.threads <= 1024, "{layer:?}: {plan:?}");
+                }
+            }
         }
     }
 }
