@@ -69,3 +69,21 @@ impl Layer {
         (1..=7).contains(&kernel) && (1..=2).contains(&stride)
     }
 }
+
+/// Layers of all supported kernels and steps, on images of many sizes.
+#[cfg(test)]
+pub(crate) fn supported_layers() -> impl Iterator<Item = Layer> {
+    let precisions = [Precision::Bf16, Precision::Tf32, Precision::F32].into_iter();
+    let kernels = precisions.flat_map(|precision| (1..=7).map(move |kernel| (precision, kernel)));
+    let kernels = kernels.flat_map(|(precision, kernel)| [1, 2].map(|stride| (precision, kernel, stride)));
+    kernels.flat_map(|(precision, kernel, stride)| {
+        assert!(Layer::is_supported(kernel, stride));
+        (1..=130).chain([224, 300, 1000]).map(move |side| {
+            let padding = kernel / 2;
+            let size = (side + 2 * padding - kernel) / stride + 1;
+            let input = Activations { images: 2, channels: 64, height: side, width: side, precision };
+            let output = Activations { channels: 80, height: size, width: size, ..input };
+            Layer { input, output, kernel, stride, padding }
+        })
+    })
+}
