@@ -31,5 +31,6 @@ status=0
     else
         echo "PyTorch: not installed"
     fi
+    # The block is a process of its own, whose status pipefail passes on.
+    exit "${status}"
 } | tee table.md
-exit "${status}"

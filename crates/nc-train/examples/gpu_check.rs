@@ -10,7 +10,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::{cmp::Ordering, error::Error, time::Instant};
+use std::{cmp::Ordering, error::Error, process::ExitCode, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
 use nc_data::{Batch, View};
@@ -36,7 +36,18 @@ const PRECISIONS: [(Precision, f64); 3] =
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
+#[allow(clippy::print_stderr)]
+fn main() -> ExitCode {
+    match check() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<()> {
     let mode = std::env::args().nth(1);
     let small = Size { depth: 8, images: 8, side: 8, compared: 1, timed: 0 };
     let (size, device) = match mode.as_deref() {
