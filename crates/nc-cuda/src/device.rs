@@ -7,7 +7,7 @@ use crate::{Result, Source};
 
 /// A GPU and its compiled kernels. Clones share it.
 ///
-/// Work is queued in the order of the calls; [`Device::download`] waits for it. Memory is reused, not returned.
+/// Work is queued in the order of the calls; [`Device::download`] waits for it. Memory is reused, and returned only when the device is out of memory.
 #[derive(Clone)]
 pub struct Device(Arc<Shared>);
 
@@ -48,14 +48,19 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// If the device is out of memory.
+    /// If the device is out of memory, even after unused memory was returned to it.
     pub fn buffer(&self, bytes: usize) -> Result<Buffer> {
         // Addresses on the device are at least 256-byte aligned.
         let bytes = bytes.max(1).next_multiple_of(256);
         let reused = lock(&self.0.unused).get_mut(&bytes).and_then(BTreeSet::pop_first);
         let address = match reused {
             Some(address) => address,
-            None => self.0.driver.allocate(bytes)?,
+            None => self.0.driver.allocate(bytes).or_else(|_| {
+                // Out of memory: buffers of other sizes may be unused.
+                self.run_queue()?;
+                self.0.free_unused();
+                self.0.driver.allocate(bytes)
+            })?,
         };
         Ok(Buffer { memory: Arc::new(Memory { address, bytes, device: self.0.clone() }), offset: 0 })
     }
@@ -163,11 +168,17 @@ impl Drop for Memory {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
+impl Shared {
+    fn free_unused(&self) {
         for address in lock(&self.unused).drain().flat_map(|(_, addresses)| addresses) {
             self.driver.free(address);
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.free_unused();
     }
 }
 

@@ -33,6 +33,7 @@ fn child(name: &str, directory: &Path, major: &str) -> Output {
         .env("XDG_CACHE_HOME", directory.join("cache"))
         .env("FAKE_CUDA_LOG", directory.join("log"))
         .env("FAKE_CUDA_MAJOR", major)
+        .env("FAKE_CUDA_MEMORY", "1000000")
         .output()
         .unwrap()
 }
@@ -51,6 +52,18 @@ fn three_steps() {
         layer.convolve(&device, &x, Reading::Plain, &weight, &y, true).unwrap();
         device.download(&y, 1).unwrap();
     }
+}
+
+#[test]
+#[ignore = "runs in a process with the fake driver"]
+fn little_memory() {
+    let device = Device::cuda(0).unwrap();
+    drop(device.buffer(600_000).unwrap());
+    let kept = device.buffer(700_000).unwrap();
+    let error = device.buffer(600_000).err().unwrap().to_string();
+    assert!(error.contains("cuMemAlloc failed"), "{error}");
+    drop(kept);
+    device.buffer(600_000).unwrap();
 }
 
 #[test]
@@ -93,6 +106,14 @@ fn kernels_run_one_by_one_then_as_a_graph() {
     assert_eq!(count("unpin"), count("pin"));
     assert_eq!(count("destroy graph"), 1);
     assert_eq!(log.lines().last(), Some("release"));
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn unused_memory_is_returned_before_memory_runs_out() {
+    let directory = libraries();
+    let output = child("little_memory", &directory, "9");
+    assert!(output.status.success(), "{output:?}");
     std::fs::remove_dir_all(directory).unwrap();
 }
 

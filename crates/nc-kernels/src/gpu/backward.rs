@@ -26,12 +26,12 @@ enum Slot {
 
 type ImageSlot = Arc<Mutex<Option<Vec<f32>>>>;
 
-/// A token whose backward pass is that of the tracked operations among `ops`; `None` if there are none. It depends on the
+/// A token whose backward pass is that of the tracked operations `ops`; `None` if there are none. It depends on the
 /// tokens of all their parameters and images and on that of the run before, so that Candle visits these afterwards.
 pub(super) fn segment_token(record: &Record, ops: Vec<Op>) -> Result<Option<Tensor>> {
     let mut joined = record.token();
     let mut tracked = vec![];
-    for op in ops.into_iter().filter(Op::is_tracked) {
+    for op in ops {
         let (slot, own) = match &op {
             Op::MaxPool { .. } => (Slot::None, None),
             Op::Enter(Enter { images, .. }) => {
@@ -115,7 +115,13 @@ impl CustomOp1 for Segment {
     }
 
     fn bwd(&self, joined: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        self.backward().map_err(Error::wrap)?;
+        if let Err(error) = self.backward() {
+            // Another backward pass would add to what this one left.
+            for (op, _) in &self.ops {
+                op.inputs().into_iter().chain([op.out()]).for_each(|node| drop(node.take_gradient()));
+            }
+            return Err(Error::wrap(error));
+        }
         token_gradient(joined)
     }
 }
@@ -176,11 +182,7 @@ impl Op {
     /// Propagates the output's gradient, if there is one, to inputs and parameters. The parameters' gradients go to
     /// `targets`. Returns whether there was one.
     fn backward(&self, device: &Device, targets: &[Buffer; 3]) -> nc_cuda::Result<bool> {
-        let out = match self {
-            Self::Enter(Enter { out, .. }) | Self::MaxPool { out, .. } => out,
-            Self::Layer(layer) => &layer.out,
-        };
-        let Some(gradient) = out.take_gradient() else { return Ok(false) };
+        let Some(gradient) = self.out().take_gradient() else { return Ok(false) };
         match self {
             Self::Enter(Enter { out, .. }) => {
                 out.of.to_planes(device, &gradient.buffer, Reading::Plain, &targets[0])?;

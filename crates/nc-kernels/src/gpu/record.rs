@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Tensor, Var};
@@ -9,6 +10,8 @@ use super::node::Node;
 pub(super) struct Record {
     pub(super) device: Device,
     waiting: Mutex<Vec<Op>>,
+    /// Whether a run failed: later ones would lack its results.
+    failed: AtomicBool,
     /// Token of the last tracked run, an ancestor of those that follow: Candle then walks later runs first.
     token: Mutex<Option<Tensor>>,
 }
@@ -66,17 +69,37 @@ impl ConvLayer {
 }
 
 impl Op {
-    pub(super) fn is_tracked(&self) -> bool {
+    pub(super) fn out(&self) -> &Arc<Node> {
         match self {
-            Self::Enter(Enter { out, .. }) | Self::MaxPool { out, .. } => out.tracked,
-            Self::Layer(layer) => layer.out.tracked,
+            Self::Enter(Enter { out, .. }) | Self::MaxPool { out, .. } => out,
+            Self::Layer(layer) => &layer.out,
+        }
+    }
+
+    pub(super) fn is_tracked(&self) -> bool {
+        self.out().tracked
+    }
+
+    /// Nodes that the operation reads.
+    pub(super) fn inputs(&self) -> Vec<&Arc<Node>> {
+        match self {
+            Self::Enter(_) => vec![],
+            Self::MaxPool { x, .. } => vec![x],
+            Self::Layer(layer) => {
+                std::iter::once(&layer.x).chain(layer.shortcut.iter().map(|(node, _)| node)).collect()
+            }
         }
     }
 }
 
 impl Record {
     pub(super) fn new(device: &Device) -> Arc<Self> {
-        Arc::new(Self { device: device.clone(), waiting: Mutex::default(), token: Mutex::default() })
+        Arc::new(Self {
+            device: device.clone(),
+            waiting: Mutex::default(),
+            failed: AtomicBool::new(false),
+            token: Mutex::default(),
+        })
     }
 
     pub(super) fn push(&self, op: Op) {
@@ -85,6 +108,14 @@ impl Record {
 
     pub(super) fn take(&self) -> Vec<Op> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     pub(super) fn token(&self) -> Option<Tensor> {

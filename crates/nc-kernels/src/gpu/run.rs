@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Error, Result, Tensor};
+use candle_core::{Error, Result, Tensor, Var};
 use nc_cuda::{Buffer, Device, Uploads};
 
 use super::backward::segment_token;
@@ -11,55 +11,67 @@ use super::record::{BatchNorm, ConvLayer, Done, Enter, Op, Record};
 use crate::batch_norm::running;
 use crate::graph::{to_vec, with_values};
 
-/// Runs the waiting operations, then `result`, which writes `count` values. Returns the values; `None` if `result` returns
-/// false.
+/// Runs the waiting operations, then `result`, which writes `count` values. Returns the values. After an error, further runs of
+/// the record fail.
 pub(super) fn run(
     record: &Arc<Record>,
     count: usize,
-    result: impl FnOnce(&Device, &Buffer) -> nc_cuda::Result<bool>,
-) -> Result<Option<Vec<f32>>> {
-    let mut ops = record.take();
+    result: impl FnOnce(&Device, &Buffer) -> nc_cuda::Result<()>,
+) -> Result<Vec<f32>> {
+    if record.has_failed() {
+        return Err(Error::Msg("an earlier layer on the GPU failed".into()).bt());
+    }
+    let ran = run_waiting(record, count, result);
+    if ran.is_err() {
+        record.fail();
+    }
+    ran
+}
+
+fn run_waiting(
+    record: &Record,
+    count: usize,
+    result: impl FnOnce(&Device, &Buffer) -> nc_cuda::Result<()>,
+) -> Result<Vec<f32>> {
+    let ops = record.take();
     let mut uploads = Uploads::default();
     let places = ops.iter().map(|op| Places::of(op, &mut uploads)).collect::<Result<Vec<_>>>()?;
     let mut statistics = vec![];
-    let mut all = 0;
     for op in &ops {
-        statistics.push(all);
-        all += batch_values(op);
+        statistics.extend(Running::of(op));
     }
-    let computed =
-        compute(record, &mut ops, &uploads, &places, &statistics, all + count, |device, results| {
-            result(device, &results.from(all))
-        });
-    let Some(mut results) = computed.map_err(Error::wrap)? else { return Ok(None) };
+    let all = statistics.iter().map(|running| running.values).sum();
+    let device = &record.device;
+    let compute = || -> nc_cuda::Result<_> {
+        let results = device.buffer((all + count) * 4)?;
+        let (mut tracked, mut start) = (vec![], 0);
+        if !ops.is_empty() {
+            let uploaded = uploads.send(device)?;
+            for (mut op, places) in ops.into_iter().zip(places) {
+                let values = batch_values(&op);
+                op.run(device, &uploaded, places, &results.from(start))?;
+                start += values;
+                // Without a backward pass, memory that no later operation reads is free now.
+                if op.is_tracked() {
+                    tracked.push(op);
+                }
+            }
+        }
+        result(device, &results.from(all))?;
+        Ok((device.download(&results, all + count)?, tracked))
+    };
+    let (mut results, tracked) = compute().map_err(Error::wrap)?;
     let values = results.split_off(all);
-    for (op, start) in ops.iter().zip(statistics) {
-        update_running(op, &results[start..start + batch_values(op)])?;
+    let mut rest = &results[..];
+    for running in statistics {
+        let (batch, after) = rest.split_at(running.values);
+        running.update(batch)?;
+        rest = after;
     }
-    if let Some(token) = segment_token(record, ops)? {
+    if let Some(token) = segment_token(record, tracked)? {
         record.set_token(token);
     }
-    Ok(Some(values))
-}
-
-fn compute(
-    record: &Record,
-    ops: &mut [Op],
-    uploads: &Uploads,
-    places: &[Places],
-    statistics: &[usize],
-    count: usize,
-    result: impl FnOnce(&Device, &Buffer) -> nc_cuda::Result<bool>,
-) -> nc_cuda::Result<Option<Vec<f32>>> {
-    let device = &record.device;
-    let results = device.buffer(count * 4)?;
-    if !ops.is_empty() {
-        let uploaded = uploads.send(device)?;
-        for ((op, places), start) in ops.iter_mut().zip(places).zip(statistics) {
-            op.run(device, &uploaded, *places, &results.from(*start))?;
-        }
-    }
-    if result(device, &results)? { device.download(&results, count).map(Some) } else { Ok(None) }
+    Ok(values)
 }
 
 /// Values of a layer's batch statistics: mean and variance.
@@ -177,19 +189,38 @@ impl ConvLayer {
     }
 }
 
-/// Updates a layer's running statistics with the batch's mean and unbiased variance.
-fn update_running(op: &Op, batch: &[f32]) -> Result<()> {
-    let Op::Layer(layer) = op else { return Ok(()) };
-    let Some(norm) = layer.norm.as_ref().filter(|norm| norm.train) else { return Ok(()) };
-    let (mean, variance) = batch.split_at(batch.len() / 2);
-    for (variable, values) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
-        let before = to_vec(variable.as_tensor())?;
-        let after: Vec<f32> = before
-            .iter()
-            .zip(values)
-            .map(|(&before, &value)| running(norm.momentum, before, f64::from(value)))
-            .collect();
-        variable.set(&Tensor::from_vec(after, variable.shape(), variable.device())?)?;
+/// Running statistics that a run updates.
+struct Running {
+    mean: Var,
+    variance: Var,
+    momentum: f64,
+    /// Number of the batch's values: mean, then unbiased variance.
+    values: usize,
+}
+
+impl Running {
+    fn of(op: &Op) -> Option<Self> {
+        let Op::Layer(layer) = op else { return None };
+        let norm = layer.norm.as_ref().filter(|norm| norm.train)?;
+        Some(Self {
+            mean: norm.running_mean.clone(),
+            variance: norm.running_var.clone(),
+            momentum: norm.momentum,
+            values: batch_values(op),
+        })
     }
-    Ok(())
+
+    fn update(&self, batch: &[f32]) -> Result<()> {
+        let (mean, variance) = batch.split_at(batch.len() / 2);
+        for (variable, values) in [(&self.mean, mean), (&self.variance, variance)] {
+            let before = to_vec(variable.as_tensor())?;
+            let after: Vec<f32> = before
+                .iter()
+                .zip(values)
+                .map(|(&before, &value)| running(self.momentum, before, f64::from(value)))
+                .collect();
+            variable.set(&Tensor::from_vec(after, variable.shape(), variable.device())?)?;
+        }
+        Ok(())
+    }
 }

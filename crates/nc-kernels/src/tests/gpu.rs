@@ -192,6 +192,43 @@ fn several_outputs_share_one_backward_pass() {
 }
 
 #[test]
+fn a_failed_run_fails_every_later_one() {
+    let mut random = Random::new(11);
+    let layer = Layer::random(conv3x3(3, 16, 1), &mut random);
+    let device =
+        Emulator::edited(Order::Ascending, |text| text.replace("ENTRY(max_pool)", "broken")).device();
+    let images = random.tensor((2, 3, 6, 6));
+    let x = layer.train(&Place::Gpu(&device, Precision::F32).map(&images), Shortcut::None);
+    let pooled = x.max_pool(2, 2, 0).unwrap();
+    let error = pooled.to_tensor().unwrap_err().to_string();
+    assert!(error.contains("max_pool"), "{error}");
+    // The first layer has run, but its gradient would be lost.
+    for map in [&x, &pooled] {
+        let error = map.global_avg_pool().unwrap_err().to_string();
+        assert!(error.contains("an earlier layer on the GPU failed"), "{error}");
+    }
+}
+
+#[test]
+fn evaluation_reuses_the_memory_of_earlier_layers() {
+    let mut random = Random::new(13);
+    let layers = [0; 6].map(|_| Layer::random(conv3x3(16, 16, 1), &mut random));
+    let images = random.tensor((2, 16, 8, 8));
+    let allocations = |tracked: bool| {
+        let emulator = Emulator::new(Order::Ascending);
+        let mut x = FeatureMap::on_device(&images, &emulator.device(), Precision::F32).unwrap();
+        for layer in &layers {
+            x = layer.try_forward(&x, Shortcut::None, true, Mode::Eval, tracked).unwrap();
+        }
+        x.global_avg_pool().unwrap();
+        emulator.allocations()
+    };
+    let (evaluation, training) = (allocations(false), allocations(true));
+    // Weights in two layouts, output and norm of all but two layers.
+    assert!(evaluation + 4 * (layers.len() - 2) <= training, "{evaluation} and {training}");
+}
+
+#[test]
 fn layers_without_kernels_run_on_the_cpu() {
     let mut random = Random::new(9);
     let grouped = ConvShape { groups: 4, ..conv3x3(16, 16, 1) };

@@ -58,13 +58,27 @@ int cuGraphInstantiateWithFlags(void** instance, void* graph, uint64_t flags) { 
 int cuGraphDestroy(void* graph) { require(graph == (void*)3, "destroy graph"); return 0; }
 int cuGraphLaunch(void* instance, void* stream) { require(instance == (void*)4, "launch graph"); note("launch graph"); return 0; }
 int cuGraphExecDestroy(void* instance) { note("destroy graph"); return 0; }
+// Memory that is left of FAKE_CUDA_MEMORY.
+static long long left = -1;
 int cuMemAlloc_v2(uint64_t* address, size_t bytes) {
     outside_capture("allocate");
-    *address = (uint64_t)(uintptr_t)calloc(1, bytes);
+    const char* memory = getenv("FAKE_CUDA_MEMORY");
+    if (left < 0) left = memory ? atoll(memory) : 1LL << 40;
+    if ((long long)bytes > left) return 2;
+    left -= bytes;
+    // The size before the memory.
+    size_t* const block = calloc(1, bytes + 256);
+    *block = bytes;
+    *address = (uint64_t)(uintptr_t)block + 256;
     note("allocate %zu", bytes);
     return 0;
 }
-int cuMemFree_v2(uint64_t address) { outside_capture("free"); free((void*)(uintptr_t)address); note("free"); return 0; }
+int cuMemFree_v2(uint64_t address) { outside_capture("free"); size_t* const block = (size_t*)(uintptr_t)(address - 256);
+    left += *block;
+    free(block);
+    note("free");
+    return 0;
+}
 int cuMemHostAlloc(void** memory, size_t bytes, unsigned flags) { *memory = malloc(bytes); note("pin %zu", bytes); return 0; }
 int cuMemFreeHost(void* memory) { free(memory); note("unpin"); return 0; }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
