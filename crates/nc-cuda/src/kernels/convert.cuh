@@ -1,7 +1,4 @@
 // Conversion between activations and planes, for images of any shape.
-#define EACH(INDEX, COUNT) \
-    for (size_t INDEX = blockIdx.x * (size_t)THREADS + threadIdx.x; INDEX < (COUNT); INDEX += gridDim.x * (size_t)THREADS)
-
 // Planes (N, C, H, W) in f32 to activations.
 ENTRY(from_planes)(const float* planes, element* out, int images, int pixels, int channels, int padded) {
     EACH(i, (size_t)images * pixels * padded) {

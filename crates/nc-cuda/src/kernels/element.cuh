@@ -12,6 +12,10 @@ typedef uint16_t element;
 typedef float element;
 #endif
 
+// Loops over COUNT independent values, shared among all threads of the grid.
+#define EACH(INDEX, COUNT) \
+    for (size_t INDEX = blockIdx.x * (size_t)THREADS + threadIdx.x; INDEX < (COUNT); INDEX += gridDim.x * (size_t)THREADS)
+
 // Rounds to the precision of storage.
 __device__ __forceinline__ float rounded(float value) {
 #if PRECISION == 0

@@ -11,9 +11,6 @@ __device__ __forceinline__ Place place_of(size_t index, int h, int w, int channe
     return Place{(int)(pixel / w / h), (int)(pixel / w % h), (int)(pixel % w), (int)(index % (channels / VECTOR)) * VECTOR};
 }
 
-#define EACH(INDEX, COUNT) \
-    for (size_t INDEX = blockIdx.x * (size_t)THREADS + threadIdx.x; INDEX < (COUNT); INDEX += gridDim.x * (size_t)THREADS)
-
 #ifdef BLOCK_END
 // out = y scale + shift + shortcut, followed by a ReLU if RECTIFY. The shortcut is read by READING; with SUBSAMPLE > 1 or fewer
 // channels it is every SUBSAMPLE-th pixel of a SHORTCUT_H x SHORTCUT_W image of SHORTCUT_CHANNELS channels (SHORTCUT_REAL of

@@ -21,7 +21,7 @@ static_assert(INPUT_CHANNELS % TILE_INPUT == 0 && TILE_INPUT % 16 == 0, "tiles o
 static_assert(OUTPUT_CHANNELS % TILE_OUTPUT == 0 && TILE_OUTPUT % 16 == 0, "tiles of output channels");
 
 // Place of an output pixel's first tap in the halo; any place for pixels beyond the tile, whose gradient is zero.
-__device__ __forceinline__ int place_of(int pixel) {
+__device__ __forceinline__ int halo_place(int pixel) {
     return pixel < TILE_H * TILE_W ? (pixel / TILE_W * HALO_W + pixel % TILE_W) * STRIDE : 0;
 }
 
@@ -97,7 +97,7 @@ ENTRY(kernel_gradient)(const element* input, const float* input_norm, const elem
             // Rows of a: input channels; inner dimension: pixels, so the fragments are those of the transposed halo.
             uint32_t a[TAPS][4];
 #if PRECISION == 0
-            const unsigned char* const row = halo + (place_of(k * STEP + lane / 16 * 8 + lane % 8) + tap_row * HALO_W + first_tap) * INPUT_PITCH
+            const unsigned char* const row = halo + (halo_place(k * STEP + lane / 16 * 8 + lane % 8) + tap_row * HALO_W + first_tap) * INPUT_PITCH
                                              + m * 32 + lane / 8 % 2 * 16;
 #pragma unroll
             for (int d = 0; d < TAPS; d++)
@@ -105,7 +105,7 @@ ENTRY(kernel_gradient)(const element* input, const float* input_norm, const elem
 #else
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                const unsigned char* const row = halo + (place_of(k * STEP + half * 4 + lane % 4) + tap_row * HALO_W + first_tap) * INPUT_PITCH;
+                const unsigned char* const row = halo + (halo_place(k * STEP + half * 4 + lane % 4) + tap_row * HALO_W + first_tap) * INPUT_PITCH;
 #pragma unroll
                 for (int d = 0; d < TAPS; d++)
                     if (first_tap + d < KERNEL)

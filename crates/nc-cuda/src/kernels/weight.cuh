@@ -3,8 +3,7 @@
 // The kernel itself, [output][input][tap] as in PyTorch, has no padded channels.
 // forward [tap][output_padded][input_padded], backward [tap][input_padded][output_padded].
 ENTRY(pack_weight)(const float* weight, element* forward, element* backward, int taps, int input, int output, int input_padded, int output_padded) {
-    const int count = taps * output_padded * input_padded;
-    for (int i = blockIdx.x * THREADS + threadIdx.x; i < count; i += gridDim.x * THREADS) {
+    EACH(i, (size_t)taps * output_padded * input_padded) {
         const int from = i % input_padded, to = i / input_padded % output_padded, tap = i / (input_padded * output_padded);
         const bool exists = from < input && to < output;
         const float value = exists ? operand(weight[(to * input + from) * taps + tap]) : 0;
@@ -16,7 +15,7 @@ ENTRY(pack_weight)(const float* weight, element* forward, element* backward, int
 // gradient [output][input][tap]: the slices, summed in order.
 ENTRY(sum_slices)(const float* partial, float* gradient, int slices, int taps, int input, int output, int input_padded, int output_padded) {
     const int count = taps * input_padded * output_padded;
-    for (int i = blockIdx.x * THREADS + threadIdx.x; i < count; i += gridDim.x * THREADS) {
+    EACH(i, (size_t)count) {
         const int to = i % output_padded, from = i / output_padded % input_padded, tap = i / (input_padded * output_padded);
         if (from >= input || to >= output) continue;
         float sum = 0;
