@@ -14,7 +14,7 @@ fn a_cuda_build() {
          CUDA_COMPUTE_CAP=80 \\\n\
          cargo build --package nc-cli --features cuda\n"
     );
-    assert_eq!(flags("--cuda").plan(&with_cuda()).unwrap().device(), Some("cuda"));
+    assert_eq!(flags("--cuda").plan(&with_cuda()).unwrap().device(), Some("candle-cuda"));
 }
 
 #[test]
