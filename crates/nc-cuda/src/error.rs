@@ -59,3 +59,6 @@ pub enum Error {
         reason: String,
     },
 }
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -32,7 +32,7 @@ pub use device::{Buffer, Device, Uploads};
 pub use elementwise::Mask;
 #[cfg(feature = "emulator")]
 pub use emulator::{Emulator, Launched, Order};
-pub use error::Error;
+pub use error::{Error, Result};
 pub use norm::{Norm, NormGradient, Partial, RawNorm};
 pub use pool::MaxPool;
 pub use precision::Precision;
@@ -42,6 +42,3 @@ pub use residual::Shortcut;
 pub use shape::{Activations, Layer};
 pub use source::Source;
 pub use weight::Weight;
-
-/// Result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;

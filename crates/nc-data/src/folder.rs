@@ -10,13 +10,14 @@ use unicode_normalization::UnicodeNormalization;
 use crate::{
     Error, ImageFiles, Result, Source,
     archive::is_archive,
+    entries::{entries, file_name},
     error::first,
     files::Files,
     images::ImageOptions,
     list,
     names::is_printable,
     tree::Tree,
-    walk::{Tally, entries, file_name, images},
+    walk::{Tally, images},
 };
 
 pub use crate::walk::image_files;

@@ -9,7 +9,7 @@ use std::{
 
 use csv::{ReaderBuilder, StringRecord, WriterBuilder};
 
-use crate::{Error, Result, hold_out::Digest256, subset::hex};
+use crate::{Error, Result, hex::hex, hold_out::Digest256};
 
 /// Ending of the names of index files.
 const ENDING: &str = ".nclt-index";

@@ -16,9 +16,6 @@ use crate::{
 /// Batches in memory: the one that the consumer takes and those being decoded.
 const BATCHES: usize = 3;
 
-/// Images of a unit. Few, so that all workers share the first batch; not one, so that they rarely meet at the lock.
-pub(crate) const UNIT: usize = 8;
-
 /// The batches of an epoch in order. Pixels stay bytes until a batch is taken. At most [`BATCHES`] batches are in memory,
 /// whatever the number of workers: a worker takes a unit only of these. Dropping it stops and joins the workers.
 #[derive(Debug)]

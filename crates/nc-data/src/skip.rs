@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, ImageFiles, Result, counted, error::first, files::Files, index::Index, subset::hex};
+use crate::{Error, ImageFiles, Result, counted, error::first, files::Files, hex::hex, index::Index};
 
 impl ImageFiles {
     /// Leaves out the images in the text file `list`, a path relative to the directory of the images in each line, as

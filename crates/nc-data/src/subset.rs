@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Dataset, Error, Profile, Result,
     group_hold_out::split,
+    hex::hex,
     hold_out::{Digest256, Image},
     rng::{Purpose, stream},
 };
@@ -245,9 +246,4 @@ impl fmt::Debug for Subset {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -11,8 +11,8 @@ use std::{
 use crate::{
     Error, Result,
     archive::{Part, is_archive, scan},
+    entries,
     index::{Index, Stamp},
-    walk,
 };
 
 /// Files below `root` and in the archives there. The path of a file in an archive begins with that of the archive. The
@@ -97,20 +97,20 @@ impl Tree {
     pub(crate) fn entries(&self, directory: &Path, hidden: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
         let below = self.below(directory);
         if below.is_empty() {
-            return walk::entries(directory, hidden);
+            return entries::entries(directory, hidden);
         }
         let depth = directory.components().count() + 1;
         let child = |part: &Part| part.path.components().take(depth).collect::<PathBuf>();
         let children: BTreeSet<PathBuf> = below.iter().map(child).collect();
-        Ok(walk::visible(children.into_iter().collect(), hidden))
+        Ok(entries::visible(children.into_iter().collect(), hidden))
     }
 
     /// The name of a file, directory or archive, the last without its ending.
     pub(crate) fn name(&self, path: &Path) -> String {
         if is_archive(path) && self.is_dir(path) && !path.is_dir() {
-            return walk::file_name(&path.with_extension(""));
+            return entries::file_name(&path.with_extension(""));
         }
-        walk::file_name(path)
+        entries::file_name(path)
     }
 
     /// The directory `name` in `directory`, or the archive of that name.

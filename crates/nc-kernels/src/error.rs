@@ -1,5 +1,5 @@
 use crate::ConvShape;
-use crate::gpu::Precision;
+use nc_cuda::Precision;
 
 /// An invalid call of this crate; reaches the caller inside a [`candle_core::Error`].
 #[derive(Clone, Debug, thiserror::Error)]

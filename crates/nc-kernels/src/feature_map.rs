@@ -1,8 +1,9 @@
 use std::fmt;
 
 use candle_core::{DType, Device, Result, Tensor};
+use nc_cuda::Precision;
 
-use crate::gpu::{self, OnGpu, Precision};
+use crate::gpu::{self, OnGpu};
 use crate::graph::{self, Blocked, Dims};
 use crate::kernels::Kernels;
 use crate::{Error, composed, isa};
@@ -59,7 +60,7 @@ impl FeatureMap {
     }
 
     /// [`FeatureMap::from_images`] on the given GPU.
-    pub(crate) fn on_device(images: &Tensor, device: &gpu::Device, precision: Precision) -> Result<Self> {
+    pub(crate) fn on_device(images: &Tensor, device: &nc_cuda::Device, precision: Precision) -> Result<Self> {
         check_images(images)?;
         Ok(Self::from_gpu(gpu::enter_new(images, device, precision)?))
     }

@@ -1,9 +1,10 @@
 use candle_core::Tensor;
 use nc_kernels::Mode;
+use nc_kernels::gpu::Precision;
 
+use crate::Result;
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
-use crate::{Precision, Result};
 
 /// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

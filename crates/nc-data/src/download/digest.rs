@@ -8,7 +8,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::File;
-use crate::{Error, Result, subset::hex};
+use crate::{Error, Result, hex::hex};
 
 /// Checks the size and both digests of the file at `path` against `file`.
 pub(super) fn verify(file: &File, path: &Path) -> Result<()> {

@@ -10,8 +10,9 @@ use super::{ImageList, image_list::tree_of};
 use crate::{
     Error, ImageFiles, ImageOptions, Result, Source,
     archive::is_archive,
+    entries::{entries, file_name},
     error::first,
-    walk::{entries, file_name, image_files},
+    walk::image_files,
 };
 
 /// Reads the images of the lists in `directory`, with paths relative to it. The training list is the `.txt` or `.csv` file

@@ -9,8 +9,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::parse::{self, Entry, Label, Parsed};
 use crate::{
-    Error, Result, archive::is_archive, decode::Labelled, error::first, files::Files, names::is_printable,
-    tree::Tree, walk::entries,
+    Error, Result, archive::is_archive, decode::Labelled, entries::entries, error::first, files::Files,
+    names::is_printable, tree::Tree,
 };
 
 /// A parsed image list.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, fs};
 use sha2::{Digest, Sha256};
 
 use super::{ImageList, Label};
-use crate::{Error, Result, subset::hex};
+use crate::{Error, Result, hex::hex};
 
 /// A published list.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp1, Error, Layout, Result, Shape, Tensor};
 use nc_cuda::{Activations, Buffer, Device, MaxPool, Precision, Reading};
 
-use super::node::{Node, OnGpu};
+use super::node::Node;
+use super::on_gpu::OnGpu;
 use super::record::{Enter, Op, Record, reshaped};
 use super::run;
 use crate::graph::{to_vec, token_gradient};

@@ -6,7 +6,8 @@ use candle_core::{Result, Tensor};
 use nc_cuda::Layer;
 
 use super::border::enter_with;
-use super::node::{Node, OnGpu};
+use super::node::Node;
+use super::on_gpu::OnGpu;
 use super::record::{BatchNorm, ConvLayer, Op, reshaped};
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 

@@ -9,6 +9,7 @@ mod border;
 mod candle;
 mod layer;
 mod node;
+mod on_gpu;
 mod process;
 mod record;
 mod run;
@@ -19,5 +20,5 @@ pub use process::{is_available, start, unsupported_layers};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
 pub(crate) use layer::{conv_norm, conv2d};
-pub(crate) use node::OnGpu;
+pub(crate) use on_gpu::OnGpu;
 pub(crate) use process::{device, note_unsupported};

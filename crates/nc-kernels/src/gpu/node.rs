@@ -3,15 +3,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nc_cuda::{Activations, Buffer, Device, GradientTarget, Norm, Partial, Reading, Result};
 
-use super::record::Record;
-
-/// Activations on a GPU, and the record that computes them.
-#[derive(Clone)]
-pub(crate) struct OnGpu {
-    pub(crate) node: Arc<Node>,
-    pub(super) record: Arc<Record>,
-}
-
 /// Activations, known once their record has run, and their accumulated gradient.
 pub(crate) struct Node {
     pub(crate) of: Activations,
