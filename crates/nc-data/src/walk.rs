@@ -63,7 +63,7 @@ impl Tally {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] for an unreadable directory.
+/// [`Error::Read`](crate::Error::Read) for an unreadable directory.
 pub fn image_files(directory: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let (mut found, mut files) = (vec![], Tally::default());
     images(&Tree::default(), directory, &mut found, &mut files)?;
