@@ -44,6 +44,11 @@ impl Device {
         }))
     }
 
+    /// True for the same GPU, opened once.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Memory of undefined contents.
     ///
     /// # Errors
@@ -84,6 +89,9 @@ impl Device {
     ///
     /// Those of the driver, and of the queued kernels.
     pub fn download(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
+        if count == 0 {
+            return Ok(vec![]);
+        }
         let mut bytes = vec![0; count * 4];
         self.run_queue()?;
         self.0.driver.download(buffer.address(), &mut bytes)?;

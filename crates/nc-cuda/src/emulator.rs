@@ -51,6 +51,7 @@ struct Log {
     allocations: usize,
     uploads: usize,
     downloads: usize,
+    copied: usize,
 }
 
 /// Memory of the device between two guards.
@@ -115,6 +116,11 @@ impl Emulator {
     pub fn copies(&self) -> (usize, usize) {
         let log = lock(&self.0.log);
         (log.uploads, log.downloads)
+    }
+
+    /// Bytes copied to the device and from it so far.
+    pub fn copied_bytes(&self) -> usize {
+        lock(&self.0.log).copied
     }
 
     /// Kernels compiled so far.
@@ -186,13 +192,17 @@ impl Driver for Emulator {
     }
 
     fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
-        lock(&self.0.log).uploads += 1;
+        let mut log = lock(&self.0.log);
+        log.uploads += 1;
+        log.copied += from.len();
         self.at(to, |bytes| bytes[..from.len()].copy_from_slice(from));
         Ok(())
     }
 
     fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
-        lock(&self.0.log).downloads += 1;
+        let mut log = lock(&self.0.log);
+        log.downloads += 1;
+        log.copied += to.len();
         self.at(from, |bytes| to.copy_from_slice(&bytes[..to.len()]));
         Ok(())
     }

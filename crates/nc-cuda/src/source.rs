@@ -16,6 +16,7 @@ pub(crate) enum File {
     Norm,
     Elementwise,
     Convert,
+    Update,
 }
 
 impl File {
@@ -27,6 +28,7 @@ impl File {
             Self::Norm => include_str!("kernels/norm.cuh"),
             Self::Elementwise => include_str!("kernels/elementwise.cuh"),
             Self::Convert => include_str!("kernels/convert.cuh"),
+            Self::Update => include_str!("kernels/update.cuh"),
         }
     }
 }

@@ -15,7 +15,7 @@ use candle_nn::VarBuilder;
 use nc_models::{
     Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Pass, Precision,
     ResNet, ResNetConfig, Result,
-    gpu::{self, Recorder},
+    gpu::{self, AdamW, Factors, Recorder, Resident, Sgd},
 };
 
 const CLASSES: usize = 10;
@@ -42,6 +42,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
             step(network.as_ref(), precision)?;
         }
     }
+    updates()?;
     let directory = Path::new(directory);
     fs::create_dir_all(directory)?;
     for (index, kernel) in recorder.kernels().iter().enumerate() {
@@ -86,6 +87,26 @@ fn experts(reduce_dimension: bool) -> Result<Box<dyn Network>> {
     let config =
         ExpertsConfig { resnet: resnet(32, 1), experts: 3, reduce_dimension, head: HeadConfig::Linear };
     Ok(Box::new(Experts::new(params(), &config, CLASSES)?))
+}
+
+/// Updates of parameters that stay on the device.
+fn updates() -> Result<()> {
+    let network = model(|vb| Ok(Box::new(ResNet::new(resnet(8, 1), vb)?)))?;
+    let vars: Vec<_> = network.params().all().into_iter().map(|param| param.var).collect();
+    let Some(resident) = Resident::new(&vars)? else { return Ok(()) };
+    // Two passes, whose gradients are added.
+    for _ in 0..2 {
+        step(network.as_ref(), Precision::F32)?;
+    }
+    resident.squared_norms()?;
+    let (first, second) = (resident.vector(&[])?, resident.vector(&[])?);
+    let factors = vec![Factors::rate(0.1); vars.len()];
+    resident.sgd(Sgd { momentum: 0.9, weight_decay: 0.0, nesterov: false }, &factors, &first)?;
+    resident.adamw(AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }, &factors, &first, &second)?;
+    resident.average(&first, 0.1)?;
+    resident.moved(0.1)?;
+    resident.sync()?;
+    Ok(())
 }
 
 /// A training step and an evaluation.

@@ -131,7 +131,7 @@ fn steps(size: &Size, precision: Precision, count: usize) -> Result<Outcome> {
     for _ in 0..count {
         losses.push(learner.step(&batch, LEARNING_RATE)?.losses.total);
     }
-    let logits = learner.network().infer(&batch.first().images)?.logits.ok_or("no logits")?;
+    let logits = learner.network()?.infer(&batch.first().images)?.logits.ok_or("no logits")?;
     Ok(Outcome { losses, logits: logits.to_dtype(DType::F64)?.flatten_all()?.to_vec1()? })
 }
 

@@ -103,7 +103,7 @@ impl Speed {
         learner.begin_phase(&phase)?;
         let training = rate(phase.batch_size, STEPS, || learner.step(&batch, 1e-3).map(drop))?;
         let evaluation = rate(phase.batch_size, STEPS, || {
-            learner.network().infer(&images)?.features.to_vec2::<f32>()?;
+            learner.network()?.infer(&images)?.features.to_vec2::<f32>()?;
             Ok(())
         })?;
         Ok(Self { training, evaluation })

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use candle_core::{DType, Device, Tensor, backprop::GradStore};
 use nc_data::Batch;
@@ -10,8 +14,7 @@ use crate::{
     config::{Phase, Trains},
     divergence::NotFinite,
     objective::{EpochContext, MeasureMeans, Part, StepContext, Targets, Term, sum, terms},
-    optimizer::{Optimizer, Trainable, perturbed},
-    weight_average::WeightAverage,
+    optimizer::{Trainable, Updates},
     with_values::with_values,
 };
 
@@ -53,11 +56,10 @@ struct Active {
     /// Views of a batch that the network sees.
     network_views: usize,
     terms: Vec<Box<dyn Term>>,
-    optimizer: Optimizer,
-    params: Vec<Trainable>,
+    /// Locked by readers, who copy it from a GPU.
+    updates: Mutex<Updates>,
     /// Radius of sharpness-aware minimisation; 0 without.
     sam_rho: f64,
-    average: Option<WeightAverage>,
 }
 
 /// One forward and backward pass.
@@ -152,15 +154,16 @@ impl Learner {
             let rate = phase.trains.learning_rate_factor(param.group)?;
             (param.role == Role::Learned).then_some(Trainable { name: param.name, var: param.var, rate })
         };
+        let params = self.network.params().all().into_iter().filter_map(learned).collect();
+        let terms = terms(phase, &self.class_counts);
+        let may_stay = !terms.iter().any(|term| term.uses_variables());
         self.phase = Some(Active {
             trains: phase.trains,
             precision: self.precision,
             network_views: phase.network_views(),
-            terms: terms(phase, &self.class_counts),
-            optimizer: Optimizer::new(phase.optimizer),
-            params: self.network.params().all().into_iter().filter_map(learned).collect(),
+            terms,
+            updates: Mutex::new(Updates::new(phase, params, may_stay)),
             sam_rho: phase.sam_rho,
-            average: phase.weight_average.map(WeightAverage::new),
         });
         Ok(())
     }
@@ -171,6 +174,7 @@ impl Learner {
     ///
     /// Those of Candle.
     pub fn end_phase(&mut self) -> Result<()> {
+        self.settle()?;
         match self.phase.take() {
             Some(phase) if phase.trains.scales_logits() => Ok(self.network.fold_scale()?),
             _ => Ok(()),
@@ -185,6 +189,7 @@ impl Learner {
     ///
     /// [`Error::NoPhase`] before [`Learner::begin_phase`]; those of `class_means` and of Candle.
     pub fn begin_epoch(&mut self, epoch: usize, seed: u64, class_means: &MeasureMeans<'_>) -> Result<()> {
+        self.settle()?;
         let network = self.network.as_ref();
         let device = network.params().device();
         let context = EpochContext { epoch, seed, network, device, class_means };
@@ -198,6 +203,9 @@ impl Learner {
     ///
     /// Sharpness-aware minimisation takes a second forward and backward pass. Each pass reads from the device once.
     ///
+    /// With the GPU of [`nc_models::gpu::start`], parameters of its layers, optimiser state and averages stay there between
+    /// steps. [`Learner::network`] copies them back.
+    ///
     /// # Errors
     ///
     /// [`Error::NoPhase`] before [`Learner::begin_phase`]; [`nc_losses::Error::Label`] for an invalid label; those of
@@ -208,29 +216,28 @@ impl Learner {
         let network = self.network.as_ref();
         let targets = batch.views.iter().map(|view| Targets::new(view, classes));
         let targets = targets.collect::<Result<Vec<_>>>()?;
+        phase.updates().begin_step()?;
         let mut pass = phase.backward_pass(network, batch, &targets, classes)?;
         if phase.sam_rho > 0.0 && pass.outcome.not_finite().is_none() {
             let norm = pass.outcome.gradient_norm;
-            let weights = perturbed(&phase.params, &pass.gradients, phase.sam_rho, norm)?;
+            let rho = phase.sam_rho;
+            let weights = phase.updates().perturbed(&pass.gradients, rho, norm)?;
             let losses = pass.outcome.losses;
             // Frees the first pass before the second.
             drop((pass.branches, pass.gradients));
-            pass = with_values(&weights, || phase.backward_pass(network, batch, &targets, classes))?;
+            pass = weights.with(|| phase.backward_pass(network, batch, &targets, classes))?;
             if pass.outcome.losses.total.is_finite() {
                 pass.outcome.losses = losses;
             }
         }
         let BackwardPass { branches, gradients, outcome } = pass;
         if outcome.not_finite().is_none() {
-            phase.optimizer.apply(&phase.params, &gradients, learning_rate, outcome.gradient_norm)?;
+            phase.updates().apply(&gradients, learning_rate, outcome.gradient_norm, network.params())?;
             let precision = phase.precision;
             let context =
                 StepContext { network, branches: &branches, batch, targets: &targets, classes, precision };
             for term in &mut phase.terms {
                 term.after_step(&context, &gradients)?;
-            }
-            if let Some(average) = &mut phase.average {
-                average.update(network.params())?;
             }
         }
         Ok(outcome)
@@ -243,15 +250,30 @@ impl Learner {
     ///
     /// Those of `of` and of Candle.
     pub fn with_average<T>(&self, of: impl FnOnce(&dyn Network) -> Result<T>) -> Result<Option<T>> {
-        let Some(average) = self.phase.as_ref().and_then(|phase| phase.average.as_ref()) else {
-            return Ok(None);
-        };
-        average.with(self.network.params(), || of(self.network()))
+        self.settle()?;
+        let Some(phase) = &self.phase else { return Ok(None) };
+        let values = phase.lock().average().map(|average| average.values(self.network.params()));
+        match values {
+            Some(values) if !values.is_empty() => {
+                with_values(&values, || of(self.network.as_ref())).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// The network.
-    pub fn network(&self) -> &dyn Network {
-        self.network.as_ref()
+    /// The network, with the parameters of the last step.
+    ///
+    /// # Errors
+    ///
+    /// Those of a GPU on which the parameters are.
+    pub fn network(&self) -> Result<&dyn Network> {
+        self.settle()?;
+        Ok(self.network.as_ref())
+    }
+
+    /// Copies what stays on a GPU between steps from there.
+    fn settle(&self) -> Result<()> {
+        self.phase.as_ref().map_or(Ok(()), |phase| phase.lock().settle())
     }
 
     /// All tensors that a step changes, by name.
@@ -260,19 +282,28 @@ impl Learner {
     ///
     /// Those of Candle.
     pub(crate) fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.settle()?;
         let model = self.network.params().vars().into_iter();
         let model = model.map(|(name, var)| (format!("{MODEL}{name}"), var.as_detached_tensor()));
         let Some(phase) = &self.phase else { return Ok(model.collect()) };
-        let mut state: BTreeMap<_, _> = model.chain(phase.optimizer.state()?).collect();
+        let mut state: BTreeMap<_, _> = model.chain(phase.lock().state()?).collect();
         for term in &phase.terms {
             state.extend(term.state()?);
         }
-        state.extend(phase.average.iter().flat_map(WeightAverage::state));
         Ok(state)
     }
 }
 
 impl Active {
+    fn lock(&self) -> MutexGuard<'_, Updates> {
+        // An error leaves the updates usable, and panics are bugs.
+        self.updates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn updates(&mut self) -> &mut Updates {
+        self.updates.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Losses and gradients of a batch at the current weights.
     fn backward_pass(
         &mut self,
@@ -281,6 +312,7 @@ impl Active {
         targets: &[Targets],
         classes: usize,
     ) -> Result<BackwardPass> {
+        self.updates().begin_pass();
         let images = batch.views.iter().take(self.network_views).map(|view| &view.images);
         let images: Vec<&Tensor> = images.collect();
         let precision = self.precision;
@@ -300,30 +332,29 @@ impl Active {
     fn read(&self, total: &Tensor, parts: &[Part], gradients: &GradStore) -> Result<StepOutcome> {
         let own = self.terms.iter().flat_map(|term| term.gradients(gradients));
         let own = own.map(squared_norm).collect::<Result<Vec<_>>>()?;
-        let of_params = self.params.iter().filter_map(|param| gradients.get(&param.var));
+        let updates = self.lock();
+        let of_params = updates.gradients(gradients).into_iter();
         let of_params = of_params.map(squared_norm).collect::<Result<Vec<_>>>()?;
+        let on_gpu = updates.squared_norms()?;
         let losses = [total].into_iter().chain(parts.iter().map(|part| &part.value));
         let scalars: Vec<Tensor> =
             losses.map(Tensor::detach).chain(own.iter().cloned()).chain(of_params).collect();
         let values = read_scalars(&scalars)?;
         let (losses, norms) = values.split_at(1 + parts.len());
         let (own, of_params) = norms.split_at(own.len());
-        let norm = |squares: &[f64]| squares.iter().sum::<f64>().sqrt();
+        let norm = |squares: &[f64], others: &[f64]| squares.iter().chain(others).sum::<f64>().sqrt();
         let names = parts.iter().map(|part| part.name.to_owned());
         Ok(StepOutcome {
             losses: EpochLosses { total: losses[0], terms: names.zip(losses[1..].iter().copied()).collect() },
-            gradient_norm: norm(of_params),
-            objective_gradient_norm: norm(own),
+            gradient_norm: norm(of_params, &on_gpu),
+            objective_gradient_norm: norm(own, &[]),
         })
     }
 
     /// Restores the tensors of optimiser, objective and average, which were read from `path`.
     fn restore(&mut self, params: &ParamStore, state: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
         for (name, tensor) in state {
-            let mut known = self.optimizer.restore(&self.params, &name, &tensor)?;
-            if let Some(average) = &mut self.average {
-                known = known || average.restore(params, &name, &tensor);
-            }
+            let mut known = self.updates().restore(params, &name, &tensor)?;
             for term in &mut self.terms {
                 known = known || term.restore(&name, &tensor)?;
             }

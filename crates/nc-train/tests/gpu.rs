@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
+use nc_cuda::{Emulator, Order};
 use nc_data::{Batch, View};
 use nc_kernels::gpu;
 use nc_models::{
@@ -10,7 +11,7 @@ use nc_models::{
     ResNetConfig,
 };
 use nc_record::Event;
-use nc_train::{Finished, Learner, Observer, RunOptions, Settings, presets};
+use nc_train::{AdamWConfig, Finished, Learner, Observer, OptimizerConfig, RunOptions, Settings, presets};
 
 const RESNET8: ResNetConfig = ResNetConfig { depth: 8, in_channels: 3, width: 1 };
 const COUNTS: [usize; 4] = [40, 20, 10, 6];
@@ -47,24 +48,50 @@ fn network(method: &str) -> Box<dyn Network> {
     }
 }
 
+/// Losses of steps, and tensors by name.
+type Trained = (Vec<f64>, Vec<(String, Vec<f32>)>);
+
 /// Losses of two steps, the parameters and averages afterwards, and the logits in evaluation.
-fn train(method: &str, precision: Precision) -> (Vec<f64>, Vec<(String, Vec<f32>)>) {
+fn train(method: &str, precision: Precision) -> Trained {
+    train_and_read(method, precision, false)
+}
+
+/// [`train`], with the parameters read between the steps if `reads`.
+fn train_and_read(method: &str, precision: Precision, reads: bool) -> Trained {
     let mut learner = Learner::new(network(method), &COUNTS).in_precision(precision);
-    let phase = &presets::find(&format!("cifar10-lt-r100/{method}")).unwrap().phases[0];
-    learner.begin_phase(phase).unwrap();
+    let preset = method.strip_suffix(ADAMW).unwrap_or(method);
+    let mut phase = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap().phases.swap_remove(0);
+    if method.ends_with(ADAMW) {
+        phase.optimizer = OptimizerConfig::AdamW(AdamWConfig {
+            learning_rate: 0.02,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-3,
+            weight_decay: 0.1,
+            clip_norm: Some(0.5),
+        });
+    }
+    learner.begin_phase(&phase).unwrap();
     learner.begin_epoch(0, 0, &|_, _| unreachable!("no centres")).unwrap();
     let views = if method == "bbn" { vec![view(1), view(2)] } else { vec![view(1)] };
     let batch = Batch { views };
-    let losses = (0..2).map(|_| learner.step(&batch, 0.02).unwrap().losses.total).collect();
+    let mut step = || {
+        let loss = learner.step(&batch, 0.02).unwrap().losses.total;
+        if reads {
+            learner.network().unwrap();
+        }
+        loss
+    };
+    let losses = (0..2).map(|_| step()).collect();
     let values =
         |name: &str, var: &Var| (name.to_owned(), var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
     let of = |network: &dyn Network| {
         network.params().vars().iter().map(|(name, var)| values(name, var)).collect::<Vec<_>>()
     };
-    let mut parameters = of(learner.network());
+    let mut parameters = of(learner.network().unwrap());
     let averages = learner.with_average(|network| Ok(of(network))).unwrap();
     parameters.extend(averages.into_iter().flatten());
-    let logits = learner.network().infer(&view(5).images).unwrap().logits.unwrap();
+    let logits = learner.network().unwrap().infer(&view(5).images).unwrap().logits.unwrap();
     parameters.push(("logits".into(), logits.flatten_all().unwrap().to_vec1().unwrap()));
     (losses, parameters)
 }
@@ -75,7 +102,9 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     norm(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied()).max(1e-6)
 }
 
-const METHODS: [&str; 3] = ["ce+sam+weight-average", "bbn", "ride-3"];
+/// Suffix of a method with AdamW in place of SGD.
+const ADAMW: &str = ", adamw";
+const METHODS: [&str; 4] = ["ce+sam+weight-average", "bbn", "ride-3", "ce+weight-average, adamw"];
 
 /// Photographs of 8 x 8 pixels in two classes.
 fn write_images(directory: &Path) {
@@ -123,6 +152,31 @@ fn run(directory: &Path, precision: &str, out: &str) -> nc_train::Result<Finishe
     nc_train::train(&settings.resolve()?, &options, &mut Silent)
 }
 
+/// Steps copy images, features and their gradients, statistics, and what the updates need, but no parameters; from the
+/// third on they allocate nothing.
+fn parameters_stay_there(emulator: &Emulator) {
+    let mut learner = Learner::new(network("ce"), &COUNTS);
+    learner.begin_phase(&presets::find("cifar10-lt-r100/ce").unwrap().phases[0]).unwrap();
+    learner.begin_epoch(0, 0, &|_, _| unreachable!("no centres")).unwrap();
+    let parameters = learner.network().unwrap().params().parameter_count();
+    let batch = Batch { views: vec![view(1)] };
+    let mut step = || {
+        let before = (emulator.copies(), emulator.copied_bytes(), emulator.allocations());
+        learner.step(&batch, 0.02).unwrap();
+        let ((uploads, downloads), bytes, allocations) = before;
+        let (after, bytes) = (emulator.copies(), emulator.copied_bytes() - bytes);
+        ([after.0 - uploads, after.1 - downloads], bytes, emulator.allocations() - allocations)
+    };
+    step();
+    step();
+    let (copies, bytes, allocations) = step();
+    // Images, gradients of features, factors of the update; features with statistics, squared norms.
+    assert_eq!(copies, [3, 2]);
+    assert_eq!(allocations, 0);
+    let images = IMAGES * 3 * 8 * 8 * 4;
+    assert!(bytes < images + parameters, "{bytes} bytes of a step, {parameters} parameters of 4 bytes");
+}
+
 #[test]
 fn training_on_a_gpu_matches_the_cpu() {
     let directory = tempfile::tempdir().unwrap();
@@ -132,7 +186,9 @@ fn training_on_a_gpu_matches_the_cpu() {
     let on_cpu = METHODS.map(|method| train(method, Precision::F32));
     let cpu_run = run(directory.path(), "f32", "cpu").unwrap();
 
-    gpu::start(nc_cuda::Emulator::new(nc_cuda::Order::Ascending).device()).unwrap();
+    let emulator = Emulator::new(Order::Ascending);
+    gpu::start(emulator.device()).unwrap();
+    parameters_stay_there(&emulator);
     for (method, (losses, parameters)) in METHODS.into_iter().zip(on_cpu) {
         let (found_losses, found) = train(method, Precision::F32);
         for (found, expected) in found_losses.iter().zip(&losses) {
@@ -145,6 +201,10 @@ fn training_on_a_gpu_matches_the_cpu() {
         for ((name, found), (_, expected)) in found.iter().zip(&parameters) {
             let error = relative_error(found, expected);
             assert!(error <= 5e-3, "{method}: {name} differs by {error:.1e}");
+        }
+        if method.contains("average") {
+            let read = train_and_read(method, Precision::F32, true);
+            assert_eq!(read, (found_losses, found), "{method}: parameters read between steps");
         }
         if method == METHODS[0] {
             let (in_bf16, _) = train(method, Precision::Bf16);

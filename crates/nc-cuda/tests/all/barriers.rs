@@ -1,10 +1,11 @@
 //! Kernels without one of their barriers give wrong results: the emulator finds missing ones.
 
 use nc_cuda::{
-    Device, Emulator, GradientTarget, Mask, Order, OutputGradient, Precision, RawNorm, Reading, Result,
+    Device, Emulator, GradientTarget, Mask, Order, OutputGradient, Parameters, Precision, RawNorm, Reading,
+    Result,
 };
 
-use crate::case::{Random, download, enter, layer, leave, random_planes, upload};
+use crate::case::{Random, download, enter, floats, layer, leave, random_planes, upload};
 
 const BARRIER: &str = "__syncthreads();";
 
@@ -45,6 +46,9 @@ fn results(device: &Device) -> Result<Vec<f64>> {
     let means = device.buffer(64 * 4)?;
     output.global_average(device, &y, Reading::Plain, &means)?;
     found.extend(download(device, &means, 64));
+    let parameters = Parameters::new(device, &[700])?;
+    let vector = parameters.upload([Some(&floats(&random.values(700, 0.0, 1.0))[..])])?;
+    found.extend(parameters.squares(&vector)?.into_iter().map(f64::from));
     Ok(found)
 }
 
@@ -64,6 +68,7 @@ fn no_barrier_is_superfluous() {
         ("ENTRY(kernel_gradient)(", include_str!("../../src/kernels/kernel_gradient.cuh")),
         ("ENTRY(statistics)(", include_str!("../../src/kernels/norm.cuh")),
         ("ENTRY(mask_and_sum)(", include_str!("../../src/kernels/elementwise.cuh")),
+        ("ENTRY(block_squares)(", include_str!("../../src/kernels/update.cuh")),
     ];
     let mut barriers = 0;
     for (marker, text) in files {

@@ -6,3 +6,4 @@ mod convolutions;
 mod cuda;
 mod elementwise;
 mod reference;
+mod updates;

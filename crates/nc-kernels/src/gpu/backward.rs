@@ -7,6 +7,7 @@ use nc_cuda::{Buffer, Device, Mask, OutputGradient, Reading};
 
 use super::node::Gradient;
 use super::record::{ConvLayer, Done, Enter, Op, Record};
+use super::resident::{self, GradientSlot};
 use crate::graph::{ParameterGradients, ParameterSlot, parameters, token, token_gradient, token_storage};
 
 /// Operations of a run, kept for its backward pass. Nothing is consumed, because a graph may be walked more than once.
@@ -126,52 +127,68 @@ impl CustomOp1 for Segment {
     }
 }
 
-/// Number of values that an operation's gradients take: the weight or images, gamma, beta.
-fn gradient_values(op: &Op) -> [usize; 3] {
+/// Number of values of an operation's gradients that go to the host: the weight or images, gamma, beta.
+fn gradient_values(op: &Op, device: &Device) -> [usize; 3] {
+    let count = |tensor: &Tensor| if resident::holds(tensor, device) { 0 } else { tensor.elem_count() };
     match op {
         Op::MaxPool { .. } => [0; 3],
         Op::Enter(Enter { images, .. }) => [images.elem_count(), 0, 0],
         Op::Layer(layer) => {
-            let channels = layer.norm.as_ref().map_or(0, |_| layer.layer.output.channels);
-            [layer.weight.elem_count(), channels, channels]
+            let weight = Some(&layer.weight).filter(|weight| weight.track_op());
+            let norm = layer.norm.as_ref();
+            [weight, norm.map(|norm| &norm.gamma), norm.map(|norm| &norm.beta)]
+                .map(|tensor| tensor.map_or(0, count))
         }
     }
 }
 
+/// Destinations of the gradients that stay on the device, in the same order.
+fn gradient_slots(op: &Op, device: &Device) -> nc_cuda::Result<[Option<GradientSlot>; 3]> {
+    let Op::Layer(layer) = op else { return Ok([None, None, None]) };
+    let slot = |tensor: &Tensor| GradientSlot::of(tensor, device);
+    let (gamma, beta) = match &layer.norm {
+        Some(norm) => (slot(&norm.gamma)?, slot(&norm.beta)?),
+        None => (None, None),
+    };
+    Ok([slot(&layer.weight)?, gamma, beta])
+}
+
 impl Segment {
     fn backward(&self) -> nc_cuda::Result<()> {
-        let counts: Vec<_> = self.ops.iter().map(|(op, _)| gradient_values(op)).collect();
+        let device = &self.device;
+        let counts: Vec<_> = self.ops.iter().map(|(op, _)| gradient_values(op, device)).collect();
         let count = counts.iter().flatten().sum();
-        let gradients = self.device.buffer(count * 4)?;
+        let gradients = device.buffer(count * 4)?;
         let mut end = count;
         let mut computed = vec![false; self.ops.len()];
         let mut starts = vec![0; self.ops.len()];
         for (index, (op, _)) in self.ops.iter().enumerate().rev() {
             end -= counts[index].iter().sum::<usize>();
             starts[index] = end;
-            let parts = [end, end + counts[index][0], end + counts[index][0] + counts[index][1]];
-            computed[index] = op.backward(&self.device, &parts.map(|start| gradients.from(start)))?;
+            let slots = gradient_slots(op, device)?;
+            let mut start = end;
+            let targets = std::array::from_fn(|part| {
+                let own = gradients.from(start);
+                start += counts[index][part];
+                slots[part].as_ref().map_or(own, |slot| slot.target().clone())
+            });
+            computed[index] = op.backward(device, &targets)?;
+            if computed[index] {
+                slots.iter().flatten().try_for_each(|slot| slot.take(device))?;
+            }
         }
-        let values = self.device.download(&gradients, count)?;
-        for (index, (op, slot)) in self.ops.iter().enumerate().filter(|(index, _)| computed[*index]) {
+        let values = device.download(&gradients, count)?;
+        for (index, (_, slot)) in self.ops.iter().enumerate().filter(|(index, _)| computed[*index]) {
             let mut rest = &values[starts[index]..];
             let [main, gamma, beta] = counts[index].map(|count| {
                 let (part, after) = rest.split_at(count);
                 rest = after;
-                part.to_vec()
+                (count > 0).then(|| part.to_vec())
             });
             match slot {
                 Slot::None => {}
-                Slot::Images(slot) => *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(main),
-                Slot::Parameters(slot) => {
-                    let norm = matches!(op, Op::Layer(layer) if layer.norm.is_some());
-                    let weight = matches!(op, Op::Layer(layer) if layer.weight.track_op());
-                    slot.put(ParameterGradients {
-                        weight: weight.then_some(main),
-                        gamma: norm.then_some(gamma),
-                        beta: norm.then_some(beta),
-                    });
-                }
+                Slot::Images(slot) => *slot.lock().unwrap_or_else(PoisonError::into_inner) = main,
+                Slot::Parameters(slot) => slot.put(ParameterGradients { weight: main, gamma, beta }),
             }
         }
         Ok(())

@@ -12,11 +12,13 @@ mod node;
 mod on_gpu;
 mod process;
 mod record;
+mod resident;
 mod run;
 
 pub use candle::candle_cuda;
-pub use nc_cuda::{Device, Precision, Recorded, Recorder};
+pub use nc_cuda::{AdamW, Device, Factors, Precision, Recorded, Recorder, Sgd};
 pub use process::{is_available, start, unsupported_layers};
+pub use resident::{Resident, Vector};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
 pub(crate) use layer::{conv_norm, conv2d};

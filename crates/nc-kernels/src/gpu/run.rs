@@ -8,6 +8,7 @@ use nc_cuda::{Buffer, Device, Uploads};
 use super::backward::segment_token;
 use super::node::LazyNorm;
 use super::record::{BatchNorm, ConvLayer, Done, Enter, Op, Record};
+use super::resident;
 use crate::batch_norm::running;
 use crate::graph::{to_vec, with_values};
 
@@ -35,19 +36,19 @@ fn run_waiting(
 ) -> Result<Vec<f32>> {
     let ops = record.take();
     let mut uploads = Uploads::default();
-    let places = ops.iter().map(|op| Places::of(op, &mut uploads)).collect::<Result<Vec<_>>>()?;
+    let device = &record.device;
+    let places = ops.iter().map(|op| Places::of(op, device, &mut uploads)).collect::<Result<Vec<_>>>()?;
     let mut statistics = vec![];
     for op in &ops {
         statistics.extend(Running::of(op));
     }
     let all = statistics.iter().map(|running| running.values).sum();
-    let device = &record.device;
     let compute = || -> nc_cuda::Result<_> {
         let results = device.buffer((all + count) * 4)?;
         let (mut tracked, mut start) = (vec![], 0);
         if !ops.is_empty() {
             let uploaded = uploads.send(device)?;
-            for (mut op, places) in ops.into_iter().zip(places) {
+            for (mut op, places) in ops.into_iter().zip(&places) {
                 let values = batch_values(&op);
                 op.run(device, &uploaded, places, &results.from(start))?;
                 start += values;
@@ -84,31 +85,60 @@ fn batch_values(op: &Op) -> usize {
     }
 }
 
-/// Indices of an operation's values in the uploaded buffer.
-#[derive(Clone, Copy, Default)]
+/// Where an operation's values are.
+#[derive(Default)]
 struct Places {
     /// Images or weight.
-    main: usize,
-    gamma: usize,
-    beta: usize,
-    running_mean: usize,
-    running_var: usize,
+    main: Place,
+    gamma: Place,
+    beta: Place,
+    running_mean: Place,
+    running_var: Place,
+}
+
+enum Place {
+    /// In the uploaded buffer, from this value on.
+    Uploaded(usize),
+    /// On the device already.
+    Resident(Buffer),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Uploaded(0)
+    }
+}
+
+impl Place {
+    fn of(tensor: &Tensor, device: &Device, uploads: &mut Uploads) -> Result<Self> {
+        match resident::values(tensor, device) {
+            Some(buffer) => Ok(Self::Resident(buffer)),
+            None => with_values(&tensor.contiguous()?, |values| Self::Uploaded(uploads.add(values))),
+        }
+    }
+
+    fn buffer(&self, uploaded: &Buffer) -> Buffer {
+        match self {
+            Self::Uploaded(index) => uploaded.from(*index),
+            Self::Resident(buffer) => buffer.clone(),
+        }
+    }
 }
 
 impl Places {
-    fn of(op: &Op, uploads: &mut Uploads) -> Result<Self> {
-        let mut add = |tensor: &Tensor| with_values(&tensor.contiguous()?, |values| uploads.add(values));
+    fn of(op: &Op, device: &Device, uploads: &mut Uploads) -> Result<Self> {
+        let mut place = |tensor: &Tensor| Place::of(tensor, device, uploads);
         match op {
-            Op::Enter(Enter { images, .. }) => Ok(Self { main: add(images)?, ..Self::default() }),
+            Op::Enter(Enter { images, .. }) => Ok(Self { main: place(images)?, ..Self::default() }),
             Op::MaxPool { .. } => Ok(Self::default()),
             Op::Layer(layer) => {
-                let mut places = Self { main: add(&layer.weight)?, ..Self::default() };
+                let mut places = Self { main: place(&layer.weight)?, ..Self::default() };
                 if let Some(norm) = &layer.norm {
-                    places.gamma = add(&norm.gamma)?;
-                    places.beta = add(&norm.beta)?;
+                    places.gamma = place(&norm.gamma)?;
+                    places.beta = place(&norm.beta)?;
                     if !norm.train {
-                        places.running_mean = add(norm.running_mean.as_tensor())?;
-                        places.running_var = add(norm.running_var.as_tensor())?;
+                        places.running_mean = place(norm.running_mean.as_tensor())?;
+                        places.running_var = place(norm.running_var.as_tensor())?;
                     }
                 }
                 Ok(places)
@@ -123,13 +153,13 @@ impl Op {
         &mut self,
         device: &Device,
         uploaded: &Buffer,
-        places: Places,
+        places: &Places,
         batch: &Buffer,
     ) -> nc_cuda::Result<()> {
         match self {
             Self::Enter(Enter { out, .. }) => {
                 let buffer = device.buffer(out.of.bytes())?;
-                out.of.from_planes(device, &uploaded.from(places.main), &buffer)?;
+                out.of.from_planes(device, &places.main.buffer(uploaded), &buffer)?;
                 out.set(buffer, None);
             }
             Self::MaxPool { pool, x, out } => {
@@ -149,12 +179,12 @@ impl ConvLayer {
         &mut self,
         device: &Device,
         uploaded: &Buffer,
-        places: Places,
+        places: &Places,
         batch: &Buffer,
     ) -> nc_cuda::Result<()> {
         let Some((x, reading)) = self.x.values() else { return Ok(()) };
         let output = self.layer.output;
-        let weight = self.layer.pack(device, &uploaded.from(places.main))?;
+        let weight = self.layer.pack(device, &places.main.buffer(uploaded))?;
         let y = device.buffer(output.bytes())?;
         let train = self.norm.as_ref().is_some_and(|norm| norm.train);
         let sums = self.layer.convolve(device, x, reading, &weight, &y, train)?;
@@ -162,16 +192,15 @@ impl ConvLayer {
             None => None,
             Some(BatchNorm { epsilon, .. }) => {
                 let raw = nc_cuda::RawNorm {
-                    gamma: uploaded.from(places.gamma),
-                    beta: uploaded.from(places.beta),
+                    gamma: places.gamma.buffer(uploaded),
+                    beta: places.beta.buffer(uploaded),
                     epsilon: *epsilon,
                 };
                 Some(if let Some(sums) = sums {
                     raw.batch(device, output, &sums, batch)?
                 } else {
-                    let (mean, variance) =
-                        (uploaded.from(places.running_mean), uploaded.from(places.running_var));
-                    raw.fixed(device, output, &mean, &variance)?
+                    let (mean, variance) = (&places.running_mean, &places.running_var);
+                    raw.fixed(device, output, &mean.buffer(uploaded), &variance.buffer(uploaded))?
                 })
             }
         };

@@ -3,6 +3,7 @@
 mod convolutions;
 mod errors;
 mod gpu;
+mod gpu_resident;
 mod gpu_step;
 mod gradients;
 mod graph;

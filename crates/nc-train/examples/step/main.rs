@@ -70,7 +70,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         "eval" => |network, steps| {
             let (learner, batch) = (learner(network, 10)?, noise(10)?);
             print_times(steps, || {
-                let logits = learner.network().infer(&batch.first().images)?.logits;
+                let logits = learner.network()?.infer(&batch.first().images)?.logits;
                 black_box(logits.map(|logits| logits.to_vec2::<f32>()).transpose()?);
                 Ok(())
             })
@@ -151,7 +151,7 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
 fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
     let mut learner = learner(network, classes)?;
     let loader = loader(classes, WARM_UP + steps, vec![view()], 2)?;
-    let centers = Var::randn(0f32, 1f32, (classes, learner.network().feature_dim()), &Device::Cpu)?;
+    let centers = Var::randn(0f32, 1f32, (classes, learner.network()?.feature_dim()), &Device::Cpu)?;
     let (mut waits, mut losses, mut whole) = (vec![], vec![], vec![]);
     let mut batches = loader.epoch(0);
     for round in 0..WARM_UP + steps {
@@ -163,7 +163,7 @@ fn print_shares(network: Network, classes: usize, steps: usize) -> Result<()> {
         let total = milliseconds(started);
 
         let labels = Tensor::new(batch.first().labels.as_slice(), &Device::Cpu)?;
-        let features = Var::randn(0f32, 1f32, (BATCH, learner.network().feature_dim()), &Device::Cpu)?;
+        let features = Var::randn(0f32, 1f32, (BATCH, learner.network()?.feature_dim()), &Device::Cpu)?;
         let started = Instant::now();
         let within = within_class(&features, &labels, &centers)?;
         let between = between_class(&centers, BetweenForm::MeanMinAngle)?;

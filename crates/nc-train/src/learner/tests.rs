@@ -243,7 +243,7 @@ fn a_diverged_matching_is_reported_as_a_step() {
     let (mut learner, phase) = preset_learner("tsc");
     learner.begin_phase(&phase).unwrap();
     learner.begin_epoch(500, 0, &|_, _| unreachable!()).unwrap();
-    for (name, var) in learner.network().params().vars() {
+    for (name, var) in learner.network().unwrap().params().vars() {
         if name.starts_with("projection.output") {
             var.set(&(var.as_tensor() * f64::INFINITY).unwrap()).unwrap();
         }

@@ -13,6 +13,11 @@ pub(crate) trait Term: Send {
         Ok(())
     }
 
+    /// Whether steps read or replace the network's variables, which must then not stay on a GPU.
+    fn uses_variables(&self) -> bool {
+        false
+    }
+
     /// The weighted losses of a step; empty while the term is off.
     fn parts(&mut self, step: &StepContext<'_>) -> Result<Vec<Part>>;
 

@@ -19,18 +19,18 @@ use crate::{Result, config::AdamWConfig};
 /// Weight decay applies to every parameter, biases and batch norm included, as with [`Sgd`](crate::Sgd). Variables
 /// without a gradient (running statistics, frozen layers) do not change, not even by weight decay.
 pub struct AdamW {
-    config: AdamWConfig,
-    moments: BTreeMap<String, Moments>,
+    pub(super) config: AdamWConfig,
+    pub(super) moments: BTreeMap<String, Moments>,
 }
 
 /// State of one parameter.
 #[derive(Clone, Default)]
-struct Moments {
+pub(super) struct Moments {
     /// Number of updates.
-    steps: u32,
+    pub(super) steps: u32,
     /// Moving averages of gradient and squared gradient; `None` before the first update.
-    first: Option<Tensor>,
-    second: Option<Tensor>,
+    pub(super) first: Option<Tensor>,
+    pub(super) second: Option<Tensor>,
 }
 
 /// Prefixes of names in a checkpoint.
@@ -74,6 +74,11 @@ impl AdamW {
         Ok(false)
     }
 
+    /// Correction 1 - beta^steps of a moment.
+    pub(super) fn correction(beta: f64, steps: u32) -> f64 {
+        1.0 - beta.powf(f64::from(steps))
+    }
+
     /// Updates each of `params` that has a gradient and returns the global gradient norm. If the norm is not finite,
     /// nothing changes.
     ///
@@ -109,7 +114,7 @@ impl AdamW {
             let first = averaged(moments.first.as_ref(), gradient.clone(), beta1)?;
             let second = averaged(moments.second.as_ref(), gradient.sqr()?, beta2)?;
             let steps = moments.steps.saturating_add(1);
-            let correction = |beta: f64| 1.0 - beta.powf(f64::from(steps));
+            let correction = |beta| Self::correction(beta, steps);
             let scale = ((second.sqrt()? * (1.0 / correction(beta2).sqrt()))? + epsilon)?;
             let update = ((&first / scale)? * (learning_rate / correction(beta1)))?;
             let decayed = (var.as_detached_tensor() * (1.0 - learning_rate * weight_decay))?;

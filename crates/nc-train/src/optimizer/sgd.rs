@@ -15,8 +15,8 @@ use crate::{Result, config::SgdConfig};
 ///
 /// Variables without a gradient (running statistics, frozen layers) do not change, not even by weight decay.
 pub struct Sgd {
-    config: SgdConfig,
-    momenta: BTreeMap<String, Tensor>,
+    pub(super) config: SgdConfig,
+    pub(super) momenta: BTreeMap<String, Tensor>,
 }
 
 /// Prefix of a momentum's name in a checkpoint.

@@ -26,6 +26,11 @@ pub(super) fn gradient_norm(params: &[Trainable], gradients: &GradStore) -> Resu
     Ok(Some(norm))
 }
 
+/// The factor that scales gradients of norm `norm` to `clip_norm`, if that is less.
+pub(super) fn clip_factor(clip_norm: Option<f64>, norm: f64) -> Option<f64> {
+    clip_norm.filter(|&limit| norm > limit).map(|limit| limit / norm)
+}
+
 /// Calls `update` with each of `params` that has a gradient, and the gradient, scaled to a global norm of at most
 /// `clip_norm`. `norm` is the global norm before.
 pub(super) fn for_each_clipped(
@@ -35,7 +40,7 @@ pub(super) fn for_each_clipped(
     norm: f64,
     mut update: impl FnMut(&Trainable, Tensor) -> Result<()>,
 ) -> Result<()> {
-    let clip = clip_norm.filter(|&limit| norm > limit).map(|limit| limit / norm);
+    let clip = clip_factor(clip_norm, norm);
     for param in params {
         let Some(gradient) = gradients.get(&param.var) else { continue };
         let gradient = gradient.detach();

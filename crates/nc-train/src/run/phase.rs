@@ -125,7 +125,7 @@ impl Run<'_> {
 
     /// Lowers a learning rate that is unstable on the features of a frozen backbone, and notes it.
     fn limit_learning_rate(&mut self, phase: &Phase) -> Result<()> {
-        if let Some(stable) = StableRate::below(phase, self.experiment, &self.inference())? {
+        if let Some(stable) = StableRate::below(phase, self.experiment, &self.inference()?)? {
             self.state.learning_rate = Some(stable.learning_rate);
             let note = stable.note(phase);
             self.observer.note(&note);

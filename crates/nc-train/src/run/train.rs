@@ -218,21 +218,21 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     fn begin(mut self) -> Result<Finished> {
-        self.record(&self.started_event())?;
+        self.record(&self.started_event()?)?;
         self.execute(None)
     }
 
-    fn started_event(&self) -> Event {
-        Event::RunStarted {
+    fn started_event(&self) -> Result<Event> {
+        Ok(Event::RunStarted {
             format_version: FORMAT_VERSION,
             name: self.experiment.name.clone(),
             seed: self.experiment.seed,
             subset_hash: self.data.train.hash().to_owned(),
             class_counts: self.data.class_counts.clone(),
             class_names: self.data.train.dataset().class_names().to_vec(),
-            parameters: self.learner.network().params().parameter_count(),
+            parameters: self.learner.network()?.params().parameter_count(),
             test_hash: self.data.test.hash().to_owned(),
-        }
+        })
     }
 
     /// Continues after the phases of `continuation`, whose weights are loaded, as if this run had trained them.
@@ -240,7 +240,7 @@ impl Run<'_> {
         if let Some(weights) = &continuation.selected_weights {
             self.directory.write(RunDir::SELECTED_WEIGHTS, weights)?;
         }
-        let events: Vec<Event> = [self.started_event()].into_iter().chain(continuation.events).collect();
+        let events: Vec<Event> = [self.started_event()?].into_iter().chain(continuation.events).collect();
         for event in &events {
             self.claim.confirm()?;
             self.log.append(event)?;
@@ -263,15 +263,15 @@ impl Run<'_> {
             self.run_phase(phase, resumed.take())?;
         }
         if let Some(post_hoc) = &self.experiment.post_hoc {
-            let classifier = self.inference().adjusted(post_hoc)?;
-            self.learner.network().set_classifier(&classifier)?;
+            let classifier = self.inference()?.adjusted(post_hoc)?;
+            self.learner.network()?.set_classifier(&classifier)?;
         }
         // Outputs are stale if the classifier changed after the last epoch.
         let outputs = self.outputs.take().filter(|_| !self.classifier_changed());
         let keeps_best = self.experiment.evaluation.keep == Keep::Best;
         // No epoch had the adjusted classifier.
         let of_an_epoch = self.experiment.post_hoc.is_none();
-        let inference = self.inference();
+        let inference = self.inference()?;
         let (train, test) = match outputs {
             Some(outputs) => outputs,
             None => (inference.outputs(&self.data.train)?, inference.outputs(&self.data.test)?),
@@ -288,7 +288,7 @@ impl Run<'_> {
         }
         let weights_sha256 = self.write_weights(RunDir::WEIGHTS)?;
         let input = self.data.input();
-        let network = self.learner.network();
+        let network = self.learner.network()?;
         let architecture = network.architecture(input.height, input.width);
         let network = NetworkSummary {
             parameters: network.params().parameter_count(),
@@ -347,14 +347,14 @@ impl Run<'_> {
     }
 
     /// The network on the run's data, in evaluation mode.
-    pub(super) fn inference(&self) -> Inference<'_> {
-        Inference {
-            network: self.learner.network(),
+    pub(super) fn inference(&self) -> Result<Inference<'_>> {
+        Ok(Inference {
+            network: self.learner.network()?,
             data: &self.data,
             options: self.options,
             adjusted: self.experiment.post_hoc.is_some(),
             replacement: None,
-        }
+        })
     }
 
     /// Seconds of the run so far, over all sessions.
@@ -377,7 +377,7 @@ impl Run<'_> {
 
     /// Writes the weights and returns their SHA-256.
     pub(super) fn write_weights(&self, name: &str) -> Result<String> {
-        self.write_weights_of(self.learner.network(), name)
+        self.write_weights_of(self.learner.network()?, name)
     }
 
     /// [`Run::write_weights`] of `network`, which shares the learner's.

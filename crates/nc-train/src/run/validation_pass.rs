@@ -36,7 +36,7 @@ impl Run<'_> {
         if !phase.trains_classifier() {
             return self.nearest_mean_pass(phase, epoch, [evaluate, measure], started);
         }
-        let test = self.inference().outputs(&self.data.test)?;
+        let test = self.inference()?.outputs(&self.data.test)?;
         if evaluate {
             self.evaluate(&phase.name, epoch, &test, started)?;
         }
@@ -57,9 +57,9 @@ impl Run<'_> {
         [evaluate, measure]: [bool; 2],
         started: Instant,
     ) -> Result<()> {
-        let train = self.inference().outputs(&self.data.train)?;
-        let classifier = self.inference().nearest_class_mean(&train)?;
-        let inference = Inference { replacement: Some(&classifier), ..self.inference() };
+        let train = self.inference()?.outputs(&self.data.train)?;
+        let classifier = self.inference()?.nearest_class_mean(&train)?;
+        let inference = Inference { replacement: Some(&classifier), ..self.inference()? };
         let test = inference.outputs(&self.data.test)?;
         let validation = match &self.data.validation {
             Some((images, _)) => Some(self.accuracy(&inference.outputs(images)?)?),
@@ -91,7 +91,7 @@ impl Run<'_> {
             .data
             .validation
             .as_ref()
-            .map(|(validation, _)| self.inference().outputs(validation))
+            .map(|(validation, _)| self.inference()?.outputs(validation))
             .transpose()?;
         let validation_accuracy = validation.as_ref().map(|outputs| self.accuracy(outputs)).transpose()?;
         // No epoch has the adjusted classifier of the end, but one may decide the weights that are adjusted.
@@ -122,7 +122,7 @@ impl Run<'_> {
     /// Accuracy of the moving average of the weights, if there is one.
     fn average_accuracy(&self) -> Result<Option<AverageAccuracy>> {
         self.learner.with_average(|network| {
-            let inference = Inference { network, ..self.inference() };
+            let inference = Inference { network, ..self.inference()? };
             let accuracy = |images: &Subset| self.accuracy(&inference.outputs(images)?);
             let validation = self.data.validation.as_ref().map(|(images, _)| accuracy(images));
             Ok(AverageAccuracy {
@@ -200,7 +200,7 @@ impl Run<'_> {
             if selected.weights_sha256.as_ref().is_some_and(|digest| *digest != sha256(&bytes)) {
                 return Err(Error::WeightsChanged { path });
             }
-            self.learner.network().params().load_safetensors(&bytes)?;
+            self.learner.network()?.params().load_safetensors(&bytes)?;
             self.outputs = None;
         }
         let (phase, epoch) = (&phase.name, selected.epoch + 1);
@@ -211,7 +211,7 @@ impl Run<'_> {
     /// Records neural collapse of the training images and of `test`. Returns the training outputs.
     fn measure(&mut self, phase: &str, epoch: usize, test: &Outputs) -> Result<Outputs> {
         let started = Instant::now();
-        let inference = self.inference();
+        let inference = self.inference()?;
         let train = inference.outputs(&self.data.train)?;
         let classifier = inference.classifier()?;
         self.record_geometry(phase, epoch, &train, test, Some(&classifier), started)?;

@@ -49,7 +49,7 @@ fn three_steps_of_bbn_match_pytorch() {
     for name in names_after(&golden, "out.after3.").filter(|name| name != "eval_logits") {
         assert_close(&golden, &format!("out.after3.{name}"), &var(&vars, &name), 5e-3);
     }
-    let logits = learner.network().infer(&batch.views[0].images).unwrap().logits.unwrap();
+    let logits = learner.network().unwrap().infer(&batch.views[0].images).unwrap().logits.unwrap();
     assert_close(&golden, "out.after3.eval_logits", &logits, 1e-2);
 }
 
@@ -80,7 +80,7 @@ fn two_steps_of_experts_match_pytorch() {
                 assert_close(&golden, &format!("{method}.after.{name}"), &var(&vars, &name), 5e-3);
             }
         }
-        let logits = learner.network().infer(&batch.views[0].images).unwrap().logits.unwrap();
+        let logits = learner.network().unwrap().infer(&batch.views[0].images).unwrap().logits.unwrap();
         assert_close(&golden, &format!("{method}.eval_logits"), &logits, 1e-2);
     }
 }

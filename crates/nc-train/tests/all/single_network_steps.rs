@@ -57,11 +57,11 @@ fn three_steps_match_pytorch() {
             }
             Ok(())
         };
-        hold("after", learner.network()).unwrap();
+        hold("after", learner.network().unwrap()).unwrap();
         let average = learner.with_average(|network| hold("average", network)).unwrap();
         assert_eq!(average.is_some(), averages, "{method}");
         // The average has not replaced the weights.
-        hold("after", learner.network()).unwrap();
+        hold("after", learner.network().unwrap()).unwrap();
     }
 }
 
@@ -75,7 +75,7 @@ fn perturbation_weights_and_average_exceed_the_bound() {
         }
         let weight = |network: &dyn Network| Ok(var(&network.params().vars(), "linear.weight").copy()?);
         let average = learner.with_average(weight).unwrap();
-        average.unwrap_or_else(|| weight(learner.network()).unwrap())
+        average.unwrap_or_else(|| weight(learner.network().unwrap()).unwrap())
     };
     let difference = |a: &Tensor, b: &Tensor| {
         let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();

@@ -104,6 +104,10 @@ impl Memory {
 }
 
 impl Term for SupervisedContrast {
+    fn uses_variables(&self) -> bool {
+        self.memory.is_some()
+    }
+
     fn begin_epoch(&mut self, epoch: &EpochContext<'_>) -> Result<()> {
         (self.seed, self.epoch) = (epoch.seed, epoch.epoch);
         Ok(())
