@@ -59,18 +59,18 @@ type Build = fn() -> Result<Box<dyn Network>>;
 /// The networks of the presets.
 fn networks() -> [Build; 6] {
     [
-        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 1), vb)?))),
-        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 2), vb)?))),
-        || model(|vb| Ok(Box::new(ResNet::resnet18(3, vb)?))),
-        || Ok(Box::new(Bilateral::new(params(), resnet(32, 1), CLASSES)?)),
+        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 1)?, vb)?))),
+        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 2)?, vb)?))),
+        || model(|vb| Ok(Box::new(ResNet::new(ResNetConfig::resnet18_small(3), vb)?))),
+        || Ok(Box::new(Bilateral::new(params(), resnet(32, 1)?, CLASSES)?)),
         || experts(false),
         || experts(true),
     ]
 }
 
 /// Depths differ in the number of launches alone.
-fn resnet(depth: usize, width: usize) -> ResNetConfig {
-    ResNetConfig { depth, in_channels: 3, width }
+fn resnet(depth: usize, width: usize) -> Result<ResNetConfig> {
+    ResNetConfig::cifar(depth, 3, width)
 }
 
 fn params() -> ParamStore {
@@ -85,13 +85,13 @@ fn model(build: impl FnOnce(&VarBuilder<'_>) -> Result<Box<dyn Backbone>>) -> Re
 
 fn experts(reduce_dimension: bool) -> Result<Box<dyn Network>> {
     let config =
-        ExpertsConfig { resnet: resnet(32, 1), experts: 3, reduce_dimension, head: HeadConfig::Linear };
+        ExpertsConfig { resnet: resnet(32, 1)?, experts: 3, reduce_dimension, head: HeadConfig::Linear };
     Ok(Box::new(Experts::new(params(), &config, CLASSES)?))
 }
 
 /// Updates of parameters that stay on the device.
 fn updates() -> Result<()> {
-    let network = model(|vb| Ok(Box::new(ResNet::new(resnet(8, 1), vb)?)))?;
+    let network = model(|vb| Ok(Box::new(ResNet::new(resnet(8, 1)?, vb)?)))?;
     let vars: Vec<_> = network.params().all().into_iter().map(|param| param.var).collect();
     let Some(resident) = Resident::new(&vars)? else { return Ok(()) };
     // Two passes, whose gradients are added.

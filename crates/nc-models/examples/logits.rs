@@ -22,9 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let params = ParamStore::new(0, &device);
     let resnet = if state.contains_key("layer4.0.conv1.weight") {
-        ResNet::resnet18(stem[1], &params.builder())?
+        ResNet::new(ResNetConfig::resnet18_small(stem[1]), &params.builder())?
     } else {
-        let config = ResNetConfig { depth: 6 * blocks + 2, in_channels: stem[1], width: stem[0] / 16 };
+        let config = ResNetConfig::cifar(6 * blocks + 2, stem[1], stem[0] / 16)?;
         ResNet::new(config, &params.builder())?
     };
     let model = Model::new(params, resnet, &HeadConfig::Linear, classes)?;

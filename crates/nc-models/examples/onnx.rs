@@ -115,7 +115,7 @@ impl Case<'_> {
             _ => HeadConfig::Linear,
         };
         let depth = if self.backbone.ends_with("32") { 32 } else { 8 };
-        let resnet = ResNetConfig { depth, in_channels: self.in_channels, width: 1 };
+        let resnet = ResNetConfig::cifar(depth, self.in_channels, 1)?;
         if self.backbone.starts_with("bilateral") {
             return Ok(Box::new(Bilateral::new(params, resnet, CLASSES)?));
         }
@@ -132,7 +132,7 @@ impl Case<'_> {
 
     fn resnet(&self, vb: &VarBuilder<'_>) -> nc_models::Result<ResNet> {
         let in_channels = self.in_channels;
-        let cifar = |depth, width| ResNet::new(ResNetConfig { depth, in_channels, width }, vb);
+        let cifar = |depth, width| ResNet::new(ResNetConfig::cifar(depth, in_channels, width)?, vb);
         match self.backbone {
             "resnet8" => cifar(8, 1),
             "resnet20" => cifar(20, 1),
@@ -140,7 +140,7 @@ impl Case<'_> {
             "resnet44" => cifar(44, 1),
             "resnet56" => cifar(56, 1),
             "wide-resnet32" => cifar(32, 2),
-            _ => ResNet::resnet18(in_channels, vb),
+            _ => ResNet::new(ResNetConfig::resnet18_small(in_channels), vb),
         }
     }
 }

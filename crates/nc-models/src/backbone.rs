@@ -61,6 +61,11 @@ pub trait Backbone: Send + Sync {
     /// The feature dimension P.
     fn feature_dim(&self) -> usize;
 
+    /// Name of the classifier's parameters.
+    fn head_name(&self) -> &'static str {
+        "linear"
+    }
+
     /// Network size for images of `height` x `width`, for records; `None` if unknown.
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         let _ = (height, width);

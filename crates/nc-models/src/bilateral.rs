@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use crate::{
     Architecture, Backbone, Branch, Classifier, Error, Head, HeadConfig, Model, Network, ParamStore, Pass,
     ResNetConfig, Result,
-    resnet::{BasicBlock, Trunk, Widening},
+    resnet::{BlockShape, ResidualBlock, Trunk},
 };
 #[cfg(feature = "onnx")]
 use crate::{
@@ -34,7 +34,7 @@ pub struct Bilateral {
 /// The shared part and the two last blocks.
 struct Parts {
     trunk: Trunk,
-    branches: [BasicBlock; 2],
+    branches: [ResidualBlock; 2],
     /// P.
     features: usize,
 }
@@ -56,19 +56,20 @@ impl Bilateral {
 
 impl Parts {
     fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let [first, second, mut third] = config.stages()?;
-        let features = third.channels;
-        third.blocks -= 1;
-        let mut shared = vec![first, second];
-        let (inputs, stride) = if third.blocks > 0 {
-            shared.push(third);
-            (features, 1)
-        } else {
-            (second.channels, third.stride)
+        let mut shared = config.stages();
+        let (Some(mut last), Some(before)) = (shared.pop(), shared.last()) else {
+            return Err(Error::Stages { expected: 2, found: config.stages().len() });
         };
-        let trunk = Trunk::new(config.in_channels, &shared, Widening::Pad, vb)?;
-        let [one, other] =
-            NAMES.map(|name| BasicBlock::new(inputs, features, stride, Widening::Pad, &vb.pp(name)));
+        let features = last.channels;
+        let mut shape =
+            BlockShape { in_channels: before.channels, out_channels: features, stride: last.stride };
+        last.blocks -= 1;
+        if last.blocks > 0 {
+            shared.push(last);
+            shape = BlockShape { in_channels: features, stride: 1, ..shape };
+        }
+        let trunk = Trunk::new(config, &shared, vb)?;
+        let [one, other] = NAMES.map(|name| ResidualBlock::new(config, shape, &vb.pp(name)));
         Ok(Self { trunk, branches: [one?, other?], features })
     }
 }
@@ -92,15 +93,16 @@ impl Backbone for Both {
         let shared = self.0.trunk.multiply_adds(&mut size)?;
         let [one, other] = self.0.branches.each_ref().map(|block| block.multiply_adds(&mut size.clone()));
         let mut channels = self.0.trunk.channels().to_vec();
-        channels.truncate(2);
-        channels.push(self.0.features);
+        if channels.last() != Some(&self.0.features) {
+            channels.push(self.0.features);
+        }
         Some(Architecture { channels, multiply_adds: shared + one? + other? })
     }
 
     #[cfg(feature = "onnx")]
     fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
         let x = self.0.trunk.add_to(graph, images)?;
-        let mut branch = |block: &BasicBlock, name| -> Result<Value> {
+        let mut branch = |block: &ResidualBlock, name| -> Result<Value> {
             let x = block.add_to(graph, &x)?;
             Ok(add_pool(graph, name, &x))
         };
@@ -118,7 +120,7 @@ impl Network for Bilateral {
         if views.len() != self.parts.branches.len() {
             return Err(Error::Views { expected: self.parts.branches.len(), found: views.len() });
         }
-        let branch = |(images, block): (&&Tensor, &BasicBlock)| {
+        let branch = |(images, block): (&&Tensor, &ResidualBlock)| {
             let x = self.parts.trunk.forward(images, pass)?;
             let features = block.forward(&x, pass)?.global_avg_pool()?;
             Ok(Branch { features, logits: None, embedding: None })

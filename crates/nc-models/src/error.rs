@@ -8,6 +8,14 @@ pub enum Error {
     /// A ResNet of width 0.
     #[error("expected a ResNet width factor of at least 1, found 0")]
     Width,
+    /// A network with too few stages for its branches.
+    #[error("expected a ResNet of at least {expected} stages, found {found}")]
+    Stages {
+        /// Required number.
+        expected: usize,
+        /// Number of the network.
+        found: usize,
+    },
     /// A simplex ETF with more classes than the feature dimension allows.
     #[error(
         "a simplex ETF of {classes} classes needs at least {} feature dimensions, but the backbone has {features}; \

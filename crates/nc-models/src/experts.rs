@@ -5,7 +5,7 @@ use nc_kernels::FeatureMap;
 use crate::{
     Architecture, Branch, Classifier, Error, Group, Head, HeadConfig, Network, ParamStore, Pass,
     ResNetConfig, Result,
-    resnet::{StageConfig, Stages, Trunk, Widening},
+    resnet::{StageConfig, Stages, Trunk},
 };
 #[cfg(feature = "onnx")]
 use crate::{
@@ -62,17 +62,21 @@ impl Experts {
         if config.experts == 0 {
             return Err(Error::NoExperts);
         }
-        let [first, later @ ..] = config.resnet.stages()?;
-        let later = later.map(|stage| {
+        let stages = config.resnet.stages();
+        let [first, later @ ..] = &stages[..] else {
+            return Err(Error::Stages { expected: 2, found: 0 });
+        };
+        let later = later.iter().map(|&stage| {
             let channels = if config.reduce_dimension { stage.channels * 3 / 4 } else { stage.channels };
             StageConfig { channels, ..stage }
         });
+        let later: Vec<_> = later.collect();
         let vb = params.builder();
-        let trunk = Trunk::new(config.resnet.in_channels, &[first], Widening::Pad, &vb)?;
+        let trunk = Trunk::new(config.resnet, &[*first], &vb)?;
         let expert = |number: usize| {
             let stage = |index: usize| vb.pp(format!("layer{}s", index + 2)).pp(number);
             let named = later.iter().enumerate().map(|(index, &config)| (config, stage(index)));
-            let stages = Stages::new(first.channels, named, Widening::Pad)?;
+            let stages = Stages::new(first.channels, named, config.resnet)?;
             let features = later.last().map_or(first.channels, |stage| stage.channels);
             let head: VarBuilder<'_> = params.builder_in(Group::Head).pp(HEADS).pp(number);
             Ok(Expert { stages, head: config.head.build(features, classes, &head)? })

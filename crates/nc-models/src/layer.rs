@@ -84,11 +84,6 @@ impl ConvNormLayer {
         Ok(layer.forward(x, shortcut, self.relu, pass.batch_norm)?)
     }
 
-    /// The convolution.
-    pub(crate) fn shape(&self) -> ConvShape {
-        self.shape
-    }
-
     /// Weight and bias of the convolution that equals convolution and batch norm in evaluation, f64 on the CPU:
     /// w gamma / sqrt(var + eps) and beta - mean gamma / sqrt(var + eps).
     #[cfg(feature = "onnx")]

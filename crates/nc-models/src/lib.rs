@@ -34,4 +34,4 @@ pub use network::{Branch, Network};
 pub use params::{Group, Param, ParamStore, Role, with_role};
 pub use pretrained::Pretrained;
 pub use projection::ProjectionConfig;
-pub use resnet::{ResNet, ResNetConfig};
+pub use resnet::{Block, Names, ResNet, ResNetConfig, Stem, Widening};

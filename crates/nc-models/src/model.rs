@@ -44,9 +44,10 @@ impl Model {
         head: &HeadConfig,
         classes: usize,
     ) -> Result<Self> {
-        params.ensure_free(HEAD)?;
+        let name = backbone.head_name();
+        params.ensure_free(name)?;
         let kind = *head;
-        let head = kind.build(backbone.feature_dim(), classes, &params.builder_in(Group::Head).pp(HEAD))?;
+        let head = kind.build(backbone.feature_dim(), classes, &params.builder_in(Group::Head).pp(name))?;
         Ok(Self {
             backbone: Box::new(backbone),
             head,
@@ -104,11 +105,17 @@ impl Model {
     }
 }
 
-/// Name prefix of the head's parameters.
-const HEAD: &str = "linear";
+impl Model {
+    /// Name prefix of the head's parameters.
+    fn head_name(&self) -> &'static str {
+        self.backbone.head_name()
+    }
 
-/// Name of the factors of [`Network::scale_logits`].
-const SCALE: &str = "linear.scale";
+    /// Name of the factors of [`Network::scale_logits`].
+    fn scale_name(&self) -> String {
+        format!("{}.scale", self.head_name())
+    }
+}
 
 impl Network for Model {
     fn forward_views(&self, views: &[&Tensor], pass: Pass) -> Result<Vec<Branch>> {
@@ -169,7 +176,7 @@ impl Network for Model {
     #[cfg(feature = "onnx")]
     fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<(Value, Value)> {
         let features = self.backbone.add_to(graph, images)?;
-        let logits = self.head.add_to(graph, HEAD, &features)?;
+        let logits = self.head.add_to(graph, self.head_name(), &features)?;
         Ok((features, logits))
     }
 
@@ -178,18 +185,18 @@ impl Network for Model {
     }
 
     fn redraw_classifier(&self, purpose: &str) -> Result<()> {
-        self.head.redraw(&self.params, HEAD, purpose)
+        self.head.redraw(&self.params, self.head_name(), purpose)
     }
 
     fn set_classifier(&self, classifier: &Classifier) -> Result<()> {
         self.kind.require_linear()?;
-        classifier.store(&self.params, HEAD)
+        classifier.store(&self.params, self.head_name())
     }
 
     fn scale_logits(&mut self) -> Result<()> {
         self.kind.require_linear()?;
-        let head = self.params.builder_in(Group::Head).pp(HEAD);
-        let scale = self.params.builder_in(Group::LogitScale).pp(HEAD);
+        let head = self.params.builder_in(Group::Head).pp(self.head_name());
+        let scale = self.params.builder_in(Group::LogitScale).pp(self.head_name());
         self.head = Box::new(ScaledHead::new(self.feature_dim(), self.classes, &head, &scale)?);
         Ok(())
     }
@@ -198,16 +205,16 @@ impl Network for Model {
         self.kind.require_linear()?;
         let Some(classifier) = self.classifier()? else { return Ok(()) };
         self.set_classifier(&classifier)?;
-        self.params.remove(SCALE);
-        let head = self.params.builder_in(Group::Head).pp(HEAD);
+        self.params.remove(&self.scale_name());
+        let head = self.params.builder_in(Group::Head).pp(self.head_name());
         self.head = self.kind.build(self.feature_dim(), self.classes, &head)?;
         Ok(())
     }
 
     fn to_safetensors(&self) -> Result<Vec<u8>> {
         let (weight, bias) = (self.head.weight()?, self.head.bias()?);
-        let is_scaled = self.params.contains(SCALE);
-        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(HEAD) {
+        let is_scaled = self.params.contains(&self.scale_name());
+        self.params.to_safetensors_with(|name, tensor| match name.strip_prefix(self.head_name()) {
             Some(".scale") => None,
             Some(".weight") if is_scaled => Some(weight.clone()),
             Some(".bias") if is_scaled => bias.clone(),

@@ -28,7 +28,8 @@ impl ParamStore {
     ///   does a fixed head, and any head given a reason in `other_head`, such as other classes.
     /// - A first convolution on three channels fits a network for grey images: summed over the input channels, it has
     ///   the same outputs as on the image repeated in each channel.
-    /// - `fc` stands for `linear` and `downsample` for `shortcut`, the names of torchvision's ResNets.
+    /// - `fc` and `linear`, and `downsample` and `shortcut`, stand for each other: the names of torchvision's ResNets and
+    ///   of those for small images.
     ///   `num_batches_tracked` is skipped. Other tensors outside the backbone are skipped and reported.
     ///
     /// # Errors
@@ -97,9 +98,17 @@ fn our_name(name: String, known: &BTreeSet<&str>) -> String {
     if known.contains(name.as_str()) {
         return name;
     }
-    let head = name.strip_prefix("fc.").map(|rest| format!("linear.{rest}"));
-    let renamed = head.unwrap_or_else(|| name.replace(".downsample.", ".shortcut."));
-    if known.contains(renamed.as_str()) { renamed } else { name }
+    let renamed =
+        |from: &str, to: &str| Some(name.replace(from, to)).filter(|new| known.contains(new.as_str()));
+    let head = |from: &str, to: &str| {
+        let rest = name.strip_prefix(from)?;
+        Some(format!("{to}{rest}")).filter(|new| known.contains(new.as_str()))
+    };
+    let found = head("fc.", "linear.")
+        .or_else(|| head("linear.", "fc."))
+        .or_else(|| renamed(".downsample.", ".shortcut."))
+        .or_else(|| renamed(".shortcut.", ".downsample."));
+    found.unwrap_or(name)
 }
 
 fn component(name: &str) -> &str {

@@ -102,7 +102,7 @@ struct Outcome {
 
 fn learner(size: &Size, precision: Precision) -> Result<Learner> {
     let params = ParamStore::new(0, &Device::Cpu);
-    let config = ResNetConfig { depth: size.depth, in_channels: 3, width: 1 };
+    let config = ResNetConfig::cifar(size.depth, 3, 1)?;
     let resnet = ResNet::new(config, &params.builder())?;
     let network = Model::new(params, resnet, &HeadConfig::Linear, CLASSES)?;
     let mut learner = Learner::new(Box::new(network), &[size.images; CLASSES]).in_precision(precision);

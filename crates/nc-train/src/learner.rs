@@ -30,7 +30,7 @@ use crate::{
 ///
 /// let experiment = presets::find("fashion-mnist-lt/nc-drw")?;
 /// let params = ParamStore::new(0, &Device::Cpu);
-/// let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder())?;
+/// let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1)?, &params.builder())?;
 /// let network = Model::new(params, resnet, &HeadConfig::Linear, 3)?;
 ///
 /// let mut learner = Learner::new(Box::new(network), &[30, 10, 2]);

@@ -24,8 +24,8 @@ pub(crate) fn resnet(
     move |vb, shape| {
         let in_channels = shape.channels;
         let resnet = match backbone.cifar() {
-            Some((depth, width)) => ResNet::new(ResNetConfig { depth, in_channels, width }, vb),
-            None => ResNet::resnet18(in_channels, vb),
+            Some((depth, width)) => ResNet::new(ResNetConfig::cifar(depth, in_channels, width)?, vb),
+            None => ResNet::new(ResNetConfig::resnet18_small(in_channels), vb),
         }?;
         Ok(Box::new(resnet) as Box<dyn Backbone>)
     }
@@ -42,7 +42,7 @@ pub(crate) fn build_model(
     let params = ParamStore::new(experiment.seed, device);
     let model = &experiment.model;
     if let (Some(branches), Some((depth, width))) = (model.branches, model.backbone.cifar()) {
-        let resnet = ResNetConfig { depth, in_channels: shape.channels, width };
+        let resnet = ResNetConfig::cifar(depth, shape.channels, width)?;
         return Ok(match branches {
             Branches::Bilateral => Box::new(Bilateral::new(params, resnet, classes)?),
             Branches::Experts { count, reduce_dimension } => {

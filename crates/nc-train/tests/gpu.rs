@@ -13,7 +13,9 @@ use nc_models::{
 use nc_record::Event;
 use nc_train::{AdamWConfig, Finished, Learner, Observer, OptimizerConfig, RunOptions, Settings, presets};
 
-const RESNET8: ResNetConfig = ResNetConfig { depth: 8, in_channels: 3, width: 1 };
+fn resnet8() -> ResNetConfig {
+    ResNetConfig::cifar(8, 3, 1).unwrap()
+}
 const COUNTS: [usize; 4] = [40, 20, 10, 6];
 const IMAGES: usize = 12;
 
@@ -35,14 +37,14 @@ fn view(stream: usize) -> View {
 fn network(method: &str) -> Box<dyn Network> {
     let params = ParamStore::new(3, &Device::Cpu);
     match method {
-        "bbn" => Box::new(Bilateral::new(params, RESNET8, 4).unwrap()),
+        "bbn" => Box::new(Bilateral::new(params, resnet8(), 4).unwrap()),
         "ride-3" => {
             let head = HeadConfig::Cosine { scale: 30.0 };
-            let config = ExpertsConfig { resnet: RESNET8, experts: 3, reduce_dimension: true, head };
+            let config = ExpertsConfig { resnet: resnet8(), experts: 3, reduce_dimension: true, head };
             Box::new(Experts::new(params, &config, 4).unwrap())
         }
         _ => {
-            let resnet = ResNet::new(RESNET8, &params.builder()).unwrap();
+            let resnet = ResNet::new(resnet8(), &params.builder()).unwrap();
             Box::new(Model::new(params, resnet, &HeadConfig::Linear, 4).unwrap())
         }
     }

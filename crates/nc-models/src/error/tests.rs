@@ -6,15 +6,14 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::Init;
 
 use super::Error;
-use crate::{HeadConfig, ParamStore, ResNet, ResNetConfig};
+use crate::{HeadConfig, ParamStore, ResNetConfig};
 
 #[test]
 fn errors_match_their_snapshot() -> candle_core::Result<()> {
     let cpu = &Device::Cpu;
     let store = ParamStore::new(0, cpu);
     let vb = store.builder();
-    let resnet =
-        |depth, width| ResNet::new(ResNetConfig { depth, in_channels: 3, width }, &vb).err().unwrap();
+    let resnet = |depth, width| ResNetConfig::cifar(depth, 3, width).unwrap_err();
     let head = |kind: HeadConfig, features, classes| kind.build(features, classes, &vb).err().unwrap();
     let linear = ParamStore::new(0, cpu);
     HeadConfig::Linear.build(2, 3, &linear.builder()).unwrap();
@@ -29,6 +28,7 @@ fn errors_match_their_snapshot() -> candle_core::Result<()> {
         Error {
             Depth,
             Width,
+            Stages,
             EtfDimension,
             Classes,
             NotLinear,
@@ -48,6 +48,7 @@ fn errors_match_their_snapshot() -> candle_core::Result<()> {
         [
             ("ResNet-33", resnet(33, 1)),
             ("a ResNet of width 0", resnet(32, 0)),
+            ("experts of a ResNet without stages", Error::Stages { expected: 2, found: 0 }),
             ("an ETF of 100 classes in 64 dimensions", head(HeadConfig::Etf, 64, 100)),
             ("a classifier without classes", head(HeadConfig::Linear, 64, 0)),
             ("an ETF of one class", head(HeadConfig::Etf, 64, 1)),

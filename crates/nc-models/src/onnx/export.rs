@@ -61,7 +61,7 @@ const IR_VERSION: i64 = 7;
 /// use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
 ///
 /// let params = ParamStore::new(0, &Device::Cpu);
-/// let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder())?;
+/// let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1)?, &params.builder())?;
 /// let model = Model::new(params, resnet, &HeadConfig::Linear, 10)?;
 ///
 /// let input = Input { channels: vec![Channel { mean: 0.3, std: 0.35 }], height: 28, width: 28 };

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn resnet(depth: usize, in_channels: usize, width: usize, params: &ParamStore) -> ResNet {
-    ResNet::new(ResNetConfig { depth, in_channels, width }, &params.builder()).unwrap()
+    ResNet::new(ResNetConfig::cifar(depth, in_channels, width).unwrap(), &params.builder()).unwrap()
 }
 
 /// A ResNet-8 for grey images with `head`, and parameters that differ from those of a new network.
@@ -222,7 +222,7 @@ fn every_backbone_is_exported() {
         assert_eq!(shape(&graph.output[1]).1, [-1, 64 * width as i64]);
     }
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet18 = ResNet::resnet18(3, &params.builder()).unwrap();
+    let resnet18 = ResNet::new(ResNetConfig::resnet18_small(3), &params.builder()).unwrap();
     let graph = graph_of(&Model::new(params, resnet18, &HeadConfig::Linear, 5).unwrap(), 3);
     // Stem, 16 convolutions of blocks, 3 projections.
     assert_eq!((count(&graph, "Conv"), count(&graph, "Pad")), (20, 0));

@@ -1,24 +1,17 @@
 use candle_nn::VarBuilder;
 use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 
+use super::config::{Block, ResNetConfig, Widening};
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Value};
 use crate::{ConvNormLayer, Pass, Result};
 
-/// Shortcut of a block whose output has another shape than its input.
-#[derive(Clone, Copy)]
-pub(crate) enum Widening {
-    /// Option A: every stride-th pixel, zero channels on both sides.
-    Pad,
-    /// Option B: a 1x1 convolution with the block's stride, and batch norm.
-    Project,
-}
-
-/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
-pub(crate) struct BasicBlock {
-    conv1: ConvNormLayer,
-    conv2: ConvNormLayer,
+/// relu(f(x) + shortcut(x)), where f is a chain of convolutions with batch norm, and ReLU except after the last.
+pub(crate) struct ResidualBlock {
+    layers: Vec<ConvNormLayer>,
+    last: ConvNormLayer,
     path: ShortcutPath,
+    shape: BlockShape,
 }
 
 /// Shortcut of a block.
@@ -28,30 +21,52 @@ enum ShortcutPath {
     Projection(ConvNormLayer),
 }
 
-impl BasicBlock {
-    pub(crate) fn new(
-        in_channels: usize,
-        out_channels: usize,
-        stride: usize,
-        widening: Widening,
-        vb: &VarBuilder<'_>,
-    ) -> Result<Self> {
-        let path = match widening {
+/// Shape of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockShape {
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) stride: usize,
+}
+
+impl Block {
+    /// The convolutions before the last, and the last.
+    fn convolutions(self, shape: BlockShape) -> (Vec<ConvShape>, ConvShape) {
+        let BlockShape { in_channels, out_channels, stride } = shape;
+        match self {
+            Self::Basic => {
+                (vec![conv3x3(in_channels, out_channels, stride)], conv3x3(out_channels, out_channels, 1))
+            }
+            Self::Bottleneck { groups, width_per_group } => {
+                let inner = out_channels / 4 * width_per_group / 64 * groups;
+                let middle = ConvShape { groups, ..conv3x3(inner, inner, stride) };
+                (vec![conv1x1(in_channels, inner, 1), middle], conv1x1(inner, out_channels, 1))
+            }
+        }
+    }
+}
+
+impl ResidualBlock {
+    /// A block with parameters `conv1`, `bn1`, `conv2`, ...
+    pub(crate) fn new(config: ResNetConfig, shape: BlockShape, vb: &VarBuilder<'_>) -> Result<Self> {
+        let BlockShape { in_channels, out_channels, stride } = shape;
+        let path = match config.shortcut {
             _ if in_channels == out_channels && stride == 1 => ShortcutPath::Identity,
             Widening::Pad => ShortcutPath::Subsample,
             Widening::Project => {
-                let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(in_channels, out_channels, stride) };
-                let vb = vb.pp("shortcut");
+                let shape = conv1x1(in_channels, out_channels, stride);
+                let vb = vb.pp(config.names.shortcut());
                 ShortcutPath::Projection(ConvNormLayer::new(shape, false, &vb.pp(0), &vb.pp(1))?)
             }
         };
-        let first = conv3x3(in_channels, out_channels, stride);
-        let second = conv3x3(out_channels, out_channels, 1);
-        Ok(Self {
-            conv1: ConvNormLayer::new(first, true, &vb.pp("conv1"), &vb.pp("bn1"))?,
-            conv2: ConvNormLayer::new(second, true, &vb.pp("conv2"), &vb.pp("bn2"))?,
-            path,
-        })
+        let layer = |(number, shape)| {
+            let (conv, norm) = (vb.pp(format!("conv{number}")), vb.pp(format!("bn{number}")));
+            ConvNormLayer::new(shape, true, &conv, &norm)
+        };
+        let (first, last) = config.block.convolutions(shape);
+        let number = first.len() + 1;
+        let layers = (1..).zip(first).map(layer).collect::<Result<_>>()?;
+        Ok(Self { layers, last: layer((number, last))?, path, shape })
     }
 
     pub(crate) fn forward(&self, x: &FeatureMap, pass: Pass) -> Result<FeatureMap> {
@@ -60,11 +75,12 @@ impl BasicBlock {
             _ => None,
         };
         let shortcut = match (&self.path, &projected) {
-            (ShortcutPath::Subsample, _) => Shortcut::Subsample(x, self.conv1.shape().stride),
+            (ShortcutPath::Subsample, _) => Shortcut::Subsample(x, self.shape.stride),
             (_, projected) => Shortcut::Identity(projected.as_ref().unwrap_or(x)),
         };
-        let y = self.conv1.forward(x, Shortcut::None, pass)?;
-        self.conv2.forward(&y, shortcut, pass)
+        let forward = |y: FeatureMap, layer: &ConvNormLayer| layer.forward(&y, Shortcut::None, pass);
+        let y = self.layers.iter().try_fold(x.clone(), forward)?;
+        self.last.forward(&y, shortcut, pass)
     }
 
     /// Multiply-adds on a feature map of `size`, which becomes that of the output.
@@ -73,7 +89,9 @@ impl BasicBlock {
             ShortcutPath::Projection(layer) => layer.multiply_adds(&mut size.clone())?,
             ShortcutPath::Identity | ShortcutPath::Subsample => 0,
         };
-        Some(projection + self.conv1.multiply_adds(size)? + self.conv2.multiply_adds(size)?)
+        let layers = self.layers.iter().chain([&self.last]);
+        let layers = layers.map(|layer| layer.multiply_adds(size)).sum::<Option<u64>>()?;
+        Some(projection + layers)
     }
 
     #[cfg(feature = "onnx")]
@@ -83,14 +101,14 @@ impl BasicBlock {
             ShortcutPath::Subsample => self.add_subsample(graph, x),
             ShortcutPath::Projection(layer) => layer.add_to(graph, x, None)?,
         };
-        let y = self.conv1.add_to(graph, x, None)?;
-        self.conv2.add_to(graph, &y, Some(&shortcut))
+        let y = self.layers.iter().try_fold(x.clone(), |y, layer| layer.add_to(graph, &y, None))?;
+        self.last.add_to(graph, &y, Some(&shortcut))
     }
 
     /// Adds option A to an ONNX graph.
     #[cfg(feature = "onnx")]
     fn add_subsample(&self, graph: &mut Graph, x: &Value) -> Value {
-        let ConvShape { in_channels, out_channels, stride, .. } = self.conv1.shape();
+        let BlockShape { in_channels, out_channels, stride } = self.shape;
         let (stride, channels) = (stride as i64, ((out_channels - in_channels) / 2) as i64);
         let integers: [(&str, &[i64]); 5] = [
             ("starts", &[0, 0]),
@@ -108,4 +126,8 @@ impl BasicBlock {
 
 pub(super) fn conv3x3(in_channels: usize, out_channels: usize, stride: usize) -> ConvShape {
     ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 }
+}
+
+fn conv1x1(in_channels: usize, out_channels: usize, stride: usize) -> ConvShape {
+    ConvShape { in_channels, out_channels, kernel: 1, stride, padding: 0, groups: 1 }
 }

@@ -1,23 +1,16 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use nc_kernels::{FeatureMap, Shortcut};
+use nc_kernels::{ConvShape, FeatureMap, Shortcut};
 
-use super::block::{BasicBlock, Widening, conv3x3};
+use super::block::{BlockShape, ResidualBlock, conv3x3};
+use super::config::{ResNetConfig, StageConfig, Stem};
 #[cfg(feature = "onnx")]
-use crate::onnx::{Graph, Value};
+use crate::onnx::{Attribute, Graph, Value};
 use crate::{ConvNormLayer, Pass, Result};
-
-/// Blocks with the same number of output channels, of which the first has a stride.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StageConfig {
-    pub(crate) channels: usize,
-    pub(crate) blocks: usize,
-    pub(crate) stride: usize,
-}
 
 /// Consecutive stages.
 pub(crate) struct Stages {
-    blocks: Vec<BasicBlock>,
+    blocks: Vec<ResidualBlock>,
     channels: Vec<usize>,
 }
 
@@ -26,13 +19,14 @@ impl Stages {
     pub(crate) fn new<'a>(
         mut in_channels: usize,
         stages: impl IntoIterator<Item = (StageConfig, VarBuilder<'a>)>,
-        widening: Widening,
+        config: ResNetConfig,
     ) -> Result<Self> {
         let (mut built, mut widths) = (vec![], vec![]);
         for (StageConfig { channels, blocks, stride }, vb) in stages {
             for number in 0..blocks {
                 let stride = if number == 0 { stride } else { 1 };
-                built.push(BasicBlock::new(in_channels, channels, stride, widening, &vb.pp(number))?);
+                let shape = BlockShape { in_channels, out_channels: channels, stride };
+                built.push(ResidualBlock::new(config, shape, &vb.pp(number))?);
                 in_channels = channels;
             }
             widths.push(channels);
@@ -63,23 +57,38 @@ impl Stages {
 /// The stem of a ResNet and its stages, or the first of them.
 pub(crate) struct Trunk {
     stem: ConvNormLayer,
+    /// The stem's max pooling.
+    pool: Option<Pool>,
     stages: Stages,
 }
 
+/// Max pooling.
+#[derive(Clone, Copy)]
+struct Pool {
+    window: usize,
+    stride: usize,
+    padding: usize,
+}
+
+/// That of the networks for ImageNet.
+const POOL: Pool = Pool { window: 3, stride: 2, padding: 1 };
+
 impl Trunk {
-    /// A 3x3 stem `conv1`, `bn1` and stages `layer1`, `layer2`, ...
-    pub(crate) fn new(
-        in_channels: usize,
-        stages: &[StageConfig],
-        widening: Widening,
-        vb: &VarBuilder<'_>,
-    ) -> Result<Self> {
-        let channels = stages.first().map_or(in_channels, |stage| stage.channels);
-        let stem = conv3x3(in_channels, channels, 1);
+    /// A stem `conv1`, `bn1` and stages `layer1`, `layer2`, ...
+    pub(crate) fn new(config: ResNetConfig, stages: &[StageConfig], vb: &VarBuilder<'_>) -> Result<Self> {
+        let in_channels = config.in_channels;
+        let (stem, pool) = match config.stem {
+            Stem::Small(channels) => (conv3x3(in_channels, channels, 1), None),
+            Stem::ImageNet => {
+                let shape = ConvShape { kernel: 7, padding: 3, ..conv3x3(in_channels, 64, 2) };
+                (shape, Some(POOL))
+            }
+        };
         let named = stages.iter().zip(1..).map(|(&stage, number)| (stage, vb.pp(format!("layer{number}"))));
         Ok(Self {
             stem: ConvNormLayer::new(stem, true, &vb.pp("conv1"), &vb.pp("bn1"))?,
-            stages: Stages::new(channels, named, widening)?,
+            pool,
+            stages: Stages::new(stem.out_channels, named, config)?,
         })
     }
 
@@ -90,17 +99,45 @@ impl Trunk {
 
     pub(crate) fn forward(&self, images: &Tensor, pass: Pass) -> Result<FeatureMap> {
         let images = FeatureMap::from_images_in(images, pass.precision)?;
-        self.stages.forward(self.stem.forward(&images, Shortcut::None, pass)?, pass)
+        let mut x = self.stem.forward(&images, Shortcut::None, pass)?;
+        if let Some(Pool { window, stride, padding }) = self.pool {
+            x = x.max_pool(window, stride, padding)?;
+        }
+        self.stages.forward(x, pass)
     }
 
     /// Multiply-adds on images of `size`, which becomes that of the last feature map.
     pub(crate) fn multiply_adds(&self, size: &mut (usize, usize)) -> Option<u64> {
-        Some(self.stem.multiply_adds(size)? + self.stages.multiply_adds(size)?)
+        let stem = self.stem.multiply_adds(size)?;
+        if let Some(pool) = self.pool {
+            *size = (pool.output(size.0)?, pool.output(size.1)?);
+        }
+        Some(stem + self.stages.multiply_adds(size)?)
     }
 
     #[cfg(feature = "onnx")]
     pub(crate) fn add_to(&self, graph: &mut Graph, images: &Value) -> Result<Value> {
-        let x = self.stem.add_to(graph, images, None)?;
+        let mut x = self.stem.add_to(graph, images, None)?;
+        if let Some(pool) = self.pool {
+            x = pool.add_to(graph, &x);
+        }
         self.stages.add_to(graph, &x)
+    }
+}
+
+impl Pool {
+    fn output(self, size: usize) -> Option<usize> {
+        Some((size + 2 * self.padding).checked_sub(self.window)? / self.stride + 1)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn add_to(self, graph: &mut Graph, x: &Value) -> Value {
+        let [window, stride, padding] = [self.window, self.stride, self.padding].map(|value| value as i64);
+        let attributes = [
+            ("kernel_shape", Attribute::Ints(&[window; 2])),
+            ("strides", Attribute::Ints(&[stride; 2])),
+            ("pads", Attribute::Ints(&[padding; 4])),
+        ];
+        graph.node("MaxPool", "maxpool", &[x], &attributes)
     }
 }

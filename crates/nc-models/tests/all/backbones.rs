@@ -11,8 +11,7 @@ use crate::support::values;
 #[test]
 fn resnet_depths_other_than_6n_plus_2_are_refused() {
     for depth in [0, 2, 18, 21, 33] {
-        let params = ParamStore::new(0, &Device::Cpu);
-        let result = ResNet::new(ResNetConfig { depth, in_channels: 3, width: 1 }, &params.builder());
+        let result = ResNetConfig::cifar(depth, 3, 1);
         assert!(matches!(result, Err(Error::Depth(found)) if found == depth));
     }
 }
@@ -88,12 +87,11 @@ fn networks_have_their_published_sizes() {
         let architecture = model.architecture(32, 32).unwrap();
         (params.parameter_count(), architecture.channels, architecture.multiply_adds)
     };
-    let cifar = |params: &ParamStore| {
-        ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, &params.builder()).unwrap()
-    };
+    let cifar =
+        |params: &ParamStore| ResNet::new(ResNetConfig::cifar(32, 3, 1).unwrap(), &params.builder()).unwrap();
     assert_eq!(size(&cifar), (464_154, vec![16, 32, 64], 68_862_592));
     let (parameters, channels, multiply_adds) =
-        size(&|params| ResNet::resnet18(3, &params.builder()).unwrap());
+        size(&|params| ResNet::new(ResNetConfig::resnet18_small(3), &params.builder()).unwrap());
     assert_eq!((parameters, channels), (11_173_962, vec![64, 128, 256, 512]));
     assert!((multiply_adds as f64 / 0.556e9 - 1.0).abs() < 0.01, "{multiply_adds}");
 }
@@ -115,11 +113,10 @@ fn features_of_norm_zero_have_no_gradient() {
 #[test]
 fn a_wide_resnet_has_wide_features() {
     let params = ParamStore::new(0, &Device::Cpu);
-    let config = ResNetConfig { depth: 8, in_channels: 1, width: 2 };
+    let config = ResNetConfig::cifar(8, 1, 2).unwrap();
     let resnet = ResNet::new(config, &params.builder()).unwrap();
     let images = Tensor::zeros((1, 1, 8, 8), DType::F32, &Device::Cpu).unwrap();
     assert_eq!(resnet.forward(&images, Pass::EVAL).unwrap().dims(), [1, 128]);
     assert_eq!(resnet.feature_dim(), 128);
-    let none = ResNet::new(ResNetConfig { width: 0, ..config }, &params.builder());
-    assert!(matches!(none, Err(Error::Width)));
+    assert!(matches!(ResNetConfig::cifar(8, 1, 0), Err(Error::Width)));
 }

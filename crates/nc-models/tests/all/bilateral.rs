@@ -6,7 +6,7 @@ use nc_models::{Bilateral, Error, Network, ParamStore, Pass, ResNetConfig};
 use crate::support::{images, values};
 
 fn bilateral(depth: usize) -> Bilateral {
-    let config = ResNetConfig { depth, in_channels: 3, width: 1 };
+    let config = ResNetConfig::cifar(depth, 3, 1).unwrap();
     Bilateral::new(ParamStore::new(0, &Device::Cpu), config, 5).unwrap()
 }
 

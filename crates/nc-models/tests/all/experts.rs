@@ -10,7 +10,7 @@ use crate::support::{images, values};
 const COSINE: HeadConfig = HeadConfig::Cosine { scale: 30.0 };
 
 fn experts(count: usize, reduce_dimension: bool, head: HeadConfig) -> Experts {
-    let resnet = ResNetConfig { depth: 20, in_channels: 3, width: 1 };
+    let resnet = ResNetConfig::cifar(20, 3, 1).unwrap();
     let config = ExpertsConfig { resnet, experts: count, reduce_dimension, head };
     Experts::new(ParamStore::new(0, &Device::Cpu), &config, 5).unwrap()
 }
@@ -55,7 +55,7 @@ fn stem_and_first_stage_are_shared() {
     let expert = stage(16, 24, 16) + stage(24, 48, 4) + 48 * 5;
     assert_eq!(architecture.multiply_adds, shared + 3 * expert);
     let none = ExpertsConfig {
-        resnet: ResNetConfig { depth: 20, in_channels: 3, width: 1 },
+        resnet: ResNetConfig::cifar(20, 3, 1).unwrap(),
         experts: 0,
         reduce_dimension: false,
         head: COSINE,

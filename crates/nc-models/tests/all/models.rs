@@ -40,7 +40,7 @@ fn parameter_counts_match_the_literature() {
 #[test]
 fn backbone_parameters_named_like_the_head_are_refused() {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1).unwrap(), &params.builder()).unwrap();
     params.builder().pp("linear").get((10, 64), "weight").unwrap();
     let error = Model::new(params, resnet, &HeadConfig::Linear, 10).err().unwrap();
     assert!(matches!(&error, Error::NameTaken(name) if name == "linear.weight"), "{error}");
@@ -49,7 +49,7 @@ fn backbone_parameters_named_like_the_head_are_refused() {
 #[test]
 fn parameters_know_their_group_and_role() {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1).unwrap(), &params.builder()).unwrap();
     let features = NormalizedFeatures::new(resnet, &params.builder().pp("feature_norm")).unwrap();
     let mut linear = Model::new(params, features, &HeadConfig::Linear, 10).unwrap();
     linear.scale_logits().unwrap();

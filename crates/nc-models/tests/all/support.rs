@@ -3,13 +3,13 @@ use nc_models::{HeadConfig, Model, ParamStore, ResNet, ResNetConfig};
 
 pub(crate) fn model(depth: usize, in_channels: usize, seed: u64, head: HeadConfig, classes: usize) -> Model {
     let params = ParamStore::new(seed, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth, in_channels, width: 1 }, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig::cifar(depth, in_channels, 1).unwrap(), &params.builder()).unwrap();
     Model::new(params, resnet, &head, classes).unwrap()
 }
 
 pub(crate) fn resnet18() -> Model {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNet::resnet18(3, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig::resnet18_small(3), &params.builder()).unwrap();
     Model::new(params, resnet, &HeadConfig::Linear, 10).unwrap()
 }
 

@@ -53,10 +53,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         return Ok(threads::install(|| train_preset(network, steps))?);
     }
     let network: Network = match network.as_str() {
-        "resnet32" => {
-            |vb| Ok(Box::new(ResNet::new(ResNetConfig { depth: 32, in_channels: 3, width: 1 }, vb)?))
-        }
-        "resnet18" => |vb| Ok(Box::new(ResNet::resnet18(3, vb)?)),
+        "resnet32" => |vb| Ok(Box::new(ResNet::new(ResNetConfig::cifar(32, 3, 1)?, vb)?)),
+        "resnet18" => |vb| Ok(Box::new(ResNet::new(ResNetConfig::resnet18_small(3), vb)?)),
         "stock-resnet32" => |vb| Ok(Box::new(StockResNet32::new(vb)?)),
         _ => return Err("expected the network resnet32, resnet18 or stock-resnet32".into()),
     };
@@ -112,7 +110,7 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
         return Err(nc_train::Error::Setting { setting: preset.to_owned(), message });
     }
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNetConfig { depth: 32, in_channels: 3, width: 1 };
+    let resnet = ResNetConfig::cifar(32, 3, 1)?;
     let head = experiment.model.head;
     let network: Box<dyn nc_models::Network> = match experiment.model.branches {
         Some(Branches::Bilateral) => Box::new(Bilateral::new(params, resnet, CLASSES)?),

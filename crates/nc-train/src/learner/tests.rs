@@ -20,7 +20,7 @@ const CLASSES: usize = 3;
 
 fn learner(phase: &Phase) -> Learner {
     let params = ParamStore::new(0, &Device::Cpu);
-    let resnet = ResNet::new(ResNetConfig { depth: 8, in_channels: 1, width: 1 }, &params.builder()).unwrap();
+    let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1).unwrap(), &params.builder()).unwrap();
     let network = Model::new(params, resnet, &HeadConfig::Linear, CLASSES).unwrap();
     let mut learner = Learner::new(Box::new(network), &[30, 10, 2]);
     learner.begin_phase(phase).unwrap();
@@ -187,7 +187,7 @@ fn a_restored_learner_takes_the_same_steps() {
 fn preset_learner(name: &str) -> (Learner, Phase) {
     let experiment = presets::find(&format!("cifar10-lt-r100/{name}")).unwrap();
     let params = ParamStore::new(0, &Device::Cpu);
-    let config = ResNetConfig { depth: 8, in_channels: 1, width: 1 };
+    let config = ResNetConfig::cifar(8, 1, 1).unwrap();
     let resnet = ResNet::new(config, &params.builder()).unwrap();
     let model = Model::new(params, resnet, &experiment.model.head, 3).unwrap();
     let model = model.with_projection(experiment.model.projection.unwrap()).unwrap();

@@ -12,7 +12,9 @@ use nc_train::{Learner, presets};
 
 use crate::golden::{assert_close, initial, load, names_after, noise, var};
 
-const RESNET20: ResNetConfig = ResNetConfig { depth: 20, in_channels: 3, width: 1 };
+fn resnet20() -> ResNetConfig {
+    ResNetConfig::cifar(20, 3, 1).unwrap()
+}
 
 fn view(stream: usize, factor: u32) -> View {
     View {
@@ -33,7 +35,7 @@ fn initialize(network: &dyn Network) {
 #[test]
 fn three_steps_of_bbn_match_pytorch() {
     let golden = load("bbn_steps.safetensors");
-    let network = Bilateral::new(ParamStore::new(0, &Device::Cpu), RESNET20, 10).unwrap();
+    let network = Bilateral::new(ParamStore::new(0, &Device::Cpu), resnet20(), 10).unwrap();
     initialize(&network);
     let vars = network.params().vars();
     let batch = Batch { views: vec![view(1000, 7), view(1001, 3)] };
@@ -57,7 +59,7 @@ fn three_steps_of_bbn_match_pytorch() {
 fn two_steps_of_experts_match_pytorch() {
     let golden = load("experts_steps.safetensors");
     for (method, epoch) in [("ride-3", 160), ("ride-3+nc", 160), ("sade", 0)] {
-        let resnet = RESNET20;
+        let resnet = resnet20();
         let head = HeadConfig::Cosine { scale: 30.0 };
         let config = ExpertsConfig { resnet, experts: 3, reduce_dimension: true, head };
         let network = Experts::new(ParamStore::new(0, &Device::Cpu), &config, 10).unwrap();

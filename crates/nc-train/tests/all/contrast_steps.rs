@@ -26,7 +26,7 @@ fn batch(views: usize) -> Batch {
 fn network_of(preset: &str) -> (Model, Phase) {
     let experiment = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap();
     let params = ParamStore::new(0, &Device::Cpu);
-    let config = ResNetConfig { depth: 20, in_channels: 3, width: 1 };
+    let config = ResNetConfig::cifar(20, 3, 1).unwrap();
     let resnet = ResNet::new(config, &params.builder()).unwrap();
     let model = Model::new(params, resnet, &experiment.model.head, 10).unwrap();
     let model = model.with_projection(experiment.model.projection.unwrap()).unwrap();

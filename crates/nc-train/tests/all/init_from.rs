@@ -208,7 +208,7 @@ fn custom_backbones_start_from_weights_too() {
         &experiment,
         "resnet8",
         |vb, shape| {
-            let config = nc_models::ResNetConfig { depth: 8, in_channels: shape.channels, width: 1 };
+            let config = nc_models::ResNetConfig::cifar(8, shape.channels, 1).unwrap();
             Ok(Box::new(nc_models::ResNet::new(config, vb)?))
         },
         &options(out.path(), &weights),

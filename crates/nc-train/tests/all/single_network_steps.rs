@@ -25,7 +25,7 @@ fn batch() -> Batch {
 fn learner(preset: &str, change: impl FnOnce(&mut Phase)) -> Learner {
     let mut experiment = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap();
     let params = ParamStore::new(0, &Device::Cpu);
-    let config = ResNetConfig { depth: 20, in_channels: 3, width: 1 };
+    let config = ResNetConfig::cifar(20, 3, 1).unwrap();
     let resnet = ResNet::new(config, &params.builder()).unwrap();
     let model = Model::new(params, resnet, &experiment.model.head, 10).unwrap();
     for (stream, (name, var)) in model.params().vars().iter().enumerate() {

@@ -6,7 +6,7 @@ use nc_models::{HeadConfig, Model, ParamStore, Pass, ResNet, ResNetConfig, Resul
 fn main() -> Result<()> {
     let device = Device::Cpu;
     let params = ParamStore::new(0, &device);
-    let resnet = ResNet::new(ResNetConfig { depth: 20, in_channels: 3, width: 1 }, &params.builder())?;
+    let resnet = ResNet::new(ResNetConfig::cifar(20, 3, 1)?, &params.builder())?;
     let model = Model::new(params, resnet, &HeadConfig::Linear, 10)?;
 
     let images = Tensor::zeros((2, 3, 32, 32), DType::F32, &device)?;
