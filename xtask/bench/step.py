@@ -1,6 +1,8 @@
 """The work of `crates/nc-train/examples/step` in PyTorch, channels last.
 
 usage: step.py train|eval MODEL THREADS STEPS
+
+The networks for photographs are torchvision's.
 """
 
 import pathlib
@@ -14,7 +16,9 @@ import torch.nn.functional as F
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "crates/nc-models/python"))
 from resnet import MODELS
 
-BATCH, CLASSES, WARM_UP = 128, 10, 2
+CLASSES, WARM_UP = 10, 2
+# Names in torchvision.
+PHOTOGRAPHS = {"imagenet-resnet18": "resnet18", "resnet50": "resnet50", "resnext50-32x4d": "resnext50_32x4d"}
 
 
 def within_class(features, labels, centers):
@@ -29,14 +33,26 @@ def between_class(centers):
     return -cosines.max(1).values.clamp(-0.99999, 0.99999).acos().mean()
 
 
+def of_torchvision(name):
+    import torchvision
+
+    model = getattr(torchvision.models, name)(num_classes=CLASSES)
+    model.linear, model.fc = model.fc, torch.nn.Identity()
+    model.features = model.forward
+    return model
+
+
 def main():
     mode, model, threads, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = MODELS[model](classes=CLASSES).to(memory_format=torch.channels_last)
+    large = model in PHOTOGRAPHS
+    count, side = (8, 224) if large else (128, 32)
+    model = of_torchvision(PHOTOGRAPHS[model]) if large else MODELS[model](classes=CLASSES)
+    model = model.to(memory_format=torch.channels_last)
     centers = torch.randn(CLASSES, model.linear.in_features, requires_grad=True)
-    images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
-    labels = torch.arange(BATCH) % CLASSES
+    images = torch.randn(count, 3, side, side).to(memory_format=torch.channels_last)
+    labels = torch.arange(count) % CLASSES
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     model.train(mode == "train")
     times = []
@@ -55,7 +71,7 @@ def main():
                 centers -= 50.0 * centers.grad
         else:
             with torch.no_grad():
-                model(images)
+                model.linear(model.features(images))
         if step >= WARM_UP:
             times.append(1e3 * (time.perf_counter() - started))
     times.sort()

@@ -161,7 +161,8 @@ impl Record {
         // Earlier records do not state the channels.
         let config: Experiment = toml::from_str(&self.config).ok()?;
         Some(match config.model.backbone {
-            BackboneKind::ResNet18 => 512,
+            BackboneKind::ResNet18 | BackboneKind::ImageNetResNet18 => 512,
+            BackboneKind::ResNet50 | BackboneKind::ResNeXt50 => 2048,
             BackboneKind::WideResNet32 => 128,
             _ => 64,
         })

@@ -5,7 +5,6 @@ use candle_nn::VarBuilder;
 use nc_data::ImageShape;
 use nc_models::{
     Backbone, Bilateral, Experts, ExpertsConfig, Model, Network, NormalizedFeatures, ParamStore, ResNet,
-    ResNetConfig,
 };
 
 use crate::{
@@ -21,14 +20,7 @@ pub(crate) const FEATURE_NORM: &str = "feature_norm";
 pub(crate) fn resnet(
     backbone: BackboneKind,
 ) -> impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>> + use<> {
-    move |vb, shape| {
-        let in_channels = shape.channels;
-        let resnet = match backbone.cifar() {
-            Some((depth, width)) => ResNet::new(ResNetConfig::cifar(depth, in_channels, width)?, vb),
-            None => ResNet::new(ResNetConfig::resnet18_small(in_channels), vb),
-        }?;
-        Ok(Box::new(resnet) as Box<dyn Backbone>)
-    }
+    move |vb, shape| Ok(Box::new(ResNet::new(backbone.config(shape.channels)?, vb)?) as Box<dyn Backbone>)
 }
 
 /// The initialised network of a run on images of `shape`; `build` makes the backbone of a network with one branch.
@@ -41,8 +33,8 @@ pub(crate) fn build_model(
 ) -> Result<Box<dyn Network>> {
     let params = ParamStore::new(experiment.seed, device);
     let model = &experiment.model;
-    if let (Some(branches), Some((depth, width))) = (model.branches, model.backbone.cifar()) {
-        let resnet = ResNetConfig::cifar(depth, shape.channels, width)?;
+    if let Some(branches) = model.branches {
+        let resnet = model.backbone.config(shape.channels)?;
         return Ok(match branches {
             Branches::Bilateral => Box::new(Bilateral::new(params, resnet, classes)?),
             Branches::Experts { count, reduce_dimension } => {

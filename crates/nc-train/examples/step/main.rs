@@ -1,8 +1,8 @@
-//! Times whole training and evaluation steps of a ResNet on batches of 128 images of 3x32x32. `cargo xtask bench step`
-//! compares them with PyTorch.
+//! Times whole training and evaluation steps of a ResNet on batches of 128 images of 3x32x32, or of 8 images of 3x224x224 for
+//! `imagenet-resnet18`, `resnet50` and `resnext50-32x4d`. `cargo xtask bench step` compares them with PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32|resnet50 THREADS STEPS
 //! cargo run --release -p nc-train --example step -- train cifar100-lt-r100/ride-3 THREADS STEPS
 //! ```
 //!
@@ -37,6 +37,8 @@ use stock::StockResNet32;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: usize = 128;
+/// Images of a batch, and their side.
+const SMALL: (usize, usize) = (BATCH, 32);
 const WARM_UP: usize = 2;
 const LEARNING_RATE: f64 = 0.1;
 
@@ -52,6 +54,17 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         threads::init(threads.parse()?)?;
         return Ok(threads::install(|| train_preset(network, steps))?);
     }
+    let photographs = match network.as_str() {
+        "imagenet-resnet18" => Some(ResNetConfig::resnet18(3)),
+        "resnet50" => Some(ResNetConfig::resnet50(3)),
+        "resnext50-32x4d" => Some(ResNetConfig::resnext50_32x4d(3)),
+        _ => None,
+    };
+    if let Some(config) = photographs {
+        let steps = steps.parse()?;
+        threads::init(threads.parse()?)?;
+        return Ok(threads::install(|| on_photographs(config, mode == "train", steps))?);
+    }
     let network: Network = match network.as_str() {
         "resnet32" => |vb| Ok(Box::new(ResNet::new(ResNetConfig::cifar(32, 3, 1)?, vb)?)),
         "resnet18" => |vb| Ok(Box::new(ResNet::new(ResNetConfig::resnet18_small(3), vb)?)),
@@ -61,18 +74,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let steps: usize = steps.parse()?;
     threads::init(threads.parse()?)?;
     let measure: fn(Network, usize) -> Result<()> = match mode.as_str() {
-        "train" => |network, steps| {
-            let (mut learner, batch) = (learner(network, 10)?, noise(10)?);
-            print_times(steps, || learner.step(&batch, LEARNING_RATE).map(drop))
-        },
-        "eval" => |network, steps| {
-            let (learner, batch) = (learner(network, 10)?, noise(10)?);
-            print_times(steps, || {
-                let logits = learner.network()?.infer(&batch.first().images)?.logits;
-                black_box(logits.map(|logits| logits.to_vec2::<f32>()).transpose()?);
-                Ok(())
-            })
-        },
+        "train" => |network, steps| print_steps(learner(network, 10)?, &noise(10, SMALL)?, true, steps),
+        "eval" => |network, steps| print_steps(learner(network, 10)?, &noise(10, SMALL)?, false, steps),
         "shares" => |network, steps| {
             [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
         },
@@ -80,6 +83,26 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         _ => return Err("expected the mode train, eval, shares or waiting".into()),
     };
     Ok(threads::install(|| measure(network, steps))?)
+}
+
+/// Times of training or evaluation steps.
+fn print_steps(mut learner: Learner, batch: &Batch, trains: bool, steps: usize) -> Result<()> {
+    print_times(steps, || {
+        if trains {
+            return learner.step(batch, LEARNING_RATE).map(drop);
+        }
+        let logits = learner.network()?.infer(&batch.first().images)?.logits;
+        black_box(logits.map(|logits| logits.to_vec2::<f32>()).transpose()?);
+        Ok(())
+    })
+}
+
+/// Times of steps of a network for photographs.
+fn on_photographs(config: ResNetConfig, trains: bool, steps: usize) -> Result<()> {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let backbone = ResNet::new(config, &params.builder())?;
+    let learner = learner_of(params, Box::new(backbone), 10)?;
+    print_steps(learner, &noise(10, (8, 224))?, trains, steps)
 }
 
 type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
@@ -131,7 +154,7 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
         println!("multiply_adds {}", architecture.multiply_adds);
     }
     let phase = &experiment.phases[0];
-    let view = noise(CLASSES)?.views.remove(0);
+    let view = noise(CLASSES, SMALL)?.views.remove(0);
     let views = phase.views.len().max(1 + usize::from(phase.second_sampler.is_some()));
     let batch = Batch { views: vec![view; views] };
     // Centres that start at the class means start at the class directions here.
@@ -208,11 +231,11 @@ fn print_waiting(network: Network, steps: usize) -> Result<()> {
     Ok(())
 }
 
-/// A batch of noise.
-fn noise(classes: usize) -> Result<Batch> {
-    let images = Tensor::randn(0f32, 1f32, (BATCH, 3, 32, 32), &Device::Cpu)?;
-    let labels = (0..BATCH).map(|i| (i % classes) as u32).collect();
-    Ok(Batch { views: vec![View { images, labels, positions: vec![0; BATCH], mix: None }] })
+/// A batch of noise, with this number of images and this side.
+fn noise(classes: usize, (count, side): (usize, usize)) -> Result<Batch> {
+    let images = Tensor::randn(0f32, 1f32, (count, 3, side, side), &Device::Cpu)?;
+    let labels = (0..count).map(|i| (i % classes) as u32).collect();
+    Ok(Batch { views: vec![View { images, labels, positions: vec![0; count], mix: None }] })
 }
 
 /// A view with the crop, flip and mix-up of training.
@@ -243,9 +266,13 @@ fn loader(classes: usize, batches: usize, views: Vec<ViewConfig>, workers: usize
 
 /// The step of `cifar10-lt-r100/nc-drw`: cross entropy + L_W + L_B on learnable centres, SGD.
 fn learner(network: Network, classes: usize) -> Result<Learner> {
-    let phase = presets::find("cifar10-lt-r100/nc-drw")?.phases.remove(0);
     let params = ParamStore::new(0, &Device::Cpu);
     let backbone = network(&params.builder())?;
+    learner_of(params, backbone, classes)
+}
+
+fn learner_of(params: ParamStore, backbone: Box<dyn Backbone>, classes: usize) -> Result<Learner> {
+    let phase = presets::find("cifar10-lt-r100/nc-drw")?.phases.remove(0);
     let model = Model::new(params, backbone, &HeadConfig::Linear, classes)?;
     let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]);
     learner.begin_phase(&phase)?;

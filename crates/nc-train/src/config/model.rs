@@ -1,4 +1,4 @@
-use nc_models::{HeadConfig, ProjectionConfig};
+use nc_models::{HeadConfig, ProjectionConfig, ResNetConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ pub enum Branches {
     },
 }
 
-/// A backbone for small images.
+/// A backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackboneKind {
@@ -102,19 +102,36 @@ pub enum BackboneKind {
     WideResNet32,
     /// ResNet-18 with a 3x3 stem and 512-dimensional features, about eight times the compute of ResNet-32.
     ResNet18,
+    /// ResNet-18 for photographs: a 7x7 stem with stride 2 and max pooling, 512 features, torchvision's names.
+    #[serde(rename = "imagenet-resnet18")]
+    ImageNetResNet18,
+    /// ResNet-50, as torchvision's: for photographs, 2,048 features.
+    ResNet50,
+    /// ResNeXt-50 32x4d, as torchvision's and in the paper for ImageNet-LT: 2,048 features.
+    #[serde(rename = "resnext50-32x4d")]
+    ResNeXt50,
 }
 
 impl BackboneKind {
-    /// Depth and width factor of a CIFAR ResNet; `None` for other networks.
-    pub(crate) fn cifar(self) -> Option<(usize, usize)> {
+    /// The architecture for images of `in_channels` channels.
+    pub(crate) fn config(self, in_channels: usize) -> nc_models::Result<ResNetConfig> {
+        let cifar = |depth, width| ResNetConfig::cifar(depth, in_channels, width);
         match self {
-            Self::ResNet8 => Some((8, 1)),
-            Self::ResNet20 => Some((20, 1)),
-            Self::ResNet32 => Some((32, 1)),
-            Self::ResNet44 => Some((44, 1)),
-            Self::ResNet56 => Some((56, 1)),
-            Self::WideResNet32 => Some((32, 2)),
-            Self::ResNet18 => None,
+            Self::ResNet8 => cifar(8, 1),
+            Self::ResNet20 => cifar(20, 1),
+            Self::ResNet32 => cifar(32, 1),
+            Self::ResNet44 => cifar(44, 1),
+            Self::ResNet56 => cifar(56, 1),
+            Self::WideResNet32 => cifar(32, 2),
+            Self::ResNet18 => Ok(ResNetConfig::resnet18_small(in_channels)),
+            Self::ImageNetResNet18 => Ok(ResNetConfig::resnet18(in_channels)),
+            Self::ResNet50 => Ok(ResNetConfig::resnet50(in_channels)),
+            Self::ResNeXt50 => Ok(ResNetConfig::resnext50_32x4d(in_channels)),
         }
+    }
+
+    /// Whether it is a CIFAR ResNet.
+    pub(crate) fn is_cifar(self) -> bool {
+        !matches!(self, Self::ResNet18 | Self::ImageNetResNet18 | Self::ResNet50 | Self::ResNeXt50)
     }
 }

@@ -94,7 +94,7 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
                 ("experts", model.head != HeadConfig::Etf, "linear or cosine classifiers")
             }
         };
-        ensure(model.backbone.cifar().is_some() && model.own_backbone.is_none(), "model.branches", || {
+        ensure(model.backbone.is_cifar() && model.own_backbone.is_none(), "model.branches", || {
             let found = model.own_backbone.clone().unwrap_or_else(|| shown(model.backbone));
             format!("{kind} requires a CIFAR ResNet, found {found}")
         })?;
