@@ -47,7 +47,7 @@ def main():
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     large = model in PHOTOGRAPHS
-    count, side = (8, 224) if large else (128, 32)
+    count, side = (32, 224) if large else (128, 32)
     model = of_torchvision(PHOTOGRAPHS[model]) if large else MODELS[model](classes=CLASSES)
     model = model.to(memory_format=torch.channels_last)
     centers = torch.randn(CLASSES, model.linear.in_features, requires_grad=True)

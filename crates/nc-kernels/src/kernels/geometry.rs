@@ -71,6 +71,12 @@ impl Conv {
         kernel == 3 && padding == 1 && (stride == 1 || (stride == 2 && !self.planar))
     }
 
+    /// True if the kernels for 1x1 convolutions apply, in both directions.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        let ConvShape { kernel, stride, padding, groups, .. } = self.shape;
+        kernel == 1 && stride == 1 && padding == 0 && groups == 1 && !self.planar
+    }
+
     /// Channels per block of the input.
     pub(crate) fn in_lanes(&self) -> usize {
         if self.planar { self.shape.in_channels } else { LANES }
@@ -165,7 +171,7 @@ impl Conv {
 
     /// Scratch size in values that the general kernels need per image.
     pub(crate) fn scratch_len(&self) -> usize {
-        if self.is_direct() {
+        if self.is_direct() || self.is_pointwise() {
             return 0;
         }
         let (padded_h, padded_w) = self.padded();

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::tile::TileEnd;
 use super::{
     Conv, Epilogue, KernelSet, Mask, NormCoefficients, border, dispatch_forward, dispatch_gradient,
-    transposed_len,
+    dispatch_pointwise, transposed_len,
 };
 use crate::lanes::{LANES, Lanes};
 
@@ -83,6 +83,9 @@ impl<V: Lanes> KernelSet for Set<V> {
                 unsafe {
                     dispatch_forward::direct::<V>(problem, stride, conv.planar, conv.shape.groups, sources);
                 }
+            } else if conv.is_pointwise() {
+                // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above.
+                unsafe { dispatch_pointwise::pointwise::<V>(problem) }
             } else {
                 border::pad(conv, x, scratch);
                 problem.x = scratch.as_ptr();
@@ -122,12 +125,21 @@ impl<V: Lanes> KernelSet for Set<V> {
                 end: TileEnd::Plain,
             };
             let targets = |block| conv.targets(block);
-            if kernel == 1 && conv.shape.stride > 1 {
+            if conv.is_pointwise() {
+                // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above.
+                unsafe { dispatch_pointwise::pointwise::<V>(problem) }
+            } else if kernel == 1 && conv.shape.stride > 1 {
                 (problem.out_h, problem.out_w) = (conv.out_h, conv.out_w);
                 problem.y = scratch.as_mut_ptr();
                 // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
                 // `scratch` has room for the seen pixels' gradients.
-                unsafe { dispatch_forward::general::<V>(problem, 1, 1, false, targets) }
+                unsafe {
+                    if conv.shape.groups == 1 {
+                        dispatch_pointwise::pointwise::<V>(problem);
+                    } else {
+                        dispatch_forward::general::<V>(problem, 1, 1, false, targets);
+                    }
+                }
                 border::place(conv, scratch, dx);
             } else if !conv.is_direct() {
                 border::spread(conv, dy, scratch);
@@ -184,14 +196,24 @@ impl<V: Lanes> KernelSet for Set<V> {
             unsafe { dispatch_gradient::kernel_gradient::<V>(conv, whole, out_blocks, 1) }
             return;
         }
+        if conv.is_pointwise() {
+            // SAFETY: the processor has the instruction set (`Set::new`), and the lengths were checked above.
+            unsafe { dispatch_pointwise::kernel_gradient::<V>(conv, whole, out_blocks) }
+            return;
+        }
         let (h, w) = conv.padded();
         for image in 0..images {
-            border::pad(conv, &x[image * in_len..][..in_len], scratch);
+            let x = &x[image * in_len..][..in_len];
+            let x = if conv.shape.padding == 0 {
+                x.as_ptr()
+            } else {
+                border::pad(conv, x, scratch);
+                scratch.as_ptr()
+            };
             let dy = dy[image * out_len..][..out_len].as_ptr();
-            let image =
-                GradientTile { x: scratch.as_ptr(), x_step: 0, dy, dy_step: 0, images: 1, h, w, ..whole };
+            let image = GradientTile { x, x_step: 0, dy, dy_step: 0, images: 1, h, w, ..whole };
             // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
-            // `scratch` has room for the image in its border.
+            // `x` is the image in its border.
             unsafe { dispatch_gradient::kernel_gradient::<V>(conv, image, out_blocks.clone(), 0) }
         }
     }

@@ -15,6 +15,8 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
     const TILE_STRIDE_2: usize = if WIDE { 8 } else { 4 };
     const TILE_SPREAD: usize = if WIDE { 8 } else { 2 };
     const ACCUMULATORS: usize = if WIDE { 16 } else { 4 };
+    const POINTWISE: (usize, usize) = if WIDE { (14, 2) } else { (6, 1) };
+    const POINTWISE_GRADIENT: usize = if WIDE { 16 } else { 6 };
     const GRADIENT_CHANNELS: usize = if WIDE { 8 } else { 4 };
     const GRADIENT_THREE_TAPS: bool = WIDE;
     type Half = HalfAvx2;

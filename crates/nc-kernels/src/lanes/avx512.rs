@@ -15,6 +15,8 @@ impl Lanes for Avx512 {
     const TILE_STRIDE_2: usize = 8;
     const TILE_SPREAD: usize = 8;
     const ACCUMULATORS: usize = 16;
+    const POINTWISE: (usize, usize) = (14, 2);
+    const POINTWISE_GRADIENT: usize = 16;
     const GRADIENT_CHANNELS: usize = 8;
     const GRADIENT_THREE_TAPS: bool = true;
     type Half = Self;

@@ -15,6 +15,8 @@ impl Lanes for HalfAvx2 {
     const TILE_STRIDE_2: usize = 8;
     const TILE_SPREAD: usize = 4;
     const ACCUMULATORS: usize = 8;
+    const POINTWISE: (usize, usize) = (12, 1);
+    const POINTWISE_GRADIENT: usize = 8;
     const GRADIENT_CHANNELS: usize = 8;
     const GRADIENT_THREE_TAPS: bool = false;
     type Half = Self;

@@ -21,6 +21,8 @@ impl Lanes for Portable {
     const TILE_STRIDE_2: usize = 2;
     const TILE_SPREAD: usize = 1;
     const ACCUMULATORS: usize = 2;
+    const POINTWISE: (usize, usize) = (2, 1);
+    const POINTWISE_GRADIENT: usize = 2;
     const GRADIENT_CHANNELS: usize = 2;
     const GRADIENT_THREE_TAPS: bool = false;
     type Half = Self;

@@ -16,6 +16,10 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     const TILE_SPREAD: usize;
     /// Accumulators per tile: pixels times blocks of output channels.
     const ACCUMULATORS: usize;
+    /// Maximum pixels, and blocks of output channels, per tile of a 1x1 convolution.
+    const POINTWISE: (usize, usize);
+    /// Maximum input channels per tile of the kernel gradient of a 1x1 convolution.
+    const POINTWISE_GRADIENT: usize;
     /// Input channels per tile of the kernel gradient.
     const GRADIENT_CHANNELS: usize;
     /// True if the kernel gradient's tile holds the three taps of a row, false for one.

@@ -63,6 +63,65 @@ fn many_output_blocks_match_the_reference() {
     }
 }
 
+/// Many input blocks and pixels, which are taken in parts.
+#[test]
+fn large_convolutions_match_the_reference() {
+    let random = &mut Random::new(9);
+    for (in_channels, out_channels, size) in [(80, 40, [7, 7]), (150, 24, [3, 15]), (70, 33, [40, 9])] {
+        for stride in [1, 2] {
+            let [height, width] = size;
+            check(conv3x3(in_channels, out_channels, stride), [2, in_channels, height, width], random);
+        }
+    }
+    for (in_channels, out_channels, size) in [(300, 40, [7, 7]), (40, 300, [20, 11]), (270, 24, [1, 1])] {
+        for stride in [1, 2] {
+            let [height, width] = size;
+            let shape = ConvShape { kernel: 1, padding: 0, ..conv3x3(in_channels, out_channels, stride) };
+            check(shape, [3, in_channels, height, width], random);
+        }
+    }
+}
+
+/// Partition into tiles and parts does not change the order of a sum: rows of the kernel, channels, columns.
+#[test]
+fn sums_have_one_order() {
+    let random = &mut Random::new(10);
+    for (kernel, channels, [height, width]) in
+        [(3, 20, [5, 7]), (3, 100, [9, 15]), (1, 20, [5, 7]), (1, 300, [15, 15])]
+    {
+        let shape = ConvShape { kernel, padding: kernel / 2, ..conv3x3(channels, 3, 1) };
+        let dims = [1, channels, height, width];
+        let (x, weight) = (random.var(&dims), random.var(&shape.weight_dims()));
+        let vec = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (pixels, taps) = (vec(&x), vec(&weight));
+        let value = |out: usize, y: usize, x: usize| {
+            let mut sum = 0.0;
+            for row in 0..kernel {
+                for channel in 0..channels {
+                    for column in 0..kernel {
+                        let (y, x) =
+                            ((y + row).wrapping_sub(kernel / 2), (x + column).wrapping_sub(kernel / 2));
+                        if y < height && x < width {
+                            let tap = taps[((out * channels + channel) * kernel + row) * kernel + column];
+                            sum = pixels[(channel * height + y) * width + x].mul_add(tap, sum);
+                        }
+                    }
+                }
+            }
+            sum
+        };
+        let expected: Vec<f32> = (0..3 * height * width)
+            .map(|i| value(i / (height * width), i / width % height, i % width))
+            .collect();
+        // The portable kernels round products.
+        for (name, kernels) in all_kernels().into_iter().filter(|(name, _)| *name != "portable") {
+            let map = FeatureMap::with_kernels(&x, Some(kernels)).unwrap();
+            let y = conv2d(&map, &weight, shape).unwrap().to_tensor().unwrap();
+            assert_eq!(vec(&y), expected, "{shape:?} on {dims:?}, {name}");
+        }
+    }
+}
+
 /// Last blocks of at most eight channels and of one more, on input and output, in every row width.
 #[test]
 fn half_blocks_match_the_reference() {

@@ -1,4 +1,4 @@
-//! Times whole training and evaluation steps of a ResNet on batches of 128 images of 3x32x32, or of 8 images of 3x224x224 for
+//! Times whole training and evaluation steps of a ResNet on batches of 128 images of 3x32x32, or of 32 images of 3x224x224 for
 //! `imagenet-resnet18`, `resnet50` and `resnext50-32x4d`. `cargo xtask bench step` compares them with PyTorch.
 //!
 //! ```sh
@@ -102,7 +102,7 @@ fn on_photographs(config: ResNetConfig, trains: bool, steps: usize) -> Result<()
     let params = ParamStore::new(0, &Device::Cpu);
     let backbone = ResNet::new(config, &params.builder())?;
     let learner = learner_of(params, Box::new(backbone), 10)?;
-    print_steps(learner, &noise(10, (8, 224))?, trains, steps)
+    print_steps(learner, &noise(10, (32, 224))?, trains, steps)
 }
 
 type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
