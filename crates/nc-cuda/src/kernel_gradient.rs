@@ -3,7 +3,7 @@
 use crate::driver::{Argument, Grid};
 use crate::source::{Constants, File, Source};
 use crate::tile::{SHARED_LIMIT, Tile, channel_tiles};
-use crate::{Buffer, Device, Layer, OutputGradient, Reading, Result};
+use crate::{Buffer, Device, Layer, OutputGradient, Precision, Reading, Result};
 
 /// Registers of a multiprocessor, and those of a thread beside its accumulators, about.
 const REGISTERS: usize = 65_536;
@@ -83,9 +83,11 @@ impl Layer {
                     let summed = if split > 1 { self.kernel * self.kernel * input * output * 4 } else { 0 };
                     let shared = staged.max(summed);
                     // Registers are allocated to four warps at a time.
-                    let registers = threads.next_multiple_of(128) * (taps * output / 2 + OTHER_REGISTERS);
-                    if shared <= SHARED_LIMIT && registers <= REGISTERS && threads <= 1024 {
-                        plans.push(Plan { tile, input, output, split, threads, shared });
+                    let needed = |other| threads.next_multiple_of(128) * (taps * output / 2 + other);
+                    if shared <= SHARED_LIMIT && needed(OTHER_REGISTERS) <= REGISTERS && threads <= 1024 {
+                        // The split products of f32 take more registers.
+                        let fits = self.input.precision != Precision::F32 || needed(84) <= REGISTERS;
+                        plans.push((fits, Plan { tile, input, output, split, threads, shared }));
                     }
                 }
             }
@@ -93,8 +95,11 @@ impl Layer {
         // 16 channels at a time fit for kernels up to 7x7.
         plans
             .into_iter()
-            .max_by_key(|plan| (plan.input * plan.output, plan.tile.pixels()))
-            .unwrap_or_else(|| unreachable!("{self:?} has no plan: Layer::is_supported was not checked"))
+            .max_by_key(|(fits, plan)| (*fits, plan.input * plan.output, plan.tile.pixels()))
+            .map_or_else(
+                || unreachable!("{self:?} has no plan: Layer::is_supported was not checked"),
+                |(_, plan)| plan,
+            )
     }
 
     fn gradient_source(&self, plan: Plan, reading: Reading<'_>, norm: bool) -> Source {

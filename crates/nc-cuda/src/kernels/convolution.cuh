@@ -21,6 +21,8 @@ constexpr int PIXELS = TILE_IMAGES * TILE_H * TILE_W;
 constexpr int PITCH = CHUNK * BYTES + 16;
 constexpr int CHUNK_VECTORS = CHUNK / VECTOR;
 constexpr int WARPS = THREADS / 32;
+// Products whose loop is unrolled. The split ones of f32 would spill registers.
+constexpr int UNROLLED = PRECISION == 2 ? 1 : CHUNK / STEP;
 constexpr int N_TILES = TILE_CHANNELS / 8;
 static_assert(PIXELS <= WARPS * M_TILES * 16, "pixels of a tile");
 static_assert(SOURCE_CHANNELS % CHUNK == 0 && CHUNK % STEP == 0, "chunks of source channels");
@@ -133,7 +135,7 @@ __device__ void convolve(const Arguments& of) {
             for (int tap = 0; tap < RowTaps::COUNT * ColumnTaps::COUNT; tap++) {
                 const int row = tap / ColumnTaps::COUNT, column = tap % ColumnTaps::COUNT;
                 const int at = (RowTaps::offset(row) - RowTaps::LEAST) * HALO_W + ColumnTaps::offset(column) - ColumnTaps::LEAST;
-#pragma unroll
+#pragma unroll UNROLLED
                 for (int k = 0; k < CHUNK / STEP; k++) {
                     uint32_t a[M_TILES][4];
 #pragma unroll
