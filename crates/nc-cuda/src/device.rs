@@ -83,7 +83,7 @@ impl Device {
         Ok(buffer)
     }
 
-    /// Copies `count` values of `buffer` to the host, after all queued work.
+    /// Copies `count` values of `buffer` to the host, after all queued work. Does nothing for no values.
     ///
     /// # Errors
     ///

@@ -91,6 +91,11 @@ impl Parameters {
         &self.device
     }
 
+    /// Number of values of a parameter.
+    pub fn count(&self, parameter: usize) -> usize {
+        self.counts[parameter]
+    }
+
     /// Copies a vector to the device. Parameters without values get zeros.
     ///
     /// # Errors

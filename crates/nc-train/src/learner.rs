@@ -203,8 +203,9 @@ impl Learner {
     ///
     /// Sharpness-aware minimisation takes a second forward and backward pass. Each pass reads from the device once.
     ///
-    /// With the GPU of [`nc_models::gpu::start`], parameters of its layers, optimiser state and averages stay there between
-    /// steps. [`Learner::network`] copies them back.
+    /// With the GPU of [`nc_models::gpu::start`], trained parameters of its layers, optimiser state and averages stay there
+    /// between steps; [`Learner::network`] copies them back. Each pass then reads once for each time that activations leave
+    /// the GPU, and once the gradients' norms.
     ///
     /// # Errors
     ///
@@ -296,7 +297,7 @@ impl Learner {
 
 impl Active {
     fn lock(&self) -> MutexGuard<'_, Updates> {
-        // An error leaves the updates usable, and panics are bugs.
+        // A panic is a bug; what it left is not worse for the next reader.
         self.updates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -214,7 +214,7 @@ fn training_on_a_gpu_matches_the_cpu() {
             assert!(error > 0.0 && error < 2e-2, "loss {} in bf16, expected {}", in_bf16[0], losses[0]);
         }
     }
-    assert_eq!(gpu::unsupported_layers(), []);
+    assert_eq!(gpu::take_unsupported_layers(), []);
 
     let f32_run = run(directory.path(), "f32", "gpu").unwrap();
     assert_eq!(f32_run.result.run_hash, cpu_run.result.run_hash, "the device is not part of the hash");

@@ -120,6 +120,9 @@ impl CustomOp1 for Segment {
             // Another backward pass would add to what this one left.
             for (op, _) in &self.ops {
                 op.inputs().into_iter().chain([op.out()]).for_each(|node| drop(node.take_gradient()));
+                if let Op::Layer(layer) = op {
+                    layer.parameters().for_each(|one| resident::forget_gradient(one, &self.device));
+                }
             }
             return Err(Error::wrap(error));
         }
@@ -129,7 +132,7 @@ impl CustomOp1 for Segment {
 
 /// Number of values of an operation's gradients that go to the host: the weight or images, gamma, beta.
 fn gradient_values(op: &Op, device: &Device) -> [usize; 3] {
-    let count = |tensor: &Tensor| if resident::holds(tensor, device) { 0 } else { tensor.elem_count() };
+    let count = |tensor: &Tensor| if resident::learns(tensor, device) { 0 } else { tensor.elem_count() };
     match op {
         Op::MaxPool { .. } => [0; 3],
         Op::Enter(Enter { images, .. }) => [images.elem_count(), 0, 0],

@@ -2,7 +2,8 @@
 //!
 //! Tensors stay on the CPU: images enter, features and gradients leave. In between, a [`FeatureMap`](crate::FeatureMap)
 //! only records its operations; leaving the GPU runs them, with one copy in each direction. Candle sees a token per
-//! run, whose backward pass computes the gradients of all layers of the run and copies them back together.
+//! run, whose backward pass computes the gradients of all layers of the run and copies them back together, except
+//! those of [`Resident`] parameters.
 
 mod backward;
 mod border;
@@ -17,7 +18,7 @@ mod run;
 
 pub use candle::candle_cuda;
 pub use nc_cuda::{AdamW, Device, Factors, Precision, Recorded, Recorder, Sgd};
-pub use process::{is_available, start, unsupported_layers};
+pub use process::{is_available, start, take_unsupported_layers};
 pub use resident::{Resident, Vector};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};

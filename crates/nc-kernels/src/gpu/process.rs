@@ -26,10 +26,10 @@ pub(crate) fn device() -> Option<&'static Device> {
     DEVICE.get()
 }
 
-/// Convolutions computed on the CPU so far because the GPU has no kernel for them: those with groups, steps above 2 or
-/// kernels above 7 x 7.
-pub fn unsupported_layers() -> Vec<ConvShape> {
-    UNSUPPORTED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// Convolutions computed on the CPU since the last call because the GPU has no kernel for them: those with groups, strides
+/// above 2 or kernels above 7 x 7.
+pub fn take_unsupported_layers() -> Vec<ConvShape> {
+    std::mem::take(&mut *UNSUPPORTED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 pub(crate) fn note_unsupported(shape: ConvShape) {

@@ -61,11 +61,12 @@ impl Shared {
     }
 }
 
-/// The resident parameter whose values `tensor` shares.
-fn find(tensor: &Tensor, device: &Device) -> Option<(Arc<Shared>, usize)> {
+/// The resident parameter that `tensor` is, possibly detached. Parts and other views of one are not.
+fn find(tensor: &Tensor, device: &Device) -> Option<Place> {
     let (shared, parameter) = lock(&ALL).get(&address(tensor))?.clone();
-    let whole = tensor.is_contiguous() && tensor.layout().start_offset() == 0;
-    (whole && shared.parameters.device().is_same(device)).then_some((shared, parameter))
+    let whole = tensor.is_contiguous() && tensor.elem_count() == shared.parameters.count(parameter);
+    let own = tensor.is_variable() || !tensor.track_op();
+    (whole && own && shared.parameters.device().is_same(device)).then_some((shared, parameter))
 }
 
 /// The values of a parameter if it is resident.
@@ -76,9 +77,16 @@ pub(super) fn values(tensor: &Tensor, device: &Device) -> Option<Buffer> {
     Some(shared.parameters.part(&state.values, parameter))
 }
 
-/// Whether a parameter is resident.
-pub(super) fn holds(tensor: &Tensor, device: &Device) -> bool {
-    find(tensor, device).is_some()
+/// Whether a parameter is resident and has a gradient in this pass.
+pub(super) fn learns(tensor: &Tensor, device: &Device) -> bool {
+    tensor.track_op() && find(tensor, device).is_some()
+}
+
+/// Forgets the gradient of a parameter, of which a failed pass computed only a part.
+pub(super) fn forget_gradient(tensor: &Tensor, device: &Device) {
+    if let Some((shared, parameter)) = find(tensor, device) {
+        shared.state().uses[parameter].has_gradient = false;
+    }
 }
 
 /// Destination of a resident parameter's gradient.
@@ -92,9 +100,11 @@ pub(super) struct GradientSlot {
 }
 
 impl GradientSlot {
-    /// That of `tensor`; `None` if it is not resident.
+    /// That of `tensor`; `None` unless it [`learns`].
     pub(super) fn of(tensor: &Tensor, device: &Device) -> nc_cuda::Result<Option<Self>> {
-        let Some((shared, parameter)) = find(tensor, device) else { return Ok(None) };
+        let Some((shared, parameter)) = find(tensor, device).filter(|_| tensor.track_op()) else {
+            return Ok(None);
+        };
         let (add, count) = (shared.state().uses[parameter].has_gradient, tensor.elem_count());
         let own = shared.parameters.part(&shared.gradients, parameter);
         let to = if add { device.buffer(count * 4)? } else { own };
@@ -118,7 +128,7 @@ impl GradientSlot {
 }
 
 impl Resident {
-    /// Copies variables to the process's GPU; `None` without one, or if a variable is no f32 tensor on the CPU.
+    /// Copies variables to the process's GPU; `None` without one, without variables, or if one is no f32 tensor on the CPU.
     ///
     /// # Errors
     ///
@@ -126,7 +136,9 @@ impl Resident {
     pub fn new(vars: &[Var]) -> Result<Option<Self>> {
         let on_cpu = |var: &Var| var.device().is_cpu() && var.dtype() == DType::F32;
         match process::device() {
-            Some(device) if vars.iter().all(on_cpu) => Self::on_device(vars, device).map(Some),
+            Some(device) if !vars.is_empty() && vars.iter().all(on_cpu) => {
+                Self::on_device(vars, device).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -166,6 +178,9 @@ impl Resident {
     ///
     /// Those of the device.
     pub fn squared_norms(&self) -> Result<Vec<f64>> {
+        if !self.have_gradients().contains(&true) {
+            return Ok(vec![]);
+        }
         let squares = self.shared.parameters.squares(&self.shared.gradients).map_err(Error::wrap)?;
         let with_gradient = squares.into_iter().zip(self.have_gradients()).filter(|(_, has)| *has);
         Ok(with_gradient.map(|(square, _)| f64::from(square)).collect())
@@ -257,10 +272,18 @@ impl Resident {
 
     /// The result of `of` while layers on the GPU read `vector` instead.
     pub fn with<T>(&self, vector: &Vector, of: impl FnOnce() -> T) -> T {
+        /// Also after a panic.
+        struct Restore<'a>(&'a Shared, Option<Buffer>);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                if let Some(own) = self.1.take() {
+                    self.0.state().values = own;
+                }
+            }
+        }
         let own = std::mem::replace(&mut self.shared.state().values, vector.0.clone());
-        let result = of();
-        self.shared.state().values = own;
-        result
+        let _restore = Restore(&self.shared, Some(own));
+        of()
     }
 
     fn values(&self) -> Buffer {

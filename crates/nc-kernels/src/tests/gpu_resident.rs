@@ -93,6 +93,19 @@ fn expected_squares(gradients: &GradStore, vars: &[Var]) -> Vec<f64> {
     gradients.map(|gradient| values(gradient).into_iter().map(|v| v * v).sum()).collect()
 }
 
+/// As on the host, parameters that Candle does not track learn nothing.
+#[test]
+fn untracked_parameters_have_no_gradient() {
+    let problem = Problem::new();
+    let [first, second] = &problem.layers;
+    let resident = Resident::on_device(&problem.vars(), &problem.device).unwrap();
+    let x = FeatureMap::on_device(&problem.images[0], &problem.device, Precision::F32).unwrap();
+    let x = first.try_forward(&x, Shortcut::None, true, Mode::Eval, true).unwrap();
+    let x = second.try_forward(&x, Shortcut::None, true, Mode::Eval, false).unwrap();
+    loss(&x.global_avg_pool().unwrap(), &problem.upstream).backward().unwrap();
+    assert_eq!(resident.have_gradients(), [true, true, true, false, false, false, false]);
+}
+
 #[test]
 fn layers_read_the_values_on_the_gpu() {
     let problem = Problem::new();

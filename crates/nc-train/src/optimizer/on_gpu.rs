@@ -61,27 +61,36 @@ impl OnGpu {
         Ok(Some(Self { resident: Arc::new(resident), state, average }))
     }
 
-    /// Copies everything back.
+    /// Copies everything back. After an error nothing has changed.
     pub(super) fn leave(
-        self,
+        &self,
         params: &[Trainable],
         optimizer: &mut Optimizer,
         average: Option<&mut WeightAverage>,
     ) -> Result<()> {
         let Self { resident, state, average: own_average } = self;
-        resident.sync()?;
         let used = |vector: &Vector| -> Result<Vec<(usize, Tensor)>> {
             let tensors = resident.tensors(vector)?.into_iter().enumerate();
             Ok(tensors.filter_map(|(index, tensor)| Some((index, tensor?))).collect())
         };
+        let vectors = match state {
+            State::Sgd { config, .. } if config.momentum == 0.0 => vec![],
+            State::Sgd { momenta, .. } => vec![used(momenta)?],
+            State::AdamW { first, second, .. } => vec![used(first)?, used(second)?],
+        };
+        let averages = own_average.as_ref().map(used).transpose()?;
+        resident.sync()?;
+        let mut vectors = vectors.into_iter();
         match (state, optimizer) {
-            (State::Sgd { momenta, config }, Optimizer::Sgd(sgd)) if config.momentum != 0.0 => {
-                for (index, momentum) in used(&momenta)? {
+            (State::Sgd { .. }, Optimizer::Sgd(sgd)) => {
+                for (index, momentum) in vectors.next().unwrap_or_default() {
                     sgd.momenta.insert(params[index].name.clone(), momentum);
                 }
             }
-            (State::AdamW { first, second, steps, .. }, Optimizer::AdamW(adamw)) => {
-                for ((index, first), (_, second)) in used(&first)?.into_iter().zip(used(&second)?) {
+            (State::AdamW { steps, .. }, Optimizer::AdamW(adamw)) => {
+                let (first, second) =
+                    (vectors.next().unwrap_or_default(), vectors.next().unwrap_or_default());
+                for ((index, first), (_, second)) in first.into_iter().zip(second) {
                     let moments = adamw.moments.entry(params[index].name.clone()).or_default();
                     moments.steps = steps[index];
                     (moments.first, moments.second) = (Some(first), Some(second));
@@ -89,8 +98,8 @@ impl OnGpu {
             }
             _ => {}
         }
-        if let (Some(vector), Some(average)) = (own_average, average) {
-            for (index, tensor) in used(&vector)? {
+        if let (Some(averages), Some(average)) = (averages, average) {
+            for (index, tensor) in averages {
                 average.set(&params[index].name, tensor);
             }
         }

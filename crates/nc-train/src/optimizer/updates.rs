@@ -34,7 +34,7 @@ impl Updates {
     pub(crate) fn begin_step(&mut self) -> Result<()> {
         if self.may_stay && self.on_gpu.is_none() {
             self.on_gpu = OnGpu::enter(&self.params, &self.optimizer, self.average.as_ref())?;
-            // Without a GPU now, there will be none.
+            // A process has its GPU before it trains.
             self.may_stay = self.on_gpu.is_some();
         }
         Ok(())
@@ -42,10 +42,11 @@ impl Updates {
 
     /// Makes variables, optimiser and average current on the host.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        match self.on_gpu.take() {
-            Some(on_gpu) => on_gpu.leave(&self.params, &mut self.optimizer, self.average.as_mut()),
-            None => Ok(()),
+        if let Some(on_gpu) = &self.on_gpu {
+            on_gpu.leave(&self.params, &mut self.optimizer, self.average.as_mut())?;
+            self.on_gpu = None;
         }
+        Ok(())
     }
 
     /// Forgets the gradients of an earlier pass.
@@ -85,6 +86,15 @@ impl Updates {
         norm: f64,
         all: &ParamStore,
     ) -> Result<()> {
+        if let Some(on_gpu) = &self.on_gpu {
+            let read_there = self.params.iter().zip(on_gpu.reads()).filter(|(_, reads)| *reads);
+            let shared = read_there.map(|(param, _)| param).find(|one| gradients.get(&one.var).is_some());
+            if let Some(Trainable { name, .. }) = shared {
+                let message =
+                    format!("{name:?} is a parameter of a layer on the GPU and of another operation");
+                return Err(candle_core::Error::Msg(message).into());
+            }
+        }
         self.optimizer.apply(&self.params, gradients, learning_rate, norm)?;
         if let Some(on_gpu) = &mut self.on_gpu {
             on_gpu.apply(&self.params, learning_rate, norm)?;

@@ -84,6 +84,8 @@ fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Finished> {
+    // Those of an earlier run of the process.
+    gpu::take_unsupported_layers();
     let init = options.init_from.as_deref().map(|path| Init::read(path, experiment)).transpose()?;
     let experiment = &match &init {
         Some(init) => with_init(experiment, init)?,
