@@ -38,15 +38,15 @@ const TORCHVISION: [(&str, ResNetConfig); 3] = [
 fn a_step_of_torchvision_networks_matches_pytorch() {
     for (name, config) in TORCHVISION {
         let golden = load(&format!("{name}.safetensors"));
-        // In PyTorch, too, single precision changes gradients of these networks by up to 3.7e-2: masks of ReLUs flip.
-        torchvision_step_matches(&golden, config, DType::F32, [1e-4, 5e-2]);
-        torchvision_step_matches(&golden, config, DType::F64, [1e-6; 2]);
+        torchvision_step_matches(&golden, config, DType::F32, 1e-4);
+        torchvision_step_matches(&golden, config, DType::F64, 1e-6);
     }
 }
 
-/// Bounds: outputs; gradients and, in double precision, parameters and outputs after the step.
-fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType, bounds: [f64; 2]) {
-    let assert = |name: &str, tensor: &Tensor, bound| assert_close(golden, name, &kept(tensor), bound);
+/// Outputs, and in double precision gradients, parameters after the step and outputs in evaluation. In single precision masks of
+/// ReLUs flip, which changes gradients of the networks of 50 layers by up to 3.7e-2, in PyTorch, too.
+fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType, bound: f64) {
+    let assert = |name: &str, tensor: &Tensor| assert_close(golden, name, &kept(tensor), bound);
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, dtype, &Device::Cpu);
     let resnet = ResNet::new(config, &vb).unwrap();
@@ -60,23 +60,23 @@ fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType,
     let logits = head.forward(&features).unwrap();
     let loss = cross_entropy(&logits, &Tensor::new(&[0u32, 7, 4, 1], &Device::Cpu).unwrap()).unwrap();
     let gradients = loss.backward().unwrap();
-    assert("out.loss", &loss.reshape(1).unwrap(), bounds[0]);
-    assert("out.features", &features, bounds[0]);
-    assert("out.logits", &logits, bounds[0]);
-    for name in names_after(golden, "grad.") {
-        assert(&format!("grad.{name}"), gradients.get(&vars[&name]).unwrap(), bounds[1]);
-    }
+    assert("out.loss", &loss.reshape(1).unwrap());
+    assert("out.features", &features);
+    assert("out.logits", &logits);
     if dtype == DType::F32 {
         return;
+    }
+    for name in names_after(golden, "grad.") {
+        assert(&format!("grad.{name}"), gradients.get(&vars[&name]).unwrap());
     }
     let param = |(name, var): (&String, &Var)| Trainable { name: name.clone(), var: var.clone(), rate: 1.0 };
     let params: Vec<Trainable> = vars.iter().map(param).collect();
     Sgd::new(SGD).step(&params, &gradients, SGD.learning_rate).unwrap();
     for name in names_after(golden, "after.") {
-        assert(&format!("after.{name}"), &vars[&name], bounds[1]);
+        assert(&format!("after.{name}"), &vars[&name]);
     }
     let logits = head.forward(&resnet.forward(&images, Pass::EVAL).unwrap()).unwrap();
-    assert("eval_logits", &logits, bounds[1]);
+    assert("eval_logits", &logits);
 }
 
 /// Every n-th value, as in the golden files.
