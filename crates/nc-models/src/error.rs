@@ -8,7 +8,7 @@ pub enum Error {
     /// A ResNet of width 0.
     #[error("expected a ResNet width factor of at least 1, found 0")]
     Width,
-    /// A network with too few stages for its branches.
+    /// A ResNet with too few stages.
     #[error("expected a ResNet of at least {expected} stages, found {found}")]
     Stages {
         /// Required number.

@@ -1,5 +1,3 @@
-use std::mem::MaybeUninit;
-
 use super::problem::Part;
 use super::tile::{finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
@@ -14,16 +12,6 @@ impl Zeros {
         self.0.as_ptr()
     }
 }
-
-/// Input blocks whose kernels stay in the L1 cache, 9 KB each.
-const WHOLE: usize = 4;
-/// Input blocks of a kernel row that stay there beside the sums, 3 KB each.
-const CHUNK: usize = 4;
-/// Values of sums that wait.
-const PARTIAL: usize = 2048;
-
-#[repr(align(64))]
-struct Partial([MaybeUninit<f32>; PARTIAL]);
 
 /// 3x3 convolution with padding 1 and stride `S` of one image, for `O` blocks of output channels.
 ///
@@ -45,116 +33,79 @@ impl<const S: usize, const PX: usize, const O: usize, const PLANAR: bool> Kernel
         let zeros = ZEROS.as_ptr();
         let plane = h * w;
         let (pixel, lanes) = if PLANAR { (1, channels) } else { (LANES, LANES) };
-        // Large kernels leave the L1 cache from tile to tile: then several tiles take a kernel row of some input blocks
-        // before the next, and their sums wait in `partial`. The order of each sum is the same.
-        let across = out_w.div_ceil(PX);
-        let tiles = out_h * across;
-        let (together, chunk) =
-            if sources > WHOLE { (PARTIAL / (PX * O * LANES), CHUNK) } else { (tiles, sources) };
-        let passes = if sources > WHOLE { 3 * sources.div_ceil(CHUNK) } else { 1 };
-        let mut partial = Partial([MaybeUninit::uninit(); PARTIAL]);
-        let partial = partial.0.as_mut_ptr().cast::<f32>();
         // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped and columns beyond it
         // are read from `zeros`, so every input pixel read exists. The caller guarantees room for all blocks in
-        // kernel, output and sums. `partial` has room for `together` tiles, which the first pass writes.
+        // kernel, output and sums.
         unsafe {
-            for start in (0..tiles).step_by(together) {
-                let stop = tiles.min(start + together);
-                for pass in 0..passes {
-                    let (rows, begin) = if passes == 1 {
-                        (0..3, 0)
-                    } else {
-                        let row = pass / (passes / 3);
-                        (row..row + 1, pass % (passes / 3) * chunk)
-                    };
-                    let range = begin..sources.min(begin + chunk);
-                    let (mut out_y, mut tile) = (start / across, start % across);
-                    for number in start..stop {
-                        let (x0, skip) = place(tile, PX, out_w);
-                        let waiting = partial.add((number - start) * PX * O * LANES);
-                        let mut sums = [[V::zero(); O]; PX];
-                        if pass > 0 {
-                            for (index, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
-                                *sum = V::load(waiting.add(index * LANES));
-                            }
+            for out_y in 0..out_h {
+                for tile in 0..out_w.div_ceil(PX) {
+                    let (x0, skip) = place(tile, PX, out_w);
+                    let mut sums = [[V::zero(); O]; PX];
+                    for row in 0..3 {
+                        let in_y = out_y * S + row;
+                        if in_y < 1 || in_y > h {
+                            continue;
                         }
-                        for row in rows.clone() {
-                            let in_y = out_y * S + row;
-                            if in_y < 1 || in_y > h {
-                                continue;
-                            }
-                            for source in range.clone() {
-                                let used =
-                                    if PLANAR { channels } else { (channels - source * LANES).min(LANES) };
-                                let first = x.add(source * plane * LANES + ((in_y - 1) * w + S * x0) * pixel);
-                                let taps = weight.add((source * 3 + row) * lanes * 3 * LANES);
-                                // The column left of the tile, and the last one touched by a tap.
-                                let (left, left_step) =
-                                    if x0 == 0 { (zeros, 0) } else { (first.sub(pixel), plane) };
-                                let (right, right_step) = if S * (x0 + PX - 1) + 1 >= w {
-                                    (zeros, 0)
+                        for source in 0..sources {
+                            let used = if PLANAR { channels } else { (channels - source * LANES).min(LANES) };
+                            let first = x.add(source * plane * LANES + ((in_y - 1) * w + S * x0) * pixel);
+                            let taps = weight.add((source * 3 + row) * lanes * 3 * LANES);
+                            // The column left of the tile, and the last one touched by a tap.
+                            let (left, left_step) =
+                                if x0 == 0 { (zeros, 0) } else { (first.sub(pixel), plane) };
+                            let (right, right_step) = if S * (x0 + PX - 1) + 1 >= w {
+                                (zeros, 0)
+                            } else {
+                                (first.add((S * (PX - 1) + 1) * pixel), plane)
+                            };
+                            for channel in 0..used {
+                                let (centre, left, right) = if PLANAR {
+                                    (
+                                        first.add(channel * plane),
+                                        left.add(channel * left_step),
+                                        right.add(channel * right_step),
+                                    )
                                 } else {
-                                    (first.add((S * (PX - 1) + 1) * pixel), plane)
+                                    (first.add(channel), left.add(channel), right.add(channel))
                                 };
-                                for channel in 0..used {
-                                    let (centre, left, right) = if PLANAR {
-                                        (
-                                            first.add(channel * plane),
-                                            left.add(channel * left_step),
-                                            right.add(channel * right_step),
-                                        )
-                                    } else {
-                                        (first.add(channel), left.add(channel), right.add(channel))
-                                    };
-                                    let taps = taps.add(channel * 3 * LANES);
-                                    let mut k = [[V::zero(); 3]; O];
-                                    for (o, k) in k.iter_mut().enumerate() {
-                                        for (column, k) in k.iter_mut().enumerate() {
-                                            *k = V::load(taps.add(o * weight_step + column * LANES));
+                                let taps = taps.add(channel * 3 * LANES);
+                                let mut k = [[V::zero(); 3]; O];
+                                for (o, k) in k.iter_mut().enumerate() {
+                                    for (column, k) in k.iter_mut().enumerate() {
+                                        *k = V::load(taps.add(o * weight_step + column * LANES));
+                                    }
+                                }
+                                let value = V::splat(left);
+                                for o in 0..O {
+                                    sums[0][o] = V::fma(value, k[o][0], sums[0][o]);
+                                }
+                                for p in 0..PX {
+                                    let value = V::splat(centre.add(S * p * pixel));
+                                    for o in 0..O {
+                                        if S == 1 && p + 1 < PX {
+                                            sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
+                                        }
+                                        sums[p][o] = V::fma(value, k[o][1], sums[p][o]);
+                                        if S == 1 && p > 0 {
+                                            sums[p - 1][o] = V::fma(value, k[o][2], sums[p - 1][o]);
                                         }
                                     }
-                                    let value = V::splat(left);
-                                    for o in 0..O {
-                                        sums[0][o] = V::fma(value, k[o][0], sums[0][o]);
-                                    }
-                                    for p in 0..PX {
-                                        let value = V::splat(centre.add(S * p * pixel));
+                                    if S == 2 && p + 1 < PX {
+                                        let value = V::splat(centre.add((S * p + 1) * pixel));
                                         for o in 0..O {
-                                            if S == 1 && p + 1 < PX {
-                                                sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
-                                            }
-                                            sums[p][o] = V::fma(value, k[o][1], sums[p][o]);
-                                            if S == 1 && p > 0 {
-                                                sums[p - 1][o] = V::fma(value, k[o][2], sums[p - 1][o]);
-                                            }
-                                        }
-                                        if S == 2 && p + 1 < PX {
-                                            let value = V::splat(centre.add((S * p + 1) * pixel));
-                                            for o in 0..O {
-                                                sums[p][o] = V::fma(value, k[o][2], sums[p][o]);
-                                                sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
-                                            }
+                                            sums[p][o] = V::fma(value, k[o][2], sums[p][o]);
+                                            sums[p + 1][o] = V::fma(value, k[o][0], sums[p + 1][o]);
                                         }
                                     }
-                                    let value = V::splat(right);
-                                    for o in 0..O {
-                                        sums[PX - 1][o] = V::fma(value, k[o][2], sums[PX - 1][o]);
-                                    }
+                                }
+                                let value = V::splat(right);
+                                for o in 0..O {
+                                    sums[PX - 1][o] = V::fma(value, k[o][2], sums[PX - 1][o]);
                                 }
                             }
                         }
-                        if pass + 1 == passes {
-                            finish(&sums, y, out_h * out_w * LANES, out_y * out_w + x0, skip, end);
-                        } else {
-                            for (index, sum) in sums.as_flattened().iter().enumerate() {
-                                sum.store(waiting.add(index * LANES));
-                            }
-                        }
-                        tile += 1;
-                        if tile == across {
-                            (out_y, tile) = (out_y + 1, 0);
-                        }
                     }
+                    finish(&sums, y, out_h * out_w * LANES, out_y * out_w + x0, skip, end);
                 }
             }
         }

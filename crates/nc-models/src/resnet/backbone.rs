@@ -4,7 +4,7 @@ use candle_nn::VarBuilder;
 use super::{config::ResNetConfig, trunk::Trunk};
 #[cfg(feature = "onnx")]
 use crate::onnx::{Attribute, Graph, Value};
-use crate::{Architecture, Backbone, Pass, Result};
+use crate::{Architecture, Backbone, Error, Pass, Result};
 
 /// A residual network, from images to the mean of the last feature map. Accepts any image height and width.
 ///
@@ -22,11 +22,12 @@ impl ResNet {
     ///
     /// # Errors
     ///
-    /// If a number of channels is 0 or not divisible by the groups, or `vb` has parameters of these names with other shapes.
+    /// [`Error::Stages`] without blocks; if a number of channels is 0 or not divisible by the groups, or `vb` has parameters of
+    /// these names with other shapes.
     pub fn new(config: ResNetConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         let stages = config.stages();
-        let trunk = Trunk::new(config, &stages, vb)?;
-        Ok(Self { trunk, features: stages.last().map_or(64, |stage| stage.channels), config })
+        let Some(last) = stages.last() else { return Err(Error::Stages { expected: 1, found: 0 }) };
+        Ok(Self { trunk: Trunk::new(config, &stages, vb)?, features: last.channels, config })
     }
 }
 

@@ -159,13 +159,4 @@ impl ResNetConfig {
         };
         blocks.enumerate().map(stage).collect()
     }
-
-    /// Number of weighted layers on the longest path, without projections.
-    pub fn depth(self) -> usize {
-        let layers = match self.block {
-            Block::Basic => 2,
-            Block::Bottleneck { .. } => 3,
-        };
-        2 + layers * self.stages().iter().map(|stage| stage.blocks).sum::<usize>()
-    }
 }

@@ -110,7 +110,7 @@ impl OnGpu {
         &self.resident
     }
 
-    /// Whether the GPU has the parameter `index`.
+    /// Whether layers on the GPU read each parameter.
     pub(super) fn reads(&self) -> Vec<bool> {
         self.resident.reads()
     }
