@@ -1,7 +1,8 @@
 """The work of `crates/nc-train/examples/step` in PyTorch, channels last.
 
-usage: step.py train|eval MODEL THREADS STEPS
+usage: step.py train|train-bf16|eval MODEL THREADS STEPS
 
+`train-bf16` computes the network under bf16 autocast.
 The networks for photographs are torchvision's.
 """
 
@@ -54,15 +55,19 @@ def main():
     images = torch.randn(count, 3, side, side).to(memory_format=torch.channels_last)
     labels = torch.arange(count) % CLASSES
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    model.train(mode == "train")
+    trains, bf16 = mode != "eval", mode == "train-bf16"
+    model.train(trains)
     times = []
     for step in range(WARM_UP + steps):
         started = time.perf_counter()
-        if mode == "train":
+        if trains:
             optimizer.zero_grad(set_to_none=True)
             centers.grad = None
-            features = model.features(images)
-            loss = F.cross_entropy(model.linear(features), labels)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                features = model.features(images)
+                logits = model.linear(features)
+            features, logits = features.float(), logits.float()
+            loss = F.cross_entropy(logits, labels)
             loss = loss + 0.01 * within_class(features, labels, centers) + 0.1 * between_class(centers)
             loss.item()
             loss.backward()

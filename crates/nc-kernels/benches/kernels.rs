@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nc_kernels::ConvShape;
-use nc_kernels::bench::Convolution;
+use nc_kernels::bench::convolution;
+use nc_kernels::gpu::Precision;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,9 +52,14 @@ const RESNET_18: [LayerShape; 8] = [
 const GENERAL: [LayerShape; 4] =
     [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
 
-fn layer(c: &mut Criterion, group: &str, (ci, co, side, kernel, stride, groups): LayerShape) {
+fn layer(
+    c: &mut Criterion,
+    group: &str,
+    precision: Precision,
+    (ci, co, side, kernel, stride, groups): LayerShape,
+) {
     let shape = ConvShape { in_channels: ci, out_channels: co, kernel, stride, padding: kernel / 2, groups };
-    let mut convolution = Convolution::new(shape, BATCH, side, side).expect("valid convolution");
+    let mut convolution = convolution(precision, shape, BATCH, side, side).expect("valid convolution");
     let mut name = format!("{ci}->{co}@{side} {kernel}x{kernel}/{stride}");
     if groups > 1 {
         name = format!("{name} in {groups} groups");
@@ -81,7 +87,8 @@ fn all(c: &mut Criterion) {
     ];
     for (group, shapes) in sets {
         for shape in shapes {
-            layer(c, group, *shape);
+            layer(c, group, Precision::F32, *shape);
+            layer(c, &format!("{group}-bf16"), Precision::Bf16, *shape);
         }
     }
 }

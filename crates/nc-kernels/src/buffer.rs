@@ -7,14 +7,17 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::element::Element;
+
 /// Cache line size, and the width of the widest vector.
 const ALIGNMENT: usize = 64;
 
-/// Memory from the allocator, aligned to cache lines.
+/// Memory from the allocator, aligned to cache lines. The capacity is in f32 values.
 struct Block {
     start: NonNull<f32>,
     capacity: usize,
@@ -49,51 +52,53 @@ impl Drop for Block {
     }
 }
 
-/// f32 values with unspecified contents until written.
-pub(crate) struct Buffer {
+/// Values with unspecified contents until written.
+pub(crate) struct Buffer<E = f32> {
     /// `Some` until dropped.
     block: Option<Block>,
     len: usize,
+    values: PhantomData<E>,
 }
 
-impl Buffer {
+impl<E: Element> Buffer<E> {
     /// A buffer of `len` values, reused from the pool if it has a block of similar size.
     pub(crate) fn take(len: usize) -> Self {
-        Self { block: Some(pool().take(len.max(1))), len }
+        let capacity = (len * size_of::<E>()).div_ceil(size_of::<f32>()).max(1);
+        Self { block: Some(pool().take(capacity)), len, values: PhantomData }
     }
 
     /// A buffer of zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let mut buffer = Self::take(len);
-        buffer.fill(0.0);
+        buffer.fill(E::ZERO);
         buffer
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<E: Element> Deref for Buffer<E> {
+    type Target = [E];
 
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[E] {
         match &self.block {
             // SAFETY: the block holds at least `len` values, initialised with zeros by the allocator and later only
-            // overwritten.
-            Some(block) => unsafe { std::slice::from_raw_parts(block.start.as_ptr(), self.len) },
+            // overwritten, with any bits.
+            Some(block) => unsafe { std::slice::from_raw_parts(block.start.as_ptr().cast(), self.len) },
             None => &[],
         }
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<E: Element> DerefMut for Buffer<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
         match &self.block {
             // SAFETY: as above, and the buffer is borrowed uniquely.
-            Some(block) => unsafe { std::slice::from_raw_parts_mut(block.start.as_ptr(), self.len) },
+            Some(block) => unsafe { std::slice::from_raw_parts_mut(block.start.as_ptr().cast(), self.len) },
             None => &mut [],
         }
     }
 }
 
-impl Drop for Buffer {
+impl<E> Drop for Buffer<E> {
     fn drop(&mut self) {
         if let Some(block) = self.block.take() {
             pool().give(block);
@@ -101,7 +106,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Idle blocks, longest idle first. Sizes are in values.
+/// Idle blocks, longest idle first. Sizes are in f32 values.
 struct Pool {
     idle: VecDeque<Block>,
     idle_total: usize,
@@ -180,12 +185,12 @@ mod tests {
     #[test]
     fn buffers_are_aligned_and_zeroed_on_request() {
         for len in [0, 1, 15, 4096] {
-            let mut buffer = Buffer::take(len);
+            let mut buffer = Buffer::<f32>::take(len);
             buffer.fill(1.0);
             assert_eq!(buffer.len(), len);
             assert_eq!(buffer.as_ptr().align_offset(ALIGNMENT), 0);
             drop(buffer);
-            assert!(Buffer::zeros(len).iter().all(|&x| x == 0.0));
+            assert!(Buffer::<f32>::zeros(len).iter().all(|&x| x == 0.0));
         }
     }
 }

@@ -1,5 +1,6 @@
 use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 
+use crate::feature_map::{VectorKernels, with_kernels};
 use crate::{ConvNorm, ConvShape, Error, FeatureMap, Mode, Shortcut, composed, gpu, graph, isa};
 
 impl ConvNorm<'_> {
@@ -30,10 +31,10 @@ impl ConvNorm<'_> {
             return on_cpu(x, self.shape, |x| self.forward(x, shortcut, relu, mode));
         }
         match x.kernels() {
-            Some(kernels) if self.shape.has_kernels() => {
+            Some(kernels) if self.shape.has_kernels() => with_kernels!(kernels, kernels => {
                 let out = graph::conv_norm(self, kernels, x, shortcut, relu, mode)?;
                 Ok(FeatureMap::from_blocked(out))
-            }
+            }),
             kernels => {
                 let out = composed::conv_norm(self, &x.to_tensor()?, shortcut, relu, mode)?;
                 FeatureMap::with_kernels(&out, kernels)
@@ -94,9 +95,9 @@ pub fn conv2d(x: &FeatureMap, weight: &Tensor, shape: ConvShape) -> Result<Featu
         return on_cpu(x, shape, |x| conv2d(x, weight, shape));
     }
     match x.kernels() {
-        Some(kernels) if shape.has_kernels() => {
+        Some(kernels) if shape.has_kernels() => with_kernels!(kernels, kernels => {
             Ok(FeatureMap::from_blocked(graph::conv2d(x, kernels, weight, shape)?))
-        }
+        }),
         kernels => FeatureMap::with_kernels(&composed::conv2d(&x.to_tensor()?, weight, shape)?, kernels),
     }
 }
@@ -108,11 +109,12 @@ fn on_cpu(
     compute: impl FnOnce(&FeatureMap) -> Result<FeatureMap>,
 ) -> Result<FeatureMap> {
     gpu::note_unsupported(shape);
-    let tensor = FeatureMap::with_kernels(&x.to_tensor()?, Some(isa::kernels()?))?;
+    let kernels = Some(VectorKernels::F32(isa::kernels()?.f32));
+    let tensor = FeatureMap::with_kernels(&x.to_tensor()?, kernels)?;
     let out = compute(&tensor)?.to_tensor()?;
     match x.on_gpu() {
         Some(on_gpu) => Ok(FeatureMap::from_gpu(gpu::enter_with(on_gpu, &out)?)),
-        None => FeatureMap::with_kernels(&out, Some(isa::kernels()?)),
+        None => FeatureMap::with_kernels(&out, kernels),
     }
 }
 

@@ -81,8 +81,8 @@ pub enum Error {
     /// The process already computes on a GPU.
     #[error("the process already uses a GPU")]
     GpuStarted,
-    /// A precision that only a GPU has.
-    #[error("precision {0} needs a GPU")]
+    /// A precision that layers do not have on this device ([`FeatureMap::supports`](crate::FeatureMap::supports)).
+    #[error("precision {0} is not available for these tensors on this device")]
     Precision(Precision),
     /// A thread pool of a different size already exists.
     #[error("cannot use {requested} threads: the process already uses {running}")]

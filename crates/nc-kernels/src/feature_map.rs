@@ -1,10 +1,12 @@
 use std::fmt;
 
 use candle_core::{DType, Device, Result, Tensor};
+use half::bf16;
 use nc_cuda::Precision;
 
 use crate::gpu::{self, OnGpu};
-use crate::graph::{self, Blocked, Dims};
+use crate::element::Element;
+use crate::graph::{self, Blocked};
 use crate::kernels::Kernels;
 use crate::{Error, composed, isa};
 
@@ -22,12 +24,57 @@ pub struct FeatureMap {
 #[derive(Clone)]
 pub(crate) enum Repr {
     /// A Candle tensor. `kernels` process it further if they can read it (f32 on the CPU).
-    Tensor { tensor: Tensor, kernels: Option<Kernels> },
+    Tensor { tensor: Tensor, kernels: Option<VectorKernels> },
     /// Channel blocks, for the vector kernels.
-    Blocked(Blocked),
+    F32(Blocked<f32>),
+    Bf16(Blocked<bf16>),
     /// Activations on a GPU.
     Gpu(OnGpu),
 }
+
+/// Vector kernels by the type of the activations that they read.
+#[derive(Clone, Copy)]
+pub(crate) enum VectorKernels {
+    F32(Kernels<f32>),
+    Bf16(Kernels<bf16>),
+}
+
+/// Type of activations in channel blocks.
+pub(crate) trait Activation: Element {
+    /// The blocks, if the representation has this type.
+    fn blocked(repr: &Repr) -> Option<&Blocked<Self>>;
+    /// The representation.
+    fn repr(blocked: Blocked<Self>) -> Repr;
+}
+
+impl Activation for f32 {
+    fn blocked(repr: &Repr) -> Option<&Blocked<Self>> {
+        if let Repr::F32(blocked) = repr { Some(blocked) } else { None }
+    }
+    fn repr(blocked: Blocked<Self>) -> Repr {
+        Repr::F32(blocked)
+    }
+}
+
+impl Activation for bf16 {
+    fn blocked(repr: &Repr) -> Option<&Blocked<Self>> {
+        if let Repr::Bf16(blocked) = repr { Some(blocked) } else { None }
+    }
+    fn repr(blocked: Blocked<Self>) -> Repr {
+        Repr::Bf16(blocked)
+    }
+}
+
+/// Evaluates `$body` for the type of the kernels, with these as `$kernels`.
+macro_rules! with_kernels {
+    ($vector:expr, $kernels:ident => $body:expr) => {
+        match $vector {
+            crate::feature_map::VectorKernels::F32($kernels) => $body,
+            crate::feature_map::VectorKernels::Bf16($kernels) => $body,
+        }
+    };
+}
+pub(crate) use with_kernels;
 
 impl FeatureMap {
     /// Wraps a tensor (N, C, H, W) on any device, without a copy. The gradient with respect to the tensor is computed
@@ -42,20 +89,34 @@ impl FeatureMap {
         Self::from_images_in(images, Precision::F32)
     }
 
-    /// [`FeatureMap::from_images`] for layers that compute in `precision`.
+    /// [`FeatureMap::from_images`] for layers that compute in `precision`. In bf16 on the CPU, activations, their gradients
+    /// and a layer's operands are rounded to bf16; products, sums, statistics and parameters are f32.
     ///
     /// # Errors
     ///
-    /// As above, and [`Error::Precision`] for a precision other than f32 without a GPU.
+    /// As above, and [`Error::Precision`] where [`FeatureMap::supports`] is false.
     pub fn from_images_in(images: &Tensor, precision: Precision) -> Result<Self> {
+        if !Self::supports(precision, images.dtype(), images.device()) {
+            return Err(Error::Precision(precision).into());
+        }
         let fast = images.device().is_cpu() && images.dtype() == DType::F32;
-        match gpu::device() {
-            Some(device) if fast => Self::on_device(images, device, precision),
-            _ if !gpu::is_available(precision) => Err(Error::Precision(precision).into()),
-            _ => {
-                let kernels = if fast { Some(isa::kernels()?) } else { None };
-                Self::with_kernels(images, kernels)
-            }
+        let kernels = match (gpu::device(), precision) {
+            (Some(device), _) if fast => return Self::on_device(images, device, precision),
+            _ if !fast => None,
+            (_, Precision::Bf16) => Some(VectorKernels::Bf16(isa::kernels()?.bf16)),
+            _ => Some(VectorKernels::F32(isa::kernels()?.f32)),
+        };
+        Self::with_kernels(images, kernels)
+    }
+
+    /// Whether layers compute in `precision` for tensors of this type on this device: in f32 everywhere, in bf16 for f32 on the
+    /// CPU, in TF32 if the process has a GPU ([`gpu::start`]) besides.
+    pub fn supports(precision: Precision, dtype: DType, device: &Device) -> bool {
+        let fast = device.is_cpu() && dtype == DType::F32;
+        match precision {
+            Precision::F32 => true,
+            Precision::Bf16 => fast,
+            Precision::Tf32 => fast && gpu::is_started(),
         }
     }
 
@@ -66,7 +127,7 @@ impl FeatureMap {
     }
 
     /// [`FeatureMap::from_images`] with the given kernels, or Candle's own operations if `None`.
-    pub(crate) fn with_kernels(images: &Tensor, kernels: Option<Kernels>) -> Result<Self> {
+    pub(crate) fn with_kernels(images: &Tensor, kernels: Option<VectorKernels>) -> Result<Self> {
         check_images(images)?;
         Ok(Self { repr: Repr::Tensor { tensor: images.clone(), kernels } })
     }
@@ -76,8 +137,8 @@ impl FeatureMap {
         Self { repr: Repr::Tensor { tensor, kernels: None } }
     }
 
-    pub(crate) fn from_blocked(blocked: Blocked) -> Self {
-        Self { repr: Repr::Blocked(blocked) }
+    pub(crate) fn from_blocked<E: Activation>(blocked: Blocked<E>) -> Self {
+        Self { repr: E::repr(blocked) }
     }
 
     pub(crate) fn from_gpu(on_gpu: OnGpu) -> Self {
@@ -93,20 +154,20 @@ impl FeatureMap {
     }
 
     /// Vector kernels for the next operation, if any.
-    pub(crate) fn kernels(&self) -> Option<Kernels> {
+    pub(crate) fn kernels(&self) -> Option<VectorKernels> {
         match &self.repr {
             Repr::Tensor { kernels, .. } => *kernels,
-            Repr::Blocked(blocked) => Some(blocked.node.kernels),
+            Repr::F32(blocked) => Some(VectorKernels::F32(blocked.node.kernels)),
+            Repr::Bf16(blocked) => Some(VectorKernels::Bf16(blocked.node.kernels)),
             Repr::Gpu(_) => None,
         }
     }
 
     /// The activations as channel blocks.
-    pub(crate) fn blocked(&self, kernels: Kernels) -> Result<Blocked> {
-        match &self.repr {
-            Repr::Tensor { tensor, .. } => graph::enter(tensor, kernels),
-            Repr::Blocked(blocked) => Ok(blocked.clone()),
-            Repr::Gpu(on_gpu) => graph::enter(&gpu::to_tensor(on_gpu)?, kernels),
+    pub(crate) fn blocked<E: Activation>(&self, kernels: Kernels<E>) -> Result<Blocked<E>> {
+        match E::blocked(&self.repr) {
+            Some(blocked) => Ok(blocked.clone()),
+            None => graph::enter(&self.to_tensor()?, kernels),
         }
     }
 
@@ -117,10 +178,8 @@ impl FeatureMap {
                 let dims = tensor.dims();
                 (dims[0], dims[1], dims[2], dims[3])
             }
-            Repr::Blocked(blocked) => {
-                let Dims { n, c, h, w } = blocked.node.dims;
-                (n, c, h, w)
-            }
+            Repr::F32(Blocked { node, .. }) => node.dims.into(),
+            Repr::Bf16(Blocked { node, .. }) => node.dims.into(),
             Repr::Gpu(on_gpu) => {
                 let of = on_gpu.node.of;
                 (of.images, of.channels, of.height, of.width)
@@ -128,11 +187,11 @@ impl FeatureMap {
         }
     }
 
-    /// Dtype and device of the activations.
+    /// Dtype and device of the parameters.
     pub(crate) fn storage(&self) -> (DType, &Device) {
         match &self.repr {
             Repr::Tensor { tensor, .. } => (tensor.dtype(), tensor.device()),
-            Repr::Blocked(_) | Repr::Gpu(_) => (DType::F32, &Device::Cpu),
+            Repr::F32(_) | Repr::Bf16(_) | Repr::Gpu(_) => (DType::F32, &Device::Cpu),
         }
     }
 
@@ -144,7 +203,8 @@ impl FeatureMap {
     pub fn to_tensor(&self) -> Result<Tensor> {
         match &self.repr {
             Repr::Tensor { tensor, .. } => Ok(tensor.clone()),
-            Repr::Blocked(blocked) => graph::leave(blocked),
+            Repr::F32(blocked) => graph::leave(blocked),
+            Repr::Bf16(blocked) => graph::leave(blocked),
             Repr::Gpu(on_gpu) => gpu::to_tensor(on_gpu),
         }
     }
@@ -157,7 +217,8 @@ impl FeatureMap {
     pub fn global_avg_pool(&self) -> Result<Tensor> {
         match &self.repr {
             Repr::Tensor { tensor, .. } => tensor.mean((2, 3)),
-            Repr::Blocked(blocked) => graph::global_average(blocked),
+            Repr::F32(blocked) => graph::global_average(blocked),
+            Repr::Bf16(blocked) => graph::global_average(blocked),
             Repr::Gpu(on_gpu) => gpu::global_average(on_gpu),
         }
     }
@@ -173,10 +234,10 @@ impl FeatureMap {
             return Ok(Self::from_gpu(gpu::max_pool(on_gpu, kernel, stride, padding)?));
         }
         match self.kernels() {
-            Some(kernels) => {
+            Some(kernels) => with_kernels!(kernels, kernels => {
                 let blocked = graph::max_pool(&self.blocked(kernels)?, kernel, stride, padding)?;
                 Ok(Self::from_blocked(blocked))
-            }
+            }),
             None => Ok(Self::from_composed(composed::max_pool(&self.to_tensor()?, kernel, stride, padding)?)),
         }
     }

@@ -2,11 +2,13 @@
 
 use std::sync::OnceLock;
 
+use half::bf16;
+
 use crate::Error;
-use crate::kernels::{KernelSet, Set};
+use crate::kernels::{Kernels, Set};
 use crate::lanes::Portable;
 #[cfg(target_arch = "x86_64")]
-use crate::lanes::{Avx2, Avx512};
+use crate::lanes::{Avx2, Avx512, Avx512Bf16};
 
 /// Environment variable that forces an instruction set.
 const VARIABLE: &str = "NC_KERNELS_ISA";
@@ -35,14 +37,16 @@ impl InstructionSet {
         }
     }
 
-    /// The set's kernels, if the processor supports it.
-    pub(crate) fn kernels(self) -> Option<&'static dyn KernelSet> {
+    /// The set's kernels, if the processor supports it. AVX-512 includes the instructions for bf16 where they exist.
+    pub(crate) fn kernels(self) -> Option<SetKernels> {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if std::arch::is_x86_feature_detected!("avx512f") => {
                 // SAFETY: handed out only where the feature was detected.
                 const SET: Set<Avx512> = unsafe { Set::new() };
-                Some(&SET)
+                // SAFETY: as above.
+                const WITH_BF16: Set<Avx512Bf16> = unsafe { Set::new() };
+                Some(SetKernels { f32: &SET, bf16: if has_avx512_bf16() { &WITH_BF16 } else { &SET } })
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2
@@ -51,12 +55,12 @@ impl InstructionSet {
             {
                 // SAFETY: handed out only where the features were detected.
                 const SET: Set<Avx2> = unsafe { Set::new() };
-                Some(&SET)
+                Some(SetKernels { f32: &SET, bf16: &SET })
             }
             Self::Portable => {
                 // SAFETY: requires no processor feature.
                 const SET: Set<Portable> = unsafe { Set::new() };
-                Some(&SET)
+                Some(SetKernels { f32: &SET, bf16: &SET })
             }
             #[allow(unreachable_patterns)] // reachable without the features, or not on x86-64
             _ => None,
@@ -74,6 +78,25 @@ impl InstructionSet {
     }
 }
 
+/// Kernels of an instruction set by the type of activations.
+#[derive(Clone, Copy)]
+pub(crate) struct SetKernels {
+    pub(crate) f32: Kernels<f32>,
+    pub(crate) bf16: Kernels<bf16>,
+}
+
+/// Whether the processor has the instructions that [`Avx512Bf16`] uses.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512_bf16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16") && std::arch::is_x86_feature_detected!("avx512bw")
+}
+
+/// Without these instructions, bf16 has the same results and is slower than f32.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn has_avx512_bf16() -> bool {
+    false
+}
+
 /// The choice for this process, made on first use.
 fn chosen() -> Result<InstructionSet, Error> {
     static CHOSEN: OnceLock<Result<InstructionSet, Error>> = OnceLock::new();
@@ -85,7 +108,7 @@ fn chosen() -> Result<InstructionSet, Error> {
 }
 
 /// The kernels of this process.
-pub(crate) fn kernels() -> Result<&'static dyn KernelSet, Error> {
+pub(crate) fn kernels() -> Result<SetKernels, Error> {
     let set = chosen()?;
     set.kernels().ok_or(Error::UnsupportedInstructionSet(set.name()))
 }
@@ -98,6 +121,16 @@ pub(crate) fn kernels() -> Result<&'static dyn KernelSet, Error> {
 /// If NC_KERNELS_ISA has another value or names a set that the processor lacks.
 pub fn instruction_set() -> candle_core::Result<&'static str> {
     Ok(chosen()?.name())
+}
+
+/// True if the vector kernels compute in bf16 with the instructions of AVX512-BF16. Others have the same results, at less than
+/// the speed of f32.
+///
+/// # Errors
+///
+/// As for [`instruction_set`].
+pub fn has_bf16_instructions() -> candle_core::Result<bool> {
+    Ok(chosen()? == InstructionSet::Avx512 && has_avx512_bf16())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Conversion between PyTorch's layout (N, C, H, W) and blocks of sixteen channels, one image at a time.
 
+use crate::element::Element;
 use crate::lanes::LANES;
 
 /// Copies planes into blocks, zero-padding the channels.
-pub(crate) fn to_blocks(planes: &[f32], pixels: usize, blocked: &mut [f32]) {
+pub(crate) fn to_blocks<E: Element>(planes: &[f32], pixels: usize, blocked: &mut [E]) {
     let channels = planes.len() / pixels;
     for (index, block) in blocked.chunks_mut(pixels * LANES).enumerate() {
         for lane in 0..LANES {
@@ -11,21 +12,21 @@ pub(crate) fn to_blocks(planes: &[f32], pixels: usize, blocked: &mut [f32]) {
             let to = block.iter_mut().skip(lane).step_by(LANES);
             if channel < channels {
                 for (to, from) in to.zip(&planes[channel * pixels..][..pixels]) {
-                    *to = *from;
+                    *to = E::from_f32(*from);
                 }
             } else {
-                to.for_each(|to| *to = 0.0);
+                to.for_each(|to| *to = E::ZERO);
             }
         }
     }
 }
 
 /// Copies blocks into planes.
-pub(crate) fn to_planes(blocked: &[f32], pixels: usize, planes: &mut [f32]) {
+pub(crate) fn to_planes<E: Element>(blocked: &[E], pixels: usize, planes: &mut [f32]) {
     for (channel, plane) in planes.chunks_mut(pixels).enumerate() {
         let block = &blocked[channel / LANES * LANES * pixels..][..LANES * pixels];
         for (to, from) in plane.iter_mut().zip(block.iter().skip(channel % LANES).step_by(LANES)) {
-            *to = *from;
+            *to = from.to_f32();
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod bench;
 mod buffer;
 mod composed;
 mod conv_norm;
+mod element;
 mod error;
 mod feature_map;
 pub mod gpu;
@@ -26,7 +27,7 @@ mod windows;
 pub use conv_norm::conv2d;
 pub use error::Error;
 pub use feature_map::FeatureMap;
-pub use isa::instruction_set;
+pub use isa::{has_bf16_instructions, instruction_set};
 pub use layer::{ConvNorm, Mode, Shortcut};
 pub use shape::ConvShape;
 

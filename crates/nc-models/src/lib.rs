@@ -29,7 +29,7 @@ pub use head::{CosineHead, EtfHead, Head, HeadConfig, LinearHead, ScaledHead};
 pub use layer::ConvNormLayer;
 pub use model::{Model, Output};
 pub use nc_kernels::gpu::Precision;
-pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut, gpu};
+pub use nc_kernels::{ConvShape, FeatureMap, Mode, Shortcut, gpu, has_bf16_instructions};
 pub use network::{Branch, Network};
 pub use params::{Group, Param, ParamStore, Role, with_role};
 pub use pretrained::Pretrained;

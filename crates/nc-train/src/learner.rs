@@ -101,7 +101,7 @@ impl Learner {
         Self { network, class_counts: class_counts.to_vec(), precision: Precision::F32, phase: None }
     }
 
-    /// Trains the layers before the features in `precision`.
+    /// Trains the layers before the features in `precision`, from the next phase on.
     #[must_use]
     pub fn in_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }

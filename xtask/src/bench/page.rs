@@ -88,6 +88,8 @@ fn network(steps: &Steps) -> String {
     let columns: [Column; 4] = [
         ("ours", |pass| Some(&pass.ours)),
         ("PyTorch", |pass| pass.torch.as_ref()),
+        ("ours, bf16", |pass| pass.bf16.as_ref()),
+        ("PyTorch, bf16 autocast", |pass| pass.torch_bf16.as_ref()),
         ("ours, AVX2 only", |pass| pass.avx2.as_ref()),
         ("stock Candle", |pass| pass.stock.as_ref()),
     ];

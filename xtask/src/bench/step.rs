@@ -73,6 +73,11 @@ pub(super) struct Pass {
     /// Our median time divided by that of PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ratio: Option<f64>,
+    /// Ours in bf16, and PyTorch's bf16 autocast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bf16: Option<Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) torch_bf16: Option<Figures>,
     /// Ours with the kernels of processors without AVX-512.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) avx2: Option<Figures>,
@@ -107,19 +112,33 @@ impl Steps {
         let pass = |mode| {
             let torch = torch.map(|python| (python, &script));
             let avx2 = more && Machine::has_avx512();
-            let mut measured: [Vec<Figures>; 3] = Default::default();
+            let bf16 = mode == "train" && Machine::has_bf16();
+            let mut measured: [Vec<Figures>; 5] = Default::default();
             for _ in 0..rounds.count {
                 let mut command = Command::new(&ours);
                 measured[0].push(run(command.env_remove("NC_KERNELS_ISA"), mode, network, rounds)?);
                 if let Some((python, script)) = torch {
                     measured[1].push(run(Command::new(python).arg(script), mode, network, rounds)?);
                 }
+                if bf16 {
+                    let mut command = Command::new(&ours);
+                    command.env_remove("NC_KERNELS_ISA");
+                    measured[2].push(run(&mut command, "train-bf16", network, rounds)?);
+                    if let Some((python, script)) = torch {
+                        measured[3].push(run(
+                            Command::new(python).arg(script),
+                            "train-bf16",
+                            network,
+                            rounds,
+                        )?);
+                    }
+                }
                 if avx2 {
                     let mut command = Command::new(&ours);
-                    measured[2].push(run(command.env("NC_KERNELS_ISA", "avx2"), mode, network, rounds)?);
+                    measured[4].push(run(command.env("NC_KERNELS_ISA", "avx2"), mode, network, rounds)?);
                 }
             }
-            let [ours_figures, torch, avx2] = measured.map(|rounds| median(&rounds));
+            let [ours_figures, torch, bf16, torch_bf16, avx2] = measured.map(|rounds| median(&rounds));
             let ours_figures = ours_figures.context("no round was measured")?;
             let stock = if more && network == "resnet32" {
                 let few = Rounds { steps: STOCK_STEPS, ..rounds };
@@ -129,7 +148,7 @@ impl Steps {
             };
             let time = |figures: &Figures| figures.get("median_ms").copied();
             let ratio = torch.as_ref().and_then(|torch| Some(time(&ours_figures)? / time(torch)?));
-            Ok::<_, anyhow::Error>(Pass { ours: ours_figures, torch, ratio, avx2, stock })
+            Ok::<_, anyhow::Error>(Pass { ours: ours_figures, torch, ratio, bf16, torch_bf16, avx2, stock })
         };
         Ok(Self {
             network: network.to_owned(),
@@ -147,15 +166,26 @@ impl Steps {
     fn text(&self) -> String {
         let mut lines = vec![];
         for (mode, pass) in [("train", &self.train), ("eval", &self.eval)] {
-            for (who, figures) in [("ours", Some(&pass.ours)), ("PyTorch", pass.torch.as_ref())] {
+            let programs = [
+                ("ours", Some(&pass.ours)),
+                ("PyTorch", pass.torch.as_ref()),
+                ("ours, bf16", pass.bf16.as_ref()),
+                ("PyTorch, bf16 autocast", pass.torch_bf16.as_ref()),
+            ];
+            for (who, figures) in programs {
                 let Some(figures) = figures else { continue };
                 let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
                 let (median, least, peak) = (figure("median_ms"), figure("min_ms"), figure("peak_mb"));
                 lines.push(format!(
-                    "{mode:5} {who:8} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
+                    "{mode:5} {who:22} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
                 ));
             }
             lines.extend(pass.ratio.map(|ratio| format!("{mode:5} ratio    {ratio:.2}")));
+            for (of, figures) in [("f32", &pass.torch), ("bf16 autocast", &pass.torch_bf16)] {
+                let time = |figures: &Option<Figures>| figures.as_ref()?.get("median_ms").copied();
+                let ratio = time(&pass.bf16).zip(time(figures)).map(|(ours, theirs)| ours / theirs);
+                lines.extend(ratio.map(|ratio| format!("{mode:5} ratio of bf16 to PyTorch in {of} {ratio:.2}")));
+            }
         }
         for (name, percent) in &self.shares {
             let words = name.replace("_percent", "").replace('_', " ");

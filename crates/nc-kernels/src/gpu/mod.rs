@@ -18,7 +18,7 @@ mod run;
 
 pub use candle::candle_cuda;
 pub use nc_cuda::{AdamW, Device, Factors, Precision, Recorded, Recorder, Sgd};
-pub use process::{is_available, start, take_unsupported_layers};
+pub use process::{is_started, start, take_unsupported_layers};
 pub use resident::{Resident, Vector};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use nc_cuda::{Device, Precision};
+use nc_cuda::Device;
 
 use crate::{ConvShape, Error};
 
@@ -16,9 +16,9 @@ pub fn start(device: Device) -> Result<(), Error> {
     DEVICE.set(device).map_err(|_| Error::GpuStarted)
 }
 
-/// True if this process computes layers in `precision`: f32, or any after [`start`].
-pub fn is_available(precision: Precision) -> bool {
-    precision == Precision::F32 || DEVICE.get().is_some()
+/// True after [`start`].
+pub fn is_started() -> bool {
+    DEVICE.get().is_some()
 }
 
 /// The process's device.

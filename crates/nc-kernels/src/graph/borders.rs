@@ -10,11 +10,12 @@ use super::node::{Blocked, Node};
 use super::token::{token, token_gradient, token_storage};
 use super::values::{to_vec, with_values};
 use crate::buffer::Buffer;
+use crate::element::Element;
 use crate::kernels::Kernels;
 use crate::layout::{to_blocks, to_planes};
 
 /// Converts a tensor (N, C, H, W) to blocks; differentiable.
-pub(crate) fn enter(tensor: &Tensor, kernels: Kernels) -> Result<Blocked> {
+pub(crate) fn enter<E: Element>(tensor: &Tensor, kernels: Kernels<E>) -> Result<Blocked<E>> {
     let (n, c, h, w) = tensor.dims4()?;
     let dims = Dims { n, c, h, w };
     let tensor = tensor.contiguous()?;
@@ -25,12 +26,12 @@ pub(crate) fn enter(tensor: &Tensor, kernels: Kernels) -> Result<Blocked> {
 }
 
 /// Converts blocks to a tensor (N, C, H, W); differentiable.
-pub(crate) fn leave(x: &Blocked) -> Result<Tensor> {
+pub(crate) fn leave<E: Element>(x: &Blocked<E>) -> Result<Tensor> {
     let op = Leave(x.node.clone());
     if x.consume() { x.token.apply_op1(op) } else { x.token.apply_op1_no_bwd(&op) }
 }
 
-fn blocked(dims: Dims, planes: &[f32]) -> Buffer {
+fn blocked<E: Element>(dims: Dims, planes: &[f32]) -> Buffer<E> {
     let mut data = Buffer::take(dims.len());
     data.par_chunks_mut(dims.image_len())
         .zip(planes.par_chunks(dims.c * dims.pixels()))
@@ -38,9 +39,9 @@ fn blocked(dims: Dims, planes: &[f32]) -> Buffer {
     data
 }
 
-struct Enter(Arc<Node>);
+struct Enter<E: Element>(Arc<Node<E>>);
 
-impl CustomOp1 for Enter {
+impl<E: Element> CustomOp1 for Enter<E> {
     fn name(&self) -> &'static str {
         "enter_blocks"
     }
@@ -61,9 +62,9 @@ impl CustomOp1 for Enter {
     }
 }
 
-struct Leave(Arc<Node>);
+struct Leave<E: Element>(Arc<Node<E>>);
 
-impl CustomOp1 for Leave {
+impl<E: Element> CustomOp1 for Leave<E> {
     fn name(&self) -> &'static str {
         "leave_blocks"
     }

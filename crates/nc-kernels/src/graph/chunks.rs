@@ -5,7 +5,7 @@ pub(super) fn chunk_images(images: usize) -> usize {
 }
 
 /// Splits an optional slice into `count` pieces of `len` values; the last may be shorter.
-pub(super) fn pieces(slice: Option<&mut [f32]>, len: usize, count: usize) -> Vec<Option<&mut [f32]>> {
+pub(super) fn pieces<E>(slice: Option<&mut [E]>, len: usize, count: usize) -> Vec<Option<&mut [E]>> {
     match slice {
         Some(slice) => slice.chunks_mut(len).map(Some).collect(),
         None => (0..count).map(|_| None).collect(),

@@ -12,11 +12,18 @@ use super::saved::{Saved, SavedNorm};
 use super::token::{token, token_gradient, token_storage};
 use super::values::to_vec;
 use crate::batch_norm::{Affine, Moments, Statistics};
+use crate::element::Element;
+use crate::feature_map::Activation;
 use crate::kernels::Kernels;
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
 /// Convolution of `x`, without batch norm; differentiable.
-pub(crate) fn conv2d(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: ConvShape) -> Result<Blocked> {
+pub(crate) fn conv2d<E: Activation>(
+    x: &FeatureMap,
+    kernels: Kernels<E>,
+    weight: &Tensor,
+    shape: ConvShape,
+) -> Result<Blocked<E>> {
     let job = Job::new(x, kernels, weight, shape)?;
     let data = job.run_plain()?;
     let node = Arc::new(Node::new(job.convolution.out, data, None, kernels));
@@ -42,14 +49,14 @@ pub(crate) fn conv2d(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: C
 }
 
 /// relu?(batch_norm(conv(x)) + shortcut); differentiable.
-pub(crate) fn conv_norm(
+pub(crate) fn conv_norm<E: Activation>(
     layer: &ConvNorm<'_>,
-    kernels: Kernels,
+    kernels: Kernels<E>,
     x: &FeatureMap,
     shortcut: Shortcut<'_>,
     relu: bool,
     mode: Mode,
-) -> Result<Blocked> {
+) -> Result<Blocked<E>> {
     let job = Job::new(x, kernels, layer.weight, layer.shape)?;
     let Convolution { out, .. } = job.convolution;
     let residual = Residual::new(shortcut, kernels, out)?;
@@ -119,9 +126,9 @@ fn update_running(layer: &ConvNorm<'_>, moments: &Moments) -> Result<()> {
 }
 
 /// (input, parameters, shortcut) -> token of the output.
-struct ConvOp(Saved);
+struct ConvOp<E: Element>(Saved<E>);
 
-impl CustomOp3 for ConvOp {
+impl<E: Element> CustomOp3 for ConvOp<E> {
     fn name(&self) -> &'static str {
         "conv_norm"
     }

@@ -8,12 +8,13 @@ use super::job::Convolution;
 use super::parameters::ParameterGradients;
 use super::saved::{Saved, SavedNorm};
 use crate::batch_norm::Sums;
+use crate::element::Element;
 use crate::kernels::{GradientSums, Mask};
 
 /// Propagates the output's gradient to input, parameters and shortcut. Returns the input gradient (N, C, H, W) if it
 /// is wanted and the input is a tensor.
-pub(super) fn backward(
-    saved: &Saved,
+pub(super) fn backward<E: Element>(
+    saved: &Saved<E>,
     input_tracked: bool,
     shortcut_tracked: bool,
 ) -> Result<Option<Vec<f32>>> {
@@ -52,7 +53,7 @@ pub(super) fn backward(
 }
 
 /// Applies the ReLU to the gradient and computes the sums, unless the output's only consumer has done so.
-fn mask_and_sum(saved: &Saved, norm: &SavedNorm, gradient: &mut [f32]) -> Sums {
+fn mask_and_sum<E: Element>(saved: &Saved<E>, norm: &SavedNorm<E>, gradient: &mut [E]) -> Sums {
     let Convolution { kernels, out, .. } = saved.convolution;
     let (len, chunk, channels) = (out.image_len(), chunk_images(out.n), out.padded_channels());
     let y = saved.y();

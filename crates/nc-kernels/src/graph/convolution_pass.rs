@@ -6,25 +6,25 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::chunks::{chunk_images, pieces};
-use super::input_gradient::{InputChunk, InputGradient, Treatment};
+use super::input_gradient::{InputChunk, InputGradient, Target, Treatment};
 use super::job::{Convolution, images_at_once};
 use super::saved::Saved;
 use super::source::View;
 use super::values::to_vec;
 use crate::batch_norm::Sums;
 use crate::buffer::Buffer;
-use crate::kernels::Kernels;
-use crate::kernels::{NormCoefficients, pack_transposed, transposed_len, unpack};
+use crate::element::Element;
+use crate::kernels::{Kernels, NormCoefficients, transposed_len, unpack};
 
 /// Packed kernel size in values above which the gradient is computed in one pass over all images, parallel over blocks
 /// of output channels, instead of one partial gradient per chunk.
 const WIDE: usize = 100_000;
 
 /// The passes over the images that compute kernel gradient and input gradient.
-pub(super) struct ConvolutionPass<'a> {
-    pub(super) saved: &'a Saved,
+pub(super) struct ConvolutionPass<'a, E: Element> {
+    pub(super) saved: &'a Saved<E>,
     /// Output gradient, after the ReLU.
-    pub(super) gradient: &'a [f32],
+    pub(super) gradient: &'a [E],
     /// Coefficients of batch norm's input gradient; none without batch norm.
     pub(super) coefficients: Option<&'a NormCoefficients>,
     pub(super) kernel_wanted: bool,
@@ -38,15 +38,15 @@ pub(super) struct PassResults {
 }
 
 /// Output buffers of one chunk of images.
-struct ChunkTargets<'a> {
-    input: Option<&'a mut [f32]>,
+struct ChunkTargets<'a, E> {
+    input: Option<Target<'a, E>>,
     /// Copies of output gradient and input, for a wide kernel's gradient.
-    dy: Option<&'a mut [f32]>,
-    x: Option<&'a mut [f32]>,
+    dy: Option<&'a mut [E]>,
+    x: Option<&'a mut [E]>,
 }
 
-impl ConvolutionPass<'_> {
-    pub(super) fn run(&self, target: &mut InputGradient) -> Result<PassResults> {
+impl<E: Element> ConvolutionPass<'_, E> {
+    pub(super) fn run(&self, target: &mut InputGradient<E>) -> Result<PassResults> {
         let Convolution { kernels, conv, out } = self.saved.convolution;
         let chunk = chunk_images(out.n);
         let chunks = out.n.div_ceil(chunk);
@@ -55,20 +55,19 @@ impl ConvolutionPass<'_> {
 
         let mut transposed = Buffer::take(if input_wanted { transposed_len(&conv) } else { 0 });
         if input_wanted {
-            pack_transposed(&conv, &to_vec(&self.saved.weight)?, &mut transposed);
+            kernels.pack_transposed(&conv, &to_vec(&self.saved.weight)?, &mut transposed);
         }
         let channels = crate::kernels::blocks(conv.shape().in_channels) * crate::lanes::LANES;
-        let in_image = match target {
-            InputGradient::Planes(_) => conv.in_len_planar(),
-            _ => conv.in_len_blocked(),
-        };
         self.saved.source.with_view(|view| {
             let copies = |needed: bool, len: usize| (wide && needed).then(|| Buffer::take(out.n * len));
             let mut dy_copy = copies(self.coefficients.is_some(), conv.out_len());
             let mut x_copy = copies(view.scratch_len(1) > 0, conv.in_len());
 
             let (treatment, values) = target.split();
-            let input = pieces(values, chunk * in_image, chunks);
+            let input = match values {
+                Some(values) => values.chunks(&conv, chunk).into_iter().map(Some).collect(),
+                None => (0..chunks).map(|_| None).collect::<Vec<_>>(),
+            };
             let dy = pieces(dy_copy.as_deref_mut(), chunk * conv.out_len(), chunks);
             let x = pieces(x_copy.as_deref_mut(), chunk * conv.in_len(), chunks);
             let targets: Vec<_> = input
@@ -102,20 +101,21 @@ impl ConvolutionPass<'_> {
     fn chunk(
         &self,
         images: Range<usize>,
-        view: View<'_>,
+        view: View<'_, E>,
         transposed: &[f32],
-        treatment: Treatment<'_>,
-        mut targets: ChunkTargets<'_>,
+        treatment: Treatment<'_, E>,
+        mut targets: ChunkTargets<'_, E>,
         wide: bool,
     ) -> (Option<Buffer>, Sums) {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let (in_len, out_len) = (conv.in_len(), conv.out_len());
         let at_once = images_at_once(&conv, images.len());
         let mut kernel = (self.kernel_wanted && !wide).then(|| Buffer::zeros(conv.packed_len()));
-        let mut border = Buffer::take(conv.scratch_len());
+        let mut kernel_scratch = Buffer::take(kernels.scratch_len(&conv));
         let mut dy_scratch = Buffer::take(if self.coefficients.is_some() { at_once * out_len } else { 0 });
         let mut x_scratch = Buffer::take(view.scratch_len(at_once));
-        let mut input = InputChunk::new(self.saved, treatment, transposed, at_once);
+        let mut input =
+            InputChunk::new(self.saved, treatment, targets.input.as_ref(), transposed, at_once);
 
         for start in images.clone().step_by(at_once) {
             let step = start..(start + at_once).min(images.end);
@@ -130,20 +130,19 @@ impl ConvolutionPass<'_> {
                     copy[local.start * in_len..local.end * in_len].copy_from_slice(x);
                 }
                 if let Some(kernel) = &mut kernel {
-                    kernels.kernel_gradient(&conv, x, dy, 0..conv.out_blocks(), kernel, &mut border);
+                    let blocks = 0..conv.out_blocks();
+                    kernels.kernel_gradient(&conv, x, dy, blocks, kernel, &mut kernel_scratch);
                 }
             }
             if let Some(target) = &mut targets.input {
-                let len = target.len() / images.len();
-                let target = &mut target[local.start * len..local.end * len];
-                input.run(step, dy, target, &mut border);
+                input.run(step, dy, target.images(&conv, local), &mut kernel_scratch);
             }
         }
         (kernel, input.sums)
     }
 
     /// Gradient of the convolution's output for the given images.
-    fn dy<'s>(&'s self, images: Range<usize>, scratch: &'s mut [f32]) -> &'s [f32] {
+    fn dy<'s>(&'s self, images: Range<usize>, scratch: &'s mut [E]) -> &'s [E] {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let len = conv.out_len();
         let whole = images.start * len..images.end * len;
@@ -159,25 +158,25 @@ impl ConvolutionPass<'_> {
     }
 
     /// Gradient of a kernel too large for a copy per chunk.
-    fn wide_kernel(&self, view: View<'_>, x: Option<&[f32]>, dy: &[f32]) -> Vec<f32> {
+    fn wide_kernel(&self, view: View<'_, E>, x: Option<&[E]>, dy: &[E]) -> Vec<f32> {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let x = x.unwrap_or_else(|| view.values());
         let mut sum = Buffer::zeros(conv.packed_len());
         let block_len = conv.packed_len() / conv.out_blocks();
         sum.par_chunks_mut(block_len).enumerate().for_each(|(block, sum)| {
-            let mut border = Buffer::take(conv.scratch_len());
-            kernels.kernel_gradient(&conv, x, dy, block..block + 1, sum, &mut border);
+            let mut scratch = Buffer::take(kernels.scratch_len(&conv));
+            kernels.kernel_gradient(&conv, x, dy, block..block + 1, sum, &mut scratch);
         });
         unpack(&conv, &sum)
     }
 }
 
 /// Sums the chunks' kernel gradients in order.
-fn reduce(kernels: Kernels, parts: Vec<Option<Buffer>>) -> Option<Buffer> {
+fn reduce<E>(kernels: Kernels<E>, parts: Vec<Option<Buffer>>) -> Option<Buffer> {
     let mut parts = parts.into_iter().flatten();
     let mut sum = parts.next()?;
     for part in parts {
-        kernels.add(&mut sum, &part);
+        kernels.add_f32(&mut sum, &part);
     }
     Some(sum)
 }

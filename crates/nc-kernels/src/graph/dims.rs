@@ -10,6 +10,12 @@ pub(crate) struct Dims {
     pub(crate) w: usize,
 }
 
+impl From<Dims> for (usize, usize, usize, usize) {
+    fn from(Dims { n, c, h, w }: Dims) -> Self {
+        (n, c, h, w)
+    }
+}
+
 impl Dims {
     pub(crate) fn pixels(self) -> usize {
         self.h * self.w

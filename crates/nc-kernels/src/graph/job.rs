@@ -12,30 +12,35 @@ use super::source::{Source, View};
 use super::values::to_vec;
 use crate::batch_norm::{Affine, Moments};
 use crate::buffer::Buffer;
-use crate::feature_map::Repr;
-use crate::kernels::Kernels;
-use crate::kernels::{BlockSums, Conv, Epilogue, pack};
+use crate::element::Element;
+use crate::feature_map::{Activation, Repr};
+use crate::kernels::{BlockSums, Conv, Epilogue, Kernels};
 use crate::{ConvShape, FeatureMap};
 
 /// Kernels and geometry of a convolution.
 #[derive(Clone, Copy)]
-pub(super) struct Convolution {
-    pub(super) kernels: Kernels,
+pub(super) struct Convolution<E: Element> {
+    pub(super) kernels: Kernels<E>,
     pub(super) conv: Conv,
     pub(super) out: Dims,
 }
 
 /// A convolution ready to run.
-pub(super) struct Job {
-    pub(super) convolution: Convolution,
-    pub(super) source: Source,
+pub(super) struct Job<E: Element> {
+    pub(super) convolution: Convolution<E>,
+    pub(super) source: Source<E>,
     /// The argument that represents the source in Candle's graph.
     pub(super) argument: Tensor,
     packed: Buffer,
 }
 
-impl Job {
-    pub(super) fn new(x: &FeatureMap, kernels: Kernels, weight: &Tensor, shape: ConvShape) -> Result<Self> {
+impl<E: Activation> Job<E> {
+    pub(super) fn new(
+        x: &FeatureMap,
+        kernels: Kernels<E>,
+        weight: &Tensor,
+        shape: ConvShape,
+    ) -> Result<Self> {
         let (n, _, h, w) = x.dims();
         let (source, argument) = match &x.repr {
             Repr::Tensor { tensor, .. } if Conv::reads_planes(shape) => {
@@ -50,7 +55,7 @@ impl Job {
         let planar = matches!(source, Source::Planes(_));
         let conv = Conv::new(shape, h, w, planar)?;
         let mut packed = Buffer::take(conv.packed_len());
-        pack(&conv, &to_vec(weight)?, &mut packed);
+        kernels.pack(&conv, &to_vec(weight)?, &mut packed);
         let (h, w) = conv.out_size();
         let out = Dims { n, c: shape.out_channels, h, w };
         Ok(Self { convolution: Convolution { kernels, conv, out }, source, argument, packed })
@@ -68,8 +73,8 @@ impl Job {
     /// Runs `each` for every chunk with its first image, its output and a worker.
     fn run<T: Send>(
         &self,
-        each: impl Fn(usize, &mut [f32], &mut Worker<'_>) -> T + Sync,
-    ) -> Result<(Buffer, Vec<T>)> {
+        each: impl Fn(usize, &mut [E], &mut Worker<'_, E>) -> T + Sync,
+    ) -> Result<(Buffer<E>, Vec<T>)> {
         let mut y = Buffer::take(self.convolution.out.len());
         let chunk = chunk_images(self.convolution.out.n);
         let results = self.source.with_view(|view| {
@@ -82,7 +87,7 @@ impl Job {
     }
 
     /// Runs the convolution alone.
-    pub(super) fn run_plain(&self) -> Result<Buffer> {
+    pub(super) fn run_plain(&self) -> Result<Buffer<E>> {
         let (y, _) = self.run(|first, y, worker| {
             for (images, y) in worker.steps(first, y) {
                 worker.convolve(images, y, Epilogue::Plain);
@@ -92,7 +97,7 @@ impl Job {
     }
 
     /// Runs the convolution and computes the moments of its output.
-    pub(super) fn run_with_moments(&self) -> Result<(Buffer, Moments)> {
+    pub(super) fn run_with_moments(&self) -> Result<(Buffer<E>, Moments)> {
         let (blocks, pixels) = (self.convolution.out.blocks(), self.convolution.out.pixels());
         let (y, parts) = self.run(|first, y, worker| {
             let mut moments = Moments::empty(self.convolution.out.padded_channels());
@@ -117,9 +122,9 @@ impl Job {
     pub(super) fn run_fused(
         &self,
         affine: &Affine,
-        residual: Option<&Residual>,
+        residual: Option<&Residual<E>>,
         relu: bool,
-    ) -> Result<Buffer> {
+    ) -> Result<Buffer<E>> {
         let len = self.convolution.out.image_len();
         let (y, _) = self.run(|first, y, worker| {
             let mut shortcut = ShortcutImages::new(residual, worker.at_once * len);
@@ -140,27 +145,28 @@ pub(super) fn images_at_once(conv: &Conv, chunk: usize) -> usize {
 }
 
 /// Convolves images of a chunk; owns the scratch memory.
-struct Worker<'a> {
-    job: &'a Job,
-    view: View<'a>,
+struct Worker<'a, E: Element> {
+    job: &'a Job<E>,
+    view: View<'a, E>,
     at_once: usize,
-    input: Buffer,
-    border: Buffer,
+    input: Buffer<E>,
+    scratch: Buffer,
 }
 
-impl<'a> Worker<'a> {
-    fn new(job: &'a Job, view: View<'a>, chunk: usize) -> Self {
-        let at_once = images_at_once(&job.convolution.conv, chunk);
+impl<'a, E: Activation> Worker<'a, E> {
+    fn new(job: &'a Job<E>, view: View<'a, E>, chunk: usize) -> Self {
+        let Convolution { kernels, conv, .. } = &job.convolution;
+        let at_once = images_at_once(conv, chunk);
         let input = Buffer::take(view.scratch_len(at_once));
-        Self { job, view, at_once, input, border: Buffer::take(job.convolution.conv.scratch_len()) }
+        Self { job, view, at_once, input, scratch: Buffer::take(kernels.scratch_len(conv)) }
     }
 
     /// Splits a chunk's output, which begins with image `first`, into the outputs of single kernel calls.
     fn steps<'y>(
         &self,
         first: usize,
-        y: &'y mut [f32],
-    ) -> impl Iterator<Item = (Range<usize>, &'y mut [f32])> + use<'y> {
+        y: &'y mut [E],
+    ) -> impl Iterator<Item = (Range<usize>, &'y mut [E])> + use<'y, E> {
         let (at_once, len) = (self.at_once, self.job.convolution.out.image_len());
         y.chunks_mut(at_once * len).enumerate().map(move |(step, y)| {
             let start = first + step * at_once;
@@ -168,9 +174,9 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn convolve(&mut self, images: Range<usize>, y: &mut [f32], epilogue: Epilogue<'_>) {
+    fn convolve(&mut self, images: Range<usize>, y: &mut [E], epilogue: Epilogue<'_, E>) {
         let Job { convolution: Convolution { kernels, conv, .. }, packed, .. } = self.job;
         let x = self.view.images(conv, images, &mut self.input);
-        kernels.convolve(conv, x, packed, y, epilogue, &mut self.border);
+        kernels.convolve(conv, x, packed, y, epilogue, &mut self.scratch);
     }
 }

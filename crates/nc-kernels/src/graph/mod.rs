@@ -24,7 +24,6 @@ mod values;
 
 pub(crate) use borders::{enter, leave};
 pub(crate) use conv::{conv_norm, conv2d};
-pub(crate) use dims::Dims;
 pub(crate) use node::Blocked;
 pub(crate) use parameters::{ParameterGradients, ParameterSlot, parameters};
 pub(crate) use pool::{global_average, max_pool};

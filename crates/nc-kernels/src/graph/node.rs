@@ -9,6 +9,7 @@ use super::dims::Dims;
 use super::subsample::Subsample;
 use crate::batch_norm::{Affine, Sums};
 use crate::buffer::Buffer;
+use crate::element::Element;
 use crate::kernels::{Kernels, Mask};
 
 /// Batch norm with optional ReLU, applied by a node's readers.
@@ -20,7 +21,7 @@ pub(crate) struct LazyNorm {
 
 impl LazyNorm {
     /// Mask of the ReLU.
-    pub(crate) fn mask(&self) -> Mask<'_> {
+    pub(crate) fn mask<E>(&self) -> Mask<'_, E> {
         if self.relu {
             Mask::Affine { scale: &self.affine.scale, shift: &self.affine.shift }
         } else {
@@ -30,29 +31,34 @@ impl LazyNorm {
 }
 
 /// Activations in blocks, and their accumulated gradient.
-pub(crate) struct Node {
+pub(crate) struct Node<E: Element> {
     pub(crate) dims: Dims,
     /// Activations, before `norm` if there is one.
-    pub(crate) data: Buffer,
+    pub(crate) data: Buffer<E>,
     pub(crate) norm: Option<LazyNorm>,
-    pub(crate) kernels: Kernels,
+    pub(crate) kernels: Kernels<E>,
     /// Number of tracked operations that read this node.
     consumers: AtomicUsize,
-    gradient: Mutex<Gradient>,
+    gradient: Mutex<Gradient<E>>,
 }
 
 /// Gradient accumulated for the operation that produced the node.
-#[derive(Default)]
-struct Gradient {
-    buffer: Option<Buffer>,
+struct Gradient<E> {
+    buffer: Option<Buffer<E>>,
     /// Sums for the lazy norm's gradient, if its ReLU has already been applied to the buffer.
     sums: Option<Sums>,
     /// Gradients of option-A shortcuts, pending until a buffer exists to add them to.
-    subsampled: Vec<(Buffer, Subsample)>,
+    subsampled: Vec<(Buffer<E>, Subsample)>,
 }
 
-impl Node {
-    pub(crate) fn new(dims: Dims, data: Buffer, norm: Option<LazyNorm>, kernels: Kernels) -> Self {
+impl<E> Default for Gradient<E> {
+    fn default() -> Self {
+        Self { buffer: None, sums: None, subsampled: vec![] }
+    }
+}
+
+impl<E: Element> Node<E> {
+    pub(crate) fn new(dims: Dims, data: Buffer<E>, norm: Option<LazyNorm>, kernels: Kernels<E>) -> Self {
         assert_eq!(dims.len(), data.len());
         Self { dims, data, norm, kernels, consumers: AtomicUsize::new(0), gradient: Mutex::default() }
     }
@@ -68,26 +74,26 @@ impl Node {
         self.norm.is_some() && self.consumers.load(Ordering::Relaxed) == 1
     }
 
-    fn gradient(&self) -> MutexGuard<'_, Gradient> {
+    fn gradient(&self) -> MutexGuard<'_, Gradient<E>> {
         // No statement that could panic leaves a gradient half updated.
         self.gradient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the accumulated gradient, for an operation that adds to it while computing its own part.
-    pub(crate) fn begin_adding(&self) -> (Option<Buffer>, Vec<(Buffer, Subsample)>) {
+    pub(crate) fn begin_adding(&self) -> (Option<Buffer<E>>, Vec<(Buffer<E>, Subsample)>) {
         let mut gradient = self.gradient();
         (gradient.buffer.take(), std::mem::take(&mut gradient.subsampled))
     }
 
     /// Returns the buffer of [`Node::begin_adding`] with the operation's part; `sums` if the norm's ReLU was applied.
-    pub(crate) fn end_adding(&self, buffer: Buffer, sums: Option<Sums>) {
+    pub(crate) fn end_adding(&self, buffer: Buffer<E>, sums: Option<Sums>) {
         let mut gradient = self.gradient();
         gradient.buffer = Some(buffer);
         gradient.sums = sums;
     }
 
     /// Adds a gradient of the node's shape.
-    pub(crate) fn add_gradient(&self, part: Buffer) {
+    pub(crate) fn add_gradient(&self, part: Buffer<E>) {
         let mut gradient = self.gradient();
         if let Some(sum) = &mut gradient.buffer {
             let len = chunk_images(self.dims.n) * self.dims.image_len();
@@ -100,12 +106,12 @@ impl Node {
     }
 
     /// Adds the gradient of an option-A shortcut.
-    pub(crate) fn add_subsampled(&self, part: Buffer, subsample: Subsample) {
+    pub(crate) fn add_subsampled(&self, part: Buffer<E>, subsample: Subsample) {
         self.gradient().subsampled.push((part, subsample));
     }
 
     /// Takes the complete gradient, with the sums if the norm's ReLU was applied.
-    pub(crate) fn take_gradient(&self) -> (Buffer, Option<Sums>) {
+    pub(crate) fn take_gradient(&self) -> (Buffer<E>, Option<Sums>) {
         let gradient = std::mem::take(&mut *self.gradient());
         let mut buffer = gradient.buffer.unwrap_or_else(|| Buffer::zeros(self.dims.len()));
         for (part, subsample) in gradient.subsampled {
@@ -118,7 +124,7 @@ impl Node {
     }
 
     /// Image `index` as the consumers see it, normalised into `scratch` if necessary.
-    pub(crate) fn image<'a>(&'a self, index: usize, scratch: &'a mut [f32]) -> &'a [f32] {
+    pub(crate) fn image<'a>(&'a self, index: usize, scratch: &'a mut [E]) -> &'a [E] {
         let len = self.dims.image_len();
         let raw = &self.data[index * len..][..len];
         match &self.norm {
@@ -138,13 +144,18 @@ impl Node {
 }
 
 /// A node with the token that represents it in Candle's graph.
-#[derive(Clone)]
-pub(crate) struct Blocked {
-    pub(crate) node: Arc<Node>,
+pub(crate) struct Blocked<E: Element> {
+    pub(crate) node: Arc<Node<E>>,
     pub(crate) token: Tensor,
 }
 
-impl Blocked {
+impl<E: Element> Clone for Blocked<E> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), token: self.token.clone() }
+    }
+}
+
+impl<E: Element> Blocked<E> {
     /// True if gradients are wanted; then registers the calling operation as a consumer.
     pub(crate) fn consume(&self) -> bool {
         let tracked = self.token.track_op();

@@ -8,18 +8,19 @@ use super::node::{Blocked, Node};
 use super::token::{token, token_gradient, token_storage};
 use super::values::to_vec;
 use crate::buffer::Buffer;
+use crate::element::Element;
 use crate::lanes::LANES;
 use crate::windows::pooled_size;
 
 /// Mean over height and width, (N, C); differentiable.
-pub(crate) fn global_average(x: &Blocked) -> Result<Tensor> {
+pub(crate) fn global_average<E: Element>(x: &Blocked<E>) -> Result<Tensor> {
     let op = GlobalAverage(x.node.clone());
     if x.consume() { x.token.apply_op1(op) } else { x.token.apply_op1_no_bwd(&op) }
 }
 
-struct GlobalAverage(Arc<Node>);
+struct GlobalAverage<E: Element>(Arc<Node<E>>);
 
-impl CustomOp1 for GlobalAverage {
+impl<E: Element> CustomOp1 for GlobalAverage<E> {
     fn name(&self) -> &'static str {
         "global_average"
     }
@@ -37,7 +38,7 @@ impl CustomOp1 for GlobalAverage {
                     let mut sums = [0.0; LANES];
                     for pixel in block.chunks_exact(LANES) {
                         for (sum, value) in sums.iter_mut().zip(pixel) {
-                            *sum += value;
+                            *sum += value.to_f32();
                         }
                     }
                     for (mean, sum) in means.iter_mut().zip(sums) {
@@ -58,9 +59,9 @@ impl CustomOp1 for GlobalAverage {
             |(image, gradient)| {
                 let blocks = image.chunks_mut(dims.pixels() * LANES);
                 for (block, gradient) in blocks.zip(gradient.chunks(LANES)) {
-                    let mut value = [0.0; LANES];
+                    let mut value = [E::ZERO; LANES];
                     for (value, gradient) in value.iter_mut().zip(gradient) {
-                        *value = gradient * share;
+                        *value = E::from_f32(gradient * share);
                     }
                     for pixel in block.chunks_exact_mut(LANES) {
                         pixel.copy_from_slice(&value);
@@ -74,7 +75,12 @@ impl CustomOp1 for GlobalAverage {
 }
 
 /// Max pooling, padded with minus infinity; among equal maxima the first gets the gradient.
-pub(crate) fn max_pool(x: &Blocked, kernel: usize, stride: usize, padding: usize) -> Result<Blocked> {
+pub(crate) fn max_pool<E: Element>(
+    x: &Blocked<E>,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Blocked<E>> {
     let from = x.node.dims;
     let (h, w) = pooled_size((from.h, from.w), kernel, stride, padding)?;
     let window = Window { from, to: Dims { h, w, ..from }, kernel, stride, padding };
@@ -113,7 +119,7 @@ struct Window {
 
 impl Window {
     /// Computes the maxima of one image and, if `chosen` is not empty, their indices in the image.
-    fn maxima(&self, image: &[f32], out: &mut [f32], chosen: &mut [u32]) {
+    fn maxima<E: Element>(&self, image: &[E], out: &mut [E], chosen: &mut [u32]) {
         let Self { from, to, .. } = *self;
         for block in 0..from.blocks() {
             for y in 0..to.h {
@@ -131,7 +137,7 @@ impl Window {
                         for column in columns.clone() {
                             let pixel = ((block * from.h + row) * from.w + column) * LANES;
                             for lane in 0..LANES {
-                                let value = image[pixel + lane];
+                                let value = image[pixel + lane].to_f32();
                                 if value > best[lane] || value.is_nan() {
                                     best[lane] = value;
                                     place[lane] = (pixel + lane) as u32;
@@ -139,7 +145,7 @@ impl Window {
                             }
                         }
                     }
-                    out[at..at + LANES].copy_from_slice(&best);
+                    out[at..at + LANES].copy_from_slice(&best.map(E::from_f32));
                     if !chosen.is_empty() {
                         chosen[at..at + LANES].copy_from_slice(&place);
                     }
@@ -155,15 +161,15 @@ impl Window {
     }
 }
 
-struct MaxPool {
-    source: Arc<Node>,
-    out: Arc<Node>,
+struct MaxPool<E: Element> {
+    source: Arc<Node<E>>,
+    out: Arc<Node<E>>,
     window: Window,
     /// Per image and output value, the index of the maximum in the input image.
     chosen: Vec<Vec<u32>>,
 }
 
-impl CustomOp1 for MaxPool {
+impl<E: Element> CustomOp1 for MaxPool<E> {
     fn name(&self) -> &'static str {
         "max_pool"
     }
@@ -175,14 +181,15 @@ impl CustomOp1 for MaxPool {
     fn bwd(&self, arg: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
         let Window { from, to, .. } = self.window;
         let (gradient, _) = self.out.take_gradient();
-        let mut spread = Buffer::zeros(from.len());
+        let mut spread = Buffer::<E>::zeros(from.len());
         spread
             .par_chunks_mut(from.image_len())
             .zip(gradient.par_chunks(to.image_len()))
             .zip(&self.chosen)
             .for_each(|((spread, gradient), chosen)| {
                 for (place, gradient) in chosen.iter().zip(gradient) {
-                    spread[*place as usize] += gradient;
+                    let sum = &mut spread[*place as usize];
+                    *sum = E::from_f32(sum.to_f32() + gradient.to_f32());
                 }
             });
         self.source.add_gradient(spread);

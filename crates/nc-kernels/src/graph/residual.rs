@@ -12,17 +12,19 @@ use super::subsample::Subsample;
 use crate::Shortcut;
 use crate::batch_norm::Affine;
 use crate::buffer::Buffer;
+use crate::element::Element;
+use crate::feature_map::Activation;
 use crate::kernels::Kernels;
 
 /// A shortcut's node and, for option A, its subsampling.
-pub(super) struct Residual {
-    pub(super) from: Blocked,
+pub(super) struct Residual<E: Element> {
+    pub(super) from: Blocked<E>,
     pub(super) subsample: Option<Subsample>,
 }
 
-impl Residual {
+impl<E: Activation> Residual<E> {
     /// The shortcut in blocks, for an output of shape `out`; `None` without a shortcut.
-    pub(super) fn new(shortcut: Shortcut<'_>, kernels: Kernels, out: Dims) -> Result<Option<Self>> {
+    pub(super) fn new(shortcut: Shortcut<'_>, kernels: Kernels<E>, out: Dims) -> Result<Option<Self>> {
         let (map, stride) = match shortcut {
             Shortcut::None => return Ok(None),
             Shortcut::Identity(map) => (map, None),
@@ -34,7 +36,14 @@ impl Residual {
     }
 
     /// relu?(affine(y) + shortcut), for an output `y` of shape `out`.
-    pub(super) fn add(&self, y: &[f32], out: Dims, kernels: Kernels, affine: &Affine, relu: bool) -> Buffer {
+    pub(super) fn add(
+        &self,
+        y: &[E],
+        out: Dims,
+        kernels: Kernels<E>,
+        affine: &Affine,
+        relu: bool,
+    ) -> Buffer<E> {
         let (len, chunk) = (out.image_len(), chunk_images(out.n));
         let mut sum = Buffer::take(out.len());
         sum.par_chunks_mut(chunk * len).zip(y.par_chunks(chunk * len)).enumerate().for_each(
@@ -52,16 +61,16 @@ impl Residual {
 }
 
 /// Reads a chunk's shortcut images; owns the scratch memory.
-pub(super) struct ShortcutImages<'a> {
-    residual: Option<&'a Residual>,
-    normalised: Buffer,
+pub(super) struct ShortcutImages<'a, E: Element> {
+    residual: Option<&'a Residual<E>>,
+    normalised: Buffer<E>,
     /// Images that cannot be read in place.
-    copies: Buffer,
+    copies: Buffer<E>,
 }
 
-impl<'a> ShortcutImages<'a> {
+impl<'a, E: Element> ShortcutImages<'a, E> {
     /// A reader for chunks of up to `len` output values.
-    pub(super) fn new(residual: Option<&'a Residual>, len: usize) -> Self {
+    pub(super) fn new(residual: Option<&'a Residual<E>>, len: usize) -> Self {
         let (normalised, copies) = residual.map_or((0, 0), |residual| {
             let lazy = residual.from.node.norm.is_some();
             (residual.from.node.scratch_len(), if lazy || residual.subsample.is_some() { len } else { 0 })
@@ -70,7 +79,7 @@ impl<'a> ShortcutImages<'a> {
     }
 
     /// The images `range` in the output's shape, `len` values each.
-    pub(super) fn images(&mut self, range: Range<usize>, len: usize) -> Option<&[f32]> {
+    pub(super) fn images(&mut self, range: Range<usize>, len: usize) -> Option<&[E]> {
         let residual = self.residual?;
         if self.copies.is_empty() {
             return Some(&residual.from.node.data[range.start * len..range.end * len]);

@@ -5,21 +5,22 @@ use candle_core::{Result, Tensor};
 
 use super::node::Node;
 use super::values::with_values;
+use crate::element::Element;
 use crate::kernels::Conv;
 
 /// Input of a convolution.
-pub(crate) enum Source {
+pub(crate) enum Source<E: Element> {
     /// Planar images with few channels: a contiguous tensor (N, C, H, W).
     Planes(Tensor),
     /// Blocked activations.
-    Node(Arc<Node>),
+    Node(Arc<Node<E>>),
 }
 
-impl Source {
+impl<E: Element> Source<E> {
     /// Calls `f` with a view of the values.
-    pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_>) -> T) -> Result<T> {
+    pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_, E>) -> T) -> Result<T> {
         match self {
-            Self::Planes(tensor) => with_values(tensor, |values| f(View { values, node: None })),
+            Self::Planes(tensor) => with_values(tensor, |values| f(View { values: &E::convert(values), node: None })),
             Self::Node(node) => Ok(f(View { values: &node.data, node: Some(node) })),
         }
     }
@@ -27,14 +28,14 @@ impl Source {
 
 /// Values of a convolution's input during execution.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
-    values: &'a [f32],
-    node: Option<&'a Node>,
+pub(crate) struct View<'a, E: Element> {
+    values: &'a [E],
+    node: Option<&'a Node<E>>,
 }
 
-impl View<'_> {
+impl<E: Element> View<'_, E> {
     /// All values in place; as the convolution sees them if no scratch memory is needed.
-    pub(crate) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[E] {
         self.values
     }
 
@@ -48,8 +49,8 @@ impl View<'_> {
         &'s self,
         conv: &Conv,
         range: Range<usize>,
-        scratch: &'s mut [f32],
-    ) -> &'s [f32] {
+        scratch: &'s mut [E],
+    ) -> &'s [E] {
         let len = conv.in_len();
         match self.node {
             Some(node) if node.norm.is_some() => {

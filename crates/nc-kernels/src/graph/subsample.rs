@@ -1,4 +1,5 @@
 use super::dims::Dims;
+use crate::element::Element;
 use crate::lanes::LANES;
 
 /// ResNet's option-A shortcut: every `stride`-th pixel, with channels zero-padded on both sides.
@@ -11,18 +12,18 @@ pub(crate) struct Subsample {
 
 impl Subsample {
     /// Computes one shortcut image, including the zero channels.
-    pub(crate) fn apply(&self, from: &[f32], to: &mut [f32]) {
-        to.fill(0.0);
+    pub(crate) fn apply<E: Element>(&self, from: &[E], to: &mut [E]) {
+        to.fill(E::ZERO);
         self.each(|source, target, lanes| {
             to[target..target + lanes].copy_from_slice(&from[source..source + lanes]);
         });
     }
 
     /// Adds one image's shortcut gradient to the gradient of its input.
-    pub(crate) fn add_gradient(&self, gradient: &[f32], sum: &mut [f32]) {
+    pub(crate) fn add_gradient<E: Element>(&self, gradient: &[E], sum: &mut [E]) {
         self.each(|source, target, lanes| {
             for (sum, part) in sum[source..source + lanes].iter_mut().zip(&gradient[target..]) {
-                *sum += part;
+                *sum = E::from_f32(sum.to_f32() + part.to_f32());
             }
         });
     }

@@ -25,6 +25,8 @@ macro_rules! with_tile {
     };
 }
 
+pub(super) use with_tile;
+
 /// 3x3 convolution of one image with padding 1.
 ///
 /// # Safety

@@ -5,22 +5,22 @@ use super::geometry::Conv;
 use super::tile::BlockSums;
 
 /// Operation applied to the convolution's output before it is stored. Slices hold all of the output's channels.
-pub(crate) enum Epilogue<'a> {
+pub(crate) enum Epilogue<'a, E> {
     /// Nothing.
     Plain,
     /// Sums for the batch statistics; `first` marks the first images added to `sums`.
     Statistics { sums: &'a mut [BlockSums], first: bool },
     /// relu?(y * scale + shift + residual).
-    Affine { scale: &'a [f32], shift: &'a [f32], residual: Option<&'a [f32]>, relu: bool },
+    Affine { scale: &'a [f32], shift: &'a [f32], residual: Option<&'a [E]>, relu: bool },
 }
 
 /// Mask of a ReLU: where it passed the gradient.
 #[derive(Clone, Copy)]
-pub(crate) enum Mask<'a> {
+pub(crate) enum Mask<'a, E> {
     /// Everywhere: there was no ReLU.
     Open,
     /// Where these values are positive.
-    Values(&'a [f32]),
+    Values(&'a [E]),
     /// Where y * scale + shift is positive.
     Affine { scale: &'a [f32], shift: &'a [f32] },
 }
@@ -33,66 +33,90 @@ pub(crate) struct NormCoefficients {
     pub(crate) offset: Vec<f32>,
 }
 
-/// Kernels of one instruction set. Images are contiguous in their slices (see [`Conv`]); coefficients have one value
-/// per channel, padded to whole blocks.
+/// Convolutions over activations of type `E` on one instruction set. Images are contiguous in their slices (see [`Conv`]);
+/// products are exact or in f32, sums in f32.
 ///
 /// # Panics
 ///
 /// All functions, if slice lengths do not match.
-pub(crate) trait KernelSet: Sync {
-    /// Convolves the images `x`; `packed` from [`pack`](super::pack).
+pub(crate) trait Convolutions<E>: Sync {
+    /// Packs a kernel in PyTorch's layout into [`Conv::packed_len`] values for [`Convolutions::convolve`].
+    fn pack(&self, conv: &Conv, weight: &[f32], packed: &mut [f32]);
+
+    /// Packs a kernel into [`transposed_len`](super::transposed_len) values for [`Convolutions::input_gradient`].
+    fn pack_transposed(&self, conv: &Conv, weight: &[f32], packed: &mut [f32]);
+
+    /// Values of the scratch memory that the other functions need.
+    fn scratch_len(&self, conv: &Conv) -> usize;
+
+    /// Convolves the images `x`.
     fn convolve(
         &self,
         conv: &Conv,
-        x: &[f32],
+        x: &[E],
         packed: &[f32],
-        y: &mut [f32],
-        epilogue: Epilogue<'_>,
+        y: &mut [E],
+        epilogue: Epilogue<'_, E>,
         scratch: &mut [f32],
     );
 
-    /// Computes the gradient `dx` of the images (in blocks) from the output gradient `dy`; `packed` from
-    /// [`pack_transposed`](super::pack_transposed).
-    fn input_gradient(&self, conv: &Conv, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]);
+    /// Computes the gradient `dx` of the images (in blocks) from the output gradient `dy`.
+    fn input_gradient(&self, conv: &Conv, dy: &[E], packed: &[f32], dx: &mut [E], scratch: &mut [f32]);
 
-    /// Adds to the packed kernel gradient `dw` of the output blocks `out_blocks`.
+    /// Adds to the kernel gradient `dw` of the output blocks `out_blocks`, in the layout of [`unpack`](super::unpack).
     fn kernel_gradient(
         &self,
         conv: &Conv,
-        x: &[f32],
-        dy: &[f32],
+        x: &[E],
+        dy: &[E],
         out_blocks: Range<usize>,
         dw: &mut [f32],
         scratch: &mut [f32],
     );
+}
 
+/// Passes over activations of type `E` on one instruction set, in f32. Coefficients have one value per channel, padded to whole
+/// blocks.
+///
+/// # Panics
+///
+/// All functions, if slice lengths do not match.
+pub(crate) trait Elementwise<E>: Sync {
     /// out = relu?(y * scale + shift + residual) for one image.
     fn normalise(
         &self,
-        y: &[f32],
+        y: &[E],
         scale: &[f32],
         shift: &[f32],
-        residual: Option<&[f32]>,
+        residual: Option<&[E]>,
         relu: bool,
-        out: &mut [f32],
+        out: &mut [E],
     );
 
-    /// Zeroes the gradient of one image where the mask is closed and accumulates the sums.
+    /// gradient = gradient where the mask is open, else 0, for one image; adds to the sums.
     fn mask_and_sum(
         &self,
-        gradient: &mut [f32],
-        mask: Mask<'_>,
-        y: &[f32],
+        gradient: &mut [E],
+        mask: Mask<'_, E>,
+        y: &[E],
         mean: &[f32],
         sums: &mut [GradientSums],
     );
 
-    /// Batch norm's gradient of one image.
-    fn norm_gradient(&self, gradient: &[f32], y: &[f32], by: &NormCoefficients, dy: &mut [f32]);
+    /// Batch norm's gradient `dy` for one image.
+    fn norm_gradient(&self, gradient: &[E], y: &[E], by: &NormCoefficients, dy: &mut [E]);
 
     /// sum += term.
-    fn add(&self, sum: &mut [f32], term: &[f32]);
+    fn add(&self, sum: &mut [E], term: &[E]);
+
+    /// sum += term, for sums in f32.
+    fn add_f32(&self, sum: &mut [f32], term: &[f32]);
 }
 
+/// The kernels of one instruction set for activations of type `E`.
+pub(crate) trait KernelSet<E>: Convolutions<E> + Elementwise<E> {}
+
+impl<E, T: Convolutions<E> + Elementwise<E>> KernelSet<E> for T {}
+
 /// The kernels used by a feature map's operations.
-pub(crate) type Kernels = &'static dyn KernelSet;
+pub(crate) type Kernels<E> = &'static dyn KernelSet<E>;

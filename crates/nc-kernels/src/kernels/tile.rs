@@ -1,5 +1,6 @@
 //! Partition of output rows into tiles, and the epilogue of a finished tile.
 
+use crate::element::Element;
 use crate::lanes::{LANES, Lanes};
 
 /// Pixels per tile when a row of `width` pixels is cut into equal tiles of at most `most`.
@@ -16,7 +17,7 @@ pub(crate) fn place(tile: usize, pixels: usize, width: usize) -> (usize, usize) 
     (start, tile * pixels - start)
 }
 
-/// Sums of y - shift and of its square over the pixels of a channel block.
+/// Sums of y - shift and of its square over the pixels of a channel block, y as it is stored.
 ///
 /// The shift, the mean of the first tile, preserves the variance's precision when the mean is large.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +39,16 @@ impl BlockSums {
 
 /// Epilogue of a convolution tile before it is stored; pointers refer to the tile's first block.
 #[derive(Clone, Copy)]
-pub(super) enum TileEnd {
+pub(super) enum TileEnd<E = f32> {
     /// Nothing.
     Plain,
     /// Accumulates the sums, taking the shift from the first tile if `set_shift`.
     Statistics { sums: *mut BlockSums, set_shift: bool },
     /// relu?(y * scale + shift + residual); `residual` has the layout of y, or is null.
-    Affine { scale: *const f32, shift: *const f32, residual: *const f32, relu: bool },
+    Affine { scale: *const f32, shift: *const f32, residual: *const E, relu: bool },
 }
 
-impl TileEnd {
+impl<E: Copy> TileEnd<E> {
     /// The epilogue for image `image` of images of `image_len` values.
     ///
     /// # Safety
@@ -97,13 +98,13 @@ impl TileEnd {
 ///
 /// `y` and the pointers of `end` must be valid for the tile; call only from [`Lanes::enter`].
 #[inline(always)]
-pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
+pub(super) unsafe fn finish<V: Lanes, E: Element, const PX: usize, const O: usize>(
     tile: &[[V; O]; PX],
-    y: *mut f32,
+    y: *mut E,
     block_len: usize,
     pixel: usize,
     skip: usize,
-    end: TileEnd,
+    end: TileEnd<E>,
 ) {
     // SAFETY: the caller guarantees all pointers, used for the tile's pixels and blocks only.
     unsafe {
@@ -115,12 +116,12 @@ pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
                         let at = o * block_len + (pixel + p) * LANES;
                         let mut value = V::fma(row[o], scale, shift);
                         if !residual.is_null() {
-                            value = value.add(V::load(residual.add(at)));
+                            value = value.add(E::load(residual.add(at)));
                         }
                         if relu {
                             value = value.positive_part();
                         }
-                        value.store(y.add(at));
+                        E::store(value, y.add(at));
                     }
                 }
                 return;
@@ -144,7 +145,7 @@ pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
                     let (mut sum, mut square) = (V::load(sum_at), V::load(square_at));
                     for (p, row) in tile.iter().enumerate() {
                         if p >= skip {
-                            let centred = row[o].sub(shift);
+                            let centred = E::round(row[o]).sub(shift);
                             sum = sum.add(centred);
                             square = V::fma(centred, centred, square);
                         }
@@ -156,7 +157,7 @@ pub(super) unsafe fn finish<V: Lanes, const PX: usize, const O: usize>(
         }
         for o in 0..O {
             for (p, row) in tile.iter().enumerate() {
-                row[o].store(y.add(o * block_len + (pixel + p) * LANES));
+                E::store(row[o], y.add(o * block_len + (pixel + p) * LANES));
             }
         }
     }

@@ -1,8 +1,12 @@
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    _mm256_sub_ps,
 };
 
+use half::bf16;
+
+use super::half_avx2::{dot_eight, load_eight, pair_eight, round_eight, store_eight};
 use super::{Kernel, Lanes, half_avx2::HalfAvx2, vector::instructions};
 
 /// Two of sixteen 256-bit registers. `WIDE` selects AVX-512's tile sizes, to test the AVX-512 kernel shapes on
@@ -20,6 +24,7 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
     const GRADIENT_CHANNELS: usize = if WIDE { 8 } else { 4 };
     const GRADIENT_THREE_TAPS: bool = WIDE;
     type Half = HalfAvx2;
+    type Plain = Self;
     // AVX-512 has no half vectors.
     const HAS_HALF: bool = !WIDE;
 
@@ -36,6 +41,18 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
         }
         fn fma(a: Self, b: Self, c: Self) -> Self {
             Self(_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1))
+        }
+        fn dot(a: Self, b: Self, c: Self) -> Self {
+            Self(dot_eight(a.0, b.0, c.0), dot_eight(a.1, b.1, c.1))
+        }
+        fn load_bf16(from: *const bf16) -> Self { Self(load_eight(from), load_eight(from.add(8))) }
+        fn round_bf16(self) -> Self { Self(round_eight(self.0), round_eight(self.1)) }
+        fn store_bf16(self, to: *mut bf16) {
+            store_eight(self.0, to);
+            store_eight(self.1, to.add(8));
+        }
+        fn pairs(first: *const bf16, second: *const bf16) -> Self {
+            Self(pair_eight(first, second), pair_eight(first.add(8), second.add(8)))
         }
         fn add(self, other: Self) -> Self {
             Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1))

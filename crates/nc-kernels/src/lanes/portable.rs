@@ -1,3 +1,5 @@
+use half::bf16;
+
 use super::{Kernel, LANES, Lanes};
 
 /// An array that the compiler maps to the available registers (NEON on aarch64, SSE2 on plain x86-64).
@@ -26,6 +28,7 @@ impl Lanes for Portable {
     const GRADIENT_CHANNELS: usize = 2;
     const GRADIENT_THREE_TAPS: bool = false;
     type Half = Self;
+    type Plain = Self;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -58,6 +61,43 @@ impl Lanes for Portable {
             };
         }
         result
+    }
+    #[inline(always)]
+    unsafe fn dot(a: Self, b: Self, c: Self) -> Self {
+        let half = |lanes: Self, shift: u32| {
+            Self(lanes.0.map(|value| f32::from_bits(value.to_bits() << shift & 0xffff_0000)))
+        };
+        // SAFETY: always available.
+        unsafe {
+            let upper = Self::fma(half(a, 0), half(b, 0), c);
+            Self::fma(half(a, 16), half(b, 16), upper)
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const bf16) -> Self {
+        // SAFETY: the caller's pointer is valid for sixteen values; an array of bf16 has the alignment of bf16.
+        Self(unsafe { *from.cast::<[bf16; LANES]>() }.map(|value| f32::from_bits(u32::from(value.to_bits()) << 16)))
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(self) -> Self {
+        Self(self.0.map(|value| bf16::from_f32(value).to_f32()))
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut bf16) {
+        // SAFETY: as in `load_bf16`.
+        unsafe { *to.cast::<[bf16; LANES]>() = self.0.map(bf16::from_f32) }
+    }
+    #[inline(always)]
+    unsafe fn pairs(first: *const bf16, second: *const bf16) -> Self {
+        // SAFETY: the caller's pointers are valid for sixteen values.
+        let (first, second) =
+            unsafe { (*first.cast::<[bf16; LANES]>(), *second.cast::<[bf16; LANES]>()) };
+        let mut pairs = [0.0; LANES];
+        for (lane, pair) in pairs.iter_mut().enumerate() {
+            let bits = u32::from(second[lane].to_bits()) << 16 | u32::from(first[lane].to_bits());
+            *pair = f32::from_bits(bits);
+        }
+        Self(pairs)
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

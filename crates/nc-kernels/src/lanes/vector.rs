@@ -1,3 +1,5 @@
+use half::bf16;
+
 /// Number of f32 per vector, and of channels per block.
 pub(crate) const LANES: usize = 16;
 
@@ -27,6 +29,8 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
 
     /// Vectors for blocks whose last eight channels are padding, if that is faster.
     type Half: Lanes;
+    /// The same vectors for kernels in f32, which then exist once.
+    type Plain: Lanes;
     /// Whether `Half` is another type.
     const HAS_HALF: bool = false;
 
@@ -37,6 +41,23 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     unsafe fn splat(from: *const f32) -> Self;
     /// a * b + c, rounded once where the instruction set supports it.
     unsafe fn fma(a: Self, b: Self, c: Self) -> Self;
+    /// c + a * b over the pairs of bf16 in each lane: the upper product first, each addition rounded to f32. Products of
+    /// bf16 are exact.
+    unsafe fn dot(a: Self, b: Self, c: Self) -> Self;
+    /// Sixteen bf16 as f32.
+    unsafe fn load_bf16(from: *const bf16) -> Self;
+    /// Rounds to bf16, ties to even; NaN stays NaN.
+    unsafe fn round_bf16(self) -> Self;
+    /// Stores the values of [`Lanes::round_bf16`].
+    unsafe fn store_bf16(self, to: *mut bf16);
+    /// Sixteen pairs of bf16, for [`Lanes::dot`]: `first` in the lower halves of the lanes, `second` in the upper.
+    unsafe fn pairs(first: *const bf16, second: *const bf16) -> Self;
+    /// The pairs of sixteen bf16 at `from` and the sixteen that follow.
+    #[inline(always)]
+    unsafe fn adjacent_pairs(from: *const bf16) -> Self {
+        // SAFETY: the caller's pointer is valid for 32 values.
+        unsafe { Self::pairs(from, from.add(LANES)) }
+    }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;

@@ -1,16 +1,20 @@
-//! A step of ResNet-8 on an emulated GPU against f64 with the same rounding points.
+//! A step of ResNet-8, on an emulated GPU and in bf16 on the CPU, against f64 with the same rounding points.
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_cuda::{Emulator, Order};
 
 use super::common::{Random, assert_close, values};
-use super::{Layer, conv3x3, loss};
+use super::{Layer, all_bf16_kernels, conv3x3, loss};
 use crate::gpu::Precision;
 use crate::{FeatureMap, Mode, Shortcut, composed};
 
 /// Rounding of stored values and of operands of matrix products.
 #[derive(Clone, Copy)]
-struct Rounding(Precision);
+struct Rounding {
+    precision: Precision,
+    /// Whether values between two kernels are stored too: normalised outputs, and input gradients that are added to another.
+    intermediates: bool,
+}
 
 impl Rounding {
     fn bits(tensor: &Tensor, bits: u32) -> Tensor {
@@ -25,11 +29,15 @@ impl Rounding {
     }
 
     fn stored(self, tensor: &Tensor) -> Tensor {
-        if self.0 == Precision::Bf16 { Self::bits(tensor, 16) } else { tensor.clone() }
+        if self.precision == Precision::Bf16 { Self::bits(tensor, 16) } else { tensor.clone() }
     }
 
     fn operand(self, tensor: &Tensor) -> Tensor {
-        Self::bits(tensor, if self.0 == Precision::Bf16 { 16 } else { 13 })
+        Self::bits(tensor, if self.precision == Precision::Bf16 { 16 } else { 13 })
+    }
+
+    fn intermediate(self, tensor: &Tensor) -> Tensor {
+        if self.intermediates { self.stored(tensor) } else { tensor.clone() }
     }
 }
 
@@ -107,7 +115,7 @@ fn shortcut(x: &Tensor, out: &Tensor) -> Tensor {
 
 /// Output of each layer and the gradients of all parameters, in f64 with rounding: a stem and blocks of two layers.
 ///
-/// Each layer's input and each ReLU's mask are those of `outputs`, the layers' outputs on the GPU: otherwise values close to a
+/// Each layer's input and each ReLU's mask are those of `outputs`, the layers' own outputs: otherwise values close to a
 /// rounding boundary or to zero would differ, and the difference would grow from layer to layer.
 fn reference(
     layers: &[Layer],
@@ -119,9 +127,9 @@ fn reference(
     let images = rounding.stored(&images.to_dtype(DType::F64).unwrap());
     let inputs = std::iter::once(&images).chain(outputs);
     let done: Vec<_> = layers.iter().zip(inputs).map(|(layer, x)| Done::new(layer, x, rounding)).collect();
-    let mut expected = vec![done[0].affine.relu().unwrap()];
+    let mut expected = vec![rounding.intermediate(&done[0].affine.relu().unwrap())];
     for block in (1..layers.len()).step_by(2) {
-        expected.push(done[block].affine.relu().unwrap());
+        expected.push(rounding.intermediate(&done[block].affine.relu().unwrap()));
         let affine = &done[block + 1].affine;
         let sum = (affine + shortcut(&outputs[block - 1], affine)).unwrap();
         expected.push(rounding.stored(&sum.relu().unwrap()));
@@ -145,7 +153,7 @@ fn reference(
         let through = Var::from_tensor(x).unwrap();
         let side = loss(&shortcut(&through, out), &masked).backward().unwrap();
         let side = rounding.stored(&side.get(&through).unwrap().clone());
-        gradient = rounding.stored(&(side + dx).unwrap());
+        gradient = rounding.stored(&(side + rounding.intermediate(&dx)).unwrap());
     }
     let masked = rounding.stored(&(gradient * positive(&outputs[0])).unwrap());
     let [_, own @ ..] = done[0].backward(&layers[0], &masked, rounding);
@@ -154,7 +162,7 @@ fn reference(
     (expected, gradients)
 }
 
-/// Outputs of the layers on the GPU.
+/// Outputs of the layers.
 fn forward(layers: &[Layer], images: &FeatureMap, tracked: bool) -> Vec<FeatureMap> {
     let step = |layer: &Layer, x: &FeatureMap, shortcut: Shortcut<'_>| {
         layer.try_forward(x, shortcut, true, Mode::Train, tracked).unwrap()
@@ -187,15 +195,28 @@ fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
     ];
     let layers = shapes.map(|shape| Layer::random(shape, &mut random));
     let (images, upstream) = (random.tensor((6, 3, 8, 8)), random.tensor((6, 64)));
-    for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::Tf32, 2e-3)] {
+    let device = |images: &Tensor, precision| {
         let device = Emulator::new(Order::Ascending).device();
-        let map = |images| FeatureMap::on_device(images, &device, precision).unwrap();
+        FeatureMap::on_device(images, &device, precision).unwrap()
+    };
+    let mut places: Vec<(String, Rounding, f64, Box<dyn Fn(&Tensor) -> FeatureMap>)> = vec![];
+    for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::Tf32, 2e-3)] {
+        let rounding = Rounding { precision, intermediates: false };
+        let map = move |images: &Tensor| device(images, precision);
+        places.push((format!("{precision} on the GPU"), rounding, bound, Box::new(map)));
+    }
+    for (name, kernels) in all_bf16_kernels() {
+        let rounding = Rounding { precision: Precision::Bf16, intermediates: true };
+        let map = move |images: &Tensor| FeatureMap::with_kernels(images, Some(kernels)).unwrap();
+        places.push((format!("bf16 on {name}"), rounding, 1e-2, Box::new(map)));
+    }
+    for (place, rounding, bound, map) in places {
         let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
         let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
         let wide = layers.each_ref().map(|layer| layer.to_dtype(DType::F64));
-        let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, Rounding(precision));
+        let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, rounding);
         for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
-            assert_close(&format!("output {index} in {precision}"), ours, expected, bound / 10.0);
+            assert_close(&format!("output {index} in {place}"), ours, expected, bound / 10.0);
         }
 
         let outputs = forward(&layers, &map(&images), true);
@@ -205,7 +226,7 @@ fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
         let ours: Vec<_> = parameters.map(|(_, parameter)| store.get(parameter).unwrap()).collect();
         assert_eq!(ours.len(), gradients.len());
         for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
-            assert_close(&format!("gradient {index} in {precision}"), ours, expected, bound);
+            assert_close(&format!("gradient {index} in {place}"), ours, expected, bound);
         }
     }
 }

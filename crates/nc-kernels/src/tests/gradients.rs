@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::common::Random;
 use super::{Layer, conv3x3, loss};
-use crate::kernels::Kernels;
+use crate::feature_map::VectorKernels;
 use crate::{FeatureMap, Mode, Shortcut};
 
 /// A stem, a downsampling block and a plain block; the loss is linear in the pooled features.
@@ -12,11 +12,11 @@ struct Network {
     layers: Vec<Layer>,
     x: Var,
     upstream: Tensor,
-    kernels: Option<Kernels>,
+    kernels: Option<VectorKernels>,
 }
 
 impl Network {
-    fn new(dtype: DType, kernels: Option<Kernels>) -> Self {
+    fn new(dtype: DType, kernels: Option<VectorKernels>) -> Self {
         let random = &mut Random::new(21);
         let shapes =
             [conv3x3(3, 8, 1), conv3x3(8, 12, 2), conv3x3(12, 12, 1), conv3x3(12, 12, 1), conv3x3(12, 12, 1)];

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::common::{Random, assert_close};
 use super::{Layer, conv3x3, kernels, loss};
-use crate::kernels::Kernels;
+use crate::feature_map::VectorKernels;
 use crate::{FeatureMap, Mode, Shortcut, conv2d};
 
 /// Asserts bitwise equality.
@@ -107,7 +107,7 @@ fn a_graph_may_be_walked_twice() {
 /// A feature map with readers of every kind, on the vector kernels or on Candle's own operations.
 fn many_readers(
     fixture: &Fixture,
-    kernels: Option<Kernels>,
+    kernels: Option<VectorKernels>,
     upstream: &[Tensor; 2],
 ) -> (Tensor, Vec<Tensor>) {
     let dtype = if kernels.is_some() { DType::F32 } else { DType::F64 };

@@ -1,5 +1,6 @@
 //! Tests that select the kernels explicitly, whatever the processor's default.
 
+mod bf16;
 mod convolutions;
 mod errors;
 mod gpu;
@@ -19,32 +20,50 @@ mod common;
 use candle_core::{Tensor, Var};
 use common::Random;
 
-use crate::isa::InstructionSet;
-use crate::kernels::Kernels;
+use crate::feature_map::VectorKernels;
+use crate::isa::{self, InstructionSet, SetKernels};
 use crate::{ConvNorm, ConvShape, FeatureMap, Mode, Shortcut};
 
-/// All kernels supported by this processor, including AVX-512's tiles on AVX2 registers.
-fn all_kernels() -> Vec<(&'static str, Kernels)> {
+/// All sets supported by this processor, including AVX-512's tiles on AVX2 registers, and AVX-512 without the instructions
+/// for bf16.
+fn all_sets() -> Vec<(&'static str, SetKernels)> {
     let sets = InstructionSet::ALL.into_iter();
-    let all = sets.filter_map(|set| Some((set.name(), set.kernels()?))).chain(wide_tiles());
+    let all = sets.filter_map(|set| Some((set.name(), set.kernels()?))).chain(further_sets());
     all.collect()
 }
 
 #[cfg(target_arch = "x86_64")]
-fn wide_tiles() -> Option<(&'static str, Kernels)> {
-    use crate::{kernels::Set, lanes::Avx2};
+fn further_sets() -> Vec<(&'static str, SetKernels)> {
+    use crate::{kernels::Set, lanes};
     // SAFETY: used only if AVX2's own kernels are supported.
-    const WIDE: Set<Avx2<true>> = unsafe { Set::new() };
-    InstructionSet::Avx2.kernels().map(|_| ("avx512's tiles on avx2", &WIDE as Kernels))
+    const WIDE: Set<lanes::Avx2<true>> = unsafe { Set::new() };
+    // SAFETY: used only if AVX-512's own kernels are supported.
+    const PLAIN: Set<lanes::Avx512> = unsafe { Set::new() };
+    let wide = ("avx512's tiles on avx2", SetKernels { f32: &WIDE, bf16: &WIDE });
+    let plain = ("avx512 without bf16", SetKernels { f32: &PLAIN, bf16: &PLAIN });
+    [(InstructionSet::Avx2, wide), (InstructionSet::Avx512, plain)]
+        .into_iter()
+        .filter_map(|(needs, set)| needs.kernels().map(|_| set))
+        .collect()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn wide_tiles() -> Option<(&'static str, Kernels)> {
-    None
+fn further_sets() -> Vec<(&'static str, SetKernels)> {
+    vec![]
 }
 
-fn kernels() -> Kernels {
-    crate::isa::kernels().unwrap()
+/// The kernels in f32 of all sets.
+fn all_kernels() -> Vec<(&'static str, VectorKernels)> {
+    all_sets().into_iter().map(|(name, set)| (name, VectorKernels::F32(set.f32))).collect()
+}
+
+/// The kernels in bf16 of all sets.
+fn all_bf16_kernels() -> Vec<(&'static str, VectorKernels)> {
+    all_sets().into_iter().map(|(name, set)| (name, VectorKernels::Bf16(set.bf16))).collect()
+}
+
+fn kernels() -> VectorKernels {
+    VectorKernels::F32(isa::kernels().unwrap().f32)
 }
 
 /// A layer's parameters.

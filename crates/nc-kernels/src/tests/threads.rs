@@ -3,12 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use super::common::Random;
-use super::{Layer, all_kernels, conv3x3};
-use crate::kernels::Kernels;
+use super::{Layer, all_bf16_kernels, all_kernels, conv3x3};
+use crate::feature_map::VectorKernels;
 use crate::{ConvShape, FeatureMap, Shortcut};
 
 /// Bits of the weights after some steps of gradient descent on a small network.
-fn train(kernels: Kernels, images: usize) -> Vec<u32> {
+fn train(kernels: VectorKernels, images: usize) -> Vec<u32> {
     let random = &mut Random::new(61);
     let layers = [
         conv3x3(3, 16, 1),
@@ -45,7 +45,7 @@ fn train(kernels: Kernels, images: usize) -> Vec<u32> {
 
 #[test]
 fn one_two_and_three_threads_give_the_same_bits() {
-    for (name, kernels) in all_kernels() {
+    for (name, kernels) in all_kernels().into_iter().chain(all_bf16_kernels()) {
         for images in [5, 37] {
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -2,12 +2,12 @@
 //! `imagenet-resnet18`, `resnet50` and `resnext50-32x4d`. `cargo xtask bench step` compares them with PyTorch.
 //!
 //! ```sh
-//! cargo run --release -p nc-train --example step -- train|eval|shares|waiting resnet32|resnet18|stock-resnet32|resnet50 THREADS STEPS
+//! cargo run --release -p nc-train --example step -- train|train-bf16|eval|shares|waiting resnet32|resnet18|stock-resnet32|resnet50 THREADS STEPS
 //! cargo run --release -p nc-train --example step -- train cifar100-lt-r100/ride-3 THREADS STEPS
 //! ```
 //!
-//! `train` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0 if
-//! unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
+//! `train`, `train-bf16` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0
+//! if unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
 //! L_B alone (forward and backward), in percent of a step. `waiting` prints the time waiting for a loader of two views with
 //! AutoAugment and Cutout. With a preset, `train` takes steps of its
 //! first phase.
@@ -27,7 +27,7 @@ use nc_data::{
 use nc_kernels::threads;
 use nc_losses::{BetweenForm, between_class, within_class};
 use nc_models::{
-    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, ResNet, ResNetConfig,
+    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, Precision, ResNet, ResNetConfig,
 };
 use nc_train::{BackboneKind, Branches, Learner, Result, presets};
 
@@ -46,7 +46,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, network, threads, steps] = args.as_slice() else {
         return Err(
-            "usage: step train|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
+            "usage: step train|train-bf16|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
         );
     };
     if mode == "train" && network.contains('/') {
@@ -63,7 +63,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     if let Some(config) = photographs {
         let steps = steps.parse()?;
         threads::init(threads.parse()?)?;
-        return Ok(threads::install(|| on_photographs(config, mode == "train", steps))?);
+        return Ok(threads::install(|| on_photographs(config, mode, steps))?);
     }
     let network: Network = match network.as_str() {
         "resnet32" => |vb| Ok(Box::new(ResNet::new(ResNetConfig::cifar(32, 3, 1)?, vb)?)),
@@ -75,12 +75,16 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     threads::init(threads.parse()?)?;
     let measure: fn(Network, usize) -> Result<()> = match mode.as_str() {
         "train" => |network, steps| print_steps(learner(network, 10)?, &noise(10, SMALL)?, true, steps),
+        "train-bf16" => |network, steps| {
+            let learner = learner_in(Precision::Bf16, network, 10)?;
+            print_steps(learner, &noise(10, SMALL)?, true, steps)
+        },
         "eval" => |network, steps| print_steps(learner(network, 10)?, &noise(10, SMALL)?, false, steps),
         "shares" => |network, steps| {
             [10, 100].into_iter().try_for_each(|classes| print_shares(network, classes, steps))
         },
         "waiting" => print_waiting,
-        _ => return Err("expected the mode train, eval, shares or waiting".into()),
+        _ => return Err("expected the mode train, train-bf16, eval, shares or waiting".into()),
     };
     Ok(threads::install(|| measure(network, steps))?)
 }
@@ -98,11 +102,12 @@ fn print_steps(mut learner: Learner, batch: &Batch, trains: bool, steps: usize) 
 }
 
 /// Times of steps of a network for photographs.
-fn on_photographs(config: ResNetConfig, trains: bool, steps: usize) -> Result<()> {
+fn on_photographs(config: ResNetConfig, mode: &str, steps: usize) -> Result<()> {
     let params = ParamStore::new(0, &Device::Cpu);
     let backbone = ResNet::new(config, &params.builder())?;
-    let learner = learner_of(params, Box::new(backbone), 10)?;
-    print_steps(learner, &noise(10, (32, 224))?, trains, steps)
+    let precision = if mode == "train-bf16" { Precision::Bf16 } else { Precision::F32 };
+    let learner = learner_of(precision, params, Box::new(backbone), 10)?;
+    print_steps(learner, &noise(10, (32, 224))?, mode != "eval", steps)
 }
 
 type Network = fn(&VarBuilder<'_>) -> nc_models::Result<Box<dyn Backbone>>;
@@ -266,15 +271,24 @@ fn loader(classes: usize, batches: usize, views: Vec<ViewConfig>, workers: usize
 
 /// The step of `cifar10-lt-r100/nc-drw`: cross entropy + L_W + L_B on learnable centres, SGD.
 fn learner(network: Network, classes: usize) -> Result<Learner> {
-    let params = ParamStore::new(0, &Device::Cpu);
-    let backbone = network(&params.builder())?;
-    learner_of(params, backbone, classes)
+    learner_in(Precision::F32, network, classes)
 }
 
-fn learner_of(params: ParamStore, backbone: Box<dyn Backbone>, classes: usize) -> Result<Learner> {
+fn learner_in(precision: Precision, network: Network, classes: usize) -> Result<Learner> {
+    let params = ParamStore::new(0, &Device::Cpu);
+    let backbone = network(&params.builder())?;
+    learner_of(precision, params, backbone, classes)
+}
+
+fn learner_of(
+    precision: Precision,
+    params: ParamStore,
+    backbone: Box<dyn Backbone>,
+    classes: usize,
+) -> Result<Learner> {
     let phase = presets::find("cifar10-lt-r100/nc-drw")?.phases.remove(0);
     let model = Model::new(params, backbone, &HeadConfig::Linear, classes)?;
-    let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]);
+    let mut learner = Learner::new(Box::new(model), &vec![BATCH; classes]).in_precision(precision);
     learner.begin_phase(&phase)?;
     learner.begin_epoch(0, 0, &|_, _| unreachable!("this preset initialises centres from N(0, 1)"))?;
     Ok(learner)

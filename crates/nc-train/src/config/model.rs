@@ -27,7 +27,7 @@ pub struct ModelConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub normalize_features: bool,
-    /// Precision of the layers before the features in training; others than f32 require a GPU. Classifier, losses,
+    /// Precision of the layers before the features in training; bf16 on the CPU and on GPUs, tf32 on GPUs. Classifier, losses,
     /// optimiser and evaluation are always f32.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     #[schemars(extend("default" = "f32"))]
