@@ -1,6 +1,6 @@
 use crate::driver::{Argument, Grid};
 use crate::source::{File, Source};
-use crate::{Activations, Buffer, Device, Result};
+use crate::{Activations, Buffer, Device, Precision, Result};
 
 /// Threads of a block, and channels.
 const THREADS: usize = 256;
@@ -56,7 +56,7 @@ impl RawNorm {
             Argument::Int(of.channels as i32),
             Argument::Int(of.padded() as i32),
         ];
-        device.launch(&source("statistics", of), grid(of), &arguments)?;
+        device.launch(&source("statistics"), grid(of), &arguments)?;
         Ok(Norm { rows })
     }
 
@@ -78,7 +78,7 @@ impl RawNorm {
             Argument::Int(of.padded() as i32),
         ];
         let grid = Grid::linear(of.padded().div_ceil(THREADS));
-        device.launch(&source("fixed_statistics", of), grid, &arguments)?;
+        device.launch(&source("fixed_statistics"), grid, &arguments)?;
         Ok(Norm { rows })
     }
 }
@@ -112,7 +112,7 @@ impl Norm {
             Argument::Int(of.channels as i32),
             Argument::Int(of.padded() as i32),
         ];
-        device.launch(&source("norm_gradient", of), grid(of), &arguments)?;
+        device.launch(&source("norm_gradient"), grid(of), &arguments)?;
         Ok(NormGradient { rows })
     }
 }
@@ -122,6 +122,8 @@ fn grid(of: Activations) -> Grid {
     Grid { blocks: [of.padded() / CHANNELS, 1, 1], shared: THREADS * 8 }
 }
 
-fn source(kernel: &'static str, of: Activations) -> Source {
-    Source { file: File::Norm, kernel, precision: of.precision, threads: THREADS, constants: vec![] }
+fn source(kernel: &'static str) -> Source {
+    // No activations: one kernel for all precisions.
+    let precision = Precision::F32;
+    Source { file: File::Norm, kernel, precision, threads: THREADS, constants: vec![] }
 }
