@@ -143,13 +143,12 @@ impl Emulator {
         f(&mut bytes[offset..])
     }
 
-    /// Compiles `text` to a library, unless an earlier process has.
-    fn library(source: &Source, text: &str) -> Result<PathBuf> {
-        let failed = |log: String| Error::Compile { kernel: source.kernel, log };
+    /// Compiles `text` to a library, unless an earlier process has. `arguments`: of the compiler.
+    fn library(text: &str, arguments: &[&str]) -> std::result::Result<PathBuf, String> {
         let directory = std::env::temp_dir().join("nc-cuda-emulator");
-        std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
+        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-        let name = digest(&[text, &compiler]);
+        let name = digest(&[&[text, &compiler], arguments].concat());
         let library = directory.join(format!("{name}.so"));
         if library.exists() {
             return Ok(library);
@@ -157,20 +156,29 @@ impl Emulator {
         // Other threads and processes may build the same library.
         let unique = format!("{name}.{}.{:?}", std::process::id(), std::thread::current().id());
         let (code, built) = (directory.join(format!("{unique}.cpp")), directory.join(format!("{unique}.so")));
-        std::fs::write(&code, text).map_err(|error| failed(error.to_string()))?;
+        std::fs::write(&code, text).map_err(|error| error.to_string())?;
         // Fibers jump between stacks, which fortified longjmp refuses.
-        let flags =
-            ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-o"];
-        let output = Command::new(&compiler).args(flags).arg(&built).arg(&code).output();
-        let output =
-            output.map_err(|error| failed(format!("{compiler}: {error}; set CXX to a C++ compiler")))?;
+        let flags = ["-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-o"];
+        let output = Command::new(&compiler).args(flags).arg(&built).arg(&code).args(arguments).output();
+        let output = output.map_err(|error| format!("{compiler}: {error}; set CXX to a C++ compiler"))?;
         if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        std::fs::rename(&built, &library).map_err(|error| failed(error.to_string()))?;
+        std::fs::rename(&built, &library).map_err(|error| error.to_string())?;
         // Of use only to read after an error.
         let _ = std::fs::remove_file(&code);
         Ok(library)
+    }
+
+    /// The library of a kernel, which loads that of the emulator itself.
+    fn kernel_library(&self, source: &Source) -> std::result::Result<PathBuf, String> {
+        const HEADER: &str = include_str!("kernels/emulator.h");
+        let emulator = Self::library(&format!("{HEADER}{}", include_str!("kernels/emulator.cpp")), &["-O3"])?;
+        let mut text = source.text(HEADER);
+        if let Some(edit) = &self.0.edit {
+            text = edit(&text);
+        }
+        Self::library(&format!("{text}\nEMULATE({})\n", source.kernel), &["-O1", &emulator.to_string_lossy()])
     }
 }
 
@@ -208,13 +216,9 @@ impl Driver for Emulator {
     }
 
     fn compile(&self, source: &Source) -> Result<usize> {
-        let mut text = source.text(include_str!("kernels/emulator.h"));
-        if let Some(edit) = &self.0.edit {
-            text = edit(&text);
-        }
-        let path = Self::library(source, &format!("{text}\nEMULATE({})\n", source.kernel))?;
-        let failed =
-            |error: libloading::Error| Error::Compile { kernel: source.kernel, log: error.to_string() };
+        let failed = |log: String| Error::Compile { kernel: source.kernel, log };
+        let path = self.kernel_library(source).map_err(failed)?;
+        let failed = |error: libloading::Error| failed(error.to_string());
         // SAFETY: the library was compiled from our source and has no initialiser but for empty containers. It stays loaded,
         // so the functions stay valid; they have these types by the macro EMULATE.
         let kernel = unsafe {
