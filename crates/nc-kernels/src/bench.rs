@@ -68,7 +68,7 @@ impl<E: Element> Synthetic<E> {
         kernels.pack_transposed(&conv, &weight, &mut transposed);
         let activations = |len: usize| {
             let mut buffer = Buffer::take(len);
-            buffer.copy_from_slice(&E::convert(&wave(len)));
+            E::with_converted(&wave(len), |values| buffer.copy_from_slice(values));
             buffer
         };
         let (x, y) = (activations(images * conv.in_len()), activations(images * conv.out_len()));

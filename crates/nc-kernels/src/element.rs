@@ -1,8 +1,7 @@
-use std::borrow::Cow;
-
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 
+use crate::buffer::Buffer;
 use crate::lanes::Lanes;
 
 /// Number type of activations in memory. Arithmetic is in f32.
@@ -12,12 +11,14 @@ use crate::lanes::Lanes;
 /// Every bit pattern is a value, and at most four bytes are aligned to their number.
 pub(crate) unsafe trait Element: Copy + Send + Sync + 'static {
     const ZERO: Self;
+    /// Values of an image up to which several images go through a layer's kernels together.
+    const TOGETHER: usize;
 
     fn to_f32(self) -> f32;
     /// Rounds to the nearest, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// The values as this type.
-    fn convert(values: &[f32]) -> Cow<'_, [Self]>;
+    /// Calls `f` with the values as this type.
+    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T;
     /// Sixteen values as f32.
     ///
     /// # Safety
@@ -41,6 +42,8 @@ pub(crate) unsafe trait Element: Copy + Send + Sync + 'static {
 // SAFETY: four bytes without invalid patterns.
 unsafe impl Element for f32 {
     const ZERO: Self = 0.0;
+    // Other numbers change the order of sums, and with it the bits of recorded runs.
+    const TOGETHER: usize = 1;
 
     #[inline(always)]
     fn to_f32(self) -> f32 {
@@ -50,8 +53,8 @@ unsafe impl Element for f32 {
     fn from_f32(value: f32) -> Self {
         value
     }
-    fn convert(values: &[f32]) -> Cow<'_, [Self]> {
-        Cow::Borrowed(values)
+    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T {
+        f(values)
     }
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {
@@ -72,6 +75,7 @@ unsafe impl Element for f32 {
 // SAFETY: two bytes without invalid patterns.
 unsafe impl Element for bf16 {
     const ZERO: Self = Self::ZERO;
+    const TOGETHER: usize = 16 * 1024;
 
     #[inline(always)]
     fn to_f32(self) -> f32 {
@@ -81,10 +85,10 @@ unsafe impl Element for bf16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
-    fn convert(values: &[f32]) -> Cow<'_, [Self]> {
-        let mut converted = vec![Self::ZERO; values.len()];
+    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T {
+        let mut converted = Buffer::<Self>::take(values.len());
         converted.convert_from_f32_slice(values);
-        Cow::Owned(converted)
+        f(&converted)
     }
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {

@@ -109,7 +109,7 @@ impl<E: Element> ConvolutionPass<'_, E> {
     ) -> (Option<Buffer>, Sums) {
         let Convolution { kernels, conv, .. } = self.saved.convolution;
         let (in_len, out_len) = (conv.in_len(), conv.out_len());
-        let at_once = images_at_once(&conv, images.len());
+        let at_once = images_at_once::<E>(&conv, images.len());
         let mut kernel = (self.kernel_wanted && !wide).then(|| Buffer::zeros(conv.packed_len()));
         let mut kernel_scratch = Buffer::take(kernels.scratch_len(&conv));
         let mut dy_scratch = Buffer::take(if self.coefficients.is_some() { at_once * out_len } else { 0 });

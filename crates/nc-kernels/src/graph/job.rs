@@ -138,10 +138,13 @@ impl<E: Activation> Job<E> {
     }
 }
 
-/// Images per kernel call: one, so that it stays in the cache between the passes, unless the kernel is so large that
+/// Images per kernel call: few, so that they stay in the cache between the passes, unless the kernel is so large that
 /// it should be read once for many images.
-pub(super) fn images_at_once(conv: &Conv, chunk: usize) -> usize {
-    if conv.packed_len() > 64 * 1024 { chunk } else { 1 }
+pub(super) fn images_at_once<E: Element>(conv: &Conv, chunk: usize) -> usize {
+    if conv.packed_len() > 64 * 1024 {
+        return chunk;
+    }
+    (E::TOGETHER / conv.in_len().max(conv.out_len())).clamp(1, chunk)
 }
 
 /// Convolves images of a chunk; owns the scratch memory.
@@ -156,7 +159,7 @@ struct Worker<'a, E: Element> {
 impl<'a, E: Activation> Worker<'a, E> {
     fn new(job: &'a Job<E>, view: View<'a, E>, chunk: usize) -> Self {
         let Convolution { kernels, conv, .. } = &job.convolution;
-        let at_once = images_at_once(conv, chunk);
+        let at_once = images_at_once::<E>(conv, chunk);
         let input = Buffer::take(view.scratch_len(at_once));
         Self { job, view, at_once, input, scratch: Buffer::take(kernels.scratch_len(conv)) }
     }

@@ -20,7 +20,7 @@ impl<E: Element> Source<E> {
     /// Calls `f` with a view of the values.
     pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_, E>) -> T) -> Result<T> {
         match self {
-            Self::Planes(tensor) => with_values(tensor, |values| f(View { values: &E::convert(values), node: None })),
+            Self::Planes(tensor) => with_values(tensor, |values| E::with_converted(values, |values| f(View { values, node: None }))),
             Self::Node(node) => Ok(f(View { values: &node.data, node: Some(node) })),
         }
     }
