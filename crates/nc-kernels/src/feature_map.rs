@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use half::bf16;
 use nc_cuda::Precision;
 
-use crate::gpu::{self, OnGpu};
 use crate::element::Element;
+use crate::gpu::{self, OnGpu};
 use crate::graph::{self, Blocked};
 use crate::kernels::Kernels;
 use crate::{Error, composed, isa};
@@ -24,7 +24,10 @@ pub struct FeatureMap {
 #[derive(Clone)]
 pub(crate) enum Repr {
     /// A Candle tensor. `kernels` process it further if they can read it (f32 on the CPU).
-    Tensor { tensor: Tensor, kernels: Option<VectorKernels> },
+    Tensor {
+        tensor: Tensor,
+        kernels: Option<VectorKernels>,
+    },
     /// Channel blocks, for the vector kernels.
     F32(Blocked<f32>),
     Bf16(Blocked<bf16>),

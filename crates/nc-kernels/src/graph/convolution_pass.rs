@@ -114,8 +114,7 @@ impl<E: Element> ConvolutionPass<'_, E> {
         let mut kernel_scratch = Buffer::take(kernels.scratch_len(&conv));
         let mut dy_scratch = Buffer::take(if self.coefficients.is_some() { at_once * out_len } else { 0 });
         let mut x_scratch = Buffer::take(view.scratch_len(at_once));
-        let mut input =
-            InputChunk::new(self.saved, treatment, targets.input.as_ref(), transposed, at_once);
+        let mut input = InputChunk::new(self.saved, treatment, targets.input.as_ref(), transposed, at_once);
 
         for start in images.clone().step_by(at_once) {
             let step = start..(start + at_once).min(images.end);

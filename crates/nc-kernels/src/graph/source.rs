@@ -20,7 +20,9 @@ impl<E: Element> Source<E> {
     /// Calls `f` with a view of the values.
     pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_, E>) -> T) -> Result<T> {
         match self {
-            Self::Planes(tensor) => with_values(tensor, |values| E::with_converted(values, |values| f(View { values, node: None }))),
+            Self::Planes(tensor) => with_values(tensor, |values| {
+                E::with_converted(values, |values| f(View { values, node: None }))
+            }),
             Self::Node(node) => Ok(f(View { values: &node.data, node: Some(node) })),
         }
     }
@@ -45,12 +47,7 @@ impl<E: Element> View<'_, E> {
     }
 
     /// The images `range` as the convolution sees them, normalised into `scratch` if necessary.
-    pub(crate) fn images<'s>(
-        &'s self,
-        conv: &Conv,
-        range: Range<usize>,
-        scratch: &'s mut [E],
-    ) -> &'s [E] {
+    pub(crate) fn images<'s>(&'s self, conv: &Conv, range: Range<usize>, scratch: &'s mut [E]) -> &'s [E] {
         let len = conv.in_len();
         match self.node {
             Some(node) if node.norm.is_some() => {

@@ -97,14 +97,7 @@ impl<V: Lanes> Convolutions<bf16> for Set<V> {
         }
     }
 
-    fn input_gradient(
-        &self,
-        conv: &Conv,
-        dy: &[bf16],
-        packed: &[f32],
-        dx: &mut [bf16],
-        scratch: &mut [f32],
-    ) {
+    fn input_gradient(&self, conv: &Conv, dy: &[bf16], packed: &[f32], dx: &mut [bf16], scratch: &mut [f32]) {
         let (in_len, out_len) = (conv.in_len_blocked(), conv.out_len());
         conv.check_input_gradient(dy, packed, dx);
         for (dy, dx) in dy.chunks(out_len).zip(dx.chunks_mut(in_len)) {

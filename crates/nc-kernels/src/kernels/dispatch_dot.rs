@@ -87,11 +87,7 @@ pub(super) unsafe fn spread<V: Lanes>(problem: Problem<bf16>, targets: Range<usi
 /// # Safety
 ///
 /// As for [`spread`]; the blocks must exist.
-unsafe fn spread_blocks<V: Lanes>(
-    problem: Problem<bf16>,
-    out_blocks: Range<usize>,
-    targets: &Range<usize>,
-) {
+unsafe fn spread_blocks<V: Lanes>(problem: Problem<bf16>, out_blocks: Range<usize>, targets: &Range<usize>) {
     let pixels = equal_tiles(problem.w, V::TILE_SPREAD);
     for block in out_blocks {
         // SAFETY: the caller guarantees the pointers; the blocks exist.
@@ -183,12 +179,7 @@ pub(super) unsafe fn kernel_gradient<V: Lanes>(
 /// # Safety
 ///
 /// As for [`kernel_gradient`].
-unsafe fn gradient_blocks<V: Lanes>(
-    conv: &Conv,
-    all: DotTile,
-    first_block: usize,
-    out_blocks: Range<usize>,
-) {
+unsafe fn gradient_blocks<V: Lanes>(conv: &Conv, all: DotTile, first_block: usize, out_blocks: Range<usize>) {
     let per_block = conv.h * pairs_per_row(conv.out_w) * conv.shape.stride * LANES;
     for block in out_blocks {
         for source in 0..conv.in_blocks() {

@@ -5,6 +5,10 @@ use super::problem::Part;
 use super::tile::{finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
+/// Pixels whose additions are grouped by column of the kernel if there is one block of output channels: an addition takes several
+/// cycles, so the three to a sum are kept apart.
+const GROUP: usize = 8;
+
 /// 3x3 convolution in bf16 with padding 1 and stride `S` of one image, for `O` blocks of output channels.
 ///
 /// A tile is `PX` pixels of an output row; every pair of channels read feeds the three taps of a kernel row. The kernel is
@@ -22,6 +26,7 @@ impl<const S: usize, const PX: usize, const O: usize> Kernel for DotForward<S, P
         let Part { x, sources, channels, h, w, out_h, out_w, weight, y, end } = part;
         let zeros = ZEROS.as_ptr().cast::<bf16>();
         let plane = h * w;
+        let group = if O == 1 { GROUP } else { 1 };
         // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped and columns beyond it
         // are read from `zeros`, so every input pixel read exists, in pairs of channels: a block has sixteen. The caller
         // guarantees room for all blocks in kernel, output and sums.
@@ -59,22 +64,42 @@ impl<const S: usize, const PX: usize, const O: usize> Kernel for DotForward<S, P
                                 for o in 0..O {
                                     sums[0][o] = V::dot(left, k[o][0], sums[0][o]);
                                 }
-                                for p in 0..PX {
-                                    let centre = value(first.add(S * p * LANES));
-                                    for o in 0..O {
-                                        if S == 1 && p + 1 < PX {
-                                            sums[p + 1][o] = V::dot(centre, k[o][0], sums[p + 1][o]);
-                                        }
-                                        sums[p][o] = V::dot(centre, k[o][1], sums[p][o]);
-                                        if S == 1 && p > 0 {
-                                            sums[p - 1][o] = V::dot(centre, k[o][2], sums[p - 1][o]);
+                                for start in (0..PX).step_by(group) {
+                                    let end = if start + group < PX { start + group } else { PX };
+                                    let mut centre = [V::zero(); GROUP];
+                                    for p in start..end {
+                                        centre[p - start] = value(first.add(S * p * LANES));
+                                    }
+                                    if S == 1 {
+                                        let end = if end < PX { end } else { PX - 1 };
+                                        for p in start..end {
+                                            for o in 0..O {
+                                                sums[p + 1][o] =
+                                                    V::dot(centre[p - start], k[o][0], sums[p + 1][o]);
+                                            }
                                         }
                                     }
-                                    if S == 2 && p + 1 < PX {
-                                        let between = value(first.add((S * p + 1) * LANES));
+                                    for p in start..end {
                                         for o in 0..O {
-                                            sums[p][o] = V::dot(between, k[o][2], sums[p][o]);
-                                            sums[p + 1][o] = V::dot(between, k[o][0], sums[p + 1][o]);
+                                            sums[p][o] = V::dot(centre[p - start], k[o][1], sums[p][o]);
+                                        }
+                                    }
+                                    if S == 1 {
+                                        for p in start.max(1)..end {
+                                            for o in 0..O {
+                                                sums[p - 1][o] =
+                                                    V::dot(centre[p - start], k[o][2], sums[p - 1][o]);
+                                            }
+                                        }
+                                        continue;
+                                    }
+                                    for p in start..end {
+                                        if p + 1 < PX {
+                                            let between = value(first.add((S * p + 1) * LANES));
+                                            for o in 0..O {
+                                                sums[p][o] = V::dot(between, k[o][2], sums[p][o]);
+                                                sums[p + 1][o] = V::dot(between, k[o][0], sums[p + 1][o]);
+                                            }
                                         }
                                     }
                                 }

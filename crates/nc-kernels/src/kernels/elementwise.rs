@@ -40,13 +40,15 @@ impl<E: Element> Kernel for Normalise<E> {
                     }
                     (false, true) => {
                         for at in range.map(|pixel| pixel * LANES) {
-                            let value = V::fma(E::load(y.add(at)), scale, shift).add(E::load(residual.add(at)));
+                            let value =
+                                V::fma(E::load(y.add(at)), scale, shift).add(E::load(residual.add(at)));
                             E::store(value.positive_part(), out.add(at));
                         }
                     }
                     (false, false) => {
                         for at in range.map(|pixel| pixel * LANES) {
-                            let value = V::fma(E::load(y.add(at)), scale, shift).add(E::load(residual.add(at)));
+                            let value =
+                                V::fma(E::load(y.add(at)), scale, shift).add(E::load(residual.add(at)));
                             E::store(value, out.add(at));
                         }
                     }

@@ -64,13 +64,7 @@ impl<E: Copy> Problem<E> {
     }
 
     /// The input gradient of one image, as a convolution of the output gradient `dy`.
-    pub(super) fn backward(
-        conv: &Conv,
-        dy: &[E],
-        packed: &[f32],
-        packed_step: usize,
-        dx: &mut [E],
-    ) -> Self {
+    pub(super) fn backward(conv: &Conv, dy: &[E], packed: &[f32], packed_step: usize, dx: &mut [E]) -> Self {
         Self {
             x: dy.as_ptr(),
             x_channels: conv.shape.out_channels,

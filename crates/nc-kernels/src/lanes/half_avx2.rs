@@ -72,8 +72,7 @@ pub(super) unsafe fn pair_eight(first: *const bf16, second: *const bf16) -> __m2
 pub(super) fn dot_eight(a: __m256, b: __m256, c: __m256) -> __m256 {
     let upper = _mm256_castsi256_ps(_mm256_set1_epi32(0xffff_0000_u32.cast_signed()));
     let sum = _mm256_fmadd_ps(_mm256_and_ps(a, upper), _mm256_and_ps(b, upper), c);
-    let [a, b] =
-        [a, b].map(|lanes| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(lanes))));
+    let [a, b] = [a, b].map(|lanes| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(lanes))));
     _mm256_fmadd_ps(a, b, sum)
 }
 

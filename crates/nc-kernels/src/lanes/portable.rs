@@ -76,7 +76,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn load_bf16(from: *const bf16) -> Self {
         // SAFETY: the caller's pointer is valid for sixteen values; an array of bf16 has the alignment of bf16.
-        Self(unsafe { *from.cast::<[bf16; LANES]>() }.map(|value| f32::from_bits(u32::from(value.to_bits()) << 16)))
+        Self(
+            unsafe { *from.cast::<[bf16; LANES]>() }
+                .map(|value| f32::from_bits(u32::from(value.to_bits()) << 16)),
+        )
     }
     #[inline(always)]
     unsafe fn round_bf16(self) -> Self {
@@ -90,8 +93,7 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn pairs(first: *const bf16, second: *const bf16) -> Self {
         // SAFETY: the caller's pointers are valid for sixteen values.
-        let (first, second) =
-            unsafe { (*first.cast::<[bf16; LANES]>(), *second.cast::<[bf16; LANES]>()) };
+        let (first, second) = unsafe { (*first.cast::<[bf16; LANES]>(), *second.cast::<[bf16; LANES]>()) };
         let mut pairs = [0.0; LANES];
         for (lane, pair) in pairs.iter_mut().enumerate() {
             let bits = u32::from(second[lane].to_bits()) << 16 | u32::from(first[lane].to_bits());

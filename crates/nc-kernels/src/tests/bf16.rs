@@ -94,7 +94,8 @@ fn blocks_of_channels_match_the_reference() {
 fn values_are_rounded_as_by_half() {
     let random = &mut Random::new(24);
     let bits = (0..1000).map(|_| f32::from_bits(random.bits() as u32)).filter(|value| value.is_normal());
-    let special = [f32::NAN, f32::from_bits(0x7f80_0001), f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -0.0, 1.0];
+    let special =
+        [f32::NAN, f32::from_bits(0x7f80_0001), f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -0.0, 1.0];
     let ties = [0x3f80_8000, 0x3f81_8000, 0x3f80_7fff, 0x3f80_8001].map(f32::from_bits);
     let mut x: Vec<f32> = bits.chain(special).chain(ties).collect();
     x.resize(x.len().next_multiple_of(16), 0.0);
