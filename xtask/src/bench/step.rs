@@ -184,7 +184,9 @@ impl Steps {
             for (of, figures) in [("f32", &pass.torch), ("bf16 autocast", &pass.torch_bf16)] {
                 let time = |figures: &Option<Figures>| figures.as_ref()?.get("median_ms").copied();
                 let ratio = time(&pass.bf16).zip(time(figures)).map(|(ours, theirs)| ours / theirs);
-                lines.extend(ratio.map(|ratio| format!("{mode:5} ratio of bf16 to PyTorch in {of} {ratio:.2}")));
+                lines.extend(
+                    ratio.map(|ratio| format!("{mode:5} ratio of bf16 to PyTorch in {of} {ratio:.2}")),
+                );
             }
         }
         for (name, percent) in &self.shares {

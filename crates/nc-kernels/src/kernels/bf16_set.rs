@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use half::bf16;
+use rayon::prelude::*;
 
 use super::passes::{add_statistics, convert};
 use super::problem::Problem;
@@ -26,13 +27,15 @@ fn pack_rounded(dot: bool, len: usize, packed: &mut [f32], columns: usize, plain
     let mut values = Buffer::take(len);
     plain(&mut values);
     let channel = columns * LANES;
-    for (pairs, both) in packed.chunks_mut(channel).zip(values.chunks(2 * channel)) {
-        let (lower, upper) = both.split_at(channel);
-        for ((pair, lower), upper) in pairs.iter_mut().zip(lower).zip(upper) {
-            let [lower, upper] = [lower, upper].map(|value| u32::from(bf16::from_f32(*value).to_bits()));
-            *pair = f32::from_bits(upper << 16 | lower);
-        }
-    }
+    packed.par_chunks_mut(channel).zip(values.par_chunks(2 * channel)).with_min_len(64).for_each(
+        |(pairs, both)| {
+            let (lower, upper) = both.split_at(channel);
+            for ((pair, lower), upper) in pairs.iter_mut().zip(lower).zip(upper) {
+                let [lower, upper] = [lower, upper].map(|value| u32::from(bf16::from_f32(*value).to_bits()));
+                *pair = f32::from_bits(upper << 16 | lower);
+            }
+        },
+    );
 }
 
 impl<V: Lanes> Convolutions<bf16> for Set<V> {

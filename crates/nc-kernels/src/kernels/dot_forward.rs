@@ -5,14 +5,14 @@ use super::problem::Part;
 use super::tile::{finish, place};
 use crate::lanes::{Kernel, LANES, Lanes};
 
-/// Pixels whose additions are grouped by column of the kernel if there is one block of output channels: an addition takes several
+/// Pixels whose additions are grouped by column of the kernel with stride 1 and one block of output channels: an addition takes several
 /// cycles, so the three to a sum are kept apart.
 const GROUP: usize = 8;
 
 /// 3x3 convolution in bf16 with padding 1 and stride `S` of one image, for `O` blocks of output channels.
 ///
 /// A tile is `PX` pixels of an output row; every pair of channels read feeds the three taps of a kernel row. The kernel is
-/// packed in pairs of input channels, see [`super::pack_pairs`].
+/// packed in pairs of input channels.
 pub(super) struct DotForward<const S: usize, const PX: usize, const O: usize> {
     pub(super) part: Part<bf16>,
     /// Pairs from the packed kernel of an output block to the next.
@@ -26,7 +26,7 @@ impl<const S: usize, const PX: usize, const O: usize> Kernel for DotForward<S, P
         let Part { x, sources, channels, h, w, out_h, out_w, weight, y, end } = part;
         let zeros = ZEROS.as_ptr().cast::<bf16>();
         let plane = h * w;
-        let group = if O == 1 { GROUP } else { 1 };
+        let group = if S == 1 && O == 1 { GROUP } else { 1 };
         // SAFETY: a tile lies within the row (`place`), kernel rows beyond the image are skipped and columns beyond it
         // are read from `zeros`, so every input pixel read exists, in pairs of channels: a block has sixteen. The caller
         // guarantees room for all blocks in kernel, output and sums.

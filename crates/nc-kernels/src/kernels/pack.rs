@@ -3,37 +3,47 @@
 //! Packed: `[output block][input block][row][input channel][column][16 output channels]`, zeros where a channel does
 //! not exist or belongs to another group; the input blocks of an output block are those of [`Conv::sources`].
 
+use rayon::prelude::*;
+
 use super::geometry::Conv;
 use crate::lanes::LANES;
 
 /// Packs the kernel for the forward convolution.
 pub(crate) fn pack(conv: &Conv, weight: &[f32], packed: &mut [f32]) {
-    packed[..conv.packed_len()].fill(0.0);
-    each(conv, |plain, index| packed[index] = weight[plain]);
+    let block_len = conv.most_sources() * conv.pair_len();
+    packed[..conv.packed_len()].par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
+        packed.fill(0.0);
+        each(conv, block, |plain, index| packed[index] = weight[plain]);
+    });
 }
 
 /// Inverse of [`pack`]: converts a packed kernel gradient to PyTorch's layout.
 pub(crate) fn unpack(conv: &Conv, packed: &[f32]) -> Vec<f32> {
-    let shape = conv.shape;
-    let len = shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel * shape.kernel;
-    let mut weight = vec![0.0; len];
-    each(conv, |plain, index| weight[plain] = packed[index]);
+    let mut weight = vec![0.0; conv.shape.weight_dims().iter().product()];
+    let out_len = weight.len() / conv.shape.out_channels;
+    let blocks = weight.par_chunks_mut(LANES * out_len).enumerate();
+    blocks.zip(packed.par_chunks(conv.most_sources() * conv.pair_len())).for_each(
+        |((block, weight), packed)| {
+            let first = block * LANES * out_len;
+            each(conv, block, |plain, index| weight[plain - first] = packed[index]);
+        },
+    );
     weight
 }
 
-/// Calls `f` with the PyTorch index and the packed index of every value.
-fn each(conv: &Conv, mut f: impl FnMut(usize, usize)) {
-    let (shape, lanes, room) = (conv.shape, conv.in_lanes(), conv.most_sources());
+/// Calls `f` with the PyTorch index and the index in the packed block of every value of the output block `block`.
+fn each(conv: &Conv, block: usize, mut f: impl FnMut(usize, usize)) {
+    let (shape, lanes) = (conv.shape, conv.in_lanes());
     let k = shape.kernel;
     let (in_group, out_group) = (shape.in_channels / shape.groups, shape.out_channels / shape.groups);
-    for out in 0..shape.out_channels {
-        let first = conv.sources(out / LANES).start;
+    let first = conv.sources(block).start;
+    for out in (block * LANES..shape.out_channels).take(LANES) {
         for i in 0..in_group {
             let input = out / out_group * in_group + i;
-            let pair = out / LANES * room + input / lanes - first;
+            let source = input / lanes - first;
             for row in 0..k {
                 let plain = ((out * in_group + i) * k + row) * k;
-                let index = ((pair * k + row) * lanes + input % lanes) * k;
+                let index = ((source * k + row) * lanes + input % lanes) * k;
                 for column in 0..k {
                     f(plain + column, (index + column) * LANES + out % LANES);
                 }
@@ -44,32 +54,37 @@ fn each(conv: &Conv, mut f: impl FnMut(usize, usize)) {
 
 /// Values of the kernel packed by [`pack_transposed`].
 pub(crate) fn transposed_len(conv: &Conv) -> usize {
+    super::geometry::blocks(conv.shape.in_channels) * transposed_block_len(conv)
+}
+
+fn transposed_block_len(conv: &Conv) -> usize {
     let k = conv.shape.kernel;
-    super::geometry::blocks(conv.shape.in_channels) * conv.most_targets() * k * k * LANES * LANES
+    conv.most_targets() * k * k * LANES * LANES
 }
 
 /// Packs the kernel for the input gradient: `[input block][output block][row][output channel][column][16 input
 /// channels]`, mirrored in both directions unless the direct stride-2 kernel reads it.
 pub(crate) fn pack_transposed(conv: &Conv, weight: &[f32], packed: &mut [f32]) {
-    packed[..transposed_len(conv)].fill(0.0);
-    let (shape, room) = (conv.shape, conv.most_targets());
+    let shape = conv.shape;
     let k = shape.kernel;
     let mirror = !(conv.is_direct() && shape.stride == 2);
     let (in_group, out_group) = (shape.in_channels / shape.groups, shape.out_channels / shape.groups);
-    for out in 0..shape.out_channels {
-        for i in 0..in_group {
-            let input = out / out_group * in_group + i;
-            let first = conv.targets(input / LANES).start;
-            let pair = input / LANES * room + out / LANES - first;
-            for row in 0..k {
-                for column in 0..k {
-                    let (to_row, to_column) =
-                        if mirror { (k - 1 - row, k - 1 - column) } else { (row, column) };
-                    let index = ((pair * k + to_row) * LANES + out % LANES) * k + to_column;
-                    packed[index * LANES + input % LANES] =
-                        weight[((out * in_group + i) * k + row) * k + column];
+    let blocks = packed[..transposed_len(conv)].par_chunks_mut(transposed_block_len(conv)).enumerate();
+    blocks.for_each(|(block, packed)| {
+        packed.fill(0.0);
+        let first = conv.targets(block).start;
+        for input in (block * LANES..shape.in_channels).take(LANES) {
+            let (group, i) = (input / in_group, input % in_group);
+            for out in group * out_group..(group + 1) * out_group {
+                let target = out / LANES - first;
+                let taps = &weight[(out * in_group + i) * k * k..][..k * k];
+                for (tap, value) in taps.iter().enumerate() {
+                    let (row, column) = (tap / k, tap % k);
+                    let (row, column) = if mirror { (k - 1 - row, k - 1 - column) } else { (row, column) };
+                    let index = ((target * k + row) * LANES + out % LANES) * k + column;
+                    packed[index * LANES + input % LANES] = *value;
                 }
             }
         }
-    }
+    });
 }

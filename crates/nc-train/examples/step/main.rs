@@ -27,7 +27,8 @@ use nc_data::{
 use nc_kernels::threads;
 use nc_losses::{BetweenForm, between_class, within_class};
 use nc_models::{
-    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, Precision, ResNet, ResNetConfig,
+    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, Precision, ResNet,
+    ResNetConfig,
 };
 use nc_train::{BackboneKind, Branches, Learner, Result, presets};
 
@@ -46,7 +47,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, network, threads, steps] = args.as_slice() else {
         return Err(
-            "usage: step train|train-bf16|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS".into()
+            "usage: step train|train-bf16|eval|shares|waiting resnet32|resnet18|stock-resnet32 THREADS STEPS"
+                .into(),
         );
     };
     if mode == "train" && network.contains('/') {
