@@ -183,10 +183,11 @@ fn parameters_stay_there(emulator: &Emulator) {
 fn training_on_a_gpu_matches_the_cpu() {
     let directory = tempfile::tempdir().unwrap();
     write_images(directory.path());
-    let refused = run(directory.path(), "bf16", "refused").unwrap_err().to_string();
+    let refused = run(directory.path(), "tf32", "refused").unwrap_err().to_string();
     assert!(refused.contains("model.precision") && refused.contains("--device cuda"), "{refused}");
     let on_cpu = METHODS.map(|method| train(method, Precision::F32));
     let cpu_run = run(directory.path(), "f32", "cpu").unwrap();
+    let cpu_run_in_bf16 = run(directory.path(), "bf16", "cpu").unwrap();
 
     let emulator = Emulator::new(Order::Ascending);
     gpu::start(emulator.device()).unwrap();
@@ -220,6 +221,7 @@ fn training_on_a_gpu_matches_the_cpu() {
     assert_eq!(f32_run.result.run_hash, cpu_run.result.run_hash, "the device is not part of the hash");
     let bf16_run = run(directory.path(), "bf16", "gpu").unwrap();
     assert_ne!(bf16_run.result.run_hash, cpu_run.result.run_hash);
+    assert_eq!(bf16_run.result.run_hash, cpu_run_in_bf16.result.run_hash);
     assert_eq!(bf16_run.result.network.unwrap().precision, "bf16");
     assert_eq!(f32_run.result.network.unwrap().precision, "f32");
 }

@@ -85,7 +85,7 @@ fn network(steps: &Steps) -> String {
         let _ = write!(text, " (stock Candle: one round of {STOCK_STEPS})");
     }
     text += ".\n\n";
-    let columns: [Column; 4] = [
+    let columns: [Column; 6] = [
         ("ours", |pass| Some(&pass.ours)),
         ("PyTorch", |pass| pass.torch.as_ref()),
         ("ours, bf16", |pass| pass.bf16.as_ref()),

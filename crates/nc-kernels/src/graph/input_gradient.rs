@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::job::Convolution;
+use super::node::Subsampled;
 use super::saved::Saved;
 use super::source::Source;
 use super::subsample::Subsample;
@@ -21,7 +22,7 @@ pub(super) enum InputGradient<E> {
     Node {
         buffer: Buffer<E>,
         add: bool,
-        subsampled: Vec<(Buffer<E>, Subsample)>,
+        subsampled: Subsampled<E>,
         finish_norm: bool,
     },
 }
@@ -75,7 +76,7 @@ pub(super) enum Target<'a, E> {
     Blocks(&'a mut [E]),
 }
 
-impl<'a, E> Target<'a, E> {
+impl<E> Target<'_, E> {
     /// Splits into chunks of `images` images.
     pub(super) fn chunks(self, conv: &Conv, images: usize) -> Vec<Self> {
         match self {

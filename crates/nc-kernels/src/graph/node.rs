@@ -42,13 +42,16 @@ pub(crate) struct Node<E: Element> {
     gradient: Mutex<Gradient<E>>,
 }
 
+/// Gradients of option-A shortcuts.
+pub(super) type Subsampled<E> = Vec<(Buffer<E>, Subsample)>;
+
 /// Gradient accumulated for the operation that produced the node.
 struct Gradient<E> {
     buffer: Option<Buffer<E>>,
     /// Sums for the lazy norm's gradient, if its ReLU has already been applied to the buffer.
     sums: Option<Sums>,
     /// Gradients of option-A shortcuts, pending until a buffer exists to add them to.
-    subsampled: Vec<(Buffer<E>, Subsample)>,
+    subsampled: Subsampled<E>,
 }
 
 impl<E> Default for Gradient<E> {
@@ -80,7 +83,7 @@ impl<E: Element> Node<E> {
     }
 
     /// Takes the accumulated gradient, for an operation that adds to it while computing its own part.
-    pub(crate) fn begin_adding(&self) -> (Option<Buffer<E>>, Vec<(Buffer<E>, Subsample)>) {
+    pub(crate) fn begin_adding(&self) -> (Option<Buffer<E>>, Subsampled<E>) {
         let mut gradient = self.gradient();
         (gradient.buffer.take(), std::mem::take(&mut gradient.subsampled))
     }

@@ -1,6 +1,6 @@
 use std::arch::x86_64::{
-    __m256i, __m512bh, _mm256_storeu_si256, _mm512_castsi512_ps, _mm512_cvtneps_pbh, _mm512_cvtpbh_ps,
-    _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_set_epi64,
+    __m256bh, __m256i, __m512, __m512bh, _mm256_storeu_si256, _mm512_castsi512_ps, _mm512_cvtneps_pbh,
+    _mm512_cvtpbh_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_set_epi64,
 };
 use std::mem::transmute;
 
@@ -27,12 +27,12 @@ impl Lanes for Avx512Bf16 {
 
     instructions! {
         fn dot(a: Self, b: Self, c: Self) -> Self {
-            let [a, b] = [a, b].map(|lanes| transmute::<_, __m512bh>(lanes.0.0));
+            let [a, b] = [a, b].map(|lanes| transmute::<__m512, __m512bh>(lanes.0.0));
             Self(Avx512(_mm512_dpbf16_ps(c.0.0, a, b)))
         }
         fn round_bf16(self) -> Self { Self(Avx512(_mm512_cvtpbh_ps(_mm512_cvtneps_pbh(self.0.0)))) }
         fn store_bf16(self, to: *mut bf16) {
-            _mm256_storeu_si256(to.cast(), transmute::<_, __m256i>(_mm512_cvtneps_pbh(self.0.0)));
+            _mm256_storeu_si256(to.cast(), transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(self.0.0)));
         }
         fn adjacent_pairs(from: *const bf16) -> Self {
             let order = _mm512_set_epi64(

@@ -5,13 +5,13 @@ mod convolutions;
 mod errors;
 mod gpu;
 mod gpu_resident;
-mod gpu_step;
 mod gradients;
 mod graph;
 mod layers;
 mod naive;
 mod pooling;
 mod statistics;
+mod step;
 mod threads;
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,6 +1,7 @@
 //! Integration tests of the public API, in one binary.
 
 mod best_epoch;
+mod bf16;
 mod branches_steps;
 mod config_files;
 mod contrast;

@@ -181,8 +181,8 @@ fn forward(layers: &[Layer], images: &FeatureMap, tracked: bool) -> Vec<FeatureM
     outputs
 }
 
-#[test]
-fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
+/// Checks the outputs and gradients of a step of ResNet-8 on the feature map made by `map`.
+fn check_step(place: &str, rounding: Rounding, bound: f64, map: &dyn Fn(&Tensor) -> FeatureMap) {
     let mut random = Random::new(12);
     let shapes = [
         conv3x3(3, 16, 1),
@@ -195,38 +195,42 @@ fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
     ];
     let layers = shapes.map(|shape| Layer::random(shape, &mut random));
     let (images, upstream) = (random.tensor((6, 3, 8, 8)), random.tensor((6, 64)));
-    let device = |images: &Tensor, precision| {
-        let device = Emulator::new(Order::Ascending).device();
-        FeatureMap::on_device(images, &device, precision).unwrap()
-    };
-    let mut places: Vec<(String, Rounding, f64, Box<dyn Fn(&Tensor) -> FeatureMap>)> = vec![];
+    let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
+    let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
+    let wide = layers.each_ref().map(|layer| layer.to_dtype(DType::F64));
+    let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, rounding);
+    for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
+        assert_close(&format!("output {index} in {place}"), ours, expected, bound / 10.0);
+    }
+
+    let outputs = forward(&layers, &map(&images), true);
+    let features = outputs[layers.len() - 1].global_avg_pool().unwrap();
+    let store = loss(&features, &upstream).backward().unwrap();
+    let parameters = layers.iter().flat_map(Layer::parameters);
+    let ours: Vec<_> = parameters.map(|(_, parameter)| store.get(parameter).unwrap()).collect();
+    assert_eq!(ours.len(), gradients.len());
+    for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
+        assert_close(&format!("gradient {index} in {place}"), ours, expected, bound);
+    }
+}
+
+#[test]
+fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
     for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::Tf32, 2e-3)] {
         let rounding = Rounding { precision, intermediates: false };
-        let map = move |images: &Tensor| device(images, precision);
-        places.push((format!("{precision} on the GPU"), rounding, bound, Box::new(map)));
+        check_step(&format!("{precision} on the GPU"), rounding, bound, &|images| {
+            let device = Emulator::new(Order::Ascending).device();
+            FeatureMap::on_device(images, &device, precision).unwrap()
+        });
     }
+}
+
+#[test]
+fn a_step_of_resnet8_in_bf16_on_the_cpu_matches_f64_with_the_same_rounding() {
     for (name, kernels) in all_bf16_kernels() {
         let rounding = Rounding { precision: Precision::Bf16, intermediates: true };
-        let map = move |images: &Tensor| FeatureMap::with_kernels(images, Some(kernels)).unwrap();
-        places.push((format!("bf16 on {name}"), rounding, 1e-2, Box::new(map)));
-    }
-    for (place, rounding, bound, map) in places {
-        let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
-        let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
-        let wide = layers.each_ref().map(|layer| layer.to_dtype(DType::F64));
-        let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, rounding);
-        for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
-            assert_close(&format!("output {index} in {place}"), ours, expected, bound / 10.0);
-        }
-
-        let outputs = forward(&layers, &map(&images), true);
-        let features = outputs[layers.len() - 1].global_avg_pool().unwrap();
-        let store = loss(&features, &upstream).backward().unwrap();
-        let parameters = layers.iter().flat_map(Layer::parameters);
-        let ours: Vec<_> = parameters.map(|(_, parameter)| store.get(parameter).unwrap()).collect();
-        assert_eq!(ours.len(), gradients.len());
-        for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
-            assert_close(&format!("gradient {index} in {place}"), ours, expected, bound);
-        }
+        check_step(&format!("bf16 on {name}"), rounding, 1e-2, &|images| {
+            FeatureMap::with_kernels(images, Some(kernels)).unwrap()
+        });
     }
 }

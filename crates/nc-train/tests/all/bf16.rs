@@ -1,0 +1,55 @@
+//! Runs in bf16 on the CPU.
+
+use std::fs;
+
+use nc_record::{Event, RunDir};
+use nc_train::{Error, Observer, Precision, RunOptions, Step};
+
+use crate::support::{experiment, train};
+
+/// Stops after some steps.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn event(&mut self, _: &Event) {}
+
+    fn step(&mut self, _: &Step<'_>) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Evaluation in f32, checkpoints and centres included: the parameters are f32.
+#[test]
+fn a_run_in_bf16_resumes_to_the_same_bits_and_is_close_to_f32() {
+    let [through, interrupted, in_f32] = [0; 3].map(|_| tempfile::tempdir().unwrap());
+    let options =
+        |out: &tempfile::TempDir| RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
+    let mut in_bf16 = experiment("nc-drw-crt");
+    in_bf16.scale_epochs(3);
+    let plain = train(&in_bf16, &options(&in_f32), &mut ()).unwrap();
+    in_bf16.model.precision = Precision::Bf16;
+    let expected = train(&in_bf16, &options(&through), &mut ()).unwrap();
+    assert_ne!(expected.result.run_hash, plain.result.run_hash);
+    assert_eq!(expected.result.network.as_ref().unwrap().precision, "bf16");
+
+    let mut pauses = 0;
+    let resumed = loop {
+        match train(&in_bf16, &options(&interrupted), &mut StopAfter(5)) {
+            Err(Error::Stopped { .. }) => pauses += 1,
+            finished => break finished.unwrap(),
+        }
+    };
+    assert!(pauses > 1, "{pauses}");
+    let weights = |run: &nc_train::Finished| fs::read(run.directory.join(RunDir::WEIGHTS)).unwrap();
+    assert!(weights(&resumed) == weights(&expected));
+    assert_eq!(resumed.result.accuracy, expected.result.accuracy);
+    assert_eq!(resumed.result.nc, expected.result.nc);
+
+    assert!(weights(&plain) != weights(&expected));
+    let top1 = |run: &nc_train::Finished| run.result.accuracy.top1;
+    assert!((top1(&plain) - top1(&expected)).abs() < 0.1, "{} and {}", top1(&plain), top1(&expected));
+}
