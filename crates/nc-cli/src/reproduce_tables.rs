@@ -18,10 +18,10 @@ pub(crate) struct Args {
     /// Select cells by name, with * and ?, as in '*/cifar10-lt-r100/nc-*'; --list prints the names.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     cells: String,
-    /// Seeds [default: 0; at paper scale 0,1,2].
+    /// Seeds [default: 0; at paper scales 0,1,2].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = queue::parse_seed())]
     seeds: Vec<u64>,
-    /// Length of the runs.
+    /// Length and precision of the runs.
     #[arg(long, value_enum, default_value_t = ScaleName::Quick)]
     scale: ScaleName,
     /// Directory of records, tables and runs; several machines may share it.
@@ -42,6 +42,9 @@ enum ScaleName {
     Quick,
     /// 200 epochs.
     Paper,
+    /// 200 epochs in bf16, with tables of their own.
+    #[value(name = "paper-bf16")]
+    PaperBf16,
 }
 
 impl From<ScaleName> for Scale {
@@ -50,6 +53,7 @@ impl From<ScaleName> for Scale {
             ScaleName::Smoke => Self::Smoke,
             ScaleName::Quick => Self::Quick,
             ScaleName::Paper => Self::Paper,
+            ScaleName::PaperBf16 => Self::PaperBf16,
         }
     }
 }

@@ -32,8 +32,9 @@ impl Job {
     /// Command that reproduces the run.
     pub fn command(&self, scale: Scale) -> String {
         let (preset, seed) = (&self.preset, self.experiment.seed);
-        let epochs = match scale {
+        let options = match scale {
             Scale::Paper => String::new(),
+            Scale::PaperBf16 => " --precision bf16".to_owned(),
             Scale::Quick | Scale::Smoke => {
                 format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
             }
@@ -45,7 +46,7 @@ impl Job {
                 let scale = scale.name();
                 format!("cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}")
             }
-            None => format!("cargo xtask train --preset {preset}{epochs} --seed {seed}"),
+            None => format!("cargo xtask train --preset {preset}{options} --seed {seed}"),
         }
     }
 }

@@ -1,9 +1,9 @@
-use nc_train::{BackboneKind, DataConfig, Experiment, Profile, ValidExperiment, presets};
+use nc_train::{BackboneKind, DataConfig, Experiment, Precision, Profile, ValidExperiment, presets};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// Length of training, relative to the paper.
+/// Length and precision of training, relative to the paper. Each scale has tables of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
@@ -15,6 +15,9 @@ pub enum Scale {
     Quick,
     /// The preset's epochs: 200 for most rows, as in the paper.
     Paper,
+    /// The preset's epochs in bf16 instead of f32.
+    #[serde(rename = "paper-bf16")]
+    PaperBf16,
 }
 
 /// Images of the largest class at smoke scale.
@@ -27,6 +30,7 @@ impl Scale {
             Self::Smoke => "smoke",
             Self::Quick => "quick",
             Self::Paper => "paper",
+            Self::PaperBf16 => "paper-bf16",
         }
     }
 
@@ -36,6 +40,7 @@ impl Scale {
             Self::Smoke => "smoke scale (1 epoch of a ResNet-8 on a few Fashion-MNIST images; only a test)",
             Self::Quick => "quick scale (a fifth of the epochs: 40 in place of 200)",
             Self::Paper => "paper scale (200 epochs)",
+            Self::PaperBf16 => "paper scale in bf16 (200 epochs)",
         }
     }
 
@@ -43,7 +48,7 @@ impl Scale {
     pub fn seeds(self) -> &'static [u64] {
         match self {
             Self::Smoke | Self::Quick => &[0],
-            Self::Paper => &[0, 1, 2],
+            Self::Paper | Self::PaperBf16 => &[0, 1, 2],
         }
     }
 
@@ -62,6 +67,7 @@ impl Scale {
                 experiment.scale_epochs(full / 5);
             }
             Self::Paper => {}
+            Self::PaperBf16 => experiment.model.precision = Precision::Bf16,
         }
         Ok(experiment.try_into()?)
     }

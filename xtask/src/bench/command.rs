@@ -7,6 +7,7 @@ use super::files::read_json;
 use super::machine::Machine;
 use super::page::{self, Measured};
 use super::{
+    bf16,
     program::Rounds,
     step::{self, Steps},
     transforms,
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 enum What {
     Step(step::Args),
     Transforms(transforms::Args),
+    Bf16(bf16::Args),
     /// Rewrite docs/performance.md from docs/performance.json.
     Page,
 }
@@ -41,6 +43,11 @@ impl Args {
             Some(What::Transforms(transforms)) => {
                 let mut measured = measured()?;
                 measured.transforms = Some(transforms.measure()?);
+                store(&measured)
+            }
+            Some(What::Bf16(bf16)) => {
+                let mut measured = measured()?;
+                measured.bf16 = Some(bf16.measure()?);
                 store(&measured)
             }
             Some(What::Page) => write_page(),
@@ -59,6 +66,9 @@ impl Args {
                 Steps::measure("resnet18", torch, wide, true)?,
             ],
             benchmarks: criterion::measure()?,
+            bf16: Some(
+                bf16::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }.measure()?,
+            ),
             transforms: Some(
                 transforms::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }
                     .measure()?,

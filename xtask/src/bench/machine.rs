@@ -31,25 +31,10 @@ impl Machine {
         })
     }
 
-    /// True if the kernels have instructions for bf16.
-    pub(super) fn has_bf16() -> bool {
-        bf16_instructions()
-    }
-
     /// True if the kernels can also be measured with narrower vectors.
     pub(super) fn has_avx512() -> bool {
         vectors() == AVX512
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn bf16_instructions() -> bool {
-    is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn bf16_instructions() -> bool {
-    false
 }
 
 const AVX512: &str = "AVX-512";

@@ -1,6 +1,7 @@
 //! Benchmarks, and the page of their measurements.
 
 mod against;
+mod bf16;
 mod command;
 mod criterion;
 mod files;

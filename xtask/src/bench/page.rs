@@ -3,6 +3,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bf16::Bf16,
     criterion::Benchmark,
     machine::Machine,
     program::{Figures, Rounds},
@@ -19,6 +20,8 @@ pub(super) struct Measured {
     /// Measured on their own since a later version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) transforms: Option<Transforms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bf16: Option<Bf16>,
 }
 
 /// Renders the page as Markdown.
@@ -35,6 +38,9 @@ pub(super) fn render(measured: &Measured) -> String {
              median over rounds of their medians. Stock Candle is the same ResNet-32 built from Candle's own layers.\n";
     for steps in &measured.steps {
         page += &network(steps);
+    }
+    if let Some(bf16) = &measured.bf16 {
+        page += &bf16.text();
     }
     page += "\n## Convolutions, layer by layer\n\n";
     page += "Batch 128, 2 threads, in GFLOP/s (a multiply-add counts as two operations). `cargo bench -p nc-kernels` measures \
@@ -85,11 +91,9 @@ fn network(steps: &Steps) -> String {
         let _ = write!(text, " (stock Candle: one round of {STOCK_STEPS})");
     }
     text += ".\n\n";
-    let columns: [Column; 6] = [
+    let columns: [Column; 4] = [
         ("ours", |pass| Some(&pass.ours)),
         ("PyTorch", |pass| pass.torch.as_ref()),
-        ("ours, bf16", |pass| pass.bf16.as_ref()),
-        ("PyTorch, bf16 autocast", |pass| pass.torch_bf16.as_ref()),
         ("ours, AVX2 only", |pass| pass.avx2.as_ref()),
         ("stock Candle", |pass| pass.stock.as_ref()),
     ];

@@ -73,11 +73,6 @@ pub(super) struct Pass {
     /// Our median time divided by that of PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ratio: Option<f64>,
-    /// Ours in bf16, and PyTorch's bf16 autocast.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bf16: Option<Figures>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) torch_bf16: Option<Figures>,
     /// Ours with the kernels of processors without AVX-512.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) avx2: Option<Figures>,
@@ -112,33 +107,19 @@ impl Steps {
         let pass = |mode| {
             let torch = torch.map(|python| (python, &script));
             let avx2 = more && Machine::has_avx512();
-            let bf16 = mode == "train" && Machine::has_bf16();
-            let mut measured: [Vec<Figures>; 5] = Default::default();
+            let mut measured: [Vec<Figures>; 3] = Default::default();
             for _ in 0..rounds.count {
                 let mut command = Command::new(&ours);
                 measured[0].push(run(command.env_remove("NC_KERNELS_ISA"), mode, network, rounds)?);
                 if let Some((python, script)) = torch {
                     measured[1].push(run(Command::new(python).arg(script), mode, network, rounds)?);
                 }
-                if bf16 {
-                    let mut command = Command::new(&ours);
-                    command.env_remove("NC_KERNELS_ISA");
-                    measured[2].push(run(&mut command, "train-bf16", network, rounds)?);
-                    if let Some((python, script)) = torch {
-                        measured[3].push(run(
-                            Command::new(python).arg(script),
-                            "train-bf16",
-                            network,
-                            rounds,
-                        )?);
-                    }
-                }
                 if avx2 {
                     let mut command = Command::new(&ours);
-                    measured[4].push(run(command.env("NC_KERNELS_ISA", "avx2"), mode, network, rounds)?);
+                    measured[2].push(run(command.env("NC_KERNELS_ISA", "avx2"), mode, network, rounds)?);
                 }
             }
-            let [ours_figures, torch, bf16, torch_bf16, avx2] = measured.map(|rounds| median(&rounds));
+            let [ours_figures, torch, avx2] = measured.map(|rounds| median(&rounds));
             let ours_figures = ours_figures.context("no round was measured")?;
             let stock = if more && network == "resnet32" {
                 let few = Rounds { steps: STOCK_STEPS, ..rounds };
@@ -148,7 +129,7 @@ impl Steps {
             };
             let time = |figures: &Figures| figures.get("median_ms").copied();
             let ratio = torch.as_ref().and_then(|torch| Some(time(&ours_figures)? / time(torch)?));
-            Ok::<_, anyhow::Error>(Pass { ours: ours_figures, torch, ratio, bf16, torch_bf16, avx2, stock })
+            Ok::<_, anyhow::Error>(Pass { ours: ours_figures, torch, ratio, avx2, stock })
         };
         Ok(Self {
             network: network.to_owned(),
@@ -166,28 +147,15 @@ impl Steps {
     fn text(&self) -> String {
         let mut lines = vec![];
         for (mode, pass) in [("train", &self.train), ("eval", &self.eval)] {
-            let programs = [
-                ("ours", Some(&pass.ours)),
-                ("PyTorch", pass.torch.as_ref()),
-                ("ours, bf16", pass.bf16.as_ref()),
-                ("PyTorch, bf16 autocast", pass.torch_bf16.as_ref()),
-            ];
-            for (who, figures) in programs {
+            for (who, figures) in [("ours", Some(&pass.ours)), ("PyTorch", pass.torch.as_ref())] {
                 let Some(figures) = figures else { continue };
                 let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
                 let (median, least, peak) = (figure("median_ms"), figure("min_ms"), figure("peak_mb"));
                 lines.push(format!(
-                    "{mode:5} {who:22} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
+                    "{mode:5} {who:8} median {median:8.1} ms   least {least:8.1} ms   peak {peak:6.0} MB"
                 ));
             }
             lines.extend(pass.ratio.map(|ratio| format!("{mode:5} ratio    {ratio:.2}")));
-            for (of, figures) in [("f32", &pass.torch), ("bf16 autocast", &pass.torch_bf16)] {
-                let time = |figures: &Option<Figures>| figures.as_ref()?.get("median_ms").copied();
-                let ratio = time(&pass.bf16).zip(time(figures)).map(|(ours, theirs)| ours / theirs);
-                lines.extend(
-                    ratio.map(|ratio| format!("{mode:5} ratio of bf16 to PyTorch in {of} {ratio:.2}")),
-                );
-            }
         }
         for (name, percent) in &self.shares {
             let words = name.replace("_percent", "").replace('_', " ");
@@ -198,7 +166,7 @@ impl Steps {
 }
 
 /// Runs `command` on `network` and returns its figures.
-fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
+pub(super) fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Result<Figures> {
     let expected: &[&str] = match mode {
         "shares" => &["K10_regularisers_percent", "K100_regularisers_percent", "K10_loader_wait_percent"],
         _ => &["median_ms", "min_ms", "peak_mb"],
@@ -207,7 +175,7 @@ fn run(command: &mut Command, mode: &str, network: &str, rounds: Rounds) -> Resu
 }
 
 /// Median of each figure over the rounds; `None` without rounds.
-fn median(rounds: &[Figures]) -> Option<Figures> {
+pub(super) fn median(rounds: &[Figures]) -> Option<Figures> {
     let names = rounds.first()?.keys();
     let median_of = |name: &String| {
         let values = rounds.iter().filter_map(|round| round.get(name).copied()).collect();

@@ -9,7 +9,7 @@ use crate::refusals::Refusals;
 
 #[test]
 fn all_cells_can_be_planned_without_duplicate_runs() {
-    for scale in [Scale::Smoke, Scale::Quick, Scale::Paper] {
+    for scale in [Scale::Smoke, Scale::Quick, Scale::Paper, Scale::PaperBf16] {
         let plan = plan(&[], "*", scale).unwrap();
         assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
         // docs/reproduce-the-paper.md states this number.
