@@ -85,10 +85,14 @@ fn all(c: &mut Criterion) {
         ("resnet20-28x28", &RESNET_20_GREY),
         ("general", &GENERAL),
     ];
+    for (group, shapes) in [("resnet32-bf16", &RESNET_32[..]), ("resnet18-bf16", &RESNET_18)] {
+        for shape in shapes {
+            layer(c, group, Precision::Bf16, *shape);
+        }
+    }
     for (group, shapes) in sets {
         for shape in shapes {
             layer(c, group, Precision::F32, *shape);
-            layer(c, &format!("{group}-bf16"), Precision::Bf16, *shape);
         }
     }
 }

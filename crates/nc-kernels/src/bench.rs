@@ -108,7 +108,8 @@ impl<E: Element> Convolution for Synthetic<E> {
         x.par_chunks(CHUNK * conv.in_len()).zip(y.par_chunks(CHUNK * conv.out_len())).for_each(|(x, dy)| {
             let mut scratch = Buffer::take(kernels.scratch_len(conv));
             let mut dw = Buffer::zeros(conv.packed_len());
-            let images = x.chunks(conv.in_len()).zip(dy.chunks(conv.out_len()));
+            let together = (E::TOGETHER / conv.in_len().max(conv.out_len())).clamp(1, CHUNK);
+            let images = x.chunks(together * conv.in_len()).zip(dy.chunks(together * conv.out_len()));
             for (x, dy) in images {
                 kernels.kernel_gradient(conv, x, dy, 0..conv.out_blocks(), &mut dw, &mut scratch);
             }

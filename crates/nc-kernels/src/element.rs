@@ -8,10 +8,10 @@ use crate::lanes::Lanes;
 ///
 /// # Safety
 ///
-/// Every bit pattern is a value, and at most four bytes are aligned to their number.
+/// Every bit pattern is a value, and size and alignment are equal and at most four bytes.
 pub(crate) unsafe trait Element: Copy + Send + Sync + 'static {
     const ZERO: Self;
-    /// Values of an image up to which several images go through a layer's kernels together.
+    /// Values per kernel call of a small layer: as many images as fit, at least one.
     const TOGETHER: usize;
 
     fn to_f32(self) -> f32;

@@ -93,7 +93,7 @@ impl FeatureMap {
     }
 
     /// [`FeatureMap::from_images`] for layers that compute in `precision`. In bf16 on the CPU, activations, their gradients
-    /// and a layer's operands are rounded to bf16; products, sums, statistics and parameters are f32.
+    /// and the operands of vector kernels are rounded to bf16; products, sums, statistics and parameters are f32.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl FeatureMap {
     }
 
     /// Whether layers compute in `precision` for tensors of this type on this device: in f32 everywhere, in bf16 for f32 on the
-    /// CPU, in TF32 if the process has a GPU ([`gpu::start`]) besides.
+    /// CPU, in TF32 if the process also has a GPU ([`gpu::start`]).
     pub fn supports(precision: Precision, dtype: DType, device: &Device) -> bool {
         let fast = device.is_cpu() && dtype == DType::F32;
         match precision {

@@ -91,7 +91,7 @@ pub(crate) fn has_avx512_bf16() -> bool {
     std::arch::is_x86_feature_detected!("avx512bf16") && std::arch::is_x86_feature_detected!("avx512bw")
 }
 
-/// Without these instructions, bf16 has the same results and is slower than f32.
+/// False: they are part of x86-64.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) fn has_avx512_bf16() -> bool {
     false
@@ -123,8 +123,8 @@ pub fn instruction_set() -> candle_core::Result<&'static str> {
     Ok(chosen()?.name())
 }
 
-/// True if the vector kernels compute in bf16 with the instructions of AVX512-BF16. Others have the same results, at less than
-/// the speed of f32.
+/// True if the vector kernels compute in bf16 with the instructions of AVX512-BF16. Without them, convolutions have the same
+/// results, more slowly than in f32.
 ///
 /// # Errors
 ///

@@ -83,6 +83,7 @@ impl Speed {
     /// Those of the network and the device.
     pub fn measure(experiment: &Experiment, data: &DataFacts, device: &Device) -> Result<Self> {
         const STEPS: usize = 3;
+        experiment.model.precision.check(device)?;
         let Some(mut phase) = experiment.phases.first().cloned() else {
             return Ok(Self { training: 1.0, evaluation: 1.0 });
         };

@@ -50,6 +50,8 @@ pub(super) fn render(measured: &Measured) -> String {
         ("resnet18", "ResNet-18"),
         ("resnet20-28x28", "ResNet-20, grey images of 28x28"),
         ("general", "Other layers"),
+        ("resnet32-bf16", "ResNet-32, bf16"),
+        ("resnet18-bf16", "ResNet-18, bf16"),
     ] {
         page += &convolutions(&measured.benchmarks, group, title);
     }
@@ -178,6 +180,9 @@ fn convolutions(benchmarks: &[Benchmark], group: &str, title: &str) -> String {
         benchmarks.iter().filter(|benchmark| benchmark.group == group && is_convolution(benchmark)).collect();
     let mut layers: Vec<&str> = of_group.iter().filter_map(|benchmark| benchmark.value.as_deref()).collect();
     layers.dedup();
+    if layers.is_empty() {
+        return String::new();
+    }
     let mut text = format!("\n| {title} | {} |\n|---|---|---|---|\n", KERNELS.join(" | "));
     for layer in layers {
         let _ = write!(text, "| {layer} |");

@@ -35,7 +35,7 @@ struct Scheduler {
     void* operands[MOST_THREADS];
     unsigned threads;
     bool descending;
-    // The next thread to look at, in the order of the block; threads since the last that ran; whether one ran since the first.
+    // The next thread, in the order of the block; threads since the last that ran; whether one ran since the first.
     unsigned warp, lane, waiting;
     bool any;
     jmp_buf registers;
@@ -108,7 +108,7 @@ void entry() {
     }
 }
 
-// Waits until `group` threads have. True for the last, which goes on.
+// Waits until `group` threads have. True for the last, which continues.
 bool last(Scheduler& of, Barrier& barrier, unsigned group) {
     if (++barrier.arrived < group) {
         Fiber& fiber = of.fibers[state.thread.x];
@@ -221,7 +221,7 @@ using namespace emulator;
 void __syncthreads() {
     Scheduler& of = *scheduler;
     if (!last(of, of.of_block, of.threads)) return;
-    // The order begins anew, whichever thread arrived last.
+    // The order starts again, whichever thread arrived last.
     restart(of);
     leave(of, of.fibers[state.thread.x]);
 }

@@ -14,6 +14,11 @@ fn has_dot(conv: &Conv) -> bool {
     conv.is_direct() && !conv.planar && conv.shape.groups == 1
 }
 
+/// Whether the kernels over pairs, which read two channels as one value, can read the images.
+fn holds_pairs(images: &[bf16]) -> bool {
+    images.as_ptr().cast::<f32>().is_aligned()
+}
+
 /// Packs by `plain`, for the kernels over pairs if `dot`: the values of channels 2i and 2i + 1, rounded to bf16, in the lower
 /// and upper half of a value.
 fn pack_rounded(dot: bool, len: usize, packed: &mut [f32], columns: usize, plain: impl FnOnce(&mut [f32])) {
@@ -68,6 +73,7 @@ impl<V: Lanes> Convolutions<bf16> for Set<V> {
     ) {
         let (in_len, out_len) = (conv.in_len(), conv.out_len());
         let end = conv.check_forward(x, packed, y, &mut epilogue);
+        assert!(!has_dot(conv) || holds_pairs(x));
         for (image, (x, y)) in x.chunks(in_len).zip(y.chunks_mut(out_len)).enumerate() {
             if has_dot(conv) {
                 // SAFETY: the residual was checked to hold all images.
@@ -103,6 +109,7 @@ impl<V: Lanes> Convolutions<bf16> for Set<V> {
     fn input_gradient(&self, conv: &Conv, dy: &[bf16], packed: &[f32], dx: &mut [bf16], scratch: &mut [f32]) {
         let (in_len, out_len) = (conv.in_len_blocked(), conv.out_len());
         conv.check_input_gradient(dy, packed, dx);
+        assert!(!has_dot(conv) || holds_pairs(dy));
         for (dy, dx) in dy.chunks(out_len).zip(dx.chunks_mut(in_len)) {
             if has_dot(conv) {
                 let packed_step = conv.most_targets() * 9 * LANES * LANES / 2;

@@ -19,7 +19,7 @@ pub(crate) fn place(tile: usize, pixels: usize, width: usize) -> (usize, usize) 
 
 /// Sums of y - shift and of its square over the pixels of a channel block, y as it is stored.
 ///
-/// The shift, the mean of the first tile, preserves the variance's precision when the mean is large.
+/// The shift, the mean of the first tile (or the first pixel), preserves the variance's precision when the mean is large.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct BlockSums {

@@ -9,7 +9,7 @@ use half::bf16;
 use super::{Avx512, Kernel, Lanes, vector::instructions};
 
 /// [`Avx512`] on a processor with instructions for bf16. They give the same results, except that numbers below 2^-126 are
-/// taken for 0.
+/// treated as 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Bf16(Avx512);
 

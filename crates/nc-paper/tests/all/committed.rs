@@ -23,10 +23,18 @@ fn copy_records(scale: Scale, to: &Path) {
     }
 }
 
+/// Scales with committed tables.
+fn scales() -> Vec<Scale> {
+    let all = [Scale::Quick, Scale::Paper, Scale::PaperBf16].into_iter();
+    let scales: Vec<_> = all.filter(|scale| results().join(scale.name()).is_dir()).collect();
+    assert!(scales.len() > 1);
+    scales
+}
+
 #[test]
 fn committed_records_are_read_and_referenced_by_tables() {
     let mut shown = 0;
-    for scale in [Scale::Quick, Scale::Paper] {
+    for scale in scales() {
         let records = Records::read(&results(), scale).unwrap();
         for table in fill_tables(&PaperTable::all().unwrap(), &records, scale).unwrap() {
             for run in table.rows.iter().flat_map(|row| &row.cells).flat_map(|cell| &cell.runs) {
@@ -40,7 +48,7 @@ fn committed_records_are_read_and_referenced_by_tables() {
 
 #[test]
 fn committed_tables_match_the_records() {
-    for scale in [Scale::Quick, Scale::Paper] {
+    for scale in scales() {
         let (copy, name) = (tempfile::tempdir().unwrap(), scale.name());
         copy_records(scale, copy.path());
         write_reports(copy.path(), scale).unwrap();
@@ -60,7 +68,7 @@ fn committed_tables_match_the_records() {
 #[test]
 fn committed_index_matches_the_records() {
     let copy = tempfile::tempdir().unwrap();
-    for scale in [Scale::Quick, Scale::Paper] {
+    for scale in scales() {
         copy_records(scale, copy.path());
         // The index links the pages of runs that exist.
         for entry in fs::read_dir(results().join("runs").join(scale.name())).into_iter().flatten() {

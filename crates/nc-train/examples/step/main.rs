@@ -62,7 +62,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         "resnext50-32x4d" => Some(ResNetConfig::resnext50_32x4d(3)),
         _ => None,
     };
-    if let Some(config) = photographs {
+    if let (Some(config), "train" | "train-bf16" | "eval") = (photographs, mode.as_str()) {
         let steps = steps.parse()?;
         threads::init(threads.parse()?)?;
         return Ok(threads::install(|| on_photographs(config, mode, steps))?);

@@ -1,6 +1,9 @@
-use nc_models::{HeadConfig, ProjectionConfig, ResNetConfig};
+use candle_core::{DType, Device};
+use nc_models::{FeatureMap, HeadConfig, ProjectionConfig, ResNetConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ensure};
 
 /// The network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +55,15 @@ impl Precision {
     #[allow(clippy::trivially_copy_pass_by_ref)]
     fn is_f32(&self) -> bool {
         *self == Self::F32
+    }
+
+    /// Checks that layers compute in this precision on `device`.
+    pub(crate) fn check(self, device: &Device) -> Result<(), Error> {
+        let devices = if self == Self::Bf16 { "cpu or cuda" } else { "cuda" };
+        let precision = nc_models::Precision::from(self);
+        ensure(FeatureMap::supports(precision, DType::F32, device), "model.precision", || {
+            format!("{precision} requires --device {devices}; or set model.precision=f32")
+        })
     }
 }
 

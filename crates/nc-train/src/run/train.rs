@@ -2,10 +2,9 @@
 
 use std::time::{Instant, SystemTime};
 
-use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use nc_data::ImageShape;
-use nc_models::{Backbone, FeatureMap, Network, gpu, has_bf16_instructions};
+use nc_models::{Backbone, Network, gpu, has_bf16_instructions};
 use nc_record::{
     AveragedWeights, Claim, DataSummary, Decisions, Event, EventLog, FORMAT_VERSION, NetworkSummary, RunDir,
     SelectedEpoch, TensorBoard, Timing,
@@ -79,13 +78,6 @@ pub fn train_backbone(
     run(&named.try_into()?, build, options, observer)
 }
 
-fn check_precision(precision: nc_models::Precision, device: &Device) -> Result<()> {
-    ensure(FeatureMap::supports(precision, DType::F32, device), "model.precision", || {
-        let device = if device.is_cpu() { "cuda" } else { "cpu or cuda" };
-        format!("{precision} requires --device {device}; or set model.precision=f32")
-    })
-}
-
 fn run(
     experiment: &ValidExperiment,
     build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
@@ -100,16 +92,13 @@ fn run(
         None => experiment.clone(),
     };
     let precision = nc_models::Precision::from(experiment.model.precision);
-    check_precision(precision, &options.device)?;
+    experiment.model.precision.check(&options.device)?;
     let data = Data::open(&experiment.data, options.data_dir.as_deref(), &mut Reading(observer))?;
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
     let mut notes: Vec<String> = init::frozen_at_random(experiment).into_iter().collect();
     if precision == nc_models::Precision::Bf16 && !gpu::is_started() && !has_bf16_instructions()? {
-        notes.push(
-            "bf16: this processor has no AVX512-BF16, so that training is slower than in f32, with the same results"
-                .to_owned(),
-        );
+        notes.push("bf16 without the instructions of AVX512-BF16 is slower than f32".to_owned());
     }
     if let Some(init) = &init {
         notes.extend(init.load(network.params(), data.train.dataset().class_names())?);

@@ -22,7 +22,6 @@ impl Observer for StopAfter {
     }
 }
 
-/// Evaluation in f32, checkpoints and centres included: the parameters are f32.
 #[test]
 fn a_run_in_bf16_resumes_to_the_same_bits_and_is_close_to_f32() {
     let [through, interrupted, in_f32] = [0; 3].map(|_| tempfile::tempdir().unwrap());

@@ -118,4 +118,8 @@ fn commands_of_first_phases_reproduce_them_at_their_scale() {
         command(Scale::Quick),
         "cargo xtask train --preset cifar10-lt-r100/nc-drw --epochs 40 --seed 0"
     );
+    assert_eq!(
+        command(Scale::PaperBf16),
+        "cargo xtask train --preset cifar10-lt-r100/nc-drw --precision bf16 --seed 0"
+    );
 }
