@@ -68,7 +68,7 @@ impl<E: Element> Synthetic<E> {
         kernels.pack_transposed(&conv, &weight, &mut transposed);
         let activations = |len: usize| {
             let mut buffer = Buffer::take(len);
-            E::with_converted(&wave(len), |values| buffer.copy_from_slice(values));
+            E::convert(&wave(len), &mut buffer);
             buffer
         };
         let (x, y) = (activations(images * conv.in_len()), activations(images * conv.out_len()));

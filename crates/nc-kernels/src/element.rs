@@ -1,7 +1,6 @@
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::buffer::Buffer;
 use crate::lanes::Lanes;
 
 /// Number type of activations in memory. Arithmetic is in f32.
@@ -17,8 +16,10 @@ pub(crate) unsafe trait Element: Copy + Send + Sync + 'static {
     fn to_f32(self) -> f32;
     /// Rounds to the nearest, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// Calls `f` with the values as this type.
-    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T;
+    /// The values, if they have this type.
+    fn borrow(values: &[f32]) -> Option<&[Self]>;
+    /// Rounds as [`Element::from_f32`].
+    fn convert(values: &[f32], to: &mut [Self]);
     /// Sixteen values as f32.
     ///
     /// # Safety
@@ -53,8 +54,11 @@ unsafe impl Element for f32 {
     fn from_f32(value: f32) -> Self {
         value
     }
-    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T {
-        f(values)
+    fn borrow(values: &[f32]) -> Option<&[Self]> {
+        Some(values)
+    }
+    fn convert(values: &[f32], to: &mut [Self]) {
+        to.copy_from_slice(values);
     }
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {
@@ -85,10 +89,11 @@ unsafe impl Element for bf16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
-    fn with_converted<T>(values: &[f32], f: impl FnOnce(&[Self]) -> T) -> T {
-        let mut converted = Buffer::<Self>::take(values.len());
-        converted.convert_from_f32_slice(values);
-        f(&converted)
+    fn borrow(_: &[f32]) -> Option<&[Self]> {
+        None
+    }
+    fn convert(values: &[f32], to: &mut [Self]) {
+        to.convert_from_f32_slice(values);
     }
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {

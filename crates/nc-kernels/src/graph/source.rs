@@ -4,7 +4,7 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use super::node::Node;
-use super::values::with_values;
+use super::values::{with_converted, with_values};
 use crate::element::Element;
 use crate::kernels::Conv;
 
@@ -20,9 +20,9 @@ impl<E: Element> Source<E> {
     /// Calls `f` with a view of the values.
     pub(crate) fn with_view<T>(&self, f: impl FnOnce(View<'_, E>) -> T) -> Result<T> {
         match self {
-            Self::Planes(tensor) => with_values(tensor, |values| {
-                E::with_converted(values, |values| f(View { values, node: None }))
-            }),
+            Self::Planes(tensor) => {
+                with_values(tensor, |values| with_converted(values, |values| f(View { values, node: None })))
+            }
             Self::Node(node) => Ok(f(View { values: &node.data, node: Some(node) })),
         }
     }
