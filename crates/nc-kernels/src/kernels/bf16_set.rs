@@ -16,7 +16,7 @@ fn has_dot(conv: &Conv) -> bool {
 
 /// Whether the kernels over pairs, which read two channels as one value, can read the images.
 fn holds_pairs(images: &[bf16]) -> bool {
-    images.as_ptr().cast::<f32>().is_aligned()
+    images.as_ptr().addr().is_multiple_of(align_of::<f32>())
 }
 
 /// Packs by `plain`, for the kernels over pairs if `dot`: the values of channels 2i and 2i + 1, rounded to bf16, in the lower
