@@ -103,8 +103,8 @@ fn tell(runs: &[RunReport]) -> Result<()> {
     let width = ranking.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(6);
     writeln!(
         out,
-        "\n{:width$}  validation (balanced)    test (balanced)    many  medium     few   worst     ECE",
-        "method"
+        "\n{:width$}  {:<21} {:>7} {:>10} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "method", "validation, balanced", "test", "balanced", "many", "medium", "few", "worst", "ECE"
     )?;
     for row in &ranking.rows {
         let deviation = row.deviation.map_or_else(String::new, |share| format!("± {:.1}", 100.0 * share));

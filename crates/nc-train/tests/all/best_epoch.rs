@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use nc_record::{Decisions, Event, RunDir};
-use nc_train::{
-    Decay, Error, Experiment, Finished, Keep, Observer, RunOptions, Step, Validation, ValidationMeasure,
-};
+use nc_record::{Decisions, RunDir};
+use nc_train::{Decay, Error, Experiment, Finished, Keep, RunOptions, Validation, ValidationMeasure};
 
-use crate::support::{experiment, train, validated};
+use crate::support::{StopAfter, experiment, train, validated};
 
 /// `method` for `epochs` epochs at a learning rate so high that accuracy fluctuates.
 fn unstable(method: &str, epochs: usize) -> Experiment {
@@ -147,21 +145,6 @@ fn a_run_that_dies_after_its_second_phase_chose_an_epoch_resumes() {
     let options = RunOptions { directory: Some(died), ..options(out.path()) };
     let resumed = train(&experiment, &options, &mut ()).unwrap();
     assert_eq!(file(&resumed, RunDir::WEIGHTS), file(&expected, RunDir::WEIGHTS));
-}
-
-/// Stops after a number of steps.
-struct StopAfter(usize);
-
-impl Observer for StopAfter {
-    fn event(&mut self, _: &Event) {}
-
-    fn step(&mut self, _: &Step<'_>) {
-        self.0 = self.0.saturating_sub(1);
-    }
-
-    fn wants_to_stop(&mut self) -> bool {
-        self.0 == 0
-    }
 }
 
 #[test]

@@ -2,25 +2,10 @@
 
 use std::fs;
 
-use nc_record::{Event, RunDir};
-use nc_train::{Error, Observer, Precision, RunOptions, Step};
+use nc_record::RunDir;
+use nc_train::{Error, Precision, RunOptions};
 
-use crate::support::{experiment, train};
-
-/// Stops after some steps.
-struct StopAfter(usize);
-
-impl Observer for StopAfter {
-    fn event(&mut self, _: &Event) {}
-
-    fn step(&mut self, _: &Step<'_>) {
-        self.0 = self.0.saturating_sub(1);
-    }
-
-    fn wants_to_stop(&mut self) -> bool {
-        self.0 == 0
-    }
-}
+use crate::support::{StopAfter, experiment, train};
 
 #[test]
 fn a_run_in_bf16_resumes_to_the_same_bits_and_is_close_to_f32() {

@@ -5,10 +5,10 @@ use std::{collections::HashMap, fs, path::Path};
 use candle_core::{Device, Tensor};
 use nc_record::RunDir;
 use nc_train::{
-    Error, Experiment, Finished, HeadConfig, Observer, RunOptions, Trains, ValidExperiment, train_backbone,
+    Error, Experiment, Finished, HeadConfig, RunOptions, Trains, ValidExperiment, train_backbone,
 };
 
-use crate::support::{experiment, train};
+use crate::support::{StopAfter, experiment, train};
 
 fn options(out: &Path, init_from: &Path) -> RunOptions {
     RunOptions { out: out.to_owned(), init_from: Some(init_from.to_owned()), ..RunOptions::default() }
@@ -40,18 +40,6 @@ fn probe(trains: Trains) -> Experiment {
     let mut probe = experiment("ce");
     probe.phases[0].trains = trains;
     probe
-}
-
-/// Stops a run after this number of steps.
-struct StopAfter(usize);
-
-impl Observer for StopAfter {
-    fn event(&mut self, _: &nc_record::Event) {}
-
-    fn wants_to_stop(&mut self) -> bool {
-        self.0 = self.0.saturating_sub(1);
-        self.0 == 0
-    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Small experiments shared by the tests.
 
+use nc_record::Event;
 use nc_train::{
-    BackboneKind, Error, Experiment, Finished, Observer, Profile, RunOptions, ValidExperiment, presets,
+    BackboneKind, Error, Experiment, Finished, Observer, Profile, RunOptions, Step, ValidExperiment, presets,
 };
 
 /// `method` on 60 to 6 images per class, for one epoch of ResNet-8.
@@ -25,4 +26,19 @@ pub(crate) fn train(
 /// Validates an experiment.
 pub(crate) fn validated(experiment: &Experiment) -> Result<(), Error> {
     ValidExperiment::try_from(experiment.clone()).map(drop)
+}
+
+/// Stops a run after this number of steps.
+pub(crate) struct StopAfter(pub(crate) usize);
+
+impl Observer for StopAfter {
+    fn event(&mut self, _: &Event) {}
+
+    fn step(&mut self, _: &Step<'_>) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        self.0 == 0
+    }
 }
