@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use nc_record::{Decisions, RunDir};
-use nc_train::{Decay, Error, Experiment, Finished, Keep, RunOptions, Validation, ValidationMeasure};
+use nc_record::{Decisions, Event, RunDir};
+use nc_train::{
+    Decay, Error, Experiment, Finished, Keep, Observer, RunOptions, Validation, ValidationMeasure,
+};
 
 use crate::support::{StopAfter, experiment, train, validated};
 
