@@ -81,7 +81,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let s = if epochs == 1 { "" } else { "s" };
     let summary = format!("{} runs of {epochs} epoch{s}; {missing} missing", comparison.runs.len());
     let directories: Vec<PathBuf> = comparison.runs.iter().map(|run| run.directory.clone()).collect();
-    let Some(worked) = args.queue.work(comparison, &summary)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(worked) = args.queue.work(comparison, &summary, None)? else { return Ok(ExitCode::SUCCESS) };
     let finished = directories.iter().filter(|directory| directory.join(RunDir::RESULT).exists());
     let runs: Vec<RunReport> =
         finished.map(|directory| Ok(RunReport::read(directory)?)).collect::<Result<_>>()?;
@@ -202,7 +202,7 @@ impl Args {
         let [first, ..] = &full[..] else {
             anyhow::bail!("--methods: expected at least one method, found none")
         };
-        let (options, data_dirs) = self.queue.compute.start_all(&[first.data.source])?;
+        let (options, data_dirs) = self.queue.compute.start_all(&[first.data.source], None)?;
         let data_dir = data_dirs.get(&first.data.source).cloned().flatten();
         let facts = threads::install(|| DataFacts::read(&first.data, data_dir.as_deref()))?;
         let experiments = match self.minutes {

@@ -62,20 +62,26 @@ impl Args {
         })
     }
 
-    /// Like [`start`](Self::start), for runs on several data sources.
+    /// Like [`start`](Self::start), for runs on several data sources. Image lists are in `lists`, or in the data directory.
     pub(crate) fn start_all(
         &self,
         sources: &[DataSource],
+        lists: Option<&Path>,
     ) -> Result<(RunOptions, BTreeMap<DataSource, Option<PathBuf>>)> {
-        let directories = self.data_dirs(sources)?;
+        let directories = self.data_dirs(sources, lists)?;
         // Only the embedded source needs no directory.
         let options = Self { data_dir: None, ..self.clone() }.start(DataSource::FashionMnistLt, None)?;
         Ok((options, directories))
     }
 
     /// Data directory of each source; `None` if it needs none or none is known.
-    pub(crate) fn data_dirs(&self, sources: &[DataSource]) -> Result<BTreeMap<DataSource, Option<PathBuf>>> {
+    pub(crate) fn data_dirs(
+        &self,
+        sources: &[DataSource],
+        lists: Option<&Path>,
+    ) -> Result<BTreeMap<DataSource, Option<PathBuf>>> {
         let directory = |source| match &self.data_dir {
+            _ if source == DataSource::ImageList && lists.is_some() => Ok(lists.map(Path::to_owned)),
             Some(data_dir) if source != DataSource::FashionMnistLt => Ok(Some(data_dir.clone())),
             Some(_) => Ok(None),
             None => downloaded(source),

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     io::Write,
+    path::Path,
     process::ExitCode,
     sync::{
         Arc,
@@ -46,8 +47,8 @@ pub(crate) struct Args {
 
 impl Args {
     /// Trains the missing of `runs`; prints `summary` and the estimated time first. With `--dry-run`, only prints the
-    /// runs, and returns `None`.
-    pub(crate) fn work<R>(&self, runs: R, summary: &str) -> Result<Option<Worked>>
+    /// runs, and returns `None`. Image lists are in `lists`, or in the data directory.
+    pub(crate) fn work<R>(&self, runs: R, summary: &str, lists: Option<&Path>) -> Result<Option<Worked>>
     where
         R: Runs + Sync + Send,
         R::Run: Sync,
@@ -55,7 +56,7 @@ impl Args {
     {
         let mut missing = runs.missing()?;
         if self.dry_run {
-            return self.list(runs, &missing, summary).map(|()| None);
+            return self.list(runs, &missing, summary, lists).map(|()| None);
         }
         if self.max_runs == Some(0) {
             // Only runs that will be trained need their images.
@@ -65,7 +66,7 @@ impl Args {
         if let Some(limit) = self.time_limit {
             terminal.stop_after(limit);
         }
-        let (options, data_dirs) = self.compute.start_all(&sources(&runs, &missing))?;
+        let (options, data_dirs) = self.compute.start_all(&sources(&runs, &missing), lists)?;
         let mut queue = Queue::new(runs, &data_dirs, options);
         let estimate = threads::install(|| queue.estimate(&missing))?;
         say(&format!("{summary}{}", time(missing.len(), estimate)));
@@ -74,7 +75,7 @@ impl Args {
     }
 
     /// Prints the missing runs and, if their images are available, the estimated time.
-    fn list<R>(&self, runs: R, missing: &[usize], summary: &str) -> Result<()>
+    fn list<R>(&self, runs: R, missing: &[usize], summary: &str, lists: Option<&Path>) -> Result<()>
     where
         R: Runs + Sync + Send,
         R::Run: Sync,
@@ -89,12 +90,12 @@ impl Args {
             writeln!(out, "{} seed {}{}", run.name(), run.experiment().seed, purpose.unwrap_or_default())?;
         }
         let sources = sources(&runs, missing);
-        if let Err(error) = self.compute.data_dirs(&sources) {
+        if let Err(error) = self.compute.data_dirs(&sources, lists) {
             writeln!(out, "{summary}")?;
             say(&format!("cannot estimate the time: {}", message(&error)));
             return Ok(());
         }
-        let (options, data_dirs) = self.compute.start_all(&sources)?;
+        let (options, data_dirs) = self.compute.start_all(&sources, lists)?;
         let mut queue = Queue::new(runs, &data_dirs, options);
         let estimate = threads::install(|| queue.estimate(missing))?;
         writeln!(out, "{summary}{}", time(missing.len(), estimate))?;

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Directory of records, tables and runs; several machines may share it.
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
+    /// Also train the cells on ImageNet-LT (Table 4 and a column of Table 5), with its lists and images in DIR.
+    #[arg(long, value_name = "DIR")]
+    imagenet_lt: Option<PathBuf>,
     /// Print the cells and how many of their seeds are recorded, without training.
     #[arg(long, conflicts_with_all = ["dry_run", "slurm"])]
     list: bool,
@@ -65,6 +68,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         cells: args.cells.clone(),
         seeds: args.seeds.clone(),
         scale,
+        imagenet_lt: args.imagenet_lt.is_some(),
     };
     let plan = Plan::new(&PaperTable::all()?, &PaperFigure::all()?, &selection)?;
     if args.list {
@@ -79,7 +83,9 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let summary = format!("{} runs at {}; {missing} missing", plan.jobs.len(), scale.description());
-    let Some(worked) = args.queue.work(runs, &summary)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(worked) = args.queue.work(runs, &summary, args.imagenet_lt.as_deref())? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     write_reports(&args.results, scale)?;
     show(&args.results.join(scale.name()).join("tables.md").display().to_string());
     Ok(worked.end())

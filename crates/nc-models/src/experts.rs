@@ -20,21 +20,22 @@ pub struct ExpertsConfig {
     pub resnet: ResNetConfig,
     /// Number of experts E.
     pub experts: usize,
-    /// Give the experts' stages three quarters of their channels: 24 and 48 in place of 32 and 64.
+    /// Give the experts' stages three quarters of their channels: 24 and 48 in place of 32 and 64 in ResNet-32.
     pub reduce_dimension: bool,
     /// Classifier of each expert.
     pub head: HeadConfig,
 }
 
-/// The multi-expert network of RIDE (Wang et al. 2021): a CIFAR ResNet whose stem and first stage are shared and whose
-/// other stages and classifier exist once for each of E experts. The logits are the mean of those of the experts.
+/// The multi-expert network of RIDE (Wang et al. 2021): a ResNet whose last two stages and classifier exist once for each of
+/// E experts; what comes before is shared. The logits are the mean of those of the experts.
 ///
 /// In training, each expert is a branch with features (B, P) and logits. In inference, the features (B, E P) are those of
 /// all experts side by side, expert by expert, with unit norm each if the classifiers are cosine heads: a linear classifier
 /// on them with the directions w_k / E of the experts gives the mean logits.
 ///
-/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) up to `layer1.*`, then `layer2s.e.*`,
-/// `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the transpose of ours.
+/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) for the shared stages, then, with three
+/// stages, `layer2s.e.*`, `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the
+/// transpose of ours.
 pub struct Experts {
     trunk: Trunk,
     /// The part of each expert.
@@ -48,6 +49,9 @@ struct Expert {
     stages: Stages,
     head: Box<dyn Head>,
 }
+
+/// Stages of each expert.
+const OWN: usize = 2;
 
 /// Name prefix of the classifiers.
 const HEADS: &str = "linears";
@@ -63,21 +67,23 @@ impl Experts {
             return Err(Error::NoExperts);
         }
         let stages = config.resnet.stages();
-        let [first, later @ ..] = &stages[..] else {
-            return Err(Error::Stages { expected: 2, found: 0 });
-        };
+        let found = stages.len();
+        let before = found.checked_sub(OWN).filter(|&shared| shared > 0);
+        let before = before.ok_or(Error::Stages { expected: OWN + 1, found })?;
+        let (shared, later) = stages.split_at(before);
         let later = later.iter().map(|&stage| {
             let channels = if config.reduce_dimension { stage.channels * 3 / 4 } else { stage.channels };
             StageConfig { channels, ..stage }
         });
         let later: Vec<_> = later.collect();
         let vb = params.builder();
-        let trunk = Trunk::new(config.resnet, &[*first], &vb)?;
+        let trunk = Trunk::new(config.resnet, shared, &vb)?;
+        let channels = trunk.channels().last().copied().unwrap_or(0);
         let expert = |number: usize| {
-            let stage = |index: usize| vb.pp(format!("layer{}s", index + 2)).pp(number);
+            let stage = |index: usize| vb.pp(format!("layer{}s", before + index + 1)).pp(number);
             let named = later.iter().enumerate().map(|(index, &config)| (config, stage(index)));
-            let stages = Stages::new(first.channels, named, config.resnet)?;
-            let features = later.last().map_or(first.channels, |stage| stage.channels);
+            let stages = Stages::new(channels, named, config.resnet)?;
+            let features = later.last().map_or(channels, |stage| stage.channels);
             let head: VarBuilder<'_> = params.builder_in(Group::Head).pp(HEADS).pp(number);
             Ok(Expert { stages, head: config.head.build(features, classes, &head)? })
         };

@@ -79,14 +79,9 @@ pub enum Error {
         /// The known names.
         known: String,
     },
-    /// Tables and figures without runs.
-    #[error(
-        "{names}: not implemented yet, so there is nothing to run; the tables show the published figures only"
-    )]
-    NotBuilt {
-        /// The requested names.
-        names: String,
-    },
+    /// Only cells on ImageNet-LT are selected, without its images.
+    #[error("all these cells train on ImageNet-LT, which must be obtained by hand: set --imagenet-lt DIR")]
+    NoImageNet,
     /// A pattern that matches no cell with a run.
     #[error("no cell matches {pattern:?}; --list shows cell names, such as table3/cifar10-lt-r100/nc-drw")]
     NoCell {

@@ -1,4 +1,4 @@
-use nc_train::{Experiment, ValidExperiment};
+use nc_train::{DataSource, Experiment, ValidExperiment};
 
 use crate::{Result, Scale};
 
@@ -39,15 +39,18 @@ impl Job {
                 format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
             }
         };
+        let on_imagenet_lt = self.experiment.data.source == DataSource::ImageList;
         let first = self.cells.first().map(|(name, _)| name);
         let cell = self.noise_cell.as_ref().or(first.filter(|_| scale == Scale::Smoke));
-        match cell.or(self.needed_by.as_ref()) {
-            Some(cell) => {
-                let scale = scale.name();
-                format!("cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}")
-            }
-            None => format!("cargo xtask train --preset {preset}{options} --seed {seed}"),
+        if let Some(cell) = cell.or(self.needed_by.as_ref()) {
+            let images = if on_imagenet_lt { " --imagenet-lt DIR" } else { "" };
+            let scale = scale.name();
+            return format!(
+                "cargo xtask reproduce-tables --scale {scale} --cells {cell} --seeds {seed}{images}"
+            );
         }
+        let images = if on_imagenet_lt { " --data-dir DIR" } else { "" };
+        format!("cargo xtask train --preset {preset}{options} --seed {seed}{images}")
     }
 }
 

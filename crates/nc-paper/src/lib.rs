@@ -23,4 +23,4 @@ pub use records::Records;
 pub use render::{fill_figures, fill_tables, write_reports};
 pub use scale::Scale;
 pub use slurm::{slurm_script, write_slurm_script};
-pub use tables::{CellPlan, PaperCell, PaperColumn, PaperRow, PaperRun, PaperTable};
+pub use tables::{PaperCell, PaperColumn, PaperRow, PaperRun, PaperTable, Shots};

@@ -4,7 +4,7 @@ use nc_train::{Experiment, ValidExperiment, presets};
 use wildmatch::WildMatch;
 
 use crate::{
-    CellPlan, Error, Job, PaperFigure, PaperTable, Records, Result, Scale,
+    Error, Job, PaperFigure, PaperTable, Records, Result, Scale,
     job::{self, key},
 };
 
@@ -19,6 +19,8 @@ pub struct Selection {
     pub seeds: Vec<u64>,
     /// Scale of the runs.
     pub scale: Scale,
+    /// Include cells on ImageNet-LT, whose images must be obtained by hand. Smoke scale always includes them.
+    pub imagenet_lt: bool,
 }
 
 /// The runs needed for the selected cells, deduplicated, in dependency order.
@@ -35,6 +37,7 @@ struct Wanted {
     group: String,
     preset: String,
     noise: Option<f64>,
+    on_imagenet_lt: bool,
 }
 
 impl Plan {
@@ -42,8 +45,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTable`] for an unknown table, [`Error::NotBuilt`] if no selected table has runs, [`Error::NoCell`] if
-    /// no cell with a run is selected.
+    /// [`Error::NoTable`] for an unknown table, [`Error::NoCell`] if no cell is selected, [`Error::NoImageNet`] if only
+    /// cells on ImageNet-LT are, and these are not included.
     pub fn new(tables: &[PaperTable], figures: &[PaperFigure], selection: &Selection) -> Result<Self> {
         let all = wanted(tables, figures);
         let groups: Vec<String> =
@@ -52,11 +55,6 @@ impl Plan {
             if !groups.contains(&group(name)) {
                 return Err(Error::NoTable { name: name.clone(), known: groups.join(", ") });
             }
-        }
-        let has_run = |name: &String| all.iter().any(|cell| cell.group == group(name));
-        if !selection.tables.is_empty() && !selection.tables.iter().any(has_run) {
-            let names: Vec<String> = selection.tables.iter().map(|name| group(name)).collect();
-            return Err(Error::NotBuilt { names: names.join(", ") });
         }
         let pattern = WildMatch::new(&selection.cells);
         let chosen = |cell: &&Wanted| {
@@ -69,7 +67,8 @@ impl Plan {
             if selection.seeds.is_empty() { selection.scale.seeds() } else { selection.seeds.as_slice() };
         let mut plan = Self { scale: selection.scale, jobs: vec![] };
         let names = plan.names(&all)?;
-        for cell in all.iter().filter(chosen) {
+        let imagenet_lt = selection.imagenet_lt || selection.scale == Scale::Smoke;
+        for cell in all.iter().filter(chosen).filter(|cell| imagenet_lt || !cell.on_imagenet_lt) {
             for &seed in seeds {
                 let experiment = plan.scale.experiment(&cell.preset, seed)?;
                 let name = format!("{}/{}", cell.group, cell.preset);
@@ -89,6 +88,9 @@ impl Plan {
             }
         }
         if plan.jobs.is_empty() {
+            if all.iter().any(|cell| chosen(&cell)) {
+                return Err(Error::NoImageNet);
+            }
             return Err(Error::NoCell { pattern: selection.cells.clone() });
         }
         Ok(plan)
@@ -177,16 +179,19 @@ fn wanted(tables: &[PaperTable], figures: &[PaperFigure]) -> Vec<Wanted> {
     let mut wanted = vec![];
     for table in tables {
         for cell in table.rows.iter().flat_map(|row| &row.cells) {
-            if let CellPlan::Run(run) = &cell.plan {
-                let group = table_group(table);
-                wanted.push(Wanted { group, preset: run.preset(), noise: run.noise });
-            }
+            let run = &cell.run;
+            wanted.push(Wanted {
+                group: table_group(table),
+                preset: run.preset(),
+                noise: run.noise,
+                on_imagenet_lt: run.is_on_imagenet_lt(),
+            });
         }
     }
     for figure in figures {
         for series in figure.groups.iter().flat_map(|group| &group.series) {
             let group = figure_group(figure);
-            wanted.push(Wanted { group, preset: series.preset(), noise: None });
+            wanted.push(Wanted { group, preset: series.preset(), noise: None, on_imagenet_lt: false });
         }
     }
     wanted

@@ -2,7 +2,7 @@ use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, NetworkSummary, ProgramS
 use nc_train::{BackboneKind, Experiment, RunResult};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, Result, Scale};
+use crate::{Job, PaperRun, Result, Scale, Shots};
 
 /// Summary of a finished run: small enough to commit, complete enough to generate all tables and figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,7 +150,7 @@ impl Record {
 
     /// True if the record has accuracy under each of these noise levels.
     pub(crate) fn has_noise(&self, stds: &[f64]) -> bool {
-        stds.iter().all(|&std| self.percent(Some(std)).is_some())
+        stds.iter().all(|&std| self.under_noise(std).is_some())
     }
 
     /// The feature dimension P: the channels of the last stage.
@@ -162,7 +162,7 @@ impl Record {
         let config: Experiment = toml::from_str(&self.config).ok()?;
         Some(match config.model.backbone {
             BackboneKind::ResNet18 | BackboneKind::ImageNetResNet18 => 512,
-            BackboneKind::ResNet50 | BackboneKind::ResNeXt50 => 2048,
+            BackboneKind::ResNet50 | BackboneKind::ResNet152 | BackboneKind::ResNeXt50 => 2048,
             BackboneKind::WideResNet32 => 128,
             _ => 64,
         })
@@ -219,13 +219,20 @@ impl Record {
         Ok(())
     }
 
-    /// Test accuracy in percent, on clean images or under noise of this standard deviation.
-    pub(crate) fn percent(&self, noise: Option<f64>) -> Option<f64> {
-        let share = match noise {
-            None => Some(self.accuracy.top1),
-            Some(std) => self.noise.iter().find(|noisy| noisy.std == std).map(|noisy| noisy.top1),
+    /// The accuracy that `run` asks for, in percent.
+    pub(crate) fn percent(&self, run: &PaperRun) -> Option<f64> {
+        let share = match (run.noise, run.shots) {
+            (Some(std), _) => self.under_noise(std),
+            (None, None) => Some(self.accuracy.top1),
+            (None, Some(Shots::Many)) => self.accuracy.many,
+            (None, Some(Shots::Medium)) => self.accuracy.medium,
+            (None, Some(Shots::Few)) => self.accuracy.few,
         };
         share.map(|share| 100.0 * share)
+    }
+
+    fn under_noise(&self, std: f64) -> Option<f64> {
+        self.noise.iter().find(|noisy| noisy.std == std).map(|noisy| noisy.top1)
     }
 }
 

@@ -189,7 +189,8 @@ mod tests {
     fn a_record_is_not_written_under_a_lost_claim() {
         let results = tempfile::tempdir().unwrap();
         let cells = "table3/cifar10-lt-r100/ce".into();
-        let selection = Selection { tables: vec![], cells, seeds: vec![], scale: Scale::Smoke };
+        let selection =
+            Selection { tables: vec![], cells, seeds: vec![], scale: Scale::Smoke, imagenet_lt: false };
         let plan = Plan::new(&PaperTable::all().unwrap(), &[], &selection).unwrap();
         let directories = BTreeMap::new();
         let options = RunOptions::default();

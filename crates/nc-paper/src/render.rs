@@ -8,7 +8,7 @@ use nc_report::{
 };
 
 use crate::{
-    CellPlan, FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result, Scale,
+    FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result, Scale,
     index::write_index, records::TABLES,
 };
 
@@ -44,42 +44,50 @@ fn fill_table(paper: &PaperTable, records: &Records, scale: Scale) -> Result<Tab
                 .for_each(|(cell, control)| cell.compare(control));
         }
     }
-    let column = |column: &crate::PaperColumn| match column.not_built {
-        Some(_) => format!("{} (not built yet)", column.title),
-        None => column.title.clone(),
-    };
-    let missing = paper
-        .columns
-        .iter()
-        .filter_map(|column| column.not_built.as_ref().map(|reason| format!("{}: {reason}.", column.title)));
+    let on_request = paper.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.run.is_on_imagenet_lt());
+    let recorded = paper.rows.iter().zip(&rows).any(|(paper, row)| {
+        paper
+            .cells
+            .iter()
+            .zip(&row.cells)
+            .any(|(paper, cell)| paper.run.is_on_imagenet_lt() && !cell.runs.is_empty())
+    });
+    let not_run = (on_request && !recorded).then(|| {
+        format!(
+            "ImageNet-LT: not run here. `cargo xtask reproduce-tables --scale {} --tables {} --imagenet-lt DIR` trains it; \
+             docs/imagenet-lt.md has the estimated cost.",
+            scale.name(),
+            paper.id
+        )
+    });
     Ok(Table {
         id: paper.id.clone(),
         title: paper.title.clone(),
         measure: paper.measure.clone(),
         scale: scale.description().into(),
-        notes: paper.notes.iter().cloned().chain(missing).collect(),
-        columns: paper.columns.iter().map(column).collect(),
+        notes: paper.notes.iter().cloned().chain(not_run).collect(),
+        columns: paper.columns.iter().map(|column| column.title.clone()).collect(),
         rows,
     })
 }
 
 fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> {
     let mut runs = vec![];
-    if let CellPlan::Run(run) = &cell.plan {
-        for seed in records.seeds() {
-            let record = records.of(&*scale.experiment(&run.preset(), seed)?)?;
-            let figure = record.and_then(|record| Some((record, record.percent(run.noise)?)));
-            if let Some((record, value)) = figure {
-                let provenance = provenance(record);
-                let plain = RunFigure { seed, value, provenance, ..RunFigure::default() };
-                runs.push(if run.noise.is_some() { plain } else { with_geometry(plain, record) });
-            }
+    let run = &cell.run;
+    for seed in records.seeds() {
+        let record = records.of(&*scale.experiment(&run.preset(), seed)?)?;
+        let figure = record.and_then(|record| Some((record, record.percent(run)?)));
+        if let Some((record, value)) = figure {
+            let provenance = provenance(record);
+            let plain = RunFigure { seed, value, provenance, ..RunFigure::default() };
+            let is_plain = run.noise.is_some() || run.shots.is_some();
+            runs.push(if is_plain { plain } else { with_geometry(plain, record) });
         }
     }
     Ok(Cell { published: cell.published, runs, ..Cell::default() })
 }
 
-/// Adds best epoch, shot-group accuracy and angles, which apply to clean images only.
+/// Adds best epoch, shot-group accuracy and angles, which apply to all classes and clean images only.
 fn with_geometry(run: RunFigure, record: &Record) -> RunFigure {
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
     let accuracy = &record.accuracy;

@@ -27,14 +27,26 @@ pub struct PaperTable {
 pub struct PaperColumn {
     /// Title.
     pub title: String,
-    /// Data set of the presets; none if the rows name it or the column has no runs.
+    /// Data set of the presets; none if the rows name it.
     pub data: Option<String>,
     /// Part added to the methods of the rows.
     pub part: Option<String>,
-    /// Reason why this column is not implemented.
-    pub not_built: Option<String>,
+    /// Shot group of the accuracy; none for all classes.
+    pub shots: Option<Shots>,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
     pub noise: Option<f64>,
+}
+
+/// Classes by their number of training images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shots {
+    /// More than 100.
+    Many,
+    /// 20 to 100.
+    Medium,
+    /// Fewer than 20.
+    Few,
 }
 
 /// A row of a table.
@@ -67,16 +79,7 @@ pub struct PaperCell {
     /// Published figure, if any.
     pub published: Option<f64>,
     /// Our run to compare with.
-    pub plan: CellPlan,
-}
-
-/// Our run of a cell, if implemented.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CellPlan {
-    /// A run.
-    Run(PaperRun),
-    /// The reason why it is not implemented.
-    NotBuilt(String),
+    pub run: PaperRun,
 }
 
 /// The run of a cell.
@@ -86,6 +89,8 @@ pub struct PaperRun {
     pub data: String,
     /// Method of the preset, with its parts.
     pub method: String,
+    /// Shot group of the accuracy; none for all classes.
+    pub shots: Option<Shots>,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
     pub noise: Option<f64>,
 }
@@ -144,20 +149,15 @@ impl PaperTable {
     }
 }
 
-impl PaperCell {
-    /// The run of the cell, if implemented.
-    pub fn run(&self) -> Option<&PaperRun> {
-        match &self.plan {
-            CellPlan::Run(run) => Some(run),
-            CellPlan::NotBuilt(_) => None,
-        }
-    }
-}
-
 impl PaperRun {
     /// The preset's name, `data/method+part`.
     pub fn preset(&self) -> String {
         format!("{}/{}", self.data, self.method)
+    }
+
+    /// Whether the run trains on ImageNet-LT, which must be obtained by hand.
+    pub fn is_on_imagenet_lt(&self) -> bool {
+        self.data == "imagenet-lt"
     }
 }
 
@@ -174,23 +174,19 @@ impl PaperRow {
         let mut published = published.into_iter();
         let mut cells = vec![];
         for column in columns {
-            let plan = if let Some(reason) = &column.not_built {
-                CellPlan::NotBuilt(reason.clone())
-            } else {
-                let data = match (data, &column.data) {
-                    (Some(data), None) | (None, Some(data)) => data.clone(),
-                    (data, _) => {
-                        let (column, both) = (column.title.clone(), data.is_some());
-                        return Err(Error::Data { file: file(), row: row(), column, both });
-                    }
-                };
-                let method = match &column.part {
-                    Some(part) => format!("{method}+{part}"),
-                    None => method.clone(),
-                };
-                CellPlan::Run(PaperRun { data, method, noise: column.noise })
+            let data = match (data, &column.data) {
+                (Some(data), None) | (None, Some(data)) => data.clone(),
+                (data, _) => {
+                    let (column, both) = (column.title.clone(), data.is_some());
+                    return Err(Error::Data { file: file(), row: row(), column, both });
+                }
             };
-            cells.push(PaperCell { published: published.next().filter(|figure| !figure.is_nan()), plan });
+            let method = match &column.part {
+                Some(part) => format!("{method}+{part}"),
+                None => method.clone(),
+            };
+            let run = PaperRun { data, method, shots: column.shots, noise: column.noise };
+            cells.push(PaperCell { published: published.next().filter(|figure| !figure.is_nan()), run });
         }
         self.cells = cells;
         Ok(())

@@ -192,9 +192,16 @@ pub(super) fn tree_of(lists: &[&ImageList], root: &Path) -> Result<Tree> {
 }
 
 /// The file below `root`, whose name may be composed as in Unicode's NFC or decomposed as in NFD, whatever the list has.
+/// Validation images of ImageNet, whose names are unique, may lie beside the directories of their classes instead of in them,
+/// as in the official archive.
 fn file(tree: &Tree, root: &Path, path: &Path) -> Option<PathBuf> {
     if let Some(found) = tree.find(root, path) {
         return Some(found);
+    }
+    if let Some(name) = path.file_name().and_then(|name| name.to_str())
+        && name.starts_with("ILSVRC2012_val_")
+    {
+        return tree.find(root, &path.parent()?.parent()?.join(name));
     }
     let text = path.to_str().filter(|text| !text.is_ascii())?;
     let others: [String; 2] = [text.nfc().collect(), text.nfd().collect()];

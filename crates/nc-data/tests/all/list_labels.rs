@@ -149,6 +149,26 @@ fn paths_match_files_of_another_composition() {
     assert_eq!((source.train.image(0)[0], source.train.image(1)[0]), (21, 22));
 }
 
+/// The official archive of ImageNet's validation images has no directories, the list of ImageNet-LT those of the classes.
+#[test]
+fn validation_images_of_imagenet_may_lie_flat() {
+    let root = directory(&[
+        ("train.txt", "0.png 0\n1.png 1\n"),
+        (
+            "test.txt",
+            "val/n01440764/ILSVRC2012_val_00000293.png 0\nval/n01443537/ILSVRC2012_val_00000236.png 1\n",
+        ),
+    ]);
+    write(&root.path().join("val/ILSVRC2012_val_00000293.png"), 31);
+    write(&root.path().join("val/n01443537/ILSVRC2012_val_00000236.png"), 32);
+    let source = read(root.path()).unwrap();
+    assert_eq!((source.test.image(0)[0], source.test.image(1)[0]), (31, 32));
+    // Other names are not unique, so a file elsewhere may be another image.
+    fs::write(root.path().join("test.txt"), "val/n01440764/1.png 0\n").unwrap();
+    write(&root.path().join("val/1.png"), 33);
+    assert!(matches!(read(root.path()), Err(nc_data::Error::MissingFiles { .. })));
+}
+
 const TRACKS: &str = "path,label,group,age\n0.png,a,t1,3\n1.png,a,t1,3\n2.png,a,t2,3\n3.png,b,t2,3\n4.png,b,t3,3\n5.png,b,,3\n6.png,b,,3\n";
 
 #[test]

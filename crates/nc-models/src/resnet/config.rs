@@ -143,6 +143,11 @@ impl ResNetConfig {
         }
     }
 
+    /// ResNet-152, torchvision's `resnet152`: 2,048 features, 60.2 million parameters with 1,000 classes.
+    pub const fn resnet152(in_channels: usize) -> Self {
+        Self { blocks: [3, 8, 36, 3], ..Self::resnet50(in_channels) }
+    }
+
     /// ResNeXt-50 32x4d (Xie et al. 2017), torchvision's `resnext50_32x4d`: 2,048 features, 25.0 million parameters with
     /// 1,000 classes.
     pub const fn resnext50_32x4d(in_channels: usize) -> Self {

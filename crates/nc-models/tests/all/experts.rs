@@ -64,6 +64,29 @@ fn stem_and_first_stage_are_shared() {
     assert!(matches!(error, Some(Error::NoExperts)));
 }
 
+/// The shapes of the authors' `RIDEResNeXt` with `reduce_dimension`.
+#[test]
+fn the_last_two_of_four_stages_belong_to_the_experts() {
+    let resnet = ResNetConfig::resnext50_32x4d(3);
+    let config = ExpertsConfig { resnet, experts: 2, reduce_dimension: true, head: COSINE };
+    let network = Experts::new(ParamStore::new(0, &Device::Cpu), &config, 5).unwrap();
+    let vars = network.params().vars();
+    let shape = |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, var)| var.dims().to_vec());
+    assert_eq!(shape("layer2.3.conv3.weight"), Some(vec![512, 256, 1, 1]));
+    assert_eq!(shape("layer3s.1.0.conv1.weight"), Some(vec![384, 512, 1, 1]));
+    assert_eq!(shape("layer3s.0.0.conv2.weight"), Some(vec![384, 12, 3, 3]));
+    assert_eq!(shape("layer3s.0.0.downsample.0.weight"), Some(vec![768, 512, 1, 1]));
+    assert_eq!(shape("layer4s.1.2.conv3.weight"), Some(vec![1536, 768, 1, 1]));
+    assert_eq!(shape("linears.1.weight"), Some(vec![5, 1536]));
+    assert_eq!((shape("layer2s.0.0.conv1.weight"), shape("layer3.0.conv1.weight")), (None, None));
+    let branches = network.forward_views(&[&images(2, 3, 32)], Pass::EVAL).unwrap();
+    assert_eq!(branches[1].features.dims(), [2, 1536]);
+    let shallow = ResNetConfig { blocks: [1, 1, 0, 0], ..ResNetConfig::resnet18(3) };
+    let config = ExpertsConfig { resnet: shallow, ..config };
+    let error = Experts::new(ParamStore::new(0, &Device::Cpu), &config, 5).err();
+    assert!(matches!(error, Some(Error::Stages { expected: 3, found: 2 })));
+}
+
 #[test]
 fn one_linear_classifier_gives_the_mean_logits() {
     let images = images(4, 3, 8);

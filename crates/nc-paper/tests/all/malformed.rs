@@ -1,6 +1,6 @@
 //! Parsing of tables and figures, and errors for invalid files.
 
-use nc_paper::{CellPlan, PaperFigure, PaperTable};
+use nc_paper::{PaperFigure, PaperTable, Shots};
 
 use super::tables::{is_published, row};
 use crate::refusals::Refusals;
@@ -36,20 +36,20 @@ control = "CE"
     let ce = row(&table, "CE");
     assert_eq!(ce.cells[0].published, Some(90.5));
     assert_eq!(ce.cells[1].published, None);
-    assert_eq!(ce.cells[1].run().unwrap().preset(), "cifar100/ce");
+    assert_eq!(ce.cells[1].run.preset(), "cifar100/ce");
     assert!(is_published(ce));
     let ride = row(&table, "RIDE");
     assert!(!is_published(ride));
     assert_eq!(ride.cells.len(), 2);
-    assert_eq!(ride.cells[0].run().unwrap().preset(), "cifar10/ride-3");
+    assert_eq!(ride.cells[0].run.preset(), "cifar10/ride-3");
     assert_eq!(table.rows.len(), 2);
 }
 
 #[test]
-fn unimplemented_columns_have_no_runs() {
-    let columns = "[[columns]]\ntitle = \"A\"\nnot_built = \"no images\"\n";
+fn columns_may_show_a_shot_group() {
+    let columns = "[[columns]]\ntitle = \"few\"\ndata = \"cifar10\"\nshots = \"few\"\n";
     let table = parse(columns, CE).unwrap();
-    assert_eq!(table.rows[0].cells[0].plan, CellPlan::NotBuilt("no images".into()));
+    assert_eq!(table.rows[0].cells[0].run.shots, Some(Shots::Few));
 }
 
 /// A row with a method.

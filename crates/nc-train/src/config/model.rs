@@ -84,13 +84,13 @@ pub enum Branches {
     /// The last block of a CIFAR ResNet twice, with a linear classifier on both features (BBN,
     /// [Zhou et al. 2020](https://arxiv.org/abs/1912.02413)). `second_sampler` of a phase feeds the second branch.
     Bilateral,
-    /// A CIFAR ResNet whose stem and first stage are shared and whose other stages and classifier exist once for each
-    /// expert; the logits are the mean of theirs (RIDE, [Wang et al. 2021](https://arxiv.org/abs/2010.01809)).
+    /// A ResNet whose last two stages and classifier exist once for each expert, on shared stages; the logits are the mean
+    /// of theirs (RIDE, [Wang et al. 2021](https://arxiv.org/abs/2010.01809)).
     Experts {
         /// Number of experts.
         #[schemars(range(min = 1, max = 100))]
         count: usize,
-        /// Give the experts' stages three quarters of their channels: 24 and 48 in place of 32 and 64.
+        /// Give the experts' stages three quarters of their channels: 24 and 48 in place of 32 and 64 in ResNet-32.
         reduce_dimension: bool,
     },
 }
@@ -119,6 +119,8 @@ pub enum BackboneKind {
     ImageNetResNet18,
     /// ResNet-50, as torchvision's: for photographs, 2,048 features.
     ResNet50,
+    /// ResNet-152, as torchvision's: 2,048 features, for Places-LT.
+    ResNet152,
     /// ResNeXt-50 32x4d, as torchvision's and in the paper for ImageNet-LT: 2,048 features.
     #[serde(rename = "resnext50-32x4d")]
     ResNeXt50,
@@ -138,12 +140,16 @@ impl BackboneKind {
             Self::ResNet18 => Ok(ResNetConfig::resnet18_small(in_channels)),
             Self::ImageNetResNet18 => Ok(ResNetConfig::resnet18(in_channels)),
             Self::ResNet50 => Ok(ResNetConfig::resnet50(in_channels)),
+            Self::ResNet152 => Ok(ResNetConfig::resnet152(in_channels)),
             Self::ResNeXt50 => Ok(ResNetConfig::resnext50_32x4d(in_channels)),
         }
     }
 
     /// Whether it is a CIFAR ResNet.
     pub(crate) fn is_cifar(self) -> bool {
-        !matches!(self, Self::ResNet18 | Self::ImageNetResNet18 | Self::ResNet50 | Self::ResNeXt50)
+        !matches!(
+            self,
+            Self::ResNet18 | Self::ImageNetResNet18 | Self::ResNet50 | Self::ResNet152 | Self::ResNeXt50
+        )
     }
 }

@@ -75,7 +75,7 @@ impl Settings<'_> {
             (None, Some(directory)) => presets::find(presets::default_of(directory.source()?))?,
             (None, None) => presets::find(presets::DEFAULT)?,
         };
-        if let Some(directory) = self.images.filter(|_| experiment.data.source.is_own_images()) {
+        if let Some(directory) = self.images.filter(|_| presets::fits_images(&experiment)) {
             directory.facts(experiment.data.source)?.fit(&mut experiment, self.epochs);
         }
         Ok(Table::try_from(experiment)?)

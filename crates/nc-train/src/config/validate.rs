@@ -94,9 +94,13 @@ fn check_branches(experiment: &Experiment) -> Result<()> {
                 ("experts", model.head != HeadConfig::Etf, "linear or cosine classifiers")
             }
         };
-        ensure(model.backbone.is_cifar() && model.own_backbone.is_none(), "model.branches", || {
+        let (backbone, backbones) = match branches {
+            Branches::Bilateral => (model.backbone.is_cifar(), "a CIFAR ResNet"),
+            Branches::Experts { .. } => (true, "a built-in backbone"),
+        };
+        ensure(backbone && model.own_backbone.is_none(), "model.branches", || {
             let found = model.own_backbone.clone().unwrap_or_else(|| shown(model.backbone));
-            format!("{kind} requires a CIFAR ResNet, found {found}")
+            format!("{kind} requires {backbones}, found {found}")
         })?;
         ensure(fits && !model.normalize_features, "model.branches", || {
             let (head, normalized) = (shown(model.head), model.normalize_features);

@@ -5,7 +5,7 @@ use nc_models::{HeadConfig, ProjectionConfig};
 
 use super::{
     base::{LDAM_DRW, LOGIT_ADJUSTMENT, RECIPE_L},
-    data_sets::{DataSet, RECIPE_EPOCHS},
+    data_sets::{DataSet, Photographs, RECIPE_EPOCHS, jitter},
     part::{Part, Sets},
     recipe::Method,
     second_phases,
@@ -18,6 +18,9 @@ const PERCEPTRON: ProjectionConfig =
 
 /// The view of the classifier in ProCo and BCL.
 fn strong_view(data: &DataSet) -> Vec<Transform> {
+    if data.photographs.is_some() {
+        return Photographs::STRONG.to_vec();
+    }
     vec![
         Transform::Crop { padding: data.crop_padding },
         Transform::AutoAugmentCifar10,
@@ -25,23 +28,17 @@ fn strong_view(data: &DataSet) -> Vec<Transform> {
     ]
 }
 
-fn random_part(smallest_area: f64) -> Transform {
-    Transform::RandomResizedCrop { size: None, smallest_area, interpolation: Interpolation::Bilinear }
+/// A random part of the image, then `others`. Streamed photographs are already such parts.
+fn random_part(data: &DataSet, smallest_area: f64, others: &[Transform]) -> Vec<Transform> {
+    let part =
+        Transform::RandomResizedCrop { size: None, smallest_area, interpolation: Interpolation::Bilinear };
+    let part = data.photographs.is_none().then_some(part);
+    part.into_iter().chain(others.iter().copied()).collect()
 }
 
 /// A view of SimCLR without blur.
-fn contrast_view(smallest_area: f64) -> Vec<Transform> {
-    vec![
-        random_part(smallest_area),
-        Transform::ColorJitter {
-            brightness: 0.4,
-            contrast: 0.4,
-            saturation: 0.4,
-            hue: 0.1,
-            probability: 0.8,
-        },
-        Transform::Grey { probability: 0.2 },
-    ]
+fn contrast_view(data: &DataSet, smallest_area: f64) -> Vec<Transform> {
+    random_part(data, smallest_area, &[jitter(0.1, 0.8), Transform::Grey { probability: 0.2 }])
 }
 
 // The authors' code (LeapLabTHU/ProCo); it skips an incomplete last batch, which is trained on here.
@@ -51,7 +48,7 @@ pub(super) const PROCO: Method = Method {
     batch_factor: 2,
     learning_rate: |_| 0.3,
     gamma: 0.1,
-    views: |data| vec![strong_view(data), contrast_view(0.08), contrast_view(0.08)],
+    views: |data| vec![strong_view(data), contrast_view(data, 0.08), contrast_view(data, 0.08)],
     loss: LOGIT_ADJUSTMENT.loss,
     contrast: Some(Contrast::Probabilistic { weight: 1.0, temperature: 0.1 }),
     projection: Some(PERCEPTRON),
@@ -77,7 +74,7 @@ pub(super) const KCL: Method = Method {
     weight_decay: 1e-4,
     milestones: None,
     warmup_epochs: 10,
-    views: |_| vec![contrast_view(0.2), contrast_view(0.2)],
+    views: |data| vec![contrast_view(data, 0.2); 2],
     loss_weight: 0.0,
     contrast: Some(contrast_of_batch(None)),
     projection: Some(ProjectionConfig { hidden: 64, batch_norm: false, dims: 128, class_prototypes: false }),
@@ -109,7 +106,7 @@ pub(super) const KCL_QUEUE: Method = Method {
     learning_rate: |_| 0.1,
     weight_decay: 5e-4,
     warmup_epochs: 0,
-    views: |_| vec![vec![random_part(0.08)]; 2],
+    views: |data| vec![random_part(data, 0.08, &[]); 2],
     contrast: Some(queued(Some(6), None)),
     projection: Some(ProjectionConfig { hidden: 0, batch_norm: false, dims: 128, class_prototypes: false }),
     head: HeadConfig::Linear,
@@ -127,7 +124,7 @@ pub(super) const BCL: Method = Method {
     description: "balanced contrastive learning: balanced contrast of two views with class prototypes",
     learning_rate: |_| 0.15,
     weight_decay: 5e-4,
-    views: |data| vec![strong_view(data), contrast_view(0.2), contrast_view(0.2)],
+    views: |data| vec![strong_view(data), contrast_view(data, 0.2), contrast_view(data, 0.2)],
     loss_weight: 2.0,
     contrast: Some(Contrast::Balanced { weight: 0.6, temperature: 0.1 }),
     projection: Some(ProjectionConfig { class_prototypes: true, ..PERCEPTRON }),
@@ -161,7 +158,7 @@ pub(super) const TSC_QUEUE: Method = Method {
     description: "TSC against a queue of 65,536 embeddings: targets from epoch 200 of 400",
     epochs: 2 * RECIPE_EPOCHS,
     weight_decay: 1e-4,
-    views: |_| vec![vec![random_part(0.08), JITTER]; 2],
+    views: |data| vec![random_part(data, 0.08, &[jitter(0.0, 1.0)]); 2],
     contrast: Some(queued(Some(6), Some(UniformTargets { weight: 0.2, from_epoch: 200 }))),
     projection: KCL.projection,
     ..KCL_QUEUE
@@ -187,10 +184,6 @@ pub(super) const LA_THREE_VIEWS: Method = Method {
     loss_views: LossViews::All,
     ..LA_FIRST_OF_THREE_VIEWS
 };
-
-/// Colour jitter of TSC on ImageNet-LT.
-const JITTER: Transform =
-    Transform::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.0, probability: 1.0 };
 
 const fn contrast_of_batch(targets: Option<UniformTargets>) -> Contrast {
     Contrast::Supervised { weight: 1.0, temperature: 0.07, positives: Some(6), targets, queue: None }

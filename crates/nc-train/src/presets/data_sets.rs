@@ -1,4 +1,6 @@
-use crate::config::{BackboneKind, DataSource};
+use nc_data::{Interpolation, Transform};
+
+use crate::config::{BackboneKind, DataSource, Streaming};
 
 /// Share of one's own images held out for testing, if there is no test set.
 pub(super) const TEST_FRACTION: f64 = 0.2;
@@ -29,6 +31,75 @@ pub(super) struct DataSet {
     pub(super) evaluate_every: usize,
     /// lambda1, lambda2 and start epoch (of 200), from Table 1 of the paper.
     pub(super) neural_collapse: (f64, f64, usize),
+    /// Settings of photographs of different sizes; `None` for small images.
+    pub(super) photographs: Option<Photographs>,
+}
+
+/// Settings of photographs of different sizes, streamed and cropped to `SIDE` pixels. They replace those of the recipes
+/// for CIFAR, which drop the learning rate at given epochs, by a cosine schedule without warm-up.
+#[derive(Clone, Copy)]
+pub(super) struct Photographs {
+    pub(super) batch_size: usize,
+    pub(super) learning_rate: f64,
+    pub(super) weight_decay: f64,
+    pub(super) mixup_alpha: f64,
+    /// Whether images are jittered in colour where no stronger augmentation is used.
+    pub(super) jitter: bool,
+}
+
+impl Photographs {
+    /// Height and width of the network's images, and the shorter side that evaluation crops them from.
+    const SIDE: usize = 224;
+    const EVALUATION_SIDE: usize = 256;
+
+    /// The strong augmentation of the paper's code (Pepper-lll/NCfeature), for methods with mix-up or views.
+    pub(super) const STRONG: [Transform; 3] = [
+        jitter(0.1, 0.8),
+        Transform::Grey { probability: 0.2 },
+        Transform::RandAugment { layers: 2, magnitude: 10.0, deviation: 0.5, fill: [124, 116, 104] },
+    ];
+
+    /// Size of the network's images.
+    pub(super) fn image_size() -> (usize, usize) {
+        (Self::SIDE, Self::SIDE)
+    }
+
+    /// The usual crops of ImageNet.
+    pub(super) fn streaming() -> Streaming {
+        let interpolation = Interpolation::Bilinear;
+        Streaming {
+            training: vec![Transform::RandomResizedCrop {
+                size: Some(Self::SIDE),
+                smallest_area: 0.08,
+                interpolation,
+            }],
+            evaluation: vec![
+                Transform::Resize { size: Self::EVALUATION_SIDE, interpolation },
+                Transform::CenterCrop { size: Self::SIDE },
+            ],
+        }
+    }
+
+    /// Transforms of training images after crop and flip.
+    pub(super) fn transforms(self, mixup: bool) -> Vec<Transform> {
+        match (mixup, self.jitter) {
+            (true, _) => Self::STRONG.to_vec(),
+            (false, true) => vec![jitter(0.0, 1.0)],
+            (false, false) => vec![],
+        }
+    }
+}
+
+/// Colour jitter common for ImageNet.
+pub(super) const fn jitter(hue: f64, probability: f64) -> Transform {
+    Transform::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue, probability }
+}
+
+impl DataSet {
+    /// Images per batch, before a method's factor.
+    pub(super) fn batch_size(&self) -> usize {
+        self.photographs.map_or(self.batch_size, |photographs| photographs.batch_size)
+    }
 }
 
 const CIFAR10: DataSet = DataSet {
@@ -46,6 +117,7 @@ const CIFAR10: DataSet = DataSet {
     epochs: 200,
     evaluate_every: 5,
     neural_collapse: (0.01, 0.1, 0),
+    photographs: None,
 };
 
 const CIFAR100: DataSet = DataSet {
@@ -68,6 +140,27 @@ const OWN_IMAGES: DataSet = DataSet {
     backbone: BackboneKind::ResNet20,
     ..CIFAR10
 };
+
+/// Mean and standard deviation of ImageNet.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+// The paper's settings. The alpha of mix-up, which it does not give, is that of MiSLAS (Zhong et al. 2021).
+const IMAGENET_LT: DataSet = DataSet {
+    name: "imagenet-lt",
+    description: "ImageNet-LT by its lists, 1,280 to 5 photographs per class",
+    source: DataSource::ImageList,
+    normalize: Some(IMAGENET),
+    backbone: BackboneKind::ResNeXt50,
+    reduce_dimension: true,
+    crop_padding: 0,
+    evaluate_every: 10,
+    neural_collapse: (0.05, 1.0, 100),
+    photographs: Some(PHOTOGRAPHS),
+    ..CIFAR10
+};
+
+const PHOTOGRAPHS: Photographs =
+    Photographs { batch_size: 256, learning_rate: 0.05, weight_decay: 5e-4, mixup_alpha: 0.2, jitter: true };
 
 pub(super) const DATA_SETS: &[DataSet] = &[
     DataSet {
@@ -122,5 +215,42 @@ pub(super) const DATA_SETS: &[DataSet] = &[
         description: "your own images, listed with their classes in text or CSV files",
         source: DataSource::ImageList,
         ..OWN_IMAGES
+    },
+    IMAGENET_LT,
+    // Backbone and schedule of MiSLAS for iNaturalist 2018 and Places-LT; L_W and L_B as for ImageNet-LT, because the paper
+    // has no results for them.
+    DataSet {
+        name: "inaturalist18",
+        description: "iNaturalist 2018 by its lists, 1,000 to 2 photographs of 8,142 species",
+        normalize: Some(([0.466, 0.471, 0.380], [0.195, 0.194, 0.192])),
+        backbone: BackboneKind::ResNet50,
+        photographs: Some(Photographs {
+            learning_rate: 0.1,
+            weight_decay: 1e-4,
+            jitter: false,
+            ..PHOTOGRAPHS
+        }),
+        ..IMAGENET_LT
+    },
+    // From ImageNet's weights, given by --init-from.
+    DataSet {
+        name: "places-lt",
+        description: "Places-LT by its lists, 4,980 to 5 photographs per class",
+        backbone: BackboneKind::ResNet152,
+        epochs: 90,
+        photographs: Some(Photographs { learning_rate: 0.1, ..PHOTOGRAPHS }),
+        ..IMAGENET_LT
+    },
+    DataSet {
+        name: "tiny-imagenet-lt",
+        description: "Tiny ImageNet by lists, 500 to 5 images of 64 pixels per class",
+        source: DataSource::ImageList,
+        imbalance_ratio: Some(100.0),
+        normalize: Some(IMAGENET),
+        backbone: BackboneKind::ImageNetResNet18,
+        reduce_dimension: true,
+        crop_padding: 8,
+        neural_collapse: CIFAR100.neural_collapse,
+        ..CIFAR10
     },
 ];

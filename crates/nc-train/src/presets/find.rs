@@ -1,7 +1,7 @@
 use nc_data::Profile;
 
 use super::{
-    data_sets::{DATA_SETS, DataSet, RECIPE_EPOCHS},
+    data_sets::{DATA_SETS, DataSet, Photographs, RECIPE_EPOCHS},
     part::Part,
     parts::PARTS,
     recipe::Method,
@@ -104,8 +104,8 @@ fn experiment(data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
         seed: 0,
         data: DataConfig {
             source: data.source,
-            image_size: None,
-            streaming: None,
+            image_size: data.photographs.map(|_| Photographs::image_size()),
+            streaming: data.photographs.map(|_| Photographs::streaming()),
             skip: None,
             exif_orientation: None,
             test_fraction: data.test_fraction,
@@ -114,7 +114,7 @@ fn experiment(data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
             subset_seed: 0,
             crop_padding: data.crop_padding,
             flip: true,
-            transforms: vec![],
+            transforms: method.transforms(data),
             mean,
             std,
             validation: None,

@@ -14,5 +14,5 @@ mod second_phases;
 mod single_network;
 
 pub use find::{BEST, COMPARED, DEFAULT, data_sets, find, methods, parts};
-pub(crate) use own_images::default_of;
 pub use own_images::{ImageDirectory, OwnImages, data_set_of};
+pub(crate) use own_images::{default_of, fits_images};

@@ -79,6 +79,13 @@ pub fn data_set_of(source: DataSource) -> &'static str {
     if source == DataSource::ImageList { "image-list" } else { "image-folder" }
 }
 
+/// Whether the settings of the preset `experiment` follow number and sizes of one's own images.
+pub(crate) fn fits_images(experiment: &Experiment) -> bool {
+    let source = experiment.data.source;
+    let data = experiment.name.split_once('/').map(|(data, _)| data);
+    source.is_own_images() && data == Some(data_set_of(source))
+}
+
 /// Name of the default preset for `source`.
 pub(crate) fn default_of(source: DataSource) -> &'static str {
     if source == DataSource::ImageList {

@@ -51,12 +51,6 @@ pub(super) const WEIGHT_AVERAGE: Part = Part::new(
     Sets::EverySettings(|phase| phase.weight_average = Some(0.999)),
 );
 
-pub(super) const ROTATION: Part = Part::new(
-    "rotation",
-    "with random rotation by up to 15 degrees",
-    Sets::Transforms(&[Transform::Rotation { degrees: 15.0 }]),
-);
-
 /// All parts.
 pub(super) const PARTS: &[Part] = &[
     NC,
@@ -130,7 +124,11 @@ pub(super) const PARTS: &[Part] = &[
             fill: [124, 116, 104],
         }]),
     ),
-    ROTATION,
+    Part::new(
+        "rotation",
+        "with random rotation by up to 15 degrees",
+        Sets::Transforms(&[Transform::Rotation { degrees: 15.0 }]),
+    ),
     SAM,
     WEIGHT_AVERAGE,
     Part::new(
@@ -158,5 +156,10 @@ pub(super) const PARTS: &[Part] = &[
         "resnet18",
         "with ResNet-18 (64 to 512 channels) in place of the data set's backbone",
         Sets::Network(BackboneKind::ResNet18),
+    ),
+    Part::new(
+        "resnet50",
+        "with ResNet-50 in place of the data set's backbone",
+        Sets::Network(BackboneKind::ResNet50),
     ),
 ];

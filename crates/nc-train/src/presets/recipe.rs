@@ -2,7 +2,7 @@ use nc_data::{Sampler, Transform};
 use nc_models::{HeadConfig, ProjectionConfig};
 
 use super::{
-    data_sets::DataSet,
+    data_sets::{DataSet, Photographs},
     part::{Part, Sets},
 };
 use crate::{
@@ -33,6 +33,8 @@ pub(super) struct Method {
     pub(super) warmup_start: f64,
     /// Views in place of the one of the data set.
     pub(super) views: fn(&DataSet) -> Vec<Vec<Transform>>,
+    /// Transforms of small images after crop and flip.
+    pub(super) transforms: &'static [Transform],
     pub(super) mixup: bool,
     pub(super) sampler: Sampler,
     pub(super) second_sampler: Option<Sampler>,
@@ -41,7 +43,7 @@ pub(super) struct Method {
     pub(super) loss_views: LossViews,
     pub(super) other_losses: &'static [SupervisedLoss],
     pub(super) reweighting: Reweighting,
-    pub(super) diversity: Option<Diversity>,
+    pub(super) diversity: fn(&DataSet) -> Option<Diversity>,
     pub(super) contrast: Option<Contrast>,
     pub(super) projection: Option<ProjectionConfig>,
     pub(super) branches: fn(&DataSet) -> Option<Branches>,
@@ -67,9 +69,21 @@ impl Method {
         }
     }
 
+    /// Settings of photographs, if they replace the method's: learning-rate drops are a recipe for CIFAR.
+    fn photographs(&self, data: &DataSet) -> Option<Photographs> {
+        data.photographs.filter(|_| self.milestones.is_some())
+    }
+
+    /// Transforms of training images of `data` after crop and flip.
+    pub(super) fn transforms(&self, data: &DataSet) -> Vec<Transform> {
+        data.photographs
+            .map_or_else(|| self.transforms.to_vec(), |photographs| photographs.transforms(self.mixup))
+    }
+
     /// The first phase on `data`, where its recipe has 200 epochs.
     pub(super) fn representation(&self, data: &DataSet) -> Phase {
-        Phase {
+        let mixup_alpha = data.photographs.map_or(1.0, |photographs| photographs.mixup_alpha);
+        let mut phase = Phase {
             name: "representation".into(),
             epochs: self.epochs,
             batch_size: self.batch_factor * data.batch_size,
@@ -77,12 +91,12 @@ impl Method {
             sampler: self.sampler,
             second_sampler: self.second_sampler,
             views: (self.views)(data),
-            mixup_alpha: if self.mixup { 1.0 } else { 0.0 },
+            mixup_alpha: if self.mixup { mixup_alpha } else { 0.0 },
             sam_rho: 0.0,
             weight_average: None,
             objective: Objective {
                 other_losses: self.other_losses.to_vec(),
-                diversity: self.diversity,
+                diversity: (self.diversity)(data),
                 loss_weight: self.loss_weight,
                 loss_views: self.loss_views,
                 contrast: self.contrast,
@@ -105,7 +119,14 @@ impl Method {
                 warmup_epochs: self.warmup_epochs,
                 warmup_start: self.warmup_start,
             },
+        };
+        if let Some(photographs) = self.photographs(data) {
+            phase.batch_size = photographs.batch_size;
+            *phase.optimizer.learning_rate_mut() = photographs.learning_rate;
+            *phase.optimizer.weight_decay_mut() = photographs.weight_decay;
+            phase.schedule = Schedule { decay: Decay::Cosine, warmup_epochs: 0, warmup_start: 0.0 };
         }
+        phase
     }
 
     /// The method's name if `part` would replace an option of the method. Regularisers, network and, unless the method has

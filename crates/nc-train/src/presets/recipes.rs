@@ -1,6 +1,6 @@
 //! Methods of the presets, relative to a common recipe. Add new methods here.
 
-use nc_data::Sampler;
+use nc_data::{Sampler, Transform};
 use nc_models::HeadConfig;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
         LA_THREE_VIEWS, PROCO, TSC, TSC_200, TSC_QUEUE,
     },
     data_sets::DataSet,
-    parts::{CRT, MISLAS, NC, POST_HOC_ADJUSTMENT, ROTATION},
+    parts::{CRT, MISLAS, NC, POST_HOC_ADJUSTMENT},
     recipe::Method,
     single_network::{BS_AUTO_AUGMENT, DBM_BS, DBM_BS_400, VS, VS_SAM, VS_SAM_ADRW},
 };
@@ -29,11 +29,21 @@ const RIDE_3: Method = Method {
     description: "RIDE: three experts with LDAM, deferred re-weighting and diversity",
     weight_decay: 5e-4,
     nesterov: true,
-    diversity: Some(Diversity { weight: 0.45, spread: 0.05, from_epoch: 160 }),
+    diversity: |data| Some(diversity(data)),
+    transforms: &[Transform::Rotation { degrees: 15.0 }],
     branches: |data| Some(experts(3, data)),
-    parts: &[ROTATION],
     ..LDAM_DRW
 };
+
+/// The constants of the authors' configurations.
+fn diversity(data: &DataSet) -> Diversity {
+    let (weight, spread) = match data.name {
+        "inaturalist18" => (0.2, 0.015),
+        _ if data.photographs.is_some() => (0.2, 0.02),
+        _ => (0.45, 0.05),
+    };
+    Diversity { weight, spread, from_epoch: 160 }
+}
 
 fn experts(count: usize, data: &DataSet) -> Branches {
     Branches::Experts { count, reduce_dimension: data.reduce_dimension }
@@ -187,7 +197,7 @@ pub(super) const METHODS: &[Method] = &[
         loss: RECIPE_L.loss,
         other_losses: &[LOGIT_ADJUSTMENT.loss, SupervisedLoss::InverseSoftmax(InverseSoftmax { tau: 2.0 })],
         reweighting: Reweighting::None,
-        diversity: None,
+        diversity: |_| None,
         ..RIDE_3
     },
     PROCO,

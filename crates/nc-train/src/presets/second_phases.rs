@@ -19,7 +19,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
     Phase {
         name: "classifier".into(),
         epochs: 10,
-        batch_size: data.batch_size,
+        batch_size: data.batch_size(),
         trains: Trains::NewClassifier,
         sampler: Sampler::ClassBalanced,
         second_sampler: None,
@@ -35,7 +35,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
             learning_rate: 0.1,
             momentum: 0.9,
             nesterov: false,
-            weight_decay: 5e-4,
+            weight_decay: data.photographs.map_or(5e-4, |photographs| photographs.weight_decay),
             clip_norm: None,
         }),
         schedule: Schedule { decay: Decay::Cosine, warmup_epochs: 0, warmup_start: 0.0 },
@@ -122,6 +122,8 @@ pub(super) fn adrw(data: &DataSet) -> Phase {
 /// largest and smallest class.
 fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
     match (data.source, data.imbalance_ratio) {
+        _ if data.name == "places-lt" => (0.05, 0.4, 0.1),
+        _ if data.photographs.is_some() => (0.05, 0.3, 0.0),
         (DataSource::Cifar100, Some(10.0)) => (0.1, 0.2, 0.0),
         (DataSource::Cifar100, _) => (0.2, 0.4, 0.1),
         (_, Some(10.0)) => (0.2, 0.1, 0.0),
@@ -130,7 +132,7 @@ fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
 }
 
 /// The second phase of MiSLAS (Zhong et al., CVPR 2021): the classifier at a low learning rate with one factor per
-/// logit, label-aware smoothing and, on CIFAR-100, shifting batch norm.
+/// logit, label-aware smoothing and, on CIFAR-100 and photographs, shifting batch norm.
 pub(super) fn mislas(data: &DataSet) -> Phase {
     let (classifier_rate, head, tail) = mislas_constants(data);
     let first = crt(data);
@@ -139,7 +141,7 @@ pub(super) fn mislas(data: &DataSet) -> Phase {
         // CIFAR-10's.
         trains: Trains::ScaledClassifier {
             classifier_rate,
-            shift_batch_norm: data.source == DataSource::Cifar100,
+            shift_batch_norm: data.source == DataSource::Cifar100 || data.photographs.is_some(),
         },
         objective: Objective {
             loss: SupervisedLoss::LabelAwareSmoothing(LabelAwareSmoothing { head, tail }),

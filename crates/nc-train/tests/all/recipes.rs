@@ -1,10 +1,11 @@
 //! Published constants of the recipes.
 
-use nc_data::Transform;
+use nc_data::{Interpolation, Profile, Transform};
 use nc_train::{
-    Branches, CenterInit, Centers, Counts, Decay, DifficultSamples, DifficultyMargin, Diversity, Experiment,
-    HeadConfig, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError, OptimizerConfig, Phase, PostHoc,
-    PostHocAdjustment, Reweighting, Sampler, SgdConfig, SupervisedLoss, Trains, VectorScaling, presets,
+    BackboneKind, Branches, CenterInit, Centers, Counts, Decay, DifficultSamples, DifficultyMargin,
+    Diversity, Experiment, HeadConfig, LabelAwareSmoothing, LogitAdjustment, MeanSquaredError,
+    OptimizerConfig, Phase, PostHoc, PostHocAdjustment, Reweighting, Sampler, SgdConfig, SupervisedLoss,
+    Trains, VectorScaling, presets,
 };
 
 fn preset(name: &str) -> Experiment {
@@ -33,6 +34,67 @@ fn mislas_has_the_published_constants() {
     }
 }
 
+/// Recipe of ImageNet-LT in the paper; backbone, learning rate, weight decay and length of MiSLAS for the other sets.
+#[test]
+fn photographs_replace_the_recipe_for_cifar() {
+    for (data, backbone, rate, decay, epochs, head, tail) in [
+        ("imagenet-lt", BackboneKind::ResNeXt50, 0.05, 5e-4, 200, 0.3, 0.0),
+        ("inaturalist18", BackboneKind::ResNet50, 0.1, 1e-4, 200, 0.3, 0.0),
+        ("places-lt", BackboneKind::ResNet152, 0.1, 5e-4, 90, 0.4, 0.1),
+    ] {
+        let experiment = preset(&format!("{data}/mislas"));
+        assert_eq!(experiment.model.backbone, backbone);
+        assert_eq!((experiment.data.image_size, experiment.data.crop_padding), (Some((224, 224)), 0));
+        let streaming = experiment.data.streaming.unwrap();
+        let (interpolation, smallest_area) = (Interpolation::Bilinear, 0.08);
+        let part = Transform::RandomResizedCrop { size: Some(224), smallest_area, interpolation };
+        assert_eq!(streaming.training, [part]);
+        let resize = Transform::Resize { size: 256, interpolation };
+        assert_eq!(streaming.evaluation, [resize, Transform::CenterCrop { size: 224 }]);
+        let [first, second] = experiment.phases.as_slice() else { panic!("two phases") };
+        assert_eq!((first.epochs, first.batch_size, first.mixup_alpha), (epochs, 256, 0.2), "{data}");
+        assert_eq!((first.optimizer.learning_rate(), first.optimizer.weight_decay()), (rate, decay));
+        assert_eq!((first.schedule.decay.clone(), first.schedule.warmup_epochs), (Decay::Cosine, 0));
+        assert_eq!((second.batch_size, second.optimizer.learning_rate()), (256, 0.1), "{data}");
+        assert_eq!(second.optimizer.weight_decay(), decay, "{data}");
+        let trains = Trains::ScaledClassifier { classifier_rate: 0.05, shift_batch_norm: true };
+        assert_eq!(second.trains, trains, "{data}");
+        let smoothing = LabelAwareSmoothing { head, tail };
+        assert_eq!(second.objective.loss, SupervisedLoss::LabelAwareSmoothing(smoothing), "{data}");
+    }
+    // Strong augmentation only with mix-up or views; colour jitter otherwise, but not on iNaturalist.
+    let names = |name: &str| -> Vec<String> {
+        let transforms = preset(name).data.transforms;
+        let name = |transform: &Transform| format!("{transform:?}").split(' ').next().unwrap().to_owned();
+        transforms.iter().map(name).collect()
+    };
+    assert_eq!(names("imagenet-lt/nc-drw"), ["ColorJitter", "Grey", "RandAugment"]);
+    assert_eq!(names("imagenet-lt/ride-3"), ["ColorJitter"]);
+    assert_eq!(names("inaturalist18/ce"), [""; 0]);
+    assert_eq!(preset("imagenet-lt/nc-drw-crt").phases[0].objective.reweighting, {
+        Reweighting::EffectiveNumber { beta: 0.9999, from_epoch: 160 }
+    });
+    let ride = preset("imagenet-lt/ride-3+nc");
+    assert_eq!(ride.model.branches, Some(Branches::Experts { count: 3, reduce_dimension: true }));
+    let diversity = ride.phases[0].objective.diversity;
+    assert_eq!(diversity, Some(Diversity { weight: 0.2, spread: 0.02, from_epoch: 160 }));
+    // The second crop of contrastive views would be one of the first.
+    let queue = preset("imagenet-lt/kcl-queue");
+    let [first, second] = queue.phases.as_slice() else { panic!("two phases") };
+    assert_eq!((first.views.clone(), first.batch_size), (vec![vec![], vec![]], 256));
+    assert_eq!((first.optimizer.learning_rate(), first.optimizer.weight_decay()), (0.1, 5e-4));
+    assert_eq!((second.batch_size, second.optimizer.learning_rate()), (2048, 10.0));
+    assert_eq!(preset("imagenet-lt/ce+crt+resnet50").model.backbone, BackboneKind::ResNet50);
+}
+
+#[test]
+fn tiny_imagenet_lt_has_the_recipe_of_cifar100_lt() {
+    let [tiny, cifar] = ["tiny-imagenet-lt/nc-drw-crt", "cifar100-lt-r100/nc-drw-crt"].map(preset);
+    assert_eq!((tiny.phases, tiny.data.profile), (cifar.phases, cifar.data.profile.clone()));
+    assert_eq!(cifar.data.profile, Profile::Exponential { ratio: 100.0, largest: None });
+    assert_eq!((tiny.data.crop_padding, tiny.model.backbone), (8, BackboneKind::ImageNetResNet18));
+}
+
 #[test]
 fn lws_trains_for_five_epochs() {
     let second = &preset("cifar10-lt-r100/ce+lws").phases[1];
@@ -49,6 +111,7 @@ fn regularisers_have_the_weights_of_table_1() {
         ("cifar100-lt-r100", 0.01, 0.5, 100, ClassMeans),
         ("cifar100-lt-r10", 0.01, 0.5, 100, ClassMeans),
         ("cifar100", 0.01, 0.5, 100, ClassMeans),
+        ("imagenet-lt", 0.05, 1.0, 100, ClassMeans),
     ] {
         for (part, centers) in [
             ("nc", Centers::Learnable { learning_rate: 0.5, init }),

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use nc_paper::{Job, Scale, slurm_script, write_slurm_script};
 
-use super::support::{FEW, plan};
+use super::support::{FEW, plan, plan_with};
 use crate::refusals::Refusals;
 
 #[test]
@@ -43,14 +43,25 @@ fn cells_share_runs_and_runs_share_first_phases() {
 }
 
 #[test]
-fn an_unimplemented_table_adds_no_runs() {
+fn runs_on_imagenet_lt_are_planned_on_request() {
     let beside = plan(&["3", "4"], "*", Scale::Quick).unwrap();
     assert_eq!(beside.jobs, plan(&["3"], "*", Scale::Quick).unwrap().jobs);
+    let asked = plan_with(true, &["4", "5"], "*/imagenet-lt/*", Scale::Paper).unwrap();
+    // 14 rows of Table 4, 12 of Table 5, of which LDAM-DRW and logit adjustment have no shared run.
+    let wanted = |job: &&Job| !job.cells.is_empty() && job.experiment.seed == 0;
+    assert_eq!(asked.jobs.iter().filter(wanted).count(), 14 + 12);
+    let job = asked.jobs.iter().find(|job| job.preset == "imagenet-lt/nc-drw-crt").unwrap();
+    assert_eq!(
+        job.command(Scale::Paper),
+        "cargo xtask train --preset imagenet-lt/nc-drw-crt --seed 0 --data-dir DIR"
+    );
+    assert_eq!(job.cells.len(), 1, "one run for the four columns");
+    assert!(plan(&["4"], "*", Scale::Smoke).is_ok(), "smoke scale needs no images");
 }
 
 pub(crate) fn refused(told: &mut Refusals) {
     told.add("an unknown table", plan(&["8"], "*", Scale::Quick));
-    told.add("a table of which nothing is built", plan(&["4"], "*", Scale::Quick));
+    told.add("cells on ImageNet-LT without its images", plan(&["4"], "*", Scale::Quick));
     told.add("cells that match nothing", plan(&["3"], "*/imagenet/*", Scale::Quick));
 }
 

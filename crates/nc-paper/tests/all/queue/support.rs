@@ -12,12 +12,23 @@ use nc_train::{
     queue::{Ended, Queue, Reporter},
 };
 
+/// The plan of a user without ImageNet-LT.
 pub(crate) fn plan(tables: &[&str], cells: &str, scale: Scale) -> nc_paper::Result<Plan> {
+    plan_with(false, tables, cells, scale)
+}
+
+pub(crate) fn plan_with(
+    imagenet_lt: bool,
+    tables: &[&str],
+    cells: &str,
+    scale: Scale,
+) -> nc_paper::Result<Plan> {
     let selection = Selection {
         tables: tables.iter().map(ToString::to_string).collect(),
         cells: cells.into(),
         seeds: vec![],
         scale,
+        imagenet_lt,
     };
     Plan::new(&PaperTable::all()?, &PaperFigure::all()?, &selection)
 }
