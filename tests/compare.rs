@@ -34,7 +34,7 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     let text = stdout(&second);
     assert!(said(&second).contains("reusing the first phases of a finished run"), "{}", said(&second));
     for word in
-        ["validation (balanced)", "worst", "ECE", "Use ", " validation images (2 seeds), ", "nclt predict "]
+        ["validation, balanced", "worst", "ECE", "Use ", " validation images (2 seeds), ", "nclt predict "]
     {
         assert!(text.contains(word), "{word}: {text}");
     }
