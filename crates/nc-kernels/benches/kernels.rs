@@ -10,7 +10,9 @@ use nc_kernels::gpu::Precision;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Images of a batch, and of one of photographs.
 const BATCH: usize = 128;
+const PHOTOGRAPHS: usize = 32;
 
 /// Input channels, output channels, image side, kernel, stride, groups.
 type LayerShape = (usize, usize, usize, usize, usize, usize);
@@ -52,14 +54,33 @@ const RESNET_18: [LayerShape; 8] = [
 const GENERAL: [LayerShape; 4] =
     [(3, 64, 64, 7, 2, 1), (64, 128, 16, 1, 2, 1), (64, 64, 16, 1, 1, 1), (128, 128, 16, 3, 1, 32)];
 
+/// Bottlenecks of ResNet-50, and the grouped convolutions of ResNeXt-50, on photographs of 224 pixels.
+const RESNET_50: [LayerShape; 14] = [
+    (64, 64, 56, 3, 1, 1),
+    (128, 128, 28, 3, 1, 1),
+    (256, 256, 14, 3, 1, 1),
+    (512, 512, 7, 3, 1, 1),
+    (256, 64, 56, 1, 1, 1),
+    (64, 256, 56, 1, 1, 1),
+    (512, 128, 28, 1, 1, 1),
+    (256, 1024, 14, 1, 1, 1),
+    (2048, 512, 7, 1, 1, 1),
+    (256, 512, 56, 1, 2, 1),
+    (128, 128, 56, 3, 1, 32),
+    (256, 256, 28, 3, 1, 32),
+    (512, 512, 14, 3, 1, 32),
+    (1024, 1024, 7, 3, 1, 32),
+];
+
 fn layer(
     c: &mut Criterion,
     group: &str,
     precision: Precision,
+    images: usize,
     (ci, co, side, kernel, stride, groups): LayerShape,
 ) {
     let shape = ConvShape { in_channels: ci, out_channels: co, kernel, stride, padding: kernel / 2, groups };
-    let mut convolution = convolution(precision, shape, BATCH, side, side).expect("valid convolution");
+    let mut convolution = convolution(precision, shape, images, side, side).expect("valid convolution");
     let mut name = format!("{ci}->{co}@{side} {kernel}x{kernel}/{stride}");
     if groups > 1 {
         name = format!("{name} in {groups} groups");
@@ -87,13 +108,16 @@ fn all(c: &mut Criterion) {
     ];
     for (group, shapes) in [("resnet32-bf16", &RESNET_32[..]), ("resnet18-bf16", &RESNET_18)] {
         for shape in shapes {
-            layer(c, group, Precision::Bf16, *shape);
+            layer(c, group, Precision::Bf16, BATCH, *shape);
         }
     }
     for (group, shapes) in sets {
         for shape in shapes {
-            layer(c, group, Precision::F32, *shape);
+            layer(c, group, Precision::F32, BATCH, *shape);
         }
+    }
+    for shape in RESNET_50 {
+        layer(c, "resnet50", Precision::F32, PHOTOGRAPHS, shape);
     }
 }
 

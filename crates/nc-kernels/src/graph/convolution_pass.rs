@@ -20,6 +20,9 @@ use crate::kernels::{Kernels, NormCoefficients, transposed_len, unpack};
 /// of output channels, instead of one partial gradient per chunk.
 const WIDE: usize = 100_000;
 
+/// Tasks of that pass for each thread.
+const TASKS_PER_THREAD: usize = 2;
+
 /// The passes over the images that compute kernel gradient and input gradient.
 pub(super) struct ConvolutionPass<'a, E: Element> {
     pub(super) saved: &'a Saved<E>,
@@ -162,9 +165,12 @@ impl<E: Element> ConvolutionPass<'_, E> {
         let x = x.unwrap_or_else(|| view.values());
         let mut sum = Buffer::zeros(conv.packed_len());
         let block_len = conv.packed_len() / conv.out_blocks();
-        sum.par_chunks_mut(block_len).enumerate().for_each(|(block, sum)| {
+        // Blocks of a task share the input in the cache. The order of each sum does not depend on their number.
+        let together = conv.out_blocks().div_ceil(TASKS_PER_THREAD * rayon::current_num_threads());
+        sum.par_chunks_mut(together * block_len).enumerate().for_each(|(task, sum)| {
             let mut scratch = Buffer::take(kernels.scratch_len(&conv));
-            kernels.kernel_gradient(&conv, x, dy, block..block + 1, sum, &mut scratch);
+            let blocks = task * together..task * together + sum.len() / block_len;
+            kernels.kernel_gradient(&conv, x, dy, blocks, sum, &mut scratch);
         });
         unpack(&conv, &sum)
     }

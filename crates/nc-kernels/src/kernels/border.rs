@@ -36,6 +36,19 @@ pub(super) fn spread(conv: &Conv, dy: &[f32], spread: &mut [f32]) {
     }
 }
 
+/// Copies the pixels that a strided 1x1 convolution reads.
+pub(super) fn take(conv: &Conv, x: &[f32], seen: &mut [f32]) {
+    let stride = conv.shape.stride;
+    let rows = seen.chunks_mut(conv.out_w * LANES).take(conv.in_blocks() * conv.out_h);
+    for (index, seen) in rows.enumerate() {
+        let (block, row) = (index / conv.out_h, index % conv.out_h);
+        let from = (block * conv.h + row * stride) * conv.w * LANES;
+        for (column, seen) in seen.chunks_mut(LANES).enumerate() {
+            seen.copy_from_slice(&x[from + column * stride * LANES..][..LANES]);
+        }
+    }
+}
+
 /// Scatters the input gradient of a strided 1x1 convolution: `seen` at the strided pixels, zeros elsewhere.
 pub(super) fn place(conv: &Conv, seen: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);

@@ -73,8 +73,13 @@ impl Conv {
 
     /// True if the kernels for 1x1 convolutions apply, in both directions.
     pub(crate) fn is_pointwise(&self) -> bool {
-        let ConvShape { kernel, stride, padding, groups, .. } = self.shape;
-        kernel == 1 && stride == 1 && padding == 0 && groups == 1 && !self.planar
+        self.shape.stride == 1 && self.is_pointwise_on_taken()
+    }
+
+    /// True if the kernels for 1x1 convolutions apply to the pixels that the convolution reads.
+    pub(super) fn is_pointwise_on_taken(&self) -> bool {
+        let ConvShape { kernel, padding, groups, .. } = self.shape;
+        kernel == 1 && padding == 0 && groups == 1 && !self.planar
     }
 
     /// Channels per block of the input.

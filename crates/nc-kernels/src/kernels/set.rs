@@ -148,6 +148,17 @@ impl<V: Lanes> Convolutions<f32> for Set<V> {
             unsafe { dispatch_pointwise::kernel_gradient::<V>(conv, whole, out_blocks) }
             return;
         }
+        if conv.is_pointwise_on_taken() {
+            for (x, dy) in x.chunks(in_len).zip(dy.chunks(out_len)) {
+                border::take(conv, x, scratch);
+                let (x, dy) = (scratch.as_ptr(), dy.as_ptr());
+                let image = GradientTile { x, x_step: 0, dy, dy_step: 0, images: 1, ..whole };
+                // SAFETY: the processor has the instruction set (`Set::new`), the lengths were checked above, and
+                // `x` has the pixels of the output.
+                unsafe { dispatch_pointwise::kernel_gradient::<V>(conv, image, out_blocks.clone()) }
+            }
+            return;
+        }
         let (h, w) = conv.padded();
         for (x, dy) in x.chunks(in_len).zip(dy.chunks(out_len)) {
             let x = if conv.shape.padding == 0 {
