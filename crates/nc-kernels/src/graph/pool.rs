@@ -9,6 +9,7 @@ use super::token::{token, token_gradient, token_storage};
 use super::values::to_vec;
 use crate::buffer::Buffer;
 use crate::element::Element;
+use crate::kernels::Windows;
 use crate::lanes::LANES;
 use crate::windows::pooled_size;
 
@@ -83,8 +84,9 @@ pub(crate) fn max_pool<E: Element>(
 ) -> Result<Blocked<E>> {
     let from = x.node.dims;
     let (h, w) = pooled_size((from.h, from.w), kernel, stride, padding)?;
-    let window = Window { from, to: Dims { h, w, ..from }, kernel, stride, padding };
-    let (source, to) = (&x.node, window.to);
+    let (source, to) = (&x.node, Dims { h, w, ..from });
+    let windows =
+        Windows { blocks: from.blocks(), from: (from.h, from.w), to: (h, w), kernel, stride, padding };
     let tracked = x.consume();
     let mut data = Buffer::take(to.len());
     let chosen: Vec<Vec<u32>> = data
@@ -94,77 +96,23 @@ pub(crate) fn max_pool<E: Element>(
             || Buffer::take(source.scratch_len()),
             |scratch, (index, out)| {
                 let mut chosen = vec![0; if tracked { to.image_len() } else { 0 }];
-                window.maxima(source.image(index, scratch), out, &mut chosen);
+                source.kernels.max_pool(windows, source.image(index, scratch), out, &mut chosen);
                 chosen
             },
         )
         .collect();
     let node = Arc::new(Node::new(to, data, None, source.kernels));
     let token = if tracked {
-        x.token.apply_op1(MaxPool { source: source.clone(), out: node.clone(), window, chosen })?
+        x.token.apply_op1(MaxPool { source: source.clone(), out: node.clone(), chosen })?
     } else {
         token()?
     };
     Ok(Blocked { node, token })
 }
 
-#[derive(Clone, Copy)]
-struct Window {
-    from: Dims,
-    to: Dims,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-}
-
-impl Window {
-    /// Computes the maxima of one image and, if `chosen` is not empty, their indices in the image.
-    fn maxima<E: Element>(&self, image: &[E], out: &mut [E], chosen: &mut [u32]) {
-        let Self { from, to, .. } = *self;
-        for block in 0..from.blocks() {
-            for y in 0..to.h {
-                let rows = self.range(y, from.h);
-                for x in 0..to.w {
-                    let columns = self.range(x, from.w);
-                    let at = ((block * to.h + y) * to.w + x) * LANES;
-                    let mut best = [f32::NEG_INFINITY; LANES];
-                    let first = (block * from.h + rows.start) * from.w + columns.start;
-                    let mut place = [0; LANES];
-                    for (lane, place) in place.iter_mut().enumerate() {
-                        *place = (first * LANES + lane) as u32;
-                    }
-                    for row in rows.clone() {
-                        for column in columns.clone() {
-                            let pixel = ((block * from.h + row) * from.w + column) * LANES;
-                            for lane in 0..LANES {
-                                let value = image[pixel + lane].to_f32();
-                                if value > best[lane] || value.is_nan() {
-                                    best[lane] = value;
-                                    place[lane] = (pixel + lane) as u32;
-                                }
-                            }
-                        }
-                    }
-                    out[at..at + LANES].copy_from_slice(&best.map(E::from_f32));
-                    if !chosen.is_empty() {
-                        chosen[at..at + LANES].copy_from_slice(&place);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Rows or columns inside the image of the window at `position`.
-    fn range(&self, position: usize, size: usize) -> std::ops::Range<usize> {
-        let start = position * self.stride;
-        start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(size)
-    }
-}
-
 struct MaxPool<E: Element> {
     source: Arc<Node<E>>,
     out: Arc<Node<E>>,
-    window: Window,
     /// Per image and output value, the index of the maximum in the input image.
     chosen: Vec<Vec<u32>>,
 }
@@ -179,7 +127,7 @@ impl<E: Element> CustomOp1 for MaxPool<E> {
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        let Window { from, to, .. } = self.window;
+        let (from, to) = (self.source.dims, self.out.dims);
         let (gradient, _) = self.out.take_gradient();
         let mut spread = Buffer::<E>::zeros(from.len());
         spread

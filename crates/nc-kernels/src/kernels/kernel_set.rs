@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use super::elementwise::GradientSums;
 use super::geometry::Conv;
+use super::max_pool::Windows;
 use super::tile::BlockSums;
 
 /// Operation applied to the convolution's output before it is stored. Slices hold all of the output's channels.
@@ -105,6 +106,9 @@ pub(crate) trait Elementwise<E>: Sync {
 
     /// Batch norm's gradient `dy` for one image.
     fn norm_gradient(&self, gradient: &[E], y: &[E], by: &NormCoefficients, dy: &mut [E]);
+
+    /// Max pooling of one image. `chosen` gets the index of each maximum in the image, unless it is empty.
+    fn max_pool(&self, windows: Windows, image: &[E], out: &mut [E], chosen: &mut [u32]);
 
     /// sum += term.
     fn add(&self, sum: &mut [E], term: &[E]);

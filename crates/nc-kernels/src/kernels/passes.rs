@@ -1,7 +1,8 @@
 //! The elementwise passes of a set, for every number type.
 
 use super::elementwise::{Add, AddStatistics, Convert, MaskAndSum, NormGradient, Normalise, RawMask};
-use super::{BlockSums, Elementwise, GradientSums, Mask, NormCoefficients, Set};
+use super::max_pool::Maxima;
+use super::{BlockSums, Elementwise, GradientSums, Mask, NormCoefficients, Set, Windows};
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes};
 
@@ -91,6 +92,14 @@ impl<V: Lanes, E: Element> Elementwise<E> for Set<V> {
                 pixels,
             });
         }
+    }
+
+    fn max_pool(&self, windows: Windows, image: &[E], out: &mut [E], chosen: &mut [u32]) {
+        let len = |(h, w): (usize, usize)| windows.blocks * h * w * LANES;
+        assert_eq!((image.len(), out.len()), (len(windows.from), len(windows.to)));
+        assert!(chosen.is_empty() || chosen.len() == out.len());
+        // SAFETY: the processor has the instruction set (`Set::new`).
+        unsafe { V::enter(Maxima { windows, image, out, chosen }) }
     }
 
     fn add(&self, sum: &mut [E], term: &[E]) {
