@@ -21,5 +21,6 @@ mod reproduce_tables;
 mod run;
 mod selection;
 mod snapshot;
+mod streamed;
 mod train;
 mod weights;

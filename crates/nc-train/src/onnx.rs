@@ -30,6 +30,7 @@ use crate::{
 /// | `input_size` | JSON array: H, W |
 /// | `mean`, `std` | JSON arrays, one value per channel; already in the model |
 /// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent if all training images had this size |
+/// | `evaluation_transforms` | for streamed images, the rule instead: JSON array of `data.streaming.evaluation`, such as `[{"kind":"resize","size":256,"interpolation":"bilinear"},{"kind":"center-crop","size":224}]` |
 /// | `run_name`, `seed`, `run_hash` | the run; the hash only of finished runs |
 /// | `trained_by` | version of the program that trained the network, if recorded |
 #[derive(Clone, Debug)]
@@ -104,6 +105,9 @@ fn metadata(experiment: &Experiment, stored: &Stored, input: &InputSpec) -> Vec<
         ("std", format!("{std:?}")),
     ];
     entries.extend(resize.map(|Resize::CoverAndCrop| ("resize", "cover-and-crop".to_owned())));
+    if let Some(streaming) = experiment.data.streaming.as_ref().filter(|one| !one.evaluation.is_empty()) {
+        entries.push(("evaluation_transforms", json!(streaming.evaluation).to_string()));
+    }
     entries.push(("run_name", experiment.name.clone()));
     entries.push(("seed", experiment.seed.to_string()));
     if let Some(result) = &stored.result {
