@@ -66,6 +66,9 @@ pub(crate) struct Args {
     queue: queue::Args,
 }
 
+/// Memory of a Slurm task.
+const GIGABYTES: usize = 4;
+
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let comparison = args.comparison()?;
     let missing = comparison.missing()?.len();
@@ -73,7 +76,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         std::fs::create_dir_all(&args.out)
             .with_context(|| format!("cannot create {}", args.out.display()))?;
         let path = args.out.join("slurm.sh");
-        write_atomically(&path, args.queue.slurm_script(missing)?.as_bytes())?;
+        write_atomically(&path, args.queue.slurm_script(missing, GIGABYTES)?.as_bytes())?;
         show(&format!("{missing} runs missing: sbatch {}", shell_word(&path.to_string_lossy())));
         return Ok(ExitCode::SUCCESS);
     }

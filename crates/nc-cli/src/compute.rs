@@ -62,7 +62,8 @@ impl Args {
         })
     }
 
-    /// Like [`start`](Self::start), for runs on several data sources. Image lists are in `lists`, or in the data directory.
+    /// Like [`start`](Self::start), for runs on several data sources. `lists` is the directory of image
+    /// lists, by default the data directory.
     pub(crate) fn start_all(
         &self,
         sources: &[DataSource],

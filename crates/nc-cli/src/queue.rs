@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{builder::RangedU64ValueParser, value_parser};
 use indicatif::HumanDuration;
 use nc_kernels::threads;
-use nc_paper::slurm_script;
+use nc_paper::{SlurmTasks, slurm_script};
 use nc_train::{
     DataSource, Experiment, Observer,
     queue::{Ended, Queue, QueuedRun, Reporter, Runs},
@@ -47,7 +47,8 @@ pub(crate) struct Args {
 
 impl Args {
     /// Trains the missing of `runs`; prints `summary` and the estimated time first. With `--dry-run`, only prints the
-    /// runs, and returns `None`. Image lists are in `lists`, or in the data directory.
+    /// runs, and returns `None`. `lists` is the
+    /// directory of image lists, by default the data directory.
     pub(crate) fn work<R>(&self, runs: R, summary: &str, lists: Option<&Path>) -> Result<Option<Worked>>
     where
         R: Runs + Sync + Send,
@@ -90,20 +91,23 @@ impl Args {
             writeln!(out, "{} seed {}{}", run.name(), run.experiment().seed, purpose.unwrap_or_default())?;
         }
         let sources = sources(&runs, missing);
-        if let Err(error) = self.compute.data_dirs(&sources, lists) {
-            writeln!(out, "{summary}")?;
-            say(&format!("cannot estimate the time: {}", message(&error)));
-            return Ok(());
+        let estimate = || -> Result<f64> {
+            let (options, data_dirs) = self.compute.start_all(&sources, lists)?;
+            let mut queue = Queue::new(runs, &data_dirs, options);
+            Ok(threads::install(|| queue.estimate(missing))?)
+        };
+        match estimate() {
+            Ok(seconds) => writeln!(out, "{summary}{}", time(missing.len(), seconds))?,
+            Err(error) => {
+                writeln!(out, "{summary}")?;
+                say(&format!("cannot estimate the time: {}", message(&error)));
+            }
         }
-        let (options, data_dirs) = self.compute.start_all(&sources, lists)?;
-        let mut queue = Queue::new(runs, &data_dirs, options);
-        let estimate = threads::install(|| queue.estimate(missing))?;
-        writeln!(out, "{summary}{}", time(missing.len(), estimate))?;
         Ok(())
     }
 
-    /// Slurm script that runs this command line, without `--slurm`, in `tasks` tasks.
-    pub(crate) fn slurm_script(&self, tasks: usize) -> Result<String> {
+    /// Slurm script that runs this command line, without `--slurm`, in `tasks` tasks with `gigabytes` of memory each.
+    pub(crate) fn slurm_script(&self, tasks: usize, gigabytes: usize) -> Result<String> {
         let directory = std::env::current_dir().context("cannot determine the working directory")?;
         let program = std::env::current_exe().context("cannot determine the path of this program")?;
         let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--slurm");
@@ -115,7 +119,8 @@ impl Args {
         };
         let command: Vec<String> =
             [program.into_os_string()].into_iter().chain(arguments).map(word).collect::<Result<_>>()?;
-        Ok(slurm_script(&command, &directory.display().to_string(), tasks.max(1), self.compute.threads()))
+        let (directory, threads) = (directory.display().to_string(), self.compute.threads());
+        Ok(slurm_script(&command, &directory, SlurmTasks { tasks: tasks.max(1), threads, gigabytes }))
     }
 }
 

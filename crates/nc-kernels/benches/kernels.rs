@@ -10,8 +10,9 @@ use nc_kernels::gpu::Precision;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Images of a batch, and of one of photographs.
+/// Images of a batch.
 const BATCH: usize = 128;
+/// Photographs of a batch.
 const PHOTOGRAPHS: usize = 32;
 
 /// Input channels, output channels, image side, kernel, stride, groups.

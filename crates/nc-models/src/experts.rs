@@ -27,7 +27,7 @@ pub struct ExpertsConfig {
 }
 
 /// The multi-expert network of RIDE (Wang et al. 2021): a ResNet whose last two stages and classifier exist once for each of
-/// E experts; what comes before is shared. The logits are the mean of those of the experts.
+/// E experts; the earlier stages are shared. The logits are the mean of those of the experts.
 ///
 /// In training, each expert is a branch with features (B, P) and logits. In inference, the features (B, E P) are those of
 /// all experts side by side, expert by expert, with unit norm each if the classifiers are cosine heads: a linear classifier

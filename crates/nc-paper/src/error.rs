@@ -71,6 +71,14 @@ pub enum Error {
         /// The noise.
         noise: f64,
     },
+    /// A column of a shot group under noise, which is not measured.
+    #[error("{file}: column {column:?} has both noise and shots; remove one")]
+    NoisyShots {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
     /// An unknown table or figure.
     #[error("unknown table or figure {name:?}; expected one of {known}")]
     NoTable {

@@ -22,5 +22,5 @@ pub use record::{AccuracySummary, GeometrySummary, NoisyAccuracy, Record};
 pub use records::Records;
 pub use render::{fill_figures, fill_tables, write_reports};
 pub use scale::Scale;
-pub use slurm::{slurm_script, write_slurm_script};
+pub use slurm::{SlurmTasks, slurm_script, write_slurm_script};
 pub use tables::{PaperCell, PaperColumn, PaperRow, PaperRun, PaperTable, Shots};

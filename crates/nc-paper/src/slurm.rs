@@ -15,16 +15,29 @@ pub fn write_slurm_script(results: &Path, scale: Scale, script: &str) -> Result<
     Ok(path)
 }
 
-/// Generates a Slurm array-job script of `tasks` tasks, each of which trains the next unlocked run. `command` is the
-/// queue's command line, run in `directory`. Without `threads`, the cluster's default number of CPUs applies.
+/// The tasks of a Slurm array job.
+#[derive(Clone, Copy, Debug)]
+pub struct SlurmTasks {
+    /// Number of tasks.
+    pub tasks: usize,
+    /// CPUs of a task; `None` for the cluster's default.
+    pub threads: Option<usize>,
+    /// Memory of a task in GB.
+    pub gigabytes: usize,
+}
+
+/// Generates a Slurm array-job script of `tasks`, each of which trains the next unlocked run. `command` is the
+/// queue's command line, run in `directory`.
 ///
 /// Tasks coordinate through the results directory, which all machines must share. A minute before its time limit a task
 /// gets SIGTERM, writes a checkpoint and is requeued. If a machine dies, another task resumes its run.
-pub fn slurm_script(command: &[String], directory: &str, tasks: usize, threads: Option<usize>) -> String {
+pub fn slurm_script(command: &[String], directory: &str, tasks: SlurmTasks) -> String {
+    let SlurmTasks { tasks, threads, gigabytes } = tasks;
     let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
     let cpus = threads.map_or_else(String::new, |threads| format!("#SBATCH --cpus-per-task={threads}\n"));
     include_str!("slurm.sh")
         .replace("@TASKS@", &tasks.to_string())
+        .replace("@MEMORY@", &gigabytes.to_string())
         .replace("@CPUS@\n", &cpus)
         .replace("@DIRECTORY@", &shell_word(directory))
         .replace("@COMMAND@", &words.join(" "))

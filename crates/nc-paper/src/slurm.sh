@@ -2,7 +2,7 @@
 #SBATCH --job-name=nclt-tables
 #SBATCH --array=1-@TASKS@
 @CPUS@
-#SBATCH --mem=4G
+#SBATCH --mem=@MEMORY@G
 #SBATCH --requeue
 #SBATCH --signal=B:TERM@60
 #SBATCH --output=nclt-tables-%A_%a.log

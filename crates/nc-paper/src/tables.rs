@@ -120,7 +120,7 @@ impl PaperTable {
     /// # Errors
     ///
     /// [`Error::Malformed`] for invalid TOML, [`Error::Duplicate`] for duplicate row or column names, and for invalid
-    /// rows and columns [`Error::Noise`], [`Error::Published`], [`Error::Control`], [`Error::Data`].
+    /// rows and columns [`Error::Noise`], [`Error::NoisyShots`], [`Error::Published`], [`Error::Control`], [`Error::Data`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
         let mut table: Self = toml::from_str(text).map_err(|source: toml::de::Error| Error::Malformed {
             file: file.to_owned(),
@@ -132,6 +132,9 @@ impl PaperTable {
         for column in columns {
             if let Some(noise) = column.noise.filter(|noise| !(noise.is_finite() && *noise > 0.0)) {
                 return Err(Error::Noise { file: file.to_owned(), column: column.title.clone(), noise });
+            }
+            if column.noise.is_some() && column.shots.is_some() {
+                return Err(Error::NoisyShots { file: file.to_owned(), column: column.title.clone() });
             }
         }
         for row in &*rows {

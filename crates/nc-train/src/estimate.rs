@@ -110,6 +110,17 @@ impl Speed {
         Ok(Self { training, evaluation })
     }
 
+    /// Runs of the same kind have the same speed.
+    pub(crate) fn kind(experiment: &Experiment, data: &DataFacts) -> String {
+        let model = &experiment.model;
+        let (network, phase) =
+            ((model.backbone, &model.branches, model.precision), experiment.phases.first());
+        let phase = phase.map(|phase| {
+            (phase.batch_size, phase.views.len(), phase.second_sampler, &phase.objective.contrast)
+        });
+        format!("{network:?} {:?} {phase:?}", data.shape)
+    }
+
     /// Estimated seconds of phases `first..` of `experiment`, evaluations included.
     pub fn seconds(&self, experiment: &Experiment, first: usize, data: &DataFacts) -> f64 {
         let phases = experiment.phases.iter().skip(first);

@@ -30,7 +30,7 @@ use crate::{
 /// | `input_size` | JSON array: H, W |
 /// | `mean`, `std` | JSON arrays, one value per channel; already in the model |
 /// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent if all training images had this size |
-/// | `evaluation_transforms` | for streamed images, the rule instead: JSON array of `data.streaming.evaluation`, such as `[{"kind":"resize","size":256,"interpolation":"bilinear"},{"kind":"center-crop","size":224}]` |
+/// | `evaluation_transforms` | for streamed images, the rule instead: JSON array of `data.streaming.evaluation`, such as `[{"interpolation":"bilinear","kind":"resize","size":256},{"kind":"center-crop","size":224}]` |
 /// | `run_name`, `seed`, `run_hash` | the run; the hash only of finished runs |
 /// | `trained_by` | version of the program that trained the network, if recorded |
 #[derive(Clone, Debug)]

@@ -144,7 +144,7 @@ impl<'a, R: Runs> Queue<'a, R> {
             let facts = self.facts(position)?;
             let run = &self.runs.runs()[position];
             let experiment = run.experiment();
-            let kind = format!("{:?} {:?}", experiment.model.backbone, facts.shape);
+            let kind = Speed::kind(experiment, &facts);
             let speed = match speeds.get(&kind) {
                 Some(&speed) => speed,
                 None => Speed::measure(experiment, &facts, &self.options.device)?,

@@ -21,7 +21,7 @@ use crate::kernels::{Kernels, NormCoefficients, transposed_len, unpack};
 const WIDE: usize = 100_000;
 
 /// Tasks of that pass for each thread.
-const TASKS_PER_THREAD: usize = 2;
+const TASKS_PER_THREAD: usize = 4;
 
 /// The passes over the images that compute kernel gradient and input gradient.
 pub(super) struct ConvolutionPass<'a, E: Element> {

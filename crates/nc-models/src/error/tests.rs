@@ -48,7 +48,7 @@ fn errors_match_their_snapshot() -> candle_core::Result<()> {
         [
             ("ResNet-33", resnet(33, 1)),
             ("a ResNet of width 0", resnet(32, 0)),
-            ("experts of a ResNet without stages", Error::Stages { expected: 2, found: 0 }),
+            ("experts of a ResNet without stages", Error::Stages { expected: 3, found: 0 }),
             ("an ETF of 100 classes in 64 dimensions", head(HeadConfig::Etf, 64, 100)),
             ("a classifier without classes", head(HeadConfig::Linear, 64, 0)),
             ("an ETF of one class", head(HeadConfig::Etf, 64, 1)),

@@ -76,6 +76,8 @@ pub(crate) fn refused(told: &mut Refusals) {
         let columns = format!("{column}data = \"cifar10\"\nnoise = {noise}\n");
         told.add(format_args!("a noise of {noise}"), parse(&columns, CE));
     }
+    let both = format!("{column}data = \"cifar10\"\nnoise = 0.1\nshots = \"few\"\n");
+    told.add("a shot group under noise", parse(&both, CE));
 
     let figure = |kind: &str, groups: &str| {
         let head = format!("id = \"2\"\ntitle = \"a figure\"\nkind = \"{kind}\"\n");

@@ -52,7 +52,8 @@ impl Photographs {
     const SIDE: usize = 224;
     const EVALUATION_SIDE: usize = 256;
 
-    /// The strong augmentation of the paper's code (Pepper-lll/NCfeature), for methods with mix-up or views.
+    /// The strong augmentation of the paper's code (Pepper-lll/NCfeature), for methods with mix-up and for the
+    /// classifier's view.
     pub(super) const STRONG: [Transform; 3] = [
         jitter(0.1, 0.8),
         Transform::Grey { probability: 0.2 },
@@ -96,6 +97,11 @@ pub(super) const fn jitter(hue: f64, probability: f64) -> Transform {
 }
 
 impl DataSet {
+    /// The data set whose published constants the methods use.
+    pub(super) fn constants(&self) -> DataSource {
+        if self.name == "tiny-imagenet-lt" { DataSource::Cifar100 } else { self.source }
+    }
+
     /// Images per batch, before a method's factor.
     pub(super) fn batch_size(&self) -> usize {
         self.photographs.map_or(self.batch_size, |photographs| photographs.batch_size)

@@ -25,7 +25,7 @@ pub(super) struct DdcLate {
 /// Data without published constants use those of r = 100, all but CIFAR-100 those of CIFAR10-LT.
 pub(super) fn ddc(data: &DataSet) -> Ddc {
     let late = |exponent, tau, weight_decay, rho| DdcLate { exponent, tau, weight_decay, rho };
-    match (data.source, data.imbalance_ratio) {
+    match (data.constants(), data.imbalance_ratio) {
         (DataSource::Cifar10, Some(10.0)) => {
             Ddc { gamma: 0.0, tau: 1.0, weight_decay: 1e-4, rho: 0.1, late: late(0.1, 1.0, 1e-4, 0.1) }
         }

@@ -127,6 +127,18 @@ fn experiment(data: &DataSet, method: &Method, added: &[&Part]) -> Experiment {
     for part in method.parts.iter().chain(added.iter().copied()) {
         part.add(&mut experiment, data);
     }
-    experiment.scale_epochs(data.epochs * method.epochs / RECIPE_EPOCHS);
+    if experiment.phases.iter().all(|phase| !phase.views.is_empty()) {
+        // The views have transforms of their own.
+        experiment.data.transforms.clear();
+    }
+    let epochs = data.epochs * method.epochs / RECIPE_EPOCHS;
+    if data.photographs.is_some() {
+        // Second phases have their published lengths, whatever that of the first.
+        let later = experiment.phases.split_off(1);
+        experiment.scale_epochs(epochs);
+        experiment.phases.extend(later);
+    } else {
+        experiment.scale_epochs(epochs);
+    }
     experiment
 }

@@ -77,7 +77,12 @@ impl Part {
                 let phase = &mut experiment.phases[0];
                 phase.objective.reweighting = weights(phase, data);
             }
-            Sets::Network(backbone) => experiment.model.backbone = backbone,
+            Sets::Network(backbone) => {
+                experiment.model.backbone = match backbone {
+                    BackboneKind::ResNet18 if data.photographs.is_some() => BackboneKind::ImageNetResNet18,
+                    other => other,
+                };
+            }
             Sets::Transforms(transforms) => experiment.data.transforms = transforms.to_vec(),
             Sets::Settings(change) => change(&mut experiment.phases[0], data),
             Sets::EverySettings(change) => {

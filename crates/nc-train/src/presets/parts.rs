@@ -41,7 +41,7 @@ pub(super) const SAM: Part = Part::new(
     "sam",
     "with sharpness-aware minimisation in the first phase",
     Sets::Settings(|phase, data| {
-        phase.sam_rho = if data.source == DataSource::Cifar100 { 0.2 } else { 0.1 };
+        phase.sam_rho = if data.constants() == DataSource::Cifar100 { 0.2 } else { 0.1 };
     }),
 );
 

@@ -69,7 +69,7 @@ impl Method {
         }
     }
 
-    /// Settings of photographs, if they replace the method's: learning-rate drops are a recipe for CIFAR.
+    /// Settings of photographs that replace the method's. Methods with a schedule of their own, a cosine, keep theirs.
     fn photographs(&self, data: &DataSet) -> Option<Photographs> {
         data.photographs.filter(|_| self.milestones.is_some())
     }

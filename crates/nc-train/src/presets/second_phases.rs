@@ -121,7 +121,7 @@ pub(super) fn adrw(data: &DataSet) -> Phase {
 /// Published constants of MiSLAS, tuned per data set: learning-rate factor of the classifier, and smoothing of the
 /// largest and smallest class.
 fn mislas_constants(data: &DataSet) -> (f64, f64, f64) {
-    match (data.source, data.imbalance_ratio) {
+    match (data.constants(), data.imbalance_ratio) {
         _ if data.name == "places-lt" => (0.05, 0.4, 0.1),
         _ if data.photographs.is_some() => (0.05, 0.3, 0.0),
         (DataSource::Cifar100, Some(10.0)) => (0.1, 0.2, 0.0),
@@ -141,7 +141,7 @@ pub(super) fn mislas(data: &DataSet) -> Phase {
         // CIFAR-10's.
         trains: Trains::ScaledClassifier {
             classifier_rate,
-            shift_batch_norm: data.source == DataSource::Cifar100 || data.photographs.is_some(),
+            shift_batch_norm: data.constants() == DataSource::Cifar100 || data.photographs.is_some(),
         },
         objective: Objective {
             loss: SupervisedLoss::LabelAwareSmoothing(LabelAwareSmoothing { head, tail }),

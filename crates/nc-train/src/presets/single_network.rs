@@ -61,7 +61,8 @@ pub(super) const VS: Method = Method {
         "vs-loss",
         "with the VS loss",
         Sets::Settings(|phase, data| {
-            let (gamma, tau) = if data.source == DataSource::Cifar100 { (0.05, 0.75) } else { (0.15, 1.25) };
+            let (gamma, tau) =
+                if data.constants() == DataSource::Cifar100 { (0.05, 0.75) } else { (0.15, 1.25) };
             phase.objective.loss = SupervisedLoss::VectorScaling(VectorScaling { gamma, tau });
         }),
     )],

@@ -55,7 +55,8 @@ fn photographs_replace_the_recipe_for_cifar() {
         assert_eq!((first.epochs, first.batch_size, first.mixup_alpha), (epochs, 256, 0.2), "{data}");
         assert_eq!((first.optimizer.learning_rate(), first.optimizer.weight_decay()), (rate, decay));
         assert_eq!((first.schedule.decay.clone(), first.schedule.warmup_epochs), (Decay::Cosine, 0));
-        assert_eq!((second.batch_size, second.optimizer.learning_rate()), (256, 0.1), "{data}");
+        assert_eq!((second.epochs, second.batch_size), (10, 256), "{data}");
+        assert_eq!(second.optimizer.learning_rate(), 0.1, "{data}");
         assert_eq!(second.optimizer.weight_decay(), decay, "{data}");
         let trains = Trains::ScaledClassifier { classifier_rate: 0.05, shift_batch_norm: true };
         assert_eq!(second.trains, trains, "{data}");
@@ -85,12 +86,22 @@ fn photographs_replace_the_recipe_for_cifar() {
     assert_eq!((first.optimizer.learning_rate(), first.optimizer.weight_decay()), (0.1, 5e-4));
     assert_eq!((second.batch_size, second.optimizer.learning_rate()), (2048, 10.0));
     assert_eq!(preset("imagenet-lt/ce+crt+resnet50").model.backbone, BackboneKind::ResNet50);
+    // The part's network for small images would have a stem without stride.
+    assert_eq!(preset("imagenet-lt/ce+resnet18").model.backbone, BackboneKind::ImageNetResNet18);
+    // Views have transforms of their own, a second phase those of the data.
+    assert_eq!(names("imagenet-lt/proco"), [""; 0]);
+    assert_eq!(names("imagenet-lt/kcl-queue"), ["ColorJitter"]);
 }
 
 #[test]
 fn tiny_imagenet_lt_has_the_recipe_of_cifar100_lt() {
+    for method in ["mislas", "vs-sam-adrw", "vs", "ce+sam", "ride-3", "nc-drw-crt"] {
+        let [tiny, cifar] =
+            ["tiny-imagenet-lt", "cifar100-lt-r100"].map(|data| preset(&format!("{data}/{method}")));
+        assert_eq!(tiny.phases, cifar.phases, "{method}");
+    }
     let [tiny, cifar] = ["tiny-imagenet-lt/nc-drw-crt", "cifar100-lt-r100/nc-drw-crt"].map(preset);
-    assert_eq!((tiny.phases, tiny.data.profile), (cifar.phases, cifar.data.profile.clone()));
+    assert_eq!(tiny.data.profile, cifar.data.profile);
     assert_eq!(cifar.data.profile, Profile::Exponential { ratio: 100.0, largest: None });
     assert_eq!((tiny.data.crop_padding, tiny.model.backbone), (8, BackboneKind::ImageNetResNet18));
 }

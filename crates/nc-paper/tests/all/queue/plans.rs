@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use nc_paper::{Job, Scale, slurm_script, write_slurm_script};
+use nc_paper::{Job, Scale, SlurmTasks, slurm_script, write_slurm_script};
 
 use super::support::{FEW, plan, plan_with};
 use crate::refusals::Refusals;
@@ -47,9 +47,9 @@ fn runs_on_imagenet_lt_are_planned_on_request() {
     let beside = plan(&["3", "4"], "*", Scale::Quick).unwrap();
     assert_eq!(beside.jobs, plan(&["3"], "*", Scale::Quick).unwrap().jobs);
     let asked = plan_with(true, &["4", "5"], "*/imagenet-lt/*", Scale::Paper).unwrap();
-    // 14 rows of Table 4, 12 of Table 5, of which LDAM-DRW and logit adjustment have no shared run.
+    // 16 rows of Table 4, 12 of Table 5.
     let wanted = |job: &&Job| !job.cells.is_empty() && job.experiment.seed == 0;
-    assert_eq!(asked.jobs.iter().filter(wanted).count(), 14 + 12);
+    assert_eq!(asked.jobs.iter().filter(wanted).count(), 16 + 12);
     let job = asked.jobs.iter().find(|job| job.preset == "imagenet-lt/nc-drw-crt").unwrap();
     assert_eq!(
         job.command(Scale::Paper),
@@ -74,8 +74,12 @@ fn the_slurm_script_runs_one_run_and_returns_its_exit_code() {
     fs::write(&program, "#!/bin/sh\necho \"$@\" >> arguments\nexit 7\n").unwrap();
     let words =
         ["sh", &program.display().to_string(), "reproduce-tables", "--cells", "*/x"].map(String::from);
-    let script = slurm_script(&words, &place.display().to_string(), 12, Some(2));
-    assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n"));
+    let script = slurm_script(
+        &words,
+        &place.display().to_string(),
+        SlurmTasks { tasks: 12, threads: Some(2), gigabytes: 40 },
+    );
+    assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n#SBATCH --mem=40G\n"));
     let file = write_slurm_script(directory.path(), Scale::Quick, &script).unwrap();
     assert_eq!(file, directory.path().join("quick/slurm.sh"));
     let status = Command::new("bash").arg(&file).status().unwrap();
