@@ -59,7 +59,7 @@ def main():
             )
         )
     else:
-        paths = sorted(str(path) for path in pathlib.Path(directory).rglob("*") if path.is_file())
+        paths = sorted(str(path) for path in pathlib.Path(directory).rglob("*.[Jj][Pp]*[Gg]"))
         one = {"pillow": with_pillow, "torchvision": with_torchvision}[mode]
         epoch = lambda: sum(one(path) is not None for path in paths)
     # The first epoch brings the files into the memory of the system.

@@ -21,6 +21,10 @@ use nc_data::{
 };
 use rand::Rng;
 
+// That of `nclt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const IMAGES: usize = 400;
 
 fn main() -> Result<(), Box<dyn Error>> {
