@@ -50,6 +50,7 @@ pub(super) fn render(measured: &Measured) -> String {
         ("resnet18", "ResNet-18"),
         ("resnet20-28x28", "ResNet-20, grey images of 28x28"),
         ("general", "Other layers"),
+        ("resnet50", "Layers of ResNet-50 and ResNeXt-50 on photographs, batch 32"),
         ("resnet32-bf16", "ResNet-32, bf16"),
         ("resnet18-bf16", "ResNet-18, bf16"),
     ] {
