@@ -16,8 +16,9 @@ use crate::cargo::{Cargo, workspace};
 const FILES: [&str; 4] = ["Cargo.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Files required in single packages. nc-data links to data/ with symbolic links.
-const MORE_FILES: [(&str, &str); 3] = [
+const MORE_FILES: [(&str, &str); 4] = [
     ("nc-data", "manifest.toml"),
+    ("nc-data", "official-lists.csv"),
     ("nc-data", "embedded/LICENSE"),
     ("nc-data", "embedded/train-images-idx3-ubyte.gz"),
 ];

@@ -174,7 +174,7 @@ impl Recipe {
             let mut pixels = vec![0; shape.values()];
             let streams = self.streams(view, epoch, place);
             if let Some(streamed) = &self.streamed {
-                let picture = streamed.decode(&self.subset, position, &mut worker.reader)?;
+                let picture = self.decode(streamed, position, view..view + 1, epoch, place, &mut worker)?;
                 worker.canvas.load_picture(picture, shape.channels);
                 chain.apply_streamed(streams, &mut worker.canvas, &mut pixels);
             } else {

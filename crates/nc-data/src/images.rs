@@ -5,13 +5,14 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, jpeg};
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
 };
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
+    ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    metadata::Orientation,
 };
 
 /// How image files become images of one size.
@@ -138,35 +139,30 @@ fn undecodable(path: &Path, bytes: &[u8], error: &ImageError) -> Error {
     Error::Malformed { path: path.to_owned(), message }
 }
 
-/// True if a JPEG file is complete up to its end marker; the decoder would fill missing data with grey. A marker is
-/// 0xff and a nonzero byte; a segment length follows, except after start, restart and end markers (ITU-T T.81, B.1).
-fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
-    let is_segment = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
-    while let Some(at) = bytes.windows(2).position(is_segment) {
-        if bytes[at + 1] == 0xd9 {
-            return true;
-        }
-        let [_, _, high, low, ..] = bytes[at..] else { return false };
-        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
-        bytes = bytes.get(end..).unwrap_or_default();
-    }
-    false
-}
-
-/// Decodes an image within `limits`, as [`ImageReader::decode`], and turns it.
+/// Decodes an image within `limits`, as [`ImageReader::decode`], and turns it. Its pixels take the memory of `buffer` where
+/// they are stored as a [`Picture`]'s.
 fn upright(
     reader: ImageReader<Cursor<&[u8]>>,
     mut limits: Limits,
     exif_orientation: bool,
-) -> image::ImageResult<DynamicImage> {
+    mut buffer: Vec<u8>,
+) -> image::ImageResult<Picture> {
     let mut decoder = reader.into_decoder()?;
-    limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    if exif_orientation {
-        image.apply_orientation(orientation);
+    let bytes = decoder.total_bytes();
+    limits.reserve(bytes)?;
+    let orientation = if exif_orientation { decoder.orientation()? } else { Orientation::NoTransforms };
+    let (color, (width, height)) = (decoder.color_type(), decoder.dimensions());
+    if orientation == Orientation::NoTransforms && [ColorType::L8, ColorType::Rgb8].contains(&color) {
+        // Zeros, because decoders leave out pixels of some damaged files.
+        buffer.clear();
+        buffer.resize(bytes as usize, 0);
+        decoder.read_image(&mut buffer)?;
+        let (height, width) = (height as usize, width as usize);
+        return Ok(Picture { grey: color == ColorType::L8, height, width, bytes: buffer });
     }
-    Ok(image)
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(Picture::new(image))
 }
 
 /// A decoded image: rows of pixels, one byte each if grey, else three.
@@ -196,18 +192,27 @@ fn limits(length: u64) -> Limits {
 impl Picture {
     /// Decodes the file `path` with content `bytes`, turns and resizes the image.
     pub(crate) fn decode(path: &Path, bytes: &[u8], options: ImageOptions) -> Result<Self> {
+        Self::decode_into(path, bytes, options, vec![])
+    }
+
+    /// As [`Picture::decode`], with the memory of `buffer` for the pixels.
+    pub(crate) fn decode_into(
+        path: &Path,
+        bytes: &[u8],
+        options: ImageOptions,
+        buffer: Vec<u8>,
+    ) -> Result<Self> {
         let reader = reader(path, bytes);
         if reader.format() == Some(ImageFormat::Jpeg) {
             if !bytes.starts_with(&[0xff, 0xd8]) {
                 return Err(not_an_image(path, "the content is not that of a JPEG file"));
             }
-            if !is_whole_jpeg(bytes) {
+            if !jpeg::is_whole(bytes) {
                 return Err(not_an_image(path, "the file is cut off before its end marker"));
             }
         }
-        let image = upright(reader, limits(bytes.len() as u64), options.exif_orientation);
-        let image = image.map_err(|error| undecodable(path, bytes, &error))?;
-        let picture = Self::new(image);
+        let picture = upright(reader, limits(bytes.len() as u64), options.exif_orientation, buffer);
+        let picture = picture.map_err(|error| undecodable(path, bytes, &error))?;
         if picture.bytes.is_empty() {
             return Err(no_pixels(path));
         }
@@ -257,6 +262,12 @@ impl Picture {
             .fit_into_destination(Some((0.5, 0.5)));
         Resizer::new().resize(&from, &mut to, &options)?;
         Ok(Self { grey: self.grey, height, width, bytes: to.into_vec() })
+    }
+
+    /// The image with zeros below, to `height`.
+    pub(crate) fn extended(mut self, height: usize) -> Self {
+        self.bytes.resize(self.bytes.len() / self.height * height, 0);
+        Self { height, ..self }
     }
 
     /// Writes the image channel by channel into `pixels`; a grey image is repeated in each.

@@ -32,6 +32,7 @@ pub mod idx;
 mod image_shape;
 mod images;
 mod index;
+mod jpeg;
 pub mod list;
 mod loader;
 mod mix;

@@ -7,6 +7,7 @@ use crate::{
     hold_out::Digest256,
     images::Picture,
     index::Facts,
+    jpeg,
     transform::Fit,
     tree::{Place, Reader},
 };
@@ -42,7 +43,8 @@ impl Stream {
         format!("nclt streamed, exif orientation {}, {}\n", self.exif_orientation, self.evaluation)
     }
 
-    /// Decodes image `index` for `fit`, with at most `shape.channels` channels.
+    /// Decodes image `index` for `fit`, with at most `shape.channels` channels. Rows below the first `rows`, which is computed
+    /// from height and width, may be left out as zeros. The pixels take the memory of `buffer` if they can.
     ///
     /// # Errors
     ///
@@ -52,14 +54,19 @@ impl Stream {
         index: usize,
         fit: &Fit,
         shape: ImageShape,
+        rows: impl FnOnce((usize, usize)) -> usize,
         reader: &mut Reader,
+        buffer: Vec<u8>,
     ) -> Result<Picture> {
         let Encoded { path, place, length, facts } = &self.images[index];
         let bytes = reader.read(path, place, u64::MAX)?;
         let size = (*fit == Fit::Cover).then_some((shape.height, shape.width));
         let options = ImageOptions { size, exif_orientation: self.exif_orientation };
         let is_changed = |picture: &Picture| picture.grey != facts.grey;
-        let decoded = (bytes.len() as u64 == *length).then(|| Picture::decode(path, bytes, options));
+        let is_as_long = bytes.len() as u64 == *length;
+        let height =
+            if options.size.is_none() { jpeg::keep_rows(bytes, !self.exif_orientation, rows) } else { None };
+        let decoded = is_as_long.then(|| Picture::decode_into(path, bytes, options, buffer));
         let decoded = decoded.transpose().map_err(|error| match error {
             Error::Malformed { path, message } => {
                 let message = format!("{message}; list all damaged files by nclt check --write-skip");
@@ -67,9 +74,13 @@ impl Stream {
             }
             other => other,
         })?;
-        decoded.filter(|picture| !is_changed(picture)).ok_or_else(|| {
+        let picture = decoded.filter(|picture| !is_changed(picture)).ok_or_else(|| {
             let message = "the file changed while it was used; start again".into();
             Error::Malformed { path: path.clone(), message }
+        })?;
+        Ok(match height {
+            Some(height) => picture.extended(height),
+            None => picture,
         })
     }
 }

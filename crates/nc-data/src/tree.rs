@@ -223,7 +223,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`Error::Read`] if the file or its archive cannot be read, [`Error::Malformed`] if the archive became shorter.
-    pub(crate) fn read(&mut self, path: &Path, place: &Place, most: u64) -> Result<&[u8]> {
+    pub(crate) fn read(&mut self, path: &Path, place: &Place, most: u64) -> Result<&mut [u8]> {
         self.bytes.clear();
         match place {
             Place::Loose => {
@@ -241,7 +241,7 @@ impl Reader {
                 }
             }
         }
-        Ok(&self.bytes)
+        Ok(&mut self.bytes)
     }
 
     fn read_archived(&mut self, archive: &Arc<Path>, offset: u64, length: u64) -> std::io::Result<usize> {

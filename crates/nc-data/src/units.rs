@@ -6,6 +6,7 @@ use crate::{
     ImageShape, Result,
     batch::{Plans, Prepared, Recipe, Worker},
     images::Picture,
+    streamed::Streamed,
 };
 
 /// Images of a unit. Few, so that all workers share the first batch; not one, so that they rarely meet at the lock.
@@ -21,6 +22,23 @@ impl Recipe {
     fn unit(&self, (number, unit): (usize, usize)) -> Range<usize> {
         let Range { start, end } = self.places(number);
         start + unit * UNIT..end.min(start + (unit + 1) * UNIT)
+    }
+
+    /// Decodes the image at `position` of the subset, at least the rows that the views `views` read at `place` of `epoch`.
+    pub(crate) fn decode(
+        &self,
+        streamed: &Streamed,
+        position: u32,
+        views: Range<usize>,
+        epoch: usize,
+        place: usize,
+        worker: &mut Worker,
+    ) -> Result<Picture> {
+        let rows = |size: (usize, usize)| {
+            let of_view = |view: usize| self.views[view].chain.rows(size, self.streams(view, epoch, place));
+            views.map(of_view).max().unwrap_or(size.0)
+        };
+        streamed.decode(&self.subset, position, rows, worker)
     }
 
     /// Decodes and transforms the images of a unit into `pixels`: view after view, each image (C, H, W).
@@ -42,11 +60,12 @@ impl Recipe {
             let mut start = 0;
             for (index, (view, shape)) in self.views.iter().zip(of_views.clone()).enumerate() {
                 let position = plans[index][place];
+                let same = plans[index..].iter().take_while(|plan| plan[place] == position).count();
                 let picture = match decoded.take() {
                     Some((earlier, picture)) if earlier == position => picture,
-                    _ => streamed.decode(&self.subset, position, &mut worker.reader)?,
+                    _ => self.decode(streamed, position, index..index + same, epoch, place, worker)?,
                 };
-                if plans.get(index + 1).is_some_and(|plan| plan[place] == position) {
+                if same > 1 {
                     decoded = Some((position, picture.clone()));
                 }
                 worker.canvas.load_picture(picture, shape.channels);

@@ -1,6 +1,6 @@
 //! The lists that papers use.
 
-use std::{collections::HashMap, fmt, fs};
+use std::{collections::HashMap, fmt, fs, sync::LazyLock};
 
 use sha2::{Digest, Sha256};
 
@@ -32,66 +32,27 @@ enum Counts {
     Unknown,
 }
 
-/// Lists of three data sets. iNaturalist 2018 has no test list with labels. Of Places-LT there are two versions; the digests are
-/// those of the one with paths such as `data_256/a/airfield/...`.
-static LISTS: [OfficialList; 8] = [
-    OfficialList {
-        name: "ImageNet-LT training list",
-        images: 115_846,
-        classes: 1000,
-        sha256: Some("efdbdad4f050237c310b2f354cf95a8b1d7c8d57a63c4ea4bb6bf2bcb012f37f"),
-        counts: Counts::Shots([385, 479, 136]),
-    },
-    OfficialList {
-        name: "ImageNet-LT validation list",
-        images: 20_000,
-        classes: 1000,
-        sha256: Some("9af7ba688acf9532ff5845a8fb14a1e97fdc4c51ac48bc72c08ea9c3f7ff142e"),
-        counts: Counts::Each(20),
-    },
-    OfficialList {
-        name: "ImageNet-LT test list",
-        images: 50_000,
-        classes: 1000,
-        sha256: Some("d1590191cf8a71fada7b1aaedaa2d139a2aea93ff2f1b755319d0bd8dbaa55d5"),
-        counts: Counts::Each(50),
-    },
-    OfficialList {
-        name: "iNaturalist 2018 training list",
-        images: 437_513,
-        classes: 8142,
-        sha256: None,
-        counts: Counts::Unknown,
-    },
-    OfficialList {
-        name: "iNaturalist 2018 validation list",
-        images: 24_426,
-        classes: 8142,
-        sha256: Some("efaeff65f80641b60864470e6f255aa69453406ef5717eec8c6681748f3a61f3"),
-        counts: Counts::Each(3),
-    },
-    OfficialList {
-        name: "Places-LT training list",
-        images: 62_500,
-        classes: 365,
-        sha256: Some("09410632a22045212fb3231623261e8426ba8dc1887a2b633afeab78ba9c8868"),
-        counts: Counts::Shots([131, 163, 71]),
-    },
-    OfficialList {
-        name: "Places-LT validation list",
-        images: 7300,
-        classes: 365,
-        sha256: Some("09cf0e5abf684f946f60b6bf9c526a5ee85d09f555d2c4b9cfaaf22b19d04974"),
-        counts: Counts::Each(20),
-    },
-    OfficialList {
-        name: "Places-LT test list",
-        images: 36_500,
-        classes: 365,
-        sha256: Some("3c34622e44f036b17c7926b0b6bbdd3d335fa63077409ebb06da68afa7073cd9"),
-        counts: Counts::Each(100),
-    },
-];
+/// The lists in `data/official-lists.csv`. iNaturalist 2018 has no test list with labels. Of Places-LT there are two versions; the
+/// digests are those of the one with paths such as `data_256/a/airfield/...`.
+static LISTS: LazyLock<Vec<OfficialList>> = LazyLock::new(|| {
+    let lines = include_str!("../../official-lists.csv").lines().skip(1);
+    lines.map(|line| OfficialList::parse(line).expect("the tests read all lines")).collect()
+});
+
+impl OfficialList {
+    /// Parses a line of the table. Empty fields are not known.
+    fn parse(line: &'static str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [name, images, classes, sha256, each, many, medium, few] = fields[..] else { return None };
+        let counts = match (each, many) {
+            ("", "") => Counts::Unknown,
+            ("", _) => Counts::Shots([many.parse().ok()?, medium.parse().ok()?, few.parse().ok()?]),
+            _ => Counts::Each(each.parse().ok()?),
+        };
+        let sha256 = Some(sha256).filter(|digest| !digest.is_empty());
+        Some(Self { name, images: images.parse().ok()?, classes: classes.parse().ok()?, sha256, counts })
+    }
+}
 
 /// An official list that a list equals or resembles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +110,7 @@ impl ImageList {
         let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let digest = |bytes: &[u8]| hex(&Sha256::digest(bytes));
         let by_digest = |digest: String, likeness| {
-            let official = LISTS.iter().find(|list| list.sha256 == Some(&digest))?;
+            let official = LISTS.iter().find(|list| list.sha256 == Some(digest.as_str()))?;
             Some(Recognized { official, likeness })
         };
         let other_end = match bytes.strip_suffix(b"\n") {
@@ -180,5 +141,24 @@ impl ImageList {
         };
         let likeness = if agree { Likeness::Counts } else { Likeness::Totals };
         Some(Recognized { official, likeness })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_consistent() {
+        assert_eq!(LISTS.len(), 8);
+        for list in LISTS.iter() {
+            let OfficialList { name, images, classes, sha256, counts } = list;
+            assert!(sha256.is_none_or(|digest| digest.len() == 64), "{name}");
+            match counts {
+                Counts::Each(each) => assert_eq!(each * classes, *images, "{name}"),
+                Counts::Shots(shots) => assert!(shots.iter().sum::<usize>() == *classes, "{name}"),
+                Counts::Unknown => {}
+            }
+        }
     }
 }

@@ -53,13 +53,21 @@ impl Canvas {
         }
     }
 
+    /// The memory of an image no longer needed.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        mem::take(&mut self.pixels)
+    }
+
     /// Writes the image channel by channel.
     pub(crate) fn store_bytes(&self, out: &mut [u8]) {
-        for (channel, plane) in out.chunks_exact_mut(self.height * self.width).enumerate() {
-            let pixels = self.pixels[channel..].iter().step_by(self.channels);
-            for (value, &pixel) in plane.iter_mut().zip(pixels) {
-                *value = pixel;
-            }
+        if self.channels == 1 {
+            return out.copy_from_slice(&self.pixels);
+        }
+        let (red, rest) = out.split_at_mut(self.height * self.width);
+        let (green, blue) = rest.split_at_mut(self.height * self.width);
+        let pixels = self.pixels.as_chunks().0;
+        for (((pixel, r), g), b) in pixels.iter().zip(red).zip(green).zip(blue) {
+            [*r, *g, *b] = *pixel;
         }
     }
 
@@ -110,9 +118,11 @@ impl Canvas {
     pub(super) fn flip(&mut self) {
         let Self { channels, width, .. } = *self;
         for row in self.pixels.chunks_exact_mut(width * channels) {
-            row.reverse();
-            // Restores the order of the channels.
-            row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
+            if channels == 1 {
+                row.reverse();
+            } else {
+                row.as_chunks_mut::<3>().0.reverse();
+            }
         }
     }
 }

@@ -76,6 +76,18 @@ impl Chain {
         self.output
     }
 
+    /// Number of rows, from the top, of a streamed image of height and width `size` that [`Chain::apply_streamed`] reads.
+    pub(crate) fn rows(&self, size: (usize, usize), streams: ImageStreams) -> usize {
+        let Some(&(transform @ Transform::RandomResizedCrop { smallest_area, .. }, occurrence)) =
+            self.fit.first()
+        else {
+            return size.0;
+        };
+        let mut rng = streams.transform(transform.stream_kind(), occurrence);
+        let ((top, _), (height, _)) = random_resized_crop::draw(size, smallest_area, &mut rng);
+        top + height
+    }
+
     /// Transforms an image (C, H, W) with draws from `streams`. Writes the result (C, H, W) to `out`, mapped by the
     /// table of each channel.
     pub(crate) fn apply<T: Copy>(

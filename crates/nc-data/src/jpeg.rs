@@ -1,0 +1,140 @@
+//! The markers of JPEG files (ITU-T T.81, B.1).
+
+/// True if a JPEG file is complete up to its end marker; the decoder would fill missing data with grey. A marker is
+/// 0xff and a nonzero byte; a segment length follows, except after start, restart and end markers (ITU-T T.81, B.1).
+pub(crate) fn is_whole(mut bytes: &[u8]) -> bool {
+    let is_segment = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
+    while let Some(at) = bytes.windows(2).position(is_segment) {
+        if bytes[at + 1] == 0xd9 {
+            return true;
+        }
+        let [_, _, high, low, ..] = bytes[at..] else { return false };
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        bytes = bytes.get(end..).unwrap_or_default();
+    }
+    false
+}
+
+/// Lets decoders stop early: lowers the height in the header so far that the decoded pixels of the first `rows` rows stay the
+/// same, where `rows` is computed from height and width. Returns the height that the file had. `None` if the file stays as
+/// it is: a file whose data is not one sequential scan, or with EXIF data, unless `ignore_exif`, as they may turn the image.
+pub(crate) fn keep_rows(
+    bytes: &mut [u8],
+    ignore_exif: bool,
+    rows: impl FnOnce((usize, usize)) -> usize,
+) -> Option<usize> {
+    let mut frame = None;
+    // After the start marker.
+    let mut at = 2;
+    loop {
+        let [0xff, marker, high, low, ..] = *bytes.get(at..)? else { return None };
+        let content = at + 4..at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        let segment = bytes.get(content.clone())?;
+        match marker {
+            // Sequential frames of Huffman codes; the others have several scans or another coding.
+            0xc0 | 0xc1 => frame = Some(content.start),
+            0xc2 | 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => return None,
+            0xe1 if !ignore_exif && segment.starts_with(b"Exif\0") => return None,
+            // The first scan has all components.
+            0xda => {
+                let frame = bytes.get(frame?..)?;
+                if segment.first() != frame.get(5) {
+                    return None;
+                }
+                break;
+            }
+            _ => {}
+        }
+        at = content.end;
+    }
+    let start = frame?;
+    let [_, high, low, wide, narrow, components, ref rest @ ..] = bytes[start..] else { return None };
+    let number = |high, low| usize::from(u16::from_be_bytes([high, low]));
+    let (height, width) = (number(high, low), number(wide, narrow));
+    // Rows of blocks of all components, and one more, as its colours reach into the last.
+    let factors = rest.chunks(3).take(usize::from(components)).filter_map(|component| component.get(1));
+    let unit = 8 * usize::from(factors.map(|factors| factors & 15).max()?.max(1));
+    let kept = (rows((height, width)) + unit).next_multiple_of(unit);
+    if kept >= height {
+        return None;
+    }
+    bytes[start + 1..start + 3].copy_from_slice(&u16::try_from(kept).ok()?.to_be_bytes());
+    Some(height)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::{Device, safetensors};
+
+    use super::*;
+    use crate::{ImageOptions, images::Picture};
+
+    const HEIGHT: usize = 141;
+
+    /// Files of an image stored in different ways, by `tests/golden/jpeg.py`.
+    fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/jpeg.safetensors");
+        let files = safetensors::load(path, &Device::Cpu).unwrap();
+        files.into_iter().map(|(name, bytes)| (name, bytes.to_vec1().unwrap()))
+    }
+
+    fn decode(bytes: &[u8]) -> Picture {
+        let options = ImageOptions { exif_orientation: false, ..ImageOptions::default() };
+        Picture::decode(Path::new("test.jpg"), bytes, options).unwrap()
+    }
+
+    #[test]
+    fn the_first_rows_keep_their_pixels() {
+        for (name, file) in files() {
+            let whole = decode(&file);
+            let mut shortened = 0;
+            for rows in 0..=HEIGHT {
+                let mut bytes = file.clone();
+                let height = keep_rows(&mut bytes, true, |size| {
+                    assert_eq!(size, (HEIGHT, 45));
+                    rows
+                });
+                let picture = decode(&bytes);
+                assert!(height.is_none_or(|height| height == HEIGHT), "{name}");
+                assert_eq!(height.is_none(), picture.height == HEIGHT, "{name}: {rows} rows");
+                shortened += usize::from(height.is_some());
+                let first = rows * whole.bytes.len() / HEIGHT;
+                assert!(picture.bytes[..first] == whole.bytes[..first], "{name}: {rows} rows");
+                let extended = picture.extended(HEIGHT);
+                assert_eq!((extended.size(), extended.bytes.len()), (whole.size(), whole.bytes.len()));
+            }
+            // All but the last rows of blocks, of 8 or 16 pixels.
+            let expected = match name.as_str() {
+                "progressive" => 0,
+                "420" | "restarts" | "exif" => 113,
+                _ => 129,
+            };
+            assert_eq!(shortened, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_that_may_be_turned_stay_whole() {
+        for (name, file) in files() {
+            let mut bytes = file.clone();
+            let is_kept = keep_rows(&mut bytes, false, |_| 0).is_none();
+            assert_eq!(is_kept, ["exif", "progressive"].contains(&name.as_str()), "{name}");
+            assert_eq!(is_kept, bytes == file, "{name}");
+        }
+    }
+
+    /// Neither panics nor changes anything but a height.
+    #[test]
+    fn damaged_headers_stay() {
+        for (name, file) in files() {
+            for length in 0..700 {
+                let mut bytes = file[..length].to_vec();
+                keep_rows(&mut bytes, true, |_| 0);
+                let changed = bytes.iter().zip(&file).filter(|(one, other)| one != other).count();
+                assert!(changed <= 2, "{name} cut off at {length}");
+            }
+        }
+    }
+}
