@@ -12,6 +12,8 @@ const OTHER_REGISTERS: usize = 52;
 const BLOCKS: usize = 256;
 /// Pixels of a tile, at most.
 const PIXELS: usize = 256;
+/// Taps of a warp, at most, in a row of the convolution's kernel.
+const MOST_TAPS: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Plan {
@@ -66,8 +68,9 @@ impl Layer {
     fn gradient_plan(&self) -> Plan {
         let bytes = self.input.precision.bytes();
         let step = self.input.precision.step();
-        let taps = self.kernel.min(3);
-        let rows = self.kernel * self.kernel.div_ceil(taps);
+        // Taps of a warp, as the kernel divides a row of them.
+        let groups = self.kernel.div_ceil(MOST_TAPS);
+        let (rows, taps) = (self.kernel * groups, self.kernel.div_ceil(groups));
         let halo = |size: usize| (size - 1) * self.stride + self.kernel;
         let pad = if bytes == 2 { 16 } else { 32 };
         let mut plans = vec![];
@@ -117,6 +120,7 @@ impl Layer {
             ("TILE_W", plan.tile.width),
             ("TILE_INPUT", plan.input),
             ("TILE_OUTPUT", plan.output),
+            ("MOST_TAPS", MOST_TAPS),
             ("SPLIT", plan.split),
             ("NORM", usize::from(norm)),
             ("READING", reading.code() as usize),

@@ -1,10 +1,12 @@
 //! The markers of JPEG files (ITU-T T.81, B.1).
 
+use memchr::memchr_iter;
+
 /// True if a JPEG file is complete up to its end marker; the decoder would fill missing data with grey. A marker is
 /// 0xff and a nonzero byte; a segment length follows, except after start, restart and end markers (ITU-T T.81, B.1).
 pub(crate) fn is_whole(mut bytes: &[u8]) -> bool {
-    let is_segment = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
-    while let Some(at) = bytes.windows(2).position(is_segment) {
+    let is_segment = |marker: &u8| !matches!(marker, 0 | 1 | 0xd0..=0xd8 | 0xff);
+    while let Some(at) = memchr_iter(0xff, bytes).find(|at| bytes.get(at + 1).is_some_and(is_segment)) {
         if bytes[at + 1] == 0xd9 {
             return true;
         }

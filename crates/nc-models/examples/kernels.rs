@@ -11,15 +11,15 @@
 use std::{error::Error, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use nc_models::{
-    Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Pass, Precision,
-    ResNet, ResNetConfig, Result,
+    Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Pass, Precision, ResNet,
+    ResNetConfig, Result,
     gpu::{self, AdamW, Factors, Recorder, Resident, Sgd},
 };
 
 const CLASSES: usize = 10;
-const BATCH: usize = 128;
+/// Kernels do not depend on the number of images.
+const BATCH: usize = 2;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,9 +37,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let recorder = Recorder::default();
     gpu::start(recorder.device())?;
     for precision in chosen {
-        for build in networks() {
-            let network = build()?;
-            step(network.as_ref(), precision)?;
+        for (images, build) in networks() {
+            step(build(images.channels)?.as_ref(), images, precision)?;
         }
     }
     updates()?;
@@ -54,49 +53,66 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-type Build = fn() -> Result<Box<dyn Network>>;
+/// Images of a data set.
+#[derive(Clone, Copy)]
+struct Images {
+    channels: usize,
+    /// Height and width.
+    side: usize,
+}
 
-/// The networks of the presets.
-fn networks() -> [Build; 6] {
+const CIFAR: Images = Images { channels: 3, side: 32 };
+const FASHION_MNIST: Images = Images { channels: 1, side: 28 };
+const TINY_IMAGENET: Images = Images { channels: 3, side: 64 };
+const PHOTOGRAPHS: Images = Images { channels: 3, side: 224 };
+
+/// Builds a network for images of so many channels.
+type Build = fn(usize) -> Result<Box<dyn Network>>;
+
+/// The networks of the presets. ResNet-8 to 56 differ in the number of launches alone, as do ResNet-50 and 152.
+fn networks() -> [(Images, Build); 11] {
     [
-        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 1)?, vb)?))),
-        || model(|vb| Ok(Box::new(ResNet::new(resnet(32, 2)?, vb)?))),
-        || model(|vb| Ok(Box::new(ResNet::new(ResNetConfig::resnet18_small(3), vb)?))),
-        || Ok(Box::new(Bilateral::new(params(), resnet(32, 1)?, CLASSES)?)),
-        || experts(false),
-        || experts(true),
+        (CIFAR, |channels| resnet(cifar(channels, 1)?)),
+        (CIFAR, |channels| resnet(cifar(channels, 2)?)),
+        (CIFAR, |channels| resnet(ResNetConfig::resnet18_small(channels))),
+        (CIFAR, |channels| Ok(Box::new(Bilateral::new(params(), cifar(channels, 1)?, CLASSES)?))),
+        (CIFAR, |channels| experts(cifar(channels, 1)?, false)),
+        (CIFAR, |channels| experts(cifar(channels, 1)?, true)),
+        (FASHION_MNIST, |channels| resnet(cifar(channels, 1)?)),
+        (TINY_IMAGENET, |channels| resnet(ResNetConfig::resnet18(channels))),
+        (PHOTOGRAPHS, |channels| resnet(ResNetConfig::resnet50(channels))),
+        (PHOTOGRAPHS, |channels| resnet(ResNetConfig::resnext50_32x4d(channels))),
+        (PHOTOGRAPHS, |channels| experts(ResNetConfig::resnext50_32x4d(channels), true)),
     ]
 }
 
-/// Depths differ in the number of launches alone.
-fn resnet(depth: usize, width: usize) -> Result<ResNetConfig> {
-    ResNetConfig::cifar(depth, 3, width)
+fn cifar(channels: usize, width: usize) -> Result<ResNetConfig> {
+    ResNetConfig::cifar(32, channels, width)
 }
 
 fn params() -> ParamStore {
     ParamStore::new(0, &Device::Cpu)
 }
 
-fn model(build: impl FnOnce(&VarBuilder<'_>) -> Result<Box<dyn Backbone>>) -> Result<Box<dyn Network>> {
+fn resnet(config: ResNetConfig) -> Result<Box<dyn Network>> {
     let params = params();
-    let backbone = build(&params.builder())?;
+    let backbone = ResNet::new(config, &params.builder())?;
     Ok(Box::new(Model::new(params, backbone, &HeadConfig::Linear, CLASSES)?))
 }
 
-fn experts(reduce_dimension: bool) -> Result<Box<dyn Network>> {
-    let config =
-        ExpertsConfig { resnet: resnet(32, 1)?, experts: 3, reduce_dimension, head: HeadConfig::Linear };
+fn experts(resnet: ResNetConfig, reduce_dimension: bool) -> Result<Box<dyn Network>> {
+    let config = ExpertsConfig { resnet, experts: 3, reduce_dimension, head: HeadConfig::Linear };
     Ok(Box::new(Experts::new(params(), &config, CLASSES)?))
 }
 
 /// Updates of parameters that stay on the device.
 fn updates() -> Result<()> {
-    let network = model(|vb| Ok(Box::new(ResNet::new(resnet(8, 1)?, vb)?)))?;
+    let network = resnet(ResNetConfig::cifar(8, CIFAR.channels, 1)?)?;
     let vars: Vec<_> = network.params().all().into_iter().map(|param| param.var).collect();
     let Some(resident) = Resident::new(&vars)? else { return Ok(()) };
     // Two passes, whose gradients are added.
     for _ in 0..2 {
-        step(network.as_ref(), Precision::F32)?;
+        step(network.as_ref(), CIFAR, Precision::F32)?;
     }
     resident.squared_norms()?;
     let (first, second) = (resident.vector(&[])?, resident.vector(&[])?);
@@ -110,8 +126,9 @@ fn updates() -> Result<()> {
 }
 
 /// A training step and an evaluation.
-fn step(network: &dyn Network, precision: Precision) -> Result<()> {
-    let images = Tensor::zeros((BATCH, 3, 32, 32), DType::F32, &Device::Cpu)?;
+fn step(network: &dyn Network, images: Images, precision: Precision) -> Result<()> {
+    let Images { channels, side } = images;
+    let images = Tensor::zeros((BATCH, channels, side, side), DType::F32, &Device::Cpu)?;
     let pass = Pass { precision, ..Pass::TRAIN };
     // Two views for a network of two samplers.
     let branches = match network.forward_views(&[&images], pass) {

@@ -2,7 +2,7 @@
 //
 // INPUT_H x INPUT_W images of INPUT_CHANNELS, OUTPUT_H x OUTPUT_W gradients of OUTPUT_CHANNELS. A block sums the images
 // of one slice for TILE_INPUT x TILE_OUTPUT channels, TILE_H x TILE_W output pixels at a time. Its warps share the taps (up
-// to three in a row each), the input channels (16 each) and the pixels (in SPLIT parts, summed in order).
+// to MOST_TAPS in a row each), the input channels (16 each) and the pixels (in SPLIT parts, summed in order).
 //
 // partial [slice][tap][INPUT_CHANNELS][OUTPUT_CHANNELS], the taps in rows.
 constexpr int ROW_TILES = (OUTPUT_H + TILE_H - 1) / TILE_H, COLUMN_TILES = (OUTPUT_W + TILE_W - 1) / TILE_W;
@@ -12,8 +12,8 @@ constexpr int PIXELS = (TILE_H * TILE_W + STEP - 1) / STEP * STEP;
 // Bytes between pixels, without bank conflicts for 16-bit and 32-bit values.
 constexpr int PADDING_BYTES = BYTES == 2 ? 16 : 32;
 constexpr int INPUT_PITCH = TILE_INPUT * BYTES + PADDING_BYTES, OUTPUT_PITCH = TILE_OUTPUT * BYTES + PADDING_BYTES;
-constexpr int TAPS = KERNEL < 3 ? KERNEL : 3;
-constexpr int TAP_GROUPS = (KERNEL + TAPS - 1) / TAPS;
+constexpr int TAP_GROUPS = (KERNEL + MOST_TAPS - 1) / MOST_TAPS;
+constexpr int TAPS = (KERNEL + TAP_GROUPS - 1) / TAP_GROUPS;
 constexpr int UNITS = KERNEL * TAP_GROUPS * (TILE_INPUT / 16);
 constexpr int N_TILES = TILE_OUTPUT / 8;
 static_assert(THREADS == UNITS * SPLIT * 32, "warps");

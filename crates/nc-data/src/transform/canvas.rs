@@ -4,6 +4,9 @@ use fast_image_resize::Resizer;
 
 use crate::{ImageShape, images::Picture};
 
+/// Bytes of a buffer kept for the next image, at most: those of a colour photograph of 1.4 megapixels.
+const MOST_KEPT: usize = 4 << 20;
+
 /// An image under transformation: rows of interleaved pixels of 1 or 3 channels. Its buffers serve one image after
 /// another.
 #[derive(Default)]
@@ -53,8 +56,14 @@ impl Canvas {
         }
     }
 
-    /// The memory of an image no longer needed.
+    /// The memory of an image no longer needed. That of very large images is freed, so that the memory of many threads depends
+    /// little on the largest.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        for buffer in [&mut self.pixels, &mut self.spare] {
+            if buffer.capacity() > MOST_KEPT {
+                *buffer = vec![];
+            }
+        }
         mem::take(&mut self.pixels)
     }
 
