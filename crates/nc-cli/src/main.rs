@@ -36,9 +36,10 @@ mod train;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nc_kernels::allocator::{MiMalloc, keep_freed_memory};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Long-tailed image classification with neural-collapse regularisation (Liu et al., AISTATS 2023).
 #[derive(Parser)]
@@ -67,6 +68,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    keep_freed_memory();
     let done = |()| ExitCode::SUCCESS;
     let result = match Cli::parse().command {
         Command::Train(args) => train::main(&args),

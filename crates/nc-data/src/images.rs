@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, Result, jpeg};
+use crate::{Error, Result, jpeg, transform::resize_exactly};
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image as Pixels, ImageRef},
@@ -155,7 +155,7 @@ fn upright(
     if orientation == Orientation::NoTransforms && [ColorType::L8, ColorType::Rgb8].contains(&color) {
         // Zeros, because decoders leave out pixels of some damaged files.
         buffer.clear();
-        buffer.resize(bytes as usize, 0);
+        resize_exactly(&mut buffer, bytes as usize);
         decoder.read_image(&mut buffer)?;
         let (height, width) = (height as usize, width as usize);
         return Ok(Picture { grey: color == ColorType::L8, height, width, bytes: buffer });

@@ -4,6 +4,8 @@
 // A vector argument goes through memory unless the function is inlined.
 #![allow(clippy::inline_always)]
 
+#[cfg(feature = "mimalloc")]
+pub mod allocator;
 mod batch_norm;
 #[doc(hidden)]
 pub mod bench;

@@ -4,8 +4,8 @@ use fast_image_resize::Resizer;
 
 use crate::{ImageShape, images::Picture};
 
-/// Bytes of a buffer kept for the next image, at most: those of a colour photograph of 1.4 megapixels.
-const MOST_KEPT: usize = 4 << 20;
+/// Bytes of a buffer kept for the next image, at most: those of a colour photograph of a third of a megapixel.
+const MOST_KEPT: usize = 1 << 20;
 
 /// An image under transformation: rows of interleaved pixels of 1 or 3 channels. Its buffers serve one image after
 /// another.
@@ -56,8 +56,8 @@ impl Canvas {
         }
     }
 
-    /// The memory of an image no longer needed. That of very large images is freed, so that the memory of many threads depends
-    /// little on the largest.
+    /// The memory of an image no longer needed. That of large images is freed, so that the memory of many threads depends little on
+    /// the largest.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         for buffer in [&mut self.pixels, &mut self.spare] {
             if buffer.capacity() > MOST_KEPT {
@@ -98,7 +98,7 @@ impl Canvas {
         (height, width): (usize, usize),
         draw: impl FnOnce(&Before<'_>, &mut [u8], &mut Resizer),
     ) {
-        self.spare.resize(height * width * self.channels, 0);
+        resize_exactly(&mut self.spare, height * width * self.channels);
         let before = Before { height: self.height, width: self.width, pixels: &self.pixels };
         draw(&before, &mut self.spare, &mut self.resizer);
         mem::swap(&mut self.pixels, &mut self.spare);
@@ -134,6 +134,12 @@ impl Canvas {
             }
         }
     }
+}
+
+/// Resizes a buffer without room for more.
+pub(crate) fn resize_exactly(buffer: &mut Vec<u8>, length: usize) {
+    buffer.reserve_exact(length.saturating_sub(buffer.len()));
+    buffer.resize(length, 0);
 }
 
 /// The part of a window of `length` at `offset` that shows an image of `side`, as a range in the window.

@@ -24,7 +24,10 @@ use nc_data::{
     Batch, Dataset, ImageShape, Loader, LoaderConfig, Normalize, Plan, Sampler, Subset, Transform, View,
     ViewConfig,
 };
-use nc_kernels::threads;
+use nc_kernels::{
+    allocator::{MiMalloc, keep_freed_memory},
+    threads,
+};
 use nc_losses::{BetweenForm, between_class, within_class};
 use nc_models::{
     Backbone, Bilateral, Experts, ExpertsConfig, HeadConfig, Model, ParamStore, Precision, ResNet,
@@ -35,7 +38,7 @@ use nc_train::{BackboneKind, Branches, Learner, Result, presets};
 use stock::StockResNet32;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const BATCH: usize = 128;
 /// Images of a batch, and their side.
@@ -44,6 +47,7 @@ const WARM_UP: usize = 2;
 const LEARNING_RATE: f64 = 0.1;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
+    keep_freed_memory();
     let args: Vec<String> = std::env::args().collect();
     let [_, mode, network, threads, steps] = args.as_slice() else {
         return Err(
