@@ -21,7 +21,7 @@ use nc_data::{
 };
 use rand::Rng;
 
-// That of `nclt`.
+// That of `nclt`, which returns freed memory to the system later: MIMALLOC_PURGE_DELAY=60000.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

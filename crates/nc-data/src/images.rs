@@ -139,8 +139,8 @@ fn undecodable(path: &Path, bytes: &[u8], error: &ImageError) -> Error {
     Error::Malformed { path: path.to_owned(), message }
 }
 
-/// Decodes an image within `limits`, as [`ImageReader::decode`], and turns it. Its pixels take the memory of `buffer` where
-/// they are stored as a [`Picture`]'s.
+/// Decodes an image within `limits`, as [`ImageReader::decode`], and rotates or mirrors it. Reuses the memory of `buffer` for 8-bit
+/// grey and RGB images.
 fn upright(
     reader: ImageReader<Cursor<&[u8]>>,
     mut limits: Limits,
@@ -195,7 +195,7 @@ impl Picture {
         Self::decode_into(path, bytes, options, vec![])
     }
 
-    /// As [`Picture::decode`], with the memory of `buffer` for the pixels.
+    /// As [`Picture::decode`]. Reuses the memory of `buffer`.
     pub(crate) fn decode_into(
         path: &Path,
         bytes: &[u8],
@@ -266,7 +266,8 @@ impl Picture {
 
     /// The image with zeros below, to `height`.
     pub(crate) fn extended(mut self, height: usize) -> Self {
-        self.bytes.resize(self.bytes.len() / self.height * height, 0);
+        let row = self.bytes.len() / self.height;
+        resize_exactly(&mut self.bytes, row * height);
         Self { height, ..self }
     }
 

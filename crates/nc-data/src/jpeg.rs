@@ -17,16 +17,25 @@ pub(crate) fn is_whole(mut bytes: &[u8]) -> bool {
     false
 }
 
-/// Lets decoders stop early: lowers the height in the header so far that the decoded pixels of the first `rows` rows stay the
-/// same, where `rows` is computed from height and width. Returns the height that the file had. `None` if the file stays as
-/// it is: a file whose data is not one sequential scan, or with EXIF data, unless `ignore_exif`, as they may turn the image.
+/// The height of a JPEG file that [`keep_rows`] lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortened {
+    /// The height before.
+    pub(crate) whole: usize,
+    /// The height now.
+    pub(crate) kept: usize,
+}
+
+/// Lowers the height in the header, so that the decoder stops soon after the first `rows` rows, whose pixels do not change; `rows`
+/// is computed from height and width. `None` for a file that is not changed: one with several scans, and one with EXIF data, which
+/// may rotate the image, unless `ignore_exif`.
 pub(crate) fn keep_rows(
     bytes: &mut [u8],
     ignore_exif: bool,
     rows: impl FnOnce((usize, usize)) -> usize,
-) -> Option<usize> {
+) -> Option<Shortened> {
+    bytes.starts_with(&[0xff, 0xd8]).then_some(())?;
     let mut frame = None;
-    // After the start marker.
     let mut at = 2;
     loop {
         let [0xff, marker, high, low, ..] = *bytes.get(at..)? else { return None };
@@ -36,6 +45,8 @@ pub(crate) fn keep_rows(
             // Sequential frames of Huffman codes; the others have several scans or another coding.
             0xc0 | 0xc1 => frame = Some(content.start),
             0xc2 | 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => return None,
+            // No segments; decoders differ in what they make of them here.
+            0 | 1 | 0xd0..=0xd9 | 0xff => return None,
             0xe1 if !ignore_exif && segment.starts_with(b"Exif\0") => return None,
             // The first scan has all components.
             0xda => {
@@ -52,16 +63,16 @@ pub(crate) fn keep_rows(
     let start = frame?;
     let [_, high, low, wide, narrow, components, ref rest @ ..] = bytes[start..] else { return None };
     let number = |high, low| usize::from(u16::from_be_bytes([high, low]));
-    let (height, width) = (number(high, low), number(wide, narrow));
-    // Rows of blocks of all components, and one more, as its colours reach into the last.
+    let (whole, width) = (number(high, low), number(wide, narrow));
+    // MCU rows, and one more, because chroma upsampling reads the row below.
     let factors = rest.chunks(3).take(usize::from(components)).filter_map(|component| component.get(1));
     let unit = 8 * usize::from(factors.map(|factors| factors & 15).max()?.max(1));
-    let kept = (rows((height, width)) + unit).next_multiple_of(unit);
-    if kept >= height {
+    let kept = (rows((whole, width)) + unit).next_multiple_of(unit);
+    if kept >= whole {
         return None;
     }
     bytes[start + 1..start + 3].copy_from_slice(&u16::try_from(kept).ok()?.to_be_bytes());
-    Some(height)
+    Some(Shortened { whole, kept })
 }
 
 #[cfg(test)]
@@ -88,26 +99,29 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rows_keep_their_pixels() {
+    fn shortened_files_decode_to_the_same_rows() {
         for (name, file) in files() {
             let whole = decode(&file);
             let mut shortened = 0;
             for rows in 0..=HEIGHT {
                 let mut bytes = file.clone();
-                let height = keep_rows(&mut bytes, true, |size| {
+                let change = keep_rows(&mut bytes, true, |size| {
                     assert_eq!(size, (HEIGHT, 45));
                     rows
                 });
                 let picture = decode(&bytes);
-                assert!(height.is_none_or(|height| height == HEIGHT), "{name}");
-                assert_eq!(height.is_none(), picture.height == HEIGHT, "{name}: {rows} rows");
-                shortened += usize::from(height.is_some());
+                let kept = change.map_or(HEIGHT, |Shortened { whole, kept }| {
+                    assert_eq!(whole, HEIGHT);
+                    kept
+                });
+                assert_eq!(picture.height, kept, "{name}: {rows} rows");
+                shortened += usize::from(change.is_some());
                 let first = rows * whole.bytes.len() / HEIGHT;
                 assert!(picture.bytes[..first] == whole.bytes[..first], "{name}: {rows} rows");
                 let extended = picture.extended(HEIGHT);
                 assert_eq!((extended.size(), extended.bytes.len()), (whole.size(), whole.bytes.len()));
             }
-            // All but the last rows of blocks, of 8 or 16 pixels.
+            // All but the last two MCU rows, of 8 or 16 pixels.
             let expected = match name.as_str() {
                 "progressive" => 0,
                 "420" | "restarts" | "exif" => 113,
@@ -118,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_may_be_turned_stay_whole() {
+    fn files_with_exif_data_are_not_shortened() {
         for (name, file) in files() {
             let mut bytes = file.clone();
             let is_kept = keep_rows(&mut bytes, false, |_| 0).is_none();
@@ -127,9 +141,8 @@ mod tests {
         }
     }
 
-    /// Neither panics nor changes anything but a height.
     #[test]
-    fn damaged_headers_stay() {
+    fn at_most_the_height_of_a_truncated_file_changes() {
         for (name, file) in files() {
             for length in 0..700 {
                 let mut bytes = file[..length].to_vec();
@@ -137,6 +150,19 @@ mod tests {
                 let changed = bytes.iter().zip(&file).filter(|(one, other)| one != other).count();
                 assert!(changed <= 2, "{name} cut off at {length}");
             }
+        }
+    }
+
+    /// A decoder that skips the unknown marker would read another frame.
+    #[test]
+    fn unknown_markers_prevent_a_change() {
+        for (name, file) in files() {
+            for marker in [0x00, 0x01, 0xd0, 0xd8, 0xd9, 0xff] {
+                let mut bytes = [&file[..2], &[0xff, marker, 0, 2], &file[2..]].concat();
+                assert_eq!(keep_rows(&mut bytes, true, |_| 0), None, "{name}, {marker:#x}");
+            }
+            let mut headless = [b"BM", &file[2..]].concat();
+            assert_eq!(keep_rows(&mut headless, true, |_| 0), None, "{name}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     hold_out::Digest256,
     images::Picture,
     index::Facts,
-    jpeg,
+    jpeg::{self, Shortened},
     transform::Fit,
     tree::{Place, Reader},
 };
@@ -44,7 +44,7 @@ impl Stream {
     }
 
     /// Decodes image `index` for `fit`, with at most `shape.channels` channels. Rows below the first `rows`, which is computed
-    /// from height and width, may be left out as zeros. The pixels take the memory of `buffer` if they can.
+    /// from height and width, may be zeros instead. Reuses the memory of `buffer`.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl Stream {
         let options = ImageOptions { size, exif_orientation: self.exif_orientation };
         let is_changed = |picture: &Picture| picture.grey != facts.grey;
         let is_as_long = bytes.len() as u64 == *length;
-        let height =
-            if options.size.is_none() { jpeg::keep_rows(bytes, !self.exif_orientation, rows) } else { None };
+        let shortened =
+            if size.is_none() { jpeg::keep_rows(bytes, !self.exif_orientation, rows) } else { None };
         let decoded = is_as_long.then(|| Picture::decode_into(path, bytes, options, buffer));
         let decoded = decoded.transpose().map_err(|error| match error {
             Error::Malformed { path, message } => {
@@ -78,9 +78,13 @@ impl Stream {
             let message = "the file changed while it was used; start again".into();
             Error::Malformed { path: path.clone(), message }
         })?;
-        Ok(match height {
-            Some(height) => picture.extended(height),
-            None => picture,
-        })
+        match shortened {
+            None => Ok(picture),
+            Some(Shortened { whole, kept }) if kept == picture.height => Ok(picture.extended(whole)),
+            Some(_) => {
+                let message = "the JPEG file has two headers of different heights".into();
+                Err(Error::Malformed { path: path.clone(), message })
+            }
+        }
     }
 }

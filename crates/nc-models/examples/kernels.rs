@@ -66,11 +66,12 @@ const FASHION_MNIST: Images = Images { channels: 1, side: 28 };
 const TINY_IMAGENET: Images = Images { channels: 3, side: 64 };
 const PHOTOGRAPHS: Images = Images { channels: 3, side: 224 };
 
-/// Builds a network for images of so many channels.
+/// Builds a network with so many input channels.
 type Build = fn(usize) -> Result<Box<dyn Network>>;
 
-/// The networks of the presets. ResNet-8 to 56 differ in the number of launches alone, as do ResNet-50 and 152.
-fn networks() -> [(Images, Build); 11] {
+/// The networks of the presets, each on the images of its data sets. ResNet-8 to 56 differ in the number of launches alone, as do
+/// ResNet-50 and 152.
+fn networks() -> [(Images, Build); 13] {
     [
         (CIFAR, |channels| resnet(cifar(channels, 1)?)),
         (CIFAR, |channels| resnet(cifar(channels, 2)?)),
@@ -80,7 +81,9 @@ fn networks() -> [(Images, Build); 11] {
         (CIFAR, |channels| experts(cifar(channels, 1)?, true)),
         (FASHION_MNIST, |channels| resnet(cifar(channels, 1)?)),
         (TINY_IMAGENET, |channels| resnet(ResNetConfig::resnet18(channels))),
+        (TINY_IMAGENET, |channels| experts(ResNetConfig::resnet18(channels), true)),
         (PHOTOGRAPHS, |channels| resnet(ResNetConfig::resnet50(channels))),
+        (PHOTOGRAPHS, |channels| experts(ResNetConfig::resnet50(channels), true)),
         (PHOTOGRAPHS, |channels| resnet(ResNetConfig::resnext50_32x4d(channels))),
         (PHOTOGRAPHS, |channels| experts(ResNetConfig::resnext50_32x4d(channels), true)),
     ]
@@ -125,19 +128,21 @@ fn updates() -> Result<()> {
     Ok(())
 }
 
-/// A training step and an evaluation.
+/// A training step, a forward pass of a frozen backbone, and an evaluation.
 fn step(network: &dyn Network, images: Images, precision: Precision) -> Result<()> {
     let Images { channels, side } = images;
     let images = Tensor::zeros((BATCH, channels, side, side), DType::F32, &Device::Cpu)?;
     let pass = Pass { precision, ..Pass::TRAIN };
     // Two views for a network of two samplers.
-    let branches = match network.forward_views(&[&images], pass) {
-        Err(nc_models::Error::Views { .. }) => network.forward_views(&[&images, &images], pass)?,
-        branches => branches?,
+    let forward = |pass| match network.forward_views(&[&images], pass) {
+        Err(nc_models::Error::Views { .. }) => network.forward_views(&[&images, &images], pass),
+        branches => branches,
     };
+    let branches = forward(pass)?;
     let sums =
         branches.iter().map(|branch| branch.features.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
     Tensor::stack(&sums, 0)?.sum_all()?.backward()?;
+    forward(Pass { precision, ..Pass::EVAL })?;
     network.infer(&images)?;
     Ok(())
 }

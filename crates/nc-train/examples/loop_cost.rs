@@ -59,7 +59,7 @@ fn in_the_loop(experiment: &ValidExperiment) -> Result<Vec<f64>, Box<dyn Error>>
     Ok(times.0)
 }
 
-/// Times of the learner's steps on the same batches.
+/// Times of the learner's steps on as many batches of the same size.
 fn alone(experiment: &ValidExperiment) -> Result<Vec<f64>, Box<dyn Error>> {
     let source = nc_data::fashion_mnist_lt()?;
     let subset = nc_data::Subset::all(&source.train);

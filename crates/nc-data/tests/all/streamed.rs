@@ -200,6 +200,30 @@ fn images_of_any_size_are_cropped_as_transforms_of_the_whole_image() {
     }
 }
 
+/// Decoders of JPEG files stop after the rows that the views need.
+#[test]
+fn jpeg_files_give_the_batches_of_their_whole_images() {
+    let (jpegs, pngs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for class in ["a", "b", "c", "d", "e", "f"] {
+        let path = |root: &Path, name| {
+            fs::create_dir_all(root.join(class)).unwrap();
+            root.join(class).join(name)
+        };
+        let jpeg = path(jpegs.path(), "image.jpg");
+        RgbImage::from_fn(40, 90, |x, y| [5 * x, 2 * y, x ^ y].map(|value| value as u8).into())
+            .save(&jpeg)
+            .unwrap();
+        image::open(jpeg).unwrap().save(path(pngs.path(), "image.png")).unwrap();
+    }
+    // Each class has one image, so both directories have the same order.
+    let batches = |directory: &Path| {
+        let subset = Subset::all(&streamed(directory, &crops()).train);
+        let loader = Loader::new(&subset, everything()).unwrap();
+        (0..5).map(|epoch| bits(loader.epoch(epoch))).collect::<Vec<_>>()
+    };
+    assert!(batches(jpegs.path()) == batches(pngs.path()));
+}
+
 #[test]
 fn batches_depend_on_neither_workers_nor_interruptions() {
     let directory = tempfile::tempdir().unwrap();
