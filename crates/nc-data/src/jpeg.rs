@@ -42,11 +42,10 @@ pub(crate) fn keep_rows(
         let content = at + 4..at + 2 + usize::from(u16::from_be_bytes([high, low]));
         let segment = bytes.get(content.clone())?;
         match marker {
-            // Sequential frames of Huffman codes; the others have several scans or another coding.
+            // Sequential frames with Huffman codes.
             0xc0 | 0xc1 => frame = Some(content.start),
-            0xc2 | 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => return None,
-            // No segments; decoders differ in what they make of them here.
-            0 | 1 | 0xd0..=0xd9 | 0xff => return None,
+            // Other frames, and markers that begin no segment, with which decoders differ.
+            0xc2 | 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xd9 | 0 | 1 | 0xff => return None,
             0xe1 if !ignore_exif && segment.starts_with(b"Exif\0") => return None,
             // The first scan has all components.
             0xda => {
