@@ -86,10 +86,11 @@ impl Layer {
                     let summed = if split > 1 { self.kernel * self.kernel * input * output * 4 } else { 0 };
                     let shared = staged.max(summed);
                     // Registers are allocated to four warps at a time.
-                    let needed = |other| threads.next_multiple_of(128) * (taps * output / 2 + other);
-                    if shared <= SHARED_LIMIT && needed(OTHER_REGISTERS) <= REGISTERS && threads <= 1024 {
+                    let sums = taps * output / 2;
+                    let fit = |registers| threads.next_multiple_of(128) * registers <= REGISTERS;
+                    if shared <= SHARED_LIMIT && fit(sums + OTHER_REGISTERS) && threads <= 1024 {
                         // The split products of f32 take more registers.
-                        let fits = self.input.precision != Precision::F32 || needed(84) <= REGISTERS;
+                        let fits = self.input.precision != Precision::F32 || fit(sums * 4 / 3 + 80);
                         plans.push((fits, Plan { tile, input, output, split, threads, shared }));
                     }
                 }

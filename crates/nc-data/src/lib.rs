@@ -9,6 +9,7 @@
 mod ahead;
 mod archive;
 mod batch;
+mod buffer;
 mod check;
 pub mod cifar;
 mod counted;

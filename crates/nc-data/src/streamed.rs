@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Result, Subset, batch::Worker, images::Picture, stream::Stream, transform::Fit};
+use crate::{Result, Subset, images::Picture, stream::Stream, transform::Fit, tree::Reader};
 
 /// How the images of a recipe are decoded.
 pub(crate) struct Streamed {
@@ -12,16 +12,16 @@ pub(crate) struct Streamed {
 }
 
 impl Streamed {
-    /// Decodes the image at `position` of `subset`, at least its first `rows`, with the memory of `worker`.
+    /// Decodes the image at `position` of `subset`, at least its first `rows`. Reuses the memory of `buffer`.
     pub(crate) fn decode(
         &self,
         subset: &Subset,
         position: u32,
         rows: impl FnOnce((usize, usize)) -> usize,
-        worker: &mut Worker,
+        reader: &mut Reader,
+        buffer: Vec<u8>,
     ) -> Result<Picture> {
         let (index, shape) = (subset.indices()[position as usize], subset.dataset().shape());
-        let Worker { canvas, reader } = worker;
-        self.stream.decode(index, &self.fit, shape, rows, reader, canvas.take_buffer())
+        self.stream.decode(index, &self.fit, shape, rows, reader, buffer)
     }
 }

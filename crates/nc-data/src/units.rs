@@ -38,7 +38,8 @@ impl Recipe {
             let of_view = |view: usize| self.views[view].chain.rows(size, self.streams(view, epoch, place));
             views.map(of_view).max().unwrap_or(size.0)
         };
-        streamed.decode(&self.subset, position, rows, worker)
+        let buffer = worker.canvas.take_buffer();
+        streamed.decode(&self.subset, position, rows, &mut worker.reader, buffer)
     }
 
     /// Decodes and transforms the images of a unit into `pixels`: view after view, each image (C, H, W).

@@ -2,7 +2,7 @@ use std::{iter, mem};
 
 use fast_image_resize::Resizer;
 
-use crate::{ImageShape, images::Picture};
+use crate::{ImageShape, buffer::resize_exactly, images::Picture};
 
 /// Bytes of a buffer kept for the next image, at most: those of a colour photograph of a third of a megapixel.
 const MOST_KEPT: usize = 1 << 20;
@@ -134,12 +134,6 @@ impl Canvas {
             }
         }
     }
-}
-
-/// Resizes a buffer without room for more.
-pub(crate) fn resize_exactly(buffer: &mut Vec<u8>, length: usize) {
-    buffer.reserve_exact(length.saturating_sub(buffer.len()));
-    buffer.resize(length, 0);
 }
 
 /// The part of a window of `length` at `offset` that shows an image of `side`, as a range in the window.

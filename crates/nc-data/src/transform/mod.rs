@@ -22,7 +22,7 @@ mod resize;
 mod tone;
 mod warp;
 
-pub(crate) use canvas::{Canvas, resize_exactly};
+pub(crate) use canvas::Canvas;
 pub(crate) use chain::Chain;
 pub(crate) use fit::Fit;
 pub use kind::Transform;
