@@ -145,13 +145,16 @@ fn compile(nvcc: &Path, file: &Path, architecture: &str) -> Result<(usize, usize
     usage.with_context(|| format!("{}: unknown output of ptxas:\n{log}", file.display()))
 }
 
-/// Registers and spilled bytes of ptxas' report.
+/// Most registers and all spilled bytes of ptxas' report; a file may have several functions.
 fn parse_usage(log: &str) -> Option<(usize, usize)> {
-    let before = |text: &str, word: &str| -> Option<usize> {
-        text[..text.find(word)?].trim_end().rsplit([' ', ',']).next()?.parse().ok()
+    let before = |word: &str| -> Option<Vec<usize>> {
+        let numbers =
+            log.match_indices(word).map(|(at, _)| log[..at].rsplit([' ', ',']).next()?.parse().ok());
+        numbers.collect()
     };
-    let registers = before(log, " registers")?;
-    Some((registers, before(log, " bytes spill stores")? + before(log, " bytes spill loads")?))
+    let spills = [before(" bytes spill stores")?, before(" bytes spill loads")?].concat();
+    let registers = before(" registers")?.into_iter().max()?;
+    (!spills.is_empty()).then(|| (registers, spills.iter().sum()))
 }
 
 /// One line for each kernel and precision.
@@ -219,6 +222,9 @@ mod tests {
         let log = "ptxas info    : 0 bytes gmem\nptxas info    : Compiling entry function 'f' for 'sm_90'\n    8 bytes stack \
                    frame, 4 bytes spill stores, 12 bytes spill loads\nptxas info    : Used 72 registers, used 1 barriers\n";
         assert_eq!(parse_usage(log), Some((72, 16)));
+        assert_eq!(parse_usage(&log.repeat(2)), Some((72, 32)));
+        let second = log.replace("4 bytes", "0 bytes").replace("12 bytes", "0 bytes").replace("72", "80");
+        assert_eq!(parse_usage(&format!("{log}{second}")), Some((80, 16)));
         assert_eq!(parse_usage("nothing"), None);
     }
 

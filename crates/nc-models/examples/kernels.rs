@@ -71,7 +71,7 @@ type Build = fn(usize) -> Result<Box<dyn Network>>;
 
 /// The networks of the presets, each on the images of its data sets. ResNet-8 to 56 differ in the number of launches alone, as do
 /// ResNet-50 and 152.
-fn networks() -> [(Images, Build); 13] {
+fn networks() -> [(Images, Build); 15] {
     [
         (CIFAR, |channels| resnet(cifar(channels, 1)?)),
         (CIFAR, |channels| resnet(cifar(channels, 2)?)),
@@ -80,6 +80,8 @@ fn networks() -> [(Images, Build); 13] {
         (CIFAR, |channels| experts(cifar(channels, 1)?, false)),
         (CIFAR, |channels| experts(cifar(channels, 1)?, true)),
         (FASHION_MNIST, |channels| resnet(cifar(channels, 1)?)),
+        (FASHION_MNIST, |channels| Ok(Box::new(Bilateral::new(params(), cifar(channels, 1)?, CLASSES)?))),
+        (FASHION_MNIST, |channels| experts(cifar(channels, 1)?, false)),
         (TINY_IMAGENET, |channels| resnet(ResNetConfig::resnet18(channels))),
         (TINY_IMAGENET, |channels| experts(ResNetConfig::resnet18(channels), true)),
         (PHOTOGRAPHS, |channels| resnet(ResNetConfig::resnet50(channels))),
