@@ -31,7 +31,7 @@ enum Task {
     Train(nclt::Args),
     /// Download and verify public data sets: cifar10, cifar100, fashion-mnist or all.
     Download(nclt::Args),
-    /// Train the missing runs of the paper's tables and figures and write them: `--scale smoke|quick|paper|paper-bf16`.
+    /// Train the missing runs of the paper's tables and figures and write them: `--scale smoke|quick|quick-bf16|paper|paper-bf16`.
     ReproduceTables(nclt::Args),
     Bench(bench::Args),
     Build(build::Args),

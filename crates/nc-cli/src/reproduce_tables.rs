@@ -43,6 +43,9 @@ enum ScaleName {
     Smoke,
     /// 40 epochs.
     Quick,
+    /// 40 epochs in bf16, with tables of their own.
+    #[value(name = "quick-bf16")]
+    QuickBf16,
     /// 200 epochs.
     Paper,
     /// 200 epochs in bf16, with tables of their own.
@@ -55,6 +58,7 @@ impl From<ScaleName> for Scale {
         match name {
             ScaleName::Smoke => Self::Smoke,
             ScaleName::Quick => Self::Quick,
+            ScaleName::QuickBf16 => Self::QuickBf16,
             ScaleName::Paper => Self::Paper,
             ScaleName::PaperBf16 => Self::PaperBf16,
         }

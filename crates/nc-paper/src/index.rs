@@ -18,7 +18,7 @@ const FILES: [(&str, &str); 5] = [
 /// only a test and not listed.
 pub(crate) fn write_index(results: &Path) -> Result<()> {
     let mut sections = vec![];
-    for scale in [Scale::Paper, Scale::PaperBf16, Scale::Quick] {
+    for scale in [Scale::Paper, Scale::PaperBf16, Scale::Quick, Scale::QuickBf16] {
         let directory = Records::directory(results, scale);
         let file = |(name, file): (&str, &str)| {
             directory.join(file).is_file().then(|| (name.to_owned(), format!("{}/{file}", scale.name())))

@@ -1,4 +1,4 @@
-use nc_train::{DataSource, Experiment, ValidExperiment};
+use nc_train::{DataSource, Experiment, Precision, ValidExperiment};
 
 use crate::{Result, Scale};
 
@@ -32,13 +32,14 @@ impl Job {
     /// Command that reproduces the run.
     pub fn command(&self, scale: Scale) -> String {
         let (preset, seed) = (&self.preset, self.experiment.seed);
-        let options = match scale {
-            Scale::Paper => String::new(),
-            Scale::PaperBf16 => " --precision bf16".to_owned(),
-            Scale::Quick | Scale::Smoke => {
-                format!(" --epochs {}", self.experiment.phases.first().map_or(1, |phase| phase.epochs))
-            }
-        };
+        let mut options = String::new();
+        if scale.shortened() {
+            let epochs = self.experiment.phases.first().map_or(1, |phase| phase.epochs);
+            options = format!(" --epochs {epochs}");
+        }
+        if scale.precision() == Precision::Bf16 {
+            options += " --precision bf16";
+        }
         let on_imagenet_lt = self.experiment.data.source == DataSource::ImageList;
         let first = self.cells.first().map(|(name, _)| name);
         let cell = self.noise_cell.as_ref().or(first.filter(|_| scale == Scale::Smoke));

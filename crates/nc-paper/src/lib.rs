@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod expected;
 mod figures;
 mod index;
 mod job;

@@ -11,7 +11,7 @@ use crate::{
 /// Selection of cells.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Tables and figures, such as `3` and `figure2`; empty for all.
+    /// Tables and figures, such as `3`, `beyond` and `figure2`; empty for all.
     pub tables: Vec<String>,
     /// Glob pattern (`*`, `?`) for [`CellName`](crate::CellName)s.
     pub cells: String,
@@ -160,15 +160,15 @@ impl Plan {
 
 /// Full name of a table or figure: `table3` for `3`; `figure2` is unchanged.
 fn group(name: &str) -> String {
-    if name.starts_with("table") || name.starts_with("figure") {
-        name.to_owned()
-    } else {
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
         format!("table{name}")
+    } else {
+        name.to_owned()
     }
 }
 
 fn table_group(table: &PaperTable) -> String {
-    format!("table{}", table.id)
+    group(&table.id)
 }
 
 fn figure_group(figure: &PaperFigure) -> String {

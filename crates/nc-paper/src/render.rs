@@ -9,7 +9,7 @@ use nc_report::{
 
 use crate::{
     FigureKind, FigureSeries, PaperCell, PaperFigure, PaperTable, Record, Records, Result, Scale,
-    index::write_index, records::TABLES,
+    expected::write_expected, index::write_index, records::TABLES,
 };
 
 /// Fills the paper's tables with the records of `scale`.
@@ -216,7 +216,7 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
 }
 
 /// Writes all tables and figures of `scale` to the directory of its records: `tables.md`, `tables.html`, `tables.json`,
-/// `tables.csv` and `figures.csv`; and `index.html` to `results`. Concurrent processes take turns.
+/// `tables.csv` and `figures.csv`; and `index.html` and `expected.md` to `results`. Concurrent processes take turns.
 ///
 /// # Errors
 ///
@@ -243,5 +243,6 @@ pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
     ] {
         write_atomically(&directory.join(name), text.as_bytes())?;
     }
-    write_index(results)
+    write_index(results)?;
+    write_expected(results)
 }

@@ -13,6 +13,9 @@ pub enum Scale {
     /// A fifth of the epochs, for most rows 40 instead of 200. The warm-up keeps its 5 epochs; all other epoch numbers are
     /// scaled.
     Quick,
+    /// The same in bf16 instead of f32.
+    #[serde(rename = "quick-bf16")]
+    QuickBf16,
     /// The preset's epochs: 200 for most rows, as in the paper.
     Paper,
     /// The preset's epochs in bf16 instead of f32.
@@ -29,6 +32,7 @@ impl Scale {
         match self {
             Self::Smoke => "smoke",
             Self::Quick => "quick",
+            Self::QuickBf16 => "quick-bf16",
             Self::Paper => "paper",
             Self::PaperBf16 => "paper-bf16",
         }
@@ -38,16 +42,30 @@ impl Scale {
     pub fn description(self) -> &'static str {
         match self {
             Self::Smoke => "smoke scale (1 epoch of a ResNet-8 on a few Fashion-MNIST images; only a test)",
-            Self::Quick => "quick scale (a fifth of the epochs: 40 in place of 200)",
-            Self::Paper => "paper scale (200 epochs)",
-            Self::PaperBf16 => "paper scale in bf16 (200 epochs)",
+            Self::Quick => "quick scale (a fifth of the epochs: 40 in place of 200, f32)",
+            Self::QuickBf16 => "quick scale (a fifth of the epochs: 40 in place of 200, bf16)",
+            Self::Paper => "paper scale (200 epochs, f32)",
+            Self::PaperBf16 => "paper scale (200 epochs, bf16)",
+        }
+    }
+
+    /// Whether runs have a fifth of the preset's epochs.
+    pub(crate) fn shortened(self) -> bool {
+        matches!(self, Self::Quick | Self::QuickBf16)
+    }
+
+    /// Precision of the runs.
+    pub(crate) fn precision(self) -> Precision {
+        match self {
+            Self::Smoke | Self::Quick | Self::Paper => Precision::F32,
+            Self::QuickBf16 | Self::PaperBf16 => Precision::Bf16,
         }
     }
 
     /// Default seeds.
     pub fn seeds(self) -> &'static [u64] {
         match self {
-            Self::Smoke | Self::Quick => &[0],
+            Self::Smoke | Self::Quick | Self::QuickBf16 => &[0],
             Self::Paper | Self::PaperBf16 => &[0, 1, 2],
         }
     }
@@ -60,15 +78,14 @@ impl Scale {
     pub fn experiment(self, preset: &str, seed: u64) -> Result<ValidExperiment> {
         let mut experiment = presets::find(preset)?;
         experiment.seed = seed;
-        match self {
-            Self::Smoke => shrink(&mut experiment)?,
-            Self::Quick => {
-                let full = experiment.phases.first().map_or(0, |phase| phase.epochs);
-                experiment.scale_epochs(full / 5);
-            }
-            Self::Paper => {}
-            Self::PaperBf16 => experiment.model.precision = Precision::Bf16,
+        if self == Self::Smoke {
+            shrink(&mut experiment)?;
         }
+        if self.shortened() {
+            let full = experiment.phases.first().map_or(0, |phase| phase.epochs);
+            experiment.scale_epochs(full / 5);
+        }
+        experiment.model.precision = self.precision();
         Ok(experiment.try_into()?)
     }
 }

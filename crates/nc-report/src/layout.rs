@@ -4,7 +4,7 @@ use crate::{Cell, Row, Table, format};
 
 /// The header of a section, after the method.
 const HEADER: [&str; 6] =
-    ["paper", "ours", "ours - paper", "many / medium / few", "gain over control", "nearest angle"];
+    ["published", "ours", "ours - published", "many / medium / few", "gain over control", "nearest angle"];
 
 /// One column of a [`Table`].
 pub(crate) struct Section {
@@ -31,6 +31,15 @@ pub(crate) struct Line {
 pub(crate) const OURS: usize = 2;
 
 impl Table {
+    /// Number and title; the title alone of a table without a number.
+    pub(crate) fn heading(&self) -> String {
+        if self.id.parse::<u32>().is_ok() {
+            format!("Table {}: {}", self.id, self.title)
+        } else {
+            self.title.clone()
+        }
+    }
+
     /// Deduplicated remarks of the rows, which refer to them by number from 1.
     pub(crate) fn numbered_notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = vec![];
@@ -100,7 +109,7 @@ impl Table {
         let missing = rows().filter(|(_, cell)| cell.runs.is_empty());
         Section {
             title: self.columns[column].clone(),
-            summary: format!("{}, f32. {} of {} rows have a run.", self.scale, lines.len(), self.rows.len()),
+            summary: format!("{}. {} of {} rows have a run.", self.scale, lines.len(), self.rows.len()),
             header,
             lines,
             missing: missing.map(|(row, cell)| [name(row), format::figure(cell.published)]).collect(),

@@ -12,7 +12,7 @@ const MANY: usize = 20;
 
 /// Renders a table as Markdown: a section per column, then the notes and the provenance of each run.
 pub fn table_markdown(table: &Table) -> String {
-    let mut out = format!("## Table {}: {}\n\n{}.\n", table.id, table.title, table.measure);
+    let mut out = format!("## {}\n\n{}.\n", table.heading(), table.measure);
     for section in table.sections() {
         // Writing to a string cannot fail.
         let _ = write!(out, "\n### {}\n\n{}\n\n", section.title, section.summary);
@@ -31,7 +31,7 @@ pub fn table_markdown(table: &Table) -> String {
         if !section.missing.is_empty() {
             let rows = section.missing.len();
             let _ = write!(out, "<details><summary>{rows} rows without a run</summary>\n\n");
-            line(&mut out, &["method".into(), "paper".into()]);
+            line(&mut out, &["method".into(), "published".into()]);
             line(&mut out, &["---".into(), "---:".into()]);
             section.missing.iter().for_each(|row| line(&mut out, row));
             out.push_str("\n</details>\n");

@@ -25,7 +25,7 @@ fn copy_records(scale: Scale, to: &Path) {
 
 /// Scales with committed tables.
 fn scales() -> Vec<Scale> {
-    let all = [Scale::Quick, Scale::Paper, Scale::PaperBf16].into_iter();
+    let all = [Scale::Quick, Scale::QuickBf16, Scale::Paper, Scale::PaperBf16].into_iter();
     let scales: Vec<_> = all.filter(|scale| results().join(scale.name()).is_dir()).collect();
     assert!(scales.len() > 1);
     scales
@@ -66,7 +66,7 @@ fn committed_tables_match_the_records() {
 }
 
 #[test]
-fn committed_index_matches_the_records() {
+fn committed_index_and_expected_accuracies_match_the_records() {
     let copy = tempfile::tempdir().unwrap();
     for scale in scales() {
         copy_records(scale, copy.path());
@@ -81,10 +81,13 @@ fn committed_index_matches_the_records() {
         }
         write_reports(copy.path(), scale).unwrap();
     }
-    let read = |results: &Path| fs::read_to_string(results.join("index.html")).unwrap().replace("\r\n", "\n");
-    let outdated =
-        "results/index.html is outdated; run `cargo xtask reproduce-tables --scale paper --max-runs 0`";
-    assert!(read(&results()) == read(copy.path()), "{outdated}");
+    for file in ["index.html", "expected.md"] {
+        let read = |results: &Path| fs::read_to_string(results.join(file)).unwrap().replace("\r\n", "\n");
+        assert!(
+            read(&results()) == read(copy.path()),
+            "results/{file} is outdated; run `cargo xtask reproduce-tables --scale paper --max-runs 0`"
+        );
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn column_sums(table: &PaperTable) -> Vec<i64> {
 #[test]
 fn all_tables_and_figures_exist() {
     let tables: Vec<String> = PaperTable::all().unwrap().into_iter().map(|table| table.id).collect();
-    assert_eq!(tables, ["2", "3", "4", "5", "6", "7"]);
+    assert_eq!(tables, ["2", "3", "4", "5", "6", "7", "beyond"]);
     let figures: Vec<String> = PaperFigure::all().unwrap().into_iter().map(|figure| figure.id).collect();
     assert_eq!(figures, ["2", "3"]);
 }
@@ -148,6 +148,15 @@ fn table_7_matches_the_paper() {
 }
 
 /// Published rows have a source; controls and variants have a note.
+#[test]
+fn methods_beyond_the_paper_match_their_sources() {
+    let table = table("beyond");
+    assert_eq!(totals(&table), (7, 14, 9550));
+    assert_eq!(published(&table, "DBM"), [84.6, 51.3].map(Some));
+    assert_eq!(published(&table, "VS, SAM, then ADRW"), [86.42, 53.05].map(Some));
+    assert_eq!(published(&table, "ProCo"), [85.63, 52.76].map(Some));
+}
+
 #[test]
 fn all_rows_have_a_source_or_note() {
     for table in PaperTable::all().unwrap() {

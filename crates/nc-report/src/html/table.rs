@@ -7,9 +7,9 @@ use crate::{
 };
 
 pub(super) fn add_table(out: &mut String, table: &Table) {
-    let (id, title, measure) = (escape(&table.id), escape(&table.title), escape(&table.measure));
+    let (heading, measure) = (escape(&table.heading()), escape(&table.measure));
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "<h2>Table {id}: {title}</h2>\n<p class=\"status\">{measure}.</p>");
+    let _ = writeln!(out, "<h2>{heading}</h2>\n<p class=\"status\">{measure}.</p>");
     for section in table.sections() {
         let Section { title, summary, header, lines, missing } = section;
         if !lines.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn add_table(out: &mut String, table: &Table) {
         }
         if !missing.is_empty() {
             let mut rows = "<table>\n".to_owned();
-            row(&mut rows, "th", &["method".into(), "paper".into()], None);
+            row(&mut rows, "th", &["method".into(), "published".into()], None);
             for missing in &missing {
                 row(&mut rows, "td", missing, None);
             }

@@ -9,11 +9,11 @@ use crate::refusals::Refusals;
 
 #[test]
 fn all_cells_can_be_planned_without_duplicate_runs() {
-    for scale in [Scale::Smoke, Scale::Quick, Scale::Paper, Scale::PaperBf16] {
+    for scale in [Scale::Smoke, Scale::Quick, Scale::QuickBf16, Scale::Paper, Scale::PaperBf16] {
         let plan = plan(&[], "*", scale).unwrap();
         assert!(plan.jobs.len() > 60, "{}", plan.jobs.len());
         // docs/reproduce-the-paper.md states this number.
-        assert!(scale != Scale::Smoke || plan.jobs.len() == 156, "{}", plan.jobs.len());
+        assert!(scale != Scale::Smoke || plan.jobs.len() == 178, "{}", plan.jobs.len());
         for (index, job) in plan.jobs.iter().enumerate() {
             assert!(plan.jobs[..index].iter().all(|other| other.key != job.key), "{}", job.preset);
             let name = |job: &Job| (job.preset.clone(), job.experiment.seed);
@@ -132,6 +132,10 @@ fn commands_of_first_phases_reproduce_them_at_their_scale() {
     assert_eq!(
         command(Scale::Quick),
         "cargo xtask train --preset cifar10-lt-r100/nc-drw --epochs 40 --seed 0"
+    );
+    assert_eq!(
+        command(Scale::QuickBf16),
+        "cargo xtask train --preset cifar10-lt-r100/nc-drw --epochs 40 --precision bf16 --seed 0"
     );
     assert_eq!(
         command(Scale::PaperBf16),

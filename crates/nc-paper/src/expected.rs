@@ -1,0 +1,69 @@
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use nc_record::write_atomically;
+use nc_report::{Cell, RunFigure};
+use nc_train::Precision;
+
+use crate::{Record, Records, Result, Scale};
+
+const HEAD: &str = "# Expected accuracies
+
+Test accuracy in percent after the last epoch: over all classes, and over those with more than 100 (many), 20 to 100 (medium) and fewer
+than 20 (few) training images; mean ± standard deviation where there are several seeds. `reproduce-tables` writes this page from all
+records.
+";
+
+/// Writes `expected.md` to `results`: the accuracy of each preset with records. Smoke scale is only a test and not listed.
+pub(crate) fn write_expected(results: &Path) -> Result<()> {
+    let mut by_data: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for scale in [Scale::Paper, Scale::PaperBf16, Scale::Quick, Scale::QuickBf16] {
+        let records = Records::read(results, scale)?;
+        let mut by_preset: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+        for record in records.iter() {
+            by_preset.entry(&record.preset).or_default().push(record);
+        }
+        for (preset, mut records) in by_preset {
+            records.sort_by_key(|record| record.seed);
+            let data = preset.split('/').next().unwrap_or_default();
+            by_data.entry(data.to_owned()).or_default().push(line(preset, scale, &records));
+        }
+    }
+    let mut page = HEAD.to_owned();
+    for (data, lines) in &by_data {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            page,
+            "\n## {data}\n\n| preset | epochs | precision | seeds | all | many | medium | few |\n\
+             |---|---|---|---|---:|---:|---:|---:|\n{}",
+            lines.concat()
+        );
+    }
+    if !by_data.is_empty() {
+        write_atomically(&results.join("expected.md"), page.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The line of the records of a preset, one per seed and at least one.
+fn line(preset: &str, scale: Scale, records: &[&Record]) -> String {
+    let epochs: Vec<String> = records[0].epochs.iter().map(usize::to_string).collect();
+    let seeds: Vec<String> = records.iter().map(|record| record.seed.to_string()).collect();
+    let shots: [fn(&Record) -> Option<f64>; 4] = [
+        |record| Some(record.accuracy.top1),
+        |record| record.accuracy.many,
+        |record| record.accuracy.medium,
+        |record| record.accuracy.few,
+    ];
+    let cells = shots.map(|shot| {
+        let run = |record: &&Record| Some(RunFigure { value: 100.0 * shot(record)?, ..RunFigure::default() });
+        let cell = Cell { runs: records.iter().filter_map(run).collect(), ..Cell::default() };
+        match (cell.mean(), cell.std()) {
+            (Some(mean), Some(std)) => format!("{mean:.1} ± {std:.1}"),
+            (Some(mean), None) => format!("{mean:.1}"),
+            _ => String::new(),
+        }
+    });
+    let precision = if scale.precision() == Precision::Bf16 { "bf16" } else { "f32" };
+    let (epochs, seeds, cells) = (epochs.join(" + "), seeds.join(", "), cells.join(" | "));
+    format!("| `{preset}` | {epochs} | {precision} | {seeds} | {cells} |\n")
+}
