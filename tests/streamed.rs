@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use image::RgbImage;
 
-use crate::run::{failure, last_line, nclt, run_dir, stdout};
+use crate::{
+    interrupted::{EACH_STEP, checkpoints, start, wait_until},
+    run::{failure, last_line, nclt, run_dir, stdout},
+};
 
 /// Photographs of two classes, each of another size.
 fn write(root: &Path) {
@@ -52,13 +55,25 @@ fn a_streamed_run_is_trained_evaluated_and_exported() {
     let weights = fs::read(run.join("weights.safetensors")).unwrap();
     let run = run.to_str().unwrap();
 
-    // Batches depend neither on the number of loader threads nor on an interruption.
-    let other = ["--loader-threads", "3", "--out", "other", "--checkpoint-every", "1steps"];
+    // Batches do not depend on the number of loader threads.
+    let other = ["--loader-threads", "3", "--out", "other"];
     last_line(&nclt(dir.path(), &[&TRAIN[..], &other].concat()));
     let entries = fs::read_dir(dir.path().join("other")).unwrap().map(|entry| entry.unwrap().path());
     let again = entries.into_iter().find(|path| path.is_dir()).unwrap();
     assert!(fs::read(again.join("weights.safetensors")).unwrap() == weights);
     assert!(dir.path().join("photographs/.nclt-index").is_file());
+
+    // Nor do they depend on a kill.
+    let killed = tempfile::tempdir().unwrap();
+    write(&killed.path().join("photographs"));
+    fs::write(killed.path().join("streamed.toml"), CONFIG).unwrap();
+    let args = [&TRAIN[..], &EACH_STEP].concat();
+    let mut child = start(killed.path(), &args);
+    wait_until(killed.path(), |run| checkpoints(run).len() >= 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    last_line(&nclt(killed.path(), &args));
+    assert!(fs::read(run_dir(killed.path()).join("weights.safetensors")).unwrap() == weights);
 
     // Files are identified by their bytes: the same images in memory are another run.
     let memory = ["--set", "data.streaming=none", "--out", "memory"];

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     test: bool,
 }
 
+/// Missing images that are listed.
+const SHOWN: usize = 20;
+
 pub(crate) fn main(args: &Args) -> Result<()> {
     let list = ImageList::read(&args.list)?;
     let root = match &args.root {
@@ -31,8 +34,11 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         show(&recognized.to_string());
     }
     let missing = list.missing(&root)?;
-    for entry in &missing {
+    for entry in missing.iter().take(SHOWN) {
         show(&format!("line {}: {} is missing", entry.line, root.join(&entry.path).display()));
+    }
+    if missing.len() > SHOWN {
+        show(&format!("and {} more", missing.len() - SHOWN));
     }
     let images = counted(list.entries().len(), "image", "images");
     if !missing.is_empty() {

@@ -101,6 +101,11 @@ impl Args {
         self.threads.threads
     }
 
+    /// Whether the device is a GPU that Slurm allocates.
+    pub(crate) fn is_on_gpu(&self) -> bool {
+        matches!(self.device, DeviceName::Cuda(_) | DeviceName::CandleCuda(_))
+    }
+
     /// The arguments that differ from their defaults, for another command line.
     pub(crate) fn words(&self) -> Vec<OsString> {
         let mut words = vec![];

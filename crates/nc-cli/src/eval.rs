@@ -18,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<()> {
     let trained = args.run.open()?;
     let evaluation = threads::install(|| trained.evaluate())?;
+    run::say_unsupported_layers();
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&evaluation)?)?;

@@ -26,6 +26,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     output::check(&args.out)?;
     let trained = args.run.open()?;
     let features = threads::install(|| trained.features())?;
+    run::say_unsupported_layers();
     output::write(&args.out, &features.to_safetensors()?)?;
     let test = features.test.as_ref().map_or(0, |test| test.labels.len());
     let (train, dims) = (features.labels.len(), features.dims);

@@ -281,3 +281,31 @@ impl Observer for Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nc_train::Step;
+
+    use super::*;
+
+    fn step(seconds: f64, waited: f64) -> Step<'static> {
+        let (phase, learning_rate) = ("representation", 0.1);
+        Step { phase, epoch: 0, step: 1, images: 8, loss: 1.0, learning_rate, seconds, waited }
+    }
+
+    #[test]
+    fn waiting_is_shown_from_a_twentieth_on() {
+        let mut waiting = Waiting::default();
+        waiting.add(&step(1.0, 0.2));
+        assert_eq!(waiting.text(), "waiting for data 20 %, ");
+        waiting.add(&step(1.0, 0.04));
+        assert_eq!(waiting.text(), "waiting for data 12 %, ");
+        waiting.ends_epoch();
+        waiting.add(&step(1.0, 0.9));
+        assert_eq!(waiting.text(), "waiting for data 12 %, ", "that of the last epoch");
+        waiting.ends_epoch();
+        waiting.add(&step(1.0, 0.0));
+        waiting.ends_epoch();
+        assert_eq!(waiting.text(), "");
+    }
+}

@@ -119,8 +119,9 @@ impl Args {
         };
         let command: Vec<String> =
             [program.into_os_string()].into_iter().chain(arguments).map(word).collect::<Result<_>>()?;
-        let (directory, threads) = (directory.display().to_string(), self.compute.threads());
-        Ok(slurm_script(&command, &directory, SlurmTasks { tasks: tasks.max(1), threads, gigabytes }))
+        let (threads, gpu) = (self.compute.threads(), self.compute.is_on_gpu());
+        let tasks = SlurmTasks { tasks: tasks.max(1), threads, gigabytes, gpu };
+        Ok(slurm_script(&command, &directory.display().to_string(), tasks))
     }
 }
 

@@ -9,10 +9,10 @@ use nc_train::queue::Runs;
 
 use crate::{queue, terminal::show};
 
-/// Train the missing runs of the paper's tables and figures, and write published beside measured values.
+/// Train the missing runs of the paper's tables and figures and of methods beyond it, and write published beside measured values.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Select tables and figures, as in 3,7,figure2.
+    /// Select tables and figures, as in 3,beyond,figure2.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     tables: Vec<String>,
     /// Select cells by name, with * and ?, as in '*/cifar10-lt-r100/nc-*'; --list prints the names.

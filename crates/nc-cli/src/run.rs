@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use nc_kernels::threads;
+use nc_kernels::{gpu, threads};
 use nc_record::{Checkpoint, Error, shell_word};
 use nc_train::Trained;
 
@@ -44,6 +44,13 @@ pub(crate) struct Args {
     model: Model,
     #[command(flatten)]
     compute: compute::Args,
+}
+
+/// Names the layers that ran on the CPU in spite of `--device cuda`.
+pub(crate) fn say_unsupported_layers() {
+    if let Some(note) = gpu::unsupported_layers() {
+        say(&format!("note: {note}"));
+    }
 }
 
 impl Args {

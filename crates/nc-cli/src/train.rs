@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// the command may choose another number; --resume continues the same run.
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u32).range(1..))]
     minutes: Option<u32>,
-    /// Precision of the layers before the features: f32, bf16 or tf32 (which requires --device cuda). Short for
+    /// Precision of the layers before the features: f32, bf16 or tf32 (which requires --device cuda or candle-cuda). Short for
     /// `--set model.precision=...`.
     #[arg(long, value_name = "PRECISION")]
     precision: Option<String>,

@@ -102,6 +102,9 @@ impl FeatureMap {
         if !Self::supports(precision, images.dtype(), images.device()) {
             return Err(Error::Precision(precision).into());
         }
+        if images.device().is_cuda() {
+            gpu::set_candle_tf32(precision == Precision::Tf32);
+        }
         let fast = images.device().is_cpu() && images.dtype() == DType::F32;
         let kernels = match (gpu::device(), precision) {
             (Some(device), _) if fast => return Self::on_device(images, device, precision),
@@ -113,13 +116,13 @@ impl FeatureMap {
     }
 
     /// Whether layers compute in `precision` for tensors of this type on this device: in f32 everywhere, in bf16 for f32 on the
-    /// CPU, in TF32 if the process also has a GPU ([`gpu::start`]).
+    /// CPU, in TF32 for f32 on Candle's CUDA, and on the CPU if the process has a GPU ([`gpu::start`]).
     pub fn supports(precision: Precision, dtype: DType, device: &Device) -> bool {
         let fast = device.is_cpu() && dtype == DType::F32;
         match precision {
             Precision::F32 => true,
             Precision::Bf16 => fast,
-            Precision::Tf32 => fast && gpu::is_started(),
+            Precision::Tf32 => (fast && gpu::is_started()) || (device.is_cuda() && dtype == DType::F32),
         }
     }
 

@@ -103,6 +103,10 @@ impl<B: Backbone + ?Sized> Backbone for Box<B> {
         self.as_ref().feature_dim()
     }
 
+    fn head_name(&self) -> &'static str {
+        self.as_ref().head_name()
+    }
+
     fn architecture(&self, height: usize, width: usize) -> Option<Architecture> {
         self.as_ref().architecture(height, width)
     }

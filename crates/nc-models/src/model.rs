@@ -32,7 +32,7 @@ pub struct Output {
 }
 
 impl Model {
-    /// Combines `backbone`, built on `params`, with a new head for `classes` classes and parameters `linear.*`.
+    /// Combines `backbone`, built on `params`, with a new head for `classes` classes, whose parameters are below [`Backbone::head_name`].
     ///
     /// # Errors
     ///

@@ -33,9 +33,14 @@ impl Records {
         }
     }
 
+    /// Directory of the directories below.
+    pub(crate) fn all_runs(results: &Path) -> PathBuf {
+        results.join("runs")
+    }
+
     /// Directory of the run directories of `scale`.
     pub(crate) fn runs(results: &Path, scale: Scale) -> PathBuf {
-        results.join("runs").join(scale.name())
+        Self::all_runs(results).join(scale.name())
     }
 
     /// Reads the records of `scale` below `results`; empty if the directory is missing.
@@ -137,12 +142,12 @@ impl Records {
         Ok(self.get(&key(experiment)?))
     }
 
-    /// Seeds with records, ascending.
     /// All records, in the order of their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.by_key.values()
     }
 
+    /// Seeds with records, ascending.
     pub(crate) fn seeds(&self) -> Vec<u64> {
         let mut seeds: Vec<u64> = self.by_key.values().map(|record| record.seed).collect();
         seeds.sort_unstable();

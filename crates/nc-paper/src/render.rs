@@ -203,10 +203,10 @@ fn norms(series: &FigureSeries, records: &Records, scale: Scale) -> Result<NormS
     })
 }
 
-/// Waits for the lock on writing reports of `scale`. It locks the directory of the runs, because in the records
-/// directory its `claim.json` would be read as a record, also by other program versions.
-fn turn(results: &Path, scale: Scale) -> Result<Claim> {
-    let directory = RunDir::open(Records::runs(results, scale))?;
+/// Waits for the lock on writing reports. It locks the directory of the runs, because in a records directory its
+/// `claim.json` would be read as a record, also by other program versions.
+fn turn(results: &Path) -> Result<Claim> {
+    let directory = RunDir::open(Records::all_runs(results))?;
     loop {
         match Claim::acquire(directory.path(), Rhythm::default(), |_, _| {}) {
             Err(nc_record::Error::Held { .. }) => std::thread::sleep(Duration::from_millis(50)),
@@ -216,7 +216,7 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
 }
 
 /// Writes all tables and figures of `scale` to the directory of its records: `tables.md`, `tables.html`, `tables.json`,
-/// `tables.csv` and `figures.csv`; and `index.html` and `expected.md` to `results`. Concurrent processes take turns.
+/// `tables.csv` and `figures.csv`; and to `results` the pages of all scales, `index.html` and `expected.md`. Concurrent processes take turns.
 ///
 /// # Errors
 ///
@@ -224,7 +224,7 @@ fn turn(results: &Path, scale: Scale) -> Result<Claim> {
 pub fn write_reports(results: &Path, scale: Scale) -> Result<()> {
     let directory = Records::make_directory(results, scale)?;
     // Read the records under the lock, so that older tables never overwrite newer ones.
-    let _turn = turn(results, scale)?;
+    let _turn = turn(results)?;
     let records = Records::read(results, scale)?;
     let tables = fill_tables(&PaperTable::all()?, &records, scale)?;
     let figures = fill_figures(&PaperFigure::all()?, &records, scale)?;

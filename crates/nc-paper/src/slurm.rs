@@ -24,6 +24,8 @@ pub struct SlurmTasks {
     pub threads: Option<usize>,
     /// Memory of a task in GB.
     pub gigabytes: usize,
+    /// Whether a task needs a GPU.
+    pub gpu: bool,
 }
 
 /// Generates a Slurm array-job script of `tasks`, each of which trains the next unlocked run. `command` is the
@@ -32,13 +34,14 @@ pub struct SlurmTasks {
 /// Tasks coordinate through the results directory, which all machines must share. A minute before its time limit a task
 /// gets SIGTERM, writes a checkpoint and is requeued. If a machine dies, another task resumes its run.
 pub fn slurm_script(command: &[String], directory: &str, tasks: SlurmTasks) -> String {
-    let SlurmTasks { tasks, threads, gigabytes } = tasks;
+    let SlurmTasks { tasks, threads, gigabytes, gpu } = tasks;
     let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
     let cpus = threads.map_or_else(String::new, |threads| format!("#SBATCH --cpus-per-task={threads}\n"));
+    let gpus = if gpu { "#SBATCH --gres=gpu:1\n" } else { "" };
     include_str!("slurm.sh")
         .replace("@TASKS@", &tasks.to_string())
         .replace("@MEMORY@", &gigabytes.to_string())
-        .replace("@CPUS@\n", &cpus)
+        .replace("@CPUS@\n", &(cpus + gpus))
         .replace("@DIRECTORY@", &shell_word(directory))
         .replace("@COMMAND@", &words.join(" "))
 }

@@ -7,6 +7,12 @@ pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.1}"))
 }
 
+/// As published, with one decimal or more; empty for none.
+pub(crate) fn published(value: Option<f64>) -> String {
+    // Debug keeps the decimal of whole numbers.
+    value.map_or_else(String::new, |value| format!("{value:?}"))
+}
+
 /// One decimal with sign; empty for none.
 pub(crate) fn difference(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:+.1}"))

@@ -81,7 +81,7 @@ impl Table {
         let line = |&(row, cell, mean): &(&Row, &Cell, f64)| Line {
             cells: vec![
                 name(row),
-                format::figure(cell.published),
+                format::published(cell.published),
                 format::measured(cell),
                 format::difference(cell.difference()),
                 format::shots(cell),
@@ -112,7 +112,7 @@ impl Table {
             summary: format!("{}. {} of {} rows have a run.", self.scale, lines.len(), self.rows.len()),
             header,
             lines,
-            missing: missing.map(|(row, cell)| [name(row), format::figure(cell.published)]).collect(),
+            missing: missing.map(|(row, cell)| [name(row), format::published(cell.published)]).collect(),
         }
     }
 }

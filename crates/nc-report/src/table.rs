@@ -3,13 +3,13 @@ use serde::Serialize;
 /// A table of published and measured figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Table {
-    /// Number in the publication.
+    /// Number in the publication, or a name.
     pub id: String,
     /// Title.
     pub title: String,
     /// Metric and unit.
     pub measure: String,
-    /// Scale of all runs, such as a reduced number of epochs.
+    /// Scale of all runs: their length and precision.
     pub scale: String,
     /// Notes on the whole table.
     pub notes: Vec<String>,

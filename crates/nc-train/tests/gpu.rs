@@ -1,13 +1,13 @@
 //! Training on an emulated GPU. A process of its own, because the GPU is the process's.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{Device, Tensor, Var};
 use nc_cuda::{Emulator, Order};
 use nc_data::{Batch, View};
 use nc_kernels::gpu;
 use nc_models::{
-    Bilateral, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Precision, ResNet,
+    Bilateral, Block, Experts, ExpertsConfig, HeadConfig, Model, Network, ParamStore, Precision, ResNet,
     ResNetConfig,
 };
 use nc_record::Event;
@@ -44,7 +44,16 @@ fn network(method: &str) -> Box<dyn Network> {
             Box::new(Experts::new(params, &config, 4).unwrap())
         }
         _ => {
-            let resnet = ResNet::new(resnet8(), &params.builder()).unwrap();
+            let resnet = match method.split_once(", ") {
+                Some((_, "wide")) => ResNetConfig::cifar(8, 3, 2).unwrap(),
+                // Projected shortcuts, and a stem of 7x7 with max pooling.
+                Some((_, "bottlenecks")) => {
+                    let block = Block::Bottleneck { groups: 1, width_per_group: 64 };
+                    ResNetConfig { block, channels: 64, blocks: [1, 1, 0, 0], ..ResNetConfig::resnet18(3) }
+                }
+                _ => resnet8(),
+            };
+            let resnet = ResNet::new(resnet, &params.builder()).unwrap();
             Box::new(Model::new(params, resnet, &HeadConfig::Linear, 4).unwrap())
         }
     }
@@ -61,9 +70,9 @@ fn train(method: &str, precision: Precision) -> Trained {
 /// [`train`], with the parameters read between the steps if `reads`.
 fn train_and_read(method: &str, precision: Precision, reads: bool) -> Trained {
     let mut learner = Learner::new(network(method), &COUNTS).in_precision(precision);
-    let preset = method.strip_suffix(ADAMW).unwrap_or(method);
+    let (preset, variant) = method.split_once(", ").unwrap_or((method, ""));
     let mut phase = presets::find(&format!("cifar10-lt-r100/{preset}")).unwrap().phases.swap_remove(0);
-    if method.ends_with(ADAMW) {
+    if variant == "adamw" {
         phase.optimizer = OptimizerConfig::AdamW(AdamWConfig {
             learning_rate: 0.02,
             beta1: 0.9,
@@ -104,9 +113,15 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     norm(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied()).max(1e-6)
 }
 
-/// Suffix of a method with AdamW in place of SGD.
-const ADAMW: &str = ", adamw";
-const METHODS: [&str; 4] = ["ce+sam+weight-average", "bbn", "ride-3", "ce+weight-average, adamw"];
+/// Methods, some with another optimiser or network.
+const METHODS: [&str; 6] =
+    ["ce+sam+weight-average", "bbn", "ride-3", "ce+weight-average, adamw", "ce, wide", "ce, bottlenecks"];
+
+/// Methods with several views, a projection head, and a queue of keys of a second encoder.
+const CONTRASTIVE: [(&str, &[&str]); 2] = [
+    ("class-mean-contrast", &[]),
+    ("kcl-queue", &["phases.representation.objective.contrast.queue.size=32"]),
+];
 
 /// Photographs of 8 x 8 pixels in two classes.
 fn write_images(directory: &Path) {
@@ -133,15 +148,18 @@ impl Observer for Silent {
 
 /// A run on the images.
 fn run(directory: &Path, precision: &str, out: &str) -> nc_train::Result<Finished> {
-    let overrides = [
-        "data.image_size=[8, 8]".to_owned(),
-        "model.backbone=resnet8".to_owned(),
-        format!("model.precision={precision}"),
-    ];
+    run_method(directory, "nc-drw", &[&format!("model.precision={precision}")], out)
+}
+
+fn run_method(directory: &Path, method: &str, more: &[&str], out: &str) -> nc_train::Result<Finished> {
+    let overrides =
+        ["data.image_size=[8, 8]", "model.backbone=resnet8"].into_iter().chain(more.iter().copied());
+    let overrides: Vec<String> = overrides.map(str::to_owned).collect();
+    let preset = format!("image-folder/{method}");
     let settings = Settings {
-        preset: Some("image-folder/nc-drw"),
+        preset: Some(&preset),
         config: None,
-        overrides: &overrides[..],
+        overrides: &overrides,
         epochs: Some(2),
         seed: None,
         images: None,
@@ -154,29 +172,45 @@ fn run(directory: &Path, precision: &str, out: &str) -> nc_train::Result<Finishe
     nc_train::train(&settings.resolve()?, &options, &mut Silent)
 }
 
-/// Steps copy images, features and their gradients, statistics, and what the updates need, but no parameters; from the
-/// third on they allocate nothing.
+/// Steps copy images, features and their gradients, statistics, and what the updates need, but no parameters. From the
+/// second on they allocate nothing, and from the third on they launch the same kernels with the same arguments, which
+/// becomes a CUDA graph.
 fn parameters_stay_there(emulator: &Emulator) {
-    let mut learner = Learner::new(network("ce"), &COUNTS);
-    learner.begin_phase(&presets::find("cifar10-lt-r100/ce").unwrap().phases[0]).unwrap();
-    learner.begin_epoch(0, 0, &|_, _| unreachable!("no centres")).unwrap();
-    let parameters = learner.network().unwrap().params().parameter_count();
-    let batch = Batch { views: vec![view(1)] };
-    let mut step = || {
-        let before = (emulator.copies(), emulator.copied_bytes(), emulator.allocations());
-        learner.step(&batch, 0.02).unwrap();
-        let ((uploads, downloads), bytes, allocations) = before;
-        let (after, bytes) = (emulator.copies(), emulator.copied_bytes() - bytes);
-        ([after.0 - uploads, after.1 - downloads], bytes, emulator.allocations() - allocations)
-    };
-    step();
-    step();
-    let (copies, bytes, allocations) = step();
-    // Images, gradients of features, factors of the update; features with statistics, squared norms.
-    assert_eq!(copies, [3, 2]);
-    assert_eq!(allocations, 0);
-    let images = IMAGES * 3 * 8 * 8 * 4;
-    assert!(bytes < images + parameters, "{bytes} bytes of a step, {parameters} parameters of 4 bytes");
+    for method in ["ce", METHODS[0]] {
+        let mut learner = Learner::new(network(method), &COUNTS);
+        learner.begin_phase(&presets::find(&format!("cifar10-lt-r100/{method}")).unwrap().phases[0]).unwrap();
+        learner.begin_epoch(0, 0, &|_, _| unreachable!("no centres")).unwrap();
+        let parameters = learner.network().unwrap().params().parameter_count();
+        let batch = Batch { views: vec![view(1)] };
+        let mut step = || {
+            let before = (emulator.copies(), emulator.copied_bytes(), emulator.allocations());
+            learner.step(&batch, 0.02).unwrap();
+            let ((uploads, downloads), bytes, allocations) = before;
+            let (after, bytes) = (emulator.copies(), emulator.copied_bytes() - bytes);
+            let copies = [after.0 - uploads, after.1 - downloads];
+            (copies, bytes, emulator.allocations() - allocations, emulator.take_launches())
+        };
+        step();
+        let (copies, bytes, allocations, _) = step();
+        assert_eq!(allocations, 0, "{method}");
+        // The update waits for the next step.
+        let launches = step().3;
+        let names: Vec<_> = launches.iter().map(|launched| launched.kernel).collect();
+        assert!(step().3 == launches, "{method}: {names:?}");
+        let updates: &[&str] = if method == "ce" { &["sgd"] } else { &["sgd", "moved", "average"] };
+        for kernel in updates.iter().chain(&["block_squares", "parameter_squares"]) {
+            assert!(names.contains(kernel), "{method}: {kernel} among {names:?}");
+        }
+        if method == "ce" {
+            // Images, gradients of features, factors of the update; features with statistics, squared norms.
+            assert_eq!(copies, [3, 2]);
+            let images = IMAGES * 3 * 8 * 8 * 4;
+            assert!(
+                bytes < images + parameters,
+                "{bytes} bytes of a step, {parameters} parameters of 4 bytes"
+            );
+        }
+    }
 }
 
 #[test]
@@ -188,6 +222,17 @@ fn training_on_a_gpu_matches_the_cpu() {
     let on_cpu = METHODS.map(|method| train(method, Precision::F32));
     let cpu_run = run(directory.path(), "f32", "cpu").unwrap();
     let cpu_run_in_bf16 = run(directory.path(), "bf16", "cpu").unwrap();
+    let contrastive = |place: &str| {
+        CONTRASTIVE.map(|(method, settings)| {
+            let run = run_method(directory.path(), method, settings, place).unwrap();
+            let weights = run.directory.join("weights.safetensors");
+            candle_core::safetensors::load(weights, &Device::Cpu)
+                .unwrap()
+                .into_iter()
+                .collect::<BTreeMap<_, _>>()
+        })
+    };
+    let contrastive_on_cpu = contrastive("cpu");
 
     let emulator = Emulator::new(Order::Ascending);
     gpu::start(emulator.device()).unwrap();
@@ -213,6 +258,17 @@ fn training_on_a_gpu_matches_the_cpu() {
             let (in_bf16, _) = train(method, Precision::Bf16);
             let error = (in_bf16[0] / losses[0] - 1.0).abs();
             assert!(error > 0.0 && error < 2e-2, "loss {} in bf16, expected {}", in_bf16[0], losses[0]);
+        }
+    }
+    for ((method, _), (expected, found)) in
+        CONTRASTIVE.iter().zip(contrastive_on_cpu.iter().zip(&contrastive("gpu")))
+    {
+        assert_eq!(found.len(), expected.len());
+        for (name, expected) in expected {
+            let [expected, found] = [expected, &found[name]]
+                .map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+            let error = relative_error(&found, &expected);
+            assert!(error <= 5e-3, "{method}: {name} differs by {error:.1e}");
         }
     }
     assert_eq!(gpu::take_unsupported_layers(), []);

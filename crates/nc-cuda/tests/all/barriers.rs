@@ -52,10 +52,10 @@ fn results(device: &Device) -> Result<Vec<f64>> {
     Ok(found)
 }
 
-/// `text` without its barrier number `index`.
+/// `text` with an empty statement in place of its barrier number `index`.
 fn without(text: &str, index: usize) -> String {
     let (at, _) = text.match_indices(BARRIER).nth(index).expect("a barrier");
-    format!("{}{}", &text[..at], &text[at + BARRIER.len()..])
+    format!("{};{}", &text[..at], &text[at + BARRIER.len()..])
 }
 
 #[test]

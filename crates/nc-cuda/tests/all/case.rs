@@ -1,6 +1,8 @@
 //! Random problems, and transfers to and from the device.
 
-use nc_cuda::{Activations, Buffer, Device, Layer, Precision, Reading};
+use nc_cuda::{Activations, Buffer, Device, Layer, Norm, Precision, RawNorm, Reading};
+
+use crate::reference;
 
 pub(crate) const PRECISIONS: [Precision; 3] = [Precision::Bf16, Precision::Tf32, Precision::F32];
 
@@ -110,6 +112,29 @@ pub(crate) fn assert_close(what: &str, found: &[f64], expected: &[f64], bound: f
     assert!(error <= bound * size, "{what}: relative error {:.2e} above {bound:.0e}", error / size);
 }
 
+const EPSILON: f64 = 1e-5;
+
+/// A batch norm with random parameters and the given statistics.
+pub(crate) fn random_norm(random: &mut Random, (mean, variance): (Vec<f64>, Vec<f64>)) -> reference::Norm {
+    let channels = mean.len();
+    reference::Norm {
+        gamma: random.values(channels, 1.0, 0.3),
+        beta: random.values(channels, 0.1, 0.3),
+        mean,
+        variance,
+        epsilon: EPSILON,
+    }
+}
+
+pub(crate) fn raw_norm(device: &Device, norm: &reference::Norm) -> RawNorm {
+    RawNorm { gamma: upload(device, &norm.gamma), beta: upload(device, &norm.beta), epsilon: norm.epsilon }
+}
+
+pub(crate) fn fixed_norm(device: &Device, of: Activations, norm: &reference::Norm) -> Norm {
+    let (mean, variance) = (upload(device, &norm.mean), upload(device, &norm.variance));
+    raw_norm(device, norm).fixed(device, of, &mean, &variance).unwrap()
+}
+
 /// A layer of the given shape.
 pub(crate) fn layer(
     [images, inputs, outputs]: [usize; 3],
@@ -133,8 +158,7 @@ pub(crate) fn layers(random: &mut Random, precision: Precision) -> Vec<Layer> {
         layer([1, 128, 96], [4, 4], [3, 1, 1], precision),
         layer([1, 3, 64], [17, 15], [7, 2, 3], precision),
     ];
-    let ragged = if precision == Precision::Bf16 { 4 } else { 1 };
-    for _ in 0..ragged {
+    for _ in 0..4 {
         let kernel = random.pick(&[1, 3, 3, 5]);
         let channels = [1 + random.below(3), 1 + random.below(70), 1 + random.below(70)];
         let size = [kernel + random.below(12), kernel + random.below(20)];

@@ -6,4 +6,5 @@ mod convolutions;
 mod cuda;
 mod elementwise;
 mod reference;
+mod residual;
 mod updates;

@@ -192,18 +192,31 @@ pub(super) fn tree_of(lists: &[&ImageList], root: &Path) -> Result<Tree> {
 }
 
 /// The file below `root`, whose name may be composed as in Unicode's NFC or decomposed as in NFD, whatever the list has.
-/// Validation images of ImageNet, whose names are unique, may lie beside the directories of their classes instead of in them,
-/// as in the official archive.
+/// Images of ImageNet may lie in [other places](imagenet_places).
 fn file(tree: &Tree, root: &Path, path: &Path) -> Option<PathBuf> {
     if let Some(found) = tree.find(root, path) {
         return Some(found);
     }
-    if let Some(name) = path.file_name().and_then(|name| name.to_str())
-        && name.starts_with("ILSVRC2012_val_")
-    {
-        return tree.find(root, &path.parent()?.parent()?.join(name));
+    if let Some(places) = imagenet_places(path) {
+        return places.iter().find_map(|place| tree.find(root, place));
     }
     let text = path.to_str().filter(|text| !text.is_ascii())?;
     let others: [String; 2] = [text.nfc().collect(), text.nfd().collect()];
     others.into_iter().find_map(|other| tree.find(root, other.as_ref()))
+}
+
+/// Other places of an image of ImageNet, whose file names are unique; none for other images. Validation images may lie beside the
+/// directories of their classes instead of in them, as in the official archive, the directories of training images in the
+/// root, and all below `ILSVRC/Data/CLS-LOC`, as in Kaggle's copy.
+fn imagenet_places(path: &Path) -> Option<Vec<PathBuf>> {
+    let (name, class) = (path.file_name()?.to_str()?, path.parent()?.file_name()?.to_str()?);
+    let in_release = if name.starts_with("ILSVRC2012_val_") {
+        path.parent()?.parent()?.join(name)
+    } else if class.len() == 9 && class.starts_with('n') && name.starts_with(&format!("{class}_")) {
+        Path::new(class).join(name)
+    } else {
+        return None;
+    };
+    let kaggle = |place: &Path| Path::new("ILSVRC/Data/CLS-LOC").join(place);
+    Some(vec![kaggle(path), kaggle(&in_release), in_release])
 }

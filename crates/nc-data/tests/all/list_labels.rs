@@ -169,6 +169,43 @@ fn validation_images_of_imagenet_may_lie_flat() {
     assert!(matches!(read(root.path()), Err(nc_data::Error::MissingFiles { .. })));
 }
 
+/// Kaggle's copy of ImageNet, and the directories of the training images alone.
+#[test]
+fn images_of_imagenet_are_found_in_the_usual_layouts() {
+    let lists = [
+        ("train.txt", "train/n01440764/n01440764_18.png 0\ntrain/n01443537/n01443537_2.png 1\n"),
+        (
+            "test.txt",
+            "val/n01440764/ILSVRC2012_val_00000293.png 0\nval/n01443537/ILSVRC2012_val_00000236.png 1\n",
+        ),
+    ];
+    let training = ["n01440764/n01440764_18.png", "n01443537/n01443537_2.png"];
+    let kaggle = directory(&lists);
+    for (value, path) in (41..).zip([
+        &format!("train/{}", training[0]),
+        &format!("train/{}", training[1]),
+        "val/ILSVRC2012_val_00000293.png",
+        "val/n01443537/ILSVRC2012_val_00000236.png",
+    ]) {
+        write(&kaggle.path().join("ILSVRC/Data/CLS-LOC").join(path), value);
+    }
+    let source = read(kaggle.path()).unwrap();
+    assert_eq!((source.train.image(0)[0], source.train.image(1)[0]), (41, 42));
+    assert_eq!((source.test.image(0)[0], source.test.image(1)[0]), (43, 44));
+
+    let plain = directory(&lists[..1]);
+    for (value, path) in (51..).zip(training) {
+        write(&plain.path().join(path), value);
+    }
+    let list = nc_data::list::ImageList::read(&plain.path().join("train.txt")).unwrap();
+    assert!(list.missing(plain.path()).unwrap().is_empty());
+    // Names of other images are not unique.
+    fs::write(plain.path().join("train.txt"), "train/ant/ant_1.png 0\n").unwrap();
+    write(&plain.path().join("ant/ant_1.png"), 53);
+    let list = nc_data::list::ImageList::read(&plain.path().join("train.txt")).unwrap();
+    assert_eq!(list.missing(plain.path()).unwrap().len(), 1);
+}
+
 const TRACKS: &str = "path,label,group,age\n0.png,a,t1,3\n1.png,a,t1,3\n2.png,a,t2,3\n3.png,b,t2,3\n4.png,b,t3,3\n5.png,b,,3\n6.png,b,,3\n";
 
 #[test]

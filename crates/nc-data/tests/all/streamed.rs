@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use image::{ImageFormat, RgbImage};
@@ -128,6 +128,28 @@ fn streamed_images_have_the_pixels_of_images_in_memory() {
     assert_eq!(sequential(&streamed), sequential(&memory));
     let shown = |subset| Loader::new(subset, everything()).unwrap().samples(1, 2, 3..20).unwrap();
     assert_eq!(shown(&streamed), shown(&memory));
+}
+
+/// The same for all images of the folder NCLT_IMAGES, whose order differs.
+#[test]
+#[ignore = "reads the folder NCLT_IMAGES"]
+fn streamed_images_of_a_folder_have_the_pixels_of_images_in_memory() {
+    let directory = PathBuf::from(std::env::var_os("NCLT_IMAGES").expect("NCLT_IMAGES is a folder"));
+    let memory = folder::read_dir(&directory, ImageOptions { size: Some(SIZE), exif_orientation: false });
+    let (memory, streamed) = (memory.unwrap(), streamed(&directory, &options()));
+    let channels = memory.train.shape().channels;
+    let images = |source: &Source| {
+        let subset = Subset::all(&source.train);
+        let loader = Loader::sequential(&subset, plain(channels, 64)).unwrap();
+        let mut images: Vec<(u32, Vec<u8>)> = (0..subset.len())
+            .map(|at| loader.samples(0, 0, at..at + 1).unwrap().remove(0))
+            .map(|sample| (subset.labels()[sample.position as usize], sample.pixels))
+            .collect();
+        images.sort_unstable();
+        images
+    };
+    let (memory, streamed) = (images(&memory), images(&streamed));
+    assert!(memory.len() > 1 && memory == streamed);
 }
 
 #[test]

@@ -24,6 +24,14 @@ pub fn candle_cuda(ordinal: usize) -> Result<Device> {
     Ok(device)
 }
 
+/// Lets the matrix products of Candle's CUDA, in all of the process, round f32 to TF32, or not.
+pub(crate) fn set_candle_tf32(allowed: bool) {
+    #[cfg(feature = "cuda")]
+    candle_core::cuda_backend::set_gemm_reduced_precision_f32(allowed);
+    #[cfg(not(feature = "cuda"))]
+    let _ = allowed;
+}
+
 /// Candle's own CUDA device: an error without the feature `cuda`.
 ///
 /// # Errors

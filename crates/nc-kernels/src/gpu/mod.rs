@@ -18,10 +18,11 @@ mod run;
 
 pub use candle::candle_cuda;
 pub use nc_cuda::{AdamW, Device, Factors, Precision, Recorded, Recorder, Sgd};
-pub use process::{is_started, start, take_unsupported_layers};
+pub use process::{is_started, start, take_unsupported_layers, unsupported_layers};
 pub use resident::{Resident, Vector};
 
 pub(crate) use border::{enter_new, enter_with, global_average, max_pool, to_tensor};
+pub(crate) use candle::set_candle_tf32;
 pub(crate) use layer::{conv_norm, conv2d};
 pub(crate) use on_gpu::OnGpu;
 pub(crate) use process::{device, note_unsupported};

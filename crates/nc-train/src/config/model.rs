@@ -59,7 +59,7 @@ impl Precision {
 
     /// Checks that layers compute in this precision on `device`.
     pub(crate) fn check(self, device: &Device) -> Result<(), Error> {
-        let devices = if self == Self::Bf16 { "cpu or cuda" } else { "cuda" };
+        let devices = if self == Self::Bf16 { "cpu or cuda" } else { "cuda or candle-cuda" };
         let precision = nc_models::Precision::from(self);
         ensure(FeatureMap::supports(precision, DType::F32, device), "model.precision", || {
             format!("{precision} requires --device {devices}; or set model.precision=f32")

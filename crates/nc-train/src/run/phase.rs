@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nc_models::{ConvShape, gpu};
+use nc_models::gpu;
 use nc_record::{Event, RunDir};
 
 use super::{start::Tensors, train::Run};
@@ -13,20 +13,6 @@ use crate::{
     samples::training_samples,
     stable_rate::StableRate,
 };
-
-/// A note about layers that the GPU has no kernels for.
-fn layers_on_cpu(layers: &[ConvShape]) -> Option<String> {
-    let ConvShape { in_channels, out_channels, kernel, stride, groups, .. } = *layers.first()?;
-    let others = match layers.len() - 1 {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    };
-    Some(format!(
-        "the GPU has no kernels for convolutions {kernel}x{kernel} of {in_channels} to {out_channels} channels in groups of {} \
-         with stride {stride}{others}; they run on the CPU",
-        in_channels / groups
-    ))
-}
 
 /// The elements, each with the seconds spent waiting for it.
 fn timed<T>(mut elements: impl Iterator<Item = T>) -> impl Iterator<Item = (T, f64)> {
@@ -97,7 +83,7 @@ impl Run<'_> {
                 }
                 self.state.end_step(&outcome.losses, images, &mut clock);
                 self.observer.step(&step);
-                self.note(layers_on_cpu(&gpu::take_unsupported_layers()));
+                self.note(gpu::unsupported_layers());
                 let end_of_epoch = self.state.step == loader.batches_per_epoch();
                 self.between_steps(&step, outcome.losses, end_of_epoch)?;
             }
@@ -153,22 +139,5 @@ impl Run<'_> {
             self.note(Some(stable.note(phase)));
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn layers_on_the_cpu_are_named() {
-        assert_eq!(layers_on_cpu(&[]), None);
-        let grouped =
-            ConvShape { in_channels: 128, out_channels: 128, kernel: 3, stride: 1, padding: 1, groups: 32 };
-        let note = layers_on_cpu(&[grouped, ConvShape { stride: 2, ..grouped }]).unwrap();
-        assert!(
-            note.contains("3x3 of 128 to 128 channels in groups of 4 with stride 1 and 1 more"),
-            "{note}"
-        );
     }
 }

@@ -3,7 +3,7 @@
 //! `golden/resnet18_steps.safetensors`, written by `golden/resnet18_steps.py`, holds outputs of a ResNet-18 whose
 //! weights follow from a formula; so do those of torchvision's networks (`golden/torchvision_step.py`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Module, VarBuilder, VarMap};
@@ -38,15 +38,39 @@ const TORCHVISION: [(&str, ResNetConfig); 3] = [
 fn a_step_of_torchvision_networks_matches_pytorch() {
     for (name, config) in TORCHVISION {
         let golden = load(&format!("{name}.safetensors"));
-        torchvision_step_matches(&golden, config, DType::F32, 1e-4);
-        torchvision_step_matches(&golden, config, DType::F64, 1e-6);
+        // Masks of ReLUs flip in single precision, which changes gradients of the networks of 50 layers by up to 3.7e-2 in PyTorch.
+        torchvision_step_matches(&golden, config, DType::F32, Bounds { output: 1e-4, step: 5e-2 });
+        torchvision_step_matches(&golden, config, DType::F64, Bounds { output: 1e-6, step: 1e-6 });
     }
 }
 
-/// Outputs, and in double precision gradients, parameters after the step and outputs in evaluation. In single precision masks of
-/// ReLUs flip, which changes gradients of the networks of 50 layers by up to 3.7e-2, in PyTorch, too.
-fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType, bound: f64) {
-    let assert = |name: &str, tensor: &Tensor| assert_close(golden, name, &kept(tensor), bound);
+/// Boxed, as the trainer builds them, torchvision's networks have torchvision's names, so that weights of a run load there.
+#[test]
+fn networks_of_runs_have_the_names_of_torchvision() {
+    for (name, config) in TORCHVISION {
+        let golden = load(&format!("{name}.safetensors"));
+        let (params, vb) = params(&Device::Cpu);
+        let backbone: Box<dyn Backbone> = Box::new(ResNet::new(config, &vb).unwrap());
+        let model = Model::new(params, backbone, &HeadConfig::Linear, 10).unwrap();
+        let names = model.params().vars().into_iter().map(|(name, _)| name);
+        let learned: BTreeSet<String> = names.filter(|name| !name.contains(".running_")).collect();
+        // The file has those of each stage's first block.
+        let theirs: BTreeSet<String> = names_after(&golden, "grad.").collect();
+        assert!(theirs.contains("fc.weight") && learned.is_superset(&theirs), "{name}: {learned:?}");
+    }
+}
+
+/// Bounds of relative errors.
+#[derive(Clone, Copy)]
+struct Bounds {
+    output: f64,
+    /// Of gradients, parameters after the step, and outputs in evaluation with them.
+    step: f64,
+}
+
+/// Outputs, gradients, parameters after the step and outputs in evaluation.
+fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType, bounds: Bounds) {
+    let assert = |name: &str, tensor: &Tensor, bound| assert_close(golden, name, &kept(tensor), bound);
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, dtype, &Device::Cpu);
     let resnet = ResNet::new(config, &vb).unwrap();
@@ -60,23 +84,20 @@ fn torchvision_step_matches(golden: &Golden, config: ResNetConfig, dtype: DType,
     let logits = head.forward(&features).unwrap();
     let loss = cross_entropy(&logits, &Tensor::new(&[0u32, 7, 4, 1], &Device::Cpu).unwrap()).unwrap();
     let gradients = loss.backward().unwrap();
-    assert("out.loss", &loss.reshape(1).unwrap());
-    assert("out.features", &features);
-    assert("out.logits", &logits);
-    if dtype == DType::F32 {
-        return;
-    }
+    assert("out.loss", &loss.reshape(1).unwrap(), bounds.output);
+    assert("out.features", &features, bounds.output);
+    assert("out.logits", &logits, bounds.output);
     for name in names_after(golden, "grad.") {
-        assert(&format!("grad.{name}"), gradients.get(&vars[&name]).unwrap());
+        assert(&format!("grad.{name}"), gradients.get(&vars[&name]).unwrap(), bounds.step);
     }
     let param = |(name, var): (&String, &Var)| Trainable { name: name.clone(), var: var.clone(), rate: 1.0 };
     let params: Vec<Trainable> = vars.iter().map(param).collect();
     Sgd::new(SGD).step(&params, &gradients, SGD.learning_rate).unwrap();
     for name in names_after(golden, "after.") {
-        assert(&format!("after.{name}"), &vars[&name]);
+        assert(&format!("after.{name}"), &vars[&name], bounds.step);
     }
     let logits = head.forward(&resnet.forward(&images, Pass::EVAL).unwrap()).unwrap();
-    assert("eval_logits", &logits);
+    assert("eval_logits", &logits, bounds.step);
 }
 
 /// Every n-th value, as in the golden files.

@@ -77,9 +77,11 @@ fn the_slurm_script_runs_one_run_and_returns_its_exit_code() {
     let script = slurm_script(
         &words,
         &place.display().to_string(),
-        SlurmTasks { tasks: 12, threads: Some(2), gigabytes: 40 },
+        SlurmTasks { tasks: 12, threads: Some(2), gigabytes: 40, gpu: true },
     );
-    assert!(script.contains("#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n#SBATCH --mem=40G\n"));
+    assert!(script.contains(
+        "#SBATCH --array=1-12\n#SBATCH --cpus-per-task=2\n#SBATCH --gres=gpu:1\n#SBATCH --mem=40G\n"
+    ));
     let file = write_slurm_script(directory.path(), Scale::Quick, &script).unwrap();
     assert_eq!(file, directory.path().join("quick/slurm.sh"));
     let status = Command::new("bash").arg(&file).status().unwrap();
