@@ -284,9 +284,72 @@ impl Observer for Progress {
 
 #[cfg(test)]
 mod tests {
-    use nc_train::Step;
+    use std::{io, thread};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+    use nc_train::presets;
 
     use super::*;
+
+    /// A terminal of 100 columns whose output is lost.
+    #[derive(Debug)]
+    struct Terminal;
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            100
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_str(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With the bar drawn as often as in a terminal.
+    #[test]
+    fn progress_of_a_step_takes_less_than_50_microseconds() {
+        let mut progress = Progress::new(&presets::find(presets::DEFAULT).unwrap(), Arc::default());
+        progress.interactive = true;
+        progress.bar.set_length(1_000_000);
+        progress.bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), 20));
+        let mut taken = Duration::ZERO;
+        for _ in 0..500 {
+            thread::sleep(Duration::from_millis(1));
+            let started = Instant::now();
+            progress.step(&step(0.001, 0.0));
+            taken += started.elapsed();
+        }
+        let mean = taken / 500;
+        assert!(mean < Duration::from_micros(50), "{mean:?}");
+    }
 
     fn step(seconds: f64, waited: f64) -> Step<'static> {
         let (phase, learning_rate) = ("representation", 0.1);

@@ -2,7 +2,7 @@
 //!
 //! Not cudarc: its declarations are for one version of CUDA, chosen at build time, and Candle's build with CUDA chooses another.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_float, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
 use libloading::Library;
@@ -23,6 +23,7 @@ pub(crate) const COMPUTE_CAPABILITY_MAJOR: c_int = 75;
 pub(crate) const COMPUTE_CAPABILITY_MINOR: c_int = 76;
 pub(crate) const MAX_DYNAMIC_SHARED_MEMORY: c_int = 8;
 pub(crate) const STREAM_NON_BLOCKING: c_uint = 1;
+pub(crate) const EVENT_DEFAULT: c_uint = 0;
 pub(crate) const EVENT_DISABLE_TIMING: c_uint = 2;
 pub(crate) const CAPTURE_THREAD_LOCAL: c_int = 1;
 
@@ -76,6 +77,7 @@ functions! {
     copy_to_device: b"cuMemcpyHtoDAsync_v2" (u64, *const c_void, usize, Stream);
     copy_to_host: b"cuMemcpyDtoHAsync_v2" (*mut c_void, u64, usize, Stream);
     event_create: b"cuEventCreate" (*mut Event, c_uint);
+    event_elapsed: b"cuEventElapsedTime" (*mut c_float, Event, Event);
     event_record: b"cuEventRecord" (Event, Stream);
     event_synchronize: b"cuEventSynchronize" (Event);
     event_destroy: b"cuEventDestroy_v2" (Event);

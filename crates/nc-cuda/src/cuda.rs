@@ -8,6 +8,7 @@ use crate::api::{self, Api};
 use crate::driver::{Driver, Launch};
 use crate::graphs::Graphs;
 use crate::pinned::Pinned;
+use crate::timing::Timing;
 use crate::{Error, Result, Source, nvrtc};
 
 /// A GPU with a stream of its own.
@@ -27,6 +28,8 @@ struct State {
     graphs: Graphs,
     uploads: Pinned,
     downloads: Pinned,
+    /// Set while kernels are measured.
+    timing: Option<Timing>,
 }
 
 impl State {
@@ -36,6 +39,7 @@ impl State {
             graphs: Graphs::new(api),
             uploads: Pinned::new(api),
             downloads: Pinned::new(api),
+            timing: None,
         }
     }
 }
@@ -208,10 +212,24 @@ impl Driver for Cuda {
 
     fn run(&self, launches: &[Launch]) -> Result<()> {
         let mut state = self.enter()?;
-        let State { kernels, graphs, .. } = &mut *state;
+        let State { kernels, graphs, timing, .. } = &mut *state;
+        if let Some(timing) = timing {
+            return launches
+                .iter()
+                .try_for_each(|launch| timing.around(launch.kernel, || self.launch(kernels, launch)));
+        }
         graphs.run(self.stream, launches, || {
             launches.iter().try_for_each(|launch| self.launch(kernels, launch))
         })
+    }
+
+    fn start_timing(&self) -> Result<()> {
+        self.enter()?.timing = Some(Timing::new(self.api, self.stream));
+        Ok(())
+    }
+
+    fn take_times(&self) -> Result<Vec<(usize, f64)>> {
+        self.enter()?.timing.take().map_or_else(|| Ok(vec![]), |timing| timing.milliseconds())
     }
 }
 

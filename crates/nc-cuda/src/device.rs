@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cuda::Cuda;
@@ -101,6 +101,38 @@ impl Device {
             .collect())
     }
 
+    /// Measures kernels from now on, between two events each. They run one by one instead of as graphs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the queued kernels and of the driver.
+    pub fn start_timing(&self) -> Result<()> {
+        self.run_queue()?;
+        self.0.driver.start_timing()
+    }
+
+    /// Stops measuring. Returns the kernels by name, the longest first; none of a device without a clock.
+    ///
+    /// # Errors
+    ///
+    /// Those of the queued kernels and of the driver.
+    pub fn take_times(&self) -> Result<Vec<KernelTime>> {
+        self.run_queue()?;
+        let times = self.0.driver.take_times()?;
+        let names: HashMap<usize, &'static str> =
+            lock(&self.0.kernels).iter().map(|(source, &handle)| (handle, source.kernel)).collect();
+        let mut by_name: BTreeMap<&'static str, KernelTime> = BTreeMap::new();
+        for (handle, milliseconds) in times {
+            let Some(&kernel) = names.get(&handle) else { continue };
+            let time = by_name.entry(kernel).or_insert(KernelTime { kernel, launches: 0, milliseconds: 0.0 });
+            time.launches += 1;
+            time.milliseconds += milliseconds;
+        }
+        let mut times: Vec<KernelTime> = by_name.into_values().collect();
+        times.sort_by(|a, b| b.milliseconds.total_cmp(&a.milliseconds));
+        Ok(times)
+    }
+
     /// Queues a kernel, which is compiled at its first launch.
     pub(crate) fn launch(&self, source: &Source, grid: Grid, arguments: &[Argument]) -> Result<()> {
         let known = lock(&self.0.kernels).get(source).copied();
@@ -126,6 +158,17 @@ impl Device {
 fn bytes_of(values: &[f32]) -> &[u8] {
     // SAFETY: any f32 is four initialised bytes, and bytes need no alignment.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// Time that a device spent in a kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelTime {
+    /// Name of the kernel.
+    pub kernel: &'static str,
+    /// Number of launches.
+    pub launches: usize,
+    /// Time of all launches.
+    pub milliseconds: f64,
 }
 
 /// A part of a device's memory. Clones share it.

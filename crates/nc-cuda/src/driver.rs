@@ -78,4 +78,14 @@ pub(crate) trait Driver: Send + Sync {
 
     /// Starts kernels. Drivers may expect the same sequence again.
     fn run(&self, launches: &[Launch]) -> Result<()>;
+
+    /// Measures kernels from now on, one by one. Drivers without a clock do nothing.
+    fn start_timing(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Stops measuring. Returns handle and milliseconds of each kernel since.
+    fn take_times(&self) -> Result<Vec<(usize, f64)>> {
+        Ok(vec![])
+    }
 }

@@ -26,10 +26,11 @@ mod residual;
 mod shape;
 mod source;
 mod tile;
+mod timing;
 mod weight;
 
 pub use convolution::GradientTarget;
-pub use device::{Buffer, Device, Uploads};
+pub use device::{Buffer, Device, KernelTime, Uploads};
 pub use elementwise::Mask;
 #[cfg(feature = "emulator")]
 pub use emulator::{Emulator, Launched, Order};

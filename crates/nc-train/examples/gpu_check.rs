@@ -13,6 +13,7 @@
 use std::{cmp::Ordering, error::Error, process::ExitCode, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
+use nc_cuda::KernelTime;
 use nc_data::{Batch, View};
 use nc_kernels::{gpu, threads};
 use nc_models::{HeadConfig, Model, ParamStore, Precision, ResNet, ResNetConfig};
@@ -31,6 +32,7 @@ struct Size {
 const CLASSES: usize = 10;
 const LEARNING_RATE: f64 = 0.05;
 const WARM_UP: usize = 20;
+const TIMED_BY_EVENTS: usize = 10;
 const PRECISIONS: [(Precision, f64); 3] =
     [(Precision::F32, 1e-3), (Precision::Tf32, 2e-2), (Precision::Bf16, 5e-2)];
 
@@ -64,10 +66,11 @@ fn check() -> Result<()> {
     threads::init(0)?;
     // On the CPU first: afterwards the process has a GPU.
     let expected = steps(&size, Precision::F32, size.compared)?;
-    gpu::start(device(0)?)?;
+    let device = device(0)?;
+    gpu::start(device.clone())?;
     println!("| precision | error of the loss | error of the logits | equal bits | step (ms) | images/s |");
     println!("|---|---:|---:|---|---:|---:|");
-    let mut wrong = vec![];
+    let (mut wrong, mut kernels) = (vec![], vec![]);
     for (precision, bound) in PRECISIONS {
         let found = steps(&size, precision, size.compared)?;
         let again = steps(&size, precision, size.compared)?;
@@ -82,12 +85,26 @@ fn check() -> Result<()> {
             "- | -".to_owned()
         } else {
             let milliseconds = time(&size, precision)?;
+            kernels.push((precision, kernel_times(&size, precision, &device)?));
             format!("{milliseconds:.3} | {:.0}", 1e3 * size.images as f64 / milliseconds)
         };
         println!(
             "| {precision} | {loss:.1e} | {logits:.1e} | {} | {timing} |",
             if equal { "yes" } else { "no" }
         );
+    }
+    if !kernels.is_empty() {
+        println!("\nKernels of a step, by events around each:\n");
+        println!("| precision | kernel | launches | ms |\n|---|---|---:|---:|");
+    }
+    for (precision, times) in kernels {
+        for KernelTime { kernel, launches, milliseconds } in times {
+            println!(
+                "| {precision} | {kernel} | {} | {:.3} |",
+                launches / TIMED_BY_EVENTS,
+                milliseconds / TIMED_BY_EVENTS as f64
+            );
+        }
     }
     if wrong.is_empty() { Ok(()) } else { Err(format!("wrong in {}", wrong.join(", ")).into()) }
 }
@@ -155,6 +172,19 @@ fn time(size: &Size, precision: Precision) -> Result<f64> {
     }
     times.sort_by(f64::total_cmp);
     Ok(times[times.len() / 2])
+}
+
+/// Times of the kernels in [`TIMED_BY_EVENTS`] steps.
+fn kernel_times(size: &Size, precision: Precision, device: &gpu::Device) -> Result<Vec<KernelTime>> {
+    let (mut learner, batch) = (learner(size, precision)?, batch(size)?);
+    for _ in 0..WARM_UP {
+        learner.step(&batch, LEARNING_RATE)?;
+    }
+    device.start_timing()?;
+    for _ in 0..TIMED_BY_EVENTS {
+        learner.step(&batch, LEARNING_RATE)?;
+    }
+    Ok(device.take_times()?)
 }
 
 fn error_of(found: &[f64], expected: &[f64]) -> f64 {

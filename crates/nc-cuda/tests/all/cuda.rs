@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use nc_cuda::{Device, Precision, Reading};
+use nc_cuda::{Device, KernelTime, Precision, Reading};
 
 use crate::case::layer;
 
@@ -52,6 +52,26 @@ fn three_steps() {
         layer.convolve(&device, &x, Reading::Plain, &weight, &y, true).unwrap();
         device.download(&y, 1).unwrap();
     }
+}
+
+#[test]
+#[ignore = "runs in a process with the fake driver"]
+fn timed_steps() {
+    let device = Device::cuda(0).unwrap();
+    let layer = layer([4, 16, 32], [8, 8], [3, 2, 1], Precision::Bf16);
+    let [x, y] = [layer.input, layer.output].map(|of| device.buffer(of.bytes()).unwrap());
+    device.start_timing().unwrap();
+    for _ in 0..3 {
+        let weight = layer.pack(&device, &x).unwrap();
+        layer.convolve(&device, &x, Reading::Plain, &weight, &y, false).unwrap();
+        layer.convolve(&device, &x, Reading::Plain, &weight, &y, false).unwrap();
+        device.download(&y, 1).unwrap();
+    }
+    // The fake driver measures a quarter of a millisecond each time.
+    let time = |kernel, launches| KernelTime { kernel, launches, milliseconds: 0.25 * launches as f64 };
+    assert_eq!(device.take_times().unwrap(), [time("convolution", 6), time("pack_weight", 3)]);
+    layer.pack(&device, &x).unwrap();
+    assert_eq!(device.take_times().unwrap(), []);
 }
 
 #[test]
@@ -106,6 +126,16 @@ fn kernels_run_one_by_one_then_as_a_graph() {
     assert_eq!(count("unpin"), count("pin"));
     assert_eq!(count("destroy graph"), 1);
     assert_eq!(log.lines().last(), Some("release"));
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn timed_kernels_are_not_graphs() {
+    let directory = libraries();
+    let output = child("timed_steps", &directory, "9");
+    assert!(output.status.success(), "{output:?}");
+    let log = std::fs::read_to_string(directory.join("log")).unwrap();
+    assert!(!log.contains("graph"), "{log}");
     std::fs::remove_dir_all(directory).unwrap();
 }
 
