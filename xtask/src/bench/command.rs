@@ -6,6 +6,7 @@ use super::criterion;
 use super::files::read_json;
 use super::machine::Machine;
 use super::page::{self, Measured};
+use super::parity::Parity;
 use super::{
     bf16,
     program::Rounds,
@@ -32,7 +33,12 @@ enum What {
     Step(step::Args),
     Transforms(transforms::Args),
     Bf16(bf16::Args),
-    /// Rewrite docs/performance.md from docs/performance.json.
+    /// Take the table that the bundle of `cargo xtask gpu-check` wrote on a machine with a GPU.
+    Gpu {
+        /// `table.md` of the bundle.
+        table: PathBuf,
+    },
+    /// Rewrite docs/performance.md from docs/performance.json and the records of runs.
     Page,
 }
 
@@ -48,6 +54,13 @@ impl Args {
             Some(What::Bf16(bf16)) => {
                 let mut measured = measured()?;
                 measured.bf16 = Some(bf16.measure()?);
+                store(&measured)
+            }
+            Some(What::Gpu { table }) => {
+                let text = fs::read_to_string(&table);
+                let text = text.with_context(|| format!("cannot read {}", table.display()))?;
+                let mut measured = measured()?;
+                measured.gpu = Some(text.trim().to_owned());
                 store(&measured)
             }
             Some(What::Page) => write_page(),
@@ -66,6 +79,8 @@ impl Args {
                 Steps::measure("resnet18", torch, wide, true)?,
             ],
             benchmarks: criterion::measure()?,
+            // Measured elsewhere.
+            gpu: measured().ok().and_then(|measured| measured.gpu),
             bf16: Some(
                 bf16::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }.measure()?,
             ),
@@ -89,7 +104,7 @@ fn store(measured: &Measured) -> Result<()> {
 }
 
 fn write_page() -> Result<()> {
-    write("performance.md", &page::render(&measured()?))
+    write("performance.md", &page::render(&measured()?, Parity::read(&workspace().join("results"))?.as_ref()))
 }
 
 fn write(name: &str, text: &str) -> Result<()> {
@@ -105,6 +120,10 @@ mod tests {
     fn the_page_matches_the_measurements() {
         let read = |name| fs::read_to_string(workspace().join("docs").join(name)).unwrap();
         let measured: Measured = serde_json::from_str(&read("performance.json")).unwrap();
-        assert!(read("performance.md") == page::render(&measured), "run `cargo xtask bench page`");
+        let parity = Parity::read(&workspace().join("results")).unwrap();
+        assert!(
+            read("performance.md") == page::render(&measured, parity.as_ref()),
+            "run `cargo xtask bench page`"
+        );
     }
 }

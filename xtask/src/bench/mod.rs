@@ -7,6 +7,7 @@ mod criterion;
 mod files;
 mod machine;
 mod page;
+mod parity;
 mod program;
 mod step;
 mod transforms;

@@ -6,6 +6,7 @@ use super::{
     bf16::Bf16,
     criterion::Benchmark,
     machine::Machine,
+    parity::Parity,
     program::{Figures, Rounds},
     step::{Pass, STOCK_STEPS, Steps},
     transforms::{Chain, Transforms},
@@ -22,13 +23,16 @@ pub(super) struct Measured {
     pub(super) transforms: Option<Transforms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bf16: Option<Bf16>,
+    /// Table of `cargo xtask gpu-check`, measured on another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gpu: Option<String>,
 }
 
 /// Renders the page as Markdown.
-pub(super) fn render(measured: &Measured) -> String {
+pub(super) fn render(measured: &Measured, parity: Option<&Parity>) -> String {
     let mut page = String::from("# Performance\n\n");
-    page +=
-        "This command measures everything on this page and writes it, by way of `docs/performance.json`:\n\n";
+    page += "This command measures everything on this page but the accuracies in bf16, and writes it by way of \
+         `docs/performance.json`:\n\n";
     page += "```sh\ncargo xtask bench --against-torch PYTHON\n```\n\n";
     page += &introduction(&measured.machine);
     page += "\n## Training steps and evaluation\n\n";
@@ -41,6 +45,13 @@ pub(super) fn render(measured: &Measured) -> String {
     }
     if let Some(bf16) = &measured.bf16 {
         page += &bf16.text();
+        page += &parity.map_or_else(String::new, Parity::text);
+    }
+    if let Some(table) = &measured.gpu {
+        let _ = write!(
+            page,
+            "\n## On a GPU\n\nResNet-32, batches of 128 images of 3x32x32, measured by the bundle of `cargo xtask gpu-check`.\n\n{table}\n"
+        );
     }
     page += "\n## Convolutions, layer by layer\n\n";
     page += "Batch 128, 2 threads, in GFLOP/s (a multiply-add counts as two operations). `cargo bench -p nc-kernels` measures \
