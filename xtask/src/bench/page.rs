@@ -31,8 +31,11 @@ pub(super) struct Measured {
 /// Renders the page as Markdown.
 pub(super) fn render(measured: &Measured, parity: Option<&Parity>) -> String {
     let mut page = String::from("# Performance\n\n");
-    page += "This command measures everything on this page but the accuracies in bf16, and writes it by way of \
-         `docs/performance.json`:\n\n";
+    let but = if parity.is_some() { " but the accuracies in bf16" } else { "" };
+    let _ = write!(
+        page,
+        "This command measures everything on this page{but} and writes it, by way of `docs/performance.json`:\n\n"
+    );
     page += "```sh\ncargo xtask bench --against-torch PYTHON\n```\n\n";
     page += &introduction(&measured.machine);
     page += "\n## Training steps and evaluation\n\n";

@@ -208,7 +208,7 @@ fn file(tree: &Tree, root: &Path, path: &Path) -> Option<PathBuf> {
 /// Other places of an image of ImageNet, whose file names are unique; none for other images. Validation images may lie beside the
 /// directories of their classes instead of in them, as in the official archive, the directories of training images in the
 /// root, and all below `ILSVRC/Data/CLS-LOC`, as in Kaggle's copy.
-fn imagenet_places(path: &Path) -> Option<Vec<PathBuf>> {
+fn imagenet_places(path: &Path) -> Option<[PathBuf; 3]> {
     let (name, class) = (path.file_name()?.to_str()?, path.parent()?.file_name()?.to_str()?);
     let in_release = if name.starts_with("ILSVRC2012_val_") {
         path.parent()?.parent()?.join(name)
@@ -217,6 +217,6 @@ fn imagenet_places(path: &Path) -> Option<Vec<PathBuf>> {
     } else {
         return None;
     };
-    let kaggle = |place: &Path| Path::new("ILSVRC/Data/CLS-LOC").join(place);
-    Some(vec![kaggle(path), kaggle(&in_release), in_release])
+    let [listed, released] = [path, &in_release].map(|place| Path::new("ILSVRC/Data/CLS-LOC").join(place));
+    Some([in_release, listed, released])
 }
