@@ -21,6 +21,11 @@ pub(crate) fn nclt(dir: &Path, args: &[&str]) -> Output {
     command(dir, args).output().expect("nclt can be started")
 }
 
+/// Like [`nclt`], with the portable kernels.
+pub(crate) fn nclt_portable(dir: &Path, args: &[&str]) -> Output {
+    command(dir, args).env("NC_KERNELS_ISA", "portable").output().expect("nclt can be started")
+}
+
 /// Like [`nclt`], with a closed pipe as standard output.
 pub(crate) fn nclt_unread(dir: &Path, args: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().expect("there are pipes");

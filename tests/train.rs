@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     interrupted::timeless,
-    run::{last_line, nclt, run_dir, small, stdout},
+    run::{last_line, nclt, nclt_portable, run_dir, small, stdout},
 };
 
 #[test]
@@ -152,15 +152,30 @@ fn every_loss_trains_with_mixed_labels() {
 
 #[test]
 fn the_number_of_threads_does_not_change_the_weights() {
-    let weights: Vec<Vec<u8>> = ["1", "2", "3"]
-        .into_iter()
-        .map(|threads| {
+    for precision in ["f32", "bf16"] {
+        let weights = ["1", "2", "3"].map(|threads| {
             let dir = tempfile::tempdir().unwrap();
-            stdout(&nclt(dir.path(), &small(&["--epochs", "1", "--threads", threads])));
+            let args = ["--epochs", "1", "--precision", precision, "--threads", threads];
+            stdout(&nclt(dir.path(), &small(&args)));
             fs::read(run_dir(dir.path()).join("weights.safetensors")).unwrap()
-        })
-        .collect();
-    assert!(weights[0] == weights[1] && weights[0] == weights[2], "the weights differ");
+        });
+        assert!(weights[0] == weights[1] && weights[0] == weights[2], "the weights differ in {precision}");
+    }
+}
+
+/// Also when a run continues from one of another processor, whose result does not have the note.
+#[test]
+fn slow_bf16_is_noted_by_each_run_on_such_a_processor() {
+    let dir = tempfile::tempdir().unwrap();
+    for preset in ["fashion-mnist-lt/ce", "fashion-mnist-lt/ce+crt"] {
+        let args = ["--epochs", "1", "--preset", preset, "--precision", "bf16", "--json"];
+        let output = nclt_portable(dir.path(), &small(&args));
+        let result = last_line(&output);
+        let messages = String::from_utf8(output.stderr).unwrap();
+        let note = "note: bf16 without the instructions of AVX512-BF16 is slower than f32";
+        assert_eq!(messages.matches(note).count(), 1, "{messages}");
+        assert!(!result.to_string().contains("AVX512"), "{result}");
+    }
 }
 
 /// L_W, L_B and whether class weights are used, for the two epochs of the first phase. All start in the second epoch.

@@ -2,7 +2,6 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use nc_record::write_atomically;
 use nc_report::{Cell, RunFigure};
-use nc_train::Precision;
 
 use crate::{Record, Records, Result, Scale};
 
@@ -16,8 +15,10 @@ the records of the present presets; [their commands](index.html).
 /// Writes `expected.md` to `results`: the accuracy of each preset with records. Smoke scale is only a test and not listed,
 /// and neither are records of presets that have changed since.
 pub(crate) fn write_expected(results: &Path) -> Result<()> {
-    let mut by_data: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for scale in [Scale::Paper, Scale::PaperBf16, Scale::Quick, Scale::QuickBf16] {
+    let scales = [Scale::Paper, Scale::PaperBf16, Scale::Quick, Scale::QuickBf16];
+    // Lines by data set and scale, so that a table has one length and one precision.
+    let mut tables: BTreeMap<(String, usize), String> = BTreeMap::new();
+    for (order, scale) in scales.into_iter().enumerate() {
         let records = Records::read(results, scale)?;
         let mut by_preset: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
         for record in records.iter().filter(|record| is_current(record, &records)) {
@@ -26,20 +27,20 @@ pub(crate) fn write_expected(results: &Path) -> Result<()> {
         for (preset, mut records) in by_preset {
             records.sort_by_key(|record| record.seed);
             let data = preset.split('/').next().unwrap_or_default();
-            by_data.entry(data.to_owned()).or_default().push(line(preset, scale, &records));
+            *tables.entry((data.to_owned(), order)).or_default() += &line(preset, &records);
         }
     }
     let mut page = HEAD.to_owned();
-    for (data, lines) in &by_data {
+    for ((data, order), lines) in &tables {
         // Writing to a string cannot fail.
         let _ = write!(
             page,
-            "\n## {data}\n\n| preset | epochs | precision | seeds | all | many | medium | few |\n\
-             |---|---|---|---|---:|---:|---:|---:|\n{}",
-            lines.concat()
+            "\n## {data}, {}\n\n| preset | epochs | seeds | all | many | medium | few |\n\
+             |---|---|---|---:|---:|---:|---:|\n{lines}",
+            scales[*order].description()
         );
     }
-    if !by_data.is_empty() {
+    if !tables.is_empty() {
         write_atomically(&results.join("expected.md"), page.as_bytes())?;
     }
     Ok(())
@@ -53,7 +54,7 @@ fn is_current(record: &Record, records: &Records) -> bool {
 }
 
 /// The line of the records of a preset, one per seed and at least one.
-fn line(preset: &str, scale: Scale, records: &[&Record]) -> String {
+fn line(preset: &str, records: &[&Record]) -> String {
     let epochs: Vec<String> = records[0].epochs.iter().map(usize::to_string).collect();
     let seeds: Vec<String> = records.iter().map(|record| record.seed.to_string()).collect();
     let shots: [fn(&Record) -> Option<f64>; 4] = [
@@ -71,7 +72,6 @@ fn line(preset: &str, scale: Scale, records: &[&Record]) -> String {
             _ => String::new(),
         }
     });
-    let precision = if scale.precision() == Precision::Bf16 { "bf16" } else { "f32" };
     let (epochs, seeds, cells) = (epochs.join(" + "), seeds.join(", "), cells.join(" | "));
-    format!("| `{preset}` | {epochs} | {precision} | {seeds} | {cells} |\n")
+    format!("| `{preset}` | {epochs} | {seeds} | {cells} |\n")
 }

@@ -186,6 +186,7 @@ impl Record {
         same("run_hash", hash(&self.data.hash())? == self.run_hash)?;
         same("seed", config.seed == self.seed)?;
         same("epochs", epochs == self.epochs)?;
+        same("precision of scale", config.model.precision == self.scale.precision())?;
 
         let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
         let AccuracySummary { top1, many, medium, few, per_class } = &self.accuracy;

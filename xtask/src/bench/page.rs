@@ -92,8 +92,9 @@ fn introduction(machine: &Machine) -> String {
     let Machine { processor, cores, vectors, rustc, torch } = machine;
     let torch = torch.as_ref().map(|version| format!(", PyTorch {version}")).unwrap_or_default();
     format!(
-        "Machine: {processor}, {cores} cores, {vectors}; {rustc}{torch}; f32, nothing else running. Times vary between \
-         machines and over hours; compare the ratios, which are measured side by side.\n"
+        "Machine, where a section names no other: {processor}, {cores} cores, {vectors}; {rustc}{torch}. Precision is f32 \
+         where none is named. Sections can be from different days, and times vary over hours; compare the ratios, which are \
+         measured side by side.\n"
     )
 }
 

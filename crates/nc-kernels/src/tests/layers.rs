@@ -84,7 +84,7 @@ impl Case {
             Layer::random(ConvShape { kernel: 1, padding: 0, ..conv3x3(channels, channels, 1) }, random);
         let expected = self.run(&before, None);
         let in_f32 = all_kernels().into_iter().map(|(name, kernels)| (name, kernels, 1e-5));
-        // Rounding in bf16 is checked step by step elsewhere; here it is the error of a layer's parts.
+        // The error of all rounding in bf16; `step` checks where values are rounded.
         let in_bf16 = all_bf16_kernels().into_iter().map(|(name, kernels)| (name, kernels, 2e-2));
         for (name, kernels, bound) in in_f32.chain(in_bf16) {
             let what = format!(

@@ -1,8 +1,21 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::common::{Random, assert_close, values};
-use super::{kernels, loss};
+use super::{all_bf16_kernels, all_kernels, kernels, loss};
 use crate::FeatureMap;
+use crate::feature_map::VectorKernels;
+
+/// The nearest values of bf16, in f32.
+fn rounded(x: &Tensor) -> Tensor {
+    x.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap()
+}
+
+/// All kernels in f32 and bf16, and a bound on the relative error of gradients: in bf16, a pixel's sum is rounded at each
+/// addition.
+fn kernels_and_bounds() -> impl Iterator<Item = (&'static str, VectorKernels, f64)> {
+    let in_f32 = all_kernels().into_iter().map(|(name, kernels)| (name, kernels, 1e-6));
+    in_f32.chain(all_bf16_kernels().into_iter().map(|(name, kernels)| (name, kernels, 5e-3)))
+}
 
 /// Both paths agree, also with ties, where only the first maximum gets the gradient.
 #[test]
@@ -22,18 +35,21 @@ fn max_pool_agrees_on_both_paths() {
         for ties in [false, true] {
             let x = random.tensor(&dims);
             let x = if ties { x.round().unwrap() } else { x };
+            let x = rounded(&x);
             let run = |x: &Var, kernels| {
                 let map = FeatureMap::with_kernels(x, kernels).unwrap();
                 let out = map.max_pool(kernel, stride, padding).unwrap().to_tensor().unwrap();
-                let upstream = Random::new(42).tensor(out.shape());
+                let upstream = rounded(&Random::new(42).tensor(out.shape()));
                 let grads = loss(&out, &upstream).backward().unwrap();
                 (out, grads.get(x).unwrap().clone())
             };
-            let blocked = run(&Var::from_tensor(&x).unwrap(), Some(kernels()));
             let composed = run(&Var::from_tensor(&x.to_dtype(DType::F64).unwrap()).unwrap(), None);
-            let what = format!("{dims:?} {kernel} {stride} {padding}");
-            assert_close(&what, &blocked.0, &composed.0, 0.0);
-            assert_close(&what, &blocked.1, &composed.1, 1e-6);
+            for (name, kernels, bound) in kernels_and_bounds() {
+                let blocked = run(&Var::from_tensor(&x).unwrap(), Some(kernels));
+                let what = format!("{dims:?} {kernel} {stride} {padding} {name} {bound}");
+                assert_close(&what, &blocked.0, &composed.0, 0.0);
+                assert_close(&what, &blocked.1, &composed.1, bound);
+            }
         }
     }
 }
@@ -51,15 +67,18 @@ fn only_the_first_maximum_gets_the_gradient() {
 #[test]
 fn global_average_equals_the_mean() {
     let random = &mut Random::new(43);
-    let x = random.var((3, 21, 4, 5));
-    // Enters blocks through a 1x1 pooling, which is the identity.
-    let map = FeatureMap::with_kernels(&x, Some(kernels())).unwrap().max_pool(1, 1, 0).unwrap();
-    let out = map.global_avg_pool().unwrap();
-    assert_close("mean", &out, &x.mean((2, 3)).unwrap(), 1e-6);
+    let x = Var::from_tensor(&rounded(&random.tensor((3, 21, 4, 5)))).unwrap();
     let upstream = random.tensor((3, 21));
-    let ours = loss(&out, &upstream).backward().unwrap();
     let theirs = loss(&x.mean((2, 3)).unwrap(), &upstream).backward().unwrap();
-    assert_close("gradient", ours.get(&x).unwrap(), theirs.get(&x).unwrap(), 1e-6);
+    for (name, kernels, bound) in kernels_and_bounds() {
+        // Enters blocks through a 1x1 pooling, which is the identity.
+        let map = FeatureMap::with_kernels(&x, Some(kernels)).unwrap().max_pool(1, 1, 0).unwrap();
+        let out = map.global_avg_pool().unwrap();
+        assert_close(&format!("mean, {name}"), &out, &x.mean((2, 3)).unwrap(), 1e-6);
+        let ours = loss(&out, &upstream).backward().unwrap();
+        let what = format!("gradient, {name} {bound}");
+        assert_close(&what, ours.get(&x).unwrap(), theirs.get(&x).unwrap(), bound);
+    }
 }
 
 #[test]

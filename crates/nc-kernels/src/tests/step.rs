@@ -1,4 +1,5 @@
-//! A step of ResNet-8, on an emulated GPU and in bf16 on the CPU, against f64 with the same rounding points.
+//! A step of ResNet-8, and of single blocks, on an emulated GPU and in bf16 on the CPU, against f64 with the same rounding
+//! points.
 
 use candle_core::{DType, Device, Tensor, Var};
 use nc_cuda::{Emulator, Order};
@@ -6,7 +7,7 @@ use nc_cuda::{Emulator, Order};
 use super::common::{Random, assert_close, values};
 use super::{Layer, all_bf16_kernels, conv3x3, loss};
 use crate::gpu::Precision;
-use crate::{FeatureMap, Mode, Shortcut, composed};
+use crate::{ConvShape, FeatureMap, Mode, Shortcut, composed};
 
 /// Rounding of stored values and of operands of matrix products.
 #[derive(Clone, Copy)]
@@ -113,7 +114,8 @@ fn shortcut(x: &Tensor, out: &Tensor) -> Tensor {
     picked.pad_with_zeros(1, pad, pad).unwrap()
 }
 
-/// Output of each layer and the gradients of all parameters, in f64 with rounding: a stem and blocks of two layers.
+/// Output of each layer, and the gradients of all parameters and of the images, in f64 with rounding: a stem and blocks of
+/// two layers.
 ///
 /// Each layer's input and each ReLU's mask are those of `outputs`, the layers' own outputs: otherwise values close to a
 /// rounding boundary or to zero would differ, and the difference would grow from layer to layer.
@@ -156,9 +158,10 @@ fn reference(
         gradient = rounding.stored(&(side + rounding.intermediate(&dx)).unwrap());
     }
     let masked = rounding.stored(&(gradient * positive(&outputs[0])).unwrap());
-    let [_, own @ ..] = done[0].backward(&layers[0], &masked, rounding);
+    let [dx, own @ ..] = done[0].backward(&layers[0], &masked, rounding);
     gradients.extend(own.into_iter().rev());
     gradients.reverse();
+    gradients.push(rounding.stored(&dx));
     (expected, gradients)
 }
 
@@ -181,10 +184,45 @@ fn forward(layers: &[Layer], images: &FeatureMap, tracked: bool) -> Vec<FeatureM
     outputs
 }
 
-/// Checks the outputs and gradients of a step of ResNet-8 on the feature map made by `map`.
-fn check_step(place: &str, rounding: Rounding, bound: f64, map: &dyn Fn(&Tensor) -> FeatureMap) {
-    let mut random = Random::new(12);
-    let shapes = [
+/// A network, its number of images of 8 x 8 pixels, and the bounds on the errors of outputs and of gradients.
+struct Case<'a> {
+    shapes: &'a [ConvShape],
+    images: usize,
+    bounds: (f64, f64),
+}
+
+impl Case<'_> {
+    /// Checks the outputs and gradients of a step on the feature map made by `map`.
+    fn check(&self, place: &str, rounding: Rounding, map: &dyn Fn(&Tensor) -> FeatureMap) {
+        let mut random = Random::new(12);
+        let layers: Vec<_> = self.shapes.iter().map(|shape| Layer::random(*shape, &mut random)).collect();
+        let (first, last) = (self.shapes[0], self.shapes[self.shapes.len() - 1]);
+        let images = random.var((self.images, first.in_channels, 8, 8));
+        let upstream = random.tensor((self.images, last.out_channels));
+        let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
+        let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
+        let wide: Vec<_> = layers.iter().map(|layer| layer.to_dtype(DType::F64)).collect();
+        let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, rounding);
+        for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
+            assert_close(&format!("output {index} in {place}"), ours, expected, self.bounds.0);
+        }
+
+        let outputs = forward(&layers, &map(&images), true);
+        let features = outputs[layers.len() - 1].global_avg_pool().unwrap();
+        let mean = f64s(&outputs[layers.len() - 1]).mean((2, 3)).unwrap();
+        assert_close(&format!("features in {place}"), &features, &mean, 1e-6);
+        let store = loss(&features, &upstream).backward().unwrap();
+        let parameters = layers.iter().flat_map(Layer::parameters).map(|(_, parameter)| parameter);
+        let ours: Vec<_> = parameters.chain([&images]).map(|var| store.get(var).unwrap()).collect();
+        assert_eq!(ours.len(), gradients.len());
+        for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
+            assert_close(&format!("gradient {index} in {place}"), ours, expected, self.bounds.1);
+        }
+    }
+}
+
+fn resnet8() -> [ConvShape; 7] {
+    [
         conv3x3(3, 16, 1),
         conv3x3(16, 16, 1),
         conv3x3(16, 16, 1),
@@ -192,45 +230,47 @@ fn check_step(place: &str, rounding: Rounding, bound: f64, map: &dyn Fn(&Tensor)
         conv3x3(32, 32, 1),
         conv3x3(32, 64, 2),
         conv3x3(64, 64, 1),
-    ];
-    let layers = shapes.map(|shape| Layer::random(shape, &mut random));
-    let (images, upstream) = (random.tensor((6, 3, 8, 8)), random.tensor((6, 64)));
-    let f64s = |map: &FeatureMap| map.to_tensor().unwrap().to_dtype(DType::F64).unwrap();
-    let outputs: Vec<_> = forward(&layers, &map(&images), false).iter().map(f64s).collect();
-    let wide = layers.each_ref().map(|layer| layer.to_dtype(DType::F64));
-    let (expected, gradients) = reference(&wide, &images, &upstream, &outputs, rounding);
-    for (index, (ours, expected)) in outputs.iter().zip(&expected).enumerate() {
-        assert_close(&format!("output {index} in {place}"), ours, expected, bound / 10.0);
-    }
-
-    let outputs = forward(&layers, &map(&images), true);
-    let features = outputs[layers.len() - 1].global_avg_pool().unwrap();
-    let store = loss(&features, &upstream).backward().unwrap();
-    let parameters = layers.iter().flat_map(Layer::parameters);
-    let ours: Vec<_> = parameters.map(|(_, parameter)| store.get(parameter).unwrap()).collect();
-    assert_eq!(ours.len(), gradients.len());
-    for (index, (ours, expected)) in ours.into_iter().zip(&gradients).enumerate() {
-        assert_close(&format!("gradient {index} in {place}"), ours, expected, bound);
-    }
+    ]
 }
 
 #[test]
 fn a_step_of_resnet8_matches_f64_with_the_same_rounding() {
     for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::Tf32, 2e-3)] {
         let rounding = Rounding { precision, intermediates: false };
-        check_step(&format!("{precision} on the GPU"), rounding, bound, &|images| {
+        let case = Case { shapes: &resnet8(), images: 6, bounds: (bound / 10.0, bound) };
+        case.check(&format!("{precision} on the GPU"), rounding, &|images| {
             let device = Emulator::new(Order::Ascending).device();
             FeatureMap::on_device(images, &device, precision).unwrap()
         });
     }
 }
 
+/// 40 images, so that a kernel call computes several of them.
 #[test]
-fn a_step_of_resnet8_in_bf16_on_the_cpu_matches_f64_with_the_same_rounding() {
+fn a_step_in_bf16_on_the_cpu_matches_f64_with_the_same_rounding() {
+    let rounding = Rounding { precision: Precision::Bf16, intermediates: true };
+    let pointwise = |shape: ConvShape| ConvShape { kernel: 1, padding: 0, ..shape };
+    let single = [
+        conv3x3(3, 16, 1),
+        conv3x3(16, 16, 1),
+        conv3x3(16, 32, 2),
+        conv3x3(64, 64, 1),
+        // Kernels too large for the cache.
+        conv3x3(96, 128, 1),
+        pointwise(conv3x3(40, 64, 1)),
+        pointwise(conv3x3(40, 64, 2)),
+        ConvShape { groups: 8, ..conv3x3(64, 64, 1) },
+    ];
     for (name, kernels) in all_bf16_kernels() {
-        let rounding = Rounding { precision: Precision::Bf16, intermediates: true };
-        check_step(&format!("bf16 on {name}"), rounding, 1e-2, &|images| {
-            FeatureMap::with_kernels(images, Some(kernels)).unwrap()
-        });
+        let check = |shapes: &[ConvShape], bounds| {
+            let place = format!("{shapes:?} in bf16 on {name}");
+            Case { shapes, images: 40, bounds }
+                .check(&place, rounding, &|images| FeatureMap::with_kernels(images, Some(kernels)).unwrap());
+        };
+        check(&resnet8(), (1e-3, 1e-2));
+        for shape in single {
+            check(&[shape], (1e-3, 4e-4));
+        }
+        check(&[conv3x3(3, 16, 1), conv3x3(16, 16, 1), conv3x3(16, 16, 1)], (1e-3, 1e-3));
     }
 }

@@ -97,9 +97,6 @@ fn run(
     let (shape, classes) = (data.train.dataset().shape(), data.class_counts.len());
     let network = build_model(experiment, shape, classes, &options.device, build)?;
     let mut notes: Vec<String> = init::frozen_at_random(experiment).into_iter().collect();
-    if precision == nc_models::Precision::Bf16 && !gpu::is_started() && !has_bf16_instructions()? {
-        notes.push("bf16 without the instructions of AVX512-BF16 is slower than f32".to_owned());
-    }
     if let Some(init) = &init {
         notes.extend(init.load(network.params(), data.train.dataset().class_names())?);
     }
@@ -155,6 +152,9 @@ fn run(
             (directory.event_log()?, state)
         }
     };
+    if precision == nc_models::Precision::Bf16 && !gpu::is_started() && !has_bf16_instructions()? {
+        observer.note("bf16 without the instructions of AVX512-BF16 is slower than f32");
+    }
     for note in &state.notes {
         observer.note(note);
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use nc_record::RunDir;
-use nc_train::{Error, Precision, RunOptions};
+use nc_train::{Error, Precision, RunOptions, Trained};
 
 use crate::support::{StopAfter, experiment, train};
 
@@ -34,6 +34,13 @@ fn a_run_in_bf16_resumes_to_the_same_bits_and_is_close_to_f32() {
     assert_eq!(resumed.result.nc, expected.result.nc);
 
     assert!(weights(&plain) != weights(&expected));
+    // An f32 run with these weights has the same figures.
+    let checkpoint = plain.directory.join("from-bf16.safetensors");
+    fs::write(&checkpoint, weights(&expected)).unwrap();
+    let evaluated = Trained::open(&checkpoint, &options(&in_f32)).unwrap().evaluate().unwrap();
+    assert_eq!(evaluated.accuracy, expected.result.accuracy);
+    assert_eq!(evaluated.nc, expected.result.nc);
+
     let top1 = |run: &nc_train::Finished| run.result.accuracy.top1;
     assert!((top1(&plain) - top1(&expected)).abs() < 0.1, "{} and {}", top1(&plain), top1(&expected));
 }
