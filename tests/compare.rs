@@ -27,6 +27,11 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     assert!(dry.contains("6 runs of 1 epoch; 6 missing, about "), "{dry}");
     assert!(!dir.path().join("results of today").exists(), "a dry run writes no files");
 
+    let script = stdout(&compare(dir.path(), &["--slurm"]));
+    assert!(script.contains("6 runs missing: sbatch 'results of today/slurm.sh'"), "{script}");
+    let script = fs::read_to_string(dir.path().join("results of today/slurm.sh")).unwrap();
+    assert!(script.contains("'--out=results of today' --max-runs 1 &"), "{script}");
+
     let first = compare(dir.path(), &["--max-runs=1"]);
     assert!(first.status.success() && said(&first).contains("5 runs missing"), "{}", said(&first));
     assert!(!stdout(&first).contains("Use "), "an unfinished comparison recommends nothing");
@@ -47,11 +52,7 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     // The command that is printed works as it stands.
     let run = text.split("nclt predict ").nth(1).unwrap().split(" IMAGE").next().unwrap().trim_matches('\'');
     assert!(dir.path().join(run).join("weights.safetensors").exists(), "{run}");
-
-    let script = stdout(&compare(dir.path(), &["--slurm"]));
-    assert!(script.contains("sbatch 'results of today/slurm.sh'"), "{script}");
-    let script = fs::read_to_string(dir.path().join("results of today/slurm.sh")).unwrap();
-    assert!(script.contains("'--out=results of today' --max-runs 1 &"), "{script}");
+    assert_eq!(stdout(&compare(dir.path(), &["--slurm"])), "no runs missing\n");
 }
 
 #[test]
@@ -71,6 +72,12 @@ fn minutes_choose_a_length_that_is_kept() {
     fs::create_dir(dir.path().join("comparison")).unwrap();
     fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes\n").unwrap();
     assert_eq!(epochs(&stdout(&args(&[]))), 7);
+    fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes of 0123456789abcdef\n")
+        .unwrap();
+    assert!(
+        failure(&args(&[]))
+            .contains("chosen for other images, methods, seeds or settings; use another --out")
+    );
     fs::write(dir.path().join("comparison/epochs"), "7 epochs within 30 minutes\n").unwrap();
     assert!(failure(&args(&[])).contains("chosen by --minutes 30; repeat that, or use another --out"));
     fs::write(dir.path().join("comparison/epochs"), "seven\n").unwrap();
@@ -84,6 +91,18 @@ fn impossible_comparisons_are_refused() {
     assert!(refused(&[]).contains("set --data-dir to the directory of your images"));
     let twice = refused(&["--data=fashion-mnist-lt", "--methods=ce,ce"]);
     assert!(twice.contains("fashion-mnist-lt/ce seed 0: given twice"), "{twice}");
+    let image = |class: &str, name: &str| {
+        fs::create_dir_all(dir.path().join("one").join(class)).unwrap();
+        let value = class.len() as u8;
+        image::RgbImage::from_pixel(8, 8, [value; 3].into())
+            .save(dir.path().join("one").join(class).join(name))
+            .unwrap();
+    };
+    for (class, name) in [("ant", "1.png"), ("ant", "2.png"), ("tiger", "1.png")] {
+        image(class, name);
+    }
+    let few = refused(&["--data-dir=one"]);
+    assert!(few.contains("no class has one to hold out; add images, or give validation images"), "{few}");
     let unknown = refused(&["--data=fashion-mnist-lt", "--methods=cee"]);
     assert!(unknown.contains("did you mean \"ce\""), "{unknown}");
 }

@@ -131,18 +131,18 @@ fn predictions_agree_with_the_evaluation_and_bad_files_are_reported() {
 #[test]
 fn check_reports_a_folder_and_what_must_be_fixed() {
     let dir = tempfile::tempdir().unwrap();
-    write(&dir.path().join("mine/train"), &[120, 30, 5], (12, 8), 1);
+    write(&dir.path().join("mine/train"), &[120, 110, 5], (12, 8), 1);
     write(&dir.path().join("mine/test"), &[2, 2, 2], (9, 9), 7);
     let said = stdout(&nclt(dir.path(), &["check", "mine"]));
     for line in [
         "class   training   validation   test   shot group",
         "ant          120            0      2   many",
-        "bee           30            0      2   medium",
+        "bee          110            0      2   medium",
         "cow            5            0      2   few",
-        "155 training, 0 validation and 6 test images in 3 classes: 1 many-shot",
+        "235 training, 0 validation and 6 test images in 3 classes: after hold-outs, 1 many-shot",
         "imbalance ratio 24.0 (120 to 5)",
         "2 sizes, shorter sides of 8 to 9 pixels; 0 grey, 0 turned",
-        "495 kB of memory for the images at 32x32 pixels",
+        "741 kB of memory for the images at 32x32 pixels",
         "training holds out 15 % of each class to choose an epoch",
         "smallest class \"cow\" of 5 images: 4 for training, 1 for validation\n",
         "Ready: nclt train --data-dir mine",
@@ -164,6 +164,127 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 unreadable image;") && said.contains("cow/bad.png"), "{said}");
+}
+
+/// The command that `check` prints works, whether headers or only pixels are damaged.
+#[test]
+fn listed_images_are_skipped_in_training() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine"), &[12, 8], (8, 8), 1);
+    let ant = dir.path().join("mine/ant");
+    fs::write(ant.join("bad.png"), "no image").unwrap();
+    let whole = fs::read(ant.join("000.png")).unwrap();
+    fs::write(ant.join("cut.png"), &whole[..whole.len() - 30]).unwrap();
+    nclt(dir.path(), &["check", "mine", "--write-skip", "my skip.txt"]);
+    let said = stdout(&nclt(dir.path(), &["check", "mine", "--skip", "my skip.txt"]));
+    let list = dir.path().join("my skip.txt").canonicalize().unwrap();
+    let skip = format!("data.skip={}", list.display());
+    assert!(said.contains(&format!("Ready: nclt train --data-dir mine --set '{skip}'")), "{said}");
+    let args = ["train", "--data-dir", "mine", "--epochs", "1", "--json", "--set", &skip];
+    let output = nclt(dir.path(), &args);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(noted.contains("2 images are skipped"), "{noted}");
+    assert_eq!(last_line(&output)["data"]["class_counts"], serde_json::json!([8, 5]));
+    let args =
+        ["compare", "--data-dir", "mine", "--methods", "ce", "--seeds", "0", "--epochs", "1", "--set", &skip];
+    stdout(&nclt(dir.path(), &args));
+}
+
+#[test]
+fn images_held_out_twice_are_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    for class in ["ant", "bee"] {
+        let directory = dir.path().join("mine").join(class);
+        fs::create_dir_all(&directory).unwrap();
+        for (index, copy) in (0..20).flat_map(|index| [(index, 'a'), (index, 'b')]) {
+            let value = if class == "ant" { index } else { 255 - index };
+            RgbImage::from_pixel(8, 8, [value; 3].into())
+                .save(directory.join(format!("{index}{copy}.png")))
+                .unwrap();
+        }
+    }
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    assert!(
+        said.contains("images that training would hold out are copies of some that it trains on"),
+        "{said}"
+    );
+    // Groups keep them together.
+    for class in ["ant", "bee"] {
+        let directory = dir.path().join("mine").join(class);
+        for index in 0..20 {
+            for copy in ['a', 'b'] {
+                let name = |separator: &str| directory.join(format!("{index}{separator}{copy}.png"));
+                fs::rename(name(""), name("_")).unwrap();
+            }
+        }
+    }
+    let said = stdout(&nclt(dir.path(), &["check", "mine", "--groups", "file-name=_"]));
+    assert!(!said.contains("that it trains on"), "{said}");
+    let message = failure(&nclt(dir.path(), &["check", "mine", "--groups", "file-name=-"]));
+    assert!(
+        message.contains("expected a separator of file names such as \"0_a.png\", found \"-\" in none"),
+        "{message}"
+    );
+}
+
+#[test]
+fn groups_in_two_given_sets_are_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (set, frames) in [("train", 0..4), ("val", 4..6), ("test", 6..8)] {
+        for (class, value) in [("ant", 10), ("bee", 200)] {
+            let directory = dir.path().join("mine").join(set).join(class);
+            fs::create_dir_all(&directory).unwrap();
+            for frame in frames.clone() {
+                RgbImage::from_pixel(8, 8, [value + frame; 3].into())
+                    .save(directory.join(format!("v1_{frame}.png")))
+                    .unwrap();
+            }
+        }
+    }
+    let said = stdout(&nclt(dir.path(), &["check", "mine", "--groups", "file-name=_"]));
+    for line in [
+        "4 validation images are in groups of training images, which inflates accuracy",
+        "4 test images are in groups of training images, which inflates accuracy",
+        "4 test images are in groups of validation images, so test images take part in choosing an epoch",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+}
+
+/// Missing and damaged images of a list are reported together, and can be skipped.
+#[test]
+fn all_faults_of_a_list_are_reported_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mine");
+    write(&root.join("img"), &[9, 9], (8, 8), 1);
+    let rows = |class| (0..9).map(move |index| format!("img/{class}/{index:03}.png,{class}\n"));
+    let rows: String = rows("ant").chain(rows("bee")).collect();
+    fs::write(root.join("train.csv"), format!("path,label\nimg/ant/gone.png,ant\n{rows}")).unwrap();
+    fs::write(root.join("test.csv"), "path,label\nimg/bee/gone too.png,bee\nimg/bee/008.png,bee\n").unwrap();
+    fs::write(root.join("img/ant/000.png"), "no image").unwrap();
+    let output = nclt(dir.path(), &["check", "mine", "--write-skip", "skip.txt"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for line in ["3 unreadable images", "img/ant/gone.png", "img/bee/gone too.png", "img/ant/000.png"] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    let message = failure(&nclt(dir.path(), &["train", "--data-dir", "mine"]));
+    assert!(message.contains("lacks img/ant/gone.png, img/bee/gone too.png"), "{message}");
+    let args = ["train", "--data-dir", "mine", "--epochs", "1", "--json", "--set", "data.skip=../skip.txt"];
+    assert_eq!(last_line(&nclt(dir.path(), &args))["accuracy"]["samples"], 1);
+    // A table that is no list is named, unless there are class directories.
+    fs::remove_file(root.join("test.csv")).unwrap();
+    fs::rename(root.join("train.csv"), root.join("labels.csv")).unwrap();
+    fs::write(root.join("labels.csv"), "file_name,species\nimg/ant/001.png,ant\n").unwrap();
+    let message = failure(&nclt(dir.path(), &["train", "--data-dir", "mine"]));
+    assert!(message.contains("labels.csv: line 1"), "{message}");
+}
+
+#[test]
+fn images_narrower_than_the_crop_padding_are_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("mine"), &[12, 8], (20, 4), 1);
+    last_line(&nclt(dir.path(), &["train", "--data-dir", "mine", "--epochs", "1", "--json"]));
 }
 
 /// Lists beside the directory of their images, with tracks of three frames.

@@ -32,9 +32,9 @@ const LISTED: usize = 10;
 /// The text, and whether something must be fixed before training.
 pub(crate) fn report(checked: &Checked<'_>) -> (String, bool) {
     let mut text = String::new();
-    counts(&mut text, checked.check);
-    sizes(&mut text, checked);
     let hold_outs = HoldOuts::of(checked.check);
+    counts(&mut text, checked.check, &hold_outs);
+    sizes(&mut text, checked);
     let must_fix = faults(&mut text, checked.check, &hold_outs);
     if must_fix {
         line(&mut text, "\nFix the errors above before training.");
@@ -49,14 +49,14 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn counts(text: &mut String, check: &ImageCheck) {
+fn counts(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) {
     let width = check.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).clamp(5, 40);
     let has_groups = check.classes.iter().any(|class| class.groups.is_some());
     let groups = if has_groups { "   groups" } else { "" };
     line(text, &format!("{:width$}   training{groups}   validation   test   shot group", "class"));
     let mut shots = [0; 3];
-    for class in &check.classes {
-        let (place, group) = match ShotGroup::of(class.train) {
+    for (class, left) in check.classes.iter().zip(&hold_outs.classes) {
+        let (place, group) = match ShotGroup::of(left.training_images) {
             ShotGroup::Many => (0, "many"),
             ShotGroup::Medium => (1, "medium"),
             ShotGroup::Few => (2, "few"),
@@ -70,10 +70,12 @@ fn counts(text: &mut String, check: &ImageCheck) {
     let (train, validation, test) =
         (sum(|class| class.train), sum(|class| class.validation), sum(|class| class.test));
     let [many, medium, few] = shots;
+    let holds_out = hold_outs.test.is_some() || hold_outs.validation.is_some();
+    let after = if holds_out { "after hold-outs, " } else { "" };
     line(
         text,
         &format!(
-            "\n{train} training, {validation} validation and {test} test images in {}: {many} many-shot (over 100 \
+            "\n{train} training, {validation} validation and {test} test images in {}: {after}{many} many-shot (over 100 \
              training images), {medium} medium-shot (20 to 100), {few} few-shot (below 20)",
             counted(check.classes.len(), "class", "classes")
         ),
@@ -262,6 +264,20 @@ fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
     }
     line(text, &validation(check, hold_outs));
     left(text, check, hold_outs);
+    let copies: usize = hold_outs.classes.iter().map(|class| class.copies).sum();
+    if copies > 0 {
+        let held_out = counted(
+            copies,
+            "image that training would hold out is a copy of one that it trains on",
+            "images that training would hold out are copies of some that it trains on",
+        );
+        line(
+            text,
+            &format!(
+                "About {held_out}, which inflates accuracy: remove copies, or keep them together by data.groups."
+            ),
+        );
+    }
     let mut options = format!("--data-dir {}", shell_word(&directory.to_string_lossy()));
     if let Some(groups) = groups {
         let value = match groups {

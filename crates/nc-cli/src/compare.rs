@@ -5,17 +5,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use nc_data::counted;
 use nc_kernels::threads;
 use nc_record::{RunDir, shell_word, write_atomically};
 use nc_report::{Ranking, RunReport, TestSummary, comparison_page};
 use nc_train::{
-    DataFacts, Error, Experiment, Finished, RunOptions, RunResult, Settings, Speed, ValidExperiment,
+    DataFacts, Error, Experiment, Finished, Keep, RunOptions, RunResult, Settings, Speed, ValidExperiment,
     epochs_within,
     presets::{self, ImageDirectory},
     queue::{QueuedRun, Runs},
 };
 
 use crate::{
+    loading::Loading,
     queue,
     summary::percent,
     terminal::{harmless, say, show},
@@ -66,23 +68,32 @@ pub(crate) struct Args {
     queue: queue::Args,
 }
 
-/// Memory of a Slurm task.
+/// Memory of a Slurm task beside the images.
 const GIGABYTES: usize = 4;
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let comparison = args.comparison()?;
     let missing = comparison.missing()?.len();
     if args.queue.slurm {
+        if missing == 0 {
+            show("no runs missing");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let facts = &comparison.facts;
+        let images = facts.train_images + facts.evaluated_images;
+        let bytes = images * facts.shape.values();
+        let gigabytes = GIGABYTES + bytes.div_ceil(1 << 30);
         std::fs::create_dir_all(&args.out)
             .with_context(|| format!("cannot create {}", args.out.display()))?;
         let path = args.out.join("slurm.sh");
-        write_atomically(&path, args.queue.slurm_script(missing, GIGABYTES)?.as_bytes())?;
-        show(&format!("{missing} runs missing: sbatch {}", shell_word(&path.to_string_lossy())));
+        write_atomically(&path, args.queue.slurm_script(missing, gigabytes)?.as_bytes())?;
+        let missing = counted(missing, "run", "runs");
+        show(&format!("{missing} missing: sbatch {}", shell_word(&path.to_string_lossy())));
         return Ok(ExitCode::SUCCESS);
     }
     let epochs = comparison.runs.first().map_or(0, |run| run.experiment.phases[0].epochs);
-    let s = if epochs == 1 { "" } else { "s" };
-    let summary = format!("{} runs of {epochs} epoch{s}; {missing} missing", comparison.runs.len());
+    let runs = counted(comparison.runs.len(), "run", "runs");
+    let summary = format!("{runs} of {}; {missing} missing", counted(epochs, "epoch", "epochs"));
     let directories: Vec<PathBuf> = comparison.runs.iter().map(|run| run.directory.clone()).collect();
     let Some(worked) = args.queue.work(comparison, &summary, None)? else { return Ok(ExitCode::SUCCESS) };
     let finished = directories.iter().filter(|directory| directory.join(RunDir::RESULT).exists());
@@ -158,7 +169,8 @@ impl QueuedRun for ComparedRun {
 /// The runs of a comparison. A run is recorded by its result on the same test images.
 struct Comparison {
     runs: Vec<ComparedRun>,
-    test_hash: String,
+    /// All runs have the same images.
+    facts: DataFacts,
 }
 
 impl Runs for Comparison {
@@ -173,13 +185,17 @@ impl Runs for Comparison {
         // Training refuses a run on other test images.
         let unfinished = |position: &usize| {
             let result: nc_record::Result<RunResult> = RunDir::read_result(&self.runs[*position].directory);
-            result.map_or(true, |result| result.data.test_hash != self.test_hash)
+            result.map_or(true, |result| result.data.test_hash != self.facts.test_hash)
         };
         Ok((0..self.runs.len()).filter(unfinished).collect())
     }
 
     fn directory(&self, run: &ComparedRun, _: &str) -> PathBuf {
         run.directory.clone()
+    }
+
+    fn facts(&self, _: &ComparedRun) -> Option<&DataFacts> {
+        Some(&self.facts)
     }
 
     fn purpose(&self, run: &ComparedRun) -> String {
@@ -207,11 +223,19 @@ impl Args {
         };
         let (options, data_dirs) = self.queue.compute.start_all(&[first.data.source], None)?;
         let data_dir = data_dirs.get(&first.data.source).cloned().flatten();
-        let facts = threads::install(|| DataFacts::read(&first.data, data_dir.as_deref()))?;
+        let progress = &mut Loading::default();
+        let facts = threads::install(|| DataFacts::read(&first.data, data_dir.as_deref(), progress))?;
+        ensure!(
+            facts.validation_hash.is_some()
+                || full.iter().all(|experiment| experiment.evaluation.keep != Keep::Best),
+            "methods are compared on validation images, but no class has one to hold out; add images, or give \
+             validation images"
+        );
         let experiments = match self.minutes {
             None => full,
             Some(minutes) => {
-                let epochs = self.kept_epochs(minutes, || {
+                let of = minutes_key(&full, &facts)?;
+                let epochs = self.kept_epochs(minutes, &of, || {
                     let speed = threads::install(|| Speed::measure(first, &facts, &options.device))?;
                     let seconds = |epochs| scaled_seconds(&full, epochs, speed, &facts);
                     Ok(epochs_within(60.0 * f64::from(minutes), seconds))
@@ -230,7 +254,7 @@ impl Args {
             ensure!(runs.iter().all(|run| run.key != key), "{name} seed {}: given twice", experiment.seed);
             runs.push(ComparedRun { name, experiment, key, needs, directory });
         }
-        Ok(Comparison { runs, test_hash: facts.test_hash })
+        Ok(Comparison { runs, facts })
     }
 
     /// The experiments, seed by seed, shorter ones before those that continue them.
@@ -271,11 +295,11 @@ impl Args {
         Ok(experiments)
     }
 
-    /// The number of epochs that an earlier call with `minutes` chose, else that of `choose`, which is then stored: other
-    /// machines, and the same at another time, would measure another speed.
-    fn kept_epochs(&self, minutes: u32, choose: impl FnOnce() -> Result<usize>) -> Result<usize> {
+    /// The number of epochs that an earlier call with `minutes` chose for the runs `of`, else that of `choose`, which is then
+    /// stored: other machines, and the same at another time, would measure another speed.
+    fn kept_epochs(&self, minutes: u32, of: &str, choose: impl FnOnce() -> Result<usize>) -> Result<usize> {
         let path = self.out.join("epochs");
-        if let Some(epochs) = kept_epochs(&path, minutes)? {
+        if let Some(epochs) = kept_epochs(&path, minutes, of)? {
             return Ok(epochs);
         }
         let epochs = choose()?;
@@ -286,20 +310,27 @@ impl Args {
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         match std::fs::File::create_new(&path) {
             Ok(mut file) => {
-                file.write_all(format!("{epochs} epochs within {minutes} minutes\n").as_bytes())?;
+                file.write_all(format!("{epochs} epochs within {minutes} minutes of {of}\n").as_bytes())?;
                 Ok(epochs)
             }
             // Another machine was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Ok(kept_epochs(&path, minutes)?.unwrap_or(epochs))
+                Ok(kept_epochs(&path, minutes, of)?.unwrap_or(epochs))
             }
             Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
         }
     }
 }
 
-/// The number of epochs in the file at `path`, if it exists; it must have been chosen for `minutes`.
-fn kept_epochs(path: &Path, minutes: u32) -> Result<Option<usize>> {
+/// Identifies images, methods, seeds and settings of a comparison.
+fn minutes_key(experiments: &[ValidExperiment], facts: &DataFacts) -> Result<String> {
+    let hashes = experiments.iter().map(|experiment| Ok(facts.run_hash(experiment)?));
+    let hashes: Vec<String> = hashes.collect::<Result<_>>()?;
+    Ok(experiments[0].hash(&hashes.concat())?)
+}
+
+/// The number of epochs in the file at `path`, if it exists; it must have been chosen for `minutes` and the runs `of`.
+fn kept_epochs(path: &Path, minutes: u32, of: &str) -> Result<Option<usize>> {
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
     let shown = path.display();
     let (Some(epochs), Some(kept)) = parse_kept(&text) else {
@@ -308,6 +339,11 @@ fn kept_epochs(path: &Path, minutes: u32) -> Result<Option<usize>> {
     ensure!(
         kept == minutes,
         "{shown}: earlier runs have {epochs} epochs, chosen by --minutes {kept}; repeat that, or use another --out"
+    );
+    // Earlier versions did not store the runs.
+    ensure!(
+        text.split_whitespace().nth(5).is_none_or(|kept| kept == of),
+        "{shown}: {epochs} epochs were chosen for other images, methods, seeds or settings; use another --out"
     );
     Ok(Some(epochs))
 }

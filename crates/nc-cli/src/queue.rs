@@ -23,7 +23,9 @@ use nc_train::{
     queue::{Ended, Queue, QueuedRun, Reporter, Runs},
 };
 
-use crate::{compute, duration, message::message, progress::Progress, signals, terminal::say};
+use crate::{
+    compute, duration, loading::Loading, message::message, progress::Progress, signals, terminal::say,
+};
 
 /// Arguments of a queue.
 #[derive(clap::Args)]
@@ -68,7 +70,7 @@ impl Args {
             terminal.stop_after(limit);
         }
         let (options, data_dirs) = self.compute.start_all(&sources(&runs, &missing), lists)?;
-        let mut queue = Queue::new(runs, &data_dirs, options);
+        let mut queue = Queue::new(runs, &data_dirs, options).with_progress(Box::<Loading>::default());
         let estimate = threads::install(|| queue.estimate(&missing))?;
         say(&format!("{summary}{}", time(missing.len(), estimate)));
         let ended = threads::install(|| queue.run(self.max_runs, &mut terminal))?;
@@ -93,7 +95,7 @@ impl Args {
         let sources = sources(&runs, missing);
         let estimate = || -> Result<f64> {
             let (options, data_dirs) = self.compute.start_all(&sources, lists)?;
-            let mut queue = Queue::new(runs, &data_dirs, options);
+            let mut queue = Queue::new(runs, &data_dirs, options).with_progress(Box::<Loading>::default());
             Ok(threads::install(|| queue.estimate(missing))?)
         };
         match estimate() {

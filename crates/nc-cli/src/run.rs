@@ -7,7 +7,7 @@ use nc_kernels::{gpu, threads};
 use nc_record::{Checkpoint, Error, shell_word};
 use nc_train::Trained;
 
-use crate::{compute, output, terminal::say};
+use crate::{compute, loading::Loading, output, terminal::say};
 
 /// The path of a trained model.
 #[derive(clap::Args)]
@@ -60,7 +60,8 @@ impl Args {
         let path = self.model.path()?;
         let directory = if path.is_dir() { path } else { &output::directory_of(path) };
         let options = self.compute.start(experiment.data.source, Some(directory))?;
-        let trained = threads::install(|| Trained::open(path, &options))?;
+        let progress = &mut Loading::default();
+        let trained = threads::install(|| Trained::open_with_progress(path, &options, progress))?;
         for note in trained.notes() {
             say(&format!("warning: {note}"));
         }

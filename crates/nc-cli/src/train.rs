@@ -12,6 +12,7 @@ use nc_train::{
 
 use crate::{
     compute, duration,
+    loading::Loading,
     progress::Progress,
     signals, summary,
     terminal::{harmless, say},
@@ -175,9 +176,11 @@ impl Args {
         if known.is_none() && self.minutes.is_none() {
             return Ok(experiment);
         }
-        let facts = match known {
-            Some(images) => images.facts(&experiment),
-            None => threads::install(|| DataFacts::read(&experiment.data, options.data_dir.as_deref()))?,
+        let facts = if let Some(images) = known {
+            images.facts(&experiment)
+        } else {
+            let (data, directory) = (&experiment.data, options.data_dir.as_deref());
+            threads::install(|| DataFacts::read(data, directory, &mut Loading::default()))?
         };
         let speed = threads::install(|| Speed::measure(&experiment, &facts, &options.device))?;
         let scaled = |epochs| {
@@ -195,13 +198,14 @@ impl Args {
         let epochs: Vec<String> = experiment.phases.iter().map(|phase| phase.epochs.to_string()).collect();
         let time = Duration::from_secs_f64(speed.seconds(&experiment, 0, &facts));
         say(&format!(
-            "{}: about {} training images in {} classes, {}x{} pixels; {} epochs, about {} at the speed measured here",
+            "{}: about {} training images in {} classes, {}x{} pixels; {} {}, about {} at the speed measured here",
             experiment.name,
             facts.train_images,
             facts.classes,
             facts.shape.height,
             facts.shape.width,
             epochs.join(" + "),
+            if epochs == ["1"] { "epoch" } else { "epochs" },
             HumanDuration(time)
         ));
         Ok(experiment)

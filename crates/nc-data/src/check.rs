@@ -78,6 +78,10 @@ pub struct HeldOut {
     pub validation: usize,
     /// Held out for testing.
     pub test: usize,
+    /// Images left for training, in groups or not.
+    pub training_images: usize,
+    /// Images held out for validation or testing that are copies of an image left for training, of any class.
+    pub copies: usize,
 }
 
 /// A set of images.
@@ -197,8 +201,8 @@ pub fn check_images(
 impl ImageCheck {
     /// The sets of each class, in the order of [`classes`](Self::classes), after holding out the share `test` of each class
     /// for testing and `validation` of the rest for validation. Numbers of images are those of
-    /// [`Subset::hold_out`](crate::Subset::hold_out). Numbers of groups are of one draw; that of training can differ, because
-    /// it depends on the images as they are scaled.
+    /// [`Subset::hold_out`](crate::Subset::hold_out). Numbers of groups and copies are of one draw; that of training can differ,
+    /// because it depends on the images as they are scaled.
     pub fn hold_outs(&self, test: Option<f64>, validation: Option<f64>) -> Vec<HeldOut> {
         let split = |classes: Vec<Vec<Image>>, fraction: Option<f64>, purpose| {
             let Some(fraction) = fraction else {
@@ -212,11 +216,14 @@ impl ImageCheck {
         let (train, validation) = split(rest, validation, Purpose::Validation);
         let count =
             |images: &[Image]| self.groups.as_ref().map_or(images.len(), |groups| distinct(groups, images));
+        let trained: HashSet<[u8; 32]> = train.iter().flatten().map(|image| image.digest).collect();
         let sets = train.iter().zip(validation.iter().zip(&test));
         sets.map(|(train, (validation, test))| HeldOut {
             train: count(train),
             validation: count(validation),
             test: count(test),
+            training_images: train.len(),
+            copies: validation.iter().chain(test).filter(|image| trained.contains(&image.digest)).count(),
         })
         .collect()
     }

@@ -3,6 +3,7 @@ use std::{collections::HashSet, path::PathBuf};
 use crate::{
     Error, Groups, ImageOptions, LoadProgress, Result, Source, counted,
     decode::{Labelled, decode, headers},
+    entries::file_name,
     groups::{numbered, stem_until},
     tree::Tree,
 };
@@ -30,6 +31,8 @@ pub struct ImageFiles {
     pub(crate) groups: Option<Vec<u32>>,
     /// Class directories that cannot be used, each with the reason.
     pub(crate) faults: Vec<String>,
+    /// Images of lists that do not exist.
+    pub(crate) missing: Vec<PathBuf>,
     /// Remark on images that are all in subdirectories of class directories, unless these are groups.
     pub(crate) nested: Option<String>,
     /// Other remarks to display: skipped files and directories.
@@ -63,11 +66,33 @@ pub(crate) struct Files {
     pub(crate) column: Option<Vec<String>>,
 }
 
+/// Class, unless groups span classes, and name of a group.
+type Key = (Option<u32>, String);
+
 impl Files {
+    /// The group of each image, none for an image on its own; `None` without the column of [`Groups::Column`]. Groups of
+    /// directories and file names are of a class.
+    fn keys(&self, groups: &Groups) -> Option<Vec<Option<Key>>> {
+        let Labelled { paths, labels } = &self.images;
+        let of_class = |(key, &label): (Option<String>, &u32)| Some((Some(label), key?));
+        Some(match groups {
+            Groups::Directory => {
+                let keys = self.directories.iter().map(|key| (!key.is_empty()).then(|| key.clone()));
+                keys.zip(labels).map(of_class).collect()
+            }
+            Groups::FileName { until } => {
+                paths.iter().map(|path| stem_until(path, until)).zip(labels).map(of_class).collect()
+            }
+            Groups::Column => {
+                let column = self.column.as_ref()?.iter();
+                column.map(|key| (!key.is_empty()).then(|| (None, key.clone()))).collect()
+            }
+        })
+    }
+
     /// A number for the group of each image by [`Groups::Column`].
     pub(crate) fn column_groups(&self) -> Option<Vec<u32>> {
-        let column = self.column.as_ref()?;
-        Some(numbered(column.iter().map(|key| (!key.is_empty()).then_some(key))))
+        self.keys(&Groups::Column).map(numbered)
     }
 }
 
@@ -77,46 +102,50 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for groups by a column that the list lacks.
+    /// [`Error::Config`] for groups by a column that the list lacks, or by a separator that no file name has.
     pub fn group_by(&mut self, groups: &Groups) -> Result<()> {
-        let Labelled { paths, labels } = &self.train.images;
-        if *groups != Groups::Column && self.train.column.is_some() {
-            self.notes
-                .push(format!("{}: the column group is not used, because other groups are set", self.name));
+        let keys = self.train.keys(groups).ok_or_else(|| {
+            Error::Config(format!("expected a CSV list with a column group, found none in {:?}", self.name))
+        })?;
+        if let Groups::FileName { until } = groups
+            && keys.iter().all(Option::is_none)
+        {
+            let example = self.train.images.paths.first().map_or_else(String::new, |path| file_name(path));
+            let message =
+                format!("expected a separator of file names such as {example:?}, found {until:?} in none");
+            return Err(Error::Config(message));
         }
-        self.groups = Some(match groups {
-            Groups::Directory => {
-                self.nested = None;
-                let keys = self.train.directories.iter().zip(labels);
-                numbered(keys.map(|(key, label)| (!key.is_empty()).then_some((label, key))))
+        if *groups == Groups::Directory {
+            self.nested = None;
+        }
+        self.groups = Some(numbered(keys));
+        if *groups != Groups::Column {
+            if self.train.column.is_some() {
+                let note =
+                    format!("{}: the column group is not used, because other groups are set", self.name);
+                self.notes.push(note);
             }
-            Groups::FileName { until } => {
-                let keys = paths.iter().zip(labels);
-                numbered(keys.map(|(path, label)| stem_until(path, until).map(|key| (label, key))))
-            }
-            Groups::Column => self.train.column_groups().ok_or_else(|| {
-                Error::Config(format!(
-                    "expected a CSV list with a column group, found none in {:?}",
-                    self.name
-                ))
-            })?,
-        });
+            self.note_shared_groups(groups);
+        }
         Ok(())
     }
 
-    /// Notes groups of the training images that a given validation or test list has, too.
-    pub(crate) fn note_shared_groups(&mut self) {
-        let Some(column) = &self.train.column else { return };
-        let training: HashSet<&str> =
-            column.iter().map(String::as_str).filter(|key| !key.is_empty()).collect();
-        for (set, what) in [(&self.validation, "validation"), (&self.test, "test")] {
-            let column = set.as_ref().and_then(|set| set.column.as_deref()).unwrap_or_default();
-            let images = column.iter().filter(|key| training.contains(key.as_str())).count();
-            if images > 0 {
+    /// Notes groups that two of the given sets have.
+    pub(crate) fn note_shared_groups(&mut self, groups: &Groups) {
+        let keys = |set: &Option<Files>| set.as_ref().and_then(|set| set.keys(groups)).unwrap_or_default();
+        let train = self.train.keys(groups).unwrap_or_default();
+        let (validation, test) = (keys(&self.validation), keys(&self.test));
+        for (images, what, of, others, effect) in [
+            (&validation, "validation", "training", &train, "which inflates accuracy"),
+            (&test, "test", "training", &train, "which inflates accuracy"),
+            (&test, "test", "validation", &validation, "so test images take part in choosing an epoch"),
+        ] {
+            let others: HashSet<_> = others.iter().flatten().collect();
+            let shared = images.iter().flatten().filter(|key| others.contains(key)).count();
+            if shared > 0 {
                 let (one, many) =
                     (format!("{what} image is in a group"), format!("{what} images are in groups"));
-                let images = counted(images, &one, &many);
-                self.notes.push(format!("{images} of the training list, which inflates accuracy"));
+                self.notes.push(format!("{} of {of} images, {effect}", counted(shared, &one, &many)));
             }
         }
     }
@@ -125,8 +154,8 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
-    /// [`Error::Images`] the files that cannot be decoded.
+    /// [`Error::Classes`] names class directories that cannot be used, [`Error::MissingFiles`] the missing images of lists;
+    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] the files that cannot be decoded.
     pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
         self.refuse_faults()?;
         let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
@@ -150,8 +179,8 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Classes`] names class directories that cannot be used; [`Error::Malformed`], [`Error::Read`] or
-    /// [`Error::Images`] the files that cannot be decoded; [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
+    /// [`Error::Classes`] names class directories that cannot be used, [`Error::MissingFiles`] the missing images of lists;
+    /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] the files that cannot be decoded; [`Error::ImageSizes`] two images of different size if `options.size` is `None`. [`Error::Dataset`] if there are no
     /// images or they do not fit into memory.
     pub fn decode(self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Source> {
         self.refuse_faults()?;
@@ -172,10 +201,16 @@ impl ImageFiles {
     }
 
     pub(crate) fn refuse_faults(&self) -> Result<()> {
-        if self.faults.is_empty() {
+        if !self.faults.is_empty() {
+            return Err(Error::Classes { reasons: self.faults.clone() });
+        }
+        if self.missing.is_empty() {
             return Ok(());
         }
-        Err(Error::Classes { reasons: self.faults.clone() })
+        let root = self.tree.root();
+        let missing =
+            self.missing.iter().map(|path| path.strip_prefix(root).unwrap_or(path).display().to_string());
+        Err(Error::MissingFiles { directory: root.to_owned(), missing: missing.collect() })
     }
 
     /// Training, validation and test images.

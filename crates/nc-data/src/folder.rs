@@ -104,7 +104,19 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     };
     let (validation, test) = (read(sets.validation)?, read(sets.test)?);
     let name = tree.name(directory);
-    Ok(ImageFiles { name, class_names, train, validation, test, groups: None, nested, faults, notes, tree })
+    Ok(ImageFiles {
+        name,
+        class_names,
+        train,
+        validation,
+        test,
+        groups: None,
+        nested,
+        faults,
+        missing: vec![],
+        notes,
+        tree,
+    })
 }
 
 /// The files of `directory` with its archives: itself, or those named like sets if `train` is one of them.

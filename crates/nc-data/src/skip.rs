@@ -25,6 +25,7 @@ impl ImageFiles {
         let skipped: HashSet<&str> = lines.iter().copied().collect();
         let mut found = HashSet::new();
         let root = self.tree.root();
+        self.missing.retain(|path| Index::key(root, path).is_none_or(|key| !skipped.contains(key.as_str())));
         let mut keep = |path: &Path| {
             let key = Index::key(root, path).filter(|key| skipped.contains(key.as_str()));
             let is_kept = key.is_none();

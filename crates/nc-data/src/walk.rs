@@ -26,6 +26,10 @@ impl Tally {
             "hidden".to_owned()
         } else if path.is_dir() {
             "symlinked directory".to_owned()
+        } else if is_image(path) {
+            // Paths in archives have no metadata.
+            let is_special = path.symlink_metadata().is_ok() && !path.is_file();
+            (if is_special { "not a file" } else { "beside class directories" }).to_owned()
         } else {
             let ending =
                 path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));

@@ -48,8 +48,8 @@ pub struct Accuracy {
     pub confusion: Vec<Vec<u64>>,
 }
 
-/// Maximum number of classes for which K x K matrices are kept.
-pub(crate) const MATRIX_CLASSES: usize = 1000;
+/// Maximum number of classes for which the confusion matrix is kept.
+const MATRIX_CLASSES: usize = 1000;
 
 /// Accumulates predictions over batches.
 #[derive(Clone, Debug)]

@@ -14,10 +14,19 @@ use nc_models::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const BACKBONES: [&str; 7] =
-    ["resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "wide-resnet32", "resnet18"];
-/// Networks for photographs.
-const LARGE: [&str; 3] = ["imagenet-resnet18", "resnet50", "resnext50-32x4d"];
+const BACKBONES: [&str; 11] = [
+    "resnet8",
+    "resnet20",
+    "resnet32",
+    "resnet44",
+    "resnet56",
+    "wide-resnet32",
+    "resnet18",
+    "imagenet-resnet18",
+    "resnet50",
+    "resnet152",
+    "resnext50-32x4d",
+];
 const HEADS: [&str; 5] = ["linear", "scaled", "cosine", "etf", "etf-normalised"];
 const BRANCHES: [(&str, &str); 6] = [
     ("bilateral-resnet8", "linear"),
@@ -34,8 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [directory] = arguments.as_slice() else { return Err("usage: onnx DIRECTORY".into()) };
     fs::create_dir_all(directory)?;
     let single = BACKBONES.iter().flat_map(|&backbone| HEADS.map(|head| (backbone, head)));
-    let large = LARGE.map(|backbone| (backbone, "linear"));
-    for (index, (backbone, head)) in single.chain(BRANCHES).chain(large).enumerate() {
+    for (index, (backbone, head)) in single.chain(BRANCHES).enumerate() {
         let in_channels = if backbone.ends_with("resnet8") { 1 } else { 3 };
         let (height, width) = if in_channels == 1 { (28, 28) } else { (32, 33) };
         let path = Path::new(directory).join(format!("{backbone}-{head}"));
@@ -144,6 +152,7 @@ impl Case<'_> {
             "resnet56" => cifar(56, 1),
             "wide-resnet32" => cifar(32, 2),
             "imagenet-resnet18" => ResNet::new(ResNetConfig::resnet18(in_channels), vb),
+            "resnet152" => ResNet::new(ResNetConfig::resnet152(in_channels), vb),
             "resnet50" => ResNet::new(ResNetConfig::resnet50(in_channels), vb),
             "resnext50-32x4d" => ResNet::new(ResNetConfig::resnext50_32x4d(in_channels), vb),
             _ => ResNet::new(ResNetConfig::resnet18_small(in_channels), vb),

@@ -52,8 +52,13 @@ impl Data {
     }
 
     /// Images for a trained network, with its classes, channels and normalisation.
-    pub(crate) fn open_for(config: &DataConfig, data_dir: Option<&Path>, input: &InputSpec) -> Result<Self> {
-        let mut source = open_source(config, data_dir, &mut ())?;
+    pub(crate) fn open_for(
+        config: &DataConfig,
+        data_dir: Option<&Path>,
+        input: &InputSpec,
+        progress: &mut dyn LoadProgress,
+    ) -> Result<Self> {
+        let mut source = open_source(config, data_dir, progress)?;
         let unfit = |reason: String| Error::OtherImages { reason };
         let ImageShape { height, width, .. } = source.train.shape();
         if (height, width) != (input.height, input.width) {

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use nc_data::{Batch, ImageShape, View};
+use nc_data::{Batch, ImageShape, LoadProgress, View};
 use nc_models::HeadConfig;
 
 use crate::{
@@ -33,13 +33,17 @@ pub struct DataFacts {
 }
 
 impl DataFacts {
-    /// Reads the data and draws the training subset.
+    /// Reads the data, with its `progress`, and draws the training subset.
     ///
     /// # Errors
     ///
     /// Those of reading and drawing; each names the file or the setting.
-    pub fn read(config: &DataConfig, data_dir: Option<&Path>) -> Result<Self> {
-        let data = Data::open(config, data_dir, &mut ())?;
+    pub fn read(
+        config: &DataConfig,
+        data_dir: Option<&Path>,
+        progress: &mut dyn LoadProgress,
+    ) -> Result<Self> {
+        let data = Data::open(config, data_dir, progress)?;
         Ok(Self {
             train_hash: data.train.hash().to_owned(),
             test_hash: data.test.hash().to_owned(),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, path::PathBuf, time::Duration};
 
+use nc_data::LoadProgress;
 use nc_record::RunDir;
 
 use crate::{
@@ -48,6 +49,12 @@ pub trait Runs {
     /// Directory of `run`, whose hash is `hash`.
     fn directory(&self, run: &Self::Run, hash: &str) -> PathBuf;
 
+    /// Facts of the data of `run`, if they are known already.
+    fn facts(&self, run: &Self::Run) -> Option<&DataFacts> {
+        let _ = run;
+        None
+    }
+
     /// Purpose of `run`, for messages: `for table3/...`.
     fn purpose(&self, run: &Self::Run) -> String;
 
@@ -72,6 +79,8 @@ pub struct Queue<'a, R> {
     /// Options of all runs; the output directory is ignored.
     options: RunOptions,
     facts: BTreeMap<String, DataFacts>,
+    /// Receives the progress of reading images for their facts.
+    progress: Box<dyn LoadProgress + Send>,
 }
 
 /// Receives the progress of a queue.
@@ -124,7 +133,13 @@ impl<'a, R: Runs> Queue<'a, R> {
     /// Creates a queue. `data_dirs` has the data directory of each source, and `options` the options of all runs,
     /// whose output directory is ignored.
     pub fn new(runs: R, data_dirs: &'a BTreeMap<DataSource, Option<PathBuf>>, options: RunOptions) -> Self {
-        Self { runs, data_dirs, options, facts: BTreeMap::new() }
+        Self { runs, data_dirs, options, facts: BTreeMap::new(), progress: Box::new(()) }
+    }
+
+    /// The same queue with the `progress` of reading the images before the first run.
+    #[must_use]
+    pub fn with_progress(self, progress: Box<dyn LoadProgress + Send>) -> Self {
+        Self { progress, ..self }
     }
 
     /// The runs.
@@ -302,12 +317,17 @@ impl<'a, R: Runs> Queue<'a, R> {
 
     /// Facts of the data of a run, which are read once for each data configuration.
     fn facts(&mut self, position: usize) -> Result<DataFacts, R::Error> {
-        let experiment = self.runs.runs()[position].experiment();
+        let run = &self.runs.runs()[position];
+        if let Some(facts) = self.runs.facts(run) {
+            return Ok(facts.clone());
+        }
+        let experiment = run.experiment();
         let config = serde_json::to_string(&experiment.data).unwrap_or_default();
         if let Some(facts) = self.facts.get(&config) {
             return Ok(facts.clone());
         }
-        let facts = DataFacts::read(&experiment.data, data_dir(self.data_dirs, experiment).as_deref())?;
+        let directory = data_dir(self.data_dirs, experiment);
+        let facts = DataFacts::read(&experiment.data, directory.as_deref(), self.progress.as_mut())?;
         self.facts.insert(config, facts.clone());
         Ok(facts)
     }

@@ -46,13 +46,10 @@ pub(crate) fn open_source(
         DataSource::Idx => Ok(idx::read_dir(from_files("idx")?)?),
         DataSource::Cifar10 => Ok(cifar::read_dir(from_files("cifar10")?, Cifar::Ten)?),
         DataSource::Cifar100 => Ok(cifar::read_dir(from_files("cifar100")?, Cifar::Hundred)?),
-        DataSource::ImageFolder => {
-            let directory = from_files("image-folder")?;
-            read(folder::find(directory)?, directory, config, progress)
-        }
-        DataSource::ImageList => {
-            let directory = from_files("image-list")?;
-            read(list::find(directory)?, directory, config, progress)
+        DataSource::ImageFolder | DataSource::ImageList => {
+            let name = if config.source == DataSource::ImageList { "image-list" } else { "image-folder" };
+            let files = own_images(from_files(name)?, config.source, config.skip.as_deref())?;
+            read(files, config, progress)
         }
         #[cfg(feature = "hub")]
         DataSource::HubCifar10 => Ok(nc_data::hub::cifar10()?),
@@ -68,18 +65,19 @@ pub(crate) fn open_source(
     }
 }
 
-/// Reads the images of `directory`, or an archive.
-fn read(
-    mut files: ImageFiles,
-    directory: &Path,
-    config: &DataConfig,
-    progress: &mut dyn LoadProgress,
-) -> Result<Source> {
-    if let Some(list) = &config.skip {
+/// Finds the images in `directory`, or in an archive, without those listed in the file `skip`.
+pub(crate) fn own_images(directory: &Path, source: DataSource, skip: Option<&Path>) -> Result<ImageFiles> {
+    let lists = source == DataSource::ImageList;
+    let mut files = if lists { list::find(directory)? } else { folder::find(directory)? };
+    if let Some(list) = skip {
         let parent = if directory.is_file() { directory.parent() } else { Some(directory) };
         let skipped = files.skip(&parent.unwrap_or(directory).join(list));
         skipped.map_err(|error| Error::setting("data.skip", error.to_string()))?;
     }
+    Ok(files)
+}
+
+fn read(mut files: ImageFiles, config: &DataConfig, progress: &mut dyn LoadProgress) -> Result<Source> {
     if let Some(groups) = &config.groups {
         files.group_by(groups).map_err(|error| Error::setting("data.groups", error.to_string()))?;
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
-use nc_data::ImageShape;
+use nc_data::{ImageShape, LoadProgress};
 use nc_models::{Backbone, Network};
 use nc_record::{Features, RunDir, TestFeatures};
 
@@ -39,11 +39,24 @@ impl Trained {
     /// images that do not fit the network; [`Error::ConfigChanged`] and [`Error::WeightsChanged`] for files that
     /// changed since the run finished.
     pub fn open(checkpoint: &Path, options: &RunOptions) -> Result<Self> {
+        Self::open_with_progress(checkpoint, options, &mut ())
+    }
+
+    /// Like [`Trained::open`], with the `progress` of reading the images.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Trained::open`].
+    pub fn open_with_progress(
+        checkpoint: &Path,
+        options: &RunOptions,
+        progress: &mut dyn LoadProgress,
+    ) -> Result<Self> {
         let experiment = Self::experiment_of(checkpoint)?;
         if let Some(name) = &experiment.model.own_backbone {
             return Err(Error::OwnBackbone { run: checkpoint.to_owned(), name: name.clone() });
         }
-        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options)
+        Self::read(checkpoint, &experiment, resnet(experiment.model.backbone), options, progress)
     }
 
     /// Like [`Trained::open`], for a run of [`train_backbone`](crate::train_backbone) with the same `build`.
@@ -56,7 +69,7 @@ impl Trained {
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
     ) -> Result<Self> {
-        Self::read(checkpoint, &Self::experiment_of(checkpoint)?, build, options)
+        Self::read(checkpoint, &Self::experiment_of(checkpoint)?, build, options, &mut ())
     }
 
     fn read(
@@ -64,12 +77,13 @@ impl Trained {
         experiment: &ValidExperiment,
         build: impl FnOnce(&VarBuilder<'_>, ImageShape) -> nc_models::Result<Box<dyn Backbone>>,
         options: &RunOptions,
+        progress: &mut dyn LoadProgress,
     ) -> Result<Self> {
         let stored = Stored::read(checkpoint, experiment)?;
         let data_dir = options.data_dir.as_deref();
         let mut data = match &stored.input {
-            Some(input) => Data::open_for(&experiment.data, data_dir, input)?,
-            None => Data::open(&experiment.data, data_dir, &mut ())?,
+            Some(input) => Data::open_for(&experiment.data, data_dir, input, progress)?,
+            None => Data::open(&experiment.data, data_dir, progress)?,
         };
         if let Some(result) = &stored.result {
             data.compare_with(&result.data, stored.input.is_some())?;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{ImageList, image_list::tree_of};
 use crate::{
-    Error, ImageFiles, ImageOptions, Result, Source,
+    Error, Groups, ImageFiles, ImageOptions, Result, Source,
     archive::is_archive,
     entries::{entries, file_name},
     error::first,
@@ -40,8 +40,8 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 /// # Errors
 ///
 /// Those of [`ImageList::read`]; [`Error::Malformed`] for no training list, several candidates for a list, a class without
-/// training images or a class of another list that the training list has not; [`Error::MissingFiles`] with the missing
-/// images.
+/// training images or a class of another list that the training list has not. Missing images are errors of
+/// [`ImageFiles::survey`] and [`ImageFiles::decode`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let Lists { train, validation, test, mut notes } = Lists::in_dir(directory)?;
     let list = ImageList::read(&train)?;
@@ -57,10 +57,11 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     let lists: Vec<&ImageList> = [&list].into_iter().chain(&validation).chain(&test).collect();
     let mut tree = tree_of(&lists, directory)?;
     notes.append(&mut tree.notes);
-    let files = |list: &ImageList| list.files(&tree, directory, &class_names);
-    let validation = validation.as_ref().map(files).transpose()?;
-    let test = test.as_ref().map(files).transpose()?;
+    let mut missing = vec![];
+    let mut files = |list: &ImageList| list.files(&tree, directory, &class_names, &mut missing);
     let train = files(&list)?;
+    let validation = validation.as_ref().map(&mut files).transpose()?;
+    let test = test.as_ref().map(&mut files).transpose()?;
     let groups = train.column_groups();
     let name = file_name(directory);
     let mut files = ImageFiles {
@@ -71,11 +72,12 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
         test,
         groups,
         faults: vec![],
+        missing,
         nested: None,
         notes,
         tree,
     };
-    files.note_shared_groups();
+    files.note_shared_groups(&Groups::Column);
     Ok(files)
 }
 
@@ -103,7 +105,10 @@ pub fn has_lists(directory: &Path) -> Result<bool> {
         Ok(list) if list.first_exists(directory) => Ok(true),
         // The error of the list is more helpful than that of a folder without class directories.
         Ok(_) => Ok(!has_class_directories(directory)?),
-        Err(_) => Ok(is_named_training(&list) && !has_class_directories(directory)?),
+        Err(_) => {
+            let is_csv = list.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("csv"));
+            Ok((is_csv || is_named_training(&list)) && !has_class_directories(directory)?)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use rayon::prelude::*;
@@ -51,9 +51,11 @@ impl ImageList {
         if entries.is_empty() {
             return Err(malformed("expected images, found none".into()));
         }
-        let mut lines: HashMap<&Path, usize> = HashMap::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         for Entry { line, path: image, label, .. } in &entries {
-            if let Some(before) = lines.insert(image, *line) {
+            // `./a.jpg` is `a.jpg`, and names in NFC and NFD are the same.
+            let plain: PathBuf = image.components().filter(|part| *part != Component::CurDir).collect();
+            if let Some(before) = lines.insert(plain.to_string_lossy().nfc().collect(), *line) {
                 let image = image.display();
                 return Err(malformed(format!(
                     "line {line}: duplicate image {image}, also in line {before}"
@@ -132,22 +134,32 @@ impl ImageList {
         labels.into_iter().enumerate().map(name).collect()
     }
 
-    /// The images, with labels that index `class_names`. Names of files may be composed otherwise than in the list.
-    pub(super) fn files(&self, tree: &Tree, root: &Path, class_names: &[String]) -> Result<Files> {
-        let paths: Vec<Option<PathBuf>> =
+    /// The images, with labels that index `class_names`. Names of files may be composed otherwise than in the list. Paths
+    /// without a file are added to `missing`.
+    pub(super) fn files(
+        &self,
+        tree: &Tree,
+        root: &Path,
+        class_names: &[String],
+        missing: &mut Vec<PathBuf>,
+    ) -> Result<Files> {
+        let found: Vec<Option<PathBuf>> =
             self.entries.par_iter().map(|entry| file(tree, root, &entry.path)).collect();
-        let missing = self.entries.iter().zip(&paths).filter(|(_, path)| path.is_none());
-        let missing: Vec<String> = missing.map(|(entry, _)| entry.path.display().to_string()).collect();
-        if !missing.is_empty() {
-            return Err(Error::MissingFiles { directory: root.to_owned(), missing });
-        }
+        let paths = self.entries.iter().zip(found).map(|(entry, found)| {
+            found.unwrap_or_else(|| {
+                let path = root.join(&entry.path);
+                missing.push(path.clone());
+                path
+            })
+        });
+        let paths: Vec<PathBuf> = paths.collect();
         let labels = self.labels(class_names)?;
         let directory = |entry: &Entry| {
             entry.path.parent().map_or_else(String::new, |parent| parent.to_string_lossy().nfc().collect())
         };
         let column = |entry: &Entry| entry.group.clone().unwrap_or_default();
         Ok(Files {
-            images: Labelled { paths: paths.into_iter().flatten().collect(), labels },
+            images: Labelled { paths, labels },
             directories: self.entries.iter().map(directory).collect(),
             column: self.has_groups.then(|| self.entries.iter().map(column).collect()),
         })

@@ -218,7 +218,7 @@ fn the_column_group_spans_classes_and_is_used_without_being_asked_for() {
     assert_eq!(source.train.groups().unwrap(), [0, 0, 1, 1, 2, 3, 4]);
     let [columns, shared] = &source.notes[..] else { panic!("{:?}", source.notes) };
     assert!(columns.ends_with("train.csv: unused columns: age"), "{columns}");
-    assert_eq!(shared, "1 test image is in a group of the training list, which inflates accuracy");
+    assert_eq!(shared, "1 test image is in a group of training images, which inflates accuracy");
     for seed in 0..10 {
         let (_, held_out) = Subset::all(&source.train).hold_out(0.4, seed, Purpose::Validation).unwrap();
         let held_out = held_out.indices();

@@ -9,8 +9,8 @@ type Checked = std::result::Result<(), String>;
 /// Upper limit on labels, far above real numbers of classes.
 const MOST_CLASSES: usize = 1 << 24;
 
-/// Upper limit on feature norms, far above real values and small enough to draw.
-const LONGEST: f64 = 1e30;
+/// Upper limit on feature norms, above those of f32 features and small enough to draw.
+const LONGEST: f64 = 1e60;
 
 pub(super) fn check_result(result: &RunResult<Accuracy, Calibration, Geometry>) -> Checked {
     let counts = &result.data.class_counts;

@@ -133,6 +133,23 @@ fn curves_over_hundreds_of_decades_terminate() {
     RunReport::read(directory.path()).unwrap().to_html().unwrap();
 }
 
+/// An exploded network has a page like any other.
+#[test]
+fn features_near_the_largest_f32_are_drawn() {
+    let mut files = SOUND.clone();
+    let largest = f64::from(f32::MAX);
+    for sample in files[1].1[0]["samples"].as_array_mut().unwrap() {
+        sample["at"] = json!([largest * sample["at"][0].as_f64().unwrap().signum(), 20.0 * largest]);
+    }
+    for norm in files[0].1[0]["nc"]["train"]["nc2"]["centered_means"]["norms"].as_array_mut().unwrap() {
+        *norm = json!(20.0 * largest);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &files);
+    let page = RunReport::read(directory.path()).unwrap().to_html().unwrap();
+    assert!(!page.contains("NaN") && !page.contains("inf\""));
+}
+
 #[test]
 fn text_from_files_is_escaped() {
     let mut files = SOUND.clone();

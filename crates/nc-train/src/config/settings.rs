@@ -8,7 +8,7 @@ use super::{experiment::Experiment, limits::MOST_EPOCHS, valid::ValidExperiment,
 use crate::{
     Error, Result,
     error::{did_you_mean, nearest},
-    presets::{self, ImageDirectory},
+    presets::{self, ImageDirectory, Reduction},
     schema,
 };
 
@@ -39,13 +39,12 @@ impl Settings<'_> {
     ///
     /// For an unreadable file, an unknown preset or an invalid setting. The error names it and the values expected.
     pub fn resolve(&self) -> Result<ValidExperiment> {
-        let mut root = Value::Table(self.base()?);
-        // The kind of an optimiser first, because it removes the other keys of the section.
-        let (kinds, others): (Vec<_>, Vec<_>) =
-            self.overrides.iter().partition(|text| text.split('=').next().is_some_and(is_optimizer_kind));
-        for text in kinds.into_iter().chain(others) {
-            set(&mut root, text)?;
-        }
+        // One's own images are counted as these settings leave them. Errors are those of the fitted settings.
+        let reduction = self
+            .images
+            .and_then(|_| self.merged(None).ok())
+            .map_or_else(Reduction::default, |root| Reduction::of(&root));
+        let mut root = self.merged(Some(&reduction))?;
         if let (Some(seed), Value::Table(table)) = (self.seed, &mut root) {
             table.insert("seed".to_owned(), Value::Integer(toml_seed("--seed", seed)?));
         }
@@ -68,28 +67,43 @@ impl Settings<'_> {
         }
     }
 
+    /// Preset, file and overrides, merged; with `fit`, a preset of one's own images is fitted to them.
+    fn merged(&self, fit: Option<&Reduction>) -> Result<Value> {
+        let mut root = Value::Table(self.base(fit)?);
+        // The kind of an optimiser first, because it removes the other keys of the section.
+        let (kinds, others): (Vec<_>, Vec<_>) =
+            self.overrides.iter().partition(|text| text.split('=').next().is_some_and(is_optimizer_kind));
+        for text in kinds.into_iter().chain(others) {
+            set(&mut root, text)?;
+        }
+        Ok(root)
+    }
+
     /// The preset `name`, else that of the settings or the default.
-    fn preset_table(&self, name: Option<&str>) -> Result<Table> {
+    fn preset_table(&self, name: Option<&str>, fit: Option<&Reduction>) -> Result<Table> {
         let mut experiment = match (name.or(self.preset), self.images) {
             (Some(name), _) => presets::find(name)?,
             (None, Some(directory)) => presets::find(presets::default_of(directory.source()?))?,
             (None, None) => presets::find(presets::DEFAULT)?,
         };
-        if let Some(directory) = self.images.filter(|_| presets::fits_images(&experiment)) {
-            directory.facts(experiment.data.source)?.fit(&mut experiment, self.epochs);
+        if let (Some(directory), Some(Reduction { skip, profile }), true) =
+            (self.images, fit, presets::fits_images(&experiment))
+        {
+            let facts = directory.facts(experiment.data.source, skip.as_deref())?;
+            facts.fit(&mut experiment, profile.as_ref(), self.epochs);
         }
         Ok(Table::try_from(experiment)?)
     }
 
     /// Preset and file merged.
-    fn base(&self) -> Result<Table> {
-        let Some(path) = self.config else { return self.preset_table(None) };
+    fn base(&self, fit: Option<&Reduction>) -> Result<Table> {
+        let Some(path) = self.config else { return self.preset_table(None, fit) };
         let refused = |error: Error| Error::Config { path: path.to_owned(), message: error.to_string() };
         let mut file = read_table(path)?;
         let preset = match (file.remove("preset"), self.preset) {
-            (None, flag) => flag.map(|name| self.preset_table(Some(name))).transpose()?,
+            (None, flag) => flag.map(|name| self.preset_table(Some(name), fit)).transpose()?,
             (Some(Value::String(name)), flag) if flag.is_none_or(|flag| flag == name) => {
-                Some(self.preset_table(Some(&name)).map_err(refused)?)
+                Some(self.preset_table(Some(&name), fit).map_err(refused)?)
             }
             (Some(Value::String(name)), Some(flag)) => {
                 let message = format!("found {name:?}, but --preset is {flag:?}; remove one of them");

@@ -15,4 +15,4 @@ mod single_network;
 
 pub use find::{BEST, COMPARED, DEFAULT, data_sets, find, methods, parts};
 pub use own_images::{ImageDirectory, OwnImages, data_set_of};
-pub(crate) use own_images::{default_of, fits_images};
+pub(crate) use own_images::{Reduction, default_of, fits_images};

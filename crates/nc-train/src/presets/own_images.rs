@@ -2,15 +2,17 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use nc_data::{ImageOptions, ImageShape, Survey, folder, list};
+use nc_data::{ImageOptions, ImageShape, Profile, Survey, list};
+use toml::Value;
 
 use super::data_sets::TEST_FRACTION;
 use crate::{
     DataFacts, Result,
     config::{DataSource, Experiment, Keep, Validation, ValidationMeasure},
+    source::own_images,
 };
 
 /// Facts of one's own images, found without decoding them.
@@ -34,14 +36,22 @@ pub struct OwnImages {
 #[derive(Debug)]
 pub struct ImageDirectory {
     path: PathBuf,
-    folder: OnceLock<OwnImages>,
-    list: OnceLock<OwnImages>,
+    known: Mutex<Vec<Known>>,
+}
+
+/// Facts, and how the images were read.
+#[derive(Debug)]
+struct Known {
+    source: DataSource,
+    /// List of images that are left out.
+    skip: Option<PathBuf>,
+    facts: Arc<OwnImages>,
 }
 
 impl ImageDirectory {
     /// The directory at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), folder: OnceLock::new(), list: OnceLock::new() }
+        Self { path: path.into(), known: Mutex::default() }
     }
 
     /// Source that reads the directory unless a preset chooses another: [`DataSource::ImageList`] if it has a training
@@ -54,23 +64,46 @@ impl ImageDirectory {
         Ok(if list::has_lists(&self.path)? { DataSource::ImageList } else { DataSource::ImageFolder })
     }
 
-    /// Facts of the images as read by `source`.
+    /// Facts of the images as read by `source`, without those listed in the file `skip`, a path relative to the directory.
     ///
     /// # Errors
     ///
     /// Those of [`OwnImages::read`].
-    pub fn facts(&self, source: DataSource) -> Result<&OwnImages> {
-        let known = if source == DataSource::ImageList { &self.list } else { &self.folder };
-        if let Some(facts) = known.get() {
-            return Ok(facts);
+    pub fn facts(&self, source: DataSource, skip: Option<&Path>) -> Result<Arc<OwnImages>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|known| known.source == source && known.skip.as_deref() == skip)
+        {
+            return Ok(same.facts.clone());
         }
-        let facts = OwnImages::read(&self.path, source)?;
-        Ok(known.get_or_init(|| facts))
+        let facts = Arc::new(OwnImages::read(&self.path, source, skip)?);
+        known.push(Known { source, skip: skip.map(Path::to_owned), facts: facts.clone() });
+        Ok(facts)
     }
 
     /// Facts of the images, if they were needed.
-    pub fn known(&self) -> Option<&OwnImages> {
-        self.list.get().or_else(|| self.folder.get())
+    pub fn known(&self) -> Option<Arc<OwnImages>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.last().map(|known| known.facts.clone())
+    }
+}
+
+/// Settings that change the number of one's own images.
+#[derive(Default)]
+pub(crate) struct Reduction {
+    /// List of images that are left out.
+    pub(crate) skip: Option<PathBuf>,
+    /// Long-tail profile.
+    pub(crate) profile: Option<Profile>,
+}
+
+impl Reduction {
+    /// That of a configuration, which may be invalid.
+    pub(crate) fn of(config: &Value) -> Self {
+        let setting = |key: &str| config.get("data").and_then(|data| data.get(key)).cloned();
+        Self {
+            skip: setting("skip").and_then(|skip| skip.try_into().ok()),
+            profile: setting("profile").and_then(|profile| profile.try_into().ok()),
+        }
     }
 }
 
@@ -117,16 +150,18 @@ impl OwnImages {
     /// Share of the training images held out for validation, if there is no validation set.
     pub const VALIDATION_FRACTION: f64 = 0.15;
 
-    /// Finds the images in `directory`, which has image lists or class directories, and reads their headers.
+    /// Finds the images in `directory`, which has image lists or class directories, without those listed in the file `skip`,
+    /// and reads their headers.
     ///
     /// # Errors
     ///
-    /// Those of [`nc_data::folder::find`], [`nc_data::list::find`] and [`nc_data::ImageFiles::survey`].
-    pub fn read(directory: &Path, source: DataSource) -> Result<Self> {
-        let lists = source == DataSource::ImageList;
-        let files = if lists { list::find(directory)? } else { folder::find(directory)? };
+    /// Those of [`nc_data::folder::find`], [`nc_data::list::find`], [`nc_data::ImageFiles::skip`] and
+    /// [`nc_data::ImageFiles::survey`].
+    pub fn read(directory: &Path, source: DataSource, skip: Option<&Path>) -> Result<Self> {
+        let files = own_images(directory, source, skip)?;
         // Lists are read as their authors do, without EXIF orientation.
-        let options = ImageOptions { exif_orientation: !lists, ..ImageOptions::default() };
+        let exif_orientation = source != DataSource::ImageList;
+        let options = ImageOptions { exif_orientation, ..ImageOptions::default() };
         let Survey { class_counts, validation, test, size, channels } = files.survey(options)?;
         Ok(Self { source, class_counts, validation, test, size, channels })
     }
@@ -137,23 +172,34 @@ impl OwnImages {
         if has_test { 2 } else { 3 }
     }
 
-    /// Training images after hold-outs, about.
-    fn training_images(&self, experiment: &Experiment) -> usize {
+    /// Training images after hold-outs and `profile`, about.
+    fn training_images(&self, experiment: &Experiment, profile: &Profile) -> usize {
         let data = &experiment.data;
         let test = data.test_fraction.filter(|_| self.test.is_none()).unwrap_or(0.0);
         let validation = data.validation.filter(|_| self.validation.is_none());
         let kept = (1.0 - test) * (1.0 - validation.map_or(0.0, |validation| validation.fraction));
-        (self.class_counts.iter().sum::<usize>() as f64 * kept).round() as usize
+        let images = (self.class_counts.iter().sum::<usize>() as f64 * kept).round() as usize;
+        let of_class = |&images: &usize| (images as f64 * kept).round() as usize;
+        let available: Vec<usize> = self.class_counts.iter().map(of_class).collect();
+        match profile {
+            Profile::Full => images,
+            // Training reports a profile that does not fit the images.
+            profile => profile.counts(&available).map_or(images, |counts| counts.iter().sum()),
+        }
     }
 
     /// Sets what depends on the images: their size, validation, batch size, learning rate, length and, for that length or
-    /// for `epochs`, the evaluation interval.
-    pub(crate) fn fit(&self, experiment: &mut Experiment, epochs: Option<usize>) {
+    /// for `epochs`, the evaluation interval. `profile` is that of the run, by default that of `experiment`.
+    pub(crate) fn fit(&self, experiment: &mut Experiment, profile: Option<&Profile>, epochs: Option<usize>) {
         let data = &mut experiment.data;
         data.image_size = Some(match self.size {
             Some((height, width)) if height.max(width) <= Self::SIDE => (height, width),
             _ => (Self::SIDE, Self::SIDE),
         });
+        let side = data.image_size.map_or(Self::SIDE, |(height, width)| height.min(width));
+        if data.crop_padding >= side {
+            data.crop_padding = side / 8;
+        }
         let enough = Self::enough_for_validation(self.test.is_some());
         if self.validation.is_none() && self.class_counts.iter().any(|&images| images >= enough) {
             let chosen_by = ValidationMeasure::BalancedAccuracy;
@@ -162,7 +208,7 @@ impl OwnImages {
         if self.validation.is_some() || data.validation.is_some() {
             experiment.evaluation.keep = Keep::Best;
         }
-        let images = self.training_images(experiment);
+        let images = self.training_images(experiment, profile.unwrap_or(&experiment.data.profile));
         for phase in &mut experiment.phases {
             let full = phase.batch_size;
             let fitting = (images / FEWEST_BATCHES).max(1).next_power_of_two() / 2;
@@ -178,8 +224,9 @@ impl OwnImages {
 
     /// Sizes of a run of `experiment`, about: rounding of hold-outs is neglected, and hashes are empty.
     pub fn facts(&self, experiment: &Experiment) -> DataFacts {
-        let train_images = self.training_images(experiment);
-        let held_out = self.class_counts.iter().sum::<usize>() - train_images;
+        let all = self.training_images(experiment, &Profile::Full);
+        let train_images = self.training_images(experiment, &experiment.data.profile);
+        let held_out = self.class_counts.iter().sum::<usize>() - all;
         let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((Self::SIDE, Self::SIDE));
         DataFacts {
             train_hash: String::new(),
@@ -203,7 +250,7 @@ mod tests {
         let source = DataSource::ImageFolder;
         let images = OwnImages { source, class_counts, validation: None, test: None, size, channels: 3 };
         let mut experiment = find("image-folder/balanced-softmax").unwrap();
-        images.fit(&mut experiment, epochs);
+        images.fit(&mut experiment, None, epochs);
         experiment
     }
 
