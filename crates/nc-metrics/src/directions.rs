@@ -18,7 +18,7 @@ pub struct Directions {
     pub norms: Vec<f64>,
     /// Population standard deviation of the norms divided by their mean; 0 at collapse. None if all norms are 0.
     pub equinorm_cov: Option<f64>,
-    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty for more than 200 vectors, where they would
+    /// Cosines between all pairs (K, K), 1 on the diagonal. Empty for more than 256 vectors, where they would
     /// dominate the record. With fewer than two vectors or a vector of norm zero, which has no direction, this is empty
     /// and everything below None.
     pub cosines: Vec<Vec<f64>>,
@@ -132,7 +132,7 @@ impl Directions {
 }
 
 /// Maximum number of vectors for which all cosines are kept.
-const MOST_COSINES: usize = 200;
+const MOST_COSINES: usize = 256;
 
 /// Cosines within this of 1 differ from it by f64 rounding only.
 const COINCIDING: f64 = 1e-14;
