@@ -122,9 +122,9 @@ pub(crate) fn fits_images(experiment: &Experiment) -> bool {
 /// Name of the default preset for `source`.
 pub(crate) fn default_of(source: DataSource) -> &'static str {
     if source == DataSource::ImageList {
-        "image-list/balanced-softmax"
+        "image-list/logit-adjustment"
     } else {
-        "image-folder/balanced-softmax"
+        "image-folder/logit-adjustment"
     }
 }
 
