@@ -79,10 +79,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             show("no runs missing");
             return Ok(ExitCode::SUCCESS);
         }
-        let facts = &comparison.facts;
-        let images = facts.train_images + facts.evaluated_images;
-        let bytes = images * facts.shape.values();
-        let gigabytes = GIGABYTES + bytes.div_ceil(1 << 30);
+        let gigabytes = GIGABYTES + comparison.images_in_memory().div_ceil(1 << 30);
         std::fs::create_dir_all(&args.out)
             .with_context(|| format!("cannot create {}", args.out.display()))?;
         let path = args.out.join("slurm.sh");
@@ -171,6 +168,16 @@ struct Comparison {
     runs: Vec<ComparedRun>,
     /// All runs have the same images.
     facts: DataFacts,
+}
+
+impl Comparison {
+    /// Bytes of the images that a run holds in memory; 0 if they are streamed.
+    fn images_in_memory(&self) -> usize {
+        if self.runs.iter().any(|run| run.experiment.data.streaming.is_some()) {
+            return 0;
+        }
+        (self.facts.train_images + self.facts.evaluated_images) * self.facts.shape.values()
+    }
 }
 
 impl Runs for Comparison {
