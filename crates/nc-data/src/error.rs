@@ -132,7 +132,7 @@ pub(crate) fn first(names: &[String]) -> String {
 }
 
 /// The first few reasons, one per line, and the number of the others.
-fn first_lines(reasons: &[String]) -> String {
+pub(crate) fn first_lines(reasons: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = reasons[..reasons.len().min(SHOWN)].join("\n  ");
     if reasons.len() > SHOWN { format!("{shown}\n  and {} more", reasons.len() - SHOWN) } else { shown }

@@ -7,10 +7,16 @@ use std::{
 use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
-use super::parse::{self, Entry, Label, Parsed};
+use super::parse::{self, Entry, Fault, Label, Parsed};
 use crate::{
-    Error, Result, archive::is_archive, decode::Labelled, entries::entries, error::first, files::Files,
-    names::is_printable, tree::Tree,
+    Error, Result,
+    archive::is_archive,
+    decode::Labelled,
+    entries::entries,
+    error::{first, first_lines},
+    files::Files,
+    names::is_printable,
+    tree::Tree,
 };
 
 /// A parsed image list.
@@ -29,8 +35,8 @@ impl ImageList {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty or not UTF-8, a line is invalid or an
-    /// image appears twice.
+    /// [`Error::Read`] if the file cannot be read, [`Error::Malformed`] if it is empty or not UTF-8, or for all lines that are
+    /// invalid or repeat an image.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
@@ -42,34 +48,39 @@ impl ImageList {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
-        let malformed = |message: String| Error::Malformed { path: path.to_owned(), message };
         // Editors on Windows begin a text with a byte-order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let is_csv = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("csv"));
         let parsed = if is_csv { parse::csv(text) } else { parse::text(text) };
-        let Parsed { entries, has_groups, unused_columns } = parsed.map_err(malformed)?;
-        if entries.is_empty() {
-            return Err(malformed("expected images, found none".into()));
-        }
+        let Parsed { entries, has_groups, unused_columns, mut faults } = parsed;
         let mut lines: HashMap<String, usize> = HashMap::new();
         for Entry { line, path: image, label, .. } in &entries {
+            let mut fault = |message| faults.push(Fault { line: *line, message });
             // `./a.jpg` is `a.jpg`, and names in NFC and NFD are the same.
             let plain: PathBuf = image.components().filter(|part| *part != Component::CurDir).collect();
-            if let Some(before) = lines.insert(plain.to_string_lossy().nfc().collect(), *line) {
-                let image = image.display();
-                return Err(malformed(format!(
-                    "line {line}: duplicate image {image}, also in line {before}"
-                )));
+            let name = plain.to_string_lossy().nfc().collect();
+            if let Some(before) = lines.get(&name) {
+                fault(format!("duplicate image {}, also in line {before}", image.display()));
+            } else {
+                lines.insert(name, *line);
             }
             if let Label::Name(name) = label
                 && !is_printable(name)
             {
-                let message =
-                    format!("line {line}: expected a class name without control characters, found {label}");
-                return Err(malformed(message));
+                fault(format!("expected a class name without control characters, found {label}"));
             }
         }
-        Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns })
+        faults.sort();
+        let message = match &faults[..] {
+            [] if entries.is_empty() => "expected images, found none".into(),
+            [] => return Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns }),
+            [fault] => fault.to_string(),
+            faults => {
+                let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
+                format!("{} lines cannot be used:\n  {}", faults.len(), first_lines(&faults))
+            }
+        };
+        Err(Error::Malformed { path: path.to_owned(), message })
     }
 
     /// The file.

@@ -65,11 +65,24 @@ pub(super) struct Parsed {
     pub(super) has_groups: bool,
     /// Columns of other names.
     pub(super) unused_columns: Vec<String>,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// A line that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fault {
+    pub(super) line: usize,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
 }
 
 /// Parses lines `path label` with numbers, or `path<TAB>class name` if the first line has a tab and no number behind it.
-/// The error is a message that names the line.
-pub(super) fn text(text: &str) -> Result<Parsed, String> {
+pub(super) fn text(text: &str) -> Parsed {
     let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
     let named = |line: &str| Some(line.rsplit_once('\t')?).and_then(|(_, label)| Label::parse(label.trim()));
     let is_named =
@@ -87,12 +100,15 @@ pub(super) fn text(text: &str) -> Result<Parsed, String> {
             } else {
                 "\"path label\" with a label from 0, or a tab before the class name in every line"
             };
-            format!("line {}: expected {expected}, found {line:?}", index + 1)
+            Fault { line: index + 1, message: format!("expected {expected}, found {line:?}") }
         })
     };
-    let entries: Vec<Entry> = lines.map(entry).collect::<Result<_, _>>()?;
-    of_one_kind(&entries)?;
-    Ok(Parsed { entries, ..Parsed::default() })
+    let mut parsed = Parsed::default();
+    for entry in lines.map(entry) {
+        parsed.add(entry);
+    }
+    parsed.refuse_other_labels();
+    parsed
 }
 
 /// Names of columns in a header.
@@ -108,15 +124,21 @@ struct Columns {
     count: usize,
 }
 
-/// Parses comma-separated lines of path, label and possibly group, with or without a header. The error is a message that
-/// names the line.
-pub(super) fn csv(text: &str) -> Result<Parsed, String> {
+/// Parses comma-separated lines of path, label and possibly group, with or without a header. Without usable columns in the
+/// first line, the others are not read.
+pub(super) fn csv(text: &str) -> Parsed {
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text.as_bytes());
     let (mut parsed, mut columns) = (Parsed::default(), None);
     let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                parsed.faults.push(Fault { line: lines.line, message: error.to_string() });
+                continue;
+            }
+        };
         let line = lines.line_of(record.position().map_or(0, |position| position.byte() as usize));
         if record.len() == 1 && record[0].is_empty() {
             continue;
@@ -124,8 +146,13 @@ pub(super) fn csv(text: &str) -> Result<Parsed, String> {
         let columns = if let Some(columns) = &columns {
             columns
         } else {
-            let (found, is_header) = Columns::of(&record, &mut parsed.unused_columns)
-                .map_err(|message| format!("line {line}: {message}"))?;
+            let (found, is_header) = match Columns::of(&record, &mut parsed.unused_columns) {
+                Ok(found) => found,
+                Err(message) => {
+                    parsed.faults.push(Fault { line, message });
+                    return parsed;
+                }
+            };
             parsed.has_groups = found.group.is_some();
             let found = columns.insert(found);
             if is_header {
@@ -133,11 +160,32 @@ pub(super) fn csv(text: &str) -> Result<Parsed, String> {
             }
             found
         };
-        let entry = columns.entry(&record, line).map_err(|message| format!("line {line}: {message}"))?;
-        parsed.entries.push(entry);
+        parsed.add(columns.entry(&record, line).map_err(|message| Fault { line, message }));
     }
-    of_one_kind(&parsed.entries)?;
-    Ok(parsed)
+    parsed.refuse_other_labels();
+    parsed
+}
+
+impl Parsed {
+    fn add(&mut self, entry: Result<Entry, Fault>) {
+        match entry {
+            Ok(entry) => self.entries.push(entry),
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// In a list with both numbers and names, those unlike the first label are typing errors.
+    fn refuse_other_labels(&mut self) {
+        let Some(first) = self.entries.first() else { return };
+        let (line, is_name) = (first.line, first.label.is_name());
+        let kind = if is_name { "a class name" } else { "a number" };
+        let others =
+            self.entries.iter().filter(|entry| entry.label.is_name() != is_name).map(|entry| Fault {
+                line: entry.line,
+                message: format!("expected {kind} as label, as in line {line}, found {}", entry.label),
+            });
+        self.faults.extend(others);
+    }
 }
 
 impl Columns {
@@ -221,19 +269,6 @@ impl Lines<'_> {
     }
 }
 
-/// Refuses a list of both numbers and names: one of them is a typing error.
-fn of_one_kind(entries: &[Entry]) -> Result<(), String> {
-    let Some(first) = entries.first() else { return Ok(()) };
-    let Some(other) = entries.iter().find(|entry| entry.label.is_name() != first.label.is_name()) else {
-        return Ok(());
-    };
-    let kind = if first.label.is_name() { "a class name" } else { "a number" };
-    Err(format!(
-        "line {}: expected {kind} as label, as in line {}, found {}",
-        other.line, first.line, other.label
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Label, Parsed, csv, text};
@@ -249,8 +284,7 @@ mod tests {
 
     #[test]
     fn headers_give_the_columns_and_their_order() {
-        let parsed =
-            csv("Class,Age,FileName,group\r\nFire ant,3,\"a, b.png\",g1\r\n\r\nbee,4,c.png,\r\n").unwrap();
+        let parsed = csv("Class,Age,FileName,group\r\nFire ant,3,\"a, b.png\",g1\r\n\r\nbee,4,c.png,\r\n");
         assert_eq!(
             read(&parsed),
             [(2, "a, b.png", "\"Fire ant\"".into(), Some("g1")), (4, "c.png", "\"bee\"".into(), None)]
@@ -261,21 +295,21 @@ mod tests {
 
     #[test]
     fn columns_without_a_header_are_path_label_group() {
-        let two = csv("\na.png, 1\n\n\"line\nbreak.png\",0\nb.png,1\n").unwrap();
+        let two = csv("\na.png, 1\n\n\"line\nbreak.png\",0\nb.png,1\n");
         let lines: Vec<_> = two.entries.iter().map(|entry| entry.line).collect();
         assert_eq!((lines, two.has_groups), (vec![2, 4, 6], false));
         assert_eq!(two.entries[0].label, Label::Number(1));
-        assert!(csv("a.png,1,g\nb.png,0,h\n").unwrap().has_groups);
+        assert!(csv("a.png,1,g\nb.png,0,h\n").has_groups);
     }
 
     #[test]
     fn names_are_composed_and_follow_a_tab_in_text() {
-        let parsed = text("a b.png\tcafe\u{301} au lait\n\n c.png \t tea \n").unwrap();
+        let parsed = text("a b.png\tcafe\u{301} au lait\n\n c.png \t tea \n");
         assert_eq!(
             read(&parsed),
             [(1, "a b.png", "\"caf\u{e9} au lait\"".into(), None), (3, "c.png", "\"tea\"".into(), None)]
         );
-        assert_eq!(text("a.png\t3\n").unwrap().entries[0].label, Label::Number(3));
+        assert_eq!(text("a.png\t3\n").entries[0].label, Label::Number(3));
     }
 
     #[test]
@@ -303,8 +337,16 @@ mod tests {
             (text("a.png\tant\nb.png\t0\n"), "line 2: expected a class name as label, as in line 1, found 0"),
             (text("a.png 0\nb.png\tant\n"), "line 2: expected \"path label\""),
         ] {
-            let message = wrong.unwrap_err();
+            let [fault] = &wrong.faults[..] else { panic!("{found}: {:?}", wrong.faults) };
+            let message = fault.to_string();
             assert!(message.starts_with(found), "{message}");
         }
+    }
+
+    #[test]
+    fn every_unusable_line_is_reported() {
+        let lines = |parsed: Parsed| parsed.faults.iter().map(|fault| fault.line).collect::<Vec<_>>();
+        assert_eq!(lines(csv("path,label\na.png,ant\n,bee\nb.png\nc.png,bee\nd.png,7\n")), [3, 4, 6]);
+        assert_eq!(lines(text("a.png 0\nb.png\n\nc.png ant\nd.png 1\n")), [2, 4]);
     }
 }
