@@ -1,9 +1,9 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use nc_record::write_atomically;
+use nc_record::{ShotAccuracy, write_atomically};
 use nc_report::{Cell, RunFigure};
 
-use crate::{Record, Records, Result, Scale};
+use crate::{AccuracySummary, Record, Records, Result, Scale};
 
 const HEAD: &str = "# Expected accuracies
 
@@ -27,7 +27,7 @@ pub(crate) fn write_expected(results: &Path) -> Result<()> {
         for (preset, mut records) in by_preset {
             records.sort_by_key(|record| record.seed);
             let data = preset.split('/').next().unwrap_or_default();
-            *tables.entry((data.to_owned(), order)).or_default() += &line(preset, &records);
+            *tables.entry((data.to_owned(), order)).or_default() += &lines(preset, &records);
         }
     }
     let mut page = HEAD.to_owned();
@@ -53,19 +53,28 @@ fn is_current(record: &Record, records: &Records) -> bool {
     experiment.is_ok_and(|experiment| records.of(&experiment).is_ok_and(|of| of == Some(record)))
 }
 
-/// The line of the records of a preset, one per seed and at least one.
-fn line(preset: &str, records: &[&Record]) -> String {
+/// The lines of the records of a preset, one per seed and at least one: the weights, then their average.
+fn lines(preset: &str, records: &[&Record]) -> String {
+    let weights = |record: &&Record| {
+        let AccuracySummary { top1, many, medium, few, .. } = record.accuracy;
+        [Some(top1), many, medium, few]
+    };
+    let average = |average: ShotAccuracy| [Some(average.all), average.many, average.medium, average.few];
+    let averages: Vec<_> = records.iter().filter_map(|record| record.weight_average).map(average).collect();
+    let mut lines = line(&format!("`{preset}`"), records, &records.iter().map(weights).collect::<Vec<_>>());
+    if averages.len() == records.len() {
+        lines += &line(&format!("`{preset}`, average of the weights"), records, &averages);
+    }
+    lines
+}
+
+fn line(name: &str, records: &[&Record], accuracies: &[[Option<f64>; 4]]) -> String {
     let epochs: Vec<String> = records[0].epochs.iter().map(usize::to_string).collect();
     let seeds: Vec<String> = records.iter().map(|record| record.seed.to_string()).collect();
-    let shots: [fn(&Record) -> Option<f64>; 4] = [
-        |record| Some(record.accuracy.top1),
-        |record| record.accuracy.many,
-        |record| record.accuracy.medium,
-        |record| record.accuracy.few,
-    ];
-    let cells = shots.map(|shot| {
-        let run = |record: &&Record| Some(RunFigure { value: 100.0 * shot(record)?, ..RunFigure::default() });
-        let cell = Cell { runs: records.iter().filter_map(run).collect(), ..Cell::default() };
+    let cells = [0, 1, 2, 3].map(|shot| {
+        let run =
+            |of: &[Option<f64>; 4]| Some(RunFigure { value: 100.0 * of[shot]?, ..RunFigure::default() });
+        let cell = Cell { runs: accuracies.iter().filter_map(run).collect(), ..Cell::default() };
         match (cell.mean(), cell.std()) {
             (Some(mean), Some(std)) => format!("{mean:.1} ± {std:.1}"),
             (Some(mean), None) => format!("{mean:.1}"),
@@ -73,5 +82,5 @@ fn line(preset: &str, records: &[&Record]) -> String {
         }
     });
     let (epochs, seeds, cells) = (epochs.join(" + "), seeds.join(", "), cells.join(" | "));
-    format!("| `{preset}` | {epochs} | {seeds} | {cells} |\n")
+    format!("| {name} | {epochs} | {seeds} | {cells} |\n")
 }

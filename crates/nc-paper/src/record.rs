@@ -1,4 +1,6 @@
-use nc_record::{BestEpoch, DataSummary, FORMAT_VERSION, NetworkSummary, ProgramSummary, Timing};
+use nc_record::{
+    BestEpoch, DataSummary, FORMAT_VERSION, NetworkSummary, ProgramSummary, ShotAccuracy, Timing,
+};
 use nc_train::{BackboneKind, Experiment, RunResult};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,9 @@ pub struct Record {
     /// Test accuracy with Gaussian noise on the images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noise: Vec<NoisyAccuracy>,
+    /// Test accuracy of the moving average of the weights after the last epoch; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_average: Option<ShotAccuracy>,
     /// Epoch with the best test accuracy: for comparison, never the figure to report.
     pub best_epoch: Option<BestEpoch>,
     /// Geometry of the training features after the last epoch.
@@ -124,6 +129,7 @@ impl Record {
                 per_class: accuracy.per_class.clone(),
             },
             noise,
+            weight_average: result.weight_average.as_ref().map(|average| average.accuracy.test_accuracy),
             best_epoch: result.best_epoch.clone(),
             geometry: GeometrySummary {
                 nc1: nc.nc1.trace.sample_weighted,
@@ -190,12 +196,12 @@ impl Record {
 
         let (classes, geometry) = (self.data.class_counts.len(), &self.geometry);
         let AccuracySummary { top1, many, medium, few, per_class } = &self.accuracy;
-        let best = self.best_epoch.as_ref().map(|best| best.accuracy);
-        let best =
-            best.iter().flat_map(|best| [Some(best.all), best.balanced, best.many, best.medium, best.few]);
+        let others =
+            self.best_epoch.as_ref().map(|best| best.accuracy).into_iter().chain(self.weight_average);
+        let others = others.flat_map(|of| [Some(of.all), of.balanced, of.many, of.medium, of.few]);
         let noisy = self.noise.iter().map(|noisy| Some(noisy.top1));
         let shares = [Some(*top1), *many, *medium, *few].into_iter().chain(per_class.iter().copied());
-        within("accuracy", 1.0, shares.chain(noisy).chain(best))?;
+        within("accuracy", 1.0, shares.chain(noisy).chain(others))?;
         let GeometrySummary { nc1, nc3, nc4, norms, angles_degrees: angles, .. } = geometry;
         within("nc4", 1.0, [*nc4])?;
         within(
@@ -224,6 +230,7 @@ impl Record {
     pub(crate) fn percent(&self, run: &PaperRun) -> Option<f64> {
         let share = match (run.noise, run.shots) {
             (Some(std), _) => self.under_noise(std),
+            (None, None) if run.averaged => self.weight_average.map(|average| average.all),
             (None, None) => Some(self.accuracy.top1),
             (None, Some(Shots::Many)) => self.accuracy.many,
             (None, Some(Shots::Medium)) => self.accuracy.medium,

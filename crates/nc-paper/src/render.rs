@@ -80,14 +80,15 @@ fn fill_cell(cell: &PaperCell, records: &Records, scale: Scale) -> Result<Cell> 
         if let Some((record, value)) = figure {
             let provenance = provenance(record);
             let plain = RunFigure { seed, value, provenance, ..RunFigure::default() };
-            let is_plain = run.noise.is_some() || run.shots.is_some();
+            let is_plain = run.noise.is_some() || run.shots.is_some() || run.averaged;
             runs.push(if is_plain { plain } else { with_geometry(plain, record) });
         }
     }
     Ok(Cell { published: cell.published, runs, ..Cell::default() })
 }
 
-/// Adds best epoch, shot-group accuracy and angles, which apply to all classes and clean images only.
+/// Adds best epoch, shot-group accuracy and angles, which apply to all classes, clean images and the weights themselves
+/// only.
 fn with_geometry(run: RunFigure, record: &Record) -> RunFigure {
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
     let accuracy = &record.accuracy;

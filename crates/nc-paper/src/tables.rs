@@ -59,6 +59,9 @@ pub struct PaperRow {
     pub method: String,
     /// Data set of the presets, unless the columns name it.
     data: Option<String>,
+    /// Whether the figures are of the moving average of the weights.
+    #[serde(default)]
+    averaged: bool,
     /// One figure per column, NaN for none; empty for rows that are not in the paper.
     #[serde(default)]
     published: Vec<f64>,
@@ -93,6 +96,8 @@ pub struct PaperRun {
     pub shots: Option<Shots>,
     /// Standard deviation of the Gaussian noise added to the normalised test images; none for no noise.
     pub noise: Option<f64>,
+    /// Whether the accuracy is that of the moving average of the weights.
+    pub averaged: bool,
 }
 
 /// Path and text of each table's file.
@@ -169,7 +174,7 @@ impl PaperRow {
     /// Combines the row with the columns into cells.
     fn resolve(&mut self, file: &str, columns: &[PaperColumn]) -> Result<()> {
         let published = std::mem::take(&mut self.published);
-        let Self { method, data, .. } = &*self;
+        let Self { method, data, averaged, .. } = &*self;
         let (file, row) = (|| file.to_owned(), || self.name.clone());
         let (expected, found) = (columns.len(), published.len());
         if found != 0 && found != expected {
@@ -189,7 +194,8 @@ impl PaperRow {
                 Some(part) => format!("{method}+{part}"),
                 None => method.clone(),
             };
-            let run = PaperRun { data, method, shots: column.shots, noise: column.noise };
+            let run =
+                PaperRun { data, method, shots: column.shots, noise: column.noise, averaged: *averaged };
             cells.push(PaperCell { published: published.next().filter(|figure| !figure.is_nan()), run });
         }
         self.cells = cells;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use nc_paper::{Error, Records, Scale};
+use nc_paper::{Error, PaperTable, Records, Scale};
 use proptest::prelude::*;
 
 /// A committed record.
@@ -45,6 +45,36 @@ fn accuracies_above_one_are_rejected() {
         let refused = read(&serde_json::to_vec(&record).unwrap()).unwrap_err().to_string();
         assert!(refused.ends_with("expected accuracy from 0 to 1, found 81"), "{refused}");
     }
+}
+
+#[test]
+fn rows_and_lines_of_averages_show_the_average_of_the_weights() {
+    let mut record: serde_json::Value = serde_json::from_slice(&measured()).unwrap();
+    record["weight_average"] = serde_json::json!({ "all": 0.875, "many": 0.9, "medium": 0.75, "few": null });
+    let results = tempfile::tempdir().unwrap();
+    fs::create_dir(results.path().join("paper")).unwrap();
+    fs::write(results.path().join("paper/record.json"), serde_json::to_vec(&record).unwrap()).unwrap();
+    let records = Records::read(results.path(), Scale::Paper).unwrap();
+
+    let preset = record["preset"].as_str().unwrap();
+    let (data, method) = preset.split_once('/').unwrap();
+    let text = format!(
+        "id = \"x\"\ntitle = \"x\"\nmeasure = \"%\"\n[[columns]]\ntitle = \"A\"\ndata = \"{data}\"\n\
+         [[rows]]\nname = \"weights\"\nmethod = \"{method}\"\n\
+         [[rows]]\nname = \"average\"\nmethod = \"{method}\"\naveraged = true\n"
+    );
+    let table = PaperTable::parse("x.toml", &text).unwrap();
+    let filled = nc_paper::fill_tables(&[table], &records, Scale::Paper).unwrap();
+    let shown: Vec<f64> = filled[0].rows.iter().map(|row| row.cells[0].runs[0].value).collect();
+    assert_eq!(shown, [100.0 * record["accuracy"]["top1"].as_f64().unwrap(), 87.5]);
+
+    nc_paper::write_reports(results.path(), Scale::Paper).unwrap();
+    let page = fs::read_to_string(results.path().join("expected.md")).unwrap();
+    let line = page.lines().find(|line| line.contains(", average of the weights |")).unwrap();
+    assert!(
+        line.starts_with(&format!("| `{preset}`, average")) && line.ends_with(" | 87.5 | 90.0 | 75.0 |  |"),
+        "{line}"
+    );
 }
 
 proptest! {
