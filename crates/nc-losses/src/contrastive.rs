@@ -18,7 +18,7 @@ use crate::{PerSample, Result, check};
 /// | SupCon (Khosla et al. 2020) | all views of the batch | 1 at the others of the class | 1, but 0 at the anchor |
 /// | FCL (Kang et al. 2021, k = all) | other view, queue | 1 at the other view and the class in the queue | 1 |
 /// | KCL (Kang et al. 2021) | other view, queue | 1 at the other view and k of the class in the queue | 1 |
-/// | TSC (Li et al. 2022) | those of KCL, K targets | as KCL, lambda at the target of the class | 1 |
+/// | TSC (Li et al. 2022) | those of KCL, K targets | 1/(k + 1) at those of KCL, lambda at the target of the class; the loss times 1 + lambda | 1 |
 /// | BCL (Zhu et al. 2022) | all views, K prototypes | 1 at the others of the class | 1 / size of the column's class, but 0 at the anchor |
 /// | PaCo (Cui et al. 2021) | K adjusted logits, all views, queue | 1 at the logit of the class, alpha at the others of the class | 1, but 0 at the anchor |
 ///

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
+use candle_nn::{Init, VarBuilder};
 
 use crate::{
     Architecture, Backbone, Branch, Classifier, Error, Head, HeadConfig, Model, Network, ParamStore, Pass,
@@ -24,8 +24,9 @@ use crate::{
 /// view, for a classifier that is retrained, and in inference, an image passes through both branches, whose features
 /// are concatenated.
 ///
-/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) without the last block, and
-/// `cb_block.*`, `rb_block.*`; the classifier is `linear.*`.
+/// Parameters of the backbone are named as in the authors' code, without its prefix `backbone.`: those of
+/// [`ResNet`](crate::ResNet) without the last block, and `cb_block.*`, `rb_block.*`. The classifier is `linear.*`; its weight
+/// starts uniform within 1/sqrt(2P), as theirs.
 pub struct Bilateral {
     parts: Arc<Parts>,
     model: Model,
@@ -50,6 +51,9 @@ impl Bilateral {
     pub fn new(params: ParamStore, config: ResNetConfig, classes: usize) -> Result<Self> {
         let parts = Arc::new(Parts::new(config, &params.builder())?);
         let model = Model::new(params, Both(Arc::clone(&parts)), &HeadConfig::Linear, classes)?;
+        let bound = 1.0 / (model.feature_dim() as f64).sqrt();
+        let uniform = Init::Uniform { lo: -bound, up: bound };
+        model.params().reinitialize("linear.weight", uniform, "bilateral")?;
         Ok(Self { parts, model })
     }
 }

@@ -33,8 +33,8 @@ pub struct ExpertsConfig {
 /// all experts side by side, expert by expert, with unit norm each if the classifiers are cosine heads: a linear classifier
 /// on them with the directions w_k / E of the experts gives the mean logits.
 ///
-/// Parameters are named as in the authors' code: those of [`ResNet`](crate::ResNet) for the shared stages, then, with three
-/// stages, `layer2s.e.*`, `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the
+/// Parameters are named as in the authors' code, without its prefix `backbone.`: those of [`ResNet`](crate::ResNet) for the
+/// shared stages, then, with three stages, `layer2s.e.*`, `layer3s.e.*` and `linears.e.*` of expert e, from 0. Their `linears.e.weight` is (P, K), the
 /// transpose of ours.
 pub struct Experts {
     trunk: Trunk,

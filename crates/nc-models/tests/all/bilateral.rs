@@ -36,6 +36,16 @@ fn only_the_last_block_exists_twice() {
 }
 
 #[test]
+fn the_classifier_starts_uniform() {
+    let weight = values(&bilateral(8).classifier().unwrap().unwrap().weight);
+    let (bound, count) = (1.0 / 128f32.sqrt(), weight.len() as f32);
+    assert!(weight.iter().all(|value| value.abs() <= bound));
+    // The variance of a uniform distribution is a third of the squared bound.
+    let variance = weight.iter().map(|value| value * value).sum::<f32>() / count;
+    assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 0.1, "{variance}");
+}
+
+#[test]
 fn inference_concatenates_the_branches() {
     for network in [bilateral(8), bilateral(20)] {
         let images = images(4, 3, 8);

@@ -46,11 +46,15 @@ pub struct Phase {
     pub mixup_alpha: f64,
     /// Radius rho of sharpness-aware minimisation (SAM, [Foret et al. 2021](https://arxiv.org/abs/2010.01412)), for any
     /// optimiser; 0 disables it. A step then takes the gradient g at the weights w, and updates w with the gradient at
-    /// w + rho g / |g|. Both passes are in training mode and update running statistics and averages of class means. Learnable
-    /// centres do not move in between.
+    /// w + rho g / |g|. Both passes are in training mode: each updates running statistics and the class statistics of
+    /// contrastive losses. Centres move once, after the step.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = 0, max = 1e6))]
     pub sam_rho: f64,
+    /// Whether SGD on a frozen backbone starts at the largest learning rate that is stable on its features, if the configured
+    /// one is higher. The bound is cautious where there are many classes.
+    #[serde(default = "limited", skip_serializing_if = "is_limited")]
+    pub limit_learning_rate: bool,
     /// Decay d of a moving average of the weights, with the running statistics of batch norm: a <- d a + (1 - d) w after each
     /// step, from a = w after the first step of the phase. Absent for none. Evaluations report the average beside the weights,
     /// and training does not depend on it. That of the end of the last phase, whatever `evaluation.keep`, is saved as
@@ -64,6 +68,16 @@ pub struct Phase {
     pub optimizer: OptimizerConfig,
     /// Learning-rate schedule.
     pub schedule: Schedule,
+}
+
+fn limited() -> bool {
+    true
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_limited(value: &bool) -> bool {
+    *value
 }
 
 impl Phase {

@@ -172,8 +172,12 @@ fn check_views(model: &ModelConfig, phase: &Phase) -> Result<()> {
     ensure(views < 2 || model.branches.is_none(), key("views"), || {
         format!("a network of several branches takes one view, found {views}; remove model.branches")
     })?;
+    let all_views = phase.objective.loss_views == LossViews::All;
+    ensure(!all_views || phase.second_sampler.is_none(), key("objective.loss_views"), || {
+        "cumulative learning weights both views by alpha; remove it".into()
+    })?;
     let seen = phase.network_views();
-    ensure(phase.objective.loss_views == LossViews::First || seen > 1, key("objective.loss_views"), || {
+    ensure(!all_views || seen > 1, key("objective.loss_views"), || {
         format!("requires two or more views beside that of a queue, but {} gives {seen}", key("views"))
     })
 }

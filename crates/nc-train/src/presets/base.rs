@@ -34,7 +34,7 @@ pub(super) const RECIPE_L: Method = Method {
     reweighting: Reweighting::None,
     diversity: |_| None,
     contrast: None,
-    projection: None,
+    projection: |_| None,
     branches: |_| None,
     head: HeadConfig::Linear,
     normalize_features: false,

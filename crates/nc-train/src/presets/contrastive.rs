@@ -16,6 +16,12 @@ use crate::config::{Contrast, LossViews, Queue, UniformTargets};
 const PERCEPTRON: ProjectionConfig =
     ProjectionConfig { hidden: 512, batch_norm: true, dims: 128, class_prototypes: false };
 
+/// Projection head of KCL and TSC: as many hidden units as the backbone has features.
+fn square_perceptron(data: &DataSet) -> ProjectionConfig {
+    let hidden = if data.photographs.is_some() { 2048 } else { 64 };
+    ProjectionConfig { hidden, batch_norm: false, dims: 128, class_prototypes: false }
+}
+
 /// The view of the classifier in ProCo and BCL.
 fn strong_view(data: &DataSet) -> Vec<Transform> {
     if data.photographs.is_some() {
@@ -51,7 +57,7 @@ pub(super) const PROCO: Method = Method {
     views: |data| vec![strong_view(data), contrast_view(data, 0.08), contrast_view(data, 0.08)],
     loss: LOGIT_ADJUSTMENT.loss,
     contrast: Some(Contrast::Probabilistic { weight: 1.0, temperature: 0.1 }),
-    projection: Some(PERCEPTRON),
+    projection: |_| Some(PERCEPTRON),
     ..RECIPE_L
 };
 
@@ -77,7 +83,7 @@ pub(super) const KCL: Method = Method {
     views: |data| vec![contrast_view(data, 0.2); 2],
     loss_weight: 0.0,
     contrast: Some(contrast_of_batch(None)),
-    projection: Some(ProjectionConfig { hidden: 64, batch_norm: false, dims: 128, class_prototypes: false }),
+    projection: |data| Some(square_perceptron(data)),
     head: LDAM_DRW.head,
     parts: &[Part::new(
         "ldam-reweighted",
@@ -108,7 +114,7 @@ pub(super) const KCL_QUEUE: Method = Method {
     warmup_epochs: 0,
     views: |data| vec![random_part(data, 0.08, &[]); 2],
     contrast: Some(queued(Some(6), None)),
-    projection: Some(ProjectionConfig { hidden: 0, batch_norm: false, dims: 128, class_prototypes: false }),
+    projection: |data| Some(ProjectionConfig { hidden: 0, ..square_perceptron(data) }),
     head: HeadConfig::Linear,
     parts: &[Part::new(
         "linear-evaluation",
@@ -118,7 +124,8 @@ pub(super) const KCL_QUEUE: Method = Method {
     ..KCL
 };
 
-// Constants of CUDA-LTR for CIFAR; the authors published code for ImageNet-LT alone.
+// The authors published code for ImageNet-LT alone. Weights, temperature and heads on CIFAR are those of CUDA-LTR, learning rate,
+// weight decay and its factor those of DBM-BCL (Son et al. 2025). CUDA-LTR also blurs.
 pub(super) const BCL: Method = Method {
     name: "bcl",
     description: "balanced contrastive learning: balanced contrast of two views with class prototypes",
@@ -127,7 +134,7 @@ pub(super) const BCL: Method = Method {
     views: |data| vec![strong_view(data), contrast_view(data, 0.2), contrast_view(data, 0.2)],
     loss_weight: 2.0,
     contrast: Some(Contrast::Balanced { weight: 0.6, temperature: 0.1 }),
-    projection: Some(ProjectionConfig { class_prototypes: true, ..PERCEPTRON }),
+    projection: |_| Some(ProjectionConfig { class_prototypes: true, ..PERCEPTRON }),
     ..PROCO
 };
 

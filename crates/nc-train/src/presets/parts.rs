@@ -36,12 +36,15 @@ pub(super) const AUTO_AUGMENT: Part = Part::new(
     Sets::Transforms(&[Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]),
 );
 
-// The authors of DDC (wang22ti/DDC) chose these radii for cross entropy.
+// The authors of DDC (wang22ti/DDC) chose these radii for cross entropy on CIFAR.
 pub(super) const SAM: Part = Part::new(
     "sam",
     "with sharpness-aware minimisation in the first phase",
     Sets::Settings(|phase, data| {
-        phase.sam_rho = if data.constants() == DataSource::Cifar100 { 0.2 } else { 0.1 };
+        phase.sam_rho = match (data.constants(), data.imbalance_ratio) {
+            (DataSource::Cifar100, ratio) if ratio != Some(10.0) => 0.2,
+            _ => 0.1,
+        };
     }),
 );
 
@@ -135,7 +138,7 @@ pub(super) const PARTS: &[Part] = &[
         "adrw",
         "with aligned deferred re-weighting: weights by a power of the class size from four fifths of the first phase on",
         Sets::Reweighting(|phase, data| Reweighting::InversePower {
-            exponent: ddc(data).late.exponent,
+            exponent: ddc(data).adrw.exponent,
             from_epoch: phase.epochs * 4 / 5,
         }),
     ),

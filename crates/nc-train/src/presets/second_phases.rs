@@ -4,7 +4,7 @@ use nc_data::Sampler;
 
 use super::{
     data_sets::DataSet,
-    ddc::{DdcLate, ddc},
+    ddc::{Adrw, Ddc, ddc},
 };
 use crate::{
     config::{
@@ -26,6 +26,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         views: vec![],
         mixup_alpha: 0.0,
         sam_rho: 0.0,
+        limit_learning_rate: true,
         weight_average: None,
         objective: Objective::supervised(
             SupervisedLoss::CrossEntropy(CrossEntropy { label_smoothing: 0.0 }),
@@ -73,8 +74,10 @@ pub(super) fn linear_evaluation(data: &DataSet) -> Phase {
     Phase {
         epochs: 40,
         batch_size: 16 * data.batch_size,
+        // The bound allows at most 7.6.
+        limit_learning_rate: false,
         optimizer: OptimizerConfig::Sgd(SgdConfig {
-            learning_rate: 10.0,
+            learning_rate: if data.name == "inaturalist18" { 30.0 } else { 10.0 },
             momentum: 0.9,
             nesterov: false,
             weight_decay: 0.0,
@@ -91,7 +94,7 @@ pub(super) fn linear_evaluation(data: &DataSet) -> Phase {
 /// The last 80 of 400 epochs of VS loss with ADRW (Wang et al., "A Unified Generalization Analysis of Re-Weighting and
 /// Logit-Adjustment for Imbalanced Learning", NeurIPS 2023), with the constants of the authors' code.
 pub(super) fn adrw(data: &DataSet) -> Phase {
-    let DdcLate { exponent, tau, weight_decay, rho } = ddc(data).late;
+    let Ddc { weight_decay, adrw: Adrw { rho: [_, rho], exponent, tau }, .. } = ddc(data);
     Phase {
         name: "re-weighting".into(),
         epochs: 80,

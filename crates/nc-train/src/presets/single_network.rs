@@ -91,7 +91,6 @@ const DDC: Part = Part::new(
     }),
 );
 
-/// The authors' code keeps the momenta of the first phase; here the second phase starts without.
 pub(super) const VS_SAM_ADRW: Method = Method {
     name: "vs-sam-adrw",
     description: "the first 320 epochs of vs-sam, then 80 with logit adjustment and aligned class weights (ADRW)",
@@ -100,9 +99,12 @@ pub(super) const VS_SAM_ADRW: Method = Method {
         AUTO_AUGMENT,
         DDC,
         Part::new(
-            "constant-rate",
+            "first-phase",
             "at a constant learning rate",
-            Sets::Settings(|phase, _| phase.schedule.decay = Decay::Constant),
+            Sets::Settings(|phase, data| {
+                phase.schedule.decay = Decay::Constant;
+                phase.sam_rho = ddc(data).adrw.rho[0];
+            }),
         ),
         Part::new(
             "adrw",

@@ -134,6 +134,9 @@ impl Run<'_> {
 
     /// Lowers a learning rate that is unstable on the features of a frozen backbone, and notes it.
     fn limit_learning_rate(&mut self, phase: &Phase) -> Result<()> {
+        if !phase.limit_learning_rate {
+            return Ok(());
+        }
         if let Some(stable) = StableRate::below(phase, self.experiment, &self.inference()?)? {
             self.state.learning_rate = Some(stable.learning_rate);
             self.note(Some(stable.note(phase)));

@@ -160,6 +160,10 @@ fn contradictory_settings_are_refused() {
              phases.representation.views gives 1",
         ),
         (
+            refusal("bbn", |bbn| bbn.phases[0].objective.loss_views = LossViews::All),
+            "phases.representation.objective.loss_views: cumulative learning weights both views by alpha; remove it",
+        ),
+        (
             refusal("nc-drw", |nc| {
                 nc.phases[0].objective.neural_collapse.as_mut().unwrap().space = Space::Embeddings;
             }),

@@ -85,6 +85,13 @@ fn photographs_replace_the_recipe_for_cifar() {
     assert_eq!((first.views.clone(), first.batch_size), (vec![vec![], vec![]], 256));
     assert_eq!((first.optimizer.learning_rate(), first.optimizer.weight_decay()), (0.1, 5e-4));
     assert_eq!((second.batch_size, second.optimizer.learning_rate()), (2048, 10.0));
+    assert!(!second.limit_learning_rate);
+    // The hidden layer is as wide as the features.
+    for (data, hidden) in
+        [("imagenet-lt/tsc-queue", 2048), ("cifar10-lt-r100/tsc", 64), ("imagenet-lt/fcl", 0)]
+    {
+        assert_eq!(preset(data).model.projection.map(|projection| projection.hidden), Some(hidden), "{data}");
+    }
     assert_eq!(preset("imagenet-lt/ce+crt+resnet50").model.backbone, BackboneKind::ResNet50);
     // The part's network for small images would have a stem without stride.
     assert_eq!(preset("imagenet-lt/ce+resnet18").model.backbone, BackboneKind::ImageNetResNet18);
@@ -212,33 +219,39 @@ fn bbn_has_the_published_schedule() {
         assert!((factor - published).abs() < 1e-12, "{factors:?}");
     }
     assert_eq!((phase.sampler, phase.second_sampler), (Sampler::Uniform, Some(Sampler::Reverse)));
+    assert_eq!((phase.batch_size, phase.epochs), (128, 200));
+    let sgd =
+        SgdConfig { learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 2e-4, clip_norm: None };
+    assert_eq!(phase.optimizer, OptimizerConfig::Sgd(sgd));
 }
 
 #[test]
 fn vs_loss_with_adrw_has_the_published_constants() {
-    // Gamma, tau, weight decay and rho of the first phase; exponent, tau, weight decay and rho of the second.
-    for (data, first, second) in [
-        ("cifar10-lt-r100", [0.05, 1.0, 2e-4, 0.1], [0.15, 1.0, 2e-4, 0.2]),
-        ("cifar10-lt-r10", [0.0, 1.0, 1e-4, 0.1], [0.1, 1.0, 1e-4, 0.1]),
-        ("cifar100-lt-r100", [0.05, 1.0, 2e-4, 0.3], [0.25, 0.75, 5e-4, 0.4]),
-        ("cifar100-lt-r10", [0.05, 0.5, 1e-4, 0.1], [0.1, 0.75, 1e-4, 0.5]),
+    // Gamma, tau and rho of VS loss; rho of the first phase, then exponent, tau and rho of the second; weight decay.
+    for (data, vs_loss, two_phases, weight_decay) in [
+        ("cifar10-lt-r100", [0.05, 1.0, 0.1], [0.1, 0.15, 1.0, 0.2], 2e-4),
+        ("cifar10-lt-r10", [0.0, 1.0, 0.1], [0.1, 0.1, 1.0, 0.1], 1e-4),
+        ("cifar100-lt-r100", [0.05, 1.0, 0.3], [0.2, 0.25, 0.75, 0.4], 2e-4),
+        ("cifar100-lt-r10", [0.05, 0.5, 0.1], [0.1, 0.1, 0.75, 0.5], 1e-4),
     ] {
+        let ([gamma, tau, rho], [early_rho, exponent, late_tau, late_rho]) = (vs_loss, two_phases);
         let both = preset(&format!("{data}/best"));
         assert_eq!(both, preset(&format!("{data}/vs-sam-adrw")), "{data}");
         assert_eq!(both.data.transforms, [Transform::AutoAugmentCifar10, Transform::Cutout { length: 16 }]);
         let [early, late] = both.phases.as_slice() else { panic!("two phases") };
-        let [gamma, tau, weight_decay, rho] = first;
         assert_eq!(
             early.objective.loss,
             SupervisedLoss::VectorScaling(VectorScaling { gamma, tau }),
             "{data}"
         );
-        assert_eq!((early.optimizer.weight_decay(), early.sam_rho, early.epochs), (weight_decay, rho, 320));
-        let [exponent, tau, weight_decay, rho] = second;
-        let adjusted = LogitAdjustment { tau, counts: Counts::Training };
+        assert_eq!(
+            (early.optimizer.weight_decay(), early.sam_rho, early.epochs),
+            (weight_decay, early_rho, 320)
+        );
+        let adjusted = LogitAdjustment { tau: late_tau, counts: Counts::Training };
         assert_eq!(late.objective.loss, SupervisedLoss::LogitAdjustment(adjusted), "{data}");
         assert_eq!(late.objective.reweighting, Reweighting::InversePower { exponent, from_epoch: 0 });
-        assert_eq!((late.optimizer.weight_decay(), late.sam_rho, late.epochs), (weight_decay, rho, 80));
+        assert_eq!((late.optimizer.weight_decay(), late.sam_rho, late.epochs), (weight_decay, late_rho, 80));
         assert_eq!((late.trains, late.batch_size), (Trains::Everything, 128));
         let mut short = both.clone();
         short.scale_epochs(1);
@@ -246,6 +259,7 @@ fn vs_loss_with_adrw_has_the_published_constants() {
         assert!(matches!(decay, Decay::MultiStep { milestones, .. } if *milestones == [1]), "{decay:?}");
         // The single phase of 400 epochs has the learning rates of both.
         let [single] = preset(&format!("{data}/vs-sam")).phases.try_into().unwrap();
+        assert_eq!((&single.objective.loss, single.sam_rho), (&early.objective.loss, rho), "{data}");
         let rate = |phase: &Phase, epoch| {
             (1e12 * phase.optimizer.learning_rate() * phase.schedule.factor(epoch, phase.epochs)).round()
         };

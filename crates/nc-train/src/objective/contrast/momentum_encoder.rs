@@ -72,3 +72,42 @@ impl MomentumEncoder {
         name.map(|name| self.values.insert(name.to_owned(), tensor.clone())).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use nc_models::{HeadConfig, Model, ParamStore, ProjectionConfig, ResNet, ResNetConfig};
+
+    use super::*;
+
+    #[test]
+    fn parameters_follow_and_statistics_are_those_of_the_batches() {
+        let params = ParamStore::new(0, &Device::Cpu);
+        let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1).unwrap(), &params.builder()).unwrap();
+        let projection = ProjectionConfig { hidden: 4, batch_norm: false, dims: 3, class_prototypes: false };
+        let network = Model::new(params, resnet, &HeadConfig::Linear, 3).unwrap();
+        let network = network.with_projection(projection).unwrap();
+        let mut encoder = MomentumEncoder::new(0.75);
+        let images = Tensor::rand(-1f32, 1.0, (4, 1, 8, 8), &Device::Cpu).unwrap();
+        encoder.embed(&network, &images, Precision::F32).unwrap();
+
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let before: Vec<Vec<f32>> = network.params().all().iter().map(|param| values(&param.var)).collect();
+        for Param { var, .. } in network.params().all() {
+            var.set(&(var.as_detached_tensor() + 2.0).unwrap()).unwrap();
+        }
+        let statistics = encoder.values.clone();
+        encoder.follow(&network).unwrap();
+        for (Param { name, role, .. }, before) in network.params().all().iter().zip(before) {
+            let found = values(&encoder.values[name]);
+            if *role == Role::Learned {
+                // 3/4 x + 1/4 (x + 2).
+                let error = found.iter().zip(before).map(|(found, x)| (found - x - 0.5).abs());
+                assert!(error.fold(0.0, f32::max) < 1e-5, "{name}");
+            } else {
+                assert_eq!(found, values(&statistics[name]), "{name}");
+                assert_ne!(found, before, "{name}: the statistics are those of embed");
+            }
+        }
+    }
+}

@@ -159,3 +159,42 @@ impl Term for ProbabilisticContrast {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nc_models::{HeadConfig, Model, Network, ResNet, ResNetConfig};
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_starts_from_the_embeddings_of_the_one_before() {
+        let (seed, counts) = (7, [5, 3, 2]);
+        let rows = |values: [[f32; 2]; 4]| Tensor::new(&values, &Device::Cpu).unwrap();
+        let first = rows([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, -0.6]]);
+        let second = rows([[-1.0, 0.0], [0.0, -1.0], [0.6, -0.8], [-0.6, 0.8]]);
+        let params = ParamStore::new(0, &Device::Cpu);
+        let resnet = ResNet::new(ResNetConfig::cifar(8, 1, 1).unwrap(), &params.builder()).unwrap();
+        let network = Model::new(params, resnet, &HeadConfig::Linear, counts.len()).unwrap();
+        let mut contrast = ProbabilisticContrast::new(1.0, 0.1, 0..1, &counts);
+        for (epoch, embeddings, labels) in [(0, &first, [0, 0, 1, 0]), (1, &second, [1, 0, 1, 1])] {
+            let class_means = &|_: &dyn Network, _| unreachable!();
+            let device = &Device::Cpu;
+            let context = EpochContext { epoch, seed, network: &network, device, class_means };
+            contrast.begin_epoch(&context).unwrap();
+            contrast.logits(embeddings, &Labels::new(&labels, counts.len(), &Device::Cpu).unwrap()).unwrap();
+        }
+        // Class 2 has no embeddings.
+        let random = |epoch| Estimate::random(seed, epoch, counts.len(), &first).unwrap().means;
+        let class_2 = |epoch| random(epoch).to_vec2::<f32>().unwrap().remove(2);
+        for (estimate, epoch, expected) in [
+            (contrast.current, 1, [[2.4 / 4.0, -0.8 / 4.0], [-1.0 / 4.0, 1.0 / 4.0]]),
+            (contrast.next, 2, [[0.0, -1.0], [-1.0 / 3.0, 0.0]]),
+        ] {
+            let means = estimate.unwrap().means.to_vec2::<f32>().unwrap();
+            for (found, expected) in means[..2].iter().flatten().zip(expected.iter().flatten()) {
+                assert!((found - expected).abs() < 1e-6, "epoch {epoch}: {means:?}");
+            }
+            assert_eq!(means[2], class_2(epoch));
+        }
+    }
+}
