@@ -16,7 +16,7 @@ const VARIABLE: &str = "NC_KERNELS_ISA";
 /// An instruction set that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InstructionSet {
-    /// AVX-512F.
+    /// AVX-512F and VL.
     Avx512,
     /// AVX2 and FMA.
     Avx2,
@@ -41,8 +41,11 @@ impl InstructionSet {
     pub(crate) fn kernels(self) -> Option<SetKernels> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if std::arch::is_x86_feature_detected!("avx512f") => {
-                // SAFETY: handed out only where the feature was detected.
+            Self::Avx512
+                if std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512vl") =>
+            {
+                // SAFETY: handed out only where the features were detected; processors with them have AVX2 and FMA.
                 const SET: Set<Avx512> = unsafe { Set::new() };
                 // SAFETY: as above.
                 const WITH_BF16: Set<Avx512Bf16> = unsafe { Set::new() };

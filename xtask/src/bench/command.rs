@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::page::{self, Measured};
 use super::parity::Parity;
 use super::{
-    bf16,
+    bf16, methods,
     program::Rounds,
     step::{self, Steps},
     transforms,
@@ -17,7 +17,7 @@ use crate::cargo::workspace;
 
 /// Benchmark training steps, kernels, losses, metrics and loader, and write docs/performance.md.
 ///
-/// Takes about a quarter of an hour on two otherwise idle cores. The measurements are stored in docs/performance.json.
+/// Takes about half an hour on two otherwise idle cores. The measurements are stored in docs/performance.json.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -33,6 +33,7 @@ enum What {
     Step(step::Args),
     Transforms(transforms::Args),
     Bf16(bf16::Args),
+    Methods(methods::Args),
     /// Take the table that the bundle of `cargo xtask gpu-check` wrote on a machine with a GPU.
     Gpu {
         /// `table.md` of the bundle.
@@ -54,6 +55,11 @@ impl Args {
             Some(What::Bf16(bf16)) => {
                 let mut measured = measured()?;
                 measured.bf16 = Some(bf16.measure()?);
+                store(&measured)
+            }
+            Some(What::Methods(methods)) => {
+                let mut measured = measured()?;
+                measured.methods = Some(methods.measure()?);
                 store(&measured)
             }
             Some(What::Gpu { table }) => {
@@ -84,6 +90,7 @@ impl Args {
             bf16: Some(
                 bf16::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }.measure()?,
             ),
+            methods: Some(methods::Args { rounds: 5 }.measure()?),
             transforms: Some(
                 transforms::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }
                     .measure()?,

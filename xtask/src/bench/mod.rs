@@ -6,6 +6,7 @@ mod command;
 mod criterion;
 mod files;
 mod machine;
+mod methods;
 mod page;
 mod parity;
 mod program;

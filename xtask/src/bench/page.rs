@@ -6,6 +6,7 @@ use super::{
     bf16::Bf16,
     criterion::Benchmark,
     machine::Machine,
+    methods::Methods,
     parity::Parity,
     program::{Figures, Rounds},
     step::{Pass, STOCK_STEPS, Steps},
@@ -23,6 +24,8 @@ pub(super) struct Measured {
     pub(super) transforms: Option<Transforms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bf16: Option<Bf16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) methods: Option<Methods>,
     /// Table of `cargo xtask gpu-check`, measured on another machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gpu: Option<String>,
@@ -50,6 +53,7 @@ pub(super) fn render(measured: &Measured, parity: Option<&Parity>) -> String {
         page += &bf16.text();
         page += &parity.map_or_else(String::new, Parity::text);
     }
+    page += &measured.methods.as_ref().map_or_else(String::new, Methods::text);
     if let Some(table) = &measured.gpu {
         let _ = write!(
             page,

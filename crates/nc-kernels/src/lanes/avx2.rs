@@ -22,10 +22,9 @@ impl<const WIDE: bool> Lanes for Avx2<WIDE> {
     const POINTWISE_GRADIENT: usize = if WIDE { 16 } else { 6 };
     const GRADIENT_CHANNELS: usize = if WIDE { 8 } else { 4 };
     const GRADIENT_THREE_TAPS: bool = WIDE;
-    type Half = HalfAvx2;
+    type Half = HalfAvx2<WIDE>;
     type Plain = Self;
-    // AVX-512 has no half vectors.
-    const HAS_HALF: bool = !WIDE;
+    const HAS_HALF: bool = true;
 
     instructions! {
         fn zero() -> Self { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }

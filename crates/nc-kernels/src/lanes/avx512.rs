@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use half::bf16;
 
-use super::{Kernel, Lanes, vector::instructions};
+use super::{Kernel, Lanes, half_avx512::HalfAvx512, vector::instructions};
 
 /// One of thirty-two 512-bit registers.
 #[derive(Clone, Copy)]
@@ -38,8 +38,9 @@ impl Lanes for Avx512 {
     const POINTWISE_GRADIENT: usize = 16;
     const GRADIENT_CHANNELS: usize = 8;
     const GRADIENT_THREE_TAPS: bool = true;
-    type Half = Self;
+    type Half = HalfAvx512<false>;
     type Plain = Self;
+    const HAS_HALF: bool = true;
 
     instructions! {
         fn zero() -> Self { Self(_mm512_setzero_ps()) }

@@ -6,7 +6,7 @@ use std::mem::transmute;
 
 use half::bf16;
 
-use super::{Avx512, Kernel, Lanes, vector::instructions};
+use super::{Avx512, Kernel, Lanes, half_avx512::HalfAvx512, vector::instructions};
 
 /// [`Avx512`] on a processor with instructions for bf16. They give the same results, except that numbers below 2^-126 are
 /// treated as 0.
@@ -22,8 +22,9 @@ impl Lanes for Avx512Bf16 {
     const POINTWISE_GRADIENT: usize = Avx512::POINTWISE_GRADIENT;
     const GRADIENT_CHANNELS: usize = Avx512::GRADIENT_CHANNELS;
     const GRADIENT_THREE_TAPS: bool = Avx512::GRADIENT_THREE_TAPS;
-    type Half = Self;
+    type Half = HalfAvx512<true>;
     type Plain = Avx512;
+    const HAS_HALF: bool = true;
 
     instructions! {
         fn dot(a: Self, b: Self, c: Self) -> Self {

@@ -12,9 +12,9 @@ use half::bf16;
 use super::{Kernel, Lanes, vector::instructions};
 
 /// One of sixteen 256-bit registers: the first eight lanes of a block. The others are padding: taken for 0 when loaded, and
-/// stored as 0.
+/// stored as 0. `WIDE` selects tile sizes for the thirty-two registers of AVX-512.
 #[derive(Clone, Copy)]
-pub(crate) struct HalfAvx2(__m256);
+pub(crate) struct HalfAvx2<const WIDE: bool = false>(pub(super) __m256);
 
 /// Eight bf16 in the lower halves of the lanes.
 #[inline]
@@ -76,15 +76,15 @@ pub(super) fn dot_eight(a: __m256, b: __m256, c: __m256) -> __m256 {
     _mm256_fmadd_ps(a, b, sum)
 }
 
-impl Lanes for HalfAvx2 {
-    const TILE_STRIDE_1: usize = 8;
+impl<const WIDE: bool> Lanes for HalfAvx2<WIDE> {
+    const TILE_STRIDE_1: usize = if WIDE { 16 } else { 8 };
     const TILE_STRIDE_2: usize = 8;
-    const TILE_SPREAD: usize = 4;
-    const ACCUMULATORS: usize = 8;
-    const POINTWISE: (usize, usize) = (12, 1);
-    const POINTWISE_GRADIENT: usize = 8;
+    const TILE_SPREAD: usize = if WIDE { 8 } else { 4 };
+    const ACCUMULATORS: usize = if WIDE { 16 } else { 8 };
+    const POINTWISE: (usize, usize) = if WIDE { (14, 2) } else { (12, 1) };
+    const POINTWISE_GRADIENT: usize = if WIDE { 16 } else { 8 };
     const GRADIENT_CHANNELS: usize = 8;
-    const GRADIENT_THREE_TAPS: bool = false;
+    const GRADIENT_THREE_TAPS: bool = WIDE;
     type Half = Self;
     type Plain = Self;
 
@@ -117,11 +117,11 @@ impl Lanes for HalfAvx2 {
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) {
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn compiled<K: Kernel>(kernel: K) {
+        unsafe fn compiled<const WIDE: bool, K: Kernel>(kernel: K) {
             // SAFETY: this is the entry function that `Kernel::run` requires.
-            unsafe { kernel.run::<HalfAvx2>() }
+            unsafe { kernel.run::<HalfAvx2<WIDE>>() }
         }
         // SAFETY: the trait's contract guarantees AVX2 and FMA.
-        unsafe { compiled(kernel) }
+        unsafe { compiled::<WIDE, K>(kernel) }
     }
 }

@@ -11,6 +11,8 @@ mod avx512;
 mod avx512_bf16;
 #[cfg(target_arch = "x86_64")]
 mod half_avx2;
+#[cfg(target_arch = "x86_64")]
+mod half_avx512;
 mod portable;
 mod vector;
 

@@ -9,8 +9,8 @@
 //! `train`, `train-bf16` and `eval` print `median_ms` and `min_ms` of a step and `peak_mb`, the peak memory of the process (0
 //! if unknown). `shares` trains on batches of a loader. It prints the time waiting for the loader, and the time of L_W and
 //! L_B alone (forward and backward), in percent of a step. `waiting` prints the time waiting for a loader of two views with
-//! AutoAugment and Cutout. With a preset, `train` takes steps of its
-//! first phase.
+//! AutoAugment and Cutout. With a preset, `train` and `train-bf16` take steps of its first phase. `cargo xtask bench methods`
+//! compares them with cross entropy.
 
 #![allow(clippy::print_stdout)]
 
@@ -55,10 +55,11 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
                 .into(),
         );
     };
-    if mode == "train" && network.contains('/') {
+    if let ("train" | "train-bf16", true) = (mode.as_str(), network.contains('/')) {
+        let precision = if mode == "train" { Precision::F32 } else { Precision::Bf16 };
         let steps = steps.parse()?;
         threads::init(threads.parse()?)?;
-        return Ok(threads::install(|| train_preset(network, steps))?);
+        return Ok(threads::install(|| train_preset(precision, network, steps))?);
     }
     let photographs = match network.as_str() {
         "imagenet-resnet18" => Some(ResNetConfig::resnet18(3)),
@@ -136,7 +137,7 @@ fn print_times(steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<()>
 
 /// Prints times of steps of a preset's first phase, with ResNet-32 and 100 classes, and the multiply-adds of its forward pass
 /// per image of a view.
-fn train_preset(preset: &str, steps: usize) -> Result<()> {
+fn train_preset(precision: Precision, preset: &str, steps: usize) -> Result<()> {
     const CLASSES: usize = 100;
     let experiment = presets::find(preset)?;
     if experiment.model.backbone != BackboneKind::ResNet32 || experiment.model.normalize_features {
@@ -173,7 +174,7 @@ fn train_preset(preset: &str, steps: usize) -> Result<()> {
         let of = |head: &&dyn nc_models::Head| Ok(head.weight()?.detach());
         network.heads().iter().map(of).collect()
     };
-    let mut learner = Learner::new(network, &[BATCH; CLASSES]);
+    let mut learner = Learner::new(network, &[BATCH; CLASSES]).in_precision(precision);
     learner.begin_phase(phase)?;
     learner.begin_epoch(phase.epochs / 2, 0, &directions)?;
     print_times(steps, || learner.step(&batch, 1e-3).map(drop))
