@@ -47,7 +47,7 @@ pub(super) struct Methods {
     rounds: usize,
     /// Milliseconds of a step of cross entropy in each precision.
     control: [f64; 2],
-    methods: Vec<Method>,
+    relative: Vec<Method>,
 }
 
 /// A method relative to cross entropy.
@@ -80,7 +80,7 @@ impl Args {
             command.env_remove("NC_KERNELS_ISA");
             run_for(&[TIME, WORK], &mut command, mode, &format!("{DATA}/{method}"), rounds)
         };
-        let (mut methods, mut controls) = (vec![], [vec![], vec![]]);
+        let (mut relative, mut controls) = (vec![], [vec![], vec![]]);
         for (name, views) in METHODS {
             let mut multiply_adds = f64::NAN;
             let mut times = vec![];
@@ -96,10 +96,10 @@ impl Args {
                 times.push(Times { median: middle(ratios).context("no round was measured")?, least, most });
             }
             let times = times.try_into().map_err(|_| anyhow::anyhow!("expected a time per precision"))?;
-            methods.push(Method { name: name.into(), views, multiply_adds, times });
+            relative.push(Method { name: name.into(), views, multiply_adds, times });
         }
         let control = controls.map(|times| middle(times).unwrap_or(f64::NAN));
-        Ok(Methods { machine: Machine::this(None)?, rounds: self.rounds, control, methods })
+        Ok(Methods { machine: Machine::this(None)?, rounds: self.rounds, control, relative })
     }
 }
 
@@ -117,7 +117,7 @@ impl Methods {
              |---|---:|---:|---:|---:|\n",
             self.rounds
         );
-        for Method { name, views, multiply_adds, times } in &self.methods {
+        for Method { name, views, multiply_adds, times } in &self.relative {
             let times = times
                 .each_ref()
                 .map(|Times { median, least, most }| format!("**{median:.2}** ({least:.2} to {most:.2})"));
