@@ -8,7 +8,7 @@ use nc_models::HeadConfig;
 
 use crate::{
     Learner, Result,
-    config::{DataConfig, Experiment, MOST_EPOCHS, Phase, Trains},
+    config::{DataConfig, Experiment, FrozenBatchNorm, MOST_EPOCHS, Phase, Trains},
     data::Data,
     network::{build_model, resnet},
 };
@@ -92,7 +92,7 @@ impl Speed {
             return Ok(Self { training: 1.0, evaluation: 1.0 });
         };
         // Phases with a frozen backbone are estimated by the evaluation throughput, passes of SAM by their number.
-        (phase.trains, phase.sam_rho) = (Trains::Everything, 0.0);
+        (phase.trains, phase.batch_norm, phase.sam_rho) = (Trains::Everything, FrozenBatchNorm::Running, 0.0);
         let ImageShape { channels, height, width } = data.shape;
         let mut plain = experiment.clone();
         (plain.model.head, plain.model.normalize_features) = (HeadConfig::Linear, false);
@@ -131,7 +131,8 @@ impl Speed {
         let at_the_end = (data.train_images + data.evaluated_images) as f64 / self.evaluation;
         let of_phase = |phase: &Phase| {
             let passes = if phase.sam_rho > 0.0 { 2 } else { 1 };
-            let images = (phase.epochs * data.train_images * passes) as f64;
+            let estimation = usize::from(phase.batch_norm == FrozenBatchNorm::ReEstimated);
+            let images = ((phase.epochs * passes + estimation) * data.train_images) as f64;
             let evaluations = phase.epochs.div_ceil(experiment.evaluation.every_epochs);
             let speed = if phase.trains == Trains::Everything { self.training } else { self.evaluation };
             // Neural collapse is also measured on the training images, and an average of the weights is evaluated, too.

@@ -52,6 +52,7 @@ pub struct Learner {
 /// State of the current phase.
 struct Active {
     trains: Trains,
+    pass: Pass,
     precision: Precision,
     /// Views of a batch that the network sees.
     network_views: usize,
@@ -159,6 +160,7 @@ impl Learner {
         let may_stay = !terms.iter().any(|term| term.uses_variables());
         self.phase = Some(Active {
             trains: phase.trains,
+            pass: phase.pass(),
             precision: self.precision,
             network_views: phase.network_views(),
             terms,
@@ -244,6 +246,18 @@ impl Learner {
         Ok(outcome)
     }
 
+    /// Moves batch norm's running statistics towards those of `batch`; no other state changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoPhase`] before [`Learner::begin_phase`]; those of the network.
+    pub fn update_statistics(&mut self, batch: &Batch) -> Result<()> {
+        self.settle()?;
+        let phase = self.phase.as_ref().ok_or(Error::NoPhase)?;
+        let pass = Pass { gradient: false, ..Pass::TRAIN };
+        phase.forward(self.network.as_ref(), batch, pass).map(drop)
+    }
+
     /// The result of `of` on the network with the moving average of its weights, see [`Phase::weight_average`]; `None` if
     /// the phase has none, or before its first step. Afterwards the network has its own weights again.
     ///
@@ -314,10 +328,8 @@ impl Active {
         classes: usize,
     ) -> Result<BackwardPass> {
         self.updates().begin_pass();
-        let images = batch.views.iter().take(self.network_views).map(|view| &view.images);
-        let images: Vec<&Tensor> = images.collect();
+        let branches = self.forward(network, batch, self.pass)?;
         let precision = self.precision;
-        let branches = network.forward_views(&images, Pass { precision, ..self.trains.pass() })?;
         let context = StepContext { network, branches: &branches, batch, targets, classes, precision };
         let mut parts = vec![];
         for term in &mut self.terms {
@@ -327,6 +339,13 @@ impl Active {
         let gradients = total.backward()?;
         let outcome = self.read(&total, &parts, &gradients)?;
         Ok(BackwardPass { branches, gradients, outcome })
+    }
+
+    /// The network's outputs for the views that it sees.
+    fn forward(&self, network: &dyn Network, batch: &Batch, pass: Pass) -> Result<Vec<Branch>> {
+        let images = batch.views.iter().take(self.network_views).map(|view| &view.images);
+        let images: Vec<&Tensor> = images.collect();
+        Ok(network.forward_views(&images, Pass { precision: self.precision, ..pass })?)
     }
 
     /// Reads losses and gradient norms from the device.

@@ -33,9 +33,10 @@ mod with_values;
 
 pub use config::{
     AdamWConfig, BackboneKind, Branches, CenterInit, Centers, Contrast, DataConfig, DataSource, Decay,
-    Diversity, EvaluationConfig, Experiment, Keep, LossViews, ModelConfig, NeuralCollapse, Objective,
-    OptimizerConfig, Phase, Precision, Queue, Reweighting, Schedule, Settings, SgdConfig, Space, Streaming,
-    Trains, UniformTargets, Uniformity, ValidExperiment, Validation, ValidationMeasure, WithinForm,
+    Diversity, EvaluationConfig, Experiment, FrozenBatchNorm, Keep, LossViews, ModelConfig, NeuralCollapse,
+    Objective, OptimizerConfig, Phase, Precision, Queue, Reweighting, Schedule, Settings, SgdConfig, Space,
+    Streaming, Trains, UniformTargets, Uniformity, ValidExperiment, Validation, ValidationMeasure,
+    WithinForm,
 };
 pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};

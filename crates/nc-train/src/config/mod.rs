@@ -32,5 +32,5 @@ pub use phase::Phase;
 pub use schedule::{Decay, Schedule};
 pub use settings::Settings;
 pub use sgd::SgdConfig;
-pub use trains::Trains;
+pub use trains::{FrozenBatchNorm, Trains};
 pub use valid::ValidExperiment;

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use nc_data::{Sampler, Transform};
+use nc_models::Pass;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use super::{
     objective::Objective,
     optimizer::OptimizerConfig,
     schedule::{Decay, Schedule, is_zero},
-    trains::Trains,
+    trains::{FrozenBatchNorm, Trains},
 };
 
 /// A training phase.
@@ -27,6 +28,9 @@ pub struct Phase {
     pub batch_size: usize,
     /// Trained parameters.
     pub trains: Trains,
+    /// Batch norm of a backbone that `trains` freezes.
+    #[serde(default, skip_serializing_if = "FrozenBatchNorm::is_running")]
+    pub batch_norm: FrozenBatchNorm,
     /// Sampler of the training images.
     pub sampler: Sampler,
     /// Sampler of a second view of each batch, with its own augmentation, for the second branch of
@@ -84,6 +88,14 @@ impl Phase {
     /// Whether the phase trains a classifier.
     pub(crate) fn trains_classifier(&self) -> bool {
         self.objective.loss_weight > 0.0
+    }
+
+    /// Mode of the forward passes of its steps.
+    pub(crate) fn pass(&self) -> Pass {
+        match self.batch_norm {
+            FrozenBatchNorm::Running | FrozenBatchNorm::ReEstimated => self.trains.pass(),
+            FrozenBatchNorm::Batch => Pass { gradient: false, ..Pass::TRAIN },
+        }
     }
 
     /// Views that contrastive losses act on: those after the first, or all if there is no supervised loss or one view.

@@ -29,6 +29,28 @@ pub enum Trains {
     },
 }
 
+/// Statistics that the batch norm of a frozen backbone uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrozenBatchNorm {
+    /// The running statistics of the phases before.
+    #[default]
+    Running,
+    /// Running statistics of this phase's images: before its first step, those of its first epoch pass through the network, each batch
+    /// updating the running statistics.
+    ReEstimated,
+    /// Those of each batch, which update the running ones, as in further training.
+    Batch,
+}
+
+impl FrozenBatchNorm {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(super) fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+}
+
 impl Trains {
     /// Whether the phase trains a factor per logit.
     pub(crate) fn scales_logits(self) -> bool {
@@ -47,7 +69,7 @@ impl Trains {
     }
 
     /// Mode of the forward pass.
-    pub(crate) fn pass(self) -> Pass {
+    pub(super) fn pass(self) -> Pass {
         match self {
             Self::Everything => Pass::TRAIN,
             Self::ScaledClassifier { shift_batch_norm: true, .. } => Pass { gradient: false, ..Pass::TRAIN },

@@ -274,6 +274,12 @@ fn check_phase(model: &ModelConfig, phase: &Phase) -> Result<()> {
             within_phase(phase, last, key())?;
         }
     }
+    let shifts = matches!(phase.trains, Trains::ScaledClassifier { shift_batch_norm: true, .. });
+    ensure(
+        phase.batch_norm.is_running() || !(shifts || phase.trains == Trains::Everything),
+        key("batch_norm"),
+        || format!("trains={} already uses the statistics of each batch; remove it", shown(phase.trains)),
+    )?;
     if phase.trains != Trains::Everything {
         ensure(model.head != HeadConfig::Etf, key("trains"), || {
             format!("{} trains the classifier, but model.head={{kind=\"etf\"}} is fixed", shown(phase.trains))

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     config::{
-        Branches, Contrast, Decay, Diversity, LossViews, ModelConfig, Objective, OptimizerConfig, Phase,
-        Precision, Reweighting, Schedule, SgdConfig, Trains,
+        Branches, Contrast, Decay, Diversity, FrozenBatchNorm, LossViews, ModelConfig, Objective,
+        OptimizerConfig, Phase, Precision, Reweighting, Schedule, SgdConfig, Trains,
     },
     losses::SupervisedLoss,
 };
@@ -88,6 +88,7 @@ impl Method {
             epochs: self.epochs,
             batch_size: self.batch_factor * data.batch_size,
             trains: Trains::Everything,
+            batch_norm: FrozenBatchNorm::Running,
             sampler: self.sampler,
             second_sampler: self.second_sampler,
             views: (self.views)(data),

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     config::{
-        DataSource, Decay, Objective, OptimizerConfig, Phase, Reweighting, Schedule, SgdConfig, Trains,
+        DataSource, Decay, FrozenBatchNorm, Objective, OptimizerConfig, Phase, Reweighting, Schedule,
+        SgdConfig, Trains,
     },
     losses::{Counts, CrossEntropy, LabelAwareSmoothing, Ldam, LogitAdjustment, SupervisedLoss},
 };
@@ -21,6 +22,7 @@ pub(super) fn crt(data: &DataSet) -> Phase {
         epochs: 10,
         batch_size: data.batch_size(),
         trains: Trains::NewClassifier,
+        batch_norm: FrozenBatchNorm::Running,
         sampler: Sampler::ClassBalanced,
         second_sampler: None,
         views: vec![],

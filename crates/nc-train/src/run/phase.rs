@@ -8,7 +8,7 @@ use nc_record::{Event, RunDir};
 use super::{start::Tensors, train::Run};
 use crate::{
     Result, Step,
-    config::{Keep, Phase},
+    config::{FrozenBatchNorm, Keep, Phase},
     inference::Inference,
     samples::training_samples,
     stable_rate::StableRate,
@@ -43,6 +43,11 @@ impl Run<'_> {
             if self.experiment.evaluation.keep == Keep::Best {
                 // Each phase keeps its own best epoch.
                 self.state.selected = None;
+            }
+            if phase.batch_norm == FrozenBatchNorm::ReEstimated {
+                for batch in loader.epoch_from(0, 0) {
+                    self.learner.update_statistics(&batch?)?;
+                }
             }
             self.limit_learning_rate(phase)?;
             self.record(&Event::PhaseStarted {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use candle_core::{D, Tensor};
 use nc_record::{Event, Features, RunDir};
 use nc_train::{
-    Error, Experiment, Finished, Geometry, RunOptions, TauNormalization, Trained, Validation,
-    ValidationMeasure,
+    Error, Experiment, Finished, FrozenBatchNorm, Geometry, RunOptions, TauNormalization, Trained,
+    Validation, ValidationMeasure,
 };
 use safetensors::SafeTensors;
 
@@ -174,6 +174,47 @@ fn mislas_changes_the_classifier_and_optionally_running_statistics() {
     let statistics = |name: &String| name.contains("running_");
     assert!(shifted.iter().any(statistics));
     assert!(shifted.iter().all(|name| statistics(name) || name.starts_with("linear.")), "{shifted:?}");
+}
+
+#[test]
+fn batch_norm_of_a_frozen_backbone_can_follow_the_images_of_the_phase() {
+    let out = tempfile::tempdir().unwrap();
+    let first = run(&experiment("ce-mixup"), out.path());
+    let [re_estimated, batch] = [FrozenBatchNorm::ReEstimated, FrozenBatchNorm::Batch].map(|batch_norm| {
+        let mut crt = experiment("ce-mixup+crt");
+        crt.phases[1].batch_norm = batch_norm;
+        let second = run(&crt, out.path());
+        let changed = changed(&first, &second);
+        assert!(changed.iter().any(|name| name.contains("running_")), "{changed:?}");
+        assert!(changed.iter().all(|name| name.contains("running_") || name.starts_with("linear.")));
+        weights(&second)
+    });
+    // In a phase of one epoch, both see the same images.
+    let name = "bn1.running_mean";
+    assert_eq!(re_estimated[name], batch[name]);
+    let longer = |batch_norm| {
+        let mut longer = experiment("ce-mixup+crt");
+        longer.phases[1].batch_norm = batch_norm;
+        longer.phases[1].epochs += 1;
+        weights(&run(&longer, out.path()))
+    };
+    assert_eq!(longer(FrozenBatchNorm::ReEstimated)[name], re_estimated[name]);
+    assert_ne!(longer(FrozenBatchNorm::Batch)[name], batch[name]);
+
+    for trains in ["mislas", "ce"] {
+        let mut refused = experiment(trains);
+        let last = refused.phases.last_mut().unwrap();
+        last.batch_norm = FrozenBatchNorm::Batch;
+        if let nc_train::Trains::ScaledClassifier { shift_batch_norm, .. } = &mut last.trains {
+            *shift_batch_norm = true;
+        }
+        let options = RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
+        let error = train(&refused, &options, &mut ()).unwrap_err().to_string();
+        assert!(
+            error.contains("batch_norm: trains=") && error.contains("already uses the statistics"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

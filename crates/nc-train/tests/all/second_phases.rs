@@ -1,7 +1,7 @@
 //! Stability of phases on a frozen backbone.
 
 use nc_record::{Event, RunDir};
-use nc_train::{Error, Experiment, Finished, Observer, OptimizerConfig, RunOptions, Trains};
+use nc_train::{Error, Experiment, Finished, FrozenBatchNorm, Observer, OptimizerConfig, RunOptions, Trains};
 
 use crate::support::{experiment, train};
 
@@ -100,17 +100,25 @@ impl Observer for StopInSecondPhase {
 
 #[test]
 fn a_resumed_phase_keeps_its_lowered_learning_rate() {
-    let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // Shifting batch norm changes the features within the phase.
-    let mut experiment = with_large_features("mislas", 0.5);
-    experiment.phases[1].trains = Trains::ScaledClassifier { classifier_rate: 0.5, shift_batch_norm: true };
-    let expected = run(&experiment, whole.path());
+    let mut shifting = with_large_features("mislas", 0.5);
+    shifting.phases[1].trains = Trains::ScaledClassifier { classifier_rate: 0.5, shift_batch_norm: true };
+    assert_resumes(&shifting);
+    // A resumed phase does not estimate again.
+    let mut re_estimated = with_large_features("ce+crt", 0.5);
+    re_estimated.phases[1].batch_norm = FrozenBatchNorm::ReEstimated;
+    assert_resumes(&re_estimated);
+}
+
+fn assert_resumes(experiment: &Experiment) {
+    let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = run(experiment, whole.path());
     let options = RunOptions { out: out.path().to_owned(), ..RunOptions::default() };
     let observer = |stops| StopInSecondPhase { phase: String::new(), notes: vec![], stops };
-    let stopped = train(&experiment, &options, &mut observer(true));
+    let stopped = train(experiment, &options, &mut observer(true));
     assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
     let mut observer = observer(false);
-    let resumed = train(&experiment, &options, &mut observer).unwrap();
+    let resumed = train(experiment, &options, &mut observer).unwrap();
     assert_eq!(second_phase(&resumed), second_phase(&expected));
     assert_eq!(resumed.result.notes, expected.result.notes);
     assert_eq!(observer.notes, expected.result.notes);
