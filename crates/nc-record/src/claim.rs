@@ -139,6 +139,14 @@ impl Claim {
         })
     }
 
+    /// Whether a process on this machine holds the lock on `directory`; false if unknown.
+    pub fn is_held(directory: &Path) -> bool {
+        // Without a holder's name, opening the lock could only disturb a process that is about to take it.
+        let lock = directory.join(HOLDER).exists().then(|| File::open(directory.join(LOCK)));
+        let lock = lock.and_then(io::Result::ok);
+        lock.is_some_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Checks that this process still holds the lock; call it before writing. Another process may have declared this
     /// one dead while it was suspended, and may even have finished.
     ///

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Display, path::PathBuf, time::Duration};
 
-use nc_data::LoadProgress;
-use nc_record::RunDir;
+use nc_data::{LoadProgress, counted};
+use nc_record::{Claim, RunDir};
 
 use crate::{
     DataFacts, DataSource, Error, Experiment, Finished, Observer, RunOptions, Speed, ValidExperiment, train,
@@ -202,6 +202,11 @@ impl<'a, R: Runs> Queue<'a, R> {
                 if ended.has_failed(run.key()) || !finished && self.waits(run)? {
                     continue;
                 }
+                // Training would read the images before it finds the run locked. It reports other errors.
+                if self.directory(position).is_ok_and(|directory| Claim::is_held(&directory)) {
+                    continue;
+                }
+                let run = &self.runs.runs()[position];
                 let label = format!("{} seed {}", run.name(), run.experiment().seed);
                 let key = run.key().to_owned();
                 let failure = match self.train(position, &label, reporter) {
@@ -243,7 +248,8 @@ impl<'a, R: Runs> Queue<'a, R> {
                 return Ok(ended);
             }
             if !waiting {
-                reporter.say(&format!("waiting for {} runs locked by other processes", left.len()));
+                let runs = counted(left.len(), "run", "runs");
+                reporter.say(&format!("waiting for {runs} locked by other processes"));
                 waiting = true;
             }
             std::thread::sleep(PATIENCE);

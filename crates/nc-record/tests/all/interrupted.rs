@@ -189,7 +189,9 @@ fn write_foreign(directory: &Path, beat: u64) {
 fn only_one_process_holds_the_claim() {
     let root = tempfile::tempdir().unwrap();
     let dir = RunDir::open(root.path()).unwrap();
+    assert!(!Claim::is_held(root.path()));
     let claim = dir.claim(RHYTHM, |_, _| {}).unwrap();
+    assert!(Claim::is_held(root.path()));
     let error = dir.claim(RHYTHM, |_, _| {}).unwrap_err();
     let process = std::process::id();
     assert!(matches!(&error, Error::Held { holder: Some(holder), .. } if holder.process == process));
@@ -206,7 +208,7 @@ fn only_one_process_holds_the_claim() {
     }
     claim.confirm().unwrap();
     drop(claim);
-    assert!(!root.path().join("claim.json").exists());
+    assert!(!root.path().join("claim.json").exists() && !Claim::is_held(root.path()));
     dir.claim(RHYTHM, |_, _| {}).unwrap();
 }
 

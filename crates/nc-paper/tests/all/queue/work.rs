@@ -15,7 +15,7 @@ use nc_train::{
     queue::{Queue, Reporter, Runs},
 };
 
-use super::support::{FEW, Listener, plan, work};
+use super::support::{FEW, Listener, plan, the_record, work};
 
 #[test]
 fn each_run_is_trained_once_and_fills_the_tables() {
@@ -179,6 +179,46 @@ fn a_run_locked_by_another_process_is_not_reported_as_recorded() {
     assert!(thief.taken.borrow().is_some());
     assert_eq!((ended.done, ended.missing), (1, 1), "{:?}", thief.said);
     assert!(thief.said[1].ends_with(": left to another process, 1 missing"), "{:?}", thief.said);
+}
+
+/// Releases the lock on a run when the queue waits for it.
+struct Patient {
+    claim: Option<Claim>,
+    said: Vec<String>,
+}
+
+impl Reporter for Patient {
+    fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+        if line.starts_with("waiting for") {
+            self.claim = None;
+        }
+    }
+
+    fn observer(&mut self, _: &Experiment) -> Box<dyn Observer + '_> {
+        assert!(self.claim.is_none(), "a locked run was begun");
+        Box::new(())
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_locked_run_is_not_begun_before_it_is_free() {
+    let results = tempfile::tempdir().unwrap();
+    let plan = plan(&["3"], "table3/cifar10-lt-r100/ce", Scale::Smoke).unwrap();
+    work(&plan, results.path(), None);
+    let run = the_directory(&results.path().join("runs/smoke"));
+    fs::remove_file(the_record(results.path())).unwrap();
+    let claim = Claim::acquire(&run, Rhythm::default(), |_, _| {}).unwrap();
+    let mut patient = Patient { claim: Some(claim), said: vec![] };
+    let directories = BTreeMap::new();
+    let planned = PlannedRuns { plan: &plan, results: results.path() };
+    let ended = Queue::new(planned, &directories, RunOptions::default()).run(None, &mut patient).unwrap();
+    assert_eq!((ended.missing, ended.failed.len()), (0, 0), "{:?}", patient.said);
+    assert_eq!(patient.said[0], "waiting for 1 run locked by other processes");
 }
 
 #[test]
