@@ -195,37 +195,37 @@ fn the_head_is_the_classifier() {
     }
 }
 
+/// Checks that `network` joins `parts` before its classifier, and that the graph has the kernels `weights`.
+fn assert_joined(network: &dyn Network, head: &str, parts: &[&str], weights: &[&str]) {
+    let graph = graph_of(network, 1);
+    let joined = graph.node.iter().find(|node| node.op_type == "Concat").unwrap();
+    assert_eq!(joined.input, parts);
+    assert_eq!(named(&graph, head).input[0], joined.output[0]);
+    let Classifier { weight, .. } = network.classifier().unwrap().unwrap();
+    assert_eq!(floats(constant(&graph, &format!("{head}.weight"))), values(&weight));
+    for name in weights {
+        assert_eq!(constant(&graph, name).dims.len(), 4, "{name}");
+    }
+}
+
 #[test]
 fn branches_and_experts_are_joined_before_the_classifier() {
-    let small = ResNetConfig::cifar(8, 1, 1).unwrap();
+    let resnet = ResNetConfig::cifar(8, 1, 1).unwrap();
     let store = || ParamStore::new(0, &Device::Cpu);
+    assert_joined(
+        &Bilateral::new(store(), resnet, 4).unwrap(),
+        "linear",
+        &["cb.pool.flat", "rb.pool.flat"],
+        &["cb_block.conv2.weight", "rb_block.conv2.weight"],
+    );
     let head = HeadConfig::Cosine { scale: 30.0 };
-    let config = ExpertsConfig { resnet: small, experts: 3, reduce_dimension: true, head };
-    let networks: [(Box<dyn Network>, &str, &[&str], &[&str]); 2] = [
-        (
-            Box::new(Bilateral::new(store(), small, 4).unwrap()),
-            "linear",
-            &["cb.pool.flat", "rb.pool.flat"],
-            &["cb_block.conv2.weight", "rb_block.conv2.weight"],
-        ),
-        (
-            Box::new(Experts::new(store(), &config, 4).unwrap()),
-            "linears",
-            &["unit.0", "unit.1", "unit.2"],
-            &["layer3s.0.0.conv2.weight", "layer3s.1.0.conv2.weight", "layer3s.2.0.conv2.weight"],
-        ),
-    ];
-    for (network, head, parts, weights) in networks {
-        let graph = graph_of(&*network, 1);
-        let joined = graph.node.iter().find(|node| node.op_type == "Concat").unwrap();
-        assert_eq!(named(&graph, head).input[0], joined.output[0]);
-        assert_eq!(joined.input, parts);
-        let Classifier { weight, .. } = network.classifier().unwrap().unwrap();
-        assert_eq!(floats(constant(&graph, &format!("{head}.weight"))), values(&weight));
-        for name in weights {
-            assert_eq!(constant(&graph, name).dims.len(), 4, "{name}");
-        }
-    }
+    let config = ExpertsConfig { resnet, experts: 3, reduce_dimension: true, head };
+    assert_joined(
+        &Experts::new(store(), &config, 4).unwrap(),
+        "linears",
+        &["unit.0", "unit.1", "unit.2"],
+        &["layer3s.0.0.conv2.weight", "layer3s.1.0.conv2.weight", "layer3s.2.0.conv2.weight"],
+    );
 }
 
 #[test]
