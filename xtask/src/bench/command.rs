@@ -90,7 +90,7 @@ impl Args {
             bf16: Some(
                 bf16::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }.measure()?,
             ),
-            methods: Some(methods::Args { rounds: 5 }.measure()?),
+            methods: Some(methods::Args { rounds: rounds.count }.measure()?),
             transforms: Some(
                 transforms::Args { against_torch: self.against_torch.clone(), rounds: rounds.count }
                     .measure()?,

@@ -11,11 +11,11 @@ use crate::cargo::workspace;
 
 /// Measure training steps of methods relative to cross entropy, in f32 and bf16; renew their section of docs/performance.md.
 ///
-/// Takes about ten minutes. Each run of a method follows one of cross entropy, each on two threads.
+/// Takes about seven minutes. Each run of a method follows one of cross entropy, each on two threads.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Runs of each method.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 3)]
     pub(super) rounds: usize,
 }
 

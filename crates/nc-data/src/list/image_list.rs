@@ -70,7 +70,9 @@ impl ImageList {
                 fault(format!("expected a class name without control characters, found {label}"));
             }
         }
+        // One fault of each line.
         faults.sort();
+        faults.dedup_by_key(|fault| fault.line);
         let message = match &faults[..] {
             [] if entries.is_empty() => "expected images, found none".into(),
             [] => return Ok(Self { path: path.to_owned(), entries, has_groups, unused_columns }),

@@ -89,6 +89,22 @@ pub(crate) fn refused(told: &mut Refusals) {
 }
 
 #[test]
+fn unusable_lines_are_counted_once() {
+    let message = read_list(b"a.png 0\na.png 1\nb.png 1\nc.png\na.png 2\n").unwrap_err().to_string();
+    let lines: Vec<&str> = message.lines().map(str::trim).collect();
+    assert!(lines[0].ends_with("train.txt: 3 lines cannot be used:"), "{message}");
+    assert_eq!(lines[1], "line 2: duplicate image a.png, also in line 1");
+    assert!(lines[2].starts_with("line 4: expected \"path label\""), "{message}");
+    assert_eq!(lines[3], "line 5: duplicate image a.png, also in line 1");
+    // A name among numbers that repeats an image has two faults.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("train.csv");
+    fs::write(&path, "a.png,0\na.png,ant\n").unwrap();
+    let message = list::ImageList::read(&path).unwrap_err().to_string();
+    assert!(message.contains("train.csv: line 2: "), "{message}");
+}
+
+#[test]
 fn the_classes_of_a_list_are_counted() {
     assert_eq!(read_list(b"a.png 1\nb.png 0\nc.png 1\n").unwrap().class_names().unwrap(), ["0", "1"]);
 }

@@ -16,7 +16,7 @@ use crate::config::{Contrast, LossViews, Queue, UniformTargets};
 const PERCEPTRON: ProjectionConfig =
     ProjectionConfig { hidden: 512, batch_norm: true, dims: 128, class_prototypes: false };
 
-/// Projection head of KCL and TSC: as many hidden units as the backbone has features.
+/// Projection head of KCL and TSC, with as many hidden units as ResNet-32 has features, and on photographs ResNet-50.
 fn square_perceptron(data: &DataSet) -> ProjectionConfig {
     let hidden = if data.photographs.is_some() { 2048 } else { 64 };
     ProjectionConfig { hidden, batch_norm: false, dims: 128, class_prototypes: false }
