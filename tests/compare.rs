@@ -53,6 +53,25 @@ fn a_comparison_is_resumed_and_ends_with_a_recommendation() {
     let run = text.split("nclt predict ").nth(1).unwrap().split(" IMAGE").next().unwrap().trim_matches('\'');
     assert!(dir.path().join(run).join("weights.safetensors").exists(), "{run}");
     assert_eq!(stdout(&compare(dir.path(), &["--slurm"])), "no runs missing\n");
+
+    // Runs that start from weights. One method needs no ranking.
+    let args = [
+        "compare",
+        "--data=fashion-mnist-lt",
+        "--methods=ce",
+        "--seeds=0",
+        "--epochs=1",
+        "--set=model.backbone=resnet8",
+        "--set=data.profile={kind=\"exponential\", ratio=10, largest=20}",
+        "--out=fine-tuned",
+        "--init-from",
+        run,
+    ];
+    let output = nclt(dir.path(), &args);
+    assert!(stdout(&output).contains("no recommendation: "), "{}", stdout(&output));
+    let config = crate::run::run_dir(&dir.path().join("fine-tuned")).join("config.toml");
+    assert!(fs::read_to_string(config).unwrap().contains("init_sha256 = "), "{}", said(&output));
+    assert!(said(&output).contains("backbone initialised from"), "{}", said(&output));
 }
 
 #[test]

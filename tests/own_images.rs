@@ -150,6 +150,19 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     ] {
         assert!(said.contains(line), "{line:?} in {said}");
     }
+    // With lists beside the class directories, the commands name what was checked.
+    let list = dir.path().join("mine/train.csv");
+    fs::write(&list, "train/ant/000.png,ant\ntrain/bee/000.png,bee\n").unwrap();
+    let said = stdout(&nclt(dir.path(), &["check", "mine", "--source", "image-folder"]));
+    for line in [
+        "Ready: nclt train --preset image-folder --data-dir mine\n",
+        "Several methods: nclt compare --data image-folder --data-dir mine\n",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    let compare = ["compare", "--data", "image-folder", "--data-dir", "mine", "--methods", "ce", "--dry-run"];
+    stdout(&nclt(dir.path(), &compare));
+    fs::remove_file(list).unwrap();
     // Copies are reported; unreadable images fail the check.
     let train = dir.path().join("mine/train");
     fs::copy(train.join("ant/000.png"), dir.path().join("mine/test/ant/copy.png")).unwrap();
@@ -164,6 +177,39 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 unreadable image;") && said.contains("cow/bad.png"), "{said}");
+    // Classes that a given set lacks.
+    write(&dir.path().join("mine/val"), &[1], (8, 8), 3);
+    fs::remove_file(train.join("cow/bad.png")).unwrap();
+    let said = stdout(&nclt(dir.path(), &["check", "mine"]));
+    assert!(said.contains("No validation images of bee, cow.\n"), "{said}");
+}
+
+#[test]
+fn other_files_are_refused_and_empty_ones_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("photos.zip"), "PK").unwrap();
+    let expected = "photos.zip: expected a directory or a .tar archive, found another file";
+    for command in [&["check", "photos.zip"][..], &["train", "--data-dir", "photos.zip"]] {
+        let message = failure(&nclt(dir.path(), command));
+        assert!(message.contains(expected), "{message}");
+    }
+    write(&dir.path().join("mine"), &[5, 5], (8, 8), 1);
+    fs::write(dir.path().join("mine/ant/000.jpg"), "").unwrap();
+    let said = nclt(dir.path(), &["check", "mine"]).stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("ant/000.jpg: expected an image") && said.contains("the file is empty"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_need_not_be_utf_8() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"mine\xff");
+    write(&dir.path().join(name), &[5, 5], (8, 8), 1);
+    let output =
+        crate::run::command(dir.path(), &["train", "--epochs", "1", "--data-dir"]).arg(name).output();
+    stdout(&output.unwrap());
 }
 
 /// The command that `check` prints works, whether headers or only pixels are damaged.
@@ -272,8 +318,16 @@ fn all_faults_of_a_list_are_reported_at_once() {
     assert!(message.contains("lacks img/ant/gone.png, img/bee/gone too.png"), "{message}");
     let args = ["train", "--data-dir", "mine", "--epochs", "1", "--json", "--set", "data.skip=../skip.txt"];
     assert_eq!(last_line(&nclt(dir.path(), &args))["accuracy"]["samples"], 1);
-    // A table that is no list is named, unless there are class directories.
+    // The list of skipped images is none of images, even beside a single list of images.
     fs::remove_file(root.join("test.csv")).unwrap();
+    fs::rename(root.join("train.csv"), root.join("labels.csv")).unwrap();
+    let check = ["check", "mine", "--write-skip", "mine/skip.txt"];
+    assert_eq!(nclt(dir.path(), &check).status.code(), Some(1));
+    assert!(stdout(&nclt(dir.path(), &["check", "mine", "--skip", "mine/skip.txt"])).contains("Ready"));
+    let args = ["train", "--data-dir", "mine", "--epochs", "1", "--json", "--set", "data.skip=skip.txt"];
+    assert_eq!(last_line(&nclt(dir.path(), &args))["data"]["class_counts"].as_array().unwrap().len(), 2);
+    fs::rename(root.join("labels.csv"), root.join("train.csv")).unwrap();
+    // A table that is no list is named, unless there are class directories.
     fs::rename(root.join("train.csv"), root.join("labels.csv")).unwrap();
     fs::write(root.join("labels.csv"), "file_name,species\nimg/ant/001.png,ant\n").unwrap();
     let message = failure(&nclt(dir.path(), &["train", "--data-dir", "mine"]));

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 /// `nclt` with these arguments, in the directory `dir`.
-fn command(dir: &Path, args: &[&str]) -> Command {
+pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nclt"));
     // Hide data sets that the user has downloaded.
     command.args(args).current_dir(dir).env("NCLT_DATA_DIR", dir.join("downloads"));

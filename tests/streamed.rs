@@ -100,6 +100,7 @@ fn a_streamed_run_is_trained_evaluated_and_exported() {
     let rule =
         br#"[{"interpolation":"bilinear","kind":"resize","size":18},{"kind":"center-crop","size":16}]"#;
     let has = |text: &[u8]| model.windows(text.len()).any(|window| window == text);
+    assert!(has(b"exif_orientation"));
     assert!(has(b"evaluation_transforms") && has(rule) && !has(b"cover-and-crop"));
 }
 

@@ -1,7 +1,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, ensure};
-use nc_data::{Groups, ImageCheck, ImageFiles, check_images, counted, folder, list};
+use nc_data::{Groups, ImageCheck, ImageFiles, check_images, counted, folder, list, skip_list};
 use nc_kernels::threads;
 
 use crate::{
@@ -72,16 +72,21 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         source,
         groups: args.groups.as_ref(),
         skip: args.skip.as_deref(),
+        is_default: args.is_default(source),
     };
     let (text, must_fix) = report(&checked);
     std::io::stdout().lock().write_all(harmless(&text).as_bytes())?;
     if let Some(path) = &args.write_skip {
         let before = args.skip.as_deref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
-        let lines: Vec<&str> = before.lines().chain(check.skip_lines.iter().map(String::as_str)).collect();
-        let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
+        let text = skip_list(&before, &check.skip_lines);
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         let images = counted(check.skip_lines.len(), "unreadable image", "unreadable images");
         say(&format!("wrote {images} to {}; check the rest with --skip", path.display()));
+        let others = check.unreadable.len() - check.skip_lines.len();
+        if others > 0 {
+            let paths = counted(others, "path that is not UTF-8", "paths that are not UTF-8");
+            say(&format!("left out {paths}; rename the files"));
+        }
     }
     Ok(if must_fix { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -97,5 +102,11 @@ impl Args {
         }
         say("checking the lists of this directory; --source image-folder checks its class directories");
         Ok(Source::ImageList)
+    }
+
+    /// Whether training reads the directory as `source` without being told.
+    fn is_default(&self, source: Source) -> bool {
+        let has_lists = || list::has_lists(&self.directory).ok();
+        self.source.is_none() || has_lists() == Some(source == Source::ImageList)
     }
 }

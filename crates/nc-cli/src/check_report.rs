@@ -24,9 +24,11 @@ pub(crate) struct Checked<'a> {
     pub(crate) groups: Option<&'a Groups>,
     /// List of images that are left out.
     pub(crate) skip: Option<&'a Path>,
+    /// Whether training reads the directory as `source` without being told.
+    pub(crate) is_default: bool,
 }
 
-/// Entries listed of each finding but unreadable images, of which all are listed.
+/// Entries listed of each finding that may stay. Of those that must be fixed, all are listed.
 const LISTED: usize = 10;
 
 /// The text, and whether something must be fixed before training.
@@ -183,26 +185,30 @@ fn faults(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) -> bool {
         }
     };
     let unreadable: Vec<String> = check.unreadable.iter().map(ToString::to_string).collect();
-    list_up_to(
-        usize::MAX,
-        "unreadable image; remove or replace it, or leave it out with --write-skip",
-        "unreadable images; remove or replace them, or leave them out with --write-skip",
-        &unreadable,
-    );
-    let mut list = |one: &str, many: &str, items: &[String]| list_up_to(LISTED, one, many, items);
-    list(
-        "class directory cannot be used; remove it or add images",
-        "class directories cannot be used; remove them or add images",
-        &check.unusable_classes,
-    );
     let empty = |class: &&ClassCheck| class.train == 0;
     let empty: Vec<String> = check.classes.iter().filter(empty).map(|class| class.name.clone()).collect();
-    list(
-        "class without a readable training image; remove it or add images",
-        "classes without a readable training image; remove them or add images",
-        &empty,
-    );
-    let mut must_fix = [&check.unusable_classes, &unreadable, &empty].iter().any(|found| !found.is_empty());
+    let mut must_fix = false;
+    for (one, many, items) in [
+        (
+            "unreadable image; remove or replace it, or leave it out with --write-skip",
+            "unreadable images; remove or replace them, or leave them out with --write-skip",
+            &unreadable,
+        ),
+        (
+            "class directory cannot be used; remove it or add images",
+            "class directories cannot be used; remove them or add images",
+            &check.unusable_classes,
+        ),
+        (
+            "class without a readable training image; remove it or add images",
+            "classes without a readable training image; remove them or add images",
+            &empty,
+        ),
+    ] {
+        list_up_to(usize::MAX, one, many, items);
+        must_fix |= !items.is_empty();
+    }
+    let mut list = |one: &str, many: &str, items: &[String]| list_up_to(LISTED, one, many, items);
     let across = |set: Set, original: Set| {
         let pairs =
             check.copies_across.iter().filter(|pair| pair.set == set && pair.original_set == original);
@@ -257,13 +263,24 @@ fn units(check: &ImageCheck) -> &'static str {
 
 /// Hold-outs, and the commands to train and to compare methods.
 fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
-    let Checked { check, directory, groups, skip, .. } = checked;
+    let Checked { check, directory, source, groups, skip, is_default } = checked;
     line(text, "");
     if hold_outs.test.is_some() {
         line(text, "No test images: training holds out a fifth of each class (data.test_fraction).");
     }
     line(text, &validation(check, hold_outs));
     left(text, check, hold_outs);
+    let without = |of: fn(&ClassCheck) -> usize| {
+        let names = check.classes.iter().filter(|class| of(class) == 0).map(|class| class.name.as_str());
+        a_few_classes(&names.collect::<Vec<_>>())
+    };
+    let validation = without(|class| class.validation).filter(|_| check.has_validation);
+    let test = without(|class| class.test).filter(|_| check.has_test);
+    for (set, classes) in [("validation", validation), ("test", test)] {
+        if let Some(classes) = classes {
+            line(text, &format!("No {set} images of {classes}."));
+        }
+    }
     let copies: usize = hold_outs.classes.iter().map(|class| class.copies).sum();
     if copies > 0 {
         let held_out = counted(
@@ -295,10 +312,15 @@ fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
     if hold_outs.lacks_validation() {
         options = format!("{options} --set data.validation=none --set evaluation.keep=last");
     }
-    line(text, &format!("Ready: nclt train {options}"));
+    let data = match source {
+        Source::ImageFolder => "image-folder",
+        Source::ImageList => "image-list",
+    };
+    let of_data = |option: &str| if *is_default { String::new() } else { format!("{option} {data} ") };
+    line(text, &format!("Ready: nclt train {}{options}", of_data("--preset")));
     // Methods are compared on validation images.
     if check.has_validation || hold_outs.classes.iter().any(|class| class.validation > 0) {
-        line(text, &format!("Several methods: nclt compare {options}"));
+        line(text, &format!("Several methods: nclt compare {}{options}", of_data("--data")));
     }
 }
 
@@ -354,13 +376,17 @@ fn left(text: &mut String, check: &ImageCheck, hold_outs: &HoldOuts) {
     for (purpose, of) in sets {
         let without = classes().filter(|(_, held_out)| of(held_out) == 0);
         let without: Vec<&str> = without.map(|(class, _)| class.name.as_str()).collect();
-        match without.len() {
-            0 => {}
-            1..=3 => line(text, &format!("  none for {purpose} of {}", without.join(", "))),
-            more => {
-                let first = without[..3].join(", ");
-                line(text, &format!("  none for {purpose} of {more} classes, among them {first}"));
-            }
+        if let Some(classes) = a_few_classes(&without) {
+            line(text, &format!("  none for {purpose} of {classes}"));
         }
+    }
+}
+
+/// Up to three classes by name, or the number of classes and the first three; `None` without classes.
+fn a_few_classes(names: &[&str]) -> Option<String> {
+    match names {
+        [] => None,
+        [_] | [_, _] | [_, _, _] => Some(names.join(", ")),
+        _ => Some(format!("{} classes, among them {}", names.len(), names[..3].join(", "))),
     }
 }

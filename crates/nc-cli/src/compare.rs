@@ -10,8 +10,8 @@ use nc_kernels::threads;
 use nc_record::{RunDir, shell_word, write_atomically};
 use nc_report::{Ranking, RunReport, TestSummary, comparison_page};
 use nc_train::{
-    DataFacts, Error, Experiment, Finished, Keep, RunOptions, RunResult, Settings, Speed, ValidExperiment,
-    epochs_within,
+    DataFacts, DataSource, Error, Experiment, Finished, Keep, RunOptions, RunResult, Settings, Speed,
+    ValidExperiment, epochs_within,
     presets::{self, ImageDirectory},
     queue::{QueuedRun, Runs},
 };
@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Choose the number of epochs so that all runs together take about this long here. A repeated command keeps it.
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u32).range(1..))]
     minutes: Option<u32>,
+    /// Start each run from the weights in this safetensors file, as `nclt train --init-from`.
+    #[arg(long, value_name = "FILE")]
+    init_from: Option<PathBuf>,
     /// Directory of the runs and of the page that compares them.
     #[arg(long, value_name = "DIR", default_value = "comparison")]
     out: PathBuf,
@@ -92,14 +95,16 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let runs = counted(comparison.runs.len(), "run", "runs");
     let summary = format!("{runs} of {}; {missing} missing", counted(epochs, "epoch", "epochs"));
     let directories: Vec<PathBuf> = comparison.runs.iter().map(|run| run.directory.clone()).collect();
-    let Some(worked) = args.queue.work(comparison, &summary, None)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(worked) = args.queue.work(comparison, &summary, None, args.init_from.as_deref())? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let finished = directories.iter().filter(|directory| directory.join(RunDir::RESULT).exists());
     let runs: Vec<RunReport> =
         finished.map(|directory| Ok(RunReport::read(directory)?)).collect::<Result<_>>()?;
     if !runs.is_empty() {
         let page = args.out.join("comparison.html");
         write_atomically(&page, comparison_page(&runs)?.as_bytes())?;
-        if runs.len() == directories.len() {
+        if runs.len() == directories.len() && !worked.has_failures() {
             tell(&runs)?;
         }
         show(&page.display().to_string());
@@ -109,7 +114,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 
 /// Prints the ranking and the recommendation.
 fn tell(runs: &[RunReport]) -> Result<()> {
-    let Some(ranking) = Ranking::of(runs) else { return Ok(()) };
+    let Some(ranking) = Ranking::of(runs) else {
+        show("no recommendation: it takes two methods or more, and runs with the same validation images");
+        return Ok(());
+    };
     let mut out = std::io::stdout().lock();
     let width = ranking.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(6);
     writeln!(
@@ -271,14 +279,18 @@ impl Args {
         epochs: Option<usize>,
     ) -> Result<Vec<ValidExperiment>> {
         let data = match (&self.data, images) {
-            (Some(data), _) => data,
+            (Some(data), _) => data.as_str(),
             (None, Some(images)) => presets::data_set_of(images.source()?),
             (None, None) => "",
         };
         // Validation images choose the epoch that a run keeps; --set may change that.
         let mut overrides = vec!["evaluation.keep=best".to_owned()];
-        if self.data.is_some() {
+        let own_images = [DataSource::ImageFolder, DataSource::ImageList].map(presets::data_set_of);
+        if !own_images.contains(&data) {
             overrides.push("data.validation.fraction=0.15".to_owned());
+        }
+        if let Some(weights) = &self.init_from {
+            overrides.push(format!("model.init_sha256={:?}", nc_train::weights_sha256(weights)?));
         }
         overrides.extend(self.overrides.iter().cloned());
         let mut experiments = vec![];

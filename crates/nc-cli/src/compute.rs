@@ -14,7 +14,7 @@ use nc_kernels::{gpu, threads};
 use nc_record::{ProgramSummary, RunDir};
 use nc_train::{DataSource, RunOptions, presets::ImageDirectory};
 
-use crate::terminal::say;
+use crate::{loading::Loading, terminal::say};
 
 // No argument group: several commands flatten these arguments, and group names must be unique.
 #[derive(Clone, clap::Args)]
@@ -93,7 +93,7 @@ impl Args {
     /// The directory given as --data-dir, which may have one's own images. Starts the thread pool, which reads them.
     pub(crate) fn images(&self) -> Result<Option<ImageDirectory>> {
         self.threads.start()?;
-        Ok(self.data_dir.as_ref().map(ImageDirectory::new))
+        Ok(self.data_dir.as_ref().map(|path| ImageDirectory::new(path, Loading::default())))
     }
 
     /// Number of compute threads, if set.
@@ -154,7 +154,7 @@ fn parse_threads(text: &str) -> Result<usize, String> {
 fn remembered_data_dir(run: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(run.join(RunDir::DATA_DIR)).ok()?;
     let directory = PathBuf::from(text.trim_end());
-    if !directory.is_dir() {
+    if !directory.exists() {
         say(&format!("{} does not exist; the run was trained on its images", directory.display()));
         return None;
     }

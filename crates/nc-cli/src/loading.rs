@@ -1,4 +1,5 @@
-//! Progress of reading image files on standard error: a line at the start and, on a terminal, a bar after a second.
+//! Progress of reading image files on standard error: a line before they are decoded and, on a terminal, a bar after a second
+//! of reading headers or images.
 
 use std::{
     io::IsTerminal,
@@ -25,9 +26,13 @@ pub(crate) struct Loading {
 }
 
 impl LoadProgress for Loading {
-    fn begins(&mut self, images: usize, bytes: u64) {
+    fn begins_headers(&mut self, images: usize) {
         self.clear();
         (self.images, self.done, self.started) = (images as u64, 0, Some(Instant::now()));
+    }
+
+    fn begins(&mut self, images: usize, bytes: u64) {
+        self.begins_headers(images);
         let memory = if bytes > 0 { format!(" ({} in memory)", shown_bytes(bytes)) } else { String::new() };
         say(&format!("reading {} images{memory}", HumanCount(self.images)));
     }

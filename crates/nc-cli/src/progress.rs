@@ -121,6 +121,7 @@ impl Progress {
             Event::RunStarted { class_counts, .. } => {
                 self.bar.set_length((class_counts.iter().sum::<usize>() * self.epochs) as u64);
                 self.started = Instant::now();
+                self.bar.reset_eta();
             }
             Event::PhaseStarted { epochs, .. } => self.phase_epochs = *epochs,
             Event::EpochFinished { .. } => self.waiting.ends_epoch(),
@@ -171,6 +172,10 @@ impl Drop for Progress {
 }
 
 impl Observer for Progress {
+    fn reads_headers(&mut self, images: usize) {
+        self.loading.begins_headers(images);
+    }
+
     fn reads_images(&mut self, images: usize, bytes: u64) {
         self.loading.begins(images, bytes);
     }

@@ -16,10 +16,11 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::{builder::RangedU64ValueParser, value_parser};
 use indicatif::HumanDuration;
+use nc_data::counted;
 use nc_kernels::threads;
 use nc_paper::{SlurmTasks, slurm_script};
 use nc_train::{
-    DataSource, Experiment, Observer,
+    DataSource, Experiment, Observer, RunOptions,
     queue::{Ended, Queue, QueuedRun, Reporter, Runs},
 };
 
@@ -49,9 +50,15 @@ pub(crate) struct Args {
 
 impl Args {
     /// Trains the missing of `runs`; prints `summary` and the estimated time first. With `--dry-run`, only prints the
-    /// runs, and returns `None`. `lists` is the
-    /// directory of image lists, by default the data directory.
-    pub(crate) fn work<R>(&self, runs: R, summary: &str, lists: Option<&Path>) -> Result<Option<Worked>>
+    /// runs, and returns `None`. `lists` is the directory of image lists, by default the data directory. The runs start from
+    /// the weights in the file `init_from`, if there is one.
+    pub(crate) fn work<R>(
+        &self,
+        runs: R,
+        summary: &str,
+        lists: Option<&Path>,
+        init_from: Option<&Path>,
+    ) -> Result<Option<Worked>>
     where
         R: Runs + Sync + Send,
         R::Run: Sync,
@@ -70,6 +77,7 @@ impl Args {
             terminal.stop_after(limit);
         }
         let (options, data_dirs) = self.compute.start_all(&sources(&runs, &missing), lists)?;
+        let options = RunOptions { init_from: init_from.map(Path::to_owned), ..options };
         let mut queue = Queue::new(runs, &data_dirs, options).with_progress(Box::<Loading>::default());
         let estimate = threads::install(|| queue.estimate(&missing))?;
         say(&format!("{summary}{}", time(missing.len(), estimate)));
@@ -154,6 +162,11 @@ pub(crate) struct Worked {
 }
 
 impl Worked {
+    /// Whether a run failed.
+    pub(crate) fn has_failures(&self) -> bool {
+        !self.ended.failed.is_empty()
+    }
+
     /// Reports failures and missing runs and returns the exit code.
     pub(crate) fn end(&self) -> ExitCode {
         let ended = &self.ended;
@@ -161,7 +174,10 @@ impl Worked {
             say(&format!("failed: {message}"));
         }
         if ended.missing > 0 {
-            say(&format!("{} runs missing; repeat the command to continue", ended.missing));
+            let runs = counted(ended.missing, "run", "runs");
+            let can_continue = ended.missing > ended.failed.len();
+            let hint = if can_continue { "; repeat the command to continue" } else { "" };
+            say(&format!("{runs} missing{hint}"));
         }
         let interrupted = self.terminal.wants_to_stop() && !self.terminal.time_is_up.load(Ordering::Relaxed);
         if !ended.failed.is_empty() {

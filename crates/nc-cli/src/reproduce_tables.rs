@@ -93,7 +93,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let summary = format!("{} runs at {}; {missing} missing", plan.jobs.len(), scale.description());
-    let Some(worked) = args.queue.work(runs, &summary, args.imagenet_lt.as_deref())? else {
+    let Some(worked) = args.queue.work(runs, &summary, args.imagenet_lt.as_deref(), None)? else {
         return Ok(ExitCode::SUCCESS);
     };
     write_reports(&args.results, scale)?;

@@ -2,6 +2,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Dura
 
 use anyhow::{Result, ensure};
 use indicatif::HumanDuration;
+use nc_data::counted;
 use nc_kernels::threads;
 use nc_record::{RunDir, shell_word};
 use nc_report::RunReport;
@@ -105,7 +106,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         ..args.compute.start(experiment.data.source, args.resume.as_deref())?
     };
     if args.resume.is_none() {
-        let words = std::env::args().skip(1).map(|word| shell_word(&word));
+        let words = std::env::args_os().skip(1).map(|word| shell_word(&word.to_string_lossy()));
         options.program.command =
             Some(["nclt".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" "));
     }
@@ -182,6 +183,7 @@ impl Args {
             let (data, directory) = (&experiment.data, options.data_dir.as_deref());
             threads::install(|| DataFacts::read(data, directory, &mut Loading::default()))?
         };
+        say("measuring the speed of training here");
         let speed = threads::install(|| Speed::measure(&experiment, &facts, &options.device))?;
         let scaled = |epochs| {
             let mut scaled = (*experiment).clone();
@@ -198,10 +200,10 @@ impl Args {
         let epochs: Vec<String> = experiment.phases.iter().map(|phase| phase.epochs.to_string()).collect();
         let time = Duration::from_secs_f64(speed.seconds(&experiment, 0, &facts));
         say(&format!(
-            "{}: about {} training images in {} classes, {}x{} pixels; {} {}, about {} at the speed measured here",
+            "{}: about {} training images in {}, {}x{} pixels; {} {}, about {} at the speed measured here",
             experiment.name,
             facts.train_images,
-            facts.classes,
+            counted(facts.classes, "class", "classes"),
             facts.shape.height,
             facts.shape.width,
             epochs.join(" + "),

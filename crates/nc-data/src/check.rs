@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, ImageFiles, ImageOptions, LoadProgress, Result,
+    decode::images_per_report,
     group_hold_out::split,
     hold_out::Image,
     images::{Header, Picture},
-    index::Index,
     rng::Purpose,
+    skip,
     tree::Tree,
 };
 
@@ -167,7 +168,7 @@ pub fn check_images(
             Ok(inspected) => inspected,
             Err(error) => {
                 check.unreadable.push(error);
-                check.skip_lines.extend(Index::key(files.tree.root(), &image.path));
+                check.skip_lines.extend(skip::line(files.tree.root(), &image.path));
                 continue;
             }
         };
@@ -267,9 +268,8 @@ fn inspect_all(
     progress: &mut dyn LoadProgress,
 ) -> Vec<Result<Inspected>> {
     progress.begins(found.len(), 0);
-    let part = 64 * rayon::current_num_threads();
     let mut inspected = Vec::with_capacity(found.len());
-    for images in found.chunks(part) {
+    for images in found.chunks(images_per_report()) {
         inspected.par_extend(images.par_iter().map(|image| inspect(tree, image, options)));
         progress.decoded(images.len());
     }

@@ -15,10 +15,13 @@ use crate::{
 /// Receives the progress of reading image files. `()` ignores it.
 #[allow(unused_variables)] // of the default methods, whose documentation shows the names
 pub trait LoadProgress {
+    /// Reading of the headers of image files begins.
+    fn begins_headers(&mut self, images: usize) {}
+
     /// The headers are read; decoding begins. The decoded images take `bytes` bytes of memory, 0 if they are not kept.
     fn begins(&mut self, images: usize, bytes: u64) {}
 
-    /// Another `images` images are decoded.
+    /// Another `images` images are decoded, or their headers read.
     fn decoded(&mut self, images: usize) {}
 }
 
@@ -43,7 +46,7 @@ pub(crate) fn decode(
     progress: &mut dyn LoadProgress,
 ) -> Result<Vec<Dataset>> {
     let paths: Vec<&PathBuf> = sets.iter().flat_map(|set| &set.paths).collect();
-    let shape = common_shape(&paths, &headers(tree, &paths, options)?, options)?;
+    let shape = common_shape(&paths, &headers(tree, &paths, options, progress)?, options)?;
     progress.begins(paths.len(), shape.bytes(paths.len()).unwrap_or(usize::MAX) as u64);
     let mut buffers = sets.iter().map(|set| zeros(shape, set.paths.len())).collect::<Result<Vec<_>>>()?;
     let mut errors = vec![];
@@ -60,9 +63,18 @@ pub(crate) fn decode(
 }
 
 /// Reads all headers. If one cannot be read, the error names every file that cannot be decoded.
-pub(crate) fn headers(tree: &Tree, paths: &[&PathBuf], options: ImageOptions) -> Result<Vec<Header>> {
-    let read = |path: &&PathBuf| header(tree, path, options.exif_orientation);
-    let headers: Vec<Result<Header>> = paths.par_iter().map(read).collect();
+pub(crate) fn headers(
+    tree: &Tree,
+    paths: &[&PathBuf],
+    options: ImageOptions,
+    progress: &mut dyn LoadProgress,
+) -> Result<Vec<Header>> {
+    progress.begins_headers(paths.len());
+    let mut headers = Vec::with_capacity(paths.len());
+    for paths in paths.chunks(images_per_report()) {
+        headers.par_extend(paths.par_iter().map(|path| header(tree, path, options.exif_orientation)));
+        progress.decoded(paths.len());
+    }
     if headers.iter().any(Result::is_err) {
         // The error of the whole file, as of `check_images`, is more precise than that of the header.
         let whole = |path: &Path| Picture::decode(path, &tree.read(path)?, options);
@@ -124,6 +136,11 @@ fn zeros(shape: ImageShape, images: usize) -> Result<Vec<u8>> {
     Ok(pixels)
 }
 
+/// Images between two reports of progress. The threads, which read 64 each, wait for each other there.
+pub(crate) fn images_per_report() -> usize {
+    64 * rayon::current_num_threads()
+}
+
 /// Applies `read` to each file and its part of `pixels`, in parallel. Returns the results in order.
 fn in_place<T: Send>(
     paths: &[PathBuf],
@@ -132,9 +149,7 @@ fn in_place<T: Send>(
     progress: &mut dyn LoadProgress,
     read: impl Fn(&PathBuf, &mut [u8]) -> T + Sync,
 ) -> Vec<T> {
-    /// Images per thread between two reports of progress; the threads wait for each other there.
-    const IMAGES: usize = 64;
-    let (values, part) = (shape.values().max(1), IMAGES * rayon::current_num_threads());
+    let (values, part) = (shape.values().max(1), images_per_report());
     let mut results = Vec::with_capacity(paths.len());
     for (paths, pixels) in paths.chunks(part).zip(pixels.chunks_mut(part.saturating_mul(values))) {
         let images = paths.par_iter().zip(pixels.par_chunks_exact_mut(values));

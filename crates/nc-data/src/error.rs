@@ -30,6 +30,9 @@ pub enum Error {
         /// Expected and found content.
         message: String,
     },
+    /// Two errors; the second begins a new line.
+    #[error("{0}\n{1}")]
+    Both(Box<Error>, Box<Error>),
     /// A file or directory could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -150,16 +150,16 @@ impl ImageFiles {
         }
     }
 
-    /// Reads the headers of all images.
+    /// Reads the headers of all images, with its `progress`.
     ///
     /// # Errors
     ///
     /// [`Error::Classes`] names class directories that cannot be used, [`Error::MissingFiles`] the missing images of lists;
     /// [`Error::Malformed`], [`Error::Read`] or [`Error::Images`] the files that cannot be decoded.
-    pub fn survey(&self, options: ImageOptions) -> Result<Survey> {
+    pub fn survey(&self, options: ImageOptions, progress: &mut dyn LoadProgress) -> Result<Survey> {
         self.refuse_faults()?;
         let paths: Vec<&PathBuf> = self.sets().into_iter().flatten().flat_map(|set| &set.paths).collect();
-        let headers = headers(&self.tree, &paths, options)?;
+        let headers = headers(&self.tree, &paths, options, progress)?;
         let mut class_counts = vec![0; self.class_names.len()];
         for &label in &self.train.images.labels {
             class_counts[label as usize] += 1;

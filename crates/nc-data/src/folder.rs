@@ -63,7 +63,7 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory, a single class that contains directories itself,
+/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory of a set, a file that is not an archive, a single class that contains directories itself,
 /// directories beside `train` none of which is a test or validation directory, or such directories without `train`. Class
 /// directories without images and classes without training images are errors of decoding, [`Error::Classes`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
@@ -81,7 +81,7 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     }
     refuse_one_level_too_high(&tree, &train_dir, &classes)?;
     let mut faults = vec![];
-    let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults)?;
+    let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults);
     let mut class_names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
     class_names.sort();
     class_names.dedup();
@@ -98,7 +98,7 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
         let Some(directory) = directory else { return Ok(None) };
         let mut tally = Tally::default();
         let classes = class_directories(&tree, &directory, &mut tally)?;
-        let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults)?;
+        let classes = ClassImages::all(&tree, classes, &mut tally, &mut faults);
         notes.extend(tally.notes(&directory));
         Ok(Some(labelled(classes, &class_names, &mut faults)))
     };
@@ -121,7 +121,11 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
 
 /// The files of `directory` with its archives: itself, or those named like sets if `train` is one of them.
 fn archives(directory: &Path) -> Result<Tree> {
-    if is_archive(directory) && directory.is_file() {
+    if directory.is_file() && !is_archive(directory) {
+        let message = "expected a directory or a .tar archive, found another file".into();
+        return Err(Error::Malformed { path: directory.to_owned(), message });
+    }
+    if directory.is_file() {
         return Tree::with_archives(directory, vec![directory.to_owned()]);
     }
     let archive = |set: &&str| directory.join(format!("{set}.tar"));
@@ -243,19 +247,16 @@ struct ClassImages {
 }
 
 impl ClassImages {
-    /// The images of the class directories. Adds those without images to `faults`.
-    fn all(
-        tree: &Tree,
-        directories: Vec<PathBuf>,
-        tally: &mut Tally,
-        faults: &mut Vec<String>,
-    ) -> Result<Vec<Self>> {
+    /// The images of the class directories. Adds unreadable ones and those without images to `faults`.
+    fn all(tree: &Tree, directories: Vec<PathBuf>, tally: &mut Tally, faults: &mut Vec<String>) -> Vec<Self> {
         let mut classes = vec![];
         for directory in directories {
             let (mut found, mut files) = (vec![], Tally::default());
-            images(tree, &directory, &mut found, &mut files)?;
+            let read = images(tree, &directory, &mut found, &mut files);
             files.used = found.len();
-            if found.is_empty() {
+            if let Err(error) = read {
+                faults.push(error.to_string());
+            } else if found.is_empty() {
                 let skipped = files.skipped();
                 let only =
                     if skipped.is_empty() { "an empty directory".into() } else { format!("only {skipped}") };
@@ -266,7 +267,7 @@ impl ClassImages {
             }
             tally.add(files);
         }
-        Ok(classes)
+        classes
     }
 }
 

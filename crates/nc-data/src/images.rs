@@ -49,6 +49,7 @@ impl Header {
 
     /// Reads the header of the file `path` with content `bytes`.
     pub(crate) fn read(path: &Path, bytes: &[u8], exif_orientation: bool) -> Result<Self> {
+        refuse_empty(path, bytes)?;
         let header = Self::of(reader(path, bytes), bytes.len() as u64, exif_orientation);
         let header = header.map_err(|error| undecodable(path, bytes, &error))?;
         let (height, width) = header.size;
@@ -111,6 +112,10 @@ const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF or PNM";
 
 fn not_an_image(path: &Path, reason: &str) -> Error {
     Error::Malformed { path: path.to_owned(), message: format!("expected an image ({FORMATS}): {reason}") }
+}
+
+fn refuse_empty(path: &Path, bytes: &[u8]) -> Result<()> {
+    if bytes.is_empty() { Err(not_an_image(path, "the file is empty")) } else { Ok(()) }
 }
 
 /// The error for an image of width or height 0, which some formats allow.
@@ -202,6 +207,7 @@ impl Picture {
         options: ImageOptions,
         buffer: Vec<u8>,
     ) -> Result<Self> {
+        refuse_empty(path, bytes)?;
         let reader = reader(path, bytes);
         if reader.format() == Some(ImageFormat::Jpeg) {
             if !bytes.starts_with(&[0xff, 0xd8]) {

@@ -78,6 +78,7 @@ pub use normalize::Normalize;
 pub use png::{encode_png, encode_thumbnail};
 pub use profile::Profile;
 pub use sampler::Sampler;
+pub use skip::skip_list;
 pub use source::Source;
 pub use stream_options::StreamOptions;
 pub use subset::Subset;

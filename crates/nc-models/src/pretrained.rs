@@ -141,7 +141,9 @@ fn misshapen(param: &Param, found: &Tensor) -> String {
 /// The probable reason for the shape of a first convolution.
 fn hint(found: &Tensor, param: &Param) -> &'static str {
     match (found.dims(), param.var.dims()) {
-        (&[.., 7, 7], &[.., 3, 3]) => " (the 7x7 stem of torchvision's networks for large images)",
+        (&[.., 7, 7], &[.., 3, 3]) => {
+            " (the 7x7 stem of torchvision's networks for large images, such as imagenet-resnet18)"
+        }
         (&[_, 1, ..], &[_, 3, ..]) => " (weights for grey images, but these are in colour)",
         _ => "",
     }

@@ -1,11 +1,11 @@
 #!/bin/bash
-#SBATCH --job-name=nclt-tables
+#SBATCH --job-name=nclt
 #SBATCH --array=1-@TASKS@
 @CPUS@
 #SBATCH --mem=@MEMORY@G
 #SBATCH --requeue
 #SBATCH --signal=B:TERM@60
-#SBATCH --output=nclt-tables-%A_%a.log
+#SBATCH --output=nclt-%A_%a.log
 #SBATCH --open-mode=append
 # Each task trains the next unlocked run. Submit the script again to continue with the missing runs.
 set -u

@@ -105,7 +105,7 @@ pub enum Error {
     /// A run that was tested on other images than those given.
     #[error(
         "{}: the run was tested on different images (hash {found}, these have {expected}); restore them, or start over \
-         with --fresh",
+         with --fresh or another --out",
         path.display()
     )]
     OtherTestImages {

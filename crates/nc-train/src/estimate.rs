@@ -1,6 +1,9 @@
 //! Estimate of a run's duration.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use candle_core::{DType, Device, Tensor};
 use nc_data::{Batch, ImageShape, LoadProgress, View};
@@ -80,13 +83,12 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// Times a few steps of the backbone of `experiment` on zero images.
+    /// Times up to three steps of the backbone of `experiment` on zero images.
     ///
     /// # Errors
     ///
     /// Those of the network and the device.
     pub fn measure(experiment: &Experiment, data: &DataFacts, device: &Device) -> Result<Self> {
-        const STEPS: usize = 3;
         experiment.model.precision.check(device)?;
         let Some(mut phase) = experiment.phases.first().cloned() else {
             return Ok(Self { training: 1.0, evaluation: 1.0 });
@@ -106,8 +108,8 @@ impl Speed {
         let mut learner =
             Learner::new(network, &vec![1; data.classes]).in_precision(experiment.model.precision.into());
         learner.begin_phase(&phase)?;
-        let training = rate(phase.batch_size, STEPS, || learner.step(&batch, 1e-3).map(drop))?;
-        let evaluation = rate(phase.batch_size, STEPS, || {
+        let training = rate(phase.batch_size, || learner.step(&batch, 1e-3).map(drop))?;
+        let evaluation = rate(phase.batch_size, || {
             learner.network()?.infer(&images)?.features.to_vec2::<f32>()?;
             Ok(())
         })?;
@@ -163,12 +165,15 @@ pub fn epochs_within(seconds: f64, estimate: impl Fn(usize) -> f64) -> usize {
     fits
 }
 
-/// Images per second over `steps` calls of `step`, after one untimed warm-up call.
-fn rate(batch: usize, steps: usize, mut step: impl FnMut() -> Result<()>) -> Result<f64> {
+/// Images per second over up to three calls of `step`, after one untimed warm-up call; fewer if they take seconds.
+fn rate(batch: usize, mut step: impl FnMut() -> Result<()>) -> Result<f64> {
+    const MOST_STEPS: usize = 3;
+    const ENOUGH: Duration = Duration::from_secs(2);
     step()?;
-    let started = Instant::now();
-    for _ in 0..steps {
+    let (started, mut steps) = (Instant::now(), 0);
+    while steps < MOST_STEPS && (steps == 0 || started.elapsed() < ENOUGH) {
         step()?;
+        steps += 1;
     }
     Ok((batch * steps) as f64 / started.elapsed().as_secs_f64())
 }

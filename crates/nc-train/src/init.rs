@@ -21,38 +21,61 @@ pub(crate) struct Init {
     pub(crate) sha256: String,
 }
 
+/// SHA-256 in hexadecimal of a weights file, or of that of a run directory: `model.init_sha256` of the runs that start from it.
+///
+/// # Errors
+///
+/// [`Error::Read`] if the file cannot be read.
+pub fn weights_sha256(path: &Path) -> Result<String> {
+    Ok(Init::open(path)?.sha256)
+}
+
 impl Init {
+    fn open(path: &Path) -> Result<Self> {
+        let path = if path.is_dir() { path.join(RunDir::WEIGHTS) } else { path.to_owned() };
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Self { sha256: sha256(&bytes), path, bytes }),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
     /// Reads a weights file, or that of a run directory.
     ///
     /// # Errors
     ///
     /// [`Error::Read`]; [`Error::OtherInit`] if the experiment starts from another file.
     pub(crate) fn read(path: &Path, experiment: &Experiment) -> Result<Self> {
-        let path = if path.is_dir() { &path.join(RunDir::WEIGHTS) } else { path };
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let found = sha256(&bytes);
+        let Self { path, bytes, sha256: found } = Self::open(path)?;
         match &experiment.model.init_sha256 {
             Some(expected) if *expected != found => {
-                Err(Error::OtherInit { path: path.to_owned(), expected: expected.clone(), found })
+                Err(Error::OtherInit { path, expected: expected.clone(), found })
             }
-            _ => Ok(Self { path: path.to_owned(), bytes, sha256: found }),
+            _ => Ok(Self { path, bytes, sha256: found }),
         }
     }
 
-    /// Loads the weights into a network for images of `classes`; returns notes on what was loaded and what was not.
+    /// Loads the weights into a network of `experiment` for images of `classes`; returns notes on what was loaded and what was
+    /// not.
     ///
     /// # Errors
     ///
     /// [`Error::Weights`] for a file of another format or another backbone.
-    pub(crate) fn load(&self, params: &ParamStore, classes: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn load(
+        &self,
+        params: &ParamStore,
+        experiment: &Experiment,
+        classes: &[String],
+    ) -> Result<Vec<String>> {
         let unfit = |source| Error::Weights { path: self.path.clone(), source: Box::new(source) };
         let damaged = |error: String| unfit(nc_models::Error::Weights(error));
         let tensors = candle_core::safetensors::load_buffer(&self.bytes, &Device::Cpu)
             .map_err(|error| damaged(format!("expected a safetensors file: {error}")))?;
         let input = InputSpec::of_weights(&self.bytes).map_err(damaged)?;
         let other_classes = input.as_ref().filter(|input| input.classes != classes);
+        let is_new = experiment.phases.first().is_some_and(|phase| phase.trains == Trains::NewClassifier);
         let other_head = other_classes
-            .map(|input| format!("the file's classifier has other classes: {}", a_few(&input.classes)));
+            .map(|input| format!("the file's classifier has other classes: {}", a_few(&input.classes)))
+            .or_else(|| is_new.then(|| "the first phase trains a new one".to_owned()));
         let loaded = params.load_pretrained(tensors, &[FEATURE_NORM], other_head).map_err(unfit)?;
         Ok(self.notes(&loaded))
     }

@@ -42,6 +42,7 @@ pub use divergence::{Diverged, NotFinite};
 pub use error::{Error, Result};
 pub use estimate::{DataFacts, Speed, epochs_within};
 pub use inference::Evaluation;
+pub use init::weights_sha256;
 pub use learner::{Learner, StepOutcome};
 pub use losses::{
     ClassBalancedDotRegression, Counts, CrossEntropy, DifficultyMargin, DotRegression, Focal, InverseSoftmax,

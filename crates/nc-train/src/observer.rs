@@ -9,10 +9,13 @@ pub trait Observer {
     /// An event was written to the event log.
     fn event(&mut self, event: &Event);
 
+    /// The headers of image files are about to be read.
+    fn reads_headers(&mut self, images: usize) {}
+
     /// Image files are about to be decoded, into `bytes` bytes of memory.
     fn reads_images(&mut self, images: usize, bytes: u64) {}
 
-    /// Another `images` image files are decoded.
+    /// Another `images` image files are decoded, or their headers read.
     fn images_read(&mut self, images: usize) {}
 
     /// The run starts, or resumes, in this directory.
@@ -48,6 +51,10 @@ pub trait Observer {
 pub(crate) struct Reading<'a>(pub(crate) &'a mut dyn Observer);
 
 impl LoadProgress for Reading<'_> {
+    fn begins_headers(&mut self, images: usize) {
+        self.0.reads_headers(images);
+    }
+
     fn begins(&mut self, images: usize, bytes: u64) {
         self.0.reads_images(images, bytes);
     }

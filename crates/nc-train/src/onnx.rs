@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use candle_nn::VarBuilder;
-use nc_data::ImageShape;
+use nc_data::{ImageOptions, ImageShape};
 use nc_models::Backbone;
 use nc_models::onnx::{Channel, Description, Input, export};
 use nc_record::{InputSpec, Resize};
@@ -14,6 +14,7 @@ use crate::{
     Error, Result, Trained,
     config::{Experiment, ValidExperiment},
     network::resnet,
+    source::image_options,
     stored::Stored,
 };
 
@@ -31,6 +32,7 @@ use crate::{
 /// | `mean`, `std` | JSON arrays, one value per channel; already in the model |
 /// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent if all training images had this size |
 /// | `evaluation_transforms` | for streamed images, the rule instead: JSON array of `data.streaming.evaluation`, such as `[{"interpolation":"bilinear","kind":"resize","size":256},{"kind":"center-crop","size":224}]` |
+/// | `exif_orientation` | for image files, whether they are turned as their EXIF orientation says: `true` or `false` |
 /// | `run_name`, `seed`, `run_hash` | the run; the hash only of finished runs |
 /// | `trained_by` | version of the program that trained the network, if recorded |
 #[derive(Clone, Debug)]
@@ -107,6 +109,10 @@ fn metadata(experiment: &Experiment, stored: &Stored, input: &InputSpec) -> Vec<
     entries.extend(resize.map(|Resize::CoverAndCrop| ("resize", "cover-and-crop".to_owned())));
     if let Some(streaming) = experiment.data.streaming.as_ref().filter(|one| !one.evaluation.is_empty()) {
         entries.push(("evaluation_transforms", json!(streaming.evaluation).to_string()));
+    }
+    if experiment.data.source.is_own_images() {
+        let ImageOptions { exif_orientation, .. } = image_options(&experiment.data);
+        entries.push(("exif_orientation", exif_orientation.to_string()));
     }
     entries.push(("run_name", experiment.name.clone()));
     entries.push(("seed", experiment.seed.to_string()));

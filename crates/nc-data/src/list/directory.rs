@@ -9,9 +9,9 @@ use std::{
 use super::{ImageList, image_list::tree_of};
 use crate::{
     Error, Groups, ImageFiles, ImageOptions, Result, Source,
-    archive::is_archive,
     entries::{entries, file_name},
     error::first,
+    skip,
     walk::image_files,
 };
 
@@ -39,29 +39,24 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 ///
 /// # Errors
 ///
-/// Those of [`ImageList::read`]; [`Error::Malformed`] for no training list, several candidates for a list, a class without
+/// Those of [`ImageList::read`], of all lists at once; [`Error::Malformed`] for no training list, several candidates for a list, a class without
 /// training images or a class of another list that the training list has not. Missing images are errors of
 /// [`ImageFiles::survey`] and [`ImageFiles::decode`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let Lists { train, validation, test, mut notes } = Lists::in_dir(directory)?;
-    let list = ImageList::read(&train)?;
-    let class_names = list.class_names()?;
-    let mut read = |path: &Option<PathBuf>| -> Result<Option<ImageList>> {
-        let Some(path) = path else { return Ok(None) };
-        let list = ImageList::read(path)?;
-        note_columns(&list, path, &mut notes);
-        Ok(Some(list))
-    };
-    let (validation, test) = (read(&validation)?, read(&test)?);
-    note_columns(&list, &train, &mut notes);
-    let lists: Vec<&ImageList> = [&list].into_iter().chain(&validation).chain(&test).collect();
+    let read = |path: Option<PathBuf>| path.map(|path| ImageList::read(&path)).transpose();
+    let (train, (validation, test)) = both(ImageList::read(&train), both(read(validation), read(test)))?;
+    let class_names = train.class_names()?;
+    let lists: Vec<&ImageList> = [&train].into_iter().chain(&validation).chain(&test).collect();
+    notes.extend(lists.iter().filter_map(|list| columns_note(list)));
     let mut tree = tree_of(&lists, directory)?;
     notes.append(&mut tree.notes);
     let mut missing = vec![];
     let mut files = |list: &ImageList| list.files(&tree, directory, &class_names, &mut missing);
-    let train = files(&list)?;
-    let validation = validation.as_ref().map(&mut files).transpose()?;
-    let test = test.as_ref().map(&mut files).transpose()?;
+    let train = files(&train)?;
+    let validation = validation.as_ref().map(&mut files).transpose();
+    let test = test.as_ref().map(&mut files).transpose();
+    let (validation, test) = both(validation, test)?;
     let groups = train.column_groups();
     let name = file_name(directory);
     let mut files = ImageFiles {
@@ -81,22 +76,29 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     Ok(files)
 }
 
-fn note_columns(list: &ImageList, path: &Path, notes: &mut Vec<String>) {
-    let unused = list.unused_columns();
-    if !unused.is_empty() {
-        notes.push(format!("{}: unused columns: {}", path.display(), first(unused)));
+fn both<A, B>(one: Result<A>, other: Result<B>) -> Result<(A, B)> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(Error::Both(one.into(), other.into())),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
+}
+
+fn columns_note(list: &ImageList) -> Option<String> {
+    let unused = list.unused_columns();
+    let names: Vec<String> = unused.iter().map(|name| format!("{name:?}")).collect();
+    (!names.is_empty()).then(|| format!("{}: unused columns: {}", list.path().display(), first(&names)))
 }
 
 /// True if the images of `directory` are those of lists, false if they are those of class directories: the first image of
 /// the training list exists, or there is a training list but no class directories. Lists beside the directories of
-/// their images look like a folder, and tables beside class directories like a list. An archive has no lists.
+/// their images look like a folder, and tables beside class directories like a list. A file has no lists.
 ///
 /// # Errors
 ///
 /// [`Error::Read`] if the directory cannot be read, [`Error::Malformed`] for several training lists.
 pub fn has_lists(directory: &Path) -> Result<bool> {
-    if is_archive(directory) && directory.is_file() {
+    if directory.is_file() {
         return Ok(false);
     }
     let lists = all(directory)?;
@@ -212,7 +214,7 @@ impl Lists {
     }
 }
 
-/// The `.txt` and `.csv` files in `directory`, sorted by name.
+/// The `.txt` and `.csv` files in `directory`, sorted by name, without those of images to skip.
 fn all(directory: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { path: directory.to_owned(), source };
     let mut files = vec![];
@@ -220,7 +222,7 @@ fn all(directory: &Path) -> Result<Vec<PathBuf>> {
         let path = entry.map_err(unreadable)?.path();
         let is_list =
             |kind: &std::ffi::OsStr| ["txt", "csv"].iter().any(|list| kind.eq_ignore_ascii_case(list));
-        if path.extension().is_some_and(is_list) && path.is_file() {
+        if path.extension().is_some_and(is_list) && path.is_file() && !skip::is_list(&path) {
             files.push(path);
         }
     }

@@ -140,7 +140,8 @@ impl ImageList {
             Label::Name(name) => Ok(name.clone()),
             Label::Number(number) if *number as usize == class => Ok(number.to_string()),
             Label::Number(number) => {
-                let message = format!("has images of class {number} but none of class {class}");
+                let message =
+                    format!("has images of class {number} but none of class {class}; labels count from 0");
                 Err(Error::Malformed { path: self.path.clone(), message })
             }
         };

@@ -128,7 +128,7 @@ fn all_unusable_classes_are_reported_together() {
     // Directories that archives from macOS have beside their files are no classes.
     fs::create_dir(path("train/__MACOSX")).unwrap();
     let files = folder::find(directory.path()).unwrap();
-    let Err(Error::Classes { reasons }) = files.survey(ImageOptions::default()) else {
+    let Err(Error::Classes { reasons }) = files.survey(ImageOptions::default(), &mut ()) else {
         panic!("classes are unusable")
     };
     let expected = [

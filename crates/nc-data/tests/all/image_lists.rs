@@ -105,6 +105,29 @@ fn unusable_lines_are_counted_once() {
 }
 
 #[test]
+fn the_errors_of_all_lists_are_found_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let errors = || {
+        let message = list::find(directory.path()).err().unwrap().to_string();
+        let lines = message.lines().map(|line| line.rsplit('/').next().unwrap().to_owned());
+        lines.map(|line| line.split(", found").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    write("train.csv", "a.png,ant\nb.png,bee\nc.png\n");
+    write("val.csv", "d.png,ant\n");
+    write("test.csv", "e.png,ant\ne.png,ant\n");
+    let in_test = "test.csv: line 2: duplicate image e.png, also in line 1";
+    assert_eq!(errors(), ["train.csv: line 3: expected 2 columns as before", in_test]);
+    write("train.csv", "a.png,ant\nb.png,bee\n");
+    write("val.csv", "d.png,\n");
+    assert_eq!(errors(), ["val.csv: line 1: expected a class name or a label from 0", in_test]);
+    write("val.csv", "d.png,fly\n");
+    write("test.csv", "e.png,wasp\n");
+    let unknown = |name, class| format!("{name}.csv: no training images of class {class:?} (line 1)");
+    assert_eq!(errors(), [unknown("val", "fly"), unknown("test", "wasp")]);
+}
+
+#[test]
 fn the_classes_of_a_list_are_counted() {
     assert_eq!(read_list(b"a.png 1\nb.png 0\nc.png 1\n").unwrap().class_names().unwrap(), ["0", "1"]);
 }

@@ -131,7 +131,7 @@ fn errors_of_csv_lists_name_the_file_and_the_line() {
         ("path,label\n0.png,0\n1.png\n", "line 3: expected 2 columns as before, found 1"),
         ("0.png,a\n1.png,b\n0.png,a\n", "line 3: duplicate image 0.png, also in line 1"),
         ("0.png,a\u{1b}[2J\n", "line 1: expected a class name without control characters"),
-        ("0.png,0\n1.png,2\n", "has images of class 2 but none of class 1"),
+        ("0.png,0\n1.png,2\n", "has images of class 2 but none of class 1; labels count from 0"),
         ("path,label\n", "expected images, found none"),
     ] {
         let root = directory(&[("train.csv", text)]);
@@ -217,7 +217,7 @@ fn the_column_group_spans_classes_and_is_used_without_being_asked_for() {
     let source = read(root.path()).unwrap();
     assert_eq!(source.train.groups().unwrap(), [0, 0, 1, 1, 2, 3, 4]);
     let [columns, shared] = &source.notes[..] else { panic!("{:?}", source.notes) };
-    assert!(columns.ends_with("train.csv: unused columns: age"), "{columns}");
+    assert!(columns.ends_with("train.csv: unused columns: \"age\""), "{columns}");
     assert_eq!(shared, "1 test image is in a group of training images, which inflates accuracy");
     for seed in 0..10 {
         let (_, held_out) = Subset::all(&source.train).hold_out(0.4, seed, Purpose::Validation).unwrap();

@@ -23,6 +23,7 @@ mod samplers;
 mod serialized;
 #[cfg(feature = "download")]
 mod server;
+mod skip_lists;
 mod streamed;
 mod streams;
 mod subsets;

@@ -73,7 +73,7 @@ fn misfits_of_the_backbone_are_listed() {
         Tensor::zeros((1,), candle_core::DType::F32, &Device::Cpu).unwrap(),
     ));
     let expected = "the weights do not match the model: found \"conv1.weight\" of shape [16, 3, 7, 7], expected \
-                    [16, 3, 3, 3] (the 7x7 stem of torchvision's networks for large images); missing \"bn1.bias\"; \
+                    [16, 3, 3, 3] (the 7x7 stem of torchvision's networks for large images, such as imagenet-resnet18); missing \"bn1.bias\"; \
                     unexpected \"layer1.1.conv1.weight\"";
     assert_eq!(refusal(&model, file), expected);
     // Every parameter of a shallower network is in a deeper one.

@@ -44,7 +44,7 @@ pub struct RankedMethod {
     /// ```
     ///
     /// The first term is the error of the few images, the second that of the few seeds. A class with a single image
-    /// takes the pooled variance of the others.
+    /// takes the variance over the images of all classes.
     pub lead: Option<(f64, Option<f64>)>,
     /// Test metrics, for display.
     pub test: TestSummary,
@@ -210,7 +210,7 @@ fn seeds_by_number<'a>((method, decisions): &(&Method<'a>, Vec<&'a Decisions>)) 
 }
 
 /// Standard error of the difference in balanced accuracy of two methods on the same images, see [`RankedMethod::lead`].
-/// `None` if it would be 0, because neither images nor seeds show any variation.
+/// `None` if it would be 0 but for rounding, because neither images nor seeds show any variation.
 fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> Option<f64> {
     let (_, Decisions { labels, .. }) = one.first()?;
     let share_right = |seeds: &BySeed<'_>, image: usize| {
@@ -223,16 +223,15 @@ fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> Option<f64> {
         differences[label as usize].push(share_right(one, image) - share_right(other, image));
     }
     differences.retain(|class| !class.is_empty());
-    let squares = |class: &[f64]| {
-        let mean = class.iter().sum::<f64>() / class.len() as f64;
-        class.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
+    let variance = |images: &[f64]| {
+        let mean = images.iter().sum::<f64>() / images.len() as f64;
+        let squares: f64 = images.iter().map(|value| (value - mean).powi(2)).sum();
+        squares / (images.len() - 1).max(1) as f64
     };
-    let freedom: usize = differences.iter().map(|class| class.len() - 1).sum();
-    let pooled = differences.iter().map(|class| squares(class)).sum::<f64>() / freedom.max(1) as f64;
+    let of_all = variance(&differences.concat());
     let of_class = |class: &Vec<f64>| {
-        let images = class.len() as f64;
-        let variance = if class.len() > 1 { squares(class) / (images - 1.0) } else { pooled };
-        variance / images
+        let variance = if class.len() > 1 { variance(class) } else { of_all };
+        variance / class.len() as f64
     };
     let of_images = differences.iter().map(of_class).sum::<f64>() / (differences.len() as f64).powi(2);
     let lead = |&(seed, decisions): &(u64, &Decisions)| {
@@ -242,7 +241,7 @@ fn standard_error(one: &BySeed<'_>, other: &BySeed<'_>) -> Option<f64> {
     let leads: Vec<f64> = one.iter().filter_map(lead).collect();
     let deviation = Summary::of(&leads).and_then(|leads| leads.deviation).unwrap_or(0.0);
     let error = (of_images + deviation.powi(2) / leads.len().max(1) as f64).sqrt();
-    (error > 0.0).then_some(error)
+    (error > 1e-9).then_some(error)
 }
 
 #[cfg(test)]
@@ -257,24 +256,25 @@ mod tests {
     fn the_error_is_that_of_the_formula() {
         let labels = [0, 0, 0, 0, 1];
         let (one, other) = (decisions(&labels, &[0, 0, 0, 0, 1]), decisions(&labels, &[0, 0, 1, 1, 1]));
-        // d = 0, 0, 1, 1 in class 0, whose sample variance is 1/3; class 1 takes the pooled variance, 1/3.
-        let expected = ((1.0 / 3.0 / 4.0 + 1.0 / 3.0) / 4.0_f64).sqrt();
+        // d = 0, 0, 1, 1 in class 0, whose sample variance is 1/3; class 1 takes that of 0, 0, 1, 1, 0, 0.3.
+        let expected = ((1.0 / 3.0 / 4.0 + 0.3) / 4.0_f64).sqrt();
         let found = standard_error(&vec![(0, &one)], &vec![(0, &other)]).unwrap();
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         // Two seeds with leads of 1/4 and 0 add var(D)/2 = 1/64.
         let (a, b) = (vec![(0, &one), (1, &one)], vec![(0, &other), (1, &one)]);
-        // d = 0, 0, 1/2, 1/2.
-        let expected = ((1.0 / 12.0 / 4.0 + 1.0 / 12.0) / 4.0 + 1.0 / 64.0_f64).sqrt();
+        // d = 0, 0, 1/2, 1/2, and 0.
+        let expected = ((1.0 / 12.0 / 4.0 + 0.075) / 4.0 + 1.0 / 64.0_f64).sqrt();
         let found = standard_error(&a, &b).unwrap();
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
 
     #[test]
-    fn equal_methods_and_single_images_have_no_error() {
+    fn equal_methods_have_no_error_and_single_images_that_of_all() {
         let same = decisions(&[0, 1, 1], &[0, 1, 0]);
         assert_eq!(standard_error(&vec![(0, &same)], &vec![(0, &same)]), None);
+        // d = 0 and 1, each of the only image of a class.
         let (one, other) = (decisions(&[0, 1], &[0, 1]), decisions(&[0, 1], &[0, 0]));
-        assert_eq!(standard_error(&vec![(0, &one)], &vec![(0, &other)]), None);
+        assert_eq!(standard_error(&vec![(0, &one)], &vec![(0, &other)]), Some(0.5));
     }
 
     #[test]

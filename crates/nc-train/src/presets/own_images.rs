@@ -1,17 +1,18 @@
 //! Default settings for one's own images, which depend on their number and sizes.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use nc_data::{ImageOptions, ImageShape, Profile, Survey, list};
+use nc_data::{ImageOptions, ImageShape, LoadProgress, Profile, Survey, held_out_count, list};
 use toml::Value;
 
 use super::data_sets::TEST_FRACTION;
 use crate::{
     DataFacts, Result,
-    config::{DataSource, Experiment, Keep, Validation, ValidationMeasure},
+    config::{DataConfig, DataSource, Experiment, Keep, Validation, ValidationMeasure},
     source::own_images,
 };
 
@@ -33,14 +34,17 @@ pub struct OwnImages {
 }
 
 /// A directory of one's own images, whose facts are read once, when they are needed.
-#[derive(Debug)]
 pub struct ImageDirectory {
     path: PathBuf,
-    known: Mutex<Vec<Known>>,
+    read: Mutex<Reading>,
+}
+
+struct Reading {
+    progress: Box<dyn LoadProgress + Send>,
+    known: Vec<Known>,
 }
 
 /// Facts, and how the images were read.
-#[derive(Debug)]
 struct Known {
     source: DataSource,
     /// List of images that are left out.
@@ -48,10 +52,16 @@ struct Known {
     facts: Arc<OwnImages>,
 }
 
+impl fmt::Debug for ImageDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageDirectory").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl ImageDirectory {
-    /// The directory at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), known: Mutex::default() }
+    /// The directory at `path`, whose images are read with `progress`.
+    pub fn new(path: impl Into<PathBuf>, progress: impl LoadProgress + Send + 'static) -> Self {
+        Self { path: path.into(), read: Mutex::new(Reading { progress: Box::new(progress), known: vec![] }) }
     }
 
     /// Source that reads the directory unless a preset chooses another: [`DataSource::ImageList`] if it has a training
@@ -70,20 +80,20 @@ impl ImageDirectory {
     ///
     /// Those of [`OwnImages::read`].
     pub fn facts(&self, source: DataSource, skip: Option<&Path>) -> Result<Arc<OwnImages>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Reading { progress, known } = &mut *self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = known.iter().find(|known| known.source == source && known.skip.as_deref() == skip)
         {
             return Ok(same.facts.clone());
         }
-        let facts = Arc::new(OwnImages::read(&self.path, source, skip)?);
+        let facts = Arc::new(OwnImages::read(&self.path, source, skip, progress.as_mut())?);
         known.push(Known { source, skip: skip.map(Path::to_owned), facts: facts.clone() });
         Ok(facts)
     }
 
     /// Facts of the images, if they were needed.
     pub fn known(&self) -> Option<Arc<OwnImages>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.last().map(|known| known.facts.clone())
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.known.last().map(|known| known.facts.clone())
     }
 }
 
@@ -151,18 +161,23 @@ impl OwnImages {
     pub const VALIDATION_FRACTION: f64 = 0.15;
 
     /// Finds the images in `directory`, which has image lists or class directories, without those listed in the file `skip`,
-    /// and reads their headers.
+    /// and reads their headers, with its `progress`.
     ///
     /// # Errors
     ///
     /// Those of [`nc_data::folder::find`], [`nc_data::list::find`], [`nc_data::ImageFiles::skip`] and
     /// [`nc_data::ImageFiles::survey`].
-    pub fn read(directory: &Path, source: DataSource, skip: Option<&Path>) -> Result<Self> {
+    pub fn read(
+        directory: &Path,
+        source: DataSource,
+        skip: Option<&Path>,
+        progress: &mut dyn LoadProgress,
+    ) -> Result<Self> {
         let files = own_images(directory, source, skip)?;
         // Lists are read as their authors do, without EXIF orientation.
         let exif_orientation = source != DataSource::ImageList;
         let options = ImageOptions { exif_orientation, ..ImageOptions::default() };
-        let Survey { class_counts, validation, test, size, channels } = files.survey(options)?;
+        let Survey { class_counts, validation, test, size, channels } = files.survey(options, progress)?;
         Ok(Self { source, class_counts, validation, test, size, channels })
     }
 
@@ -172,18 +187,35 @@ impl OwnImages {
         if has_test { 2 } else { 3 }
     }
 
-    /// Training images after hold-outs and `profile`, about.
-    fn training_images(&self, experiment: &Experiment, profile: &Profile) -> usize {
-        let data = &experiment.data;
-        let test = data.test_fraction.filter(|_| self.test.is_none()).unwrap_or(0.0);
+    /// Shares held out of the training images: for testing, and of the rest for validation.
+    fn held_out(&self, data: &DataConfig) -> [f64; 2] {
         let validation = data.validation.filter(|_| self.validation.is_none());
-        let kept = (1.0 - test) * (1.0 - validation.map_or(0.0, |validation| validation.fraction));
+        [
+            data.test_fraction.filter(|_| self.test.is_none()).unwrap_or(0.0),
+            validation.map_or(0.0, |validation| validation.fraction),
+        ]
+    }
+
+    /// Training images after hold-outs and the profile; about, if the images are in groups.
+    fn training_images(&self, data: &DataConfig, profile: &Profile) -> usize {
+        let fractions = self.held_out(data);
+        let left = |images: usize, &fraction: &f64| {
+            images - if fraction > 0.0 { held_out_count(images, fraction) } else { 0 }
+        };
+        let of_class = |&images: &usize| fractions.iter().fold(images, left);
+        let available: Vec<usize> = self.class_counts.iter().map(of_class).collect();
+        // Training reports a profile that does not fit the images.
+        profile.counts(&available).unwrap_or(available).iter().sum()
+    }
+
+    /// As `training_images`, but for the rounding of hold-outs: the number from which the lengths of recorded runs follow.
+    fn about_training_images(&self, data: &DataConfig, profile: &Profile) -> usize {
+        let kept: f64 = self.held_out(data).iter().map(|share| 1.0 - share).product();
         let images = (self.class_counts.iter().sum::<usize>() as f64 * kept).round() as usize;
         let of_class = |&images: &usize| (images as f64 * kept).round() as usize;
         let available: Vec<usize> = self.class_counts.iter().map(of_class).collect();
         match profile {
             Profile::Full => images,
-            // Training reports a profile that does not fit the images.
             profile => profile.counts(&available).map_or(images, |counts| counts.iter().sum()),
         }
     }
@@ -208,7 +240,8 @@ impl OwnImages {
         if self.validation.is_some() || data.validation.is_some() {
             experiment.evaluation.keep = Keep::Best;
         }
-        let images = self.training_images(experiment, profile.unwrap_or(&experiment.data.profile));
+        let images =
+            self.about_training_images(&experiment.data, profile.unwrap_or(&experiment.data.profile));
         for phase in &mut experiment.phases {
             let full = phase.batch_size;
             let fitting = (images / FEWEST_BATCHES).max(1).next_power_of_two() / 2;
@@ -222,10 +255,10 @@ impl OwnImages {
         experiment.evaluation.every_epochs = epochs.unwrap_or(length).div_ceil(EVALUATIONS).max(1);
     }
 
-    /// Sizes of a run of `experiment`, about: rounding of hold-outs is neglected, and hashes are empty.
+    /// Sizes of a run of `experiment`, about if the images are in groups. Hashes are empty.
     pub fn facts(&self, experiment: &Experiment) -> DataFacts {
-        let all = self.training_images(experiment, &Profile::Full);
-        let train_images = self.training_images(experiment, &experiment.data.profile);
+        let all = self.training_images(&experiment.data, &Profile::Full);
+        let train_images = self.training_images(&experiment.data, &experiment.data.profile);
         let held_out = self.class_counts.iter().sum::<usize>() - all;
         let (height, width) = experiment.data.image_size.or(self.size).unwrap_or((Self::SIDE, Self::SIDE));
         DataFacts {
@@ -271,6 +304,14 @@ mod tests {
         assert_eq!(small.data.image_size, Some((32, 32)));
         assert_eq!(small.data.validation.unwrap().fraction, 0.15);
         assert_eq!(fitted(&[200, 100], None, Some(4)).evaluation.every_epochs, 1);
+        // Each class keeps an image, and holds one out if it has two.
+        let class_counts = vec![1, 2, 3, 10];
+        let source = DataSource::ImageFolder;
+        let images =
+            OwnImages { source, class_counts, validation: None, test: None, size: None, channels: 3 };
+        let mut experiment = find("image-folder/ce").unwrap();
+        images.fit(&mut experiment, None, None);
+        assert_eq!(images.facts(&experiment).train_images, 1 + 1 + 1 + 7);
         // No class has images for training, validation and testing.
         let tiny = fitted(&[2, 2, 1], None, None);
         assert_eq!((tiny.data.validation, tiny.evaluation.keep), (None, Keep::Last));

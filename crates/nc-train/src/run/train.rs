@@ -98,7 +98,7 @@ fn run(
     let network = build_model(experiment, shape, classes, &options.device, build)?;
     let mut notes: Vec<String> = init::frozen_at_random(experiment).into_iter().collect();
     if let Some(init) = &init {
-        notes.extend(init.load(network.params(), data.train.dataset().class_names())?);
+        notes.extend(init.load(network.params(), experiment, data.train.dataset().class_names())?);
     }
     let hash_of = |experiment: &Experiment| {
         let validation = data.deciding_validation(experiment)?.unwrap_or_default();

@@ -47,13 +47,19 @@ fn a_linear_probe_trains_the_classifier_only() {
     let out = tempfile::tempdir().unwrap();
     let weights = trained(out.path()).directory.join(RunDir::WEIGHTS);
     let before = tensors(&weights);
-    for trains in [Trains::NewClassifier, Trains::Classifier] {
+    for (trains, of_classifier) in [
+        (
+            Trains::NewClassifier,
+            "classifier not initialised from \"weights.safetensors\", because the first phase trains a new one",
+        ),
+        (Trains::Classifier, "classifier initialised from"),
+    ] {
         let run = train(&probe(trains), &options(out.path(), &weights), &mut ()).unwrap();
         let after = tensors(&run.directory.join(RunDir::WEIGHTS));
         assert_eq!(changed(&before, &after), ["linear.bias", "linear.weight"], "{trains:?}");
         let notes = run.result.notes.join("\n");
         assert!(notes.contains("backbone initialised from \"weights.safetensors\""), "{notes}");
-        assert!(notes.contains("classifier initialised from"), "{notes}");
+        assert!(notes.contains(of_classifier), "{notes}");
         assert!(!notes.contains("random weights"), "{notes}");
     }
 }
