@@ -91,6 +91,17 @@ fn minutes_choose_a_length_that_is_kept() {
     fs::create_dir(dir.path().join("comparison")).unwrap();
     fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes\n").unwrap();
     assert_eq!(epochs(&stdout(&args(&[]))), 7);
+    // The file of a run that is stopped at once, which a repeated command finds.
+    let run = |methods: &'static str| {
+        let args = ["compare", "--data=fashion-mnist-lt", "--set=model.backbone=resnet8", "--out=kept"];
+        nclt(dir.path(), &[&args[..], &["--minutes=600", "--max-runs=0", methods]].concat())
+    };
+    let kept = || fs::read_to_string(dir.path().join("kept/epochs")).unwrap();
+    stdout(&run("--methods=ce,nc-drw"));
+    let first = kept();
+    stdout(&run("--methods=ce,nc-drw"));
+    assert_eq!(kept(), first);
+    assert!(failure(&run("--methods=ce,ldam-drw")).contains("chosen for other images, methods"), "{first}");
     fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes of 0123456789abcdef\n")
         .unwrap();
     assert!(

@@ -155,7 +155,7 @@ fn check_reports_a_folder_and_what_must_be_fixed() {
     fs::write(&list, "train/ant/000.png,ant\ntrain/bee/000.png,bee\n").unwrap();
     let said = stdout(&nclt(dir.path(), &["check", "mine", "--source", "image-folder"]));
     for line in [
-        "Ready: nclt train --preset image-folder --data-dir mine\n",
+        "Ready: nclt train --preset image-folder/logit-adjustment --data-dir mine\n",
         "Several methods: nclt compare --data image-folder --data-dir mine\n",
     ] {
         assert!(said.contains(line), "{line:?} in {said}");

@@ -84,8 +84,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         say(&format!("wrote {images} to {}; check the rest with --skip", path.display()));
         let others = check.unreadable.len() - check.skip_lines.len();
         if others > 0 {
-            let paths = counted(others, "path that is not UTF-8", "paths that are not UTF-8");
-            say(&format!("left out {paths}; rename the files"));
+            let paths = counted(others, "path", "paths");
+            say(&format!("left out {paths} not in UTF-8 or with a line break; rename the files"));
         }
     }
     Ok(if must_fix { ExitCode::FAILURE } else { ExitCode::SUCCESS })

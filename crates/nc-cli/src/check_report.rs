@@ -5,7 +5,10 @@ use std::path::Path;
 use nc_data::{ClassCheck, Copied, Groups, HeldOut, ImageCheck, Set, counted};
 use nc_metrics::ShotGroup;
 use nc_record::shell_word;
-use nc_train::presets::OwnImages;
+use nc_train::{
+    DataSource,
+    presets::{self, OwnImages},
+};
 
 use crate::loading::shown_bytes;
 
@@ -312,15 +315,17 @@ fn advice(text: &mut String, checked: &Checked<'_>, hold_outs: &HoldOuts) {
     if hold_outs.lacks_validation() {
         options = format!("{options} --set data.validation=none --set evaluation.keep=last");
     }
-    let data = match source {
-        Source::ImageFolder => "image-folder",
-        Source::ImageList => "image-list",
+    let source = match source {
+        Source::ImageFolder => DataSource::ImageFolder,
+        Source::ImageList => DataSource::ImageList,
     };
-    let of_data = |option: &str| if *is_default { String::new() } else { format!("{option} {data} ") };
-    line(text, &format!("Ready: nclt train {}{options}", of_data("--preset")));
+    let named =
+        |option: &str, name: &str| if *is_default { String::new() } else { format!("{option} {name} ") };
+    line(text, &format!("Ready: nclt train {}{options}", named("--preset", presets::default_of(source))));
     // Methods are compared on validation images.
     if check.has_validation || hold_outs.classes.iter().any(|class| class.validation > 0) {
-        line(text, &format!("Several methods: nclt compare {}{options}", of_data("--data")));
+        let data = named("--data", presets::data_set_of(source));
+        line(text, &format!("Several methods: nclt compare {data}{options}"));
     }
 }
 

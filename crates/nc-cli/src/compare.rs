@@ -361,7 +361,7 @@ fn kept_epochs(path: &Path, minutes: u32, of: &str) -> Result<Option<usize>> {
     );
     // Earlier versions did not store the runs.
     ensure!(
-        text.split_whitespace().nth(5).is_none_or(|kept| kept == of),
+        text.split_whitespace().nth(6).is_none_or(|kept| kept == of),
         "{shown}: {epochs} epochs were chosen for other images, methods, seeds or settings; use another --out"
     );
     Ok(Some(epochs))

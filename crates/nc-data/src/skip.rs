@@ -28,17 +28,21 @@ pub(crate) fn is_list(path: &Path) -> bool {
     read.is_ok() && beginning == HEADER.as_bytes()
 }
 
-/// The line of an image below `root` in a list; `None` if its path is not UTF-8.
+/// The line of an image below `root` in a list; `None` if its path is not UTF-8 or has a line break.
 pub(crate) fn line(root: &Path, image: &Path) -> Option<String> {
-    let key = key(root, image)?;
+    let key = key(root, image).filter(|key| !key.contains(['\n', '\r']))?;
     Some(if key.starts_with('#') { format!("./{key}") } else { key })
 }
 
 /// The path of an image relative to `root`, or else its absolute path; `None` if it is not UTF-8.
 fn key(root: &Path, image: &Path) -> Option<String> {
     let absolute_key = || {
-        let (root, image) = (absolute(root).ok()?, absolute(image).ok()?);
-        Index::key(&root, &image).or_else(|| Some(image.to_str()?.to_owned()))
+        let parent = image.parent()?;
+        // A listed file may be missing, even with its directory.
+        let parent = parent.canonicalize().or_else(|_| absolute(parent)).ok()?;
+        let image = parent.join(image.file_name()?);
+        let below = root.canonicalize().ok().and_then(|root| Index::key(&root, &image));
+        below.or_else(|| Some(image.to_str()?.to_owned()))
     };
     Index::key(root, image).or_else(absolute_key)
 }

@@ -30,7 +30,7 @@ use crate::{
 /// | `class_names` | JSON array in the order of the logits |
 /// | `input_size` | JSON array: H, W |
 /// | `mean`, `std` | JSON arrays, one value per channel; already in the model |
-/// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent if all training images had this size |
+/// | `resize` | rule for images of another size: `cover-and-crop` (the largest centred box of the aspect ratio W : H, resampled bilinearly with antialiasing; docs/runs.md has the formula); absent for data sets of one size, such as CIFAR |
 /// | `evaluation_transforms` | for streamed images, the rule instead: JSON array of `data.streaming.evaluation`, such as `[{"interpolation":"bilinear","kind":"resize","size":256},{"kind":"center-crop","size":224}]` |
 /// | `exif_orientation` | for image files, whether they are turned as their EXIF orientation says: `true` or `false` |
 /// | `run_name`, `seed`, `run_hash` | the run; the hash only of finished runs |

@@ -140,7 +140,7 @@ fn has_class_directories(directory: &Path) -> Result<bool> {
     let parent = if train.is_dir() { &train } else { directory };
     let mut classes = 0;
     for path in entries(parent, |_| ())? {
-        classes += usize::from(path.is_dir() && !image_files(&path)?.0.is_empty());
+        classes += usize::from(path.is_dir() && !images_in(&path).is_empty());
     }
     Ok(classes > 1)
 }
@@ -152,9 +152,14 @@ fn only_has_listed_images(directory: &Path, lists: &[PathBuf]) -> Result<bool> {
     let listed: HashSet<PathBuf> = lists.flat_map(|list| list.existing(directory)).collect();
     let mut images = vec![];
     for path in entries(directory, |_| ())?.iter().filter(|path| path.is_dir()) {
-        images.extend(image_files(path)?.0);
+        images.extend(images_in(path));
     }
     Ok(!listed.is_empty() && images.iter().all(|image| listed.contains(image)))
+}
+
+/// The images of a directory; none if it cannot be read, which is an error of those who use it.
+fn images_in(directory: &Path) -> Vec<PathBuf> {
+    image_files(directory).map_or_else(|_| vec![], |(images, _)| images)
 }
 
 fn training(directory: &Path, lists: &[PathBuf]) -> Result<Option<PathBuf>> {

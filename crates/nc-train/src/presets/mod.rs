@@ -14,5 +14,5 @@ mod second_phases;
 mod single_network;
 
 pub use find::{BEST, COMPARED, DEFAULT, data_sets, find, methods, parts};
-pub use own_images::{ImageDirectory, OwnImages, data_set_of};
-pub(crate) use own_images::{Reduction, default_of, fits_images};
+pub use own_images::{ImageDirectory, OwnImages, data_set_of, default_of};
+pub(crate) use own_images::{Reduction, fits_images};

@@ -130,7 +130,7 @@ pub(crate) fn fits_images(experiment: &Experiment) -> bool {
 }
 
 /// Name of the default preset for `source`.
-pub(crate) fn default_of(source: DataSource) -> &'static str {
+pub fn default_of(source: DataSource) -> &'static str {
     if source == DataSource::ImageList {
         "image-list/logit-adjustment"
     } else {
