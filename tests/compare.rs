@@ -91,7 +91,7 @@ fn minutes_choose_a_length_that_is_kept() {
     fs::create_dir(dir.path().join("comparison")).unwrap();
     fs::write(dir.path().join("comparison/epochs"), "7 epochs within 600 minutes\n").unwrap();
     assert_eq!(epochs(&stdout(&args(&[]))), 7);
-    // The file of a run that is stopped at once, which a repeated command finds.
+    // A repeated command keeps the epochs that the first chose.
     let run = |methods: &'static str| {
         let args = ["compare", "--data=fashion-mnist-lt", "--set=model.backbone=resnet8", "--out=kept"];
         nclt(dir.path(), &[&args[..], &["--minutes=600", "--max-runs=0", methods]].concat())

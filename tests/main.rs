@@ -2,6 +2,7 @@
 
 mod analyze;
 mod checkpoints;
+mod checks;
 mod compare;
 mod compatibility;
 mod divergence;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use nc_data::{Loader, LoaderConfig, Normalize, StreamOptions, Subset, folder};
+use nc_data::{StreamOptions, folder};
 
 /// An archive of the classes a and b with an image each.
 const ARCHIVE: &[u8] = include_bytes!("../seeds/archive/classes.tar");
@@ -23,18 +23,5 @@ fuzz_target!(|bytes: &[u8]| {
     // An index may have other files of the archive, but no damaged index is an error.
     let Some(files) = nclt_fuzz::read(folder::find(directory.path())) else { return };
     let Some(source) = nclt_fuzz::read(files.stream(&options, &mut ())) else { return };
-    let channels = source.train.shape().channels;
-    let config = LoaderConfig {
-        views: vec![],
-        epochs: None,
-        batch_size: 2,
-        normalize: Normalize { mean: vec![0.0; channels], std: vec![1.0; channels] },
-        seed: 0,
-        workers: 1,
-        device: candle_core::Device::Cpu,
-    };
-    let loader = Loader::sequential(&Subset::all(&source.train), config);
-    for batch in loader.expect("a valid configuration").epoch(0) {
-        nclt_fuzz::read(batch);
-    }
+    nclt_fuzz::stream(&source);
 });

@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, fs, path::Path};
 
+use candle_core::Device;
+use nc_data::{Loader, LoaderConfig, Normalize, Source, Subset};
 use nc_metrics::{Classifier, FeatureSet, Samples, Scalar};
 use nc_record::{Features, Floats};
 use tempfile::TempDir;
@@ -22,6 +24,24 @@ pub fn directory(files: &[(&str, &[u8])]) -> TempDir {
 /// The value, if it was read. An error must have a message.
 pub fn read<T, E: Display>(result: Result<T, E>) -> Option<T> {
     result.map_err(|error| assert!(!error.to_string().is_empty())).ok()
+}
+
+/// Reads all training images of a streamed source, with the transforms of evaluation.
+pub fn stream(source: &Source) {
+    let channels = source.train.shape().channels;
+    let config = LoaderConfig {
+        views: vec![],
+        epochs: None,
+        batch_size: 2,
+        normalize: Normalize { mean: vec![0.0; channels], std: vec![1.0; channels] },
+        seed: 0,
+        workers: 1,
+        device: Device::Cpu,
+    };
+    let loader = Loader::sequential(&Subset::all(&source.train), config);
+    for batch in loader.expect("a valid configuration").epoch(0) {
+        read(batch);
+    }
 }
 
 /// Reads and analyses a feature file like `nclt analyze`.

@@ -63,9 +63,10 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory of a set, a file that is not an archive, a single class that contains directories itself,
-/// directories beside `train` none of which is a test or validation directory, or such directories without `train`. Class
-/// directories without images and classes without training images are errors of decoding, [`Error::Classes`].
+/// [`Error::Read`] and [`Error::Malformed`] name an unreadable directory of a set, a file that is not an archive, a single
+/// class that contains directories itself, directories beside `train` none of which is a test or validation directory, or such
+/// directories without `train`. Class directories that are unreadable or have no images, and classes without training images,
+/// are errors of decoding, [`Error::Classes`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let mut tree = archives(directory)?;
     let mut notes = Vec::from_iter(list::unused_note(directory));
@@ -87,7 +88,8 @@ pub fn find(directory: &Path) -> Result<ImageFiles> {
     class_names.dedup();
     let train = labelled(classes, &class_names, &mut faults);
     notes.extend(tally.notes(&train_dir));
-    let nested = train.directories.iter().all(|below| !below.is_empty()).then(|| {
+    let is_nested = !train.directories.is_empty() && train.directories.iter().all(|below| !below.is_empty());
+    let nested = is_nested.then(|| {
         format!(
             "{}: all images are in subdirectories of the class directories; if those are the classes, use the directory \
              one level below",

@@ -39,9 +39,9 @@ pub fn read_dir(directory: &Path, options: ImageOptions) -> Result<Source> {
 ///
 /// # Errors
 ///
-/// Those of [`ImageList::read`], of all lists at once; [`Error::Malformed`] for no training list, several candidates for a list, a class without
-/// training images or a class of another list that the training list has not. Missing images are errors of
-/// [`ImageFiles::survey`] and [`ImageFiles::decode`].
+/// Those of [`ImageList::read`] for each list, together. [`Error::Malformed`] if there is no training list, if several files
+/// could be the same list, or for a class without training images. Missing images are errors of [`ImageFiles::survey`] and
+/// [`ImageFiles::decode`].
 pub fn find(directory: &Path) -> Result<ImageFiles> {
     let Lists { train, validation, test, mut notes } = Lists::in_dir(directory)?;
     let read = |path: Option<PathBuf>| path.map(|path| ImageList::read(&path)).transpose();

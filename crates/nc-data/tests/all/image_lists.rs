@@ -165,7 +165,8 @@ proptest! {
         match read_list(text.as_bytes()) {
             Ok(list) => prop_assert!(list.entries().len() <= text.lines().count()),
             Err(error) => {
-                prop_assert!(text.trim().is_empty() || error.to_string().contains("line "), "{error}");
+                let expected = if text.trim().is_empty() { "train.txt: expected images" } else { "line " };
+                prop_assert!(error.to_string().contains(expected), "{error}");
             }
         }
     }

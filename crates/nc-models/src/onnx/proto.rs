@@ -1,6 +1,6 @@
-//! The messages of ONNX that an exported network needs, with the field numbers of `onnx.proto3`. Declared by hand, because
-//! generating them needs protoc, and the published crates of generated messages have other licences or old versions of
-//! prost.
+//! The messages of ONNX that an exported network needs, with the field numbers of `onnx.proto3`. Declared by hand
+//! for prost, because candle-onnx needs protoc to build, those of tract-onnx come with an inference engine, and those of
+//! rten-onnx lack the name of a graph, which ONNX requires.
 
 /// A model file.
 #[derive(Clone, PartialEq, prost::Message)]
