@@ -54,7 +54,7 @@ fn a_dry_run_lists_missing_runs_without_images() {
     let output = nclt(dir.path(), &["reproduce-tables", "--cells", "table3/cifar10-lt-r100/ce", "--dry-run"]);
     assert_eq!(
         stdout(&output),
-        "cifar10-lt-r100/ce seed 0\n1 runs at quick scale (a fifth of the epochs: 40 in place of 200, f32); 1 missing\n"
+        "cifar10-lt-r100/ce seed 0\n1 run at quick scale (a fifth of the epochs: 40 in place of 200, f32); 1 missing\n"
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.starts_with("cannot estimate the time: cifar10 is not in "), "{said}");

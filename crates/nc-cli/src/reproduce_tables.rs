@@ -2,6 +2,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::ValueEnum;
+use nc_data::counted;
 use nc_paper::{
     PaperFigure, PaperTable, Plan, PlannedRuns, Records, Scale, Selection, write_reports, write_slurm_script,
 };
@@ -89,10 +90,12 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         let gigabytes = if args.imagenet_lt.is_some() { IMAGENET_GIGABYTES } else { CIFAR_GIGABYTES };
         let script = args.queue.slurm_script(missing, gigabytes)?;
         let path = write_slurm_script(&args.results, scale, &script)?;
-        show(&format!("{missing} runs missing: sbatch {}", path.display()));
+        let missing = counted(missing, "run", "runs");
+        show(&format!("{missing} missing: sbatch {}", path.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    let summary = format!("{} runs at {}; {missing} missing", plan.jobs.len(), scale.description());
+    let summary =
+        format!("{} at {}; {missing} missing", counted(plan.jobs.len(), "run", "runs"), scale.description());
     let Some(worked) = args.queue.work(runs, &summary, args.imagenet_lt.as_deref(), None)? else {
         return Ok(ExitCode::SUCCESS);
     };
