@@ -1,10 +1,13 @@
 use candle_core::{Device, Tensor};
-use prost::Message;
+use rten_onnx::onnx::{
+    DataType, Dimension, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto, TypeProto,
+    TypeProtoTensor, ValueInfoProto,
+};
+use rten_onnx::protobuf::{EncodeMessage, ValueWriter};
 
-use super::Graph;
-use super::proto::{
-    DataType, Dimension, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
-    TensorType, TypeProto, ValueInfoProto,
+use super::{
+    Graph,
+    message::{Described, NamedGraph, NamedModel},
 };
 use crate::{Error, Network, Result};
 
@@ -77,10 +80,6 @@ const IR_VERSION: i64 = 7;
 /// [`Error::NotExportable`] for a custom backbone or network without `add_to`, [`Error::NoClassifier`] for a network without
 /// a classifier; those of Candle.
 pub fn export(network: &dyn Network, input: &Input, about: &Description<'_>) -> Result<Vec<u8>> {
-    Ok(model(network, input, about)?.encode_to_vec())
-}
-
-pub(super) fn model(network: &dyn Network, input: &Input, about: &Description<'_>) -> Result<ModelProto> {
     let classifier = network.classifier()?.ok_or(Error::NoClassifier)?;
     let Input { channels, height, width } = input;
     let mut graph = Graph::default();
@@ -99,35 +98,39 @@ pub(super) fn model(network: &dyn Network, input: &Input, about: &Description<'_
     graph.output(&z, &logits);
 
     let pixels = if channels.len() == 3 { "RGB pixels / 255" } else { "pixels / 255" };
-    let mut graph = graph.into_proto(about.name);
-    graph.input = vec![value_info("images", &[channels.len(), *height, *width], pixels)];
-    graph.output = vec![
-        value_info("logits", &[classifier.weight.dim(0)?], "one score per class, before softmax"),
-        value_info("features", &[network.feature_dim()], "input of the classifier"),
-    ];
-    let entry = |(key, value): &(&str, String)| StringStringEntryProto {
-        key: (*key).to_owned(),
-        value: value.clone(),
+    let graph = NamedGraph {
+        graph: graph.into_proto(),
+        name: about.name,
+        inputs: vec![described("images", &[channels.len(), *height, *width], pixels)],
+        outputs: vec![
+            described("logits", &[classifier.weight.dim(0)?], "one score per class, before softmax"),
+            described("features", &[network.feature_dim()], "input of the classifier"),
+        ],
     };
-    Ok(ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: about.producer.to_owned(),
-        producer_version: about.version.to_owned(),
-        graph: Some(graph),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: Graph::OPSET }],
+    let entry = |(key, value): &(&str, String)| StringStringEntryProto {
+        key: Some((*key).to_owned()),
+        value: Some(value.clone()),
+    };
+    let model = ModelProto {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some(about.producer.to_owned()),
+        producer_version: Some(about.version.to_owned()),
+        graph: None,
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(Graph::OPSET) }],
         metadata_props: about.metadata.iter().map(entry).collect(),
-    })
+    };
+    let mut bytes = vec![];
+    let written = NamedModel { model, graph }.encode(ValueWriter::new(&mut bytes));
+    written.map_err(candle_core::Error::wrap)?;
+    Ok(bytes)
 }
 
 /// An f32 tensor of N items with `dims`.
-fn value_info(name: &str, dims: &[usize], doc: &str) -> ValueInfoProto {
+fn described(name: &str, dims: &[usize], doc: &'static str) -> Described {
     let batch = Dimension { dim_value: None, dim_param: Some("N".into()) };
     let sizes = dims.iter().map(|&dim| Dimension { dim_value: Some(dim as i64), dim_param: None });
     let shape = TensorShapeProto { dim: std::iter::once(batch).chain(sizes).collect() };
-    let tensor = TensorType { elem_type: DataType::Float.into(), shape: Some(shape) };
-    ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(TypeProto { tensor_type: Some(tensor) }),
-        doc_string: doc.to_owned(),
-    }
+    let tensor = TypeProtoTensor { elem_type: Some(DataType::FLOAT), shape: Some(shape) };
+    let r#type = Some(TypeProto { tensor_type: Some(tensor), ..TypeProto::default() });
+    Described { value: ValueInfoProto { name: Some(name.to_owned()), r#type }, doc }
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use candle_core::{DType, Tensor};
+use rten_onnx::onnx::{AttributeProto, AttributeType, DataType, GraphProto, NodeProto, TensorProto};
 
-use super::proto::{AttributeProto, AttributeType, DataType, GraphProto, NodeProto, TensorProto};
 use crate::Result;
 
 /// A tensor of a [`Graph`]: its input, a constant or the output of a node.
@@ -61,19 +61,25 @@ impl Graph {
     pub fn constant(&mut self, name: &str, tensor: &Tensor) -> Result<Value> {
         let values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
-        Ok(self.store(name, tensor.dims(), DataType::Float, bytes))
+        Ok(self.store(name, tensor.dims(), DataType::FLOAT, bytes))
     }
 
     /// A constant list of integers, for operators that take axes, sizes or paddings as input.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> Value {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.store(name, &[values.len()], DataType::Int64, bytes)
+        self.store(name, &[values.len()], DataType::INT64, bytes)
     }
 
     fn store(&mut self, name: &str, dims: &[usize], data_type: DataType, raw_data: Vec<u8>) -> Value {
         let name = self.unique(name);
         let dims = dims.iter().map(|&dim| dim as i64).collect();
-        self.constants.push(TensorProto { dims, data_type: data_type.into(), name: name.clone(), raw_data });
+        self.constants.push(TensorProto {
+            dims,
+            data_type: Some(data_type),
+            name: Some(name.clone()),
+            raw_data: Some(raw_data.into()),
+            ..TensorProto::default()
+        });
         Value(name)
     }
 
@@ -99,9 +105,10 @@ impl Graph {
         self.nodes.push(NodeProto {
             input: inputs.iter().map(|value| value.0.clone()).collect(),
             output: vec![output.0.clone()],
-            name: output.0.clone(),
-            op_type: op.to_owned(),
+            name: Some(output.0.clone()),
+            op_type: Some(op.to_owned()),
             attribute: attributes.iter().map(|(name, attribute)| encoded(name, *attribute)).collect(),
+            domain: None,
         });
     }
 
@@ -114,27 +121,24 @@ impl Graph {
     }
 
     /// The message, without inputs and outputs.
-    pub(super) fn into_proto(self, name: &str) -> GraphProto {
+    pub(super) fn into_proto(self) -> GraphProto {
         let Self { nodes: node, constants: initializer, names: _ } = self;
-        GraphProto { node, name: name.to_owned(), initializer, input: vec![], output: vec![] }
+        GraphProto { node, initializer, ..GraphProto::default() }
     }
 }
 
 fn encoded(name: &str, attribute: Attribute<'_>) -> AttributeProto {
-    let (mut f, mut i, mut ints) = (None, None, vec![]);
-    let kind = match attribute {
+    let name = Some(name.to_owned());
+    match attribute {
         Attribute::Int(value) => {
-            i = Some(value);
-            AttributeType::Int
+            AttributeProto { name, i: Some(value), r#type: Some(AttributeType::INT), ..Default::default() }
         }
         Attribute::Ints(values) => {
-            ints = values.to_vec();
-            AttributeType::Ints
+            let (ints, kind) = (values.to_vec(), AttributeType::INTS);
+            AttributeProto { name, ints, r#type: Some(kind), ..Default::default() }
         }
         Attribute::Float(value) => {
-            f = Some(value);
-            AttributeType::Float
+            AttributeProto { name, f: Some(value), r#type: Some(AttributeType::FLOAT), ..Default::default() }
         }
-    };
-    AttributeProto { name: name.to_owned(), f, i, ints, r#type: kind.into() }
+    }
 }

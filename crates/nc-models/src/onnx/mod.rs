@@ -5,7 +5,7 @@
 
 mod export;
 mod graph;
-mod proto;
+mod message;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,8 @@
 use std::collections::BTreeSet;
 
 use candle_core::{Device, Tensor};
-use prost::Message;
+use rten_onnx::onnx::{DataType, Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
-use super::export::model;
-use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{Channel, Description, Input, export};
 use crate::{
     Backbone, Bilateral, Classifier, Error, Experts, ExpertsConfig, HeadConfig, Model, Network,
@@ -41,11 +39,11 @@ fn input(channels: usize) -> Input {
 }
 
 fn graph_of(network: &dyn Network, channels: usize) -> GraphProto {
-    model(network, &input(channels), &about()).unwrap().graph.unwrap()
+    ModelProto::parse_buf(&export(network, &input(channels), &about()).unwrap()).unwrap().graph.unwrap()
 }
 
 fn operators(graph: &GraphProto) -> Vec<&str> {
-    graph.node.iter().map(|node| node.op_type.as_str()).collect()
+    graph.node.iter().map(|node| node.op_type.as_deref().unwrap()).collect()
 }
 
 fn count(graph: &GraphProto, op: &str) -> usize {
@@ -53,21 +51,23 @@ fn count(graph: &GraphProto, op: &str) -> usize {
 }
 
 fn named<'a>(graph: &'a GraphProto, name: &str) -> &'a NodeProto {
-    graph.node.iter().find(|node| node.name == name).unwrap()
+    graph.node.iter().find(|node| node.name.as_deref() == Some(name)).unwrap()
 }
 
 fn constant<'a>(graph: &'a GraphProto, name: &str) -> &'a TensorProto {
-    graph.initializer.iter().find(|tensor| tensor.name == name).unwrap()
+    graph.initializer.iter().find(|tensor| tensor.name.as_deref() == Some(name)).unwrap()
 }
 
 fn floats(tensor: &TensorProto) -> Vec<f32> {
-    assert_eq!(tensor.data_type, 1);
-    tensor.raw_data.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    assert_eq!(tensor.data_type, Some(DataType::FLOAT));
+    let bytes = tensor.raw_data.as_ref().unwrap().borrow();
+    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
 fn integers(tensor: &TensorProto) -> Vec<i64> {
-    assert_eq!(tensor.data_type, 7);
-    tensor.raw_data.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect()
+    assert_eq!(tensor.data_type, Some(DataType::INT64));
+    let bytes = tensor.raw_data.as_ref().unwrap().borrow();
+    bytes.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -83,12 +83,12 @@ fn parameter(model: &Model, name: &str) -> Vec<f64> {
 /// Name and sizes; -1 is the batch.
 fn shape(value: &ValueInfoProto) -> (&str, Vec<i64>) {
     let tensor = value.r#type.as_ref().unwrap().tensor_type.as_ref().unwrap();
-    assert_eq!(tensor.elem_type, 1);
-    let size = |dim: &super::proto::Dimension| {
+    assert_eq!(tensor.elem_type, Some(DataType::FLOAT));
+    let size = |dim: &Dimension| {
         assert_eq!(dim.dim_value.is_none(), dim.dim_param.as_deref() == Some("N"));
         dim.dim_value.unwrap_or(-1)
     };
-    (&value.name, tensor.shape.as_ref().unwrap().dim.iter().map(size).collect())
+    (value.name.as_deref().unwrap(), tensor.shape.as_ref().unwrap().dim.iter().map(size).collect())
 }
 
 #[test]
@@ -96,13 +96,18 @@ fn a_file_describes_itself() {
     let metadata = [("class_names", r#"["é"]"#.to_owned()), ("resize", String::new())];
     let about = Description { metadata: &metadata, ..about() };
     let bytes = export(&resnet8(HeadConfig::Linear), &input(1), &about).unwrap();
-    let model = ModelProto::decode(bytes.as_slice()).unwrap();
-    assert_eq!((model.ir_version, model.opset_import[0].version), (7, 13));
-    assert_eq!((model.producer_name.as_str(), model.producer_version.as_str()), ("nc-models", "1.2.3"));
-    let read: Vec<_> = model.metadata_props.iter().map(|entry| (&*entry.key, entry.value.clone())).collect();
+    let model = ModelProto::parse_buf(&bytes).unwrap();
+    assert_eq!((model.ir_version, model.opset_import[0].version), (Some(7), Some(13)));
+    assert_eq!(model.producer_name.as_deref(), Some("nc-models"));
+    assert_eq!(model.producer_version.as_deref(), Some("1.2.3"));
+    let entries = model.metadata_props.iter();
+    let read: Vec<_> =
+        entries.map(|entry| (entry.key.as_deref().unwrap(), entry.value.clone().unwrap())).collect();
     assert_eq!(read, metadata);
     let graph = model.graph.unwrap();
-    assert_eq!(graph.name, "test");
+    // The name of the graph and the description of its input, which rten-onnx skips, with their tags and lengths.
+    let has = |field: &[u8]| bytes.windows(field.len()).any(|window| window == field);
+    assert!(has(b"\x12\x04test") && has(b"\x1a\x0cpixels / 255"));
     assert_eq!(graph.input.iter().map(shape).collect::<Vec<_>>(), [("images", vec![-1, 1, 20, 16])]);
     let outputs: Vec<_> = graph.output.iter().map(shape).collect();
     assert_eq!(outputs, [("logits", vec![-1, 3]), ("features", vec![-1, 64])]);
@@ -126,7 +131,9 @@ fn nodes_follow_the_network() {
     assert_eq!(constant(&graph, "std").dims, [1, 1, 1, 1]);
 
     let conv = named(&graph, "layer2.0.conv1");
-    let ints = |name: &str| &conv.attribute.iter().find(|attribute| attribute.name == name).unwrap().ints;
+    let ints = |name: &str| {
+        &conv.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name)).unwrap().ints
+    };
     assert_eq!((&ints("strides")[..], &ints("pads")[..]), (&[2, 2][..], &[1, 1, 1, 1][..]));
     let add = named(&graph, "layer2.0.conv2.add");
     assert_eq!(add.input, ["layer2.0.conv2", "shortcut"]);
@@ -163,7 +170,8 @@ fn values_are_defined_once_and_before_use() {
         let graph = graph_of(&network, 1);
         let mut defined = BTreeSet::from(["images"]);
         for tensor in &graph.initializer {
-            assert!(defined.insert(&tensor.name), "{}", tensor.name);
+            let name = tensor.name.as_ref().unwrap();
+            assert!(defined.insert(name), "{name}");
         }
         for node in &graph.node {
             assert!(node.input.iter().all(|input| defined.contains(input.as_str())), "{node:?}");
@@ -198,7 +206,7 @@ fn the_head_is_the_classifier() {
 /// Checks that `network` joins `parts` before its classifier, and that the graph has the kernels `weights`.
 fn assert_joined(network: &dyn Network, head: &str, parts: &[&str], weights: &[&str]) {
     let graph = graph_of(network, 1);
-    let joined = graph.node.iter().find(|node| node.op_type == "Concat").unwrap();
+    let joined = graph.node.iter().find(|node| node.op_type.as_deref() == Some("Concat")).unwrap();
     assert_eq!(joined.input, parts);
     assert_eq!(named(&graph, head).input[0], joined.output[0]);
     let Classifier { weight, .. } = network.classifier().unwrap().unwrap();
